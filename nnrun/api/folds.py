@@ -15,7 +15,10 @@ from nnrun.sweeps.picking import pick_run, setting_word
 
 @explained
 def out_of_fold(
-    run: Run | str | os.PathLike[str], *, results: str | os.PathLike[str] = "results"
+    run: Run | str | os.PathLike[str],
+    *,
+    results: str | os.PathLike[str] = "results",
+    threshold: float | None = None,
 ) -> OutOfFold:
     """Predictions for every row of the data by the models that were not trained on it.
 
@@ -23,6 +26,8 @@ def out_of_fold(
         run: the name of an experiment whose runs are folds, for its best setting with all seeds;
             or one of its runs, for the setting and the seed of that run.
         results: the results folder, for looking up names.
+        threshold: from which probability on the positive one of two classes is predicted; by
+            default that of each run.
 
     Returns:
         Row numbers, folds, targets, predictions and probabilities; `to_frame()` is a table.
@@ -35,6 +40,7 @@ def out_of_fold(
     if isinstance(run, Run):
         if run.path is None:
             raise UsageError(f"{run.name}/{run.run_id} was kept in memory only")
-        return collect(run.path, all_seeds=False)
+        return collect(run.path, all_seeds=False, threshold=threshold)
     word, all_seeds = setting_word(os.fspath(run), root)
-    return collect(pick_run(word, root, in_folds=True), all_seeds=all_seeds)
+    folder = pick_run(word, root, in_folds=True)
+    return collect(folder, all_seeds=all_seeds, threshold=threshold)

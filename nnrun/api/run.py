@@ -113,19 +113,22 @@ class Run:
         """The labels by class number, in the order of `predict_proba`'s columns."""
         return self.model.classes
 
-    def predict(self, x: npt.ArrayLike) -> Array:
+    def predict(self, x: npt.ArrayLike, *, threshold: float | None = None) -> Array:
         """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
 
         Args:
             x: raw rows (rows, *shape) as in the training data, with categories one-hot encoded; or
                 a DataFrame with the columns of the training file in any order; or an array of text
                 with those columns in their order. In the last two, categories are as in the file.
+            threshold: the probability from which on the positive one of two classes is predicted;
+                by default that of the run, or the likelier class.
 
         Raises:
             DataError: the rows have another shape, a missing column, numbers that are not finite,
                 or a category that no training row has.
+            UsageError: a threshold cannot decide here.
         """
-        return self.model.predict(raw_rows(x, self.model.layout))
+        return self.model.predict(raw_rows(x, self.model.layout), threshold=threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +13,7 @@ import click
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
+from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
 from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
@@ -26,7 +26,6 @@ from nnrun.suggestions import suggestion
 if TYPE_CHECKING:
     from nnrun.sweeps.board.rows import Leaderboard
 
-_LEADERBOARD = "leaderboard.json"
 _MOST = 100
 
 
@@ -62,7 +61,11 @@ _MOST = 100
 )
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
 @click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
-@click.option("--leaderboard", is_flag=True, help="Show the leaderboard of the last sweep.")
+@click.option(
+    "--leaderboard",
+    is_flag=True,
+    help="Show the leaderboard of the last sweep; with NAME, of the last sweep of that experiment.",
+)
 @options.margin_option
 @options.wide_option
 @options.results_option
@@ -95,11 +98,13 @@ def command(
     nnrun ls --sort test --top 5 --where optimizer=adam
     nnrun ls --where status=diverged,failed
     nnrun ls --leaderboard
+    nnrun ls --leaderboard iris_softmax --top 10
     """
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
     if leaderboard:
-        _show_leaderboard(results / _LEADERBOARD, margin, output)
+        most = None if everything else top or _MOST
+        _show_leaderboard(results, names, margin, most, output)
         return
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
@@ -141,28 +146,32 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     return parse_grid(conditions)
 
 
-def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
-    from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
+def _show_leaderboard(
+    results: Path, names: Sequence[str], margin: float | None, most: int | None, output: Output
+) -> None:
+    from nnrun.reports.markdown.leaderboard_files import keys_in, read_leaderboard  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.rows import Leaderboard  # noqa: PLC0415  # likewise
 
-    try:
-        content = json.loads(file.read_text())
-        board = Leaderboard.from_dict(content)
-    except FileNotFoundError:
-        raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
-    except (ValueError, KeyError, TypeError, AttributeError, UsageError):
-        raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
+    if len(names) > 1:
+        raise UsageError(f"--leaderboard shows one at a time, not {len(names)}")
+    board = read_leaderboard(results, *names)
     if board.unfinished is not None:
-        board = _made_again(board, file.parent, output)
+        board = _made_again(board, results, output, last=not names)
     board = with_margin(board, margin)
     output.data(board.to_dict())
-    output.show(leaderboard_tables(board, file.parent))
+    output.show(leaderboard_tables(board, results, most=most))
+    others = [key for key in keys_in(results) if key != board.key]
+    if others:
+        output.note(f"other leaderboards, for nnrun ls --leaderboard: {first_of(others[::-1])}")
 
 
-def _made_again(board: Leaderboard, root: Path, output: Output) -> Leaderboard:
-    """The board of a shard, with the runs of others that are stored now; the files follow it."""
-    from nnrun.reports.markdown.leaderboard_files import leaderboard_files  # noqa: PLC0415  # slow to import
+def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -> Leaderboard:
+    """The board of a shard, with the runs of others that are stored now; the files follow it.
+
+    `last` is whether it is that of the last sweep.
+    """
+    from nnrun.reports.markdown.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.commands import in_folder  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
@@ -170,6 +179,7 @@ def _made_again(board: Leaderboard, root: Path, output: Output) -> Leaderboard:
     now = made_again(replace(board, command=in_folder(board.command, root)), root)
     if now != board:
         with suppress(OSError):  # the folder may be for reading only
-            Store(root, lambda _: "").write(leaderboard_files(now))
-            output.note(f"{root / _LEADERBOARD} was that of a shard; it is made again")
+            files = leaderboard_files(now) if last else own_file(now)
+            Store(root, lambda _: "").write(files)
+            output.note(f"{root / [*files][-1]} was that of a shard; it is made again")
     return now

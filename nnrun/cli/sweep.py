@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +21,8 @@ from nnrun.cli.sweep_view import watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import MAX_RANGE
-from nnrun.errors import NnrunError, UsageError, clipped
-from nnrun.reports.markdown.leaderboard_files import BOARD, leaderboard_files
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
@@ -31,11 +30,10 @@ from nnrun.reports.terminal.leaderboard import incomplete, leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
-from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.reference import read_references
-from nnrun.sweeps.board.replication import Replication, replications
+from nnrun.sweeps.board.published.reference import read_references
+from nnrun.sweeps.board.published.replication import Replication, replications
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
@@ -51,8 +49,6 @@ _MOST_FAILURES = 20
 _MANY_CHOICES = 100
 MOST_RUNS = 100_000
 REPLICATION = "REPLICATION.md"
-_LONGEST_COMMAND = 400
-_LARGEST_BOARD = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -307,9 +303,8 @@ def _conclude(
         if asked.replication:
             files[REPLICATION] = replication_markdown(replicated, again).encode()
         try:
-            replaced = _replaced(store.root, board.command)
             store.write(files)
-            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}{replaced}")
+            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
             write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root
@@ -324,17 +319,6 @@ def _conclude(
         raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
     if errors:
         raise NnrunError("\n".join(errors))
-
-
-def _replaced(root: Path, command: str) -> str:
-    """Whose leaderboard is written over; nothing where there is none, or it is of this command."""
-    try:
-        earlier = json.loads(read_regular(root / BOARD, _LARGEST_BOARD))["command"]
-    except (OSError, NnrunError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    if earlier == command:
-        return ""
-    return f"\nthey replace those of\n  {clipped(str(earlier), _LONGEST_COMMAND)}"
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:

@@ -82,23 +82,32 @@ class Model:
         Raises:
             UsageError: the network has no probabilities of two classes.
         """
+        self.task = self._decided(decision)
+
+    def _decided(self, decision: Decision) -> Classification:
         if not self.decides or not isinstance(self.task, Classification):
             what = f"{len(self.layout.classes)} classes" if self.layout.classes else "a regression"
             if len(self.layout.classes) == 2:
                 what = "a network without probabilities"
             raise UsageError(f"a threshold decides between two classes, and this is {what}")
-        self.task = replace(self.task, decision=decision)
+        return replace(self.task, decision=decision)
 
-    def predict(self, x: npt.ArrayLike) -> Array:
+    def predict(self, x: npt.ArrayLike, *, threshold: float | None = None) -> Array:
         """Classes (rows,), or values in the target's units: (rows,) or (rows, outputs).
 
         Args:
             x: raw rows (rows, *shape) like the training data; images may also be flat.
+            threshold: on the probability of the positive class; by default that of the run.
 
         Raises:
             DataError: the rows have another shape, or numbers that are not finite.
+            UsageError: a threshold is given where there are no probabilities of two classes.
         """
-        return self.decode(self.outputs(x))
+        if threshold is None:
+            return self.decode(self.outputs(x))
+        task = self._decided(Decision(self.positive, threshold))
+        labels: Array = self.classes[task.decode(self.outputs(x))]
+        return labels
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.

@@ -65,7 +65,7 @@ class Network(Sequential):
         self.loss = Weighted(plain) if self.weighted else plain
         self.head = self.active_layers.pop() if fused else None
 
-    @property
+    @cached_property
     def steps(self) -> list[Layer]:
         """The layers that an update computes, including those inside layers."""
         layers = [layer for _, layer in self.named_layers()]

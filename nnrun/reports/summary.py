@@ -92,18 +92,18 @@ def is_undefined(numbers: dict[str, Any], key: str) -> bool:
 
 def metric_notes(record: RunRecord) -> Iterator[str]:
     """That classes are unequal, and why metrics are undefined."""
+    classes: list[str] = record.dataset["classes"] or []
     numbers = {split: record.metrics[split] or {} for split in splits(record.dataset)}
     supports = [found["support"] for found in numbers.values() if found.get("support")]
-    counts = [sum(rows) for rows in zip(*supports, strict=True)]
-    if are_unequal(counts):
+    counts = [sum(rows) for rows in zip(*supports, strict=False)]
+    if len(counts) == len(classes) and are_unequal(counts):
         rarest = counts.index(min(counts))
         share, equal = 100 * counts[rarest] / sum(counts), 100 / len(counts)
-        name = shortened(str(record.dataset["classes"][rarest]), 40)
+        name = shortened(str(classes[rarest]), 40)
         yield (
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
-    classes: list[str] = record.dataset["classes"] or []
     of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
     if len(classes) == 2 and of_second:
         verb = "is" if len(of_second) == 1 else "are"

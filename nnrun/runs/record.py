@@ -53,7 +53,8 @@ class RunRecord:
     @property
     def beside(self) -> str | None:
         """The model of scikit-learn that was trained; None for a network."""
-        return self.config.get("beside")
+        found = self.config.get("beside")
+        return found if isinstance(found, str) else None
 
     def has_metric(self, name: str) -> bool:
         """Whether it has a metric, be it undefined; those of a run without metrics are unknown."""

@@ -12,7 +12,7 @@ from nnrun.config.names import SPLITS
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
 
 
 class RunScore(NamedTuple):
@@ -154,8 +154,8 @@ class SweepProgress:
         """Record why a run failed or diverged, without counting it."""
         self._failures[run.place] = Failure(run.key, run.label, reason)
 
-    def by_variant(self) -> Iterator[list[RunScore]]:
-        """The scores of each variant of the plan, in its order and by seed."""
+    def by_variant(self) -> Iterator[tuple[Variant, list[RunScore]]]:
+        """Each variant of the plan, in its order, with its scores by seed."""
         for variant in self.plan.variants:
             scores = self.scores.get(variant.number, [])
-            yield sorted(scores, key=lambda score: score.replicate.order)
+            yield variant, sorted(scores, key=lambda score: score.replicate.order)

@@ -350,9 +350,9 @@ def test_a_sweep_gives_its_leaderboard(folder, kind):
         with pytest.raises(UsageError, match="no run was kept"):
             list(board.runs())
     else:
-        assert {"flowers", "leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(
-            os.listdir("results")
-        )
+        own = f"leaderboard-{board.leaderboard.key}.json"
+        expected = {"flowers", "leaderboard.csv", "leaderboard.json", "leaderboard.md", own}
+        assert expected == set(os.listdir("results"))
         assert [3, 4, 3, 4] == [run.seed for run in board.runs()]
 
 

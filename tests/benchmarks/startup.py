@@ -73,14 +73,15 @@ def of_commands(checkouts: Sequence[Path], rounds: int) -> str:
                 new = ["--results", f"new{turn}.{number}"] if words is TRAIN else []
                 found[name, checkout].append(seconds(nnrun(checkout, [*words, *new])))
         for peer in PEERS:
-            found[f"`python -c '{peer}'`", checkouts[0]].append(
-                seconds([sys.executable, "-c", f"import sys; sys.path[0] = {str(HERE)!r}; {peer}"])
-            )
-    rows = [
-        [name, *(milliseconds(found.get((name, checkout), [])[1:]) for checkout in checkouts)]
-        for name in dict.fromkeys(name for name, _ in found)
-    ]
-    return "\n".join(grid(["", *titles(checkouts)], rows))
+            program = f"import sys; sys.path[0] = {str(HERE)!r}; {peer}"
+            found[f"`python -c '{peer}'`", HERE].append(seconds([sys.executable, "-c", program]))
+    rows = []
+    for name in dict.fromkeys(name for name, _ in found):
+        words = COMMANDS.get(name)
+        counts = ["" if words is None else str(modules(each, words)) for each in checkouts]
+        times = [milliseconds(found.get((name, each), [])[1:]) for each in checkouts]
+        rows.append([name, *counts, *times])
+    return "\n".join(grid(["", *titles("modules", checkouts), *titles("ms", checkouts)], rows))
 
 
 def of_parts(checkouts: Sequence[Path], rounds: int) -> str:
@@ -102,24 +103,18 @@ def of_parts(checkouts: Sequence[Path], rounds: int) -> str:
             labels, key=lambda label: -median(found.get((label, checkouts[-1]), [0]))
         )
     ]
-    return "\n".join(grid(["", *titles(checkouts)], rows))
+    return "\n".join(grid(["", *titles("ms", checkouts)], rows))
 
 
-def modules(checkouts: Sequence[Path]) -> str:
-    """A Markdown table of how many modules each command imports."""
-    rows = []
-    for name, words in COMMANDS.items():
-        row = [name]
-        for number, checkout in enumerate(checkouts):
-            new = ["--results", f"modules{number}"] if words is TRAIN else []
-            seconds([sys.executable, str(STOPWATCH), "taken.json", str(checkout), *words, *new])
-            row.append(str(json.loads(Path("taken.json").read_text(encoding="utf-8"))["modules"]))
-        rows.append(row)
-    return "\n".join(grid(["modules imported", *titles(checkouts)], rows))
+def modules(checkout: Path, words: Sequence[str]) -> int:
+    """How many modules a command imports."""
+    again = ["--force", "--results", "counted"] if words is TRAIN else []
+    seconds([sys.executable, str(STOPWATCH), "taken.json", str(checkout), *words, *again])
+    return int(json.loads(Path("taken.json").read_text(encoding="utf-8"))["modules"])
 
 
-def titles(checkouts: Sequence[Path]) -> list[str]:
-    return [*(path.name for path in checkouts[:-1]), "ms of CPU"]
+def titles(unit: str, checkouts: Sequence[Path]) -> list[str]:
+    return [*(f"{unit}, {path.name}" for path in checkouts[:-1]), unit]
 
 
 def milliseconds(values: Sequence[float]) -> str:
@@ -135,8 +130,7 @@ def main() -> None:
     with in_temporary_folder():
         Path("rows.csv").write_text(ROWS, encoding="utf-8")
         seconds(nnrun(HERE, [*TRAIN, "--results", "kept"]))
-        print(modules(checkouts), flush=True)
-        print("\n" + of_commands(checkouts, arguments.rounds), flush=True)
+        print(of_commands(checkouts, arguments.rounds), flush=True)
         print("\n" + of_parts(checkouts, arguments.rounds), flush=True)
 
 

@@ -23,7 +23,7 @@ PARTS = {
     "nnrun.runs.storage.files": {"write_together": "files are written"},
     "nnrun.runs.storage.staged": {"commit": "files are written"},
     "nnrun.reports.markdown.run": {"report_markdown": "the report as Markdown"},
-    "nnrun.reports.terminal.live.progress": {"console_of": "the report on the terminal"},
+    "nnrun.cli.output": {"Output.show": "the report on the terminal"},
 }
 PACKAGES = {
     "click": "click",
@@ -85,10 +85,10 @@ def watch(kind, method: str) -> None:
     def watching(self, subject):
         name = getattr(subject, "__name__", None) or subject.name
         result = counted(imported(name), original)(self, subject)
-        module = sys.modules.get(name)
-        for function, label in PARTS.get(name, {}).items():
-            if hasattr(module, function):
-                setattr(module, function, counted(label, getattr(module, function)))
+        for place, label in PARTS.get(name, {}).items():
+            *within, function = place.split(".")
+            holder = vars(sys.modules[name])[within[0]] if within else sys.modules[name]
+            setattr(holder, function, counted(label, getattr(holder, function)))
         return result
 
     setattr(kind, method, watching)

@@ -40,7 +40,7 @@ def test_lists_count_warnings(nnrun, runs):
     assert "warning" not in nnrun("ls", "fine").stdout
     chosen = json.loads(nnrun("ls", "--json", "--where", "warnings=0").stdout)
     assert {"fine"} == {run["name"] for run in chosen}
-    header, *rows = nnrun("ls", "--format", "csv").stdout.splitlines()
+    header, *rows = nnrun("ls", "--csv").stdout.splitlines()
     column = header.split(",").index("warnings")
     assert {str(run["warnings"]) for run in runs} == {row.split(",")[column] for row in rows}
 

@@ -11,11 +11,12 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from nnrun.characters import escaped
-from nnrun.cli import main
+from nnrun.cli.group import run
 from nnrun.reports.markup import escape
 from nnrun.spreadsheet import cell
 from tests.hostile.conftest import Answer
@@ -127,9 +128,10 @@ def test_no_message_steers_a_terminal(
 
 def test_warnings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those about a cache whose folder has a name."""
-    monkeypatch.setattr("nnrun.cli.cli", lambda: None)
+    monkeypatch.setattr("nnrun.cli.group.cli", lambda: None)
+    monkeypatch.setattr("nnrun.cli.group.gc", Mock())  # the tests' garbage is still collected
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    main()
+    run()
     shown = warnings.formatwarning(UserWarning(HOSTILE), UserWarning, "", 1)
     assert f"warning: {escaped(HOSTILE)}\n" == shown
 

@@ -125,6 +125,9 @@ def test_predict_takes_another_threshold_and_says_the_positive_class() -> None:
         json.loads(stored.stdout)[key] for key in ("positive", "threshold")
     )
     assert "'yes' is predicted from a probability of 0.9 on" in given.stderr
+    x, _ = rows()
+    by_python = np.where(run.predict_proba(x)[:, 1] >= 0.9, "yes", "no").tolist()
+    assert by_python == run.predict(x, threshold=0.9).tolist()
     written = [line.split(",") for line in Path("given.csv").read_text().splitlines()[1:]]
     assert [label for label, *_ in written] == [
         "yes" if float(p) >= 0.9 else "no" for _, _, p in written
@@ -262,6 +265,7 @@ def test_folds_predict_each_by_its_own_threshold() -> None:
     assert len({*thresholds}) > 1
     command("predict", "rare", "--out-of-fold", "--threshold", "1", "-o", "all.csv")
     assert {"no"} == {line.split(",")[3] for line in Path("all.csv").read_text().splitlines()[1:]}
+    assert {"no"} == {*nnrun.out_of_fold("rare", threshold=1.0).prediction}
 
 
 def test_a_run_that_is_extended_decides_again() -> None:

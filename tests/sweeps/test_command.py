@@ -68,16 +68,57 @@ def test_what_is_there_is_no_garbage(run, write, monkeypatch):
     assert gc.get_freeze_count() <= before
 
 
-def test_a_leaderboard_in_the_place_of_another_is_reported(run, write, tmp_path):
-    """With the command that made that one; not where it was this one, or is none."""
+def test_a_sweep_has_a_leaderboard_that_no_other_replaces(run, write, tmp_path):
+    """The same sweep again has the same one; `leaderboard.json` is that of the last."""
+    write("iris"), write("boston", BOSTON)
+
+    def kept():
+        return {file.name: file.read_bytes() for file in (tmp_path / "results").glob("*-*.json")}
+
+    run("sweep", "configs/iris.yaml", "--seeds", 2)
+    first = kept()
+    run("sweep", "configs/iris.yaml", "--seeds", 2)
+    assert first == kept()
+    for words in (["configs/iris.yaml"], ["configs/boston.yaml"], ["configs"]):
+        run("sweep", *words, "--seeds", 3)
+    assert first.items() <= kept().items()
+    names = sorted(name.rpartition("-")[0] for name in kept())
+    own = ["leaderboard-iris", "leaderboard-iris"]
+    assert ["leaderboard-2-experiments", "leaderboard-boston", *own] == names
+    last = json.loads((tmp_path / "results/leaderboard.json").read_text())
+    assert "nnrun sweep configs --seeds 3" == last["command"]
+    found = [json.loads(content)["command"] for content in kept().values()]
+    assert 4 == len(set(found))
+
+
+def test_a_leaderboard_is_shown_by_its_experiment_or_key(run, write):
+    """The last one of the experiment; others are named on stderr."""
+    write("iris"), write("boston", BOSTON)
+    for words in (["configs/iris.yaml", "--seeds", 2], ["configs"], ["configs/iris.yaml"]):
+        assert 0 == run("sweep", *words)[0]
+
+    def shown(*words):
+        return json.loads(run("ls", "--leaderboard", "--json", *words)[1])
+
+    assert "nnrun sweep configs/iris.yaml" == shown()["command"] == shown("iris")["command"]
+    assert "nnrun sweep configs" == shown("2-experiments")["command"]
+    code, _, err = run("ls", "--leaderboard", "iris")
+    assert (0, True) == (code, "other leaderboards, for nnrun ls --leaderboard: 2-exp" in err)
+    code, _, err = run("ls", "--leaderboard", "wine")
+    assert (2, True) == (code, "no leaderboard in results starts with 'wine'; there are " in err)
+
+
+def test_a_long_leaderboard_is_cut_and_says_so(run, write):
+    """The first rows with their marks; --all shows all."""
     write("iris")
-    note = "they replace those of\n  nnrun sweep configs --seeds 2\n"
-    assert note not in run("sweep", "configs", "--seeds", 2)[2]
-    assert "the place of" not in run("sweep", "configs", "--seeds", 2)[2]
-    assert note in run("sweep", "configs")[2]
-    (tmp_path / "results/leaderboard.json").write_text("[" * 10_000)
-    code, _, err = run("sweep", "configs", "--seeds", 2)
-    assert (0, False) == (code, "the place of" in err)
+    words = ("training.learning_rate=0.1,0.2,0.3", "training.iterations=1", "--seeds", 2)
+    assert 0 == run("sweep", "configs/iris.yaml", *words)[0]
+    every = run("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
+    some = run("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
+    assert "and 2 rows below; nnrun ls --leaderboard --all shows all" in some
+    (first,) = (line for line in some if line.lstrip().startswith("1 "))
+    assert first.split() in [line.split() for line in every]
+    assert ["1 *", "2 *", "3 *"] == [line[:3] for line in every if line[1:3] == " *"]
 
 
 def test_a_dry_run_writes_nothing(run, write, tmp_path):

@@ -371,7 +371,7 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     assert (held[1] - held[0]) / (runs - 20) < 2000
     start = time.monotonic()
     board = make_leaderboard(progress, "")
-    assert 3 == len(leaderboard_files(board))
+    assert 4 == len(leaderboard_files(board))
     assert runs == board.groups[0].rows[0].completed
     assert time.monotonic() - start < 1
 

@@ -8,6 +8,7 @@ from functools import cache
 
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
 from nnrun.config.schema.experiment import (
     CrossedSeeds,
     ExperimentConfig,
@@ -34,6 +35,9 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("training.early_stopping.", EarlyStoppingConfig),
     ("sweep.", SweepConfig),
     ("sweep.seeds.", CrossedSeeds),
+    ("decide.", DecideConfig),
+    ("decide.maximize.", RecallAtPrecision),
+    ("decide.cost.", CostConfig),
     ("published.", PublishedConfig),
 )
 """The blocks with keys of their own, those with the most frequent keys first."""

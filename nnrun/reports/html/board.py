@@ -70,14 +70,14 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
 
     Runs with details on the page have an anchor, by `name/run id`; `most` rows are shown.
     """
-    group, shown = board.group, board.standings[:most]
+    group, shown, by_source = board.group, board.standings[:most], has_sources(board.group)
     every = all_splits(group)
     splits = [s for s in every if any(standing.row.summary(s) for standing in shown)] or every[:1]
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
     header = [
         *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each run"),
-        *([SOURCES] if has_sources(group) else []),
+        *([SOURCES] if by_source else []),
         *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
@@ -86,7 +86,7 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     ]  # fmt: skip
     scale = _scale([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
-    rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
+    rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
     yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
@@ -125,6 +125,7 @@ def _row(
     scale: Scale,
     anchors: Mapping[str, str],
     alone: bool,
+    by_source: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
     choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
@@ -142,11 +143,7 @@ def _row(
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
-        *(
-            [Cell(sources(row), (row.shares or {}).get("split"))]
-            if has_sources(board.group)
-            else []
-        ),
+        *([Cell(sources(row), (row.shares or {}).get("split"))] if by_source else []),
         *([_difference(row)] if len(board.standings) > 1 else []),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),

@@ -70,7 +70,7 @@ def run_curves(history: History, metric: str, followed: str = "") -> Iterator[Bl
 
 
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
-    found = (histories.get(f"{record.name}/{record.run_id}") for record in variant.records)
+    found = (histories.get(run.key) for run in variant.runs)
     return [history for history in found if history and history.get("iteration")]
 
 

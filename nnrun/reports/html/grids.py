@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
@@ -15,7 +16,8 @@ from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import values_of
-from nnrun.reports.numbers import number
+from nnrun.reports.numbers import count, number, plural, thinned
+from nnrun.runs.identity import canonical_json
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_KEYS = 8
@@ -32,7 +34,7 @@ class _Key:
     name: str
     values: list[Any]
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         return all(map(_is_number, self.values))
 
@@ -71,6 +73,9 @@ class _Grid:
         self.split = board.group.ordered_by
         self.metric = f"{self.split} {board.group.metric}"
         self.pick = max if board.group.larger_is_better else min
+        runs = max(len(member.scores) for member in members)
+        self._dots = thinned(members, max(2, _MOST_DOTS // max(1, runs)))
+        self._lines = thinned(members, _MOST_LINES)
 
     def blocks(self) -> Iterator[Block]:
         """Charts of each key, and of all keys together."""
@@ -78,6 +83,7 @@ class _Grid:
         shown = keys[:_MOST_KEYS]
         if charts := [chart for key in shown if (chart := self._against(key))]:
             yield Figures(charts)
+            yield from self._left_out(self._dots)
         if len(shown) < len(keys):
             left = ", ".join(key.name for key in keys[_MOST_KEYS:][:_MOST_KEYS])
             yield Note(f"{len(keys) - len(shown)} more keys were varied: {left}.")
@@ -85,13 +91,24 @@ class _Grid:
             chart = self._pair(*keys) if len(keys) == 2 else self._all(shown)
             if chart is not None:
                 yield Figures([chart])
+            if len(keys) > 2:
+                yield from self._left_out(self._lines)
+            elif max(len(key.values) for key in keys) > _MOST_CELLS:
+                yield Note(
+                    f"A map of all pairs is drawn of up to {_MOST_CELLS} values of each key."
+                )
+
+    def _left_out(self, drawn: Sequence[Standing]) -> Iterator[Block]:
+        if len(drawn) < len(self.members):
+            some, every = plural(len(drawn), "config"), count(len(self.members))
+            yield Note(f"{some} of {every} are drawn, evenly spread over the ranks.", "warning")
 
     def _against(self, key: _Key) -> Chart | None:
         points = [
             (key.place(member.variant.choice.get(key.key)), value)
-            for member in self.members
+            for member in self._dots
             for value in values_of(self.board, member)
-        ][:_MOST_DOTS]
+        ]
         if not points:
             return None
         x, y = zip(*points, strict=True)
@@ -131,8 +148,8 @@ class _Grid:
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""
-        found = [(m.variant.choice, m.row.summary(self.split)) for m in self.members]
-        known = [(choice, summary.mean) for choice, summary in found if summary][:_MOST_LINES]
+        found = [(m.variant.choice, m.row.summary(self.split)) for m in self._lines]
+        known = [(choice, summary.mean) for choice, summary in found if summary]
         if len(known) < 2:
             return None
         axes = [
@@ -149,10 +166,9 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
     names = [word.partition("=")[0] for word in choice_words(choice)]
     keys = []
     for key, name in zip(choice, names, strict=True):
-        found: list[Any] = []
-        for member in members:
-            if (value := member.variant.choice.get(key)) not in found:
-                found.append(value)
+        values = (member.variant.choice.get(key) for member in members)
+        # As JSON, since lists and mappings are no keys.
+        found = list({canonical_json(value): value for value in values}.values())
         # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
         keys.append(_Key(key, shortened(name, 40), found))

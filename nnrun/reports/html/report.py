@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
@@ -15,19 +17,19 @@ from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_o
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.runs import DAMAGE, RunSections, run_sections
+from nnrun.reports.html.runs import RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import HISTORY, REPORT, damaged
+from nnrun.runs.storage.reading import HISTORY, REPORT, damaged, read_run
+from nnrun.sweeps.board.entry import RunEntry
 from nnrun.sweeps.board.stored import StoredBoard, StoredVariant, stored_boards, stored_variants
-from nnrun.sweeps.progress import RunScore
 
+_ENDED = ("completed", "diverged", "failed")
 _WHY = {RUNNING: "it is in progress"}
 
 
@@ -40,40 +42,39 @@ class Limits:
         runs: in the list of all runs.
         in_full: runs with details.
         drawn: configs with learning curves, for each leaderboard.
+        seeds: runs of each of these, whose curves are read.
     """
 
     rows: int = 1000
     runs: int = 2000
     in_full: int = 24
     drawn: int = 12
+    seeds: int = 100
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run folder and what was read from it.
+    """A run folder and what is known of it.
 
-    `record` is None if its report cannot be read.
+    `entry` is None if its report cannot be read.
     """
 
     folder: Path
     overview: RunSummary
-    record: RunRecord | None
+    entry: RunEntry | None
 
     @property
     def key(self) -> str:
         """`name/run id`."""
-        if self.record is not None:
-            return f"{self.record.name}/{self.record.run_id}"
-        return self.overview.label
+        return self.overview.label if self.entry is None else self.entry.key
 
-
-@dataclass(frozen=True)
-class _Sound:
-    """A run with a valid report, and its metrics for lists."""
-
-    found: Found
-    record: RunRecord
-    score: RunScore
+    def record(self) -> RunRecord | None:
+        """Its report, read anew; None where it has changed since it was listed."""
+        run, entry = read_run(self.folder), self.entry
+        if run is None or run.problem or run.record is None or entry is None:
+            return None
+        own = run.record.run_id == entry.score.run_id
+        return replace(run.record, name=entry.name, main_metric=entry.metric) if own else None
 
 
 class Report:
@@ -96,8 +97,9 @@ class Report:
         self.limits = limits or Limits()
         self._load_data = load_data
         self._importance = importance
-        self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
-        self.variants = stored_variants(run.record for run in self._sound.values())
+        self._sound = {run.key: run for run in found if run.entry is not None}
+        self._records: dict[str, RunRecord | None] = {}
+        self.variants = stored_variants(run.entry for run in self._sound.values() if run.entry)
         self.boards = [*map(with_own_settings, stored_boards(self.variants, margin))]
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
@@ -111,12 +113,9 @@ class Report:
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:
         """The number of runs with each status; those with warnings are counted apart."""
-        kinds = [self._mark(found).kind for found in self.found]
+        kinds = Counter(self._mark(found).kind for found in self.found)
         words = {"warned": "completed with warnings"}
-        return [
-            (StatusMark(words.get(kind, kind), kind), kinds.count(kind))
-            for kind in dict.fromkeys(sorted(kinds))
-        ]
+        return [(StatusMark(words.get(kind, kind), kind), kinds[kind]) for kind in sorted(kinds)]
 
     def sections(self) -> Iterator[Section]:
         """Leaderboards, learning curves and grids, then the list of all runs."""
@@ -128,10 +127,16 @@ class Report:
             )
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
+                curves += self._runs_without_curves(board)
                 yield Section(f"Learning curves: {self._of(board)}", curves)
             for name, blocks in grid_blocks(board):
                 yield Section(f"Settings of {shortened(name)}", blocks)
         yield Section("All runs" if several else "The run", [*self._list()])
+
+    def _runs_without_curves(self, board: StoredBoard) -> Iterator[Block]:
+        drawn = board.standings[: self.limits.drawn]
+        if any(len(standing.variant.runs) > self.limits.seeds for standing in drawn):
+            yield Note(f"Curves are of the first {count(self.limits.seeds)} runs of each config.")
 
     def _of(self, board: StoredBoard) -> str:
         """The data set, or all that the rows have in common where it has several boards."""
@@ -143,19 +148,17 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        members = {
-            f"{record.name}/{record.run_id}": variant.number
-            for variant in self.variants
-            for record in variant.records
-        }
+        members = {run.key: variant.number for variant in self.variants for run in variant.runs}
         measured: set[int] = set()
         for key in self.in_full:
-            run = self._sound[key]
+            record = self._record(key)
+            if record is None:
+                continue
             first = members[key] not in measured
             measured.add(members[key])
             yield run_sections(
-                run.record, run.found.folder, self.anchors[key],
-                sorted(varying[run.record.name]), self._load_data,
+                record, self._sound[key].folder, self.anchors[key],
+                sorted(varying[record.name]), self._load_data,
                 importance=self._importance and first,
             )  # fmt: skip
 
@@ -184,9 +187,14 @@ class Report:
             for standing in board.standings
             if standing.row.best_run is not None
         ]
-        first = best[: self.limits.in_full]
-        others = [key for key in self._sound if key not in first]
-        return [*first, *others][: self.limits.in_full]
+        keys = dict.fromkeys([*best[: self.limits.in_full], *self._sound])
+        return [*islice(filter(self._record, keys), self.limits.in_full)]
+
+    def _record(self, key: str) -> RunRecord | None:
+        """The report of a run, read once."""
+        if key not in self._records:
+            self._records[key] = self._sound[key].record()
+        return self._records[key]
 
     def _histories(self) -> tuple[Mapping[str, History], Mapping[str, str]]:
         """Those of the configs that are drawn, and what is wrong with those that cannot be."""
@@ -194,23 +202,20 @@ class Report:
         faults: dict[str, str] = {}
         for board in self.boards:
             for standing in board.standings[: self.limits.drawn]:
-                for record in standing.variant.records:
-                    key = f"{record.name}/{record.run_id}"
-                    folder = self._sound[key].found.folder
+                for run in standing.variant.runs[: self.limits.seeds]:
+                    record, folder = self._record(run.key), self._sound[run.key].folder
+                    if record is None:
+                        continue
                     fault = changed_file(folder, record, (HISTORY,))
                     if fault is None:
-                        drawn[key] = read_history(folder)
+                        drawn[run.key] = read_history(folder)
                     else:
-                        faults[key] = fault
+                        faults[run.key] = fault
         return drawn, faults
 
     def _list(self) -> Iterator[Block]:
         shown = self.found[: self.limits.runs]
-        labels = {
-            f"{record.name}/{record.run_id}": variant
-            for variant in self.variants
-            for record in variant.records
-        }
+        labels = {run.key: variant for variant in self.variants for run in variant.runs}
         rows = [self._row(found, labels.get(found.key)) for found in shown]
         header = ["run", "config", "status", "seed", "metric", *SPLITS]
         yield Grid("Runs", header, rows, texts=3, sortable=len(rows) > 1, hidden=True)
@@ -231,7 +236,7 @@ class Report:
     def _row(self, found: Found, variant: StoredVariant | None) -> list[Cell]:
         mark = self._mark(found)
         status = Cell(mark.text, kind=f"status {mark.kind}")
-        sound = self._sound.get(found.key)
+        sound = found.entry
         name = Cell(shortened(found.key), link=self.anchors.get(found.key))
         if sound is None:
             blank = [Cell(MISSING)] * 5
@@ -242,8 +247,8 @@ class Report:
             name,
             Cell(shortened(choice) or MISSING),
             status,
-            Cell(str(sound.record.seed), sound.record.seed),
-            Cell(shortened(sound.record.main_metric, 30)),
+            Cell(str(sound.score.seed), sound.score.seed),
+            Cell(shortened(sound.metric, 30)),
             *numbers,
         ]
 
@@ -252,16 +257,14 @@ class Report:
 
     def _status(self, found: Found) -> str:
         """The run's status; `damaged` if its report is not valid."""
-        if found.record is not None and found.key not in self._sound:
-            return DAMAGED
-        return shortened(found.overview.status, 20)
+        ended = found.entry is None and found.overview.status in _ENDED
+        return DAMAGED if ended else shortened(found.overview.status, 20)
 
 
 def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[Block]:
     """The first run of a leaderboard whose curve is left out, and how many more there are."""
-    records = (record for standing in board.standings for record in standing.variant.records)
-    keys = (f"{record.name}/{record.run_id}" for record in records)
-    first, *others = [key for key in keys if key in faults] or [""]
+    runs = (run for standing in board.standings for run in standing.variant.runs)
+    first, *others = [run.key for run in runs if run.key in faults] or [""]
     if first:
         more = f" ({count(len(others))} more like it)" if others else ""
         yield Note(f"Without {shortened(first)}: {shortened(faults[first])}{more}.", "warning")
@@ -272,22 +275,3 @@ def _reason(found: Found, status: str) -> str:
     if status == DAMAGED:
         return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
     return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
-
-
-def _checked(found: Found) -> _Sound | None:
-    """The run, if its report has the values that leaderboards and lists need."""
-    record = found.record
-    if record is None:
-        return None
-    try:
-        score = RunScore.of(record)
-        settings_of(record)
-        stored_variants([record])
-        numbers = (*score.metrics, *score.baseline, score.seconds)
-        if not all(isinstance(v, int | float) or v is None for v in numbers):
-            return None
-        if not isinstance(record.seed, int) or not isinstance(record.status, str):
-            return None
-    except DAMAGE:
-        return None
-    return _Sound(found, record, score)

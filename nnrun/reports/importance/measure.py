@@ -29,6 +29,7 @@ from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.entry import RunEntry
 from nnrun.sweeps.board.statistics import summarize
 from nnrun.sweeps.board.stored import stored_variants
 from nnrun.sweeps.board.verdicts import design_of
@@ -174,7 +175,7 @@ def _summed(
     records: Sequence[RunRecord], tables: Sequence[Array], columns: Sequence[str], split: str
 ) -> list[ColumnImportance]:
     """The columns in the order of their importance."""
-    (variant,) = stored_variants(records)
+    (variant,) = stored_variants(map(RunEntry.of, records))
     replicates = [
         Replicate.of(one.config, one.seed).resolved(drawn=variant.drawn) for one in records
     ]

@@ -1,4 +1,8 @@
-"""A leaderboard as files: CSV, JSON, Markdown."""
+"""A leaderboard as files: CSV, JSON, Markdown.
+
+`leaderboard.*` are those of the last sweep. Each sweep has its own `leaderboard-KEY.json` besides,
+which no other sweep replaces: the key has a digest of its settings and seeds.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
+from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
+from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.terminal.leaderboard import (
     best_run,
@@ -19,11 +26,13 @@ from nnrun.reports.terminal.leaderboard import (
     notes,
     unfinished,
 )
+from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
-BOARD = "leaderboard.json"
+_BOARD = "leaderboard.json"
+_START, _END = "leaderboard-", ".json"
 _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
@@ -34,12 +43,53 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
-    """The three files, by name."""
-    return {
+    """All files of a sweep's leaderboard, by name."""
+    return own_file(board) | {
         "leaderboard.csv": leaderboard_csv(board).encode(),
         "leaderboard.md": leaderboard_markdown(board).encode(),
-        BOARD: strict_json(board.to_dict()).encode(),
+        _BOARD: strict_json(board.to_dict()).encode(),
     }
+
+
+def own_file(board: Leaderboard) -> dict[str, bytes]:
+    """The file of a sweep that no other sweep replaces."""
+    content = strict_json(board.to_dict()).encode()
+    return {f"{_START}{board.key}{_END}": content} if board.key else {}
+
+
+def keys_in(root: Path) -> list[str]:
+    """The keys of the leaderboards in a results folder, the last one written at the end."""
+    files = [file for file in root.glob(f"{_START}*{_END}") if file.is_file()]
+    files.sort(key=lambda file: (file.stat().st_mtime_ns, file.name))
+    return [file.name.removeprefix(_START).removesuffix(_END) for file in files]
+
+
+def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
+    """A leaderboard in a results folder.
+
+    Args:
+        root: the results folder.
+        word: its experiment, or the start of its key; of several, the last one written is meant.
+            By default that of the last sweep.
+
+    Raises:
+        UsageError: there is none, or it is damaged.
+    """
+    file = root / _BOARD
+    if word is not None:
+        keys = keys_in(root)
+        of_experiment = [key for key in keys if key.rpartition("-")[0] == word]
+        found = of_experiment or [key for key in keys if key.startswith(word)]
+        if not found:
+            message = f"no leaderboard in {root} starts with '{word}'"
+            raise UsageError(f"{message}; there are {first_of(keys)}" if keys else message)
+        file = root / f"{_START}{found[-1]}{_END}"
+    try:
+        return Leaderboard.from_dict(json.loads(read_regular(file)))
+    except FileNotFoundError:
+        raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
+        raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:

@@ -7,8 +7,8 @@ from math import erfc, sqrt
 
 from nnrun.reports.markup import code, escape, table
 from nnrun.reports.numbers import MISSING, count, number
-from nnrun.sweeps.board.reference import LEVEL
-from nnrun.sweeps.board.replication import Replication
+from nnrun.sweeps.board.published.reference import LEVEL
+from nnrun.sweeps.board.published.replication import Replication
 
 
 def replication_markdown(rows: Sequence[Replication], command: str) -> str:

@@ -151,6 +151,7 @@ def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]
 def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
     wanted = {word.lower().replace(" ", sign) for sign in "-_"}
     exact = [topic for topic in known if topic.name.lower() in wanted]
+    exact.sort(key=lambda topic: topic.kind != "page")  # a page says more than a key of its name
     return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]
 
 

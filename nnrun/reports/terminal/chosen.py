@@ -56,7 +56,7 @@ def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
     several = "s" * (len(choice.others) > 1)
     found = first_of(
         [
-            f"{count(sum(len(variant.records) for variant in board))} {_board(board[0], own)}"
+            f"{count(sum(len(variant.runs) for variant in board))} {_board(board[0], own)}"
             for board in choice.others
         ]
     )

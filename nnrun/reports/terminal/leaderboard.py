@@ -37,16 +37,24 @@ from nnrun.sweeps.progress import SweepProgress
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
 SOURCES = "split/weights/both"
+MOST_ROWS = 100
 _LONGEST = 60
 
 
 @grouped()
 def leaderboard_tables(
-    board: Leaderboard, root: Path | None = None, more: str = "--wide or leaderboard.csv"
+    board: Leaderboard,
+    root: Path | None = None,
+    more: str = "--wide or leaderboard.csv",
+    most: int | None = MOST_ROWS,
 ) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    `root` is the results folder of its runs, and `more` shows columns that do not fit.
+    Args:
+        board: shown.
+        root: the results folder of its runs.
+        more: what shows columns that do not fit.
+        most: so many of the first rows of each data set; None for all.
     """
     if board.unfinished is not None:
         yield Text(unfinished(board.unfinished))
@@ -56,8 +64,10 @@ def leaderboard_tables(
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
-        styles = ["" if row.rank is not None else "red" for row in group.rows]
-        yield FittedTable(columns(group), styles, more=more)
+        styles = ["" if row.rank is not None else "red" for row in group.rows[:most]]
+        yield FittedTable(columns(group, most), styles, more=more)
+        if left := len(group.rows[len(styles) :]):
+            yield Text(f"and {plural(left, 'row')} below; nnrun ls --leaderboard --all shows all")
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             yield Text()
@@ -111,9 +121,9 @@ def has_sources(group: Group) -> bool:
     return any(row.shares is not None for row in group.rows)
 
 
-def columns(group: Group) -> list[Column]:
-    """The columns of a group's table, in any form."""
-    rows, (first, *others) = group.rows, splits(group)
+def columns(group: Group, most: int | None = None) -> list[Column]:
+    """The columns of a group's table, in any form; of the first rows alone where there are more."""
+    rows, (first, *others) = group.rows[:most], splits(group)
     summaries = [row.summary(first) for row in rows]
     spread = [Column(SOURCES, [sources(row) for row in rows], 7)] if has_sources(group) else []
     return [

@@ -10,11 +10,13 @@ made again; if the file cannot be used, all runs are read.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
@@ -33,21 +35,40 @@ _ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
 _TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
+Run = tuple[RunSummary, RunRecord | None]
+V = TypeVar("V")
+Make = Callable[[RunSummary, RunRecord | None], V]
 
 
 def look(root: Path, names: Iterable[str] = ()) -> list[RunSummary]:
     """The runs of these experiments, by default of all in a results folder."""
+    return _found(root, names, lambda run, _: run, records=False)
+
+
+def look_through(root: Path, names: Iterable[str], make: Make[V]) -> list[V]:
+    """What is made of each run, by default of all in a results folder.
+
+    Args:
+        root: the results folder.
+        names: of experiments.
+        make: called with each run's summary and its record, which may lack what is large, such as
+            its config; None without one that is as it was written.
+    """
+    return _found(root, names, make, records=True)
+
+
+def _found(root: Path, names: Iterable[str], make: Make[V], *, records: bool) -> list[V]:
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
         for _ in range(2):
             try:
-                return _look(root, stamps)
+                return _look(root, stamps, make, records=records)
             except _ERRORS as error:
                 if any(word in str(error) for word in _TEMPORARY):
                     break
                 with suppress(OSError):
                     (root / FILE).unlink(missing_ok=True)
-    return [run for name in stamps for run in _read(root / name, stamps[name])]
+    return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
 
 
 class RunIndex:
@@ -124,20 +145,30 @@ def stamp(folder: str) -> str:
     return f"{times} {report.st_size} {report.st_ino}"
 
 
-def _look(root: Path, stamps: Mapping[str, Stamps]) -> list[RunSummary]:
-    runs: list[RunSummary] = []
+def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], *, records: bool) -> list[V]:
+    made: list[V] = []
     with IndexFile(root / FILE) as file:
         for name, found in stamps.items():
-            others = {run.run_id: run for run in _update(file, root / name, found)}
-            lines = {run.run_id: run for run in file.summaries(name) if run.run_id in found}
+            others = {
+                run.run_id: make(run, record) for run, record in _update(file, root / name, found)
+            }
+            lines = {
+                run.run_id: make(run, _record(text) if records else None)
+                for run, text in file.runs(name, records=records)
+                if run.run_id in found
+            }
             # Another process may have dropped some of these lines, to write them again.
             left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
-            others |= {run.run_id: run for run in _read(root / name, left)}
-            runs += ({**others, **lines}).values()
-    return runs
+            others |= {run.run_id: make(run, record) for run, record in _read(root / name, left)}
+            made += ({**others, **lines}).values()
+    return made
 
 
-def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
+def _record(text: str) -> RunRecord:
+    return RunRecord(**json.loads(text))
+
+
+def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Run]:
     """Bring the lines of an experiment up to date; returns the runs that have no line."""
     known = file.stamps(folder.name)
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
@@ -145,21 +176,26 @@ def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
     return list(_read(folder, changed, file)) if changed else []
 
 
-def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[RunSummary]:
+def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[Run]:
     """Read the runs of an experiment; with a file, yields only those that get no line in it."""
-    from nnrun.runs.catalog.summarize import line_of, summary_of  # noqa: PLC0415  # slow to import
+    from nnrun.runs.catalog.summarize import line_of, read_with_summary  # noqa: PLC0415  # slow to import
 
     lines = []
     for run_id, found in stamps.items():
         line = None if file is None else line_of(folder / run_id, found)
         if line is None:
-            run = summary_of(folder / run_id, placed=True)
+            run = read_with_summary(folder / run_id, placed=True)
             if run is not None:
                 yield run
             continue
         lines.append(line)
-        if file is not None and len(lines) == _BATCH:
-            yield from file.write(lines)
+        if len(lines) == _BATCH:
+            yield from _written(lines, file)
             lines = []
-    if file is not None:
-        yield from file.write(lines)
+    yield from _written(lines, file)
+
+
+def _written(lines: Sequence[Line], file: IndexFile | None) -> Iterator[Run]:
+    """Write lines, and yield the runs that get none."""
+    for refused in file.write(lines) if file is not None else ():
+        yield refused.summary, _record(refused.record)

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 10
+_VERSION = 11
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _COLUMNS = (*PLAIN, "metrics", "settings", "stamp")
@@ -51,8 +51,8 @@ def _require_no_links(path: Path) -> None:
 class Line:
     """The line of one run.
 
-    `record` is the part of its report that a sweep needs, as JSON; `stamp` that of its folder when
-    both were read.
+    `record` is the part of its report that sweeps and boards need, as JSON; `stamp` that of its
+    folder when both were read.
     """
 
     summary: RunSummary
@@ -108,20 +108,22 @@ class IndexFile:
         """The stamps of an experiment's lines, by run id."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def summaries(self, name: str) -> Iterator[RunSummary]:
+    def runs(self, name: str, *, records: bool) -> Iterator[tuple[RunSummary, str]]:
         """The summaries of an experiment's lines; equal settings are one object.
 
-        Lines that another process writes meanwhile may be left out.
+        With `records`, each comes with the part of its report that boards need, as JSON. Lines that
+        another process writes meanwhile may be left out.
         """
         within = "id IN (SELECT settings FROM runs WHERE name = ?)"
         texts = self._db.execute(f"SELECT id, text FROM settings WHERE {within}", (name,))
         settings = {number: JsonMapping(text) for number, text in texts}
-        select = f"SELECT {', '.join(PLAIN)}, metrics, settings FROM runs WHERE name = ?"
-        for row in self._db.execute(select, (name,)):
-            if row[-1] in settings:
-                values = [*row[:-2], JsonMapping(row[-2]), settings[row[-1]]]
+        joined = "record FROM runs JOIN records USING (name, run_id)" if records else "'' FROM runs"
+        select = f"SELECT {', '.join(PLAIN)}, metrics, settings, {joined} WHERE name = ?"
+        for *values, metrics, number, record in self._db.execute(select, (name,)):
+            if number in settings:
                 values[_FLAG] = bool(values[_FLAG])
-                yield RunSummary(*values)
+                values += [JsonMapping(metrics), settings[number]]
+                yield RunSummary(*values), record
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
         """The part of a report that a sweep needs; None if the folder has changed."""
@@ -132,8 +134,8 @@ class IndexFile:
         found = self._db.execute(select, (name, run_id, stamp)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def write(self, lines: Sequence[Line]) -> list[RunSummary]:
-        """Write lines; returns the summaries of lines that SQLite cannot hold."""
+    def write(self, lines: Sequence[Line]) -> list[Line]:
+        """Write lines; returns those that SQLite cannot hold."""
         refused = []
         numbers: dict[str, int] = {}
         insert = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"
@@ -150,7 +152,7 @@ class IndexFile:
                     record = (run.name, run.run_id, line.record)
                     self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
                 except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
-                    refused.append(run)
+                    refused.append(line)
         return refused
 
     def drop(self, name: str, run_ids: Sequence[str]) -> None:

@@ -32,9 +32,18 @@ _ADDED = {
 }
 
 
-def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
-    """The run in a folder, `placed` as for `read_run`; None where there is none."""
-    return summarize(read_run(folder, placed=placed), folder)
+def read_with_summary(
+    folder: Path, *, placed: bool = False
+) -> tuple[RunSummary, RunRecord | None] | None:
+    """The run in a folder, `placed` as for `read_run`; None where there is none.
+
+    There is no record where it is not as it was written.
+    """
+    run = read_run(folder, placed=placed)
+    summary = summarize(run, folder)
+    if summary is None:
+        return None
+    return summary, None if run is None or run.problem else run.record
 
 
 def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
@@ -47,14 +56,10 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
     return _described(run, folder)
 
 
-def settings_of(record: RunRecord) -> dict[str, Any]:
+def settings_of(record: RunRecord) -> JsonMapping:
     """The settings that decide a run's numbers, by dotted key, without seeds and fold, which tell
     runs of one setting apart; data by digest.
     """
-    return dict(_settings(record))
-
-
-def _settings(record: RunRecord) -> JsonMapping:
     config = {k: v for k, v in setting(record.config).items() if not changes_nothing(k)}
     return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
 
@@ -98,7 +103,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             iterations=record.timing.get("iterations"),
             extended_from=(record.extended_from or {}).get("run_id"),
             metrics=_numbers(record),
-            settings=_settings(record),
+            settings=settings_of(record),
         )
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
@@ -149,11 +154,14 @@ def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:
-    """A report without its large parts, which a sweep does not need."""
+    """A report without its large parts, which neither sweeps nor boards need."""
+    data = ("name", "sha256", *(f"n_{split}" for split in SPLITS))
     return {
         **record.to_dict(),
-        **{key: {} for key in ("config", "network")},
-        "dataset": {f"n_{split}": record.dataset[f"n_{split}"] for split in SPLITS},
+        "config": {"published": record.config.get("published")},
+        "files": {},
+        "network": {"parameters": record.network["parameters"]},
+        "dataset": {key: record.dataset[key] for key in data},
         "environment": numeric_environment(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),

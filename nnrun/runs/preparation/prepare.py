@@ -69,8 +69,11 @@ def prepare(
         return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
+    shapes = config.network, config.loss, config.training.dtype, rows
     try:
-        network = prepared.network
+        # In place of the properties: settings with the same layers or data share these.
+        network = cache.get("network", shapes, lambda: prepared.network)
+        vars(prepared)["network"] = network
         check_network(network, prepared.config, dataset)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))
@@ -82,6 +85,8 @@ def prepare(
         prepared.select_engine()
         numbers = rows, network.input_shape, network.dtype
         cache.get("ranges", numbers, lambda: check_ranges(prepared))
+        fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
+        vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:

@@ -126,6 +126,7 @@ _METRICS = {
         _MISSING,
     ),
     "confusion": (_is_square, None, _MISSING),
+    "support": ([_is_count], None, _MISSING),
 }
 _SPLIT = {
     "by": str,

@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.config.settings import BESIDE, choice_words
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.comparisons import beside_best
-from nnrun.sweeps.board.verdicts import table_of, values_of
+from nnrun.sweeps.board.verdicts import completed_runs, table_of, values_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     """
     if not any(BESIDE in variant.choice for variant, _ in ranked):
         return []
-    known = [(member, values_of(member, column, sign)) for member in ranked]
+    known = [(member, values_of(completed_runs(member), column, sign)) for member in ranked]
     known = [(member, values) for member, values in known if len(values) > 1]
     members, values = [member for member, _ in known], [found for _, found in known]
     models = [i for i, (variant, _) in enumerate(members) if BESIDE in variant.choice]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
+from nnrun.runs.catalog.index import look_through
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.folders import ids_in
-from nnrun.runs.storage.reading import read_run
+from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.sweeps.board.entry import RunEntry, by_metric, entry_of, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.board.stored import StoredVariant, reordered, stored_variants
+from nnrun.sweeps.board.stored import StoredVariant, stored_variants
 from nnrun.sweeps.board.verdicts import completed_runs, known_values
 
 _FINAL = "-final"
@@ -48,7 +50,7 @@ class Choice:
 
     def row_of(self, run_id: str) -> Row | None:
         """The row that a run belongs to; None where it has none with completed runs."""
-        ids = [{record.run_id for record in variant.records} for variant in self.variants]
+        ids = [{run.score.run_id for run in variant.runs} for variant in self.variants]
         own = next((found for found in ids if run_id in found), set())
         return next((row for row in self.group.rows if _best_id(row) in own), None)
 
@@ -111,18 +113,28 @@ def best_of(
             damaged.
     """
     try:
-        records = reordered(_stored(root, name), order_by)
-        return choose(records, name, by, in_folds=in_folds)
+        make = partial(entry_of, order_by=order_by)
+        runs = ordered_by(filter(None, look_through(root, [name], make)), order_by)
+        read = partial(_record, root / name, order_by)
+        return choose(runs, name, by, read=read, in_folds=in_folds)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
 
 def choose(
-    records: Iterable[RunRecord], name: str, by: str | None = None, *, in_folds: bool = False
+    runs: Iterable[RunEntry],
+    name: str,
+    by: str | None = None,
+    *,
+    read: Callable[[str], RunRecord],
+    in_folds: bool = False,
 ) -> Choice:
-    """The choice among these runs of an experiment; see `best_of`."""
+    """The choice among these runs of an experiment, whose records are read by their ids.
+
+    The rest is as for `best_of`.
+    """
     boards: dict[tuple[object, ...], list[StoredVariant]] = {}
-    for variant in stored_variants(records):
+    for variant in stored_variants(runs):
         if variant.planned:
             boards.setdefault(kind_of(variant), []).append(variant)
     if in_folds:
@@ -136,7 +148,7 @@ def choose(
         raise UsageError(f"{name}/best: no {what} of {name} has completed")
     kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
     # Put together anew, the words of a setting are without what tells its board from others.
-    alike = stored_variants(record for variant in boards.pop(kind) for record in variant.records)
+    alike = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
     if by is not None and by not in alike[0].splits:
         raise UsageError(
             f"{name}/best: its runs have no {by} split, but {' and '.join(alike[0].splits)}; "
@@ -145,9 +157,8 @@ def choose(
     (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
     row = group.first_network
     assert row is not None, "one of its networks has completed"
-    first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
-    median = _median_id(first, group.ordered_by)
-    record = next(record for record in first.records if record.run_id == median)
+    first = next(v for v in alike if _best_id(row) in {run.score.run_id for run in v.runs})
+    record = read(_median_id(first, group.ordered_by))
     newest = _last_of(alike) >= max(map(_last_of, boards.values()), default=())
     return Choice(group, row, record, alike, [*boards.values()], newest)
 
@@ -159,8 +170,8 @@ def _settings(board: Sequence[StoredVariant]) -> int:
 
 def _last_of(board: Sequence[StoredVariant]) -> tuple[str, ...]:
     """Start and id of the completed run that was started last; empty without any."""
-    completed = (r for variant in board for r in variant.records if r.status == "completed")
-    return max(((record.started, record.run_id) for record in completed), default=())
+    completed = (r for variant in board for r in variant.runs if r.score.status == "completed")
+    return max(((run.started, run.score.run_id) for run in completed), default=())
 
 
 def _median_id(variant: StoredVariant, split: str) -> str:
@@ -176,9 +187,14 @@ def _best_id(row: Row) -> str | None:
     return None if row.best_run is None else row.best_run.partition("/")[2]
 
 
-def _stored(root: Path, name: str) -> Iterator[RunRecord]:
-    """Of all runs that have ended and are as they were written."""
-    for run_id in ids_in(root, name):
-        run = read_run(root / name / run_id, placed=True)
-        if run is not None and run.record is not None and run.problem is None:
-            yield run.record
+def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
+    """The report of a run in an experiment's folder, read anew.
+
+    Raises:
+        UsageError: it has changed since it was listed.
+    """
+    run = read_run(folder / run_id, placed=True)
+    refuse_damaged(run, folder / run_id)
+    if run is None or run.record is None:
+        raise UsageError(f"{folder / run_id} was removed meanwhile")
+    return by_metric(run.record, order_by)

@@ -40,7 +40,7 @@ from nnrun.sweeps.board.variance.sharing import Array, Bools, Design
 
 Ints = npt.NDArray[np.intp]
 
-# Of large tables, rows are held against so many of the first: none loses to one further down.
+# Of large tables, rows are held against so many of the first; others can hardly drop them.
 _OPPONENTS = 300
 _AT_A_TIME = 200_000
 
@@ -150,6 +150,8 @@ def standings(table: Table) -> Standings:
     ]
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]
     difference, low, high, p, paired, *variances = columns
+    others = np.setdiff1d(np.flatnonzero(table.sound & (high >= 0)), opponents)
+    low = np.minimum(low, _above(_alone(table, values, scale), others, _level(len(values)) / 2))
     with np.errstate(over="ignore"):  # of numbers near the largest, an end may be infinite
         ends = difference * scale, np.minimum(low, 0.0) * scale, np.maximum(high, 0.0) * scale
         components = Components(*(variance * scale * scale for variance in variances))
@@ -197,6 +199,21 @@ def _standings(pairs: _Pairs, kept: Bools, rows: int) -> tuple[Array, ...]:
     return difference, low, high, p, *rest
 
 
+def _above(alone: Estimate, others: Ints, level: float) -> Array:
+    """The least that each row may be above the best of these other rows; infinite without any.
+
+    In place of the interval of each difference, which would take too long, both means are within
+    their own: each at half the level, however the two rows depend on each other.
+    """
+    reach = alone.degrees.quantile(level) * alone.error
+    ends = np.full(len(reach), -np.inf)
+    ends[others] = alone.mean[others] + reach[others]
+    second, first = np.sort(ends)[-2:]
+    best = np.where(ends == first, second, first)
+    above: Array = alone.mean - reach - best
+    return above
+
+
 def _upper(pairs: _Pairs, rows: int) -> Array:
     reach = pairs.degrees.quantile(_level(rows)) * pairs.error
     upper: Array = np.min(pairs.mean + reach, axis=1)
@@ -215,7 +232,7 @@ def _pairs(
     step = max(1, _AT_A_TIME // (len(opponents) * values.shape[1]))
     # Values are rounded to the resolution; the difference of two has the error of both.
     rounding = (table.resolution / scale) ** 2 / 12
-    alone = estimate(values, table.design, table.overlap, rounding)
+    alone = _alone(table, values, scale)
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step, None], opponents[None, :]
         alike = table.splits[i] == table.splits[j]
@@ -234,6 +251,11 @@ def _pairs(
             ),
             use,
         )
+
+
+def _alone(table: Table, values: Array, scale: float) -> Estimate:
+    rounding = (table.resolution / scale) ** 2 / 12
+    return estimate(values, table.design, table.overlap, rounding)
 
 
 def _welch(i: Ints, j: Ints, alone: Estimate) -> tuple[Array, Degrees]:

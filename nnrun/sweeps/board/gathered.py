@@ -7,10 +7,10 @@ from pathlib import Path
 
 from nnrun.runs.execution.record_builder import compare_published
 from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.leaderboard import groups_of, make_leaderboard, trained
+from nnrun.sweeps.board.entry import RunEntry
+from nnrun.sweeps.board.leaderboard import groups_of, key_of, make_leaderboard, trained
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.rows import Leaderboard
 from nnrun.sweeps.board.stored import ENDED, variant_of
@@ -44,11 +44,13 @@ def gathered_leaderboard(whole: SweepProgress, shard: Shard, command: str) -> Le
         return make_leaderboard(whole, command)
     failed = whole.failed_runs()
     members = []
-    for variant, scores in zip(whole.plan.variants, whole.by_variant(), strict=True):
+    variants = []
+    for variant, scores in whole.by_variant():
+        variants.append(variant)
         ended = len(scores) + failed[variant.number]
         if ended:
             members.append((replace(trained(variant, scores), ended=ended), scores))
-    return Leaderboard(command, groups_of(members), unfinished)
+    return Leaderboard(command, groups_of(members), key_of(variants), unfinished)
 
 
 def made_again(board: Leaderboard, root: Path) -> Leaderboard:
@@ -58,15 +60,16 @@ def made_again(board: Leaderboard, root: Path) -> Leaderboard:
     members, ended = [], set()
     for number, row in enumerate(board.unfinished.rows):
         found = [read_run(root / row.name / run_id, placed=True) for run_id in row.runs]
-        records = [record for run in found if (record := _ended(run)) is not None]
-        records.sort(key=lambda record: Replicate.of(record.config, record.seed).order)
-        ended |= {f"{row.name}/{record.run_id}" for record in records}
-        if records:
-            variant = variant_of(number, row.choice, records)
+        records = (record for run in found if (record := _ended(run)) is not None)
+        runs = sorted(map(RunEntry.of, records), key=lambda run: run.score.replicate.order)
+        ended |= {run.key for run in runs}
+        if runs:
+            variant = variant_of(number, row.choice, runs)
             members.append((variant, variant.scores))
     left = board.unfinished.without(ended)
     margin = next((group.margin for group in board.groups), None)
-    return with_margin(Leaderboard(board.command, groups_of(members), left), margin)
+    again = Leaderboard(board.command, groups_of(members), board.key, left)
+    return with_margin(again, margin)
 
 
 def _stored(run: PlannedRun, store: Store) -> RunRecord | None:

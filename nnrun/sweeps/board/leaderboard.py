@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from itertools import groupby
 from math import inf
 
@@ -20,8 +21,8 @@ from nnrun.sweeps.board.verdicts import (
     Verdict,
     completed_runs,
     design_of,
-    known_values,
     shares_of,
+    values_of,
     verdicts,
 )
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
@@ -31,8 +32,20 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    members = zip(progress.plan.variants, progress.by_variant(), strict=True)
-    return Leaderboard(command, groups_of([(trained(*both), both[1]) for both in members]))
+    members, variants = [], []
+    for variant, scores in progress.by_variant():
+        members.append((trained(variant, scores), scores))
+        variants.append(variant)
+    return Leaderboard(command, groups_of(members), key_of(variants))
+
+
+def key_of(variants: Iterable[Variant]) -> str:
+    """Of a sweep: its experiment, and a digest of its settings and seeds in any order."""
+    known = [(variant.name, variant.digest) for variant in variants]
+    names = {name for name, _ in known}
+    what = names.pop() if len(names) == 1 else f"{len(names)}-experiments"
+    digest = sha256("".join(sorted(digest for _, digest in known)).encode())
+    return f"{what}-{digest.hexdigest()[:8]}"
 
 
 def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
@@ -89,18 +102,19 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
         return inf if number is None else sign * number
 
     def cost(member: Member) -> tuple[bool, float, int, list[tuple[int, str]]]:
-        values = known_values(member, column).values()
-        mean = sign * mean_of([*values]) if values else inf
         runs = completed[member[0].number]
+        values = values_of(runs, column).values()
+        mean = sign * mean_of([*values]) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
         identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
         return not runs, mean, member[0].parameters, identity
 
     rows = []
     ranked = sorted(members, key=cost)
-    found, shown = verdicts(ranked, split, column, -sign)
-    for rank, ((variant, scores), verdict) in enumerate(zip(ranked, found, strict=True), start=1):
-        runs = completed[variant.number]
+    runs_of = [completed[member[0].number] for member in ranked]
+    found, shown = verdicts(ranked, runs_of, split, column, -sign)
+    together = zip(ranked, runs_of, found, strict=True)
+    for rank, ((variant, scores), runs, verdict) in enumerate(together, start=1):
         row = _row(variant, scores, runs, verdict, usual, split)
         if runs:
             best = min(runs.values(), key=value)
@@ -126,10 +140,7 @@ def _row(
     ordered_by: str,
 ) -> Row:
     completed = list(runs.values())
-    known = {
-        split: {key: value for key, s in runs.items() if (value := s.metrics[column]) is not None}
-        for column, split in enumerate(SPLITS)
-    }
+    known = {split: values_of(runs, column) for column, split in enumerate(SPLITS)}
     summaries = {
         split: summarize(
             [*values.values()],

@@ -167,11 +167,13 @@ class Leaderboard:
     Args:
         command: that made it.
         groups: in the order of the plan.
+        key: of the sweep: its experiment, and a digest of its settings and seeds; empty for others.
         unfinished: what is missing, if it was a part of a sweep; the rows are over the other runs.
     """
 
     command: str
     groups: list[Group]
+    key: str = ""
     unfinished: Unfinished | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,4 +202,5 @@ class Leaderboard:
             for group in content["groups"]
         ]
         rest = content.get("unfinished")
-        return cls(content["command"], groups, None if rest is None else Unfinished.from_dict(rest))
+        unfinished = None if rest is None else Unfinished.from_dict(rest)
+        return cls(content["command"], groups, content.get("key", ""), unfinished)

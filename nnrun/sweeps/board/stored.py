@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words, differing
-from nnrun.errors import UsageError
-from nnrun.metrics.table import larger_is_better
+from nnrun.config.settings import choice_of, choice_words, differing, setting_of
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.entry import RunEntry, by_metric, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
@@ -37,7 +35,7 @@ class StoredVariant:
         number: its place among the others.
         name: of the experiment.
         choice: in what it differs from others of its name, by dotted keys.
-        records: of its runs, by seed and fold.
+        runs: of it, by seed and fold.
         dataset: the name of its data.
         sha256: of its data.
         target: what is predicted, where a config says so.
@@ -57,7 +55,7 @@ class StoredVariant:
     number: int
     name: str
     choice: dict[str, Any]
-    records: Sequence[RunRecord]
+    runs: Sequence[RunEntry]
     dataset: str
     sha256: str
     target: str | None
@@ -81,13 +79,12 @@ class StoredVariant:
     @property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(record.status in ENDED for record in self.records)
+        return sum(run.score.status in ENDED for run in self.runs)
 
     @property
     def scores(self) -> list[RunScore]:
         """The numbers of the runs that were trained to their end."""
-        ended = (record for record in self.records if record.status in ("completed", "diverged"))
-        return [RunScore.of(record) for record in ended]
+        return [run.score for run in self.runs if run.score.status in ("completed", "diverged")]
 
 
 @dataclass(frozen=True)
@@ -158,87 +155,67 @@ def comparison_board(
     """
     wanted = [settings_of(record) for record in records]
     found = [
-        stored.record
+        RunEntry.of(by_metric(stored.record, order_by))
         for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
         for run_id in ids_in(parent.parent, parent.name)
         if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
         if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
     ]
-    members = [(variant, variant.scores) for variant in stored_variants(reordered(found, order_by))]
+    members = [
+        (variant, variant.scores) for variant in stored_variants(ordered_by(found, order_by))
+    ]
     several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
     if not several:
         return None, None
     board = with_margin(Leaderboard(command, groups_of(members)), margin)
     if len(members) != 2 or len(board.groups) != 1:
         return board, None
-    ordered = sorted(members, key=lambda member: wanted.index(settings_of(member[0].records[0])))
+    ordered = sorted(members, key=lambda member: wanted.index(member[0].runs[0].settings))
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
 
 
-def reordered(records: Iterable[RunRecord], metric: str | None) -> list[RunRecord]:
-    """The records with this as their main metric, where they have it; all as they are for None.
-
-    Raises:
-        UsageError: none of them has it.
-    """
-    found = list(records)
-    if metric is None:
-        return found
-    if not any(record.has_metric(metric) for record in found):
-        raise UsageError(
-            f"--order-by {metric}: no run here has it; add it to `metrics` of the config and train "
-            "again"
-        )
-    return [replace(r, main_metric=metric) if r.has_metric(metric) else r for r in found]
-
-
-def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
-    """Records by config, in the order of names; of equal seeds, as of another time, all are kept.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
-    """
-    ordered = sorted(
-        records, key=lambda r: (r.name, *Replicate.of(r.config, r.seed).order, r.run_id)
-    )
-    by_config: dict[tuple[str, str], list[RunRecord]] = {}
-    settings: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in ordered:
-        found = settings_of(record)
-        key = record.name, canonical_json(found)
-        by_config.setdefault(key, []).append(record)
-        settings[key] = found
+def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
+    """Runs by config, in the order of names; of equal seeds, as of another time, all are kept."""
+    ordered = sorted(runs, key=lambda run: (run.name, *run.score.replicate.order, run.score.run_id))
+    canonical: dict[str, str] = {}  # of texts that differ in order alone
+    by_config: dict[tuple[str, str], list[RunEntry]] = {}
+    for run in ordered:
+        text = run.settings.text
+        if text not in canonical:
+            canonical[text] = canonical_json(dict(run.settings))
+        by_config.setdefault((run.name, canonical[text]), []).append(run)
+    settings = [dict(found[0].settings) for found in by_config.values()]
     by_name: dict[str, list[dict[str, Any]]] = {}
-    for (name, _), found in settings.items():
-        by_name.setdefault(name, []).append(found)
+    for (name, _), own in zip(by_config, settings, strict=True):
+        by_name.setdefault(name, []).append(own)
     varied = {name: differing(found) for name, found in by_name.items()}
+    together = zip(by_config.items(), settings, strict=True)
     return [
-        variant_of(number, choice_of(settings[key], varied[key[0]]), members)
-        for number, (key, members) in enumerate(by_config.items())
+        variant_of(number, choice_of(own, varied[name]), found)
+        for number, (((name, _), found), own) in enumerate(together)
     ]
 
 
-def variant_of(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+def variant_of(number: int, choice: dict[str, Any], runs: Sequence[RunEntry]) -> StoredVariant:
     """A config with these runs, which are ordered by seed and fold."""
-    record = records[-1]
-    block, dataset = record.config["dataset"], record.dataset
-    completed = [each for each in records if each.status == "completed"]
-    rows = mean_rows([each.dataset[f"n_{s}"] for s in SPLITS] for each in completed or records)
-    numbers = (record.config.get("published") or {}).items()
+    run = runs[-1]
+    block = setting_of(dict(run.settings), "dataset") or {}
+    completed = [each for each in runs if each.score.status == "completed"]
+    rows = mean_rows(each.score.rows for each in completed or runs)
     return StoredVariant(
         number=number,
-        name=record.name,
+        name=run.name,
         choice=choice,
-        records=records,
-        dataset=dataset["name"],
-        sha256=dataset["sha256"],
+        runs=runs,
+        dataset=run.dataset,
+        sha256=run.sha256,
         target=(block.get("columns") or {}).get("target"),
         splits=tuple(rows),
         division=division_of(block),
-        metric=record.main_metric,
-        larger_is_better=larger_is_better(record.main_metric),
-        published={key: value for key, value in numbers if key != "source"},
-        parameters=int(record.network["parameters"]),
+        metric=run.metric,
+        larger_is_better=run.larger_is_better,
+        published=dict(run.published),
+        parameters=run.parameters,
         rows=rows,
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite, nan
 
 import numpy as np
@@ -18,6 +19,7 @@ from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Array, Design
 from nnrun.sweeps.progress import RunScore
 
+Runs = Mapping[Replicate, RunScore]
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
 
 
@@ -47,7 +49,7 @@ class Verdict:
 
 
 def verdicts(
-    ranked: Sequence[Member], split: str, column: int, sign: int
+    ranked: Sequence[Member], runs: Sequence[Runs], split: str, column: int, sign: int
 ) -> tuple[list[Verdict], Shown | None]:
     """Of each row of a group, in its order; and what difference the group could show.
 
@@ -57,12 +59,13 @@ def verdicts(
 
     Args:
         ranked: the rows, the best first.
+        runs: the completed runs of each.
         split: that they are compared on.
         column: of that split among a run's metrics.
         sign: 1 where larger is better, else -1.
     """
-    values = [values_of(member, column, sign) for member in ranked]
-    notes = [_note(*both) for both in zip(ranked, values, strict=True)]
+    values = [values_of(completed, column, sign) for completed in runs]
+    notes = [_note(*row) for row in zip(ranked, runs, values, strict=True)]
     found = [
         Verdict(NOT_COMPARED, note, tied=bool(known))
         for note, known in zip(notes, values, strict=True)
@@ -105,7 +108,16 @@ def completed_runs(member: Member) -> dict[Replicate, RunScore]:
 
 def known_values(member: Member, column: int) -> dict[Replicate, float]:
     """The metric of each completed run, by its replicate."""
-    return values_of(member, column, 1)
+    return values_of(completed_runs(member), column)
+
+
+def values_of(runs: Runs, column: int, sign: int = 1) -> dict[Replicate, float]:
+    """The metric of each run that has one, times the sign."""
+    return {
+        replicate: sign * number
+        for replicate, score in runs.items()
+        if (number := score.metrics[column]) is not None
+    }
 
 
 def design_of(replicates: Iterable[Replicate]) -> Design:
@@ -113,6 +125,11 @@ def design_of(replicates: Iterable[Replicate]) -> Design:
 
     Without a seed that draws it, the split of all runs of a fold is one.
     """
+    return _design(tuple(replicates))
+
+
+@lru_cache(maxsize=64)  # most rows of a table have the same replicates
+def _design(replicates: tuple[Replicate, ...]) -> Design:
     return Design.of([((r.split_seed, r.fold), (r.seed, r.fold)) for r in replicates])
 
 
@@ -134,20 +151,11 @@ def same_splits(one: Comparable, other: Comparable) -> bool:
     return _kind(one) == _kind(other)
 
 
-def values_of(member: Member, column: int, sign: int) -> dict[Replicate, float]:
-    """The metric of each completed run times a sign, by its replicate."""
-    return {
-        replicate: sign * number
-        for replicate, score in completed_runs(member).items()
-        if (number := score.metrics[column]) is not None
-    }
-
-
-def _note(member: Member, values: Mapping[Replicate, float]) -> str | None:
+def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str | None:
     """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, member[0].planned
     diverged = sum(score.status == "diverged" for score in scores)
-    completed = len(completed_runs(member))
+    completed = len(runs)
     failed = planned - len(scores)
     parts = [
         f"{number:,} of {planned:,} runs {what}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import islice
 from typing import Any, Protocol
 
@@ -80,6 +81,13 @@ class Variant:
     def label(self) -> str:
         """Name and choice in one line."""
         return " ".join([self.name, *choice_words(self.choice)])
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides its runs, their seeds included."""
+        texts = sorted(identity.text for identity in self.identities.values())
+        content = (self.name, texts, [*self.seeds], [*self.split_seeds])
+        return sha256(repr(content).encode()).hexdigest()
 
     @property
     def parameters(self) -> int:

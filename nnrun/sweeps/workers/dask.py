@@ -71,8 +71,12 @@ class DaskWorkers:
         self._refused = ""
         self._closing = Event()
         self._workers: dict[str, int] = {}
-        self._update_workers()
-        self.check()
+        try:
+            self._look_at_workers()
+        except OtherVersionError as error:
+            raise NnrunError(str(error)) from error
+        except Exception as error:  # Dask raises a dozen kinds, as where nnrun cannot be loaded
+            raise NnrunError(f"the workers of {self._address} cannot be used: {error}") from error
         Thread(target=self._poll, daemon=True).start()
 
     @classmethod
@@ -138,7 +142,7 @@ class DaskWorkers:
         """How many runs like this one to send together."""
         if not job.is_short or job.key in self._alone:
             return 1
-        wanted = min(int(_BATCH_SECONDS / job.seconds), _LARGEST_BATCH)
+        wanted = min(int(_BATCH_SECONDS / max(job.seconds, 1e-3)), _LARGEST_BATCH)
         return max(1, min(wanted, most_runs() // (2 * self.at_a_time)))
 
     def _send(self) -> None:
@@ -216,32 +220,29 @@ class DaskWorkers:
                         self._mailbox.put(key, content)
 
     def _update_workers(self) -> None:
-        """Look which workers there are, and check the versions of new ones."""
+        """Look again which workers there are."""
         try:
-            found = self._find_workers()
-            self._require_same_versions([*found.keys() - self._workers.keys()])
+            self._look_at_workers()
         except OtherVersionError as error:
             self._refuse(str(error))
-            return
-        except ImportError as error:
-            self._refuse(f"workers of {self._address} cannot load nnrun: {error}")
-            return
         except Exception:  # it may answer the next time
             return
+
+    def _look_at_workers(self) -> None:
+        """Look which workers there are, and check the versions of new ones."""
+        found = self._find_workers()
+        new = [*found.keys() - self._workers.keys()]
+        answers = self._client.run(versions, workers=new, on_error="return") if new else {}
+        for worker, answer in answers.items():
+            if isinstance(answer, dict):
+                require_same(worker, answer, versions())
+            elif not isinstance(answer, OSError):  # which says that it has left
+                raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
         for address in self._workers.keys() - found.keys():
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
         self._workers = found
         self._note_if_idle()
-
-    def _require_same_versions(self, workers: Sequence[str]) -> None:
-        if workers:
-            found = self._client.run(versions, workers=workers, on_error="return")
-            for worker, answer in found.items():
-                if isinstance(answer, ImportError):
-                    raise answer
-                if isinstance(answer, dict):  # else it has left
-                    require_same(worker, answer, versions())
 
     def _note_if_idle(self) -> None:
         """Say once that a sweep waits for workers."""

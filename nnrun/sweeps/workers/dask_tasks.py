@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Lock
@@ -91,6 +91,21 @@ def unpack_dataset(content: bytes) -> Dataset:
     return dataset
 
 
+class _Connection:
+    """A worker's own connection to the scheduler, in place of a client.
+
+    By default, workers in one process share a client, which ends with the first of them.
+    """
+
+    def __init__(self, worker: Any) -> None:
+        self.scheduler = worker.scheduler
+        self._loop = worker.loop
+
+    def sync(self, function: Callable[..., Any], **given: Any) -> Any:
+        """Call a function of the scheduler, and wait for its answer."""
+        return import_module("distributed.utils").sync(self._loop, function, **given)
+
+
 def _require_same(expected: Versions) -> None:
     require_same(import_module("distributed").get_worker().address, versions(), expected)
 
@@ -103,7 +118,8 @@ def _once(name: str) -> Iterator[None]:
         WorkerLostError: another worker began with it before, or this one has lost its connection.
     """
     try:
-        begun = import_module("distributed").Event(name)
+        distributed = import_module("distributed")
+        begun = distributed.Event(name, client=_Connection(distributed.get_worker()))
         repeated = begun.is_set()
         if not repeated:
             begun.set()

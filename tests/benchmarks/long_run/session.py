@@ -7,6 +7,7 @@ where nothing is in progress, a line of JSON with a sample is added to `samples.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Shells start programs in the background with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         main()
     sys.exit(130)

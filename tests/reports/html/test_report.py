@@ -79,7 +79,7 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
         sections(make_report(tmp_path / "results"))["The run"]
     )
     (folder / "checkpoint.safetensors").touch()
-    lock.release()
+    lock.close()
     assert {"interrupted": 1} == counts(make_report(tmp_path / "results"))
 
 
@@ -375,6 +375,45 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     page = Page(render(make_report(results), most_bytes=1))
     assert "13 more runs would make this file too large to mail" in page.text
     assert set() == {v[1:] for v in page.of("href") if v[0] == "#"} - set(page.of("id"))
+
+
+def test_charts_of_many_settings_say_what_they_leave_out(results, make_report, monkeypatch) -> None:
+    """Those drawn are spread over the ranks, from the first to the last."""
+    monkeypatch.setattr("nnrun.reports.html.grids._MOST_DOTS", 4)
+    monkeypatch.setattr("nnrun.reports.html.grids._MOST_CELLS", 1)
+    blocks = sections(make_report(results))["Settings of flowers"]
+    assert "2 configs of 4 are drawn, evenly spread over the ranks." in notes(blocks)
+    assert "A map of all pairs is drawn of up to 1 values of each key." in notes(blocks)
+    (figures,) = (block for block in blocks if isinstance(block, Figures))
+    dots_and_means = {2 * 2 + 2}
+    assert dots_and_means == {chart.svg.count("<circle") for chart in figures.charts}
+
+
+def test_curves_of_many_seeds_say_what_they_leave_out(results, make_report) -> None:
+    """So many histories are read for each config."""
+    blocks = sections(make_report(results, seeds=1))["Learning curves: iris"]
+    assert "Curves are of the first 1 runs of each config." in notes(blocks)
+    assert "Curves are of the first" not in notes(
+        sections(make_report(results))["Learning curves: iris"]
+    )
+
+
+def test_a_report_by_the_index_is_what_reading_every_run_gives(
+    results, tmp_path, monkeypatch, make_report
+) -> None:
+    """The same bytes, and the reports of runs that are listed alone are not read."""
+    root = tmp_path / "results"
+    shutil.copytree(results, root)
+    expected = render(make_report(root))
+    monkeypatch.setattr("nnrun.runs.catalog.index.WORTH", 1)
+    assert expected == render(make_report(root))
+    reading = []
+    monkeypatch.setattr(
+        "nnrun.runs.catalog.summarize.read_run",
+        lambda folder, **_: reading.append(folder.parent.name),
+    )
+    make_report(root)
+    assert {"broken"} == set(reading)
 
 
 def test_a_thousand_runs_are_few_bytes(results, make_report, tmp_path) -> None:

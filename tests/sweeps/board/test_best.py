@@ -15,11 +15,18 @@ from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.best import best_of, choose
+from nnrun.sweeps.board.entry import RunEntry
 from nnrun.sweeps.board.leaderboard import kind_of, make_leaderboard
 from nnrun.sweeps.board.stored import stored_boards, stored_variants
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 RATES = "training.learning_rate=0.001,0.05,0.01"
+
+
+def chosen_from(records):
+    """The choice among the runs of these records."""
+    by_id = {record.run_id: record for record in records}
+    return choose(map(RunEntry.of, records), "mine", read=by_id.__getitem__)
 
 
 @pytest.fixture
@@ -43,7 +50,7 @@ def test_the_choice_is_the_first_row_of_every_board(swept, store, text, size, se
     board, records = swept(text, *words, seeds=seeds)
     choice = best_of(store.root, "mine")
     (group,) = board.groups
-    (page,) = stored_boards(stored_variants(records))
+    (page,) = stored_boards(stored_variants(map(RunEntry.of, records)))
     first = group.rows[0]
     assert ("validation" if size else "test") == group.ordered_by == choice.group.ordered_by
     assert first.best_run == choice.row.best_run == page.group.rows[0].best_run
@@ -100,9 +107,9 @@ def test_runs_that_have_not_completed_are_not_chosen(swept):
     _, records = swept(BOSTON, seeds=3)
     best, *others = sorted(records, key=lambda record: record.metrics["test"]["mse"])
     lost = [replace(record, status="diverged") for record in others]
-    assert best.run_id == choose([best, *lost], "mine").record.run_id
+    assert best.run_id == chosen_from([best, *lost]).record.run_id
     with pytest.raises(UsageError, match=r"^mine/best: no run of mine has completed$"):
-        choose([replace(best, status="failed"), *lost], "mine")
+        chosen_from([replace(best, status="failed"), *lost])
 
 
 def test_a_split_that_the_runs_do_not_have_is_reported(swept, store):
@@ -122,7 +129,7 @@ def test_only_runs_that_can_be_compared_are_chosen_from(swept):
     swept(BOSTON, "training.learning_rate=0.01,0.02")
     _, records = swept(BOSTON, "dataset.validation_size=0.2", RATES)
     for split, settings, others in (("validation", 3, 2), ("test", 2, 3)):
-        choice = choose([_begun(record, split) for record in records], "mine")
+        choice = chosen_from([_begun(record, split) for record in records])
         assert (split, settings) == (choice.group.ordered_by, len(choice.group.rows))
         assert ([others], True) == ([len(board) for board in choice.others], choice.newest)
 
@@ -137,7 +144,7 @@ def test_the_place_is_among_all_stored_settings_with_a_result(swept, store):
         for r in records
     ]
     for found, number in ((records, 4), (lost, 3)):
-        (line, *_) = chosen_words(choose(found, "mine"), store.root)
+        (line, *_) = chosen_words(chosen_from(found), store.root)
         assert f", number 1 of {number} stored settings by test mse, " in line
 
 
@@ -156,7 +163,7 @@ def test_one_setting_trained_again_does_not_move_the_choice(swept, store):
     ]
     assert expected == [*chosen_words(choice, store.root)][-3:]
     folds = [record for record in records if record.config["dataset"]["folds"]]
-    alone = choose([*folds, before.record], "mine")
+    alone = chosen_from([*folds, before.record])
     assert (4, True) == (alone.group.folds, alone.newest)
     assert "  from the newest of 2 boards, by 4 folds" in chosen_words(alone, store.root)
 
@@ -173,9 +180,9 @@ def test_lists_put_together_what_a_board_does(swept, store):
     records += swept(IRIS, RATES, name="flowers")[1]
     records += swept(BOSTON, RATES, name="plain")[1]
     kinds = {}
-    for variant in stored_variants(records):
-        for record in variant.records:
-            kinds[record.run_id] = kind_of(variant)
+    for variant in stored_variants(map(RunEntry.of, records)):
+        for run in variant.runs:
+            kinds[run.score.run_id] = kind_of(variant)
     runs = look(store.root)
     ranked = ordered(runs, RESULT)
     found = dict.fromkeys(kinds[run.run_id] for run in ranked)

@@ -153,6 +153,26 @@ def test_large_tables_keep_what_small_ones_do(monkeypatch):
     assert whole.low == pytest.approx(part.low)
 
 
+@pytest.mark.parametrize("kind", COMMON_SPLITS)
+def test_a_large_table_drops_no_more_than_a_small_one_would(monkeypatch, kind):
+    """Held against some rows alone, no row is dropped that all rows would keep, differences are the
+    same, and intervals are no shorter.
+    """
+    rng = np.random.default_rng(8)
+    for _ in range(10):
+        drawn = COMMON_SPLITS[kind].draw(30, 5, rng)
+        table = Table.of(ordered(drawn), 0.25, COMMON_SPLITS[kind].resolution)
+        whole = standings(table)
+        with monkeypatch.context() as patch:
+            patch.setattr(comparisons, "_OPPONENTS", 10)
+            patch.setattr(comparisons, "_AT_A_TIME", 100)
+            part = standings(table)
+        assert (part.kept >= whole.kept).all()
+        assert np.array_equal(whole.difference, part.difference)
+        assert (part.low <= whole.low).all()
+        assert (part.high >= whole.high).all()
+
+
 @pytest.mark.parametrize("name", ["normal", "accuracy", "half"])
 def test_the_simulated_rule_is_the_leaderboards(name):
     """What COMPARISONS.md measures, written for many tables at once, gives the same numbers."""

@@ -17,6 +17,7 @@ from nnrun.reports.terminal.chosen import chosen_words
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.best import best_of, chosen_config, config_yaml
 from nnrun.sweeps.board.design import Size
+from nnrun.sweeps.board.entry import RunEntry
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.pair import pair_test
 from nnrun.sweeps.board.rows import Leaderboard
@@ -84,7 +85,7 @@ def test_stored_runs_make_the_same_board(swept, text, shared):
     """
     board, records = swept(text)
     (group,) = board.groups
-    (stored,) = (found.group for found in stored_boards(stored_variants(records)))
+    (stored,) = (found.group for found in stored_boards(stored_variants(map(RunEntry.of, records))))
     assert [12, 12] == [row.completed for row in group.rows]
     for one, other in zip(group.rows, stored.rows, strict=True):
         assert (one.choice, one.tied, one.shares) == (other.choice, other.tied, other.shares)
@@ -102,7 +103,7 @@ def test_groups_of_unequal_sizes_make_the_same_board_from_stored_runs(swept, tmp
     lines = [f"{rng.normal():.3f},p{each},{rng.normal():.3f}" for each in who]
     (tmp_path / "visits.csv").write_text("\n".join(["x,patient,y", *lines]) + "\n")
     board, records = swept(VISITS.format(tmp_path / "visits.csv"))
-    (group,), (stored,) = board.groups, stored_boards(stored_variants(records))
+    (group,), (stored,) = board.groups, stored_boards(stored_variants(map(RunEntry.of, records)))
     tested = [record.dataset["n_test"] for record in sorted(records, key=lambda r: r.seed)]
     assert tested[0] != np.mean(tested)
     ours, theirs = (
@@ -237,7 +238,7 @@ def test_folds_and_drawn_splits_are_two_boards(swept):
     """Their numbers are of training sets of other sizes."""
     swept(FOLDS)
     _, records = swept(IRIS)
-    found = stored_boards(stored_variants(records))
+    found = stored_boards(stored_variants(map(RunEntry.of, records)))
     assert {None, 4} == {board.group.folds for board in found}
 
 

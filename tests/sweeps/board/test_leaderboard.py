@@ -15,7 +15,7 @@ from nnrun.reports.markdown.leaderboard_files import (
 )
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.replication import replications
+from nnrun.sweeps.board.published.replication import replications
 from nnrun.sweeps.board.rows import Leaderboard
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 
@@ -192,7 +192,9 @@ def test_the_files_say_the_same():
         assert getattr(found, key) == getattr(found.test, key) == float(row[key])
         assert getattr(found, key) == float(row[f"test_{key}"])
     files = leaderboard_files(board)
-    assert {"leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(files)
+    own = f"leaderboard-{board.key}.json"
+    assert {"leaderboard.csv", "leaderboard.json", "leaderboard.md", own} == set(files)
+    assert files[own] == files["leaderboard.json"]
     assert board == Leaderboard.from_dict(json.loads(files["leaderboard.json"]))
     assert b"| 1 | a learning_rate=0.1 | 2 of 3 |" in files["leaderboard.md"]
     assert b"```sh\nnnrun sweep x\n```" in files["leaderboard.md"]

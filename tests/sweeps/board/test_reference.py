@@ -8,8 +8,8 @@ from scipy.stats import ttest_ind_from_stats
 
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.replication import replication_markdown
-from nnrun.sweeps.board.reference import Reference, holm, read_references, welch_p
-from nnrun.sweeps.board.replication import replications
+from nnrun.sweeps.board.published.reference import Reference, holm, read_references, welch_p
+from nnrun.sweeps.board.published.replication import replications
 from nnrun.sweeps.board.statistics import summarize
 from tests.sweeps.board.boards import named, progress, score
 

@@ -247,3 +247,18 @@ def test_results_of_a_task_are_told_apart(monkeypatch):
     runs.receive([b"1", b"2"])
     assert 1 == futures[0].result()
     assert KeyError is type(futures[1].exception())
+
+
+def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch):
+    """With their address and the reason, whether Dask returns the error or raises it."""
+    missing = ModuleNotFoundError("No module named 'nnrun'")
+    monkeypatch.setattr(client, "run", lambda *_, workers, **__: dict.fromkeys(workers, missing))
+    with pytest.raises(NnrunError, match=r"the worker tcp://1.2.3.4:\d cannot load nnrun: No mod"):
+        DaskWorkers(client)
+
+    def fail(*_, **__):
+        raise missing
+
+    monkeypatch.setattr(client, "run", fail)
+    with pytest.raises(NnrunError, match=r"the workers of tcp://1.2.3.4:5 cannot be used: No mod"):
+        DaskWorkers(client)

@@ -113,8 +113,8 @@ def _components(
 ) -> tuple[Layout, Components]:
     """From the pairs with one split, those with the same weights, and the others."""
     squared = rest**2
-    of_splits, splits, share_of_split = _sharing(rest, squared, known, design.splits)
-    of_weights, weights, share_of_weights = _sharing(rest, squared, known, design.weights)
+    of_splits, splits, share_of_split = _sharing(rest, squared, known, number, design.splits)
+    of_weights, weights, share_of_weights = _sharing(rest, squared, known, number, design.weights)
     others = _Pairs(
         number * squared.sum(axis=-1) - of_splits.squares - of_weights.squares,
         number * (number - 1) - of_splits.number - of_weights.number,
@@ -133,9 +133,12 @@ def _components(
 
 
 def _sharing(
-    rest: Array, squared: Array, known: Bools, factor: Factor
+    rest: Array, squared: Array, known: Bools, number: Array, factor: Factor
 ) -> tuple[_Pairs, Array, Array]:
     """The pairs with the same level, the number of levels, and the sum of their squared sizes."""
+    if factor.alone.all():
+        none = np.zeros_like(number)
+        return _Pairs(none, none), number, number
     size, total = known @ factor.shared, rest @ factor.shared
     squares = (size * (squared @ factor.shared) - total**2).sum(axis=-1)
     alone = (known & factor.alone).sum(axis=-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ class Design:
     splits: Factor
     weights: Factor
 
-    @property
+    @cached_property
     def shares(self) -> bool:
         """Whether any replicates share anything."""
         return not (self.splits.alone.all() and self.weights.alone.all())

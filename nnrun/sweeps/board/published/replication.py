@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nnrun.config.names import SPLITS
-from nnrun.sweeps.board.reference import LEVEL, Reference, holm, welch_p
+from nnrun.sweeps.board.published.reference import LEVEL, Reference, holm, welch_p
 from nnrun.sweeps.board.statistics import Summary, summarize
 from nnrun.sweeps.progress import SweepProgress
 
@@ -50,7 +50,7 @@ def replications(
     Means are held against references by experiment and metric, where there are any.
     """
     rows = []
-    for variant, scores in zip(progress.plan.variants, progress.by_variant(), strict=True):
+    for variant, scores in progress.by_variant():
         completed = [score for score in scores if score.status == "completed"]
         values: dict[str, list[float | None]] = {}
         for split in ("train", "test"):

@@ -1,0 +1,116 @@
+"""What a leaderboard takes of each stored run; a hundred thousand of them fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from sys import intern
+from typing import NamedTuple, Self
+
+from nnrun.errors import UsageError
+from nnrun.metrics.table import larger_is_better
+from nnrun.runs.catalog.index_file import JsonMapping
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.progress import RunScore
+
+# Errors that the values of a damaged report can raise.
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+
+
+class RunEntry(NamedTuple):
+    """A stored run.
+
+    Args:
+        name: of its experiment.
+        settings: that decide its numbers; runs that differ only in seeds and fold have the same.
+        started: when it began.
+        dataset: the name of its data.
+        sha256: the digest of its data.
+        metric: the main one.
+        larger_is_better: the direction of that.
+        parameters: of its network.
+        published: numbers from elsewhere, by `<split>_<metric>`.
+        score: its numbers.
+    """
+
+    name: str
+    settings: JsonMapping
+    started: str
+    dataset: str
+    sha256: str
+    metric: str
+    larger_is_better: bool
+    parameters: int
+    published: Mapping[str, float]
+    score: RunScore
+
+    @property
+    def key(self) -> str:
+        """`name/run id`."""
+        return f"{self.name}/{self.score.run_id}"
+
+    @classmethod
+    def of(cls, record: RunRecord, summary: RunSummary | None = None) -> Self:
+        """The entry of a record; one without its config needs the summary of its run.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it does not hold what it should.
+        """
+        if summary is None or not isinstance(summary.settings, JsonMapping):
+            settings, replicate = settings_of(record), Replicate.of(record.config, record.seed)
+        else:
+            settings = summary.settings
+            replicate = Replicate(record.seed, summary.split_seed, summary.fold)
+        published = record.config.get("published") or {}
+        return cls(
+            name=record.name,
+            settings=settings,
+            started=record.started,
+            dataset=intern(record.dataset["name"]),
+            sha256=intern(record.dataset["sha256"]),
+            metric=intern(record.main_metric),
+            larger_is_better=larger_is_better(record.main_metric),
+            parameters=int(record.network["parameters"]),
+            published={key: value for key, value in published.items() if key != "source"},
+            score=RunScore.of(record, replicate),
+        )
+
+
+def by_metric(record: RunRecord, metric: str | None) -> RunRecord:
+    """The record with this as its main metric, where it has it; as it is for None."""
+    if metric is None or not record.has_metric(metric):
+        return record
+    return replace(record, main_metric=metric)
+
+
+def ordered_by(runs: Iterable[RunEntry], metric: str | None) -> list[RunEntry]:
+    """These runs, made by this metric.
+
+    Raises:
+        UsageError: none of them has it.
+    """
+    found = list(runs)
+    if metric is not None and all(run.metric != metric for run in found):
+        raise UsageError(
+            f"--order-by {metric}: no run here has it; add it to `metrics` of the config and train "
+            "again"
+        )
+    return found
+
+
+def entry_of(
+    summary: RunSummary, record: RunRecord | None, order_by: str | None = None
+) -> RunEntry | None:
+    """The entry of a run; None where its report does not hold what leaderboards and lists need."""
+    if record is None:
+        return None
+    try:
+        entry = RunEntry.of(by_metric(record, order_by), summary)
+    except _DAMAGE:
+        return None
+    numbers = (*entry.score.metrics, *entry.score.baseline, entry.score.seconds)
+    sound = all(isinstance(value, int | float) or value is None for value in numbers)
+    return entry if sound and isinstance(record.status, str) else None

@@ -1,0 +1,67 @@
+"""Leaderboards, choices and lists by any metric that reports have."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import write
+
+MOONS = """\
+dataset: {name: moons, rows: 200, validation_size: 0.2}
+network: {sizes: [4, 2], activations: [tanh, softmax]}
+loss: cross_entropy
+metrics: [mcc]
+training: {learning_rate: 0.1, iterations: 200, engine: numpy}
+sweep: {seeds: 2, grid: {training.learning_rate: [0.1, 0.001]}}
+"""
+
+
+@pytest.fixture
+def moons(nnrun):
+    """Two settings with two seeds, ordered by the Brier score."""
+    write("moons.yaml", MOONS)
+    done = nnrun("sweep", "moons.yaml", "--order-by", "brier", "-j", "1", "--json")
+    assert 0 == done.exit_code, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_sweep_is_ordered_by_what_is_asked_for(nnrun, moons):
+    """Smaller Brier scores come first; lists and choices go by it, too."""
+    (group,) = moons["leaderboard"]["groups"]
+    means = [row["mean"] for row in group["rows"]]
+    assert ("brier", False, sorted(means)) == (group["metric"], group["larger_is_better"], means)
+    assert "brier" == json.loads(nnrun("best", "moons", "--json").stdout)["metric"]
+    assert {"brier"} == {run["metric"] for run in json.loads(nnrun("ls", "--json").stdout)}
+
+
+def test_stored_runs_are_ordered_by_what_they_have(nnrun, moons):
+    """On the boards of `best`, `compare` and `report`, and in lists."""
+    best = json.loads(nnrun("best", "moons", "--order-by", "mcc", "--json").stdout)
+    assert ("mcc", "validation") == (best["metric"], best["ordered_by"])
+    listed = json.loads(nnrun("ls", "--sort", "test_mcc", "--json").stdout)
+    values = [run["metrics"]["test_mcc"] for run in listed]
+    assert sorted(values, reverse=True) == values
+    runs = [f"moons/{run['run_id']}" for run in listed[::3]]
+    shown = json.loads(nnrun("compare", *runs, "--order-by", "log_loss", "--json").stdout)
+    assert ["log_loss"] == [group["metric"] for group in shown["leaderboard"]["groups"]]
+    assert 0 == nnrun("report", "--order-by", "mcc", "-q").exit_code
+
+
+@pytest.mark.parametrize("command", ["best", "compare", "report"])
+def test_a_metric_that_no_run_has_is_refused(nnrun, moons, command):
+    """With what adds it."""
+    listed = json.loads(nnrun("ls", "--json").stdout)
+    runs = {"best": ["moons"], "report": []}
+    given = runs.get(command, [f"moons/{run['run_id']}" for run in listed])
+    refused = nnrun(command, *given, "--order-by", "roc_auc")
+    assert 2 == refused.exit_code
+    assert "--order-by roc_auc: no run here has it; add it to `metrics`" in refused.stderr
+
+
+def test_a_name_that_is_no_metric_is_refused(nnrun):
+    """With the name that may be meant."""
+    refused = nnrun("best", "moons", "--order-by", "auc")
+    assert 2 == refused.exit_code
+    assert "'auc' is not a metric; did you mean 'roc_auc'?" in refused.stderr
