@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class DiagnosisInput:
         """Whether the task is classification."""
         return isinstance(self.task, Classification)
 
-    @property
+    @cached_property
     def by_accuracy(self) -> bool:
         """Whether accuracy is what is wanted: classes have no weights, and no threshold."""
         training = self.config.training
@@ -161,8 +161,8 @@ class DiagnosisInput:
         share, accuracy = self.main(self.baseline, split), self.main(self.metrics, split)
         if share is None or accuracy is None:
             return inf
-        error = np.sqrt(share * (1 - share) / len(self.outputs[split]))
-        return 0.0 if accuracy == share else float((accuracy - share) / max(error, 1e-12))
+        error = sqrt(share * (1 - share) / len(self.outputs[split]))
+        return 0.0 if accuracy == share else (accuracy - share) / max(error, 1e-12)
 
 
 def named(splits: Sequence[str]) -> str:

@@ -95,4 +95,4 @@ def _fifths(losses: Sequence[float]) -> tuple[float, float]:
     fifth = max(1, len(losses) // 5)
     if len(losses) < 2:
         return 0.0, 0.0
-    return float(np.mean(losses[-2 * fifth : -fifth])), float(np.mean(losses[-fifth:]))
+    return sum(losses[-2 * fifth : -fifth]) / fifth, sum(losses[-fifth:]) / fifth

@@ -67,8 +67,11 @@ def _risen(case: DiagnosisInput) -> Diagnostic | None:
 
 def tiny_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A rate far below what rows bear, with a loss that is large and on its way still."""
-    limit, losses, rate = rate_limit(case), case.losses, case.peak_rate
-    if limit is None or rate >= limit / TINY or len(losses) < 2 or case.moved >= _MOVED:
+    losses, rate = case.losses, case.peak_rate
+    if len(losses) < 2 or case.moved >= _MOVED:
+        return None
+    limit = rate_limit(case)
+    if limit is None or rate >= limit / TINY:
         return None
     base = case.number(case.baseline, "train", "loss") or 0.0
     late = losses[len(losses) // 2] - losses[-1]

@@ -21,8 +21,11 @@ def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
     split = case.judge
     if not case.by_accuracy or not case.at_share(split) or any(map(case.below_share, case.outputs)):
         return None
-    skill, auc = case.skill(split, metric="log_loss"), _area(case, split)
-    if auc is None or not auc.beyond_chance or skill is None or skill <= 0:
+    skill = case.skill(split, metric="log_loss")
+    if skill is None or skill <= 0:
+        return None
+    auc = _area(case, split)
+    if auc is None or not auc.beyond_chance:
         return None
     loss, base = (
         case.number(numbers, split, "log_loss") for numbers in (case.metrics, case.baseline)

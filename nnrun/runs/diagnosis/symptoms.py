@@ -142,7 +142,7 @@ def far_apart(case: DiagnosisInput) -> Diagnostic | None:
     split, ways = case.judge, [("", _GAP)] + [("log_loss", _GAP_OF_LOSS)] * case.classifies
     for metric, most in ways:
         gap = None if split == "train" else _gap(case, split, metric)
-        if gap is not None and gap > max(most, ERRORS * case.uncertainty(split, metric)):
+        if gap is not None and gap > most and gap > ERRORS * case.uncertainty(split, metric):
             return Diagnostic("far_apart", _apart(case, split, metric), split=split)
     return None
 
