@@ -35,9 +35,8 @@ What came out when runs were first seen, each once, and by the rules that were t
 Fine runs had no warning in any of these. The table further up is of today's rules, which were \
 changed by what the held-out runs showed: a learning rate far above its limit is named before \
 overfitting, and a falling training loss counts only if held-out rows share the fall. Recipes of \
-the runs written later are from before that change, and they were run once after it; a rule that \
-they led to changed no verdict: rows never used are named also where the loss is above the \
-baseline's. So no half is unseen by today's rules: the table of first runs is the one to trust."""
+the runs written later are from before that change, and they were run once after it. They, and not \
+the held-out half any more, are what today's rules have not seen."""
 
 
 @dataclass(frozen=True)

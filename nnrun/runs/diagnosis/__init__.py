@@ -40,14 +40,16 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
         found = [symptom for find in look if (symptom := find(case)) is not None]
     if learned is None and not any(symptom.split for symptom in found):
         return found
-    symptoms = found if learned is None else [learned, *found]
+    symptoms = [symptom for symptom in found if symptom.split or symptom.kind == "leak"]
+    symptoms = symptoms if learned is None else [learned, *symptoms]
     trained = excess(case) < FACTOR and all(symptom.split != "train" for symptom in symptoms)
     looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE
+    by_kind = {cause.kind: cause for cause in [*found, *_causes(case, looked_for)]}
     said = {symptom.kind for symptom in symptoms}
-    causes = [cause for cause in _causes(case, looked_for) if cause.kind not in said]
-    if not causes and all(symptom.split for symptom in symptoms):
+    causes = [cause for kind, cause in by_kind.items() if kind not in said]
+    if not causes and learned is None:
         causes = [Diagnostic("unknown_cause", f"no cause found: {_LOOKED_AT[trained]}; {_COMPARE}")]
-    return [*symptoms, *causes]
+    return [*symptoms, *sorted(causes, key=lambda cause: -cause.weight)]
 
 
 def diagnose_divergence(case: DiagnosisInput) -> list[Diagnostic]:

@@ -20,9 +20,9 @@ _FALL_OF_BASELINE, _LEFT = 0.05, 0.5
 
 
 def unfinished(case: DiagnosisInput) -> Diagnostic | None:
-    """Too few iterations of a run whose loss is above half of the baseline's."""
+    """Too few iterations of a run whose loss is between that of the baseline and half of it."""
     base = case.number(case.baseline, "train", "loss")
-    if not base or not case.losses or case.losses[-1] <= _LEFT * base:
+    if not base or not case.losses or not _LEFT * base < case.losses[-1] <= base:
         return None
     before, last = _fifths(case.losses)
     if _unseen(case) is None and before - last <= _FALL_OF_BASELINE * base:
