@@ -15,8 +15,8 @@ from nnrun.runs.diagnosis.units import DEAD, most_dead
 # held-out rows share so much of the fall.
 _FALL, _SHARED = 0.02, 0.5
 # A run is unfinished if the loss fell by more than this share of the baseline's, and is still above
-# that one.
-_FALL_OF_BASELINE, _LEFT = 0.05, 0.5
+# that one. With fewer evaluations a fifth of them has no scatter to compare a fall with.
+_FALL_OF_BASELINE, _LEFT, _EVALUATIONS = 0.05, 0.5, 10
 
 
 def unfinished(case: DiagnosisInput) -> Diagnostic | None:
@@ -25,7 +25,8 @@ def unfinished(case: DiagnosisInput) -> Diagnostic | None:
     if not base or not case.losses or not _LEFT * base < case.losses[-1] <= base:
         return None
     before, last = _fifths(case.losses)
-    if _unseen(case) is None and before - last <= _FALL_OF_BASELINE * base:
+    falls = len(case.losses) >= _EVALUATIONS and before - last > _FALL_OF_BASELINE * base
+    if _unseen(case) is None and not falls:
         return None
     return too_few_iterations(case)
 
@@ -45,7 +46,7 @@ def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
         return None
     has_dead = dead is not None and dead.share >= DEAD
     larger = "" if excess(case) > (1 / TINY if has_dead else 1) else ", or a larger learning rate"
-    share = "fifth" if len(case.losses) >= 10 else "part"
+    share = "fifth" if len(case.losses) >= _EVALUATIONS else "part"
     text = (
         f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
         f"run; try more iterations{larger}"

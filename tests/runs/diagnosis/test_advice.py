@@ -165,10 +165,10 @@ def test_an_early_stop_is_not_called_too_early(fraud, finished):
 
     def kinds(*held_out):
         rows = [
-            {"iteration": i, "train_loss": base * (1 - 0.08 * i), "test_loss": loss}
+            {"iteration": i, "train_loss": base * (1 - 0.04 * i), "test_loss": loss}
             for i, loss in enumerate(held_out)
         ]
         return unfinished(replace(case, history=rows)) is not None
 
     base = case.baseline["train"]["loss"]
-    assert [True, False] == [kinds(5, 4, 3, 2, 1), kinds(1, 2, 3, 4, 5)]
+    assert [True, False] == [kinds(*range(10, 0, -1)), kinds(*range(10))]
