@@ -44,7 +44,7 @@ def decision_line(record: RunRecord) -> str:
     bound = f" with a precision of at least {found['precision']:g}" if "precision" in found else ""
     return (
         f"'{found['positive']}' is predicted from a probability of {found['threshold']:.6g} on, "
-        f"where {aim} on the validation split{bound}"
+        f"where {aim} on the validation split{bound}; learning curves are without this threshold"
     )
 
 

@@ -18,9 +18,8 @@ network: {sizes: [6, 3], activations: [tanh, softmax]}
 loss: cross_entropy
 training: {learning_rate: 0.1, epochs: 20, batch_size: 10}
 """
-BOARDS = {f"leaderboard.{kind}" for kind in ("csv", "json", "md")}
-# These files hold times.
-DIFFERING = {*BOARDS, "report.json", "report.md", ".index.sqlite"}
+# Names of files that hold times begin so.
+DIFFERING = ("leaderboard", "report.", ".index.sqlite")
 COMMANDS = [
     ["train", "iris.yaml"],
     ["sweep", "iris.yaml", "--seeds", "3", "-j", "2", "training.learning_rate=0.1,0.05"],
@@ -63,7 +62,7 @@ class Machine:
         found = sorted(path for path in self.folder.rglob("*") if path.is_file())
         names = {str(path.relative_to(self.folder)): path for path in found}
         return {
-            name: b"" if path.name in DIFFERING else path.read_bytes()
+            name: b"" if path.name.startswith(DIFFERING) else path.read_bytes()
             for name, path in names.items()
         }
 

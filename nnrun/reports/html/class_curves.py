@@ -102,7 +102,7 @@ def _charts(
         f"{name} {number(curves[k].area)}" for k, name in zip(drawn, names, strict=True)
     )
     yield rates(
-        f"ROC{of}", _series(names, roc), x_label="share of other rows", y_label="recall",
+        f"ROC{of}", _series(names, roc), x_label="false positive rate", y_label="recall",
         guide="On the dashed line, probabilities say nothing.",
         summary=f"Areas under the curves: {areas}.",
     )  # fmt: skip

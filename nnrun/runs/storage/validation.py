@@ -165,7 +165,8 @@ _REPORT = {
     "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
     "config": (
         {
-            **dict.fromkeys(("dataset", "network", "training"), dict),
+            **dict.fromkeys(("dataset", "network"), dict),
+            "training": {"early_stopping": (dict, None, _MISSING)},
             "loss": {"type": str},
             "published": (dict, None, _MISSING),
         },
