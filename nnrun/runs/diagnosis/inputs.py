@@ -62,6 +62,7 @@ class DiagnosisInput:
     network: Network
     peak_rate: float
     iterations: int
+    stopped_early: bool
 
     @property
     def classifies(self) -> bool:

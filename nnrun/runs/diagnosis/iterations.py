@@ -44,12 +44,16 @@ def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
     fall, dead = _fall(case), most_dead(case)
     if fall is None or (dead is not None and dead.share == 1):
         return None
+    stopping = case.config.training.early_stopping
+    if case.stopped_early and stopping is not None and stopping.monitor == "validation_loss":
+        return None  # held-out rows have shown that more would not help
+    more = "a larger training.early_stopping.patience" if case.stopped_early else "more iterations"
     has_dead = dead is not None and dead.share >= DEAD
     larger = "" if excess(case) > (1 / TINY if has_dead else 1) else ", or a larger learning rate"
     share = "fifth" if len(case.losses) >= _EVALUATIONS else "part"
     text = (
         f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
-        f"run; try more iterations{larger}"
+        f"run; try {more}{larger}"
     )
     return Diagnostic("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
 

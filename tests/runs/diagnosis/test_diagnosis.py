@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
@@ -147,6 +148,21 @@ def test_too_few_iterations(record):
     slow = record(BOSTON, "training.learning_rate=0.00001")
     assert ["worse_than_baseline", "too_few_iterations"] == kinds(slow)[:2]
     assert "still falling, by 28% over the last fifth" in said(slow, "too_few_iterations")
+
+
+def test_more_iterations_are_not_advised_where_held_out_rows_ended_the_run(record, monkeypatch):
+    """Of another metric than the loss, the patience may have been too small."""
+    cases = []
+    keep = "nnrun.runs.execution.execute.diagnose"
+    monkeypatch.setattr(keep, lambda case: cases.append(case) or [])
+    for monitor in ("validation_loss", "validation_r2"):
+        stopping = f"training.early_stopping={{monitor: {monitor}}}"
+        rate = "training.learning_rate=0.00001"
+        record(BOSTON, rate, "dataset.validation_size=0.2", stopping)
+    by_loss, by_r2 = (replace(case, stopped_early=True) for case in cases)
+    assert "too_few_iterations" not in [found.kind for found in diagnose(by_loss)]
+    found = next(found for found in diagnose(by_r2) if found.kind == "too_few_iterations")
+    assert "try a larger training.early_stopping.patience" in found.message
 
 
 def test_dead_units(record):
