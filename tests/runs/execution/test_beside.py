@@ -69,6 +69,18 @@ def test_classes(model):
     assert expected == pytest.approx(metrics["log_loss"], rel=1e-12)
 
 
+def test_order():
+    """Training rows have the order in which the split was drawn, which a forest depends on."""
+    config = {"dataset": {"name": "iris", "test_size": 60}, "beside": "forest", "seed": SEED}
+    x, y = load_iris(return_X_y=True)
+    rows = np.random.default_rng(np.random.SeedSequence(SEED).spawn(1)[0]).permutation(150)
+    test, train = rows[:60], rows[60:]
+    fitted = CLASSIFIERS["forest"].fit(x[train], y[train])
+    expected = log_loss(y[test], fitted.predict_proba(x[test]))
+    metrics = nnrun.train(config, results=None).metrics["test"]
+    assert expected == pytest.approx(metrics["log_loss"], rel=1e-12)
+
+
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory):
     """A table with missing numbers and a column of categories."""
