@@ -62,8 +62,7 @@ def objective_of(config: DecideConfig) -> Objective:
         return Objective("cost", _cost(config.cost), costs=True)
     if isinstance(config.maximize, str):
         name = config.maximize
-        chance = {"f1": None, "balanced_accuracy": 0.5, "mcc": 0.0}[name]
-        return Objective(name, lambda counts: getattr(counts, name), chance=chance)
+        return Objective(name, lambda counts: getattr(counts, name), beats_all=True)
     assert config.maximize is not None  # or `cost` is given
     return Objective(
         "recall", lambda counts: counts.recall, precision=config.maximize.recall_at_precision
