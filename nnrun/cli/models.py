@@ -10,7 +10,6 @@ from nnrun.characters import clean
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
-from nnrun.models.decision import Decision
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
@@ -54,10 +53,10 @@ def decided(model: Model, threshold: float | None, output: Output) -> dict[str, 
         The `positive` class and the `threshold` on its probability; None each for neither.
 
     Raises:
-        UsageError: the model has no probabilities of two classes.
+        UsageError: the model has no probabilities of two classes, or the threshold is NaN.
     """
     if threshold is not None:
-        model.decide(Decision(model.positive, threshold))
+        model.decide_from(threshold)
     if model.decision is None:
         return {"positive": None, "threshold": None}
     positive, least = model.layout.classes[model.positive], model.decision.threshold

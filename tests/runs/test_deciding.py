@@ -134,6 +134,22 @@ def test_predict_takes_another_threshold_and_says_the_positive_class() -> None:
     ]
 
 
+def test_a_threshold_that_is_no_probability_is_refused() -> None:
+    """On the command line with exit code 2, in Python with a UsageError, out of fold too."""
+    folds = {**RARE["dataset"], "test_size": None, "folds": 2}
+    run = next(iter(nnrun.sweep(data(dataset=folds)).runs()))
+    refused = "the threshold nan is not a number from 0 to 1"
+    for words in (["rare.csv"], ["--out-of-fold"]):
+        found = command("predict", str(run.path), *words, "--threshold", "nan")
+        assert (2, "", True) == (found.exit_code, found.stdout, refused in found.stderr)
+    x, _ = rows()
+    for wrong in (float("nan"), 2.0, -1, "x", True):
+        with pytest.raises(UsageError, match=f"the threshold {wrong!r} is not a number from 0"):
+            run.predict(x, threshold=wrong)
+        with pytest.raises(UsageError, match=f"the threshold {wrong!r} is not a number from 0"):
+            nnrun.out_of_fold("rare", threshold=wrong)
+
+
 def test_a_threshold_for_anything_but_two_classes_is_refused() -> None:
     """Three classes and values exit with 2 and say what they are."""
     quick = {"training": {"learning_rate": 0.1, "iterations": 2}}
@@ -164,6 +180,13 @@ def test_a_threshold_for_anything_but_two_classes_is_refused() -> None:
         ({"decide": {"maximize": "f1", "cost": {"false_positive": 1, "false_negative": 2}}},
          "decide.cost: 'maximize' says already how to decide; remove one of the two"),
         ({"decide": {"cost": {"false_positive": 1}}}, "decide.cost: cost needs 'false_negative'"),
+        ({"decide": {"cost": {"false_positive": 0, "false_negative": 0}}}, "decide.cost: both "
+         "costs are 0, so that every threshold costs the same; raise one"),
+        ({"decide": {"maximize": "f1", "positive": 1}}, "decide.positive: '1' is neither of the "
+         "classes no and yes"),
+        ({"decide": {"maximize": "f1", "positive": True}}, "decide.positive: 'true' is neither of "
+         "the classes no and yes"),
+        ({"decide": {"maximize": "f1", "positive": [1]}}, "decide.positive: [1] is not text"),
         ({"decide": {"positive": "yes"}}, "decide: decide needs 'maximize' or 'cost'"),
         ({"decide": "f1"}, "decide: 'f1' is not a mapping like {maximize: f1}"),
         ({"network": {"sizes": [3, 2], "activations": ["tanh", "sigmoid"]}}, "decide: a threshold "
@@ -175,6 +198,32 @@ def test_what_cannot_decide_is_refused_at_its_key(changes: dict, message: str) -
     with pytest.raises(ConfigError) as error:
         nnrun.train(data(**changes), results=None)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "expected"),
+    [
+        (("0", "1"), "0", "0"),
+        (("0.0", "1.0"), "1.0", "1"),
+        (("0.5", "1"), "0.5", "0.5"),
+        (("False", "True"), "false", "False"),
+        (("False", "True"), "True", "True"),
+    ],
+)
+def test_the_positive_class_may_be_a_number_or_a_truth_value(
+    labels: tuple[str, str], positive: str, expected: str
+) -> None:
+    """In YAML without quotes, as it stands in the file."""
+    x, y = rows()
+    lines = [f"{a},{b},{labels[int(label == 'yes')]}" for (a, b), label in zip(x, y, strict=True)]
+    Path("rare.csv").write_text("\n".join(["a,b,y", *lines]) + "\n")
+    Path("rare.yaml").write_text(json.dumps(data(decide=None)))
+    done = command(
+        "train", "rare.yaml", "decide.maximize=mcc", f"decide.positive={positive}", "--json"
+    )
+
+    assert 0 == done.exit_code, done.output
+    assert expected == json.loads(done.stdout)["decision"]["positive"]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def decide(
         examples: the splits.
     """
     objective = objective_of(config)
-    positive = 1 if config.positive is None else list(classes).index(config.positive)
+    positive = config.positive_class(classes)
+    assert positive is not None  # checked before training
     part, scores = examples["validation"], task.probability(outputs["validation"], positive)
     found = fit_threshold(objective, scores, part.y == positive, part.sample_weight)
     decided = task

@@ -264,7 +264,7 @@ def _decision(
 ) -> Decision | None:
     """The thresholds of the rows that folds test: the one given, or the means over the seeds."""
     if threshold is not None:
-        model.decide(Decision(model.positive, threshold))
+        model.decide_from(threshold)
         return model.decision
     found = [one.decision for one in each if one.decision is not None]
     if not found:
