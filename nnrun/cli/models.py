@@ -21,11 +21,18 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 def load_selected(
-    run: str, results: Path, output: Output, by: str | None, rows: Path | None = None
+    run: str,
+    results: Path,
+    output: Output,
+    by: str | None,
+    rows: Path | None = None,
+    *,
+    score: bool = False,
 ) -> Model:
     """The model of a run, with notes on which it is and where it has not come to its end.
 
-    Another note says if `rows`, the file to predict, is the data of the run.
+    Another note says if `rows`, the file to predict, is the data of the run; and one, for a score,
+    that it is without the weights of rows that the run's own metrics have.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
@@ -34,14 +41,19 @@ def load_selected(
     folder = picked(run, results, output, by)
     found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
     refuse_damaged(found, folder)
-    if found is not None and found.record is not None:
-        refuse_unusable_model(folder, found.record)
+    record = None if found is None else found.record
+    if record is not None:
+        refuse_unusable_model(folder, record)
     model = load(folder)
-    if found is not None and found.record is not None and found.record.status == "interrupted":
-        iterations = count(found.record.timing["iterations"])
+    if record is None:
+        return model
+    if score and "weights" in record.dataset:
+        output.note("the score counts every row once; the run's own metrics are by weights")
+    if record.status == "interrupted":
+        iterations = count(record.timing["iterations"])
         output.note(f"this run was interrupted: its weights are those of iteration {iterations}")
-    if found is not None and found.record is not None and rows is not None and rows.is_file():
-        for note in _own_data(run, results, found.record, rows):
+    if rows is not None and rows.is_file():
+        for note in _own_data(run, results, record, rows):
             output.note(note)
     return model
 

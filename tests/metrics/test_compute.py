@@ -183,6 +183,20 @@ def test_undefined_metrics_of_values_have_a_reason(name, y, predicted, reason):
     assert (None, reason) == value_of(name, rows)
 
 
+def test_reasons_are_of_the_rows_that_count():
+    """A class or a row with a weight of 0 is none."""
+    p, weight = np.full((3, 2), 0.5), np.array([0.0, 1.0, 2.0])
+    rows = Truth(np.array([0, 1, 1]), np.array([1, 0, 1]), p, 2, weight)
+    assert (None, "all rows with a weight above 0 are of one class") == value_of("roc_auc", rows)
+
+
+def test_reasons_of_what_takes_no_weights_are_of_all_rows():
+    """Rank correlation counts a row with a weight of 0, too."""
+    y, predicted = np.array([[1.0], [2.0], [2.0]]), np.ones((3, 1))
+    rows = Truth(y, predicted, weight=np.array([0.0, 1.0, 2.0]))
+    assert (None, "every prediction is the same") == value_of("spearman", rows)
+
+
 def test_reasons_are_beside_the_numbers():
     """In a report, an undefined metric is null, and the reason has its name."""
     rows = Truth(np.array([1, 1]), np.array([1, 0]), np.full((2, 2), 0.5), 2)

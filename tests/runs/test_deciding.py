@@ -259,6 +259,12 @@ def test_without_a_threshold_to_fit_there_is_the_default_and_a_warning() -> None
     assert found["note"].endswith("so the threshold is 0.5")
     assert found["splits"]["test"]["fitted"] == found["splits"]["test"]["default"]
     assert run.model.decision is None
+    shown = command("show", "rare").stdout
+    assert ["validation", "test"] == [
+        line.split()[0]
+        for line in shown.splitlines()
+        if " 0.5000 " in line and line.count("  ") > 5
+    ]
 
 
 def test_costs_decide() -> None:
@@ -339,6 +345,29 @@ def test_every_report_shows_the_threshold() -> None:
     assert sentence in page
     for text in (shown, (run.path / "report.md").read_text(), page):
         assert "TP" in text
+
+
+def test_a_weighted_run_says_what_counts_rows() -> None:
+    """The sentence of the threshold and the score say it; a run without weights does not."""
+    x, y = rows()
+    lines = [f"{a},{b},{n % 3},{label}" for n, ((a, b), label) in enumerate(zip(x, y, strict=True))]
+    plain = command("predict", str(nnrun.train(data()).path), "rare.csv", "--score").stderr
+    assert "counts every row once" not in plain
+    Path("rare.csv").write_text("\n".join(["a,b,w,y", *lines]) + "\n")
+    columns = {"target": "y", "weight": "w"}
+    run = nnrun.train(data(dataset={**RARE["dataset"], "columns": columns}))
+
+    shown = " ".join(command("show", str(run.path)).stdout.split())
+    assert "TP, FP, FN and TN count rows, the rest weights" in shown
+    scored = command("predict", str(run.path), "rare.csv", "--score").stderr
+    assert "the score counts every row once; the run's own metrics are by weights" in scored
+
+
+def test_a_warning_beside_a_threshold_names_no_accuracy_without_it() -> None:
+    """A run at the majority class's share is judged by its loss."""
+    run = nnrun.train(data(training={"learning_rate": 1e-9, "iterations": 1}))
+    assert run.record.warnings
+    assert [] == [w["message"] for w in run.record.warnings if "accuracy" in w["message"]]
 
 
 def test_a_forged_threshold_is_found() -> None:
