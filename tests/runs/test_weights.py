@@ -211,6 +211,8 @@ def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message
         ({}, {"class_weight": {"class 3": 1}}, "training.class_weight.class 3: 'class 3' is no "
                                                "class; the classes are class 0, class 1, class 2"),
         ({}, {"class_weight": {"class 0": -1}}, "-1 is not a number of at least 0"),
+        ({}, {"class_weight": {"class 0": 1e308}}, "1.0e+308 is not a number of at least 0 "
+                                                   "and of at most 1e+50"),
         ({}, {"class_weight": "balance"}, "training.class_weight: 'balance' is not 'balanced'"),
     ],
 )  # fmt: skip

@@ -155,10 +155,8 @@ class Execution:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
         monitored = monitored_metric(self.task, stopping)
-        if monitored and (reason := monitored.undefined(self.examples["validation"])):
-            text = (
-                f"{monitored.column} is undefined, since {reason}, so training could not stop early"
-            )
+        if monitored and (why := monitored.undefined(self.examples["validation"])):
+            text = f"{monitored.column} is undefined, since {why}, so training could not stop early"
             self.unmonitored = [Diagnostic("nothing_monitored", text)]
             stopping = monitored = None
         streams = self.prepared.streams
