@@ -49,6 +49,22 @@ def test_stored_runs_are_ordered_by_what_they_have(nnrun, moons):
     assert 0 == nnrun("report", "--order-by", "mcc", "-q").exit_code
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (
+            "brier",
+            "best stored setting: nnrun best moons\nits median run, for any command: moons/best",
+        ),
+        ("mcc", "best stored setting: nnrun best moons --order-by mcc\n\n"),
+    ],
+)
+def test_a_board_names_the_command_that_chooses_by_its_metric(nnrun, moons, metric, words):
+    """And `moons/best` only where that goes by the same metric."""
+    shown = nnrun("sweep", "moons.yaml", "--order-by", metric)
+    assert words in shown.stdout
+
+
 @pytest.mark.parametrize("command", ["best", "compare", "report"])
 def test_a_metric_that_no_run_has_is_refused(nnrun, moons, command):
     """With what adds it."""

@@ -24,10 +24,8 @@ from nnrun.reports.numbers import (
 )
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
-from nnrun.reports.terminal.commands import command_line
+from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text, taken_words
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -71,9 +69,7 @@ def leaderboard_tables(
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             yield Text()
-            taken = f"best stored setting: {command_line('best', [first], root, {})}"
-            median = f"its median run, for any command: {first}/{BEST}"
-            yield Text(f"{taken}\n{median}", no_wrap=True, overflow="ignore")
+            yield Text("\n".join(taken_words(group, root)), no_wrap=True, overflow="ignore")
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
