@@ -12,27 +12,44 @@ import numpy as np
 
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.held_out import about_held_out
-from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import excess
+from nnrun.runs.diagnosis.order import beyond_accuracy
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
-from nnrun.runs.diagnosis.symptoms import SYMPTOMS
+from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
 
 __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
+
+# What has been looked at without result, of a network that has learned its training rows or not.
+_LOOKED_AT = {
+    False: "nothing unusual in scales, learning rate, number of iterations and hidden units",
+    True: "the held-out loss was not much lower before, and the network has no more parameters "
+    "than training rows",
+}
+_COMPARE = (
+    "whether these features say anything about the target is not known; nnrun sweep CONFIG "
+    "--beside linear,forest shows what other models make of them"
+)
 
 
 def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
     """The symptoms of a completed run, if any, then their causes, the likeliest first."""
     with np.errstate(all="ignore"):
-        symptoms = [symptom for find in SYMPTOMS if (symptom := find(case)) is not None]
-    if not symptoms:
-        return []
-    learned = all(symptom.split != "train" for symptom in symptoms)
-    found = _causes(case, CAUSES_OF_OVERFITTING if learned else CAUSES_OF_FAILURE)
-    unknown = Diagnostic(
-        "unknown_cause",
-        "neither scales, nor the learning rate, nor the number of iterations or rows, nor dead "
-        "units explain it; perhaps these features say little about the target",
-    )
-    return [*symptoms, *(found or [unknown])]
+        learned = beyond_accuracy(case)
+        look = SYMPTOMS if learned is None else BEYOND_ACCURACY
+        found = [symptom for find in look if (symptom := find(case)) is not None]
+    if learned is None and not any(symptom.split for symptom in found):
+        return found
+    symptoms = [symptom for symptom in found if symptom.split or symptom.kind == "leak"]
+    symptoms = symptoms if learned is None else [learned, *symptoms]
+    trained = excess(case) < FACTOR and all(symptom.split != "train" for symptom in symptoms)
+    looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE
+    by_kind = {cause.kind: cause for cause in [*found, *_causes(case, looked_for)]}
+    said = {symptom.kind for symptom in symptoms}
+    causes = [cause for kind, cause in by_kind.items() if kind not in said]
+    if not causes and learned is None:
+        causes = [Diagnostic("unknown_cause", f"no cause found: {_LOOKED_AT[trained]}; {_COMPARE}")]
+    return [*symptoms, *sorted(causes, key=lambda cause: -cause.weight)]
 
 
 def diagnose_divergence(case: DiagnosisInput) -> list[Diagnostic]:

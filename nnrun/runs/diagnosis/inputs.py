@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.state import HistoryRow
 
+ERRORS = 2.0
+"""Chance explains differences up to this many standard errors."""
+FACTOR = 10.0
+"""Scales that differ by less than this factor are no problem."""
+
 
 @dataclass(frozen=True)
 class Diagnostic:
     """A symptom, or a cause with advice.
 
     `kind` is a fixed word, for programs. `weight` is how much a cause explains: powers of ten,
-    roughly. `split` is the one that shows a symptom.
+    roughly. `split` is the one that shows a symptom; empty for one that needs no cause.
     """
 
     kind: str
@@ -56,6 +62,7 @@ class DiagnosisInput:
     network: Network
     peak_rate: float
     iterations: int
+    stopped_early: bool
 
     @property
     def classifies(self) -> bool:
@@ -63,40 +70,110 @@ class DiagnosisInput:
         return isinstance(self.task, Classification)
 
     @cached_property
+    def by_accuracy(self) -> bool:
+        """Whether accuracy is what is wanted: classes have no weights, and no threshold."""
+        training = self.config.training
+        return self.classifies and training.class_weight is None and self.config.decide is None
+
+    @property
+    def judged_by(self) -> str:
+        """The metric of `skill`: the main one, or the loss where accuracy may fall on purpose."""
+        by_main = self.by_accuracy or not self.classifies
+        return self.task.main_metric if by_main else "loss"
+
+    @property
+    def judge(self) -> str:
+        """The split that shows how good the network is: test, validation, or the only one."""
+        return next(name for name in ("test", "validation", "train") if name in self.outputs)
+
+    @cached_property
     def feature_size(self) -> float:
         """The root mean square of all numbers of the training rows, as the network sees them."""
         return float(root_mean_square(self.examples["train"].x.reshape(-1, 1))[0])
 
-    def main(self, numbers: dict[str, Metrics | None], split: str) -> float | None:
-        """The main metric of a split."""
-        value: Any = (numbers.get(split) or {}).get(self.task.main_metric)
+    @cached_property
+    def losses(self) -> list[float]:
+        """The training loss of each evaluation."""
+        return [float(row["train_loss"]) for row in self.history]
+
+    @property
+    def moved(self) -> float:
+        """How far the training loss came from its first evaluation, as a share of the way to 0."""
+        return 1 - self.losses[-1] / self.losses[0] if self.losses and self.losses[0] > 0 else 1.0
+
+    def number(self, numbers: dict[str, Metrics | None], split: str, metric: str) -> float | None:
+        """A metric of a split."""
+        value: Any = (numbers.get(split) or {}).get(metric)
         return None if value is None else float(value)
 
-    def skill(self, split: str, against: str = "") -> float | None:
+    def main(self, numbers: dict[str, Metrics | None], split: str) -> float | None:
+        """The main metric of a split."""
+        return self.number(numbers, split, self.task.main_metric)
+
+    def skill(self, split: str, against: str = "", metric: str = "") -> float | None:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
 
-        The baseline is that of the split `against`, by default the same one. Classes with weights
-        are judged by the loss: where rare ones count more, accuracy is not what is learned.
+        The baseline is that of the split `against`, by default the same one.
         """
-        if self.config.training.class_weight is not None:
-            found = self.metrics.get(split), self.baseline.get(against or split)
-            loss, least = ((numbers or {}).get("loss") for numbers in found)
-            return None if loss is None or not least else 1 - loss / least
-        ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
+        metric = metric or self.judged_by
+        ours = self.number(self.metrics, split, metric)
+        base = self.number(self.baseline, against or split, metric)
         if ours is None or base is None:
             return None
-        if self.classifies:
+        if metric == "accuracy":
             return (ours - base) / (1 - base) if base < 1 else 0.0
         return 1 - ours / base if base > 0 else 0.0
 
-    def uncertainty(self, split: str) -> float:
+    def uncertainty(self, split: str, metric: str = "") -> float:
         """The standard error of `skill`."""
-        part, base = self.examples[split], self.main(self.baseline, split) or 0.0
-        if self.classifies:
-            right = self.task.decode(self.outputs[split]) == part.y
-            return float(right.std() / np.sqrt(len(part))) / max(1 - base, 1e-12)
-        errors = (self.task.decode(self.outputs[split]) - part.y) ** 2
-        return float(errors.mean(axis=1).std() / np.sqrt(len(part))) / max(base, 1e-300)
+        metric = metric or self.judged_by
+        base, costs = self.number(self.baseline, split, metric) or 0.0, self._costs(split, metric)
+        base = 1 - base if metric == "accuracy" else base
+        return float(costs.std() / np.sqrt(len(costs))) / max(base, 1e-300)
+
+    def _costs(self, split: str, metric: str) -> Array:
+        """What each row adds to a metric, in its mean."""
+        part, outputs = self.examples[split], self.outputs[split]
+        if metric == "loss":
+            costs: Array = self.config.loss.build().rows(outputs, part.target)
+            return costs if part.weight is None else costs * part.weight
+        if metric == "log_loss":
+            assert isinstance(self.task, Classification)
+            probabilities = self.task.probabilities(outputs)
+            assert probabilities is not None  # or there is no log loss
+            right = probabilities[np.arange(len(part)), part.y].astype(np.float64)
+            costs = -np.log(np.maximum(right, np.finfo(probabilities.dtype).eps))
+        elif metric == "accuracy":
+            costs = (self.task.decode(outputs) == part.y).astype(np.float64)
+        else:
+            costs = ((self.task.decode(outputs) - part.y) ** 2).mean(axis=1)
+        return costs
+
+    def at_share(self, split: str) -> bool:
+        """Whether accuracy differs from the majority class's share by no more than chance."""
+        return abs(self._above_share(split)) <= ERRORS
+
+    def below_share(self, split: str) -> bool:
+        """Whether accuracy is below the majority class's share, beyond chance."""
+        return self._above_share(split) < -ERRORS
+
+    def _above_share(self, split: str) -> float:
+        """The accuracy above the majority class's share, in standard errors of that share."""
+        share, accuracy = self.main(self.baseline, split), self.main(self.metrics, split)
+        if share is None or accuracy is None:
+            return inf
+        error = sqrt(share * (1 - share) / len(self.outputs[split]))
+        return 0.0 if accuracy == share else (accuracy - share) / max(error, 1e-12)
+
+
+def named(splits: Sequence[str]) -> str:
+    """Splits in a sentence."""
+    return " and ".join({"train": "training"}.get(split, split) for split in splits)
+
+
+def rounded(factor: float) -> str:
+    """A factor, for people."""
+    return f"{factor:,.0f}" if 1e2 <= factor < 1e6 else f"{factor:.2g}"
 
 
 def root_mean_square(x: Array) -> Array:

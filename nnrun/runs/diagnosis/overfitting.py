@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import unstable_rate
+from nnrun.runs.diagnosis.order import unequal_classes
+from nnrun.runs.diagnosis.symptoms import far_apart
+from nnrun.runs.diagnosis.target import outliers
 
 # The best loss on held-out data must be below this share of the last one.
 _BETTER = 0.9
 
 
 def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
-    """A held-out loss that was lower before the end."""
+    """A held-out loss that was lower at an evaluation than with the weights that are kept."""
     for split in ("validation", "test"):
-        losses = [float(row[f"{split}_loss"]) for row in case.history if f"{split}_loss" in row]
-        if len(losses) < 2 or min(losses) > _BETTER * losses[-1]:
+        rows = [row for row in case.history if f"{split}_loss" in row]
+        kept = case.number(case.metrics, split, "loss")
+        if len(rows) < 2 or kept is None:
             continue
-        best = min(range(len(losses)), key=losses.__getitem__)
+        best = min(rows, key=lambda row: row[f"{split}_loss"])
+        least = float(best[f"{split}_loss"])
+        if least > _BETTER * kept:
+            continue
         text = (
-            f"the {split} loss was {losses[best]:.3g} at iteration "
-            f"{case.history[best]['iteration']:,} and {losses[-1]:.3g} at the end; "
-            f"try {_stopping(case)}"
+            f"the {split} loss was {least:.3g} at iteration {best['iteration']:,} and {kept:.3g} "
+            f"at the end; try {_stopping(case)}"
         )
-        return Diagnostic("trained_past_the_best", text, losses[-1] / max(losses[best], 1e-300))
+        return Diagnostic("trained_past_the_best", text, kept / max(least, 1e-300))
     return None
 
 
@@ -38,15 +45,25 @@ def many_parameters(case: DiagnosisInput) -> Diagnostic | None:
     return Diagnostic("many_parameters", text, 1.0)
 
 
-def few_rows(case: DiagnosisInput) -> Diagnostic:
-    """Too few training rows, which is always a cause."""
+def few_rows(case: DiagnosisInput) -> Diagnostic | None:
+    """Held-out rows that are far from training rows, but better than the baseline.
+
+    If they are not better, more rows may show just as little.
+    """
+    if far_apart(case) is None or (case.skill(case.judge) or 0.0) <= ERRORS * case.uncertainty(
+        case.judge
+    ):
+        return None
     rows = len(case.examples["train"])
-    return Diagnostic("few_rows", f"more training rows than {rows:,} would help", 0.0)
+    return Diagnostic("few_rows", f"more training rows than {rows:,} would help")
 
 
 CAUSES_OF_OVERFITTING: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     trained_past_the_best,
     many_parameters,
+    unstable_rate,
+    outliers,
+    unequal_classes,
     few_rows,
 )
 

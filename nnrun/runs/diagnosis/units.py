@@ -11,9 +11,14 @@ from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import TINY, excess
 
 # Outputs are the same if they differ by no more; saturating activations are within [-1, 1].
 _SAME = 1e-9
+
+# The share of constant units from which they are a problem.
+DEAD = 0.25
 
 
 @dataclass(frozen=True, order=True)
@@ -28,6 +33,33 @@ class ConstantUnits:
     activation: str
     constant: int
     units: int
+
+
+def dead_units(case: DiagnosisInput) -> Diagnostic | None:
+    """Units with the same output for every training row, which get no gradient."""
+    found = most_dead(case)
+    if found is None or found.share < DEAD:
+        return None
+    zeros = case.config.network.initializer.type == "zeros"
+    tiny = excess(case) < 1 / TINY
+    if zeros:
+        cure = "another network.initializer than zeros, with which all units stay alike"
+    elif found.activation == "relu":
+        cure = "leaky_relu" if tiny else "a smaller learning rate, or leaky_relu"
+    else:
+        cure = "scaled features, or smaller initial weights"
+        cure = cure if tiny else f"a smaller learning rate, {cure}"
+    state = "are zero" if found.activation == "relu" else "give the same"
+    text = (
+        f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "
+        f"{state} for every training row; try {cure}"
+    )
+    return Diagnostic("dead_units", text, (3 if zeros else 2) * found.share)
+
+
+def most_dead(case: DiagnosisInput) -> ConstantUnits | None:
+    """The hidden activation with the largest share of constant units."""
+    return max(constant_units(case.network, case.examples["train"].x), default=None)
 
 
 def constant_units(network: Network, x: Array) -> list[ConstantUnits]:

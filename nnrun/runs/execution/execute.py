@@ -279,6 +279,7 @@ class Execution:
             network=self.network,
             peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
             iterations=trainer.iteration,
+            stopped_early=trainer.stopped_early,
         )
 
 

@@ -34,14 +34,14 @@ network:
     - {type: flatten}
     - {type: dense, units: 10, activation: softmax}
 loss: cross_entropy
-training: {learning_rate: 0.05, iterations: 40, engine: numpy, evaluate_every: 20}
+training: {learning_rate: 0.05, iterations: 40, batch_size: 41, engine: numpy, evaluate_every: 20}
 published: {source: "a <b>book</b>", test_accuracy: 0.9}
 """,
     "houses": """
 dataset: {name: boston, features: standard, target: standard}
 network: {sizes: [5, 1], activations: [relu, linear]}
 loss: mean_squared
-training: {learning_rate: 0.01, iterations: 60, engine: numpy, evaluate_every: 20}
+training: {learning_rate: 0.01, iterations: 60, batch_size: 8, engine: numpy, evaluate_every: 20}
 """,
     "wild": """
 dataset: {name: boston, features: none}

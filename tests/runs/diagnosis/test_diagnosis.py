@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
@@ -149,6 +150,21 @@ def test_too_few_iterations(record):
     assert "still falling, by 28% over the last fifth" in said(slow, "too_few_iterations")
 
 
+def test_more_iterations_are_not_advised_where_held_out_rows_ended_the_run(record, monkeypatch):
+    """Of another metric than the loss, the patience may have been too small."""
+    cases = []
+    keep = "nnrun.runs.execution.execute.diagnose"
+    monkeypatch.setattr(keep, lambda case: cases.append(case) or [])
+    for monitor in ("validation_loss", "validation_r2"):
+        stopping = f"training.early_stopping={{monitor: {monitor}}}"
+        rate = "training.learning_rate=0.00001"
+        record(BOSTON, rate, "dataset.validation_size=0.2", stopping)
+    by_loss, by_r2 = (replace(case, stopped_early=True) for case in cases)
+    assert "too_few_iterations" not in [found.kind for found in diagnose(by_loss)]
+    found = next(found for found in diagnose(by_r2) if found.kind == "too_few_iterations")
+    assert "try a larger training.early_stopping.patience" in found.message
+
+
 def test_dead_units(record):
     """Zero weights put out zero for every row, and nothing moves them."""
     run = record(BOSTON, "network.initializer=zeros")
@@ -177,7 +193,7 @@ def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both
         found = majority_share(replace(case, baseline={"test": {"accuracy": 0.4}}))
         return found and found.message
 
-    above = "accuracy no further above the majority class's share than chance: 0.8 and 0.4 on the 5"
+    above = "accuracy no further from the majority class's share than chance: 0.8 and 0.4 on the 5"
     assert [
         "accuracy on test data at the majority class's share (0.4)",
         f"{above} rows of test data",
@@ -237,6 +253,7 @@ training: {learning_rate: 0.1, epochs: 20, batch_size: 10}
 """
     )
     assert ["unknown_cause", "duplicates"] == kinds(run)[-2:]
+    assert "say anything about the target is not known" in said(run, "unknown_cause")
 
 
 def test_warnings_are_the_same_from_a_checkpoint(prepared):

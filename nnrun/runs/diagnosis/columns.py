@@ -1,0 +1,50 @@
+"""A column that gives the target by itself, as one does that is known only after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+
+# The skill on held-out rows from which it is looked for, and the rows without which it is chance.
+_NEARLY_ALL, _ROWS = 0.99, 30
+# The correlation of two columns of numbers that are the same but for rounding.
+_SAME = 0.9999
+
+
+def one_column(case: DiagnosisInput) -> Diagnostic | None:
+    """A column by which the training rows are in the order of their target.
+
+    It is looked for where training and held-out rows are predicted nearly without error.
+    """
+    if "test" not in case.outputs or len(case.examples["train"]) < _ROWS or not case.features:
+        return None
+    if min(case.skill(split) or 0.0 for split in ("train", "test")) < _NEARLY_ALL:
+        return None
+    part = case.examples["train"]
+    gives = _separates if case.classifies else _follows
+    found = [name for name, x in zip(case.features, part.x.T, strict=True) if gives(x, part.y)]
+    if not found:
+        return None
+    what = "separates the classes" if case.classifies else "is the target, in another unit,"
+    text = (
+        f"the column {found[0]} alone {what} in all {len(part):,} training rows: if it is known "
+        "only after the target, name it in dataset.columns.drop"
+    )
+    return Diagnostic("leak", text)
+
+
+def _separates(x: Array, y: Array) -> bool:
+    """Whether each class has an interval of values of its own."""
+    order = np.lexsort((y, x))
+    changes = np.flatnonzero(np.diff(y[order]))
+    apart = x[order][changes] < x[order][changes + 1]
+    return len(changes) == len(np.unique(y)) - 1 > 0 and bool(apart.all())
+
+
+def _follows(x: Array, y: Array) -> bool:
+    """Whether the only target is a linear function of the column."""
+    if y.shape[1] > 1 or not np.ptp(x):
+        return False
+    return abs(float(np.corrcoef(x, y[:, 0])[0, 1])) > _SAME
