@@ -65,6 +65,21 @@ def test_unequal_classes_get_the_metrics_they_need(rare):
 
 
 @pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        ("f1_binary", "F1 binary is of class yes"),
+        ("f1_binary, recall_binary", "F1 binary and recall binary are of class yes"),
+        ("average_precision, f1_binary, recall_binary",
+         "average precision, F1 binary and recall binary are of class yes"),
+    ],
+)  # fmt: skip
+def test_metrics_of_the_second_class_are_listed(rare, names, note):
+    """With the class that they are of."""
+    record = train(rare(f"metrics=[{names}]", "training.iterations=1"), None).record
+    assert note in [*metric_notes(record)]
+
+
+@pytest.mark.parametrize(
     ("overrides", "expected"),
     [
         (["metrics=[]"], []),
