@@ -67,7 +67,7 @@ def leaderboard_tables(
         styles = ["" if row.rank is not None else "red" for row in group.rows[:most]]
         yield FittedTable(columns(group, most), styles, more=more)
         if left := len(group.rows[len(styles) :]):
-            yield Text(f"and {plural(left, 'row')} below; nnrun ls --leaderboard --all shows all")
+            yield Text(clean(f"and {plural(left, 'row')} below; {_all_rows(board, root)}"))
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             yield Text()
@@ -75,6 +75,14 @@ def leaderboard_tables(
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
+
+
+def _all_rows(board: Leaderboard, root: Path | None) -> str:
+    """What shows all rows."""
+    if root is None or not board.key:
+        return "--json has all"
+    options = {"--leaderboard": True, "--all": True}
+    return f"{command_line('ls', [board.key], root, options)} shows all"
 
 
 def unfinished(rest: Unfinished) -> str:
