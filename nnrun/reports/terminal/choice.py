@@ -12,7 +12,7 @@ from nnrun.reports.numbers import count, difference, duration, first_of, plural,
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.beside import Beside
+from nnrun.sweeps.board.beside import Beside, model_words
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
@@ -81,13 +81,16 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
 
 def _beside(group: Group, of: str) -> Iterator[str]:
     """How models of scikit-learn do beside the best network."""
-    if not group.beside:
+    missing = [row for row in group.rows if not row.is_network and not row.completed]
+    if group.first_network is None or not (group.beside or missing):
         return
-    network = clean(group.beside[0].network)
+    network = group.beside[0].network if group.beside else _name(group.first_network)
     found = "; ".join(
         f"{clean(one.model)} {beside_words(one, group.margin)}" for one in group.beside
     )
-    yield f"{of}Beside the best network, {network}: {found} (95% for all of them at once)."
+    parts = [f"{found} (95% for all of them at once)"] if found else []
+    parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
+    yield f"{of}Beside the best network, {clean(network)}: {'; '.join(parts)}."
 
 
 def beside_words(found: Beside, margin: float | None = None) -> str:
@@ -97,9 +100,10 @@ def beside_words(found: Beside, margin: float | None = None) -> str:
         return f"is better by {difference(size, found.low, found.high).replace('+', '')}"
     if found.high < 0:
         return f"is worse by {difference(size, -found.high, -found.low).replace('+', '')}"
+    figures = difference(found.difference, found.low, found.high)
     if margin is not None and found.low >= -margin:
-        return f"is as good to within {margin:g}"
-    return f"cannot be told from it, {difference(found.difference, found.low, found.high)}"
+        return f"is not worse by more than {margin:g}, {figures}"
+    return f"cannot be told from it, {figures}"
 
 
 def _cost(row: Row) -> str:

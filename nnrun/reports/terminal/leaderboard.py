@@ -27,6 +27,7 @@ from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text, taken_words
+from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
