@@ -64,7 +64,9 @@ _MOST = 100
 @click.option(
     "--leaderboard",
     is_flag=True,
-    help="Show the leaderboard of the last sweep; with NAME, of the last sweep of that experiment.",
+    help="Show the leaderboard of the last sweep; with NAME, of the last sweep with that "
+    "experiment; with KEY, leaderboard-KEY.json. It takes --top, --all (by default, it shows "
+    f"{_MOST} rows of each data set), --csv and --md.",
 )
 @options.margin_option
 @options.wide_option
@@ -102,9 +104,15 @@ def command(
     """
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
+    if everything and top:
+        raise UsageError("--top N shows the first N, and --all shows all; give one of them")
     if leaderboard:
-        most = None if everything else top or _MOST
-        _show_leaderboard(results, names, margin, most, output)
+        others = {"--last": last, "--sort": sort, "--where": conditions}
+        if ignored := [option for option, value in others.items() if value]:
+            takes = "--leaderboard takes --top, --all, --csv and --md"
+            raise UsageError(f"{ignored[0]} is for lists of runs; {takes}")
+        most = top if everything or form else top or _MOST
+        _show_leaderboard(results, names, margin, most, form, output)
         return
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
@@ -147,23 +155,36 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
 
 
 def _show_leaderboard(
-    results: Path, names: Sequence[str], margin: float | None, most: int | None, output: Output
+    results: Path,
+    names: Sequence[str],
+    margin: float | None,
+    most: int | None,
+    form: str | None,
+    output: Output,
 ) -> None:
-    from nnrun.reports.markdown.leaderboard_files import keys_in, read_leaderboard  # noqa: PLC0415  # slow to import
+    from nnrun.reports.markdown import leaderboard_files as files  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
         raise UsageError(f"--leaderboard shows one at a time, not {len(names)}")
-    board = read_leaderboard(results, *names)
+    board = files.read_leaderboard(results, *names)
     if board.unfinished is not None:
         board = _made_again(board, results, output, last=not names)
+    for name in {*names} - {board.key} - board.names:
+        output.note(f"no leaderboard has an experiment {name}; this is {board.key}")
     board = with_margin(board, margin)
     output.data(board.to_dict())
+    if form is not None:
+        write = files.leaderboard_csv if form == "csv" else files.leaderboard_markdown
+        output.text(write(board, most))
+        return
     output.show(leaderboard_tables(board, results, most=most))
-    others = [key for key in keys_in(results) if key != board.key]
+    others = [key for key in files.keys_in(results) if key != board.key]
     if others:
-        output.note(f"other leaderboards, for nnrun ls --leaderboard: {first_of(others[::-1])}")
+        line = command_line("ls", ["KEY"], results, {"--leaderboard": True})
+        output.note(f"other leaderboards, for {line}: {first_of(others[::-1])}")
 
 
 def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -> Leaderboard:

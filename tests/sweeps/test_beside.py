@@ -173,6 +173,35 @@ def test_unknown_model(folder):
     assert "did you mean 'linear'?" in run.stderr
 
 
+@pytest.mark.parametrize("value", ["linear,mlp", "[linear,mlp]", "mlp"])
+def test_argument(folder, value):
+    """`sweep.beside` takes a word and names separated by commas, as `--beside` does."""
+    words = ("sweep", folder / "iris.yaml", f"sweep.beside={value}", "--dry-run", "--json")
+    points = data(invoke(folder, *words))["points"]
+    found = [point["choice"].get("beside") for point in points[2:]]
+    assert value.strip("[]").split(",") == found
+
+
+def test_word_in_config(tmp_path):
+    """A single model needs no list in a config."""
+    config = tmp_path / "iris.yaml"
+    config.write_text(f"{IRIS}sweep: {{beside: linear}}\n")
+    assert ["linear"] == load_config(config).config.sweep.beside
+
+
+@pytest.mark.parametrize("word", ["--beside=mlp,mlp", "sweep.beside=mlp,mlp"])
+def test_given_twice(folder, word):
+    """A model that is given twice is a mistake."""
+    run = invoke(folder, "sweep", folder / "iris.yaml", word, "--dry-run")
+    assert (2, True) == (run.exit_code, "'mlp' is given twice" in run.stderr)
+
+
+def test_misplaced_option(folder):
+    """`nnrun train --beside` says which command trains models of scikit-learn."""
+    run = invoke(folder, "train", folder / "iris.yaml", "--beside", "forest")
+    assert (2, True) == (run.exit_code, "nnrun sweep with --beside forest?" in run.stderr)
+
+
 def test_wire():
     """The result of a model comes back from a worker as it was."""
     experiment = load_config({"name": "one", "dataset": {"name": "iris"}, "beside": "linear"})

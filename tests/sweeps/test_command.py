@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -102,10 +103,25 @@ def test_a_leaderboard_is_shown_by_its_experiment_or_key(run, write):
 
     assert "nnrun sweep configs/iris.yaml" == shown()["command"] == shown("iris")["command"]
     assert "nnrun sweep configs" == shown("2-experiments")["command"]
+    assert "nnrun sweep configs" == shown("boston")["command"]
+    assert shown("2-experiments")["key"] == shown(shown("2-experiments")["key"])["key"]
     code, _, err = run("ls", "--leaderboard", "iris")
-    assert (0, True) == (code, "other leaderboards, for nnrun ls --leaderboard: 2-exp" in err)
+    assert (0, True) == (code, "other leaderboards, for nnrun ls KEY --leaderboard: 2-exp" in err)
+    code, _, err = run("ls", "--leaderboard", "iri")
+    assert (0, True) == (code, "no leaderboard has an experiment iri; this is iris-" in err)
     code, _, err = run("ls", "--leaderboard", "wine")
-    assert (2, True) == (code, "no leaderboard in results starts with 'wine'; there are " in err)
+    assert (2, True) == (code, "no leaderboard in results has 'wine' on it or starts with" in err)
+
+
+def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer(run, write):
+    """An experiment's name is not taken for the start of another one."""
+    write("iris"), write("boston", BOSTON)
+    assert 0 == run("sweep", "configs")[0]
+    (key,) = (board.name for board in Path("results").glob("leaderboard-2-*"))
+    longer = write("iris_long")
+    assert 0 == run("sweep", longer)[0]
+    board = json.loads(run("ls", "--leaderboard", "--json", "iris")[1])
+    assert key == f"leaderboard-{board['key']}.json"
 
 
 def test_a_long_leaderboard_is_cut_and_says_so(run, write):
@@ -115,10 +131,30 @@ def test_a_long_leaderboard_is_cut_and_says_so(run, write):
     assert 0 == run("sweep", "configs/iris.yaml", *words)[0]
     every = run("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
     some = run("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
-    assert "and 2 rows below; nnrun ls --leaderboard --all shows all" in some
+    key = json.loads(run("ls", "--leaderboard", "--json")[1])["key"]
+    assert f"and 2 rows below; nnrun ls {key} --leaderboard --all shows all" in some
+    moved = Path("results").rename("moved runs")
+    hint = f"nnrun ls {key} --leaderboard --all --results 'moved runs' shows all"
+    assert hint in run("ls", "--leaderboard", "--top", 1, "--wide", "--results", moved)[1]
     (first,) = (line for line in some if line.lstrip().startswith("1 "))
     assert first.split() in [line.split() for line in every]
     assert ["1 *", "2 *", "3 *"] == [line[:3] for line in every if line[1:3] == " *"]
+
+
+def test_a_leaderboard_is_printed_in_other_forms(run, write):
+    """CSV and Markdown are those of the files, or their first rows; options of runs are refused."""
+    write("iris")
+    words = ("training.learning_rate=0.1,0.2", "training.iterations=1")
+    assert 0 == run("sweep", "configs/iris.yaml", *words)[0]
+    for form in ("csv", "md"):
+        file = Path(f"results/leaderboard.{form}").read_text()
+        assert file == run("ls", "--leaderboard", f"--{form}")[1]
+    assert 2 == len(run("ls", "--leaderboard", "--csv", "--top", 1)[1].splitlines())
+    for refused in (["--sort", "test"], ["--where", "seed=1"], ["--last", 1]):
+        code, out, err = run("ls", "--leaderboard", *refused)
+        assert (2, "") == (code, out)
+        assert f"{refused[0]} is for lists of runs" in err
+    assert 2 == run("ls", "--leaderboard", "--top", 3, "--all")[0]
 
 
 def test_a_dry_run_writes_nothing(run, write, tmp_path):

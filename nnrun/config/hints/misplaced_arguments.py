@@ -16,6 +16,7 @@ _OPTIONS = {
     "jobs": "nnrun sweep with --jobs {value}",
     "n_jobs": "nnrun sweep with --jobs {value}",
     "workers": "nnrun sweep with --jobs {value}",
+    "beside": "nnrun sweep with --beside {value}",
     "results": "--results {value}",
     "output": "--results {value}",
     "output_dir": "--results {value}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nnrun.config.names import BESIDE, changes_nothing
 from nnrun.config.schema.block import Block, ConfigIssue
@@ -17,6 +17,16 @@ from nnrun.metrics.table import LOSS
 Seeds = (
     Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
 )
+Model = Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Models = Annotated[
+    list[Model], BeforeValidator(_listed, json_schema_input_type=list[Model] | Model)
+]
 
 
 class CrossedSeeds(Block):
@@ -50,8 +60,8 @@ class SweepConfig(Block):
     five seeds of the split with four of everything else."""
     grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
     """For keys in dotted form, such as training.learning_rate, the values to try."""
-    beside: list[Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]] = Field(default=[])
-    """Models of scikit-learn to train on the same splits and seeds."""
+    beside: Models = Field(default=[])
+    """Models of scikit-learn to train on the same splits and seeds; one, or a list of them."""
 
     order_by: Annotated[str, MetricName(extra=(LOSS,))] | None = None
     """The metric that runs and leaderboards are ordered by; by default accuracy, or mse."""
@@ -60,6 +70,11 @@ class SweepConfig(Block):
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         seeds, grid = data.get("seeds"), data.get("grid")
         yield from _twice(seeds, ("seeds",))
+        models = data.get("beside")
+        names = models if isinstance(models, list) else []
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ConfigIssue(f"{show(name)} is given twice", ("beside", index))
         for key in grid if isinstance(grid, dict) else ():
             if changes_nothing(key):
                 yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")

@@ -33,6 +33,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 _BOARD = "leaderboard.json"
 _START, _END = "leaderboard-", ".json"
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError)
 _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
@@ -69,52 +70,77 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
 
     Args:
         root: the results folder.
-        word: its experiment, or the start of its key; of several, the last one written is meant.
-            By default that of the last sweep.
+        word: its key, an experiment on it, or the start of its key; of several, the last one
+            written is meant. By default that of the last sweep.
 
     Raises:
         UsageError: there is none, or it is damaged.
     """
-    file = root / _BOARD
-    if word is not None:
-        keys = keys_in(root)
-        of_experiment = [key for key in keys if key.rpartition("-")[0] == word]
-        found = of_experiment or [key for key in keys if key.startswith(word)]
-        if not found:
-            message = f"no leaderboard in {root} starts with '{word}'"
-            raise UsageError(f"{message}; there are {first_of(keys)}" if keys else message)
-        file = root / f"{_START}{found[-1]}{_END}"
+    file = root / _BOARD if word is None else _file(root, _key(root, word))
     try:
-        return Leaderboard.from_dict(json.loads(read_regular(file)))
+        return _read(file)
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
+    except _DAMAGE:
         raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
 
 
-def leaderboard_markdown(board: Leaderboard) -> str:
-    """For people."""
-    return "\n\n".join(_blocks(board)) + "\n"
+def _key(root: Path, word: str) -> str:
+    """The key of the leaderboard that a word means."""
+    keys = keys_in(root)[::-1]
+    if word in keys:
+        return word
+    found = next((key for key in keys if _has(root, key, word)), None)
+    found = found or next((key for key in keys if key.startswith(word)), None)
+    if found is None:
+        message = f"no leaderboard in {root} has '{word}' on it or starts with it"
+        raise UsageError(f"{message}; there are {first_of(keys)}" if keys else message)
+    return found
 
 
-def _blocks(board: Leaderboard) -> Iterator[str]:
+def _has(root: Path, key: str, name: str) -> bool:
+    if key.rpartition("-")[0] == name:
+        return True
+    try:
+        return name in _read(_file(root, key)).names
+    except (OSError, *_DAMAGE):
+        return False
+
+
+def _file(root: Path, key: str) -> Path:
+    return root / f"{_START}{key}{_END}"
+
+
+def _read(file: Path) -> Leaderboard:
+    return Leaderboard.from_dict(json.loads(read_regular(file)))
+
+
+def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
+    """For people; of each data set all rows, or so many of the first."""
+    return "\n\n".join(_blocks(board, most)) + "\n"
+
+
+def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
     yield "# Leaderboard"
     yield code(escaped(board.command), "sh")
     if board.unfinished is not None:
         yield unfinished(board.unfinished)
     for group in board.groups:
         yield f"## {escape(heading(group))}"
-        place, config, *numbers = columns(group)
+        place, config, *numbers = columns(group, most)
         yield markdown_table([place, config.escaped, *numbers])
         if run := best_run(group):
             yield f"Best run of the first row: `{run}`."
     yield from notes(board.groups)
 
 
-def leaderboard_csv(board: Leaderboard) -> str:
-    """For spreadsheets: every number in full, an empty cell where there is none."""
+def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
+    """For spreadsheets: every number in full, an empty cell where there is none.
+
+    Of each data set all rows, or so many of the first.
+    """
     text = io.StringIO()
-    rows = [flat_row(group, row) for group in board.groups for row in group.rows]
+    rows = [flat_row(group, row) for group in board.groups for row in group.rows[:most]]
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)

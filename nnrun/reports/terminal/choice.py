@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
+from nnrun.reports.terminal.commands import command_line
+from nnrun.runs.catalog.select import BEST
+from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.beside import Beside, model_words
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
@@ -125,3 +129,16 @@ def _shown(group: Group, of: str) -> Iterator[str]:
 
 def _name(row: Row) -> str:
     return " ".join([clean(row.name), *map(clean, choice_words(row.choice))])
+
+
+def taken_words(group: Group, root: Path) -> Iterator[str]:
+    """How commands take the first network; NAME/best goes by the metric of the stored reports."""
+    row = group.first_network
+    assert row is not None, "one has completed"
+    found = read_run(root / str(row.best_run), placed=True)
+    record = None if found is None else found.record
+    other = record is not None and record.main_metric != group.metric
+    options = {"--order-by": group.metric if other else None}
+    yield f"best stored setting: {command_line('best', [row.name], root, options)}"
+    if not other:
+        yield f"its median run, for any command: {row.name}/{BEST}"

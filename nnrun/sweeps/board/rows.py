@@ -176,6 +176,11 @@ class Leaderboard:
     key: str = ""
     unfinished: Unfinished | None = None
 
+    @property
+    def names(self) -> set[str]:
+        """The experiments on it."""
+        return {row.name for group in self.groups for row in group.rows}
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
         content = {"schema_version": 4, "confidence": CONFIDENCE, **asdict(self)}

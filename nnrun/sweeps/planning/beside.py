@@ -20,17 +20,19 @@ _OF_NETWORKS = ("dataset.features", "dataset.target")
 
 
 def models_of(word: str | Sequence[str]) -> list[str]:
-    """The names in `linear,forest` or in a list of them, each once.
+    """The names in `linear,forest` or in a list of them.
 
     Raises:
-        UsageError: one of them is no model.
+        UsageError: one of them is no model, or given twice.
     """
     names = [name.strip() for name in word.split(",")] if isinstance(word, str) else [*word]
-    for name in names:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise UsageError(f"beside: '{name}' is given twice")
         if name not in BESIDE:
             hint = suggestion(str(name), BESIDE)
             raise UsageError(f"beside: '{name}' is no model of scikit-learn{hint}")
-    return [*dict.fromkeys(names)]
+    return names
 
 
 def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
@@ -43,7 +45,7 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
     """
     sweep = grid.base.config.sweep
     if given is None:
-        given = [] if sweep is None else [*dict.fromkeys(sweep.beside)]
+        given = [] if sweep is None else sweep.beside
     if isinstance(grid.base.config, BesideConfig):
         return []
     if given and sweep is not None and sweep.order_by == LOSS:

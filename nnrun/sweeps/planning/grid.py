@@ -26,6 +26,7 @@ from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
 from nnrun.sweeps.planning.seeds import is_seed
 
+_MODELS = "sweep.beside"
 _MOST_SHOWN = 4
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 _MOST_TRIED = 100
@@ -69,6 +70,8 @@ class Arguments:
             UsageError: they contradict each other, or ask for more runs than there may be.
         """
         grid = parse_grid(words)
+        if len(models := grid.get(_MODELS, ())) > 1:
+            grid[_MODELS] = [[*models]]  # a list of models, and no values to try
         refuse_too_many(prod(len(values) for values in grid.values()) * (seeds or 1), most_runs)
         given = dict(zip(grid, words, strict=True))
         useless = [key for key, values in grid.items() if len(values) > 1 and changes_nothing(key)]
