@@ -202,6 +202,35 @@ def test_misplaced_option(folder):
     assert (2, True) == (run.exit_code, "nnrun sweep with --beside forest?" in run.stderr)
 
 
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory):
+    """A config that is a model itself, and the results of its sweep with another model."""
+    root = tmp_path_factory.mktemp("forest")
+    (root / "iris.yaml").write_text("dataset: {name: iris, test_size: 0.5}\nbeside: neighbors\n")
+    run = invoke(root, "sweep", root / "iris.yaml", "--beside", "linear,neighbors")
+    assert 0 == run.exit_code, run.output
+    return root, run
+
+
+def test_models_beside_a_model(forest):
+    """Models are trained on the data of a config that is one itself, each once."""
+    root, _ = forest
+    (group,) = data(invoke(root, "ls", "--leaderboard", "--json"))["groups"]
+    assert [("linear", 1), ("neighbors", 1)] == sorted(
+        (row["choice"]["beside"], row["completed"]) for row in group["rows"]
+    )
+
+
+def test_no_best_without_network(tmp_path, forest):
+    """Where no network is trained, NAME/best is not offered, and is refused."""
+    root, run = forest
+    alone = invoke(tmp_path, "sweep", root / "iris.yaml")
+    for where, done in ((root, run), (tmp_path, alone)):
+        assert (0, False) == (done.exit_code, "iris/best" in done.stdout)
+        best = invoke(where, "best", "iris")
+        assert (2, True) == (best.exit_code, "no network of iris has completed" in best.stderr)
+
+
 def test_wire():
     """The result of a model comes back from a worker as it was."""
     experiment = load_config({"name": "one", "dataset": {"name": "iris"}, "beside": "linear"})
