@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
@@ -30,8 +31,6 @@ def folder(tmp_path_factory):
 
 
 def invoke(root: Path, *words):
-    from click.testing import CliRunner
-
     command, *rest = map(str, words)
     return CliRunner().invoke(cli, [command, *rest, "--results", str(root / "results")])
 
@@ -229,6 +228,19 @@ def test_no_best_without_network(tmp_path, forest):
         assert (0, False) == (done.exit_code, "iris/best" in done.stdout)
         best = invoke(where, "best", "iris")
         assert (2, True) == (best.exit_code, "no network of iris has completed" in best.stderr)
+
+
+def test_check(forest):
+    """`nnrun check` describes the model and its data, and names no layers."""
+    config = forest[0] / "iris.yaml"
+    words = ["check", str(config)]
+    shown = CliRunner().invoke(cli, words)
+    assert (0, True) == (shown.exit_code, "scikit-learn's 'neighbors'" in shown.stdout)
+    assert "75 train, 75 test rows of 4 features" in shown.stdout
+    (found,) = data(CliRunner().invoke(cli, [*words, "--json"]))["configs"]
+    assert ("neighbors", None) == (found["beside"], found["memory"])
+    refused = CliRunner().invoke(cli, [*words, "--gradients"])
+    assert (2, True) == (refused.exit_code, "no gradients to compare" in refused.stderr)
 
 
 def test_wire():
