@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,20 @@ def test_check(forest):
     assert ("neighbors", None) == (found["beside"], found["memory"])
     refused = CliRunner().invoke(cli, [*words, "--gradients"])
     assert (2, True) == (refused.exit_code, "no gradients to compare" in refused.stderr)
+
+
+def test_best_of_each_config(tmp_path, write):
+    """A model that is trained once for two configs and is ahead is named for each of them."""
+    poor = f"{IRIS}sweep: {{grid: {{training.learning_rate: [1e-6]}}, beside: [linear]}}\n"
+    files = write("one", poor), write("two", poor.replace("tanh", "relu"))
+    assert 0 == invoke(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).exit_code
+    for name in ("one", "two"):
+        done = invoke(tmp_path, "best", name)
+        assert (0, f"name: {name}\n") == (done.exit_code, done.stdout.splitlines(True)[0])
+        assert "scikit-learn's linear has" in done.stderr
+    shutil.rmtree(tmp_path / "results/one")
+    done = invoke(tmp_path, "best", "two")
+    assert (0, False) == (done.exit_code, "scikit-learn" in done.stderr)
 
 
 def test_wire():
