@@ -4,6 +4,7 @@ code, which processes share and later tests find.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,5 +23,11 @@ os.environ["XDG_STATE_HOME"] = str(_kept / "state")
 
 def pytest_configure(config: pytest.Config) -> None:
     """`pytest -m campaign` runs at their full size what otherwise is a sample."""
+    gc.set_threshold(10_000)  # the tests' own objects are many, and hardly any are garbage
     if config.option.markexpr == "campaign":
         os.environ["NNRUN_TEST_LARGE"] = "1"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collected tests and modules are never garbage, and need not be looked at again."""
+    gc.freeze()

@@ -126,7 +126,7 @@ class Run:
         Raises:
             DataError: the rows have another shape, a missing column, numbers that are not finite,
                 or a category that no training row has.
-            UsageError: a threshold cannot decide here.
+            UsageError: a threshold cannot decide here, or is no number from 0 to 1.
         """
         return self.model.predict(raw_rows(x, self.model.layout), threshold=threshold)
 

@@ -10,7 +10,6 @@ from nnrun.characters import clean
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
-from nnrun.models.decision import Decision
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
@@ -22,11 +21,18 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 def load_selected(
-    run: str, results: Path, output: Output, by: str | None, rows: Path | None = None
+    run: str,
+    results: Path,
+    output: Output,
+    by: str | None,
+    rows: Path | None = None,
+    *,
+    score: bool = False,
 ) -> Model:
     """The model of a run, with notes on which it is and where it has not come to its end.
 
-    Another note says if `rows`, the file to predict, is the data of the run.
+    Another note says if `rows`, the file to predict, is the data of the run; and one, for a score,
+    that it is without the weights of rows that the run's own metrics have.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
@@ -35,14 +41,19 @@ def load_selected(
     folder = picked(run, results, output, by)
     found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
     refuse_damaged(found, folder)
-    if found is not None and found.record is not None:
-        refuse_unusable_model(folder, found.record)
+    record = None if found is None else found.record
+    if record is not None:
+        refuse_unusable_model(folder, record)
     model = load(folder)
-    if found is not None and found.record is not None and found.record.status == "interrupted":
-        iterations = count(found.record.timing["iterations"])
+    if record is None:
+        return model
+    if score and "weights" in record.dataset:
+        output.note("the score counts every row once; the run's own metrics are by weights")
+    if record.status == "interrupted":
+        iterations = count(record.timing["iterations"])
         output.note(f"this run was interrupted: its weights are those of iteration {iterations}")
-    if found is not None and found.record is not None and rows is not None and rows.is_file():
-        for note in _own_data(run, results, found.record, rows):
+    if rows is not None and rows.is_file():
+        for note in _own_data(run, results, record, rows):
             output.note(note)
     return model
 
@@ -54,10 +65,10 @@ def decided(model: Model, threshold: float | None, output: Output) -> dict[str, 
         The `positive` class and the `threshold` on its probability; None each for neither.
 
     Raises:
-        UsageError: the model has no probabilities of two classes.
+        UsageError: the model has no probabilities of two classes, or the threshold is NaN.
     """
     if threshold is not None:
-        model.decide(Decision(model.positive, threshold))
+        model.decide_from(threshold)
     if model.decision is None:
         return {"positive": None, "threshold": None}
     positive, least = model.layout.classes[model.positive], model.decision.threshold

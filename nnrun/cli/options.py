@@ -13,8 +13,7 @@ from nnrun.cli import completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
-from nnrun.metrics.table import LOSS, METRICS, find
-from nnrun.suggestions import suggestion
+from nnrun.metrics.table import LOSS, find
 from nnrun.sweeps.planning.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -125,8 +124,9 @@ shard_option = click.option(
 def _metric(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
     if name is None or name == LOSS or find(name) is not None:
         return name
-    hint = suggestion(name, METRICS) or "; `nnrun help metrics` lists them"
-    raise UsageError(f"--order-by: '{name}' is not a metric{hint}")
+    from nnrun.config.schema.metrics import MetricName  # noqa: PLC0415  # slow to import
+
+    raise UsageError(f"--order-by: '{name}' is not a metric{MetricName(extra=(LOSS,)).hint(name)}")
 
 
 order_by_option = click.option(

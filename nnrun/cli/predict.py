@@ -108,7 +108,7 @@ def command(
     if file is not None:
         check_target(file, rows)
 
-    model = load_selected(run, results, output, by, rows)
+    model = load_selected(run, results, output, by, rows, score=score)
     decision = decided(model, threshold, output)
     keeper = score_of(model.task) if score else None
     with (

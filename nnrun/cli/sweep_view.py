@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
+from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.leaderboard import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.sweeps.listener import SweepListener
@@ -226,7 +227,7 @@ def _line(run: PlannedRun, progress: Progress) -> list[str]:
 def _result(record: RunRecord) -> str:
     splits = {split: values for split, values in record.metrics.items() if values}
     parts = [
-        f"{split} {record.main_metric} {number(values.get(record.main_metric))}"
+        f"{split} {metric_label(record.main_metric)} {number(values.get(record.main_metric))}"
         for split, values in reversed(splits.items())
     ]
     warned = [plural(len(record.warnings), "warning")] * bool(record.warnings)

@@ -17,7 +17,7 @@ from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.numbers import count, number
+from nnrun.reports.numbers import count, number, spread
 from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
@@ -215,7 +215,7 @@ def _demand_published(record: RunRecord, tolerance: float) -> None:
         if row.difference is None:
             missed.append(f"{row.label}: published {row.published:g}, but this run has none")
         elif abs(row.difference) > tolerance * abs(row.published):
-            apart = "" if row.share is None else f", {100 * abs(row.share):.2g}% apart"
+            apart = "" if row.share is None else f", {spread(100 * abs(row.share))}% apart"
             missed.append(
                 f"{row.label}: published {row.published:g}, ours {number(row.ours)}{apart}"
             )

@@ -42,6 +42,8 @@ __all__ = [
     "load_content",
 ]
 
+# Blocks whose keys are names: what is found about one later is about its key.
+_NAMED: tuple[KeyPath, ...] = (("published",), ("training", "class_weight"))
 _MOST_TRIED = 200
 """Only so many values of a grid are checked here; a sweep checks all when it plans."""
 
@@ -56,7 +58,7 @@ class Experiment:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem found later, at the place of this part of the config."""
-        return self.source.problem(path, message)
+        return self.source.problem(path, message, "key" if path[:-1] in _NAMED else "value")
 
 
 def load_config(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from math import isfinite
 from typing import Any, NamedTuple
@@ -49,6 +49,8 @@ def value_of(name: str, rows: Truth) -> Value:
     """
     metric = find(name)
     assert metric is not None, name
+    if metric.unweighted:
+        rows = replace(rows, weight=None)
     if not len(rows.y):
         return Value(None, "there are no rows")
     try:
@@ -84,7 +86,7 @@ def _computed(metric: Metric, rows: Truth) -> float:
     options = dict(metric.options)
     if metric.by_class:
         options["labels"] = np.arange(rows.classes)
-    if rows.weight is not None and not metric.unweighted:
+    if rows.weight is not None:
         options["sample_weight"] = rows.weight
     return float(function(rows.y, _given(metric, rows), **options))
 
@@ -103,14 +105,17 @@ def _reason(rows: Truth) -> str:
     compared = rows.predicted if rows.probabilities is None else rows.probabilities
     if not np.isfinite(compared).all():
         return "a prediction is not finite"
+    counted = np.full(len(rows.y), True) if rows.weight is None else rows.weight > 0
+    some = "" if counted.all() else " with a weight above 0"
+    y = rows.y[counted]
     if rows.classes:
-        there = len(np.unique(rows.y))
+        there = len(np.unique(y))
         if there == 1:
-            return "all rows are of one class"
-        return f"there are rows of {there} of {rows.classes} classes" * (there < rows.classes)
-    if len(rows.y) == 1:
-        return "there is a single row"
-    for what, values in (("target", rows.y), ("prediction", rows.predicted)):
+            return f"all rows{some} are of one class"
+        return f"there are rows{some} of {there} of {rows.classes} classes" * (there < rows.classes)
+    if len(y) == 1:
+        return f"there is a single row{some}"
+    for what, values in (("target", y), ("prediction", rows.predicted[counted])):
         if (values == values[0]).all():
-            return f"every {what} is the same"
+            return f"every {what}{some} is the same"
     return ""

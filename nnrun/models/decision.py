@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,14 +85,15 @@ class Objective:
         name: for tables: `f1`, `cost`.
         value: of predictions; larger is better, unless it is a cost.
         precision: the least that is allowed.
-        chance: the value of a model that ignores x; a threshold has to be better.
+        beats_all: whether a threshold has to be better than predicting every row positive, as a
+            model does that ignores x.
         costs: whether the value is a cost.
     """
 
     name: str
     value: Callable[[Counts], Any]
     precision: float = 0.0
-    chance: float | None = None
+    beats_all: bool = False
     costs: bool = False
 
 
@@ -109,48 +110,56 @@ def fit_threshold(
 ) -> Fitted:
     """The best threshold for rows: the largest of those that are equally good.
 
-    Thresholds are tried at each probability that a row has; a cost may be smallest with no row
-    predicted positive, by a threshold above all.
+    It lies half-way between the probabilities of the least likely row that it predicts positive and
+    of the next row, so that rounding moves no row across. Below all rows it lies half-way to 0. A
+    cost may be smallest with no row predicted positive, by a threshold half-way to 1, or above 1
+    where a row has a probability of 1.
 
     Args:
         objective: what is best.
         probability: of the positive class, (rows,).
         positive: whether the row is positive, (rows,).
-        weight: of each row.
+        weight: of each row; a row with 0 counts as none.
     """
-    counts, thresholds = _candidates(probability, positive, weight)
-    if not counts.fn[0] > 0:
+    if weight is not None and not weight.all():
+        counted = weight > 0
+        found = fit_threshold(objective, probability[counted], positive[counted], weight[counted])
+        alike = len(set(positive[counted].tolist())) < 2
+        reason = found.reason.replace("row", "row with a weight above 0")
+        return replace(found, reason=reason) if alike else found
+    if not positive.any():
         return Fitted(None, "no positive row")
-    if not counts.tn[0] > 0:
+    if positive.all():
         return Fitted(None, "no row that is not positive")
-    if not objective.costs:
-        counts = Counts(counts.tp[1:], counts.fp[1:], counts.fn[1:], counts.tn[1:])
-        thresholds = thresholds[1:]
+    counts, thresholds = _candidates(probability.astype(np.float64), positive, weight)
     values = np.asarray(objective.value(counts), np.float64)
     values = -values if objective.costs else values
     allowed = counts.precision >= objective.precision
+    allowed[0] = objective.costs
     if not allowed.any():
         highest = float(counts.precision.max())
         return Fitted(
             None, f"no threshold with a precision of {objective.precision:g}, only {highest:.3g}"
         )
-    values = np.where(allowed, values, -np.inf)
-    best = float(values.max())
-    if objective.chance is not None and best <= objective.chance + _TIE:
+    best = float(values[allowed].max())
+    if objective.beats_all and best <= values[-1] + _TIE:
         return Fitted(None, "no threshold that is better than chance")
-    place = int(np.argmax(values >= best - _TIE * max(1.0, abs(best))))
-    return Fitted(float(thresholds[place]))
+    equal = values >= best - _TIE * float(np.abs(values).max())
+    return Fitted(float(thresholds[np.argmax(allowed & equal)]))
 
 
-def _candidates(probability: Array, positive: Array, weight: Array | None) -> tuple[Counts, Array]:
-    """What each threshold predicts, from the largest down; the first is above all."""
-    order = np.argsort(-probability, kind="stable")
-    p, yes = probability[order], positive[order].astype(np.float64)
+def _candidates(p: Array, positive: Array, weight: Array | None) -> tuple[Counts, Array]:
+    """What each threshold predicts, from the largest down; the first is above all rows."""
+    order = np.argsort(-p, kind="stable")
+    p, yes = p[order], positive[order].astype(np.float64)
     w = np.ones(len(p)) if weight is None else weight[order].astype(np.float64)
     ends = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)  # the last row of each probability
     tp, fp = (np.append(0.0, np.cumsum(part)[ends]) for part in (w * yes, w * (1 - yes)))
-    above = np.nextafter(p[0], p.dtype.type(2))
-    return Counts(tp, fp, tp[-1] - tp, fp[-1] - fp), np.append(above, p[ends])
+    above = np.append(1.0 if p[0] < 1 else 2.0, p[ends])
+    below = np.append(p[ends], 0.0)
+    middle = (above + below) / 2
+    # Between neighbouring floats, the middle is rounded to one of them.
+    return Counts(tp, fp, tp[-1] - tp, fp[-1] - fp), np.where(middle > below, middle, above)
 
 
 def _share(part: Any, whole: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from threading import Lock
 from typing import Any
 
@@ -84,6 +85,20 @@ class Model:
         """
         self.task = self._decided(decision)
 
+    def decide_from(self, threshold: float) -> None:
+        """Predict the positive class from this probability on.
+
+        Raises:
+            UsageError: the threshold is no probability, or the network has none of two classes.
+        """
+        self.task = self._decided(self._from(threshold))
+
+    def _from(self, threshold: float) -> Decision:
+        number = isinstance(threshold, Real) and not isinstance(threshold, bool)
+        if not number or not 0 <= threshold <= 1:
+            raise UsageError(f"the threshold {threshold!r} is not a number from 0 to 1")
+        return Decision(self.positive, float(threshold))
+
     def _decided(self, decision: Decision) -> Classification:
         if not self.decides or not isinstance(self.task, Classification):
             what = f"{len(self.layout.classes)} classes" if self.layout.classes else "a regression"
@@ -101,11 +116,12 @@ class Model:
 
         Raises:
             DataError: the rows have another shape, or numbers that are not finite.
-            UsageError: a threshold is given where there are no probabilities of two classes.
+            UsageError: a threshold is no number from 0 to 1, or is given where there are no
+                probabilities of two classes.
         """
         if threshold is None:
             return self.decode(self.outputs(x))
-        task = self._decided(Decision(self.positive, threshold))
+        task = self._decided(self._from(threshold))
         labels: Array = self.classes[task.decode(self.outputs(x))]
         return labels
 

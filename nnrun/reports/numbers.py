@@ -68,7 +68,10 @@ def spread(value: float | None) -> str:
 
 
 def difference(value: float, low: float | None, high: float | None) -> str:
-    """With its interval, in the digits that the interval's width allows: `-0.020 [-0.041, 0]`."""
+    """With its interval, in the digits that the interval's width allows: `-0.020 [-0.041, 0]`.
+
+    The value has two significant digits at least, and an end that is not 0 has one.
+    """
     ends = [end for end in (low, high) if end is not None]
     width = max((abs(end - value) for end in ends), default=0.0)
     sizes = [abs(v) for v in (value, *ends)]
@@ -76,14 +79,19 @@ def difference(value: float, low: float | None, high: float | None) -> str:
         texts = [signed(v) for v in (value, low, high)]
     else:
         digit = last_digit(width)
-        texts = [MISSING if v is None else _with_sign(v, digit) for v in (value, low, high)]
+        texts = [_with_sign(value, digit, 2), *(_with_sign(end, digit, 1) for end in (low, high))]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def _with_sign(value: float, digit: int) -> str:
-    text = rounded(value, digit)
+def _with_sign(value: float | None, digit: int, least: int) -> str:
+    """To this decimal, or to `least` significant digits where these are more."""
+    if value is None:
+        return MISSING
     if value == 0:
         return "0"
+    shown = f"{abs(value):.{least - 1}e}"  # as it will be rounded
+    digit = max(digit, least - 1 - int(shown.partition("e")[2]))
+    text = f"{value:.{least - 1}e}" if abs(value) < 1e-4 else rounded(value, digit)
     return f"+{text}" if value > 0 else text
 
 

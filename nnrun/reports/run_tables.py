@@ -14,6 +14,7 @@ from nnrun.reports.numbers import (
     shape,
     signed,
 )
+from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import (
     is_undefined,
     layer_rows,
@@ -88,7 +89,7 @@ def classes_table(record: RunRecord, split: str) -> Grid:
         for index, name in enumerate(record.dataset["classes"])
     ]
     header = ["class", "rows", "precision", "recall", "F1"]
-    return Grid(f"Classes, {split} split", header, rows, sortable=len(rows) > 3)
+    return Grid(f"Classes, {split_title(split)}", header, rows, sortable=len(rows) > 3)
 
 
 def environment_table(record: RunRecord) -> Grid:

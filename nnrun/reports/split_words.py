@@ -9,6 +9,11 @@ from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import count
 
 
+def split_title(split: str) -> str:
+    """`training split`, `test split`."""
+    return f"{'training' if split == 'train' else split} split"
+
+
 def split_words(split: Mapping[str, Any]) -> Iterator[str]:
     """The fold, and the groups or times of each split; nothing of a plain split at random.
 

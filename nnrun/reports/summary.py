@@ -13,7 +13,7 @@ from nnrun.metrics.table import LOSS, find
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
-from nnrun.reports.split_words import split_words
+from nnrun.reports.split_words import split_title, split_words
 from nnrun.reports.weight_words import weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
@@ -52,6 +52,12 @@ def metric_label(key: str) -> str:
     """The name of a metric as shown to users."""
     metric = find(key)
     return key if metric is None else metric.title
+
+
+def split_label(key: str) -> str:
+    """`test ROC AUC` for `test_roc_auc`."""
+    split, _, metric = key.partition("_")
+    return f"{split} {metric_label(metric)}"
 
 
 def monitored(record: RunRecord) -> str:
@@ -106,11 +112,12 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
         )
     of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
     if len(classes) == 2 and of_second:
-        verb = "is" if len(of_second) == 1 else "are"
-        yield f"{' and '.join(of_second)} {verb} of class {shortened(str(classes[1]), 40)}"
+        *before, last = of_second
+        names = f"{', '.join(before)} and {last} are" if before else f"{last} is"
+        yield f"{names} of class {shortened(str(classes[1]), 40)}"
     for split, found in numbers.items():
         for key, reason in (found.get("undefined") or {}).items():
-            yield f"{metric_label(key)} of the {split} split is undefined: {reason}"
+            yield f"{metric_label(key)} of the {split_title(split)} is undefined: {reason}"
 
 
 def baseline_line(record: RunRecord) -> str:
@@ -125,8 +132,7 @@ def published_rows(record: RunRecord) -> list[PublishedRow]:
     """Published numbers, in the order of the config."""
     rows = []
     for row in record.published:
-        split, _, metric = row["metric"].partition("_")
-        label = f"{split} {metric_label(metric)}"
+        label = split_label(row["metric"])
         rows.append(PublishedRow(label, row["published"], row["ours"], row["difference"]))
     return rows
 

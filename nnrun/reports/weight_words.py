@@ -36,8 +36,9 @@ def decision_line(record: RunRecord) -> str:
     found = record.decision
     if found is None:
         return ""
+    weighted = "; TP, FP, FN and TN count rows, the rest weights" * ("weights" in record.dataset)
     if not found["fitted"]:
-        return str(found["note"])
+        return f"{found['note']}{weighted}"
     aim = {"cost": "the cost is smallest", "recall": "the recall is largest"}.get(
         found["objective"], f"{_title(found['objective'])} is largest"
     )
@@ -45,6 +46,7 @@ def decision_line(record: RunRecord) -> str:
     return (
         f"'{found['positive']}' is predicted from a probability of {found['threshold']:.6g} on, "
         f"where {aim} on the validation split{bound}; learning curves are without this threshold"
+        f"{weighted}"
     )
 
 
@@ -57,7 +59,8 @@ def decision_table(record: RunRecord) -> Grid | None:
     measures = ["precision", "recall", *([] if objective == "recall" else [objective])]
     rows = []
     for split, both in found["splits"].items():
-        for key, threshold in (("fitted", found["threshold"]), ("default", 0.5)):
+        thresholds = {"fitted": found["threshold"], "default": 0.5}
+        for key, threshold in [*thresholds.items()][: 1 + found["fitted"]]:
             kind = "" if key == "fitted" else "soft"
             values = [both[key][name] for name in measures]
             rows.append(

@@ -18,8 +18,7 @@ class PreparedSplit:
         target: targets as numbers, in the network's dtype: one for each output.
         y: class numbers, or targets in their original units.
         weight: of each row in the loss, their mean 1, in the network's dtype; None for no weights.
-        sample_weight: of each row in metrics, their mean 1: the column's alone, without that of
-            its class.
+        sample_weight: of each row in metrics: as in the column, without that of its class.
     """
 
     x: Array

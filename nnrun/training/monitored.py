@@ -10,6 +10,7 @@ from nnrun.models.scores import measured
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
 from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.examples import PreparedSplit
 
 VALIDATION = "validation"
 
@@ -41,6 +42,13 @@ class MonitoredMetric:
         low, high = bounds_of(self.name)
         most = float_info.max  # checkpoints hold finite numbers
         return max(low, -most) if self.larger_is_better else min(high, most)
+
+    def undefined(self, part: PreparedSplit) -> str:
+        """Why it is undefined for these rows, even of perfect predictions; empty if it is not."""
+        found = measured(self.task, part.target, part.y, [self.name], part.sample_weight)
+        if found[self.name] is not None:
+            return ""
+        return str(found.get("undefined", {}).get(self.name, "there is a single row"))
 
 
 def monitored_metric(task: Task, stopping: EarlyStopping | None) -> MonitoredMetric | None:

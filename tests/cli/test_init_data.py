@@ -101,6 +101,7 @@ def test_a_column_that_is_almost_blank_is_left_out(nnrun):
     assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
     assert {"target": "y", "drop": ["a"]} == drafted("t")["dataset"]["columns"]
     assert re.search("- a +# blank in so many rows that", Path("t.yaml").read_text())
+    assert "# 1 column has blank cells: numbers" in Path("t.yaml").read_text()
     assert [0] * 20 == [nnrun("check", "t.yaml", f"seed={s}").exit_code for s in range(20)]
 
 

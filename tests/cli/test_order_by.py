@@ -49,6 +49,22 @@ def test_stored_runs_are_ordered_by_what_they_have(nnrun, moons):
     assert 0 == nnrun("report", "--order-by", "mcc", "-q").exit_code
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (
+            "brier",
+            "best stored setting: nnrun best moons\nits median run, for any command: moons/best",
+        ),
+        ("mcc", "best stored setting: nnrun best moons --order-by mcc\n\n"),
+    ],
+)
+def test_a_board_names_the_command_that_chooses_by_its_metric(nnrun, moons, metric, words):
+    """And `moons/best` only where that goes by the same metric."""
+    shown = nnrun("sweep", "moons.yaml", "--order-by", metric)
+    assert words in shown.stdout
+
+
 @pytest.mark.parametrize("command", ["best", "compare", "report"])
 def test_a_metric_that_no_run_has_is_refused(nnrun, moons, command):
     """With what adds it."""
@@ -60,8 +76,32 @@ def test_a_metric_that_no_run_has_is_refused(nnrun, moons, command):
     assert "--order-by roc_auc: no run here has it; add it to `metrics`" in refused.stderr
 
 
-def test_a_name_that_is_no_metric_is_refused(nnrun):
+def test_a_metric_of_another_task_is_refused(nnrun, moons):
+    """Without the advice to add it."""
+    refused = nnrun("best", "moons", "--order-by", "r2")
+    words = "no run here has it; it is for regression, and they are classification\n"
+    assert (2, True) == (refused.exit_code, refused.stderr.endswith(words))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("auc", "did you mean 'roc_auc'?"),
+        ("test_mcc", "write 'mcc', the split is implied"),
+        ("zzz", "`nnrun help metrics` lists them"),
+    ],
+)
+def test_a_name_that_is_no_metric_is_refused(nnrun, name, hint):
     """With the name that may be meant."""
-    refused = nnrun("best", "moons", "--order-by", "auc")
+    refused = nnrun("best", "moons", "--order-by", name)
     assert 2 == refused.exit_code
-    assert "'auc' is not a metric; did you mean 'roc_auc'?" in refused.stderr
+    assert f"'{name}' is not a metric; {hint}" in refused.stderr
+
+
+def test_lists_and_boards_name_a_metric_as_reports_do(nnrun, moons):
+    """With its split."""
+    listed = nnrun("ls", "--sort", "mcc", "--md").stdout
+    assert "| settings | validation MCC | test Brier score |" in listed
+    assert "validation log loss" in nnrun("best", "moons", "--order-by", "log_loss").stderr
+    board = nnrun("ls", "--leaderboard", "moons").stdout
+    assert "moons: Brier score, ordered by the validation split" in board

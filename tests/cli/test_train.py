@@ -139,6 +139,8 @@ def test_require_published_holds_a_run_to_its_numbers(nnrun, cars, report):
     assert f"test mse: published {ours * 1.2:g}, ours {ours:#.4g}, 17% apart" in done.stderr
     loose = nnrun("train", cars, "--require-published", "--tolerance", "0.2")
     assert 0 == loose.exit_code
+    far = nnrun("train", cars, f"published.test_mse={ours / 2.7}", "--require-published")
+    assert "170% apart" in far.stderr
 
 
 def test_require_published_needs_something_to_require(nnrun, cars):

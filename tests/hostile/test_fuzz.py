@@ -78,7 +78,7 @@ training: {learning_rate: 0.1, iterations: 20, engine: numpy}
 TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
 READERS = 17
 SECONDS = 3600 / READERS if large() else 0
-EXAMPLES = 1250
+EXAMPLES = 600
 
 Check = Callable[[Any], object]
 

@@ -24,7 +24,7 @@ from tests.sweeps.helpers import large
 
 pytestmark = pytest.mark.campaign
 
-FLIPS, REPORT_FLIPS = (1000, 2000) if large() else (30, 20)
+FLIPS, REPORT_FLIPS = (1000, 2000) if large() else (15, 10)
 CONFIG = """\
 name: flowers
 dataset: {name: iris, features: standard}
@@ -181,7 +181,7 @@ def test_whatever_stands_in_a_report_it_is_shown_or_damaged(folder: Folder, othe
     """Whichever part of it is lacking or of another kind."""
     report = folder.path / "report.json"
     found = list(places(said(report)))
-    for path in found if large() else random.Random(7).sample(found, 60):
+    for path in found if large() else random.Random(7).sample(found, 30):
         content = said(report)
         part = functools.reduce(operator.getitem, path[:-1], content)
         if other == "gone":

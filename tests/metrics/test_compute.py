@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 from math import isnan
 
 import numpy as np
@@ -21,15 +22,11 @@ _LABELS = {
     "balanced_accuracy": reference.balanced_accuracy_score,
     "mcc": reference.matthews_corrcoef,
     "cohen_kappa": reference.cohen_kappa_score,
-    **{
-        f"{name}_{average}": lambda y, p, f=function, a=average: f(y, p, average=a)
-        for name, function in (
-            ("f1", reference.f1_score),
-            ("precision", reference.precision_score),
-            ("recall", reference.recall_score),
-        )
-        for average in ("macro", "weighted", "micro", "binary")
-    },
+}
+# Counts of classes, averaged in four ways: one call of scikit-learn's gives three of these.
+_COUNTS = {
+    average: [f"{name}_{average}" for name in ("precision", "recall", "f1")]
+    for average in ("macro", "weighted", "micro", "binary")
 }
 _PROBABILITIES = {
     "roc_auc": lambda y, p, k: reference.roc_auc_score(y, p, multi_class="ovr", labels=k),
@@ -62,6 +59,18 @@ def theirs(function, *arguments) -> float | None:
         except ValueError:
             return None
     return None if isnan(value) else value
+
+
+def counts(y, predicted) -> dict[str, float | None]:
+    """scikit-learn's averages of precision, recall and F1 over classes, by their names."""
+    found: dict[str, float | None] = {}
+    for average, names in _COUNTS.items():
+
+        def at(place: int, average: str = average) -> float:
+            return reference.precision_recall_fscore_support(y, predicted, average=average)[place]
+
+        found |= {name: theirs(at, place) for place, name in enumerate(names)}
+    return found
 
 
 def classes_of(case: int):
@@ -98,7 +107,9 @@ def values_in(case: int):
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_every_metric_equals_that_of_scikit_learn(task):
-    """To 1e-12 on 200 cases, or undefined where scikit-learn refuses or gives no number."""
+    """To 1e-12 on 200 cases, averages of counts on each third of them, or undefined where
+    scikit-learn refuses or gives no number.
+    """
     ours, expected = [], []
     for case in range(_CASES):
         if task == "regression":
@@ -112,6 +123,8 @@ def test_every_metric_equals_that_of_scikit_learn(task):
             given, labels = p[:, 1] if k == 2 else p, np.arange(k)
             known = {name: theirs(f, y, predicted) for name, f in _LABELS.items()}
             known |= {name: theirs(f, y, given, labels) for name, f in _PROBABILITIES.items()}
+            if case % 3 == 0:
+                known |= counts(y, predicted)
         ours += [(case, name, value_of(name, rows).number) for name in known]
         expected += [(case, name, value) for name, value in known.items()]
     defined = [value is not None for _, _, value in expected]
@@ -150,7 +163,8 @@ def test_weights_of_rows_count_as_in_scikit_learn():
 
 def test_the_cases_are_of_all_metrics():
     """A new metric needs a line above."""
-    assert set(METRICS) == {*_LABELS, *_PROBABILITIES, *_VALUES}
+    averages = chain.from_iterable(_COUNTS.values())
+    assert set(METRICS) == {*_LABELS, *averages, *_PROBABILITIES, *_VALUES}
 
 
 @pytest.mark.parametrize(
@@ -181,6 +195,20 @@ def test_undefined_metrics_of_values_have_a_reason(name, y, predicted, reason):
     """Likewise."""
     rows = Truth(np.array(y)[:, None], np.array(predicted)[:, None])
     assert (None, reason) == value_of(name, rows)
+
+
+def test_reasons_are_of_the_rows_that_count():
+    """A class or a row with a weight of 0 is none."""
+    p, weight = np.full((3, 2), 0.5), np.array([0.0, 1.0, 2.0])
+    rows = Truth(np.array([0, 1, 1]), np.array([1, 0, 1]), p, 2, weight)
+    assert (None, "all rows with a weight above 0 are of one class") == value_of("roc_auc", rows)
+
+
+def test_reasons_of_what_takes_no_weights_are_of_all_rows():
+    """Rank correlation counts a row with a weight of 0, too."""
+    y, predicted = np.array([[1.0], [2.0], [2.0]]), np.ones((3, 1))
+    rows = Truth(y, predicted, weight=np.array([0.0, 1.0, 2.0]))
+    assert (None, "every prediction is the same") == value_of("spearman", rows)
 
 
 def test_reasons_are_beside_the_numbers():

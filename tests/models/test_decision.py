@@ -20,6 +20,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.execution.deciding import objective_of
 
+ONE_TO_FIVE = {"false_positive": 1, "false_negative": 5}
 SCORES: dict[str, Callable[..., float]] = {
     "f1": lambda y, p, w: f1_score(y, p, sample_weight=w, zero_division=0),
     "balanced_accuracy": lambda y, p, w: balanced_accuracy_score(y, p, sample_weight=w),
@@ -51,6 +52,13 @@ def best_of(values: list[float], thresholds: Array) -> float:
     return max(t for v, t in zip(values, thresholds.tolist(), strict=True) if v >= best - 1e-12)
 
 
+def assert_same(p: Array, expected: float, found: float | None) -> None:
+    """Both thresholds take the same rows, and that found is not the probability of any."""
+    assert found is not None
+    assert (p >= expected).tolist() == (p >= found).tolist()
+    assert found not in p or found == 0
+
+
 @pytest.mark.parametrize("name", SCORES)
 def test_measures_are_largest_at_the_threshold_that_scikit_learn_finds(name: str) -> None:
     """Of all probabilities tried one after the other, that with the largest score."""
@@ -58,10 +66,14 @@ def test_measures_are_largest_at_the_threshold_that_scikit_learn_finds(name: str
         thresholds = np.unique(p)
         values = [SCORES[name](y, p >= t, weight) for t in thresholds]
 
-        assert (
-            best_of(values, thresholds)
-            == fit_threshold(objective(maximize=name), p, y, weight).threshold
-        )
+        found = fit_threshold(objective(maximize=name), p, y, weight)
+        if max(values) > values[0] + 1e-12:  # of every row taken for positive
+            assert_same(p, best_of(values, thresholds), found.threshold)
+        else:
+            assert (None, "no threshold that is better than chance") == (
+                found.threshold,
+                found.reason,
+            )
 
 
 @pytest.mark.parametrize("least", [0.3, 0.5, 0.8, 1.0])
@@ -73,7 +85,7 @@ def test_recall_at_a_precision_is_that_of_the_precision_recall_curve(least: floa
         allowed = precision[:-1] >= least
         found = fit_threshold(aim, p, y)
         if allowed.any():
-            assert found.threshold == best_of([*recall[:-1][allowed]], thresholds[allowed])
+            assert_same(p, best_of([*recall[:-1][allowed]], thresholds[allowed]), found.threshold)
         else:
             highest = f"{precision[:-1].max():.3g}"
             assert f"no threshold with a precision of {least:g}, only {highest}" == found.reason
@@ -93,7 +105,7 @@ def test_the_cost_is_smallest(false_positive: float, false_negative: float) -> N
         ]
 
         found = fit_threshold(objective(cost=costs), p, y, weight).threshold
-        assert best_of(values, thresholds) == found
+        assert_same(p, best_of(values, thresholds), found)
 
 
 def test_a_weight_of_two_is_the_row_twice() -> None:
@@ -103,6 +115,50 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
             twice = np.repeat(np.arange(len(p)), weight.astype(int))
             for aim in (objective(maximize="mcc"), objective(maximize="f1")):
                 assert fit_threshold(aim, p[twice], y[twice]) == fit_threshold(aim, p, y, weight)
+
+
+def test_a_weight_of_zero_is_no_row() -> None:
+    """The same threshold as without such rows, and the same reason for none."""
+    for p, y, weight in cases(8):
+        if weight is not None:
+            some = weight * (np.arange(len(p)) % 3 > 0)
+            kept = some > 0
+            for aim in (objective(maximize="mcc"), objective(cost=ONE_TO_FIVE)):
+                assert fit_threshold(aim, p[kept], y[kept], some[kept]) == fit_threshold(
+                    aim, p, y, some
+                )
+            found = fit_threshold(aim, p, y, np.where(y, 0.0, weight))
+            assert (None, "no positive row with a weight above 0") == (
+                found.threshold,
+                found.reason,
+            )
+
+
+@pytest.mark.parametrize(
+    ("p", "aim", "threshold"),
+    [
+        ([0.2, 0.4, 0.7, 0.9], {"maximize": "f1"}, 0.55),
+        ([0.2, 0.9, 0.4, 0.7], {"maximize": {"recall_at_precision": 0.5}}, 0.3),
+        ([0.5, 0.5, 0.2, 0.2], {"maximize": {"recall_at_precision": 0.5}}, 0.1),
+        ([0.0, 0.0, 0.0, 0.0], {"maximize": {"recall_at_precision": 0.5}}, 0.0),
+        ([0.6, 0.6, 0.2, 0.2], {"cost": {"false_positive": 5, "false_negative": 1}}, 0.8),
+        ([1.0, 1.0, 0.2, 0.2], {"cost": {"false_positive": 5, "false_negative": 1}}, 1.5),
+        ([0.5, np.nextafter(0.5, 0), np.nextafter(0.5, 1), 0.9], {"maximize": "f1"},
+         np.nextafter(0.5, 1)),
+    ],
+)  # fmt: skip
+def test_the_threshold_lies_between_two_rows(p: list, aim: dict, threshold: float) -> None:
+    """Half-way; below all half-way to 0, above all to 1, or to 2 where a row has 1."""
+    found = fit_threshold(objective(**aim), np.array(p), np.array([0, 0, 1, 1], bool))
+    assert threshold == pytest.approx(found.threshold, rel=1e-15)
+
+
+def test_the_unit_of_weights_changes_no_threshold() -> None:
+    """Also where sums of costs are tiny."""
+    aim = objective(cost=ONE_TO_FIVE)
+    for p, y, weight in cases(8):
+        if weight is not None:
+            assert fit_threshold(aim, p, y, weight) == fit_threshold(aim, p, y, weight * 2.0**-60)
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,15 @@ def test_a_spread_has_two_digits(value, text):
         ((0.0, 0.0, 0.0), "0 [0, 0]"),
         ((-0.1, -0.1, 0.0), "-0.10 [-0.10, 0]"),
         ((1.4e308, 0.0, None), "+1.400e+308 [0, –]"),
+        ((1.6, -0.044, 3.1), "+1.6 [-0.04, +3.1]"),
+        ((0.31, -0.004, 0.62), "+0.31 [-0.004, +0.62]"),
+        ((116.0, -1100.0, 1300.0), "+120 [-1,100, +1,300]"),
+        ((91.0, -1100.0, 1300.0), "+91 [-1,100, +1,300]"),
+        ((1e-20, -1.0, 1.0), "+1.0e-20 [-1.0, +1.0]"),
     ],
 )
 def test_a_difference_has_the_digits_of_its_interval(numbers, text):
-    """And a sign, but for 0."""
+    """And a sign, but for 0; the value has two digits at least, and a bound beside 0 has one."""
     assert text == difference(*numbers)
 
 

@@ -302,6 +302,15 @@ def test_cells_shrink_before_columns_go():
     assert "left out" not in short
 
 
+def test_a_number_behind_a_status_is_explained():
+    """Below a list that is too narrow for the words; a wide one has the words."""
+    runs = [replace(RUN, warnings=2)]
+    narrow, wide = (screen(runs_table(runs, 1, varied(runs)), width) for width in (50, 150))
+    assert ("completed (2)" in narrow, "completed, 2 warnings" in wide) == (True, True)
+    line = "in parentheses: the number of warnings"
+    assert [True, False] == [line in text for text in (narrow, wide)]
+
+
 @pytest.mark.parametrize("length", [40, 60, 100])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_name_that_is_longer_than_the_screen_gives_way(width, length):

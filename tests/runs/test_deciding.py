@@ -134,6 +134,22 @@ def test_predict_takes_another_threshold_and_says_the_positive_class() -> None:
     ]
 
 
+def test_a_threshold_that_is_no_probability_is_refused() -> None:
+    """On the command line with exit code 2, in Python with a UsageError, out of fold too."""
+    folds = {**RARE["dataset"], "test_size": None, "folds": 2}
+    run = next(iter(nnrun.sweep(data(dataset=folds)).runs()))
+    refused = "the threshold nan is not a number from 0 to 1"
+    for words in (["rare.csv"], ["--out-of-fold"]):
+        found = command("predict", str(run.path), *words, "--threshold", "nan")
+        assert (2, "", True) == (found.exit_code, found.stdout, refused in found.stderr)
+    x, _ = rows()
+    for wrong in (float("nan"), 2.0, -1, "x", True):
+        with pytest.raises(UsageError, match=f"the threshold {wrong!r} is not a number from 0"):
+            run.predict(x, threshold=wrong)
+        with pytest.raises(UsageError, match=f"the threshold {wrong!r} is not a number from 0"):
+            nnrun.out_of_fold("rare", threshold=wrong)
+
+
 def test_a_threshold_for_anything_but_two_classes_is_refused() -> None:
     """Three classes and values exit with 2 and say what they are."""
     quick = {"training": {"learning_rate": 0.1, "iterations": 2}}
@@ -164,6 +180,13 @@ def test_a_threshold_for_anything_but_two_classes_is_refused() -> None:
         ({"decide": {"maximize": "f1", "cost": {"false_positive": 1, "false_negative": 2}}},
          "decide.cost: 'maximize' says already how to decide; remove one of the two"),
         ({"decide": {"cost": {"false_positive": 1}}}, "decide.cost: cost needs 'false_negative'"),
+        ({"decide": {"cost": {"false_positive": 0, "false_negative": 0}}}, "decide.cost: both "
+         "costs are 0, so that every threshold costs the same; raise one"),
+        ({"decide": {"maximize": "f1", "positive": 1}}, "decide.positive: '1' is neither of the "
+         "classes no and yes"),
+        ({"decide": {"maximize": "f1", "positive": True}}, "decide.positive: 'true' is neither of "
+         "the classes no and yes"),
+        ({"decide": {"maximize": "f1", "positive": [1]}}, "decide.positive: [1] is not text"),
         ({"decide": {"positive": "yes"}}, "decide: decide needs 'maximize' or 'cost'"),
         ({"decide": "f1"}, "decide: 'f1' is not a mapping like {maximize: f1}"),
         ({"network": {"sizes": [3, 2], "activations": ["tanh", "sigmoid"]}}, "decide: a threshold "
@@ -175,6 +198,32 @@ def test_what_cannot_decide_is_refused_at_its_key(changes: dict, message: str) -
     with pytest.raises(ConfigError) as error:
         nnrun.train(data(**changes), results=None)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "expected"),
+    [
+        (("0", "1"), "0", "0"),
+        (("0.0", "1.0"), "1.0", "1"),
+        (("0.5", "1"), "0.5", "0.5"),
+        (("False", "True"), "false", "False"),
+        (("False", "True"), "True", "True"),
+    ],
+)
+def test_the_positive_class_may_be_a_number_or_a_truth_value(
+    labels: tuple[str, str], positive: str, expected: str
+) -> None:
+    """In YAML without quotes, as it stands in the file."""
+    x, y = rows()
+    lines = [f"{a},{b},{labels[int(label == 'yes')]}" for (a, b), label in zip(x, y, strict=True)]
+    Path("rare.csv").write_text("\n".join(["a,b,y", *lines]) + "\n")
+    Path("rare.yaml").write_text(json.dumps(data(decide=None)))
+    done = command(
+        "train", "rare.yaml", "decide.maximize=mcc", f"decide.positive={positive}", "--json"
+    )
+
+    assert 0 == done.exit_code, done.output
+    assert expected == json.loads(done.stdout)["decision"]["positive"]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +259,12 @@ def test_without_a_threshold_to_fit_there_is_the_default_and_a_warning() -> None
     assert found["note"].endswith("so the threshold is 0.5")
     assert found["splits"]["test"]["fitted"] == found["splits"]["test"]["default"]
     assert run.model.decision is None
+    shown = command("show", "rare").stdout
+    assert ["validation", "test"] == [
+        line.split()[0]
+        for line in shown.splitlines()
+        if " 0.5000 " in line and line.count("  ") > 5
+    ]
 
 
 def test_costs_decide() -> None:
@@ -246,10 +301,7 @@ def test_exports_predict_by_the_threshold(positive: str, outputs: int) -> None:
     assert 0 == command("export", "rare", "-o", "model.onnx").exit_code
     session = onnxruntime.InferenceSession("model.onnx")
     (labels,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    # A row whose probability is the threshold may fall to its other side in float32.
-    column = list(run.classes).index(positive)
-    clear = np.abs(run.predict_proba(x)[:, column] - run.model.decision.threshold) > 1e-6
-    assert np.array(expected)[clear].tolist() == labels[clear].tolist()
+    assert expected == labels.tolist()
 
 
 def test_folds_predict_each_by_its_own_threshold() -> None:
@@ -293,6 +345,29 @@ def test_every_report_shows_the_threshold() -> None:
     assert sentence in page
     for text in (shown, (run.path / "report.md").read_text(), page):
         assert "TP" in text
+
+
+def test_a_weighted_run_says_what_counts_rows() -> None:
+    """The sentence of the threshold and the score say it; a run without weights does not."""
+    x, y = rows()
+    lines = [f"{a},{b},{n % 3},{label}" for n, ((a, b), label) in enumerate(zip(x, y, strict=True))]
+    plain = command("predict", str(nnrun.train(data()).path), "rare.csv", "--score").stderr
+    assert "counts every row once" not in plain
+    Path("rare.csv").write_text("\n".join(["a,b,w,y", *lines]) + "\n")
+    columns = {"target": "y", "weight": "w"}
+    run = nnrun.train(data(dataset={**RARE["dataset"], "columns": columns}))
+
+    shown = " ".join(command("show", str(run.path)).stdout.split())
+    assert "TP, FP, FN and TN count rows, the rest weights" in shown
+    scored = command("predict", str(run.path), "rare.csv", "--score").stderr
+    assert "the score counts every row once; the run's own metrics are by weights" in scored
+
+
+def test_a_warning_beside_a_threshold_names_no_accuracy_without_it() -> None:
+    """A run at the majority class's share is judged by its loss."""
+    run = nnrun.train(data(training={"learning_rate": 1e-9, "iterations": 1}))
+    assert run.record.warnings
+    assert [] == [w["message"] for w in run.record.warnings if "accuracy" in w["message"]]
 
 
 def test_a_forged_threshold_is_found() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, explained_variance_score, r2_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import scale
 from sklearn.utils.class_weight import compute_class_weight
@@ -121,6 +122,60 @@ def test_classes_alone_change_the_loss_and_no_metric() -> None:
     assert abs(found["loss"] - found["log_loss"]) > 0.01
 
 
+def by_time(task: str, seed: int, constant: bool = False) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """120 rows with weights of 1 to 3, the last 30 for testing; the config of a network for them.
+
+    The target of the last 30 may be constant.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(120, 2))
+    y = x[:, 0] + rng.normal(size=120) if task == "values" else rng.choice(["no", "yes"], 120)
+    if constant:
+        y[90:] = 1.25
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "t": range(120), "y": y})
+    table["w"] = rng.integers(1, 4, 120)
+    table.to_csv("data.csv", index=False)
+    split = {"split": {"by": "time", "column": "t"}, "test_size": 30}
+    data = CONFIG | {"dataset": {**CONFIG["dataset"], **split}}
+    sigmoid = task != "values"
+    data["network"] = {"sizes": [1], "activations": ["sigmoid" if sigmoid else "linear"]}
+    data["loss"] = "binary_cross_entropy" if sigmoid else "mean_squared"
+    data["metrics"] = ["mcc"] if sigmoid else ["median_ae", "explained_variance"]
+    return pd.read_csv("data.csv"), data
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_metrics_of_values_are_those_by_the_weights_of_the_file(constant: bool) -> None:
+    """Also at an exact half of the weights, and of a constant target."""
+    for seed in range(8):
+        table, data = by_time("values", seed, constant)
+        run, tested = trained(data), table[90:]
+        predicted = run.predict(tested)
+        twice = np.repeat(np.abs(tested.y - predicted), tested.w)
+        found = run.metrics["test"]
+
+        assert np.median(twice) == pytest.approx(found["median_ae"], rel=1e-12)
+        for name, score in (("r2", r2_score), ("explained_variance", explained_variance_score)):
+            expected = score(tested.y, predicted, sample_weight=tested.w)
+            assert expected == pytest.approx(found[name], rel=1e-12)
+
+
+def test_a_constant_prediction_has_the_coefficient_of_scikit_learn() -> None:
+    """Matthews' is 0 for every seed, not undefined by rounding."""
+    for seed in range(8):
+        data = by_time("classes", seed)[1]
+        data["training"] = {**data["training"], "iterations": 200, "class_weight": {"yes": 0}}
+        run = trained(data)
+        assert {0.0} == {run.metrics[split]["mcc"] for split in ("train", "test")}
+
+
+def test_the_baseline_of_equal_classes_is_the_first() -> None:
+    """By sums of weights, where rounding must not decide."""
+    write([6, 7, 2, 5, 1, 7, 5, 6, 6, 2, 4, 3])
+    found = trained(CONFIG).record.baseline["train"]["confusion"]
+    assert [[4, 0, 0]] * 3 == found
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
@@ -129,6 +184,10 @@ def test_classes_alone_change_the_loss_and_no_metric() -> None:
         ("nan", "'nan' stands for a missing value; `columns: {missing: {w: drop_rows}}` leaves "
                 "such rows out, no weight is filled in"),
         ("inf", "'inf' is not a finite number"),
+        ("1e307", "'1e307' is neither 0 nor from 1e-50 to 1e+50; divide all weights by the same "
+                  "number"),
+        ("1e-300", "'1e-300' is neither 0 nor from 1e-50 to 1e+50; divide all weights by the same "
+                   "number"),
     ],
 )  # fmt: skip
 def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message: str) -> None:
@@ -152,6 +211,8 @@ def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message
         ({}, {"class_weight": {"class 3": 1}}, "training.class_weight.class 3: 'class 3' is no "
                                                "class; the classes are class 0, class 1, class 2"),
         ({}, {"class_weight": {"class 0": -1}}, "-1 is not a number of at least 0"),
+        ({}, {"class_weight": {"class 0": 1e308}}, "1.0e+308 is not a number of at least 0 "
+                                                   "and of at most 1e+50"),
         ({}, {"class_weight": "balance"}, "training.class_weight: 'balance' is not 'balanced'"),
     ],
 )  # fmt: skip

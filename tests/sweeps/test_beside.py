@@ -266,3 +266,11 @@ def test_wire():
     again = unpack_result(pack_result(result), f"one/{prepared.run_id}")
     assert result.record == again.record
     assert again.weights is None
+
+
+def test_importance(folder, tmp_path):
+    """`report --importance` says of a model why its columns are not measured."""
+    file = tmp_path / "linear.html"
+    run = invoke(folder, "report", linear_run(folder), "-o", file, "--importance")
+    assert 0 == run.exit_code, run.output
+    assert 1 == file.read_text().count("This is not computed: iris/")

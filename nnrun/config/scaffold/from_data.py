@@ -171,7 +171,8 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield f"  task: {_task(size)}\t{_why(target, labels)}"
     blank = sum(column.missing > 0 for column in features)
     if blank:
-        yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
+        columns = "1 column has" if blank == 1 else f"{blank} columns have"
+        yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
         yield "  missing: {impute: median}"
     yield from (split.line() for split in choice.splits)

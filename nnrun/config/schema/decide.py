@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Number, OneOf, Text
+from nnrun.config.yaml.scalars import write_scalar
 
 MEASURES = ("f1", "balanced_accuracy", "mcc")
 
@@ -42,6 +47,28 @@ class CostConfig(Block):
     def phrase(cls) -> str:
         return "a mapping like {false_positive: 1, false_negative: 50}"
 
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        if data.get("false_positive") == 0 == data.get("false_negative"):
+            message = "both costs are 0, so that every threshold costs the same; raise one"
+            yield ConfigIssue(message, part="block")
+
+
+@dataclass(frozen=True)
+class Label(Text):
+    """The label of a class; numbers and truth values become text."""
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return write_scalar(value) if isinstance(value, int | float) else value
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = super().__get_pydantic_json_schema__(schema, handler)
+        return found | {"type": ["string", "number", "boolean"]}
+
 
 class DecideConfig(Block):
     """How the threshold is chosen, on the validation split, once training has ended."""
@@ -52,8 +79,21 @@ class DecideConfig(Block):
     """What the threshold makes largest; or give `cost`."""
     cost: CostConfig | None = None
     """What errors cost; or give `maximize`."""
-    positive: Annotated[str, Text()] | None = None
+    positive: Annotated[str, Label()] | None = None
     """The positive class; by default the second one."""
+
+    def positive_class(self, classes: Sequence[str]) -> int | None:
+        """The number of the positive one of two classes; None if it is neither.
+
+        Truth values of YAML have no case: `true` is the class True, too.
+        """
+        if self.positive is None:
+            return 1
+        if self.positive in classes:
+            return classes.index(self.positive)
+        lower = [name.lower() for name in classes]
+        truth = self.positive in ("true", "false") and lower.count(self.positive) == 1
+        return lower.index(self.positive) if truth else None
 
     @classmethod
     def phrase(cls) -> str:

@@ -50,11 +50,17 @@ class MetricName(Kind):
         return f"{self.prefix}roc_auc"
 
     def hint(self, value: Any) -> str:
+        split, _, name = str(value).partition("_")
+        if split in SPLITS and self._is_known(f"{self.prefix}{name}"):
+            why = "no other split is monitored" if self.prefix else "the split is implied"
+            return f"; write '{self.prefix}{name}', {why}"
         near = nearest(value, [f"{self.prefix}{name}" for name in (*self.extra, *METRICS)])
         if near is None and isinstance(value, str):
             meant = nearest(value.removeprefix(self.prefix), [*self.extra, *METRICS])
             near = meant and f"{self.prefix}{meant}"
-        return f"; did you mean '{near}'?" if near else _LISTED
+        macro = (near or "").replace("_binary", "_macro")
+        more = f", or '{macro}' for more than two classes" if macro != (near or "") else ""
+        return f"; did you mean '{near}'{more}?" if near else _LISTED
 
     def prepare(self, value: Any) -> Any:
         if isinstance(value, str) and not self._is_known(value):

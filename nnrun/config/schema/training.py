@@ -85,7 +85,9 @@ class EarlyStoppingConfig(Block):
         return "; leave it out" if value is False else ""
 
 
-ClassWeight = Annotated[str, OneOf(("balanced",))] | dict[str, Annotated[float, Number(ge=0)]]
+ClassWeight = (
+    Annotated[str, OneOf(("balanced",))] | dict[str, Annotated[float, Number(ge=0, le=1e50)]]
+)
 
 
 class TrainingConfig(Block):

@@ -23,6 +23,8 @@ from nnrun.data.readers.cell_errors import (
 )
 from nnrun.errors import DataError
 
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
+
 MISSING = ""
 """The category for missing values."""
 
@@ -129,12 +131,22 @@ class NumberColumn:
 
 
 class WeightColumn(NumberColumn):
-    """A column of the weights of rows: finite numbers of at least 0."""
+    """A column of the weights of rows: 0, or numbers whose fourth powers can be added up.
+
+    Such powers stand in Matthews' correlation coefficient.
+    """
 
     def add(self, text: str, line: int) -> None:
         super().add(text, line)
-        if -math.inf < self.values[-1] < 0:
+        weight, mistake = self.values[-1], None
+        if -math.inf < weight < 0:
             mistake = Mistake("negative", f"'{text.strip()}' is negative, and no weight can be")
+        elif 0 < weight < _LEAST_WEIGHT or _LARGEST_WEIGHT < weight < math.inf:
+            what = (
+                f"'{text.strip()}' is neither 0 nor from {_LEAST_WEIGHT:g} to {_LARGEST_WEIGHT:g}"
+            )
+            mistake = Mistake("size", what, "; divide all weights by the same number")
+        if mistake is not None:
             self.problems.add(line, self.name, mistake)
 
 

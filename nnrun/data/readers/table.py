@@ -203,8 +203,8 @@ def _target(
         return column.features(), ()
     if task is None and column.holds_numbers:
         message = (
-            f"'{column.name}' holds numbers, which this loss and network may take as values or as "
-            "labels; add `task: regression` or `task: classification` beside `columns`"
+            f"'{column.name}' holds numbers, which may be values or labels of classes; add "
+            "`task: regression` or `task: classification` beside `columns`"
         )
         raise DatasetProblem([(("dataset", "columns"), message)])
     classes, y = column.ordered(), column.positions()

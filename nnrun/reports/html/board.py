@@ -13,6 +13,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.leaderboard import (
     SOURCES,
@@ -75,13 +76,14 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     splits = [s for s in every if any(standing.row.summary(s) for standing in shown)] or every[:1]
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
+    label = metric_label(group.metric)
     header = [
-        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each run"),
+        *("place", "config", "runs", f"{splits[0]} {label} ± 95%", "sd", "each run"),
         *([SOURCES] if by_source else []),
         *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
-        *(f"{split} {group.metric} ± 95%" for split in splits[1:]),
+        *(f"{split} {label} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
     scale = _scale([value for standing in shown for value in values_of(board, standing)])

@@ -17,6 +17,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import count, number, plural, thinned
+from nnrun.reports.summary import metric_label
 from nnrun.runs.identity import canonical_json
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
@@ -71,7 +72,7 @@ class _Grid:
         self.board = board
         self.members = members
         self.split = board.group.ordered_by
-        self.metric = f"{self.split} {board.group.metric}"
+        self.metric = f"{self.split} {metric_label(board.group.metric)}"
         self.pick = max if board.group.larger_is_better else min
         runs = max(len(member.scores) for member in members)
         self._dots = thinned(members, max(2, _MOST_DOTS // max(1, runs)))

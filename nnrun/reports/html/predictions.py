@@ -20,6 +20,7 @@ from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
 from nnrun.reports.numbers import count, number, percent, plural
 from nnrun.reports.run_tables import classes_table
+from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import splits
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
@@ -116,7 +117,7 @@ def _confusion(
     worst = f" Most often, {most[1]} is predicted as {most[2]} ({most[0]} rows)." if most else ""
     links = {cell.place: cell.id for cell in mistakes}
     return heatmap(
-        f"Confusion matrix, {split} split",
+        f"Confusion matrix, {split_title(split)}",
         f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
         + (" Cells link to their rows." if links else ""),
         matrix,

@@ -19,7 +19,7 @@ from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
-from nnrun.reports.summary import History
+from nnrun.reports.summary import History, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
@@ -248,7 +248,7 @@ class Report:
             Cell(shortened(choice) or MISSING),
             status,
             Cell(str(sound.score.seed), sound.score.seed),
-            Cell(shortened(sound.metric, 30)),
+            Cell(shortened(metric_label(sound.metric), 30)),
             *numbers,
         ]
 

@@ -36,7 +36,7 @@ from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.history import read_history
-from nnrun.runs.storage.integrity import changed_file, refuse_changed
+from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 Part = tuple[str, Callable[[], Iterator[Block]]]
@@ -122,10 +122,13 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
 
 
 def _important(record: RunRecord, folder: Path, load_data: LoadData) -> Iterator[Part]:
-    if record.weights_sha256 is None:
+    if record.weights_sha256 is None and record.beside is None:
         return
 
     def blocks() -> Iterator[Block]:
+        if record.beside is not None:
+            yield Note(f"This is not computed: {shortened(no_model(record))}.")
+            return
         try:
             yield from importance_blocks(importance_of(folder, record, load_data))
         except (NnrunError, OSError, MemoryError) as error:

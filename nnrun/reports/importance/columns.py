@@ -20,6 +20,7 @@ from nnrun.models.model import Model
 from nnrun.models.scores import measured
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
+from nnrun.runs.preparation.row_weights import relative
 
 _MOST_SEEDS = 2**32
 _MOST_ROWS = 500
@@ -58,7 +59,7 @@ def permutation_importance(
 ) -> Array:
     """What a metric loses, or an error gains, when one column is shuffled: (columns, repeats).
 
-    Breiman, Machine Learning 45 (2001).
+    Breiman, Machine Learning 45 (2001). Rows have their weights in the metric, as in the report.
 
     Args:
         model: the network.
@@ -106,8 +107,12 @@ class _Shuffled:
 def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
     """The metric, larger is better; NaN where it is undefined."""
     task, outputs = estimator.model.task, estimator.outputs(origin)
-    quick = task.quick_metrics(outputs, y)
-    value = quick[metric] if metric in quick else measured(task, outputs, y, [metric])[metric]
+    weight = relative(estimator.part.weight)
+    quick = task.quick_metrics(outputs, y, weight)
+    if metric in quick:
+        value = quick[metric]
+    else:
+        value = measured(task, outputs, y, [metric], weight)[metric]
     if value is None:
         return nan
     return float(value) if larger_is_better(metric) else -float(value)

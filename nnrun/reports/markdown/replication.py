@@ -7,6 +7,7 @@ from math import erfc, sqrt
 
 from nnrun.reports.markup import code, escape, table
 from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.summary import split_label
 from nnrun.sweeps.board.published.reference import LEVEL
 from nnrun.sweeps.board.published.replication import Replication
 
@@ -51,7 +52,7 @@ def _cells(row: Replication, referred: bool) -> list[str]:
     span = MISSING if ours is None else f"{number(ours.minimum)} – {number(ours.maximum)}"
     cells = [
         escape(row.label),
-        escape(row.metric.replace("_", " ", 1)),
+        escape(split_label(row.metric)),
         count(n) if n == row.runs else f"{count(n)} of {count(row.runs)}",
         number(None if ours is None else ours.mean),
         number(None if ours is None else ours.sd),
@@ -89,7 +90,7 @@ def _explanations(rows: Sequence[Replication]) -> Iterator[str]:
 
 
 def _explanation(row: Replication) -> Iterator[str]:
-    ours, label = row.ours, f"{escape(row.label)}, {escape(row.metric.replace('_', ' ', 1))}"
+    ours, label = row.ours, f"{escape(row.label)}, {escape(split_label(row.metric))}"
     if ours is None:
         return
     if row.inside is False and row.published is not None:

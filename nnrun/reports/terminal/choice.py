@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
-from nnrun.sweeps.board.beside import Beside
+from nnrun.reports.terminal.commands import command_line
+from nnrun.runs.catalog.select import BEST
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.beside import Beside, model_words
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
@@ -77,13 +81,16 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
 
 def _beside(group: Group, of: str) -> Iterator[str]:
     """How models of scikit-learn do beside the best network."""
-    if not group.beside:
+    missing = [row for row in group.rows if not row.is_network and not row.completed]
+    if group.first_network is None or not (group.beside or missing):
         return
-    network = clean(group.beside[0].network)
+    network = group.beside[0].network if group.beside else _name(group.first_network)
     found = "; ".join(
         f"{clean(one.model)} {beside_words(one, group.margin)}" for one in group.beside
     )
-    yield f"{of}Beside the best network, {network}: {found} (95% for all of them at once)."
+    parts = [f"{found} (95% for all of them at once)"] if found else []
+    parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
+    yield f"{of}Beside the best network, {clean(network)}: {'; '.join(parts)}."
 
 
 def beside_words(found: Beside, margin: float | None = None) -> str:
@@ -93,9 +100,10 @@ def beside_words(found: Beside, margin: float | None = None) -> str:
         return f"is better by {difference(size, found.low, found.high).replace('+', '')}"
     if found.high < 0:
         return f"is worse by {difference(size, -found.high, -found.low).replace('+', '')}"
+    figures = difference(found.difference, found.low, found.high)
     if margin is not None and found.low >= -margin:
-        return f"is as good to within {margin:g}"
-    return f"cannot be told from it, {difference(found.difference, found.low, found.high)}"
+        return f"is not worse by more than {margin:g}, {figures}"
+    return f"cannot be told from it, {figures}"
 
 
 def _cost(row: Row) -> str:
@@ -121,3 +129,16 @@ def _shown(group: Group, of: str) -> Iterator[str]:
 
 def _name(row: Row) -> str:
     return " ".join([clean(row.name), *map(clean, choice_words(row.choice))])
+
+
+def taken_words(group: Group, root: Path) -> Iterator[str]:
+    """How commands take the first network; NAME/best goes by the metric of the stored reports."""
+    row = group.first_network
+    assert row is not None, "one has completed"
+    found = read_run(root / str(row.best_run), placed=True)
+    record = None if found is None else found.record
+    other = record is not None and record.main_metric != group.metric
+    options = {"--order-by": group.metric if other else None}
+    yield f"best stored setting: {command_line('best', [row.name], root, options)}"
+    if not other:
+        yield f"its median run, for any command: {row.name}/{BEST}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from nnrun.characters import clean
 from nnrun.config.settings import BESIDE, choice_words
 from nnrun.reports.numbers import count, first_of
+from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.choice import beside_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.leaderboard import mean, ordered_by
@@ -114,7 +115,7 @@ def _place(choice: Choice, row: Row) -> str:
     ranked = sum(each.rank is not None for each in group.rows)
     rank = f"number {count(row.rank or 0)} of {count(ranked)} stored settings"
     rank = rank if ranked > 1 else "the only one"
-    return f"{rank} by {group.ordered_by} {group.metric}, {value}"
+    return f"{rank} by {group.ordered_by} {metric_label(group.metric)}, {value}"
 
 
 def _setting(row: Row) -> str:

@@ -81,7 +81,7 @@ def _test(test: PairTest) -> Iterator[RenderableType]:
     unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
     n = plural(test.n, "pair") if test.paired else unpaired
     yield Text(clean(f"{test.first} – {test.second}"))
-    yield Text(f"{test.metric}: {figures} at 95%, {p}, {n}")
+    yield Text(f"{metric_label(test.metric)}: {figures} at 95%, {p}, {n}")
     yield Text(f"Assumed: {test.assumed}.", "dim")
 
 

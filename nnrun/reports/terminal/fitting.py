@@ -36,6 +36,7 @@ class Column:
         left: whether its cells are left-aligned.
         wraps: whether cells may wrap between words.
         short: shorter forms of the cells, and still shorter ones, for narrow terminals.
+        legend: how to read these; a line below the table where they are shown.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Column:
     left: bool = False
     wraps: bool = False
     short: Sequence[Sequence[str | Text]] = ()
+    legend: str = ""
 
     def shortened(self, steps: int) -> Column:
         """The column after some steps of shortening, its heading wrapped to the cells' width."""
@@ -54,7 +56,8 @@ class Column:
         words = self.title.replace("± ", _GLUED)
         longest = max(map(cell_len, words.split(" ")))
         lines = wrap(words, max(column.least, longest))
-        return replace(column, title="\n".join(lines).replace(_GLUED, "± "))
+        title = "\n".join(lines).replace(_GLUED, "± ")
+        return replace(column, title=title, legend=self.legend)
 
     @property
     def texts(self) -> list[str]:
@@ -98,6 +101,7 @@ class FittedTable:
             [column.shortened(_STEPS) for column in self.columns if column.need == 0],
         )
         yield self._table(kept, options.max_width)
+        yield from (Text(column.legend, "dim") for column in kept if column.legend)
         titles = {column.title.replace("\n", " ") for column in kept}
         left_out = [column.title for column in self.columns if column.title not in titles]
         if left_out:

@@ -24,10 +24,11 @@ from nnrun.reports.numbers import (
 )
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
+from nnrun.reports.split_words import split_title
+from nnrun.reports.summary import metric_label
+from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text, taken_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -71,9 +72,7 @@ def leaderboard_tables(
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             yield Text()
-            taken = f"best stored setting: {command_line('best', [first], root, {})}"
-            median = f"its median run, for any command: {first}/{BEST}"
-            yield Text(f"{taken}\n{median}", no_wrap=True, overflow="ignore")
+            yield Text("\n".join(taken_words(group, root)), no_wrap=True, overflow="ignore")
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
@@ -108,12 +107,12 @@ def heading(group: Group) -> str:
     """What the rows of a group have in common."""
     of = "" if group.target is None else f" of {group.target}"
     by = ordered_by(group.ordered_by, group.folds, group.split_by)
-    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
+    return f"{group.dataset}: {metric_label(group.metric)}{of}, ordered by {by}"
 
 
 def ordered_by(split: str, folds: int | None, split_by: str) -> str:
     """The split that rows are ordered by, and how it is made."""
-    by = f"the {split} split"
+    by = f"the {split_title(split)}"
     if folds:
         by = f"{folds} folds" if split == "test" else f"{by} of {folds} folds"
     return f"{by}, split by {split_by}" if split_by else by

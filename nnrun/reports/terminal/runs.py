@@ -15,7 +15,7 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, setting_of, setting_words
 from nnrun.reports.numbers import MISSING, count, number, plural
-from nnrun.reports.summary import status_words
+from nnrun.reports.summary import metric_label, status_words
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.bookkeeping import DATA
@@ -72,6 +72,9 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
             need=1,
             left=True,
             short=[[_status(run, _short_status(run)) for run in runs]],
+            legend="in parentheses: the number of warnings"
+            if any(r.warnings for r in runs)
+            else "",
         ),
         Column("settings", words, need=2, left=True, wraps=True),
         *_results(runs, sort),
@@ -166,20 +169,32 @@ def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
         return _metric_column(runs, [None if v is None else (key, v) for v in values])
     if key in _SHOWN:
         return None
-    if metric_in(key) is not None:
-        return Column(key.replace("_", " ", 1), [number(value_of(run, key)) for run in runs])
+    if (metric := metric_in(key)) is not None:
+        split, found = key.partition("_")[0], [value_of(run, key) for run in runs]
+        places = [split if split in SPLITS else run.choosing for run in runs]
+        pairs = zip(places, found, strict=True)
+        return _metric_column(runs, [None if v is None else (s, v) for s, v in pairs], metric)
     return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
 
 
-def _metric_column(runs: Sequence[RunSummary], values: Metrics) -> Column:
-    """The main metric of runs on some split of each; its heading says which, or else each cell."""
-    kinds = {f"{found[0]} {run.metric}" for run, found in zip(runs, values, strict=True) if found}
-    title = kinds.pop() if len(kinds) == 1 else "result"
-    cells = []
-    for run, found in zip(runs, values, strict=True):
-        what = "" if found is None or title != "result" else f"{found[0]} {run.metric} "
-        cells.append(MISSING if found is None else clean(f"{what}{number(found[1])}"))
-    return Column(title, cells)
+def _metric_column(
+    runs: Sequence[RunSummary], values: Metrics, metric: str | None = None
+) -> Column:
+    """A metric of runs, or the main one of each, on some split of each.
+
+    The heading says which; where they differ, each cell does.
+    """
+    kinds = [
+        "" if found is None else f"{found[0]} {metric_label(metric or str(run.metric))}"
+        for run, found in zip(runs, values, strict=True)
+    ]
+    alike = set(kinds) - {""}
+    title = alike.pop() if len(alike) == 1 else metric_label(metric) if metric else "result"
+    cells = [
+        MISSING if found is None else clean(f"{'' if kind == title else kind} {number(found[1])}")
+        for kind, found in zip(kinds, values, strict=True)
+    ]
+    return Column(title, [cell.strip() for cell in cells])
 
 
 def _cell(run: RunSummary, key: str) -> str:

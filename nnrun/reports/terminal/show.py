@@ -13,6 +13,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.run_tables import network_table
+from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
@@ -100,7 +101,7 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
         ),
     ]
     yield Text()
-    yield Text(f"Predictions on the {split} split", "bold")
+    yield Text(f"Predictions on the {split_title(split)}", "bold")
     yield FittedTable(columns, more="--wide or report.md")
 
 

@@ -26,7 +26,7 @@ from nnrun.runs.record import RunResult
 def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
     """Train the model and score it on each split; it cannot be stopped on the way.
 
-    Raises: NnrunError if scikit-learn refuses the data, or the scores are no finite numbers.
+    Raises: NnrunError if scikit-learn refuses the data, or its scores are not finite.
     """
     started, model = now(), prepared.model
     callbacks.start(0)
@@ -46,7 +46,10 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
             ) from error
         ended = perf_counter()
     if metrics["train"][prepared.task.main_metric] is None:
-        raise NnrunError(f"the predictions of '{model}' are no finite numbers")
+        raise NnrunError(
+            f"the train {prepared.task.main_metric} of '{model}' is not finite: the numbers of the "
+            "target are too large"
+        )
     said = dict.fromkeys(
         f"scikit-learn warns: {str(warning.message).partition(chr(10))[0]}" for warning in caught
     )

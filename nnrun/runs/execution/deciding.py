@@ -30,7 +30,8 @@ def decide(
         examples: the splits.
     """
     objective = objective_of(config)
-    positive = 1 if config.positive is None else list(classes).index(config.positive)
+    positive = config.positive_class(classes)
+    assert positive is not None  # checked before training
     part, scores = examples["validation"], task.probability(outputs["validation"], positive)
     found = fit_threshold(objective, scores, part.y == positive, part.sample_weight)
     decided = task
@@ -62,8 +63,7 @@ def objective_of(config: DecideConfig) -> Objective:
         return Objective("cost", _cost(config.cost), costs=True)
     if isinstance(config.maximize, str):
         name = config.maximize
-        chance = {"f1": None, "balanced_accuracy": 0.5, "mcc": 0.0}[name]
-        return Objective(name, lambda counts: getattr(counts, name), chance=chance)
+        return Objective(name, lambda counts: getattr(counts, name), beats_all=True)
     assert config.maximize is not None  # or `cost` is given
     return Objective(
         "recall", lambda counts: counts.recall, precision=config.maximize.recall_at_precision

@@ -115,6 +115,7 @@ class Execution:
         self.network = prepared.network
         self.task = self._task()
         self.examples = prepared.examples
+        self.unmonitored: list[Diagnostic] = []
         self.trainer = self._trainer(callbacks or Callbacks())
         if not checked:
             check_engine(prepared, self.trainer)
@@ -153,6 +154,11 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
+        monitored = monitored_metric(self.task, stopping)
+        if monitored and (why := monitored.undefined(self.examples["validation"])):
+            text = f"{monitored.column} is undefined, since {why}, so training could not stop early"
+            self.unmonitored = [Diagnostic("nothing_monitored", text)]
+            stopping = monitored = None
         streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
@@ -190,7 +196,7 @@ class Execution:
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
             stopping=stopping,
-            monitored=monitored_metric(self.task, stopping),
+            monitored=monitored,
             curve=curve,
         )
 
@@ -252,7 +258,7 @@ class Execution:
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-            return None, diagnose(self._case(outputs, metrics))
+            return None, [*diagnose(self._case(outputs, metrics)), *self.unmonitored]
         causes = diagnose_divergence(self._case({}, {}))
         return describe_divergence(self.prepared.config, found, causes[:_CAUSES_NAMED]), causes
 

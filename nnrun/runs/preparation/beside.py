@@ -20,7 +20,6 @@ from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of, without_loss
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.preparation.row_weights import relative
 from nnrun.training.examples import PreparedSplit
 
 ENGINE = "scikit-learn"
@@ -79,7 +78,7 @@ class PreparedBeside(Prepared):
             x=rows,
             target=self.task.encode(part.y),
             y=part.y,
-            sample_weight=relative(part.weight),
+            sample_weight=part.weight,
         )
 
     @cached_property

@@ -142,7 +142,7 @@ def _decision(network: Network, config: ExperimentConfig, dataset: Dataset) -> I
     ):
         message = "a threshold needs probabilities: end in softmax, or in one unit with sigmoid"
         yield ("decide",), message
-    elif decide.positive is not None and decide.positive not in classes:
+    elif decide.positive_class(classes) is None:
         message = f"'{decide.positive}' is neither of the classes {' and '.join(classes)}"
         yield ("decide", "positive"), message
 

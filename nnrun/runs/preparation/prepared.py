@@ -233,7 +233,7 @@ class Prepared:
             target=np.ascontiguousarray(self.task.encode(part.y), dtype),
             y=part.y,
             weight=None if weight is None else weight.astype(dtype),
-            sample_weight=relative(part.weight),
+            sample_weight=part.weight,
         )
 
     @cached_property

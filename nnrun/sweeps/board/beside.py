@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     best = _label(members[networks[0]][0])
     rows = zip(models, found.mean, found.low, found.high, strict=True)
     return [
-        Beside(_model(members[i][0]), best, *map(float, ends))
+        Beside(model_words(members[i][0].choice), best, *map(float, ends))
         for i, *ends in rows
         if all(map(isfinite, ends))
     ]
@@ -69,6 +70,7 @@ def _label(variant: Comparable) -> str:
     return " ".join([variant.name, *choice_words(variant.choice)])
 
 
-def _model(variant: Comparable) -> str:
-    others = {key: value for key, value in variant.choice.items() if key != BESIDE}
-    return " ".join([str(variant.choice[BESIDE]), *choice_words(others)])
+def model_words(choice: Mapping[str, Any]) -> str:
+    """The model of a row, with what else was chosen for it."""
+    others = {key: value for key, value in choice.items() if key != BESIDE}
+    return " ".join([str(choice[BESIDE]), *choice_words(others)])

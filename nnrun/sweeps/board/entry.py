@@ -8,7 +8,7 @@ from sys import intern
 from typing import NamedTuple, Self
 
 from nnrun.errors import UsageError
-from nnrun.metrics.table import larger_is_better
+from nnrun.metrics.table import find, larger_is_better
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import RunSummary
@@ -94,10 +94,11 @@ def ordered_by(runs: Iterable[RunEntry], metric: str | None) -> list[RunEntry]:
     """
     found = list(runs)
     if metric is not None and all(run.metric != metric for run in found):
-        raise UsageError(
-            f"--order-by {metric}: no run here has it; add it to `metrics` of the config and train "
-            "again"
-        )
+        advice = "add it to `metrics` of the config and train again"
+        wanted, tasks = find(metric), {m.task for run in found if (m := find(run.metric))}
+        if wanted and tasks and wanted.task not in tasks:
+            advice = f"it is for {wanted.task}, and they are {tasks.pop()}"
+        raise UsageError(f"--order-by {metric}: no run here has it; {advice}")
     return found
 
 

@@ -23,7 +23,6 @@ from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.preparation.prepare import prepare_again
-from nnrun.runs.preparation.row_weights import relative
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
@@ -206,7 +205,7 @@ def _predicted(
     y = dataset.pooled[1][tested]
     task = _task(model, _decision(model, each, tested, threshold))
     score = score_of(task)
-    score.add(values, y, None if dataset.weights is None else relative(dataset.weights[tested]))
+    score.add(values, y, None if dataset.weights is None else dataset.weights[tested])
     return OutOfFold(
         name=run.record.name,
         folds=int(run.record.config["dataset"]["folds"]),
@@ -265,7 +264,7 @@ def _decision(
 ) -> Decision | None:
     """The thresholds of the rows that folds test: the one given, or the means over the seeds."""
     if threshold is not None:
-        model.decide(Decision(model.positive, threshold))
+        model.decide_from(threshold)
         return model.decision
     found = [one.decision for one in each if one.decision is not None]
     if not found:

@@ -21,7 +21,7 @@ from tests.engines.compiled.outcomes import Outcome, made, misfits, outcome, ref
 
 # Each function takes LLVM most of a second, kernels are compiled once: of so many trials, one is
 # also made by a function of its own.
-FUNCTIONS = 15
+FUNCTIONS = 40
 
 
 def faults(trial: Trial) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from sklearn.inspection import permutation_importance
+from sklearn.metrics import f1_score, mean_squared_error
 
 import nnrun
 from nnrun.cli import cli
@@ -202,3 +203,66 @@ def test_pictures(image_run, tmp_path):
     assert 20 == file.read_text().count('alt="Mean gradient of the input') * 2
     shown = CliRunner().invoke(cli, ["show", str(image_run.path), "--importance"]).stdout
     assert "Which pixels count, on 60 test rows" in shown
+
+
+WEIGHTED = {
+    "mse": {
+        "dataset": {"columns": {"target": "y", "weight": "w"}, "task": "regression"},
+        "network": {"sizes": [4, 1], "activations": ["tanh", "linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.05, "iterations": 50},
+    },
+    "f1_macro": {
+        "dataset": {
+            "columns": {"target": "kind", "weight": "w"},
+            "task": "classification",
+            "validation_size": 0.2,
+        },
+        "network": {"sizes": [4, 1], "activations": ["tanh", "sigmoid"]},
+        "loss": "binary_cross_entropy",
+        "training": {"learning_rate": 0.05, "iterations": 50},
+        "metrics": ["f1_macro"],
+        "sweep": {"order_by": "f1_macro"},
+        "decide": {"cost": {"false_positive": 1, "false_negative": 3}, "positive": "b"},
+    },
+}
+
+
+@pytest.mark.parametrize("metric", WEIGHTED)
+def test_weights(tmp_path, metric):
+    """Rows count by their weights, and classes by the threshold, as in the metric of the report."""
+    rng = np.random.default_rng(4)
+    x, weight = rng.normal(size=(160, 2)), rng.integers(0, 5, 160)
+    values = x[:, 0] + x[:, 1] ** 2 + rng.normal(size=160)
+    target = values if metric == "mse" else np.where(values > 1, "b", "a")
+    lines = [f"{a},{b},{w},{t}" for (a, b), w, t in zip(x, weight, target, strict=True)]
+    config = WEIGHTED[metric]
+    name = config["dataset"]["columns"]["target"]
+    (tmp_path / "rows.csv").write_text("\n".join([f"a,b,w,{name}", *lines]) + "\n")
+    block = {"path": str(tmp_path / "rows.csv"), "test_size": 0.4, **config["dataset"]}
+    run = nnrun.train({**config, "dataset": block}, results=tmp_path / "results")
+    part = prepare(load_config(run.path / "config.yaml")).split.test
+    y = part.y[:, 0] if metric == "mse" else np.array(run.model.layout.classes)[part.y]
+
+    def score(estimator, x, y, sample_weight):
+        predicted = np.ravel(run.predict(x))
+        if metric == "mse":
+            return -mean_squared_error(y, predicted, sample_weight=sample_weight)
+        return f1_score(y, predicted, average="macro", sample_weight=sample_weight)
+
+    class Fitted:
+        def fit(self, x, y):
+            return self
+
+    found = permutation_importance(
+        Fitted(), part.x, y, scoring=score, n_repeats=10, random_state=42,
+        sample_weight=part.weight,
+    )  # fmt: skip
+    assert run.metrics["test"][metric] == pytest.approx(
+        abs(score(None, part.x, y, part.weight)), rel=1e-9
+    )
+    measured = nnrun.importance(run)
+    assert metric == measured.metric
+    ours = {one.column: one.values for one in measured.columns}
+    for column, expected in zip("ab", found.importances, strict=True):
+        assert list(expected) == pytest.approx(ours[column], rel=1e-9, abs=1e-12)

@@ -152,6 +152,24 @@ def test_refused_data(tmp_path):
         nnrun.train({"dataset": block, "beside": "neighbors"}, results=None)
 
 
+def test_large_targets(tmp_path):
+    """A model whose squared errors overflow fails, and the message names the metric."""
+    file = tmp_path / "large.csv"
+    file.write_text("x,y\n" + "".join(f"{i},{i % 7}e161\n" for i in range(40)))
+    block = {"path": str(file), "columns": {"target": "y"}, "task": "regression"}
+    with pytest.raises(nnrun.errors.NnrunError, match="the train mse of 'neighbors' is not finite"):
+        nnrun.train({"dataset": block, "beside": "neighbors"}, results=None)
+
+
+def test_no_task(tmp_path):
+    """A target of numbers needs a task, in words that need no loss."""
+    file = tmp_path / "few.csv"
+    file.write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
+    block = {"path": str(file), "columns": {"target": "y"}}
+    with pytest.raises(nnrun.errors.NnrunError, match="which may be values or labels of classes"):
+        nnrun.train({"dataset": block, "beside": "forest"}, results=None)
+
+
 def test_warnings(monkeypatch):
     """What scikit-learn warns of is in the report, once."""
     monkeypatch.setattr(estimators, "_MOST_ITERATIONS", 2)

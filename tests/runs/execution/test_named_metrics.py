@@ -65,6 +65,21 @@ def test_unequal_classes_get_the_metrics_they_need(rare):
 
 
 @pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        ("f1_binary", "F1 binary is of class yes"),
+        ("f1_binary, recall_binary", "F1 binary and recall binary are of class yes"),
+        ("average_precision, f1_binary, recall_binary",
+         "average precision, F1 binary and recall binary are of class yes"),
+    ],
+)  # fmt: skip
+def test_metrics_of_the_second_class_are_listed(rare, names, note):
+    """With the class that they are of."""
+    record = train(rare(f"metrics=[{names}]", "training.iterations=1"), None).record
+    assert note in [*metric_notes(record)]
+
+
+@pytest.mark.parametrize(
     ("overrides", "expected"),
     [
         (["metrics=[]"], []),
@@ -146,3 +161,39 @@ def test_runs_of_before_are_verified_without_new_metrics(rare, store):
     files = {**outcome.record.files, file.name: sha256(file.read_bytes()).hexdigest()}
     revise(outcome.folder / "report.json", config=config, files=files)
     assert verify(outcome.folder).finding == "same_bits"
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "monitor", "reason"),
+    [
+        ("cross_entropy", "2, softmax", "roc_auc", "all rows are of one class"),
+        ("mean_squared", "1, linear", "spearman", "every target is the same"),
+        ("mean_squared", "1, linear", "r2", "there is a single row"),
+    ],
+)
+def test_what_is_undefined_stops_nothing(tmp_path, prepared, loss, last, monitor, reason):
+    """Training goes on to its end, and a warning says why nothing could stop it."""
+    rows = 1 if monitor == "r2" else 4
+    y = [*range(2), *range(2)] * 4 + [1] * rows + [0, 1]
+    lines = [f"{n % 5},{n},{label}" for n, label in enumerate(y)]
+    (tmp_path / "last.csv").write_text("\n".join(["a,t,y", *lines]) + "\n")
+    units, activation = last.split(", ")
+    run = prepared(f"""
+name: last
+dataset: {{path: last.csv, columns: {{target: y}}, split: {{by: time, column: t}},
+          validation_size: {rows}, test_size: 2}}
+network: {{sizes: [{units}], activations: [{activation}]}}
+loss: {loss}
+training: {{learning_rate: 0.01, epochs: 4, evaluate_every: 8,
+           early_stopping: {{monitor: validation_{monitor}, patience: 1}}}}
+""")
+    record = train(run, None).record
+
+    assert (64, False, None) == (
+        record.timing["iterations"], record.stopped_early, record.best_iteration
+    )  # fmt: skip
+    expected = (
+        f"validation_{monitor} is undefined, since {reason}, so training could not stop early"
+    )
+    assert expected in [warning["message"] for warning in record.warnings]
+    assert record.status == "completed"

@@ -168,6 +168,26 @@ def test_mismatch_is_located(prepared, case):
     assert problem.place.text in text.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("block", "key"),
+    [
+        ("published: {test_mse: 1.0}", "test_mse"),
+        ("published: {validation_accuracy: 0.5}", "validation_accuracy"),
+        (
+            "training: {learning_rate: 1, iterations: 10, batch_size: 4, class_weight: {zebra: 2}}",
+            "zebra",
+        ),
+    ],
+)
+def test_a_name_that_the_data_refuses_is_pointed_at(prepared, block, key):
+    """The caret is below the key, not below its value."""
+    first = [line for line in config(layers=[SOFTMAX3]).splitlines() if line[:4] != block[:4]]
+    with pytest.raises(ConfigError) as caught:
+        prepared("\n".join([*first, block, ""]))
+    (place,) = [problem.place for problem in caught.value.problems]
+    assert key == place.text[place.column - 1 :][: place.width]
+
+
 def test_all_mismatches_come_at_once(prepared):
     """A softmax in the middle does not hide that the last layer does not fit the classes."""
     layers = [SOFTMAX3, "{type: dense, units: 4, activation: sigmoid}"]

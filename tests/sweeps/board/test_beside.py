@@ -87,11 +87,12 @@ def test_cheapest_is_a_network():
         ((0.03, 0.01, 0.05), None, "is better by 0.030 [0.010, 0.050]"),
         ((-0.03, -0.05, -0.01), None, "is worse by 0.030 [0.010, 0.050]"),
         ((0.0, -0.02, 0.02), None, "cannot be told from it, 0 [-0.020, +0.020]"),
-        ((0.0, -0.02, 0.02), 0.02, "is as good to within 0.02"),
+        ((0.0, -0.02, 0.02), 0.02, "is not worse by more than 0.02, 0 [-0.020, +0.020]"),
+        ((2.4, -0.9, 5.7), 1.0, "is not worse by more than 1, +2.4 [-0.9, +5.7]"),
     ],
 )
 def test_words(ends, margin, words):
-    """A model is better, worse, as good to within a margin, or cannot be told."""
+    """A model is better, worse, not worse by more than a margin, or cannot be told."""
     assert words == beside_words(Beside("forest", "a", *ends), margin)
 
 
@@ -106,6 +107,19 @@ def test_note():
     (found,) = [note for note in notes if note.startswith("Beside the best network, a: ")]
     assert "forest is better by 0.099 [" in found
     assert "linear is worse by 0.109 [" in found
+
+
+@pytest.mark.parametrize("values", [OTHER, ()])
+def test_failed(values):
+    """A model without a completed run is named, beside others and alone."""
+    lost = named("a", choice={"beside": "neighbors"}), [score(0, None, status="failed")]
+    rows = [member("a", NETWORK), member("b", OTHER), lost]
+    if len(values):
+        rows.append(member("a", values, beside="linear"))
+    notes = [*choice_notes(board(*rows).groups[0], several=False)]
+    (found,) = [note for note in notes if note.startswith("Beside the best network, a: ")]
+    assert found.endswith("neighbors has no completed run.")
+    assert bool(len(values)) == ("linear is worse by" in found)
 
 
 def test_read_again():

@@ -14,6 +14,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
+from nnrun.reports.summary import metric_label
 from nnrun.sweeps.board.statistics import half_interval
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore
@@ -73,7 +74,9 @@ class FormingRows:
     def add(self, variant: Variant, score: RunScore) -> None:
         """Add a run that has ended."""
         split = next(split for split in ("validation", "test", "train") if split in variant.splits)
-        rows = self._groups.setdefault((variant.dataset, f"{split} {variant.metric}"), {})
+        rows = self._groups.setdefault(
+            (variant.dataset, f"{split} {metric_label(variant.metric)}"), {}
+        )
         row = rows.setdefault(variant.number, _Row(variant, variant.overlap.get(split, 0.0)))
         row.add(score, SPLITS.index(split))
 

@@ -6,7 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
@@ -35,18 +34,13 @@ from nnrun.nn import (
 )
 from tests.engines.compiled.conftest import numbers
 
-# Vectors of 64, 32 and 16 bytes, of both makers; the last has no fused products and calls for them.
-PROCESSORS = [
-    Processor("haswell"),
-    Processor("znver3"),
-    Processor("skylake-avx512"),
-    Processor("x86-64-v2"),
-]
-
-
-def runs(processor: Processor) -> bool:
-    """Whether this machine can run what is compiled for another."""
-    return processor.name != "skylake-avx512" or llvm.get_host_cpu_features().get("avx512f", False)
+# Vectors of 32 bytes, of both makers, and of 16 bytes, without fused products: calls instead. Those
+# of 64 bytes only a machine that has them can run, and there they are this machine's own.
+PROCESSORS = {
+    "float64": [Processor("haswell"), Processor("x86-64-v2")],
+    "float32": [Processor("znver3"), Processor("x86-64-v2")],
+}
+REGISTERS = {"haswell": 32, "znver3": 32, "x86-64-v2": 16}
 
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -85,7 +79,7 @@ def test_every_processor_has_the_same_bits(
     one = task(**{"iterations": 500, **TASKS[name], "dtype": dtype})
     found: dict[str, bytes] = {"this": one.train(CompiledEngine).network.theta.tobytes()}
     codes: set[bytes] = set()
-    for processor in filter(runs, PROCESSORS):
+    for processor in PROCESSORS[dtype]:
 
         def function(source: str, dtype: str, wait: Any, target: Processor = processor) -> Any:
             code = compiled_for(target, source, dtype)
@@ -118,7 +112,7 @@ def build_for(target: Processor, patch: pytest.MonkeyPatch) -> None:
     """Have kernels made for another processor from now on, in a cache of their own."""
     folder = folder_of(target)
     patch.setattr(machine, "processor", lambda: target)
-    patch.setattr(machine, "register", lambda: 64 if target.name == "skylake-avx512" else 32)
+    patch.setattr(machine, "register", lambda: REGISTERS[target.name])
     patch.setattr(load, "_addresses", {})
     patch.setenv("NNRUN_CACHE", str(folder))
 
@@ -139,7 +133,7 @@ def test_kernels_have_the_same_bits_on_every_processor(
         clip_norm=0.5,
     )  # fmt: skip
     found = {"this": one.train(TapeEngine)}
-    for target in filter(runs, PROCESSORS):
+    for target in PROCESSORS[dtype]:
         with monkeypatch.context() as patch:
             build_for(target, patch)
             found[str(target)] = one.train(TapeEngine)
@@ -149,7 +143,7 @@ def test_kernels_have_the_same_bits_on_every_processor(
     }
     assert np.isfinite(found["this"].network.theta).all()
     assert dict.fromkeys(thetas, thetas["this"]) == thetas
-    folders = map(folder_of, filter(runs, PROCESSORS))
+    folders = map(folder_of, PROCESSORS[dtype])
     objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in folders]
-    assert all(objects)
-    assert not set.intersection(*objects)
+    # Code of integers alone may be the same.
+    assert all(len(set.intersection(*objects)) < len(each) / 10 for each in objects)
