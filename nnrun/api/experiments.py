@@ -23,11 +23,12 @@ from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.described_data import describe_dataset
-from nnrun.runs.execution.record_builder import describe_network
+from nnrun.runs.execution.record_builder import described_network
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
+from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
@@ -180,21 +181,28 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
     """The result of `check` for a loaded config."""
     prepared = prepare(experiment)
-    config, network = prepared.config, prepared.network
-    return CheckedRun(
+    config = prepared.config
+    found = CheckedRun(
         file=str(experiment.file),
         name=config.name,
         description=config.description,
         run_id=prepared.run_id,
         dataset={**describe_dataset(prepared), "inferred": prepared.inferred},
-        network=describe_network(config, network),
+        network=described_network(prepared),
+    )
+    if isinstance(prepared, PreparedBeside):
+        if gradients:
+            raise UsageError(f"scikit-learn's '{prepared.model}' has no gradients to compare")
+        return replace(found, engine=ENGINE, beside=prepared.model)
+    return replace(
+        found,
         memory=prepared.memory,
         iterations=prepared.iterations,
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
         engine=prepared.engine,
-        engine_note=why_not_compiled(config.training.engine, network),
+        engine_note=why_not_compiled(config.training.engine, prepared.network),
         gradients=check_run_gradients(prepared) if gradients else None,
     )
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import scale
 
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 
-EPOCHS = 12
+EPOCHS = 5
 # Adam's ε is added at another place there; where it is next to nothing, both are the same.
 OPTIMIZERS = {
     "sgd": ({"type": "sgd"}, {"solver": "sgd", "momentum": 0.0}),

@@ -134,7 +134,7 @@ def same_rows(monkeypatch, regression: bool, fraction: float) -> None:
 @pytest.mark.parametrize("batch_size", [1, 64])
 def test_alpha(data, optimizer, engine, batch_size):
     """The penalty is in the loss and in the gradient, of a smaller last batch too."""
-    model, peer, x, y = twins(data, optimizer, epochs=6, alpha=0.3, batch_size=batch_size,
+    model, peer, x, y = twins(data, optimizer, epochs=3, alpha=0.3, batch_size=batch_size,
                               rate=0.002)  # fmt: skip
     model.set_params(engine=engine)
     agree(model.fit(x, y), peer.fit(x, y))

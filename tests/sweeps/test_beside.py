@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
@@ -30,8 +32,6 @@ def folder(tmp_path_factory):
 
 
 def invoke(root: Path, *words):
-    from click.testing import CliRunner
-
     command, *rest = map(str, words)
     return CliRunner().invoke(cli, [command, *rest, "--results", str(root / "results")])
 
@@ -200,6 +200,62 @@ def test_misplaced_option(folder):
     """`nnrun train --beside` says which command trains models of scikit-learn."""
     run = invoke(folder, "train", folder / "iris.yaml", "--beside", "forest")
     assert (2, True) == (run.exit_code, "nnrun sweep with --beside forest?" in run.stderr)
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory):
+    """A config that is a model itself, and the results of its sweep with another model."""
+    root = tmp_path_factory.mktemp("forest")
+    (root / "iris.yaml").write_text("dataset: {name: iris, test_size: 0.5}\nbeside: neighbors\n")
+    run = invoke(root, "sweep", root / "iris.yaml", "--beside", "linear,neighbors")
+    assert 0 == run.exit_code, run.output
+    return root, run
+
+
+def test_models_beside_a_model(forest):
+    """Models are trained on the data of a config that is one itself, each once."""
+    root, _ = forest
+    (group,) = data(invoke(root, "ls", "--leaderboard", "--json"))["groups"]
+    assert [("linear", 1), ("neighbors", 1)] == sorted(
+        (row["choice"]["beside"], row["completed"]) for row in group["rows"]
+    )
+
+
+def test_no_best_without_network(tmp_path, forest):
+    """Where no network is trained, NAME/best is not offered, and is refused."""
+    root, run = forest
+    alone = invoke(tmp_path, "sweep", root / "iris.yaml")
+    for where, done in ((root, run), (tmp_path, alone)):
+        assert (0, False) == (done.exit_code, "iris/best" in done.stdout)
+        best = invoke(where, "best", "iris")
+        assert (2, True) == (best.exit_code, "no network of iris has completed" in best.stderr)
+
+
+def test_check(forest):
+    """`nnrun check` describes the model and its data, and names no layers."""
+    config = forest[0] / "iris.yaml"
+    words = ["check", str(config)]
+    shown = CliRunner().invoke(cli, words)
+    assert (0, True) == (shown.exit_code, "scikit-learn's 'neighbors'" in shown.stdout)
+    assert "75 train, 75 test rows of 4 features" in shown.stdout
+    (found,) = data(CliRunner().invoke(cli, [*words, "--json"]))["configs"]
+    assert ("neighbors", None) == (found["beside"], found["memory"])
+    refused = CliRunner().invoke(cli, [*words, "--gradients"])
+    assert (2, True) == (refused.exit_code, "no gradients to compare" in refused.stderr)
+
+
+def test_best_of_each_config(tmp_path, write):
+    """A model that is trained once for two configs and is ahead is named for each of them."""
+    poor = f"{IRIS}sweep: {{grid: {{training.learning_rate: [1e-6]}}, beside: [linear]}}\n"
+    files = write("one", poor), write("two", poor.replace("tanh", "relu"))
+    assert 0 == invoke(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).exit_code
+    for name in ("one", "two"):
+        done = invoke(tmp_path, "best", name)
+        assert (0, f"name: {name}\n") == (done.exit_code, done.stdout.splitlines(True)[0])
+        assert "scikit-learn's linear has" in done.stderr
+    shutil.rmtree(tmp_path / "results/one")
+    done = invoke(tmp_path, "best", "two")
+    assert (0, False) == (done.exit_code, "scikit-learn" in done.stderr)
 
 
 def test_wire():

@@ -267,7 +267,7 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
 
 def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path):
     """Stopped half-way in two processes, resumed in one: as if nothing had been."""
-    text = lasting(50_000)
+    text = lasting(25_000)
     made = plan(write("iris", text), seeds=2)
     run_processes(sweep(made, make_store(tmp_path / "whole")))
     begun = set()

@@ -30,6 +30,8 @@ class CheckedRun:
         network: layers with shapes and parameters, as in report.json.
         engine_note: why this engine was chosen, where that needs a remark.
         gradients: the results of the gradient check; None without one.
+        beside: the model of scikit-learn in place of a network, which has no memory estimate and
+            no iterations; None for networks.
     """
 
     file: str
@@ -38,14 +40,15 @@ class CheckedRun:
     run_id: str
     dataset: dict[str, Any]
     network: dict[str, Any]
-    memory: MemoryEstimate
-    iterations: int
-    batch_size: int
-    epochs: float
-    dtype: str
-    engine: str
+    memory: MemoryEstimate | None = None
+    iterations: int = 0
+    batch_size: int = 0
+    epochs: float = 0.0
+    dtype: str = ""
+    engine: str = ""
     gradients: Sequence[GradientCheck] | None = None
     engine_note: str | None = None
+    beside: str | None = None
 
     @property
     def gradients_agree(self) -> bool:
@@ -54,7 +57,7 @@ class CheckedRun:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        memory = {**asdict(self.memory), "total": self.memory.total}
+        memory = self.memory and {**asdict(self.memory), "total": self.memory.total}
         gradients = None
         if self.gradients is not None:
             gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
@@ -68,11 +71,13 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     if run.description:
         yield Text(clean(run.description), style="italic")
     yield Text()
-    yield rich_table(network_table(run.network))
-    yield Text()
+    if run.beside is None:
+        yield rich_table(network_table(run.network))
+        yield Text()
     yield labelled("data", clean(data_line(run.dataset)))
     yield labelled("training", _training(run))
-    yield labelled("memory", _memory(run.memory))
+    if run.memory is not None:
+        yield labelled("memory", _memory(run.memory))
     yield labelled("run", f"{run.name}/{run.run_id}")
     if run.gradients is not None:
         yield Text()
@@ -80,6 +85,8 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
 
 
 def _training(run: CheckedRun) -> str:
+    if run.beside is not None:
+        return f"scikit-learn's '{run.beside}'"
     number_of = count(round(run.epochs)) if run.epochs >= 100 else f"{run.epochs:.3g}"
     epochs = f"{number_of} epoch" + ("" if run.epochs == 1 else "s")
     line = f"{plural(run.iterations, 'iteration')} of {plural(run.batch_size, 'row')} ({epochs})"
@@ -97,16 +104,21 @@ def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
     with_gradients = any(run.gradients is not None for run in runs)
     folders = {str(Path(run.file).parent) for run in runs}
     files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
+    sizes = [size(run.memory.total) if run.memory else "" for run in runs]
     table = FittedTable([
         Column("config", files, left=True),
         Column("data", [run.dataset["name"] for run in runs], need=2, left=True),
-        Column("parameters", [count(run.network["parameters"]) for run in runs], need=1),
-        Column("iterations", [count(run.iterations) for run in runs], need=3),
+        Column("parameters", [_if_network(run, run.network["parameters"]) for run in runs], need=1),
+        Column("iterations", [_if_network(run, run.iterations) for run in runs], need=3),
         Column("gradients", [_verdict(run.gradients_agree) for run in runs])
         if with_gradients
-        else Column("memory", [size(run.memory.total) for run in runs], need=4),
+        else Column("memory", sizes, need=4),
     ])  # fmt: skip
     return Group(table, Text(), Text(plural(len(runs), "valid config"), "green"))
+
+
+def _if_network(run: CheckedRun, number_of: int) -> str:
+    return count(number_of) if run.beside is None else ""
 
 
 def _verdict(agrees: bool) -> Text:

@@ -68,7 +68,7 @@ def build_record(
         config=prepared.config_dict,
         seed=config.seed,
         dataset=dataset,
-        network=_described_network(prepared),
+        network=described_network(prepared),
         published=compare_published(published_of(config), fields["metrics"]),
         main_metric=prepared.main_metric,
         description=config.description,
@@ -147,7 +147,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _described_network(prepared: Prepared) -> Description:
+def described_network(prepared: Prepared) -> Description:
     """The description of the network, made once; each run has a copy of its own."""
     if isinstance(prepared, PreparedBeside):
         return {"input_shape": list(prepared.dataset.shape), "layers": [], "parameters": 0}

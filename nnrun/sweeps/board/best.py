@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.names import SPLITS
+from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look_through
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.entry import RunEntry, by_metric, entry_of, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
-from nnrun.sweeps.board.rows import Group, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.stored import StoredVariant, stored_variants
 from nnrun.sweeps.board.verdicts import completed_runs, known_values
 
 _FINAL = "-final"
 _LONGEST = 100
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,13 @@ def best_of(
     """
     try:
         make = partial(entry_of, order_by=order_by)
-        runs = ordered_by(filter(None, look_through(root, [name], make)), order_by)
+        names = [name, *_sharing(root, name)]
+        known = filter(None, look_through(root, names, make))
+        own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
+        runs = ordered_by(own, order_by)
         read = partial(_record, root / name, order_by)
         return choose(runs, name, by, read=read, in_folds=in_folds)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except _DAMAGE:
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
 
@@ -131,11 +137,14 @@ def choose(
 ) -> Choice:
     """The choice among these runs of an experiment, whose records are read by their ids.
 
-    The rest is as for `best_of`.
+    Models of scikit-learn of other experiments are compared with its networks, where their data
+    are split alike. The rest is as for `best_of`.
     """
     boards: dict[tuple[object, ...], list[StoredVariant]] = {}
-    for variant in stored_variants(runs):
-        if variant.planned:
+    variants = [variant for variant in stored_variants(runs) if variant.planned]
+    alike = {(kind_of(variant), variant.division) for variant in variants if variant.name == name}
+    for variant in variants:
+        if (kind_of(variant), variant.division) in alike:
             boards.setdefault(kind_of(variant), []).append(variant)
     if in_folds:
         boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
@@ -148,19 +157,42 @@ def choose(
         raise UsageError(f"{name}/best: no {what} of {name} has completed")
     kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
     # Put together anew, the words of a setting are without what tells its board from others.
-    alike = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
-    if by is not None and by not in alike[0].splits:
+    compared = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
+    if by is not None and by not in compared[0].splits:
         raise UsageError(
-            f"{name}/best: its runs have no {by} split, but {' and '.join(alike[0].splits)}; "
+            f"{name}/best: its runs have no {by} split, but {' and '.join(compared[0].splits)}; "
             f"dataset.{by}_size makes one"
         )
-    (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
+    (group,) = groups_of([(variant, variant.scores) for variant in compared], by)
     row = group.first_network
     assert row is not None, "one of its networks has completed"
-    first = next(v for v in alike if _best_id(row) in {run.score.run_id for run in v.runs})
+    first = next(v for v in compared if _best_id(row) in {run.score.run_id for run in v.runs})
     record = read(_median_id(first, group.ordered_by))
-    newest = _last_of(alike) >= max(map(_last_of, boards.values()), default=())
-    return Choice(group, row, record, alike, [*boards.values()], newest)
+    newest = _last_of(compared) >= max(map(_last_of, boards.values()), default=())
+    return Choice(group, row, record, compared, [*boards.values()], newest)
+
+
+def _sharing(root: Path, name: str) -> list[str]:
+    """The other experiments whose folders have models on a leaderboard with this experiment.
+
+    A sweep trains a model once for several experiments on the same data. Leaderboards that are
+    damaged, or of another version, are passed over.
+    """
+    found: set[str] = set()
+    for file in root.glob("leaderboard-*-experiments-*.json"):
+        try:
+            text = read_regular(file)
+            if json.dumps(name, ensure_ascii=False).encode() not in text:
+                continue
+            groups = Leaderboard.from_dict(json.loads(text)).groups
+        except (OSError, RecursionError, UsageError, *_DAMAGE):
+            continue
+        for group in groups:
+            if any(row.name == name for row in group.rows):
+                found |= {
+                    row.name for row in group.rows if not row.is_network and is_name(row.name)
+                }
+    return sorted(found - {name})
 
 
 def _settings(board: Sequence[StoredVariant]) -> int:

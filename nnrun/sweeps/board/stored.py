@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words, differing, setting_of
+from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
@@ -34,7 +34,8 @@ class StoredVariant:
     Args:
         number: its place among the others.
         name: of the experiment.
-        choice: in what it differs from others of its name, by dotted keys.
+        choice: in what it differs from others of its name, by dotted keys; a model of scikit-learn
+            is always named in it.
         runs: of it, by seed and fold.
         dataset: the name of its data.
         sha256: of its data.
@@ -191,7 +192,7 @@ def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
     varied = {name: differing(found) for name, found in by_name.items()}
     together = zip(by_config.items(), settings, strict=True)
     return [
-        variant_of(number, choice_of(own, varied[name]), found)
+        variant_of(number, choice_of(own, [*varied[name], BESIDE]), found)
         for number, (((name, _), found), own) in enumerate(together)
     ]
 

@@ -38,7 +38,8 @@ def models_of(word: str | Sequence[str]) -> list[str]:
 def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
     """A grid for each model: of the config's own grid what changes the data and their splits.
 
-    `given` are the models that an argument names; by default they are those of the config.
+    `given` are the models that an argument names; by default they are those of the config. The
+    models that the config's own grid trains are left out.
 
     Raises:
         ConfigError: runs are ordered by the loss, which these models have not.
@@ -46,8 +47,10 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
     sweep = grid.base.config.sweep
     if given is None:
         given = [] if sweep is None else sweep.beside
+    own = {axis.key: axis.values for axis in grid.axes}.get(KEY, ())
     if isinstance(grid.base.config, BesideConfig):
-        return []
+        own = [*own, grid.base.config.beside]
+    given = [model for model in given if model not in own]
     if given and sweep is not None and sweep.order_by == LOSS:
         raise ConfigError([grid.base.problem(("sweep", "order_by"), NO_LOSS)])
     axes = [axis for axis in grid.axes if _is_of_data(axis.key)]

@@ -20,7 +20,9 @@ from nnrun.config.overrides import (
     parse_grid,
     split_argument,
 )
+from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.pydantic_errors import show
+from nnrun.config.settings import BESIDE
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
@@ -187,9 +189,14 @@ class Grid:
             yield groups, self._load([axis.groups[group][0] for axis, group in chosen])
 
     def choice(self, positions: Iterable[int]) -> dict[str, Any]:
-        """What varies in a setting, given by the positions of its values on the axes."""
-        chosen = zip(self.axes, positions, strict=True)
-        return {axis.key: axis.values[at] for axis, at in chosen if axis.key in self.varied}
+        """What varies in a setting, given by the positions of its values on the axes.
+
+        A model of scikit-learn is named, so that it is not taken for a network.
+        """
+        config, chosen = self.base.config, zip(self.axes, positions, strict=True)
+        model = {BESIDE: config.beside} if isinstance(config, BesideConfig) else {}
+        found = {axis.key: axis.values[at] for axis, at in chosen if axis.key in self.varied}
+        return found | model | found
 
     def number(self, positions: Iterable[int]) -> int:
         """The index of a setting in the product of the axes."""

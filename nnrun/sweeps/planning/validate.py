@@ -8,13 +8,12 @@ from itertools import compress
 from pathlib import Path
 
 from nnrun.config.content import Origin
-from nnrun.config.settings import BESIDE as KEY
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import KEYS
-from nnrun.sweeps.planning.beside import grids_beside
+from nnrun.sweeps.planning.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid import (
@@ -154,7 +153,7 @@ class _Planner:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
             # A model beside several configs on the same data is trained once.
-            name = variant.name if KEY not in variant.choice else str(seeds)
+            name = str(seeds) if isinstance(grid, BesideGrid) else variant.name
             identities = {(name, identity) for identity in variant.identities.values()}
             if not identities <= self._known:
                 self._known |= identities

@@ -20,6 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 import nnrun
 from nnrun.config.load import load_config
@@ -48,6 +49,13 @@ REGRESSORS = {
         ),
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """In so few rows, threads would only wait for each other."""
+    with threadpool_limits(1):
+        yield
 
 
 def split_of(config):
