@@ -96,6 +96,7 @@ def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
     run([own, "-m", "pip", "install", "--quiet", *packages], check=True)
     left_out = [f"--ignore={file}" for file in with_pytorch()]
     command = [own, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *left_out]
+    command += ["-m", "not pytorch"]
     done = run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     if done.returncode:
@@ -115,7 +116,7 @@ def main(words: list[str]) -> int:
     """Test each, and print a line for it."""
     found = interpreters()
     chosen = words or [*found, "lowest"]
-    sys.stdout.write(f"left out, since they import PyTorch: {', '.join(with_pytorch())}\n")
+    sys.stdout.write(f"left out, since they import PyTorch: tests marked pytorch, {', '.join(with_pytorch())}\n")
     failed, digests = 0, set()
     for word in chosen:
         python = next(iter(found.values()), None) if word == "lowest" else found.get(word)

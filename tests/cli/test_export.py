@@ -101,7 +101,12 @@ def test_other_columns_take_float32(model, nnrun):
     np.testing.assert_allclose(model.predict(X), found, rtol=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--code", "numpy"), ("--code", "pytorch")])
+@pytest.mark.parametrize("arguments", [
+        (),
+        ("--code", "numpy"),
+        pytest.param(("--code", "pytorch"), marks=pytest.mark.pytorch),
+    ],
+)
 def test_code(model, nnrun, arguments):
     """A module to import, in NumPy by default."""
     assert 0 == nnrun("export", "latest", "-o", "cars.py", *arguments).exit_code

@@ -278,6 +278,7 @@ def test_costs_decide() -> None:
     assert counts["cost"] == counts["fp"] + 50 * counts["fn"]
 
 
+@pytest.mark.pytorch
 @pytest.mark.parametrize("positive", ["yes", "no"])
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_exports_predict_by_the_threshold(positive: str, outputs: int) -> None:
