@@ -21,7 +21,7 @@ training: {learning_rate: 0.05, iterations: 60, batch_size: 8, engine: compiled}
 seed: 3
 """
 FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
-# Rows of a batch are all copied to where the first one is.
+# Every row of a batch is the first row of the data.
 WRONG = """
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.sweeps.workers.processes import main
@@ -29,7 +29,7 @@ from nnrun.sweeps.workers.processes import main
 right = ExecutionPlan.by_rows
 
 def by_rows(self, kernel, /, **values):
-    right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
+    right(self, kernel, **(values | ({"data_row": 0} if kernel == "gather" else {})))
 
 ExecutionPlan.by_rows = by_rows
 """
@@ -102,7 +102,7 @@ def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worke
     right = ExecutionPlan.by_rows
 
     def by_rows(self, kernel, /, **values):
-        right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
+        right(self, kernel, **(values | ({"data_row": 0} if kernel == "gather" else {})))
 
     monkeypatch.setattr(ExecutionPlan, "by_rows", by_rows)
     code, _, stderr = run("sweep", write("kernels", KERNELS), "--seeds", "2", "-j", jobs)

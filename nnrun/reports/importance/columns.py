@@ -20,7 +20,6 @@ from nnrun.models.model import Model
 from nnrun.models.scores import measured
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
-from nnrun.runs.preparation.row_weights import relative
 
 _MOST_SEEDS = 2**32
 _MOST_ROWS = 500
@@ -107,7 +106,7 @@ class _Shuffled:
 def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
     """The metric, larger is better; NaN where it is undefined."""
     task, outputs = estimator.model.task, estimator.outputs(origin)
-    weight = relative(estimator.part.weight)
+    weight = estimator.part.weight
     quick = task.quick_metrics(outputs, y, weight)
     if metric in quick:
         value = quick[metric]

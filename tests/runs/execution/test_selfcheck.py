@@ -39,11 +39,11 @@ FUNCTION = KERNELS.replace(
 
 @pytest.fixture
 def wrong(monkeypatch):
-    """A wrong stride in the plans of kernels: each row of a batch is copied over the first one."""
+    """A wrong stride in the plans of kernels: every row of a batch is the first row of the data."""
     right = ExecutionPlan.by_rows
 
     def by_rows(self, kernel, /, **values):
-        right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
+        right(self, kernel, **(values | ({"data_row": 0} if kernel == "gather" else {})))
 
     monkeypatch.setattr(ExecutionPlan, "by_rows", by_rows)
 
