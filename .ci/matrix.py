@@ -116,7 +116,9 @@ def main(words: list[str]) -> int:
     """Test each, and print a line for it."""
     found = interpreters()
     chosen = words or [*found, "lowest"]
-    sys.stdout.write(f"left out, since they import PyTorch: tests marked pytorch, {', '.join(with_pytorch())}\n")
+    sys.stdout.write(
+        f"left out, since they import PyTorch: tests marked pytorch, {', '.join(with_pytorch())}\n"
+    )
     failed, digests = 0, set()
     for word in chosen:
         python = next(iter(found.values()), None) if word == "lowest" else found.get(word)

@@ -101,7 +101,9 @@ def test_other_columns_take_float32(model, nnrun):
     np.testing.assert_allclose(model.predict(X), found, rtol=1e-5)
 
 
-@pytest.mark.parametrize("arguments", [
+@pytest.mark.parametrize(
+    "arguments",
+    [
         (),
         ("--code", "numpy"),
         pytest.param(("--code", "pytorch"), marks=pytest.mark.pytorch),
