@@ -72,7 +72,7 @@ def test_what_is_open_is_asked_at_columns(prepared):
     with pytest.raises(ConfigError) as error:
         prepared([0, 1, 1], "[1]", "[sigmoid]", "mean_squared")
     first, excerpt, caret = str(error.value).splitlines()
-    assert "config.yaml:1:36: dataset.columns: 'y' holds numbers, which this loss and" in first
+    assert "config.yaml:1:36: dataset.columns: 'y' holds numbers, which may be values" in first
     assert "add `task: regression` or `task: classification` beside `columns`" in first
     assert "{target: y}" == excerpt[caret.index("^") :][: len("{target: y}")]
 
