@@ -26,7 +26,7 @@ class PixelMap:
         gradient: (height, width), of the output for the class with respect to the prepared pixels,
             summed over channels.
         occlusion: (height, width), what the probability of the class loses where a patch has the
-            mean pixels of all images; for a regression, how far the value moves.
+            mean pixels of these images; for a regression, how far the value moves.
     """
 
     name: str

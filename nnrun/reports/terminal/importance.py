@@ -83,7 +83,7 @@ def notes(found: Importance) -> Iterator[str]:
     """How to read it."""
     if found.pixels:
         yield (
-            "Where a patch has the mean pixels of all images, the probability of the class is "
+            "Where a patch has the mean pixels of these images, the probability of the class is "
             "lower by so much; nnrun report --importance draws this, and the gradients."
         )
         return
