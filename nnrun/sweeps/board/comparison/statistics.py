@@ -102,8 +102,8 @@ def in_units(values: Sequence[float] | Array) -> tuple[float, Array]:
 
 def rounding_of(values: Array) -> Array:
     """By how much rounding may change the mean of each line of values, NaN left out."""
-    most: Array = np.nanmax(np.abs(values), axis=-1)
-    return values.shape[-1] * np.finfo(np.float64).eps * most
+    most: Array = values.shape[-1] * np.finfo(np.float64).eps * np.nanmax(np.abs(values), axis=-1)
+    return most
 
 
 def mean_of(values: Sequence[float]) -> float:
