@@ -14,6 +14,7 @@ PAGES = (
     "config",
     "data",
     "sweeps",
+    "watching",
     "metrics",
     "choosing",
     "prediction",
