@@ -1,0 +1,121 @@
+"""How a column writes its numbers: digits in groups, the decimal sign, a currency or a unit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+THOUSANDS = (",", ".", " ", "'")
+"""The signs that may group digits by three."""
+_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
+_NUMBER = re.compile(r"\d(?:[\d.,' ]*\d)?")
+_OUTER = re.compile(r"\((.*)\)|([+-])(.*)|(.*)([+-])")
+_UNFIT = re.compile(r"[\d.,'+()-]")
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """A way to write numbers.
+
+    Digits may stand in groups of three, or together; decimals may be left out. The unit has to
+    stand in every cell. Negative numbers are written -5, 5- or (5).
+
+    Args:
+        thousands: the sign between groups of digits, or "".
+        decimal: the sign before the decimals.
+        before: a currency or unit before the number.
+        after: one behind it.
+    """
+
+    thousands: str = ""
+    decimal: str = "."
+    before: str = ""
+    after: str = ""
+
+    @classmethod
+    def from_example(cls, text: str, decimal: str = ".") -> NumberFormat:
+        """The format of a number, such as `1,234.50 €`.
+
+        Args:
+            text: the example.
+            decimal: the decimal sign, where the example has none.
+
+        Raises: ValueError with what is wrong, as a sentence, where it shows none or several.
+        """
+        bare, _ = _unsigned(plain(text))
+        found = _NUMBER.search(bare)
+        if found is None:
+            raise ValueError(f"'{text}' shows no number, such as 1,234.50 or 12 kg")
+        before, after = bare[: found.start()].strip(), bare[found.end() :].strip()
+        if (before and _UNFIT.match(before[-1])) or (after and _UNFIT.match(after[0])):
+            raise ValueError(f"'{text}' is no number with a unit, such as 1,234.50 € or 12 kg")
+        fit = [
+            form
+            for thousands in ("", *THOUSANDS)
+            for form in _with_decimals(thousands, before, after)
+            if form.read(text) is not None
+        ]
+        if not fit:
+            raise ValueError(f"'{text}' is no number: write it as 1,234.50 or 1.234,50")
+        if len({form.read(text) for form in fit}) > 1:
+            message = f"'{text}' may be {' or '.join(_values(fit, text))}: show both signs, as in"
+            raise ValueError(f"{message} 1,234.50 or 1.234,50, or only decimals, as in 1234.50")
+        # The plainest one, with the decimal sign of the file where the example does not show one.
+        return min(fit, key=lambda form: (form.thousands != "", form.decimal != decimal))
+
+    def read(self, text: str) -> float | None:
+        """The number that a text writes, in the unit; None if it is not written so."""
+        bare, negative = _unsigned(plain(text))
+        if self.before or self.after:
+            if not (bare.startswith(self.before) and bare.endswith(self.after)):
+                return None
+            end = len(bare) - len(self.after)
+            bare, again = _unsigned(bare[len(self.before) : end].strip())
+            if negative and again:
+                return None
+            negative = negative or again
+        if self._pattern.fullmatch(bare) is None:
+            return None
+        if self.thousands:
+            bare = bare.replace(self.thousands, "")
+        value = float(bare.replace(self.decimal, "."))
+        return -value if negative else value
+
+    def example(self) -> str:
+        """A number that shows the format."""
+        before = self.before + " " * self.before[-1:].isalpha()
+        after = " " * (self.after not in ("", "%", "°")) + self.after
+        return f"{before}1{self.thousands}234{self.decimal}50{after}"
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        decimals = rf"(?:{re.escape(self.decimal)}\d*)?"
+        forms = [rf"\d+{decimals}(?:[eE][+-]?\d+)?", rf"{re.escape(self.decimal)}\d+"]
+        if self.thousands:
+            forms.append(rf"[1-9]\d{{0,2}}(?:{re.escape(self.thousands)}\d{{3}})+{decimals}")
+        return re.compile("|".join(forms), re.ASCII)
+
+
+def plain(text: str) -> str:
+    """The text with one sign for blanks, for apostrophes and for minus."""
+    return text.translate(_PLAIN).strip()
+
+
+def _with_decimals(thousands: str, before: str, after: str) -> list[NumberFormat]:
+    return [NumberFormat(thousands, sign, before, after) for sign in ".," if sign != thousands]
+
+
+def _unsigned(text: str) -> tuple[str, bool]:
+    """The text without a sign, and whether it is negative."""
+    found = _OUTER.fullmatch(text)
+    if found is None:
+        return text, False
+    inner, before, number, other, after = found.groups()
+    if inner is not None:
+        return inner.strip(), True
+    return (number or other or "").strip(), (before or after) == "-"
+
+
+def _values(fit: list[NumberFormat], text: str) -> list[str]:
+    return [f"{value:g}" for value in sorted({form.read(text) or 0 for form in fit})]
