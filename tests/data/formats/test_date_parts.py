@@ -37,7 +37,7 @@ def test_cyclic_parts_are_positions_on_a_circle(part):
 
 
 def test_missing_dates_are_nan_in_every_part():
-    """A missing date is NaN in each of its features, and other rows are what they are without it."""
+    """A missing date is NaN in each of its features; other rows stay as they are."""
     parts = ["year", "hour", "elapsed", CYCLIC]
     some = LOCAL[:4].copy()
     some[1] = np.datetime64("NaT")
