@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.equal_rows import equal_rows
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.errors import DataError, first_of
 
@@ -57,7 +58,8 @@ class Dataset:
     categories of training rows,
     `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
     number for each group, or times as numbers or datetime64. `weights` (rows,), if rows have any,
-    are at least 0; sets with test rows of their own have none.
+    are at least 0; sets with test rows of their own have none. `target_form` is how a file writes
+    the numbers to predict, if not plainly.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Dataset:
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
     weights: npt.NDArray[np.float64] | None = None
+    target_form: NumberFormat | None = None
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
@@ -119,6 +122,7 @@ class Dataset:
             text_labels=self.text_labels,
             bool_labels=self.bool_labels,
             target_names=self.target_names,
+            target_form=self.target_form,
         )
 
 

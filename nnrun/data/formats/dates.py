@@ -33,7 +33,7 @@ _CODES = {
 }
 _CODE = re.compile(r"%.?")
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
-_ISO_START = re.compile(r"\d{4}-\d{2}")
+_ISO_START = re.compile(r"\d{4}-?(?:\d{2}|W\d{2})")
 ISO = "2024-03-31"
 """The example of ISO dates, which may have a time, as 2024-03-31T12:30, and a time zone."""
 
@@ -59,6 +59,11 @@ class DateFormat:
             message = f"the day or the month may come first in '{text}': "
             raise ValueError(message + "write a date with a day after the 12th")
         return fit[0]
+
+    @classmethod
+    def restored(cls, codes: str) -> DateFormat:
+        """The format with these codes; raises a ValueError for others than `from_example` gives."""
+        return cls._by_codes(codes) if codes else ISO_DATES
 
     @classmethod
     def _by_codes(cls, text: str) -> DateFormat:
@@ -98,6 +103,9 @@ class DateFormat:
         return re.compile("".join(parts), re.ASCII)
 
 
+ISO_DATES = DateFormat()
+
+
 def formats_of(text: str) -> list[DateFormat]:
     """The formats that read a text, the likeliest first.
 
@@ -135,7 +143,7 @@ _CLOCKS = [
 
 def _iso_or_none(text: str) -> datetime | None:
     """An ISO date; text of digits alone is a number."""
-    if _ISO_START.match(text) is None:
+    if text.isdigit() or _ISO_START.match(text) is None:
         return None
     try:
         return datetime.fromisoformat(f"{text}-01" if _YEAR_AND_MONTH.fullmatch(text) else text)

@@ -71,7 +71,7 @@ class NumberEvidence:
         """
         found: Counter[str] = Counter()
         for shape in self.shapes.values():
-            if (parts := _parts(shape.text)) is None:
+            if (parts := unit_of(shape.text)) is None:
                 continue
             reading = {
                 form.decimal for form in _formats(*parts) if form.read(shape.text) is not None
@@ -98,7 +98,7 @@ class NumberEvidence:
             return None
         units = Counter[tuple[str, str] | None]()
         for shape in self.shapes.values():
-            units[_parts(shape.text)] += shape.count
+            units[unit_of(shape.text)] += shape.count
         (unit, count), *_ = units.most_common(1)
         if unit is None or 2 * count <= units.total():
             return None
@@ -139,7 +139,7 @@ def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberForm
                 yield NumberFormat(thousands, sign, before, after)
 
 
-def _parts(text: str) -> tuple[str, str] | None:
+def unit_of(text: str) -> tuple[str, str] | None:
     """What stands before and behind the number of a cell; None if it is no number with a unit."""
     text = plain(text)
     if _BARE.fullmatch(text):

@@ -14,6 +14,17 @@ _OUTER = re.compile(r"\((.*)\)|([+-])(.*)|(.*)([+-])")
 _UNFIT = re.compile(r"[\d.,'+()-]")
 
 
+class SeveralNumbers(ValueError):  # noqa: N818  # named as the other errors are
+    """A text may be several numbers; `values` has them as text."""
+
+    def __init__(self, text: str, values: list[str]) -> None:
+        self.values = values
+        super().__init__(
+            f"'{text}' may be {' or '.join(values)}: show both signs, as in 1,234.50 or 1.234,50, "
+            "or only decimals, as in 1234.50"
+        )
+
+
 @dataclass(frozen=True)
 class NumberFormat:
     """A way to write numbers.
@@ -41,7 +52,7 @@ class NumberFormat:
             text: the example.
             decimal: the decimal sign, where the example has none.
 
-        Raises: ValueError with what is wrong, as a sentence, where it shows none or several.
+        Raises: ValueError with what is wrong, as a sentence; SeveralNumbers.
         """
         bare, _ = _unsigned(plain(text))
         found = _NUMBER.search(bare)
@@ -59,8 +70,7 @@ class NumberFormat:
         if not fit:
             raise ValueError(f"'{text}' is no number: write it as 1,234.50 or 1.234,50")
         if len({form.read(text) for form in fit}) > 1:
-            message = f"'{text}' may be {' or '.join(_values(fit, text))}: show both signs, as in"
-            raise ValueError(f"{message} 1,234.50 or 1.234,50, or only decimals, as in 1234.50")
+            raise SeveralNumbers(text, _values(fit, text))
         # The plainest one, with the decimal sign of the file where the example does not show one.
         return min(fit, key=lambda form: (form.thousands != "", form.decimal != decimal))
 
