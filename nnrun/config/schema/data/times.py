@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
@@ -13,6 +14,7 @@ from nnrun.data.columns.date_parts import CYCLIC, PARTS, PERIODS
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 
+_LIKE_A_DATE = re.compile(r"%[a-zA-Z]|\d([-/.:])\d+\1\d|\d:\d")
 PART_NAMES = (*PARTS, CYCLIC)
 Dates = dict[
     str,
@@ -26,14 +28,12 @@ Steps = Annotated[list[Annotated[int, Integer(ge=1)]], Listed("numbers of rows")
 def _checked(text: str) -> str:
     """The example, if it shows the format of numbers or of dates."""
     if _fault(NumberFormat, text) and _fault(DateFormat, text):
-        # Which of them is meant: dates have two signs or letters between digits.
         raise ConfigIssue(_fault(_meant(text), text)).error()
     return text
 
 
 def _meant(text: str) -> type[NumberFormat] | type[DateFormat]:
-    signs = [sign for sign in text if sign in "-/:%"]
-    return DateFormat if len(signs) > 1 or text.count(".") == 2 else NumberFormat
+    return DateFormat if _LIKE_A_DATE.search(text) else NumberFormat
 
 
 def _fault(form: type[NumberFormat] | type[DateFormat], text: str) -> str:

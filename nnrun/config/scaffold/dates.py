@@ -1,0 +1,70 @@
+"""Parts of dates and earlier values as lines of a first config, by the range and steps of dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from nnrun.config.yaml.dump import flow
+from nnrun.data.columns.date_parts import CYCLIC, part_names
+from nnrun.data.formats.date_evidence import Times
+from nnrun.data.readers.profile import ColumnProfile
+
+_DAY = timedelta(days=1)
+# The shortest range in which a part can show something.
+_FOR_MONTHS, _FOR_WEEKDAYS = 60 * _DAY, 14 * _DAY
+_ROWS_FOR_LAG = 4
+# How many rows make a day or week, or a year, by the step between rows.
+_SEASONS = {
+    timedelta(minutes=10): (144, 1008),
+    timedelta(minutes=15): (96, 672),
+    timedelta(minutes=30): (48, 336),
+    timedelta(hours=1): (24, 168),
+    _DAY: (7,),
+    7 * _DAY: (52,),
+    30 * _DAY: (12,),
+    31 * _DAY: (12,),
+}
+
+
+def parts_of(column: ColumnProfile, *, splits: bool) -> list[str]:
+    """The parts of dates that are features; without the days gone by if rows are split by them.
+
+    Those of test rows would lie beyond all that were trained on.
+    """
+    times = column.evidence.times
+    parts = ["month"] * (times.span >= _FOR_MONTHS)
+    weekdays = times.step is None or times.step < 7 * _DAY
+    parts += ["weekday"] * (weekdays and times.span >= _FOR_WEEKDAYS)
+    parts += ["hour"] * (len(times.hours) > 1)
+    cyclic = [CYCLIC] if parts else []
+    return parts + ["elapsed"] * (not splits) + cyclic
+
+
+def width_of(column: ColumnProfile, *, splits: bool) -> int:
+    """The number of features."""
+    return len(part_names(parts_of(column, splits=splits)))
+
+
+def dates(columns: Sequence[ColumnProfile], split_by: Sequence[ColumnProfile]) -> Iterator[str]:
+    """The lines of `dates`."""
+    found = [(column, parts_of(column, splits=column in split_by)) for column in columns]
+    lines = [f"    {flow(column.name)}: {flow(parts)}" for column, parts in found if parts]
+    if lines:
+        yield "  # Parts of dates as features; cyclic: as positions on a circle."
+        yield "  dates:"
+        yield from lines
+
+
+def lags(target: ColumnProfile, time: ColumnProfile) -> Iterator[str]:
+    """A comment with the lags of a target in a series: one row for each time."""
+    if time.different < time.rows or target.kind != "number":
+        return
+    steps = [1, *_seasons(time.evidence.times, time.rows)]
+    why = "earlier values are features; new rows then come with those before them"
+    yield f"  # lags: {{{flow(target.name)}: {flow(steps)}}}\t{why}"
+
+
+def _seasons(times: Times, rows: int) -> list[int]:
+    found = _SEASONS.get(times.step, ()) if times.step else ()
+    return [season for season in found if _ROWS_FOR_LAG * season <= rows]
