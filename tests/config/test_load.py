@@ -79,6 +79,8 @@ dataset:
   missing: error
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null

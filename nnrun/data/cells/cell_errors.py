@@ -161,9 +161,10 @@ def _format(text: str, decimal: str) -> Mistake | None:
     try:
         form = NumberFormat.from_example(text, decimal)
     except SeveralNumbers as error:
-        values = " or ".join(error.values)
-        what = f"'{text}' is no plain number: it may be {values}"
-        return Mistake("format", what, f'; {FORMATS.format("1,234.50")} or "1234,50" says which')
+        what = f"'{text}' is no plain number: it may be {error.numbers}"
+        first, *others = error.examples
+        choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+        return Mistake("format", what, f"; {choice} says which")
     except ValueError:
         return None
     everywhere = form.decimal == "," and decimal == "."

@@ -15,14 +15,18 @@ _UNFIT = re.compile(r"[\d.,'+()-]")
 
 
 class SeveralNumbers(ValueError):  # noqa: N818  # named as the other errors are
-    """A text may be several numbers; `values` has them as text."""
+    """A text may be several numbers.
 
-    def __init__(self, text: str, values: list[str]) -> None:
-        self.values = values
-        super().__init__(
-            f"'{text}' may be {' or '.join(values)}: show both signs, as in 1,234.50 or 1.234,50, "
-            "or only decimals, as in 1234.50"
-        )
+    Args:
+        text: the text.
+        readings: an example of a format for each number that it may be, as text.
+    """
+
+    def __init__(self, text: str, readings: dict[str, str]) -> None:
+        self.numbers = " or ".join(readings)
+        self.examples = [*readings.values()]
+        shown = " or ".join(f'"{example}"' for example in self.examples)
+        super().__init__(f"'{text}' may be {self.numbers}; write {shown}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class NumberFormat:
         if not fit:
             raise ValueError(f"'{text}' is no number: write it as 1,234.50 or 1.234,50")
         if len({form.read(text) for form in fit}) > 1:
-            raise SeveralNumbers(text, _values(fit, text))
+            raise SeveralNumbers(text, _readings(fit, text))
         # The plainest one, with the decimal sign of the file where the example does not show one.
         return min(fit, key=lambda form: (form.thousands != "", form.decimal != decimal))
 
@@ -127,5 +131,7 @@ def _unsigned(text: str) -> tuple[str, bool]:
     return (number or other or "").strip(), (before or after) == "-"
 
 
-def _values(fit: list[NumberFormat], text: str) -> list[str]:
-    return [f"{value:g}" for value in sorted({form.read(text) or 0 for form in fit})]
+def _readings(fit: list[NumberFormat], text: str) -> dict[str, str]:
+    """An example of the plainest format for each number, small numbers first."""
+    plainest = {form.read(text) or 0: form.example() for form in reversed(fit)}
+    return {f"{value:g}": plainest[value] for value in sorted(plainest)}

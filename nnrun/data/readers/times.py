@@ -89,8 +89,12 @@ class TimeColumn:
     def _hint(self, text: str) -> str:
         if self.form.codes:
             return f" that is written as {self.form.example()} is"
-        known = f"; {FORMATS.format(text)} reads such dates" if formats_of(text) else ""
-        return known or f"; {_FORMS}"
+        forms = formats_of(text)
+        if len(forms) > 1:
+            first, *others = (form.example() for form in forms)
+            choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+            return f"; {choice} says whether the day comes first"
+        return f"; {FORMATS.format(text)} reads such dates" if forms else f"; {_FORMS}"
 
     def positions(self) -> npt.NDArray[np.float64] | npt.NDArray[np.datetime64]:
         """The times in the order of rows; dates with a time zone in UTC."""

@@ -96,8 +96,8 @@ def test_an_example_shows_the_format(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1,234", "may be 1.234 or 1234: show both signs"),
-        ("1.234 kg", "may be 1.234 or 1234: show both signs"),
+        ("1,234", r'may be 1.234 or 1234; write "1234,50" or "1,234.50"'),
+        ("1.234 kg", r'may be 1.234 or 1234; write "1234.50 kg" or "1.234,50 kg"'),
         ("kg", "shows no number"),
         ("31.12.2024", "is no number"),
         ("1,23,45", "is no number"),
