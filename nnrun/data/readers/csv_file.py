@@ -31,12 +31,20 @@ class CsvFile:
     The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
     into most names, all lines of it where names have line breaks. Where none of them does, it is
     the first of bar, colon and blank that cuts the header and the first row into as many cells.
-    `sha256` is that of the file's bytes once all rows have been read.
+    `sha256` is that of the file's bytes once all rows have been read. With `keep_text`, `record` is
+    the text of the row that was read last, or of the header, with its line ends.
 
     Raises: DataError with path:line if the file is not CSV with a header row.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        separator: str | None = None,
+        *,
+        keep_text: bool = False,
+    ) -> None:
         self.path = path
         self._hash = hashlib.sha256()
         lines = self._lines(file)
@@ -50,14 +58,23 @@ class CsvFile:
         else:
             self.delimiter = SEPARATORS[separator]
         self._named = separator is not None
+        self._taken: list[str] = []
+        source = chain(head, lines)
         self._reader = csv.reader(
-            chain(head, lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
+            _noted(source, self._taken) if keep_text else source,
+            delimiter=self.delimiter,
+            skipinitialspace=True,
+            strict=True,
         )
         self.header = self._read_header()
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    @property
+    def record(self) -> str:
+        return "".join(self._taken)
 
     @property
     def other_separator(self) -> str | None:
@@ -80,6 +97,7 @@ class CsvFile:
                 yield line, cells
 
     def _next(self, line: int) -> list[str] | None:
+        self._taken.clear()
         try:
             return next(self._reader, None)
         except csv.Error as error:
