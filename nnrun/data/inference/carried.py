@@ -17,14 +17,14 @@ from nnrun.nn.signature import Array
 from nnrun.suggestions import suggestion
 
 
-def check_named(path: Path, carried: Sequence[str], names: Sequence[str]) -> None:
+def check_named(path: Path | str, carried: Sequence[str], names: Sequence[str]) -> None:
     """Raise a DataError with each carried column that is none of these names."""
     lacking = [name for name in carried if name not in names]
     if lacking:
         raise DataError("\n".join(_lacking(path, lacking, names)))
 
 
-def _lacking(path: Path, lacking: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+def _lacking(path: Path | str, lacking: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     for name in lacking:
         text = f"{path}: there is no column '{name}' for --id{suggestion(name, names)}"
         yield escaped(text, kept="")
@@ -46,7 +46,7 @@ def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dic
         return _read_arrays(path, names)
     with open_data(path) as file:
         table = CsvFile(path, file, separator)
-        check_named(path, names, table.header)
+        check_named(f"{path}:1", names, table.header)
         places = [table.header.index(name) for name in names]
         rows = [[cells[place] for place in places] for _, cells in table.rows()]
     return {name: texts([row[at] for row in rows]) for at, name in enumerate(names)}

@@ -16,7 +16,7 @@ from nnrun.data.labels import number
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
-_RARER = ("|", ":", " ")  # stand in names, too
+RARER = ("|", ":", " ")  # stand in names, too
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """The separators that a config may name. Likely ones come first, since names may hold spaces."""
 _LONGEST_HEADER = 100  # lines
@@ -168,7 +168,7 @@ def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
 
 def _shown_with_row(head: list[str], lines: Iterator[str]) -> tuple[str, list[str]]:
     """The same from the header and the first row below it; the comma where nothing shows it."""
-    for sign in _RARER:
+    for sign in RARER:
         taken: list[str] = []
         source = _noted(islice(chain(head, lines), _LONGEST_HEADER), taken)
         reader = csv.reader(source, delimiter=sign, skipinitialspace=True, strict=True)

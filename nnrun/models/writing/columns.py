@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def prediction_columns(model: Model, outputs: Array) -> list[Array]:
     return columns
 
 
-def check_carried(carried: Iterable[str], names: Sequence[str]) -> None:
+def check_carried(carried: Iterable[str], names: Container[str]) -> None:
     """Raise a UsageError if a column to carry through is called like one of the output."""
     taken = next((name for name in carried if name in names), None)
     if taken is not None:
@@ -66,11 +66,14 @@ def cells(column: Array) -> list[str]:
 
 
 def label_cells(labels: Sequence[Any]) -> list[str]:
-    """Cells with labels, which spreadsheets will not run as formulas."""
-    shown = {
-        label: quoted(str(label if _is_number(label) else cell(label))) for label in {*labels}
-    }
+    """Cells with labels, as `label_text` has them."""
+    shown = {label: quoted(label_text(label)) for label in {*labels}}
     return [shown[label] for label in labels]
+
+
+def label_text(label: Any) -> str:
+    """A label as text that spreadsheets do not run as a formula."""
+    return str(label if _is_number(label) else cell(label))
 
 
 def carried_cells(column: Array) -> list[str]:

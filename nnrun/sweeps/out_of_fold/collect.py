@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.inference.carried import read_carried
 from nnrun.data.load import load_dataset

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.models.scores import Metrics
+from nnrun.models.writing.columns import check_carried
 from nnrun.nn.signature import Array
 
 Drawn = tuple[int | None, int]
@@ -64,10 +65,13 @@ class OutOfFold:
 
         With several seeds, `fold` has the fold for each, as text. Several targets have columns
         `target_<name>` and `prediction_<name>`.
+
+        Raises:
+            UsageError: a carried column is called like one of the others.
         """
         one = self.fold.shape[1] == 1
         fold = self.fold[:, 0] if one else np.array([" ".join(map(str, f)) for f in self.fold])
-        table: dict[str, Array] = {**self.carried, "row": self.rows, "fold": fold}
+        table: dict[str, Array] = {"row": self.rows, "fold": fold}
         for name, values in (("target", self.target), ("prediction", self.prediction)):
             several = zip(self.targets, values.T, strict=True) if values.ndim > 1 else ()
             table |= {f"{name}_{target}": column for target, column in several}
@@ -76,7 +80,8 @@ class OutOfFold:
         if self.probability is not None:
             names = (f"p_{label}" for label in self.classes)
             table |= dict(zip(names, self.probability.T, strict=True))
-        return table
+        check_carried(self.carried, table)
+        return {**self.carried, **table}
 
     def to_frame(self) -> Any:
         """The same as a pandas DataFrame.

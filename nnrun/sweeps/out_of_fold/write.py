@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from nnrun.characters import escaped
-from nnrun.models.writing.columns import carried_cells, cells, csv_lines, quoted
+from nnrun.data.inference.npz_arrays import NpzArrays
+from nnrun.models.writing.columns import carried_cells, cells, check_carried, csv_lines, quoted
 from nnrun.models.writing.json_file import JsonRows
 from nnrun.sweeps.out_of_fold.table import OutOfFold
 
@@ -26,7 +25,6 @@ def write_csv(found: OutOfFold, sink: BinaryIO) -> None:
 def write_npz(found: OutOfFold, sink: BinaryIO) -> None:
     """Arrays `row`, `fold` (rows, seeds), `target`, `prediction` and, of classes, `probability`."""
     arrays: dict[str, Any] = {
-        **{name: texts.astype("U") for name, texts in found.carried.items()},
         "row": found.rows,
         "fold": found.fold,
         "target": found.target,
@@ -34,7 +32,10 @@ def write_npz(found: OutOfFold, sink: BinaryIO) -> None:
     }
     if found.probability is not None:
         arrays["probability"] = found.probability
-    np.savez(sink, **arrays)
+    check_carried(found.carried, arrays)
+    archive = NpzArrays(sink)
+    archive.add({**found.carried, **arrays})
+    archive.close(complete=True)
 
 
 def write_json(found: OutOfFold, sink: BinaryIO) -> None:
