@@ -9,8 +9,8 @@ from pathlib import Path
 from nnrun.api.arguments import explained
 from nnrun.api.run import Run
 from nnrun.errors import UsageError
-from nnrun.sweeps.out_of_fold.collect import OutOfFold
 from nnrun.sweeps.out_of_fold.collect import out_of_fold as collect
+from nnrun.sweeps.out_of_fold.table import OutOfFold
 from nnrun.sweeps.picking import pick_run, setting_word
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def test_wrong_files_are_reported(text, expected, tmp_path):
     model = replace_columns(table_model("dense", 0, "float64"), ["size"])
     (tmp_path / "rows.csv").write_text(text)
     names = run(script(model, LANGUAGES["numpy"]))
-    with pytest.raises(Exception) as error:
+    with pytest.raises((ValueError, csv.Error)) as error:
         names["read_rows"](str(tmp_path / "rows.csv"))
     assert expected == f"{error.value}\n"
 
@@ -123,27 +124,10 @@ def test_kinds_without_an_emitter_are_refused(monkeypatch):
         script(model, LANGUAGES["numpy"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1",
-        "1.0",
-        "+1",
-        "1e0",
-        "-0",
-        "-0.0",
-        "007",
-        "0",
-        "0.5",
-        "00",
-        "1_0",
-        "x",
-        "1e400",
-        "12345678901234567890",
-        "1e22",
-        ".5",
-    ],
-)
+NUMBERS = "1 1.0 +1 1e0 -0 -0.0 007 0 0.5 00 1_0 x 1e400 12345678901234567890 1e22 .5"
+
+
+@pytest.mark.parametrize("text", NUMBERS.split())
 @pytest.mark.parametrize("decimal", [".", ","])
 def test_numbers_have_one_spelling(text, decimal):
     """That which they have in training."""

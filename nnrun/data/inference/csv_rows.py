@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems
@@ -84,18 +85,17 @@ class CsvRows:
 
     def _good(self, rows: int, aside: CsvAside) -> Iterator[RowBatch]:
         """Rows without mistakes, in batches as if there were no others."""
-        lines, total, good = self.table.rows(), 0, list[NumberedRow]()
+        lines, total, good = self.table.rows_or_faults(), 0, list[NumberedRow]()
         while True:
             with disk_errors(self.path):
-                part = [(row, self.table.record) for row in islice(lines, rows - len(good))]
+                part = [(*row, self.table.record) for row in islice(lines, rows - len(good))]
             total += len(part)
-            _Batch(self, self.bad).read(row for row, _ in part)
-            reasons = self.bad.take()
-            for row, text in part:
-                if row[0] in reasons:
-                    aside.add(row[0], reasons[row[0]], text)
+            reasons = self._reasons(part)
+            for line, cells, text in part:
+                if isinstance(cells, str) or line in reasons:
+                    aside.add(line, reasons[line], text)
                 else:
-                    good.append(row)
+                    good.append((line, cells))
             if good and (not part or len(good) == rows):
                 batch = _Batch(self, Problems(self.path))
                 batch.read(good)
@@ -104,6 +104,15 @@ class CsvRows:
             if not part:
                 break
         self.bad.refuse_all(total)
+
+    def _reasons(self, rows: Sequence[tuple[int, list[str] | str, str]]) -> dict[int, list[str]]:
+        """What is wrong with which of these rows."""
+        for line, fault, _ in rows:
+            if isinstance(fault, str):
+                self.bad.add(line, "", Mistake(fault, fault))
+        sound = ((line, cells) for line, cells, _ in rows if not isinstance(cells, str))
+        _Batch(self, self.bad).read(sound)
+        return self.bad.take()
 
     def targets(self, problems: Problems) -> list[NumberCells | LabelCells]:
         """Empty columns of cells for the targets, if they are read."""

@@ -34,7 +34,9 @@ class Rows(Protocol):
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
-    bad: BadRows
+
+    @property
+    def bad(self) -> BadRows: ...
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Batches of this many rows; the last may be smaller.

@@ -60,8 +60,7 @@ class CsvAside:
     def __init__(self, file: BinaryIO, table: CsvFile) -> None:
         self.file = file
         self.delimiter = table.delimiter
-        names = [_free(name, table.header) for name in ("line", "reason")]
-        self._write(*names, table.record)
+        self._write(_free("line", table.header), _free("reason", table.header), table.record)
 
     def add(self, line: int, reasons: Sequence[str], text: str) -> None:
         """Write a row, with its line ends."""
@@ -70,7 +69,9 @@ class CsvAside:
 
     def _write(self, line: str, reason: str, text: str) -> None:
         end = "" if text.endswith(("\n", "\r")) else "\n"
-        self.file.write(self.delimiter.join([line, reason, text + end]).encode())
+        self.file.write(
+            self.delimiter.join([line, reason, text + end]).encode(errors="surrogateescape")
+        )
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
