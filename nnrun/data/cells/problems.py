@@ -23,26 +23,32 @@ class Problems:
         self.path = path
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
+        self._others = 0
 
     def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
-        self._count[key] += 1
         if len(self._first) < self.limit:
             self._first.setdefault(key, (line, mistake))
+        if key in self._first:
+            self._count[key] += 1
+        else:
+            self._others += 1
 
     def __bool__(self) -> bool:
         return bool(self._count)
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
-        shown = sorted(self._first, key=lambda key: self._first[key][0])
-        others = self._count.total() - sum(self._count[key] for key in shown)
-        lines = [self._line(*key) for key in shown]
-        lines += [f"{self.path}: and {others} more like these"] if others else []
-        lines += [last] if last else []
+        lines = [*self.lines(), *([last] if last else [])]
         if lines:
             raise DataError("\n".join(lines))
+
+    def lines(self) -> list[str]:
+        """A line for each kind of mistake in a column, by the first; and the number of others."""
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        more = [f"{self.path}: and {self._others} more like these"] if self._others else []
+        return [*(self._line(*key) for key in shown), *more]
 
     def _line(self, column: str, kind: str) -> str:
         line, mistake = self._first[column, kind]
