@@ -62,16 +62,18 @@ def predict_new_rows(output: Output, run: str, rows: Path, request: Request) -> 
         if source.ignored:
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
-        check_carried(request.ids, output_names(model, kind))
+        check_carried(request.ids, (*output_names(model, kind), *source.added))
+        carried = (*source.added, *request.ids)
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
-        with WRITERS[kind](model, sink, request.ids) as writer:
+        with WRITERS[kind](model, sink, carried) as writer:
             count = predict_rows(model, source, writer, keeper)
         metrics = None if keeper is None else keeper.metrics()
         data = {
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
+            "unpredicted": source.unpredicted,
             "output": None if request.file is None else str(request.file),
             **decision,
             "score": metrics,
@@ -81,6 +83,9 @@ def predict_new_rows(output: Output, run: str, rows: Path, request: Request) -> 
             output.data(data, ("predictions", sink))
     output.data(data)
     _note_skipped(output, source.bad, count, request)
+    if source.unpredicted:
+        rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
+        output.note(f"{rows_left} not predicted: too few known values in the rows before them")
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:

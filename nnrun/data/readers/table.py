@@ -232,11 +232,6 @@ def _target(
     return y, classes
 
 
-def readers(columns: Columns, problems: Problems) -> list[Cells]:
-    """An empty reader for each column, for new rows of a file."""
-    return [column.reader(problems, columns.decimal) for column in columns]
-
-
 def joined(
     columns: Sequence[Column], cells: Sequence[Cells], rows: int, path: Path
 ) -> npt.NDArray[np.float64]:
