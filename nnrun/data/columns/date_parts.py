@@ -24,7 +24,8 @@ _DAY = np.timedelta64(1, "D")
 
 def _within(times: Times, unit: str, of: str) -> Array:
     """How many whole units a time is into its year, month, day or hour."""
-    return (times.astype(f"M8[{unit}]") - times.astype(f"M8[{of}]")).astype(np.int64)
+    found: Array = times.astype(f"M8[{unit}]") - times.astype(f"M8[{of}]")
+    return found.astype(np.int64)
 
 
 PARTS: dict[str, Callable[[Times], Array]] = {

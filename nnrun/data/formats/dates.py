@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 from itertools import product
 
@@ -32,8 +32,6 @@ _CODES = {
     "%%": "%",
 }
 _CODE = re.compile(r"%.?")
-_YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
-_ISO_START = re.compile(r"\d{4}-?(?:\d{2}|W\d{2})")
 ISO = "2024-03-31"
 """The example of ISO dates, which may have a time, as 2024-03-31T12:30, and a time zone."""
 
@@ -80,13 +78,7 @@ class DateFormat:
 
     def read(self, text: str) -> datetime | None:
         """The time that a text writes, with its time zone if it has one; None if it is none."""
-        if not self.codes:
-            return _iso_or_none(text)
-        found = self._pattern.fullmatch(text.lower())
-        try:
-            return None if found is None else _date(found.groupdict())
-        except ValueError:  # 30 February
-            return None
+        return iso_date(text) if not self.codes else date_by(self.pattern, text)
 
     def example(self) -> str:
         """A date that shows the format."""
@@ -95,12 +87,15 @@ class DateFormat:
         return datetime(2024, 12, 31, 23, 59, tzinfo=UTC).strftime(self.codes)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
+    def pattern(self) -> str:
+        """A regular expression with groups that are called like the codes; empty for ISO dates."""
+        if not self.codes:
+            return ""
         literal = _CODE.split(self.codes)
         parts = [re.escape(literal[0].lower())]
         for code, after in zip(_CODE.findall(self.codes), literal[1:], strict=True):
             parts += [_CODES[code], re.escape(after.lower())]
-        return re.compile("".join(parts), re.ASCII)
+        return "".join(parts)
 
 
 ISO_DATES = DateFormat()
@@ -112,7 +107,7 @@ def formats_of(text: str) -> list[DateFormat]:
     Where two read it, the first is meant: day before month after a point or a dash, month before
     day after a slash.
     """
-    if _iso_or_none(text) is not None:
+    if iso_date(text) is not None:
         return [DateFormat()]
     found = _BEFORE_CLOCK.search(text)
     if found is None:
@@ -141,46 +136,42 @@ _CLOCKS = [
 ]
 
 
-def _iso_or_none(text: str) -> datetime | None:
+# Scripts take over the source of the following functions.
+
+
+def iso_date(text: str) -> datetime | None:
     """An ISO date; text of digits alone is a number."""
-    if text.isdigit() or _ISO_START.match(text) is None:
+    if text.isdigit() or re.match(r"\d{4}-?(?:\d{2}|W\d{2})", text) is None:
         return None
     try:
-        return datetime.fromisoformat(f"{text}-01" if _YEAR_AND_MONTH.fullmatch(text) else text)
+        return datetime.fromisoformat(
+            text + "-01" * (re.fullmatch(r"\d{4}-\d{2}", text) is not None)
+        )
     except ValueError:
         return None
 
 
-def _date(parts: dict[str, str | None]) -> datetime:
-    """The date of the groups that a pattern found."""
-    known = {code: text for code, text in parts.items() if text is not None}
-    year = int(known["Y"]) if "Y" in known else _century(int(known["y"]))
-    month = next((_MONTH_NUMBERS[known[code][:3]] for code in "bB" if code in known), 0)
-    hour = int(known.get("H", 0))
+def date_by(pattern: str, text: str) -> datetime | None:
+    """The date whose parts are the groups of a pattern, called like the codes of strptime."""
+    found = re.fullmatch(pattern, text.lower(), re.ASCII)
+    if found is None:
+        return None
+    known = found.groupdict()
+    year, hour = int(known.get("Y") or known["y"]), int(known.get("H", 0))
+    if "Y" not in known:  # 1969 to 2068, as in POSIX
+        year += 1900 if year >= 69 else 2000
     if "I" in known:
         hour = int(known["I"]) % 12 + 12 * (known.get("p") == "pm")
-    return datetime(
-        year,
-        month or int(known["m"]),
-        int(known.get("d", 1)),
-        hour,
-        int(known.get("M", 0)),
-        int(known.get("S", 0)),
-        int(known.get("f", "0").ljust(6, "0")[:6]),
-        _zone(known["z"]) if "z" in known else None,
-    )
-
-
-_MONTH_NUMBERS = {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
-
-
-def _century(year: int) -> int:
-    """The year of two digits: 1969 to 2068, as in POSIX."""
-    return year + (1900 if year >= 69 else 2000)
-
-
-def _zone(text: str) -> tzinfo:
-    if text == "z":
-        return UTC
-    sign = -1 if text[0] == "-" else 1
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+    word = known.get("b") or known.get("B") or ""
+    month = "jan feb mar apr may jun jul aug sep oct nov dec".find(word[:3]) // 4 + 1
+    second, fraction = int(known.get("S", 0)), known.get("f", "0").ljust(6, "0")[:6]
+    clock = (hour, int(known.get("M", 0)), second, int(fraction))
+    try:
+        date = datetime(year, month if word else int(known["m"]), int(known.get("d", 1)), *clock)
+    except ValueError:  # 30 February
+        return None
+    zone = known.get("z", "")
+    if not zone:
+        return date
+    ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:])) if zone != "z" else timedelta(0)
+    return date.replace(tzinfo=timezone(-ahead if zone[0] == "-" else ahead))

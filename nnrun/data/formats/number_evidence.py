@@ -14,7 +14,9 @@ _MOST_SHAPES = 1000
 _DIGITS = str.maketrans("123456789", "999999999")
 _ZEROS = re.compile(r"(?<=[\d.,'])0")
 _BARE = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
-_NUMBER = re.compile(r"([^\d+()-]*)([-+(]*)([^\d+()-]*)(\d(?:[\d.,' ]*\d)?(?:[eE][+-]?\d+)?)(\D*.?)")
+_NUMBER = re.compile(
+    r"([^\d+()-]*)([-+(]*)([^\d+()-]*)(\d(?:[\d.,' ]*\d)?(?:[eE][+-]?\d+)?)(\D*.?)"
+)
 _CODES = {"USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK"}
 _CODES |= {"DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "ILS"}
 _UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-]?[^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")

@@ -8,9 +8,7 @@ from functools import cached_property
 
 THOUSANDS = (",", ".", " ", "'")
 """The signs that may group digits by three."""
-_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 _NUMBER = re.compile(r"\d(?:[\d.,' ]*\d)?")
-_OUTER = re.compile(r"\((.*)\)|([+-])(.*)|(.*)([+-])")
 _UNFIT = re.compile(r"[\d.,'+()-]")
 
 
@@ -58,7 +56,7 @@ class NumberFormat:
 
         Raises: ValueError with what is wrong, as a sentence; SeveralNumbers.
         """
-        bare, _ = _unsigned(plain(text))
+        bare, _ = unsigned(plain(text))
         found = _NUMBER.search(bare)
         if found is None:
             raise ValueError(f"'{text}' shows no number, such as 1,234.50 or 12 kg")
@@ -80,21 +78,9 @@ class NumberFormat:
 
     def read(self, text: str) -> float | None:
         """The number that a text writes, in the unit; None if it is not written so."""
-        bare, negative = _unsigned(plain(text))
-        if self.before or self.after:
-            if not (bare.startswith(self.before) and bare.endswith(self.after)):
-                return None
-            end = len(bare) - len(self.after)
-            bare, again = _unsigned(bare[len(self.before) : end].strip())
-            if negative and again:
-                return None
-            negative = negative or again
-        if self._pattern.fullmatch(bare) is None:
-            return None
-        if self.thousands:
-            bare = bare.replace(self.thousands, "")
-        value = float(bare.replace(self.decimal, "."))
-        return -value if negative else value
+        return read_amount(
+            text, self.pattern, self.thousands, self.decimal, self.before, self.after
+        )
 
     def example(self) -> str:
         """A number that shows the format."""
@@ -103,32 +89,59 @@ class NumberFormat:
         return f"{before}1{self.thousands}234{self.decimal}50{after}"
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
+    def pattern(self) -> str:
+        """A regular expression of the digits and signs of a number."""
         decimals = rf"(?:{re.escape(self.decimal)}\d*)?"
         forms = [rf"\d+{decimals}(?:[eE][+-]?\d+)?", rf"{re.escape(self.decimal)}\d+"]
         if self.thousands:
             forms.append(rf"[1-9]\d{{0,2}}(?:{re.escape(self.thousands)}\d{{3}})+{decimals}")
-        return re.compile("|".join(forms), re.ASCII)
+        return "|".join(forms)
+
+
+# Scripts take over the source of the following functions.
+
+
+def read_amount(
+    text: str, pattern: str, thousands: str, decimal: str, before: str, after: str
+) -> float | None:
+    """The number that a text writes with these signs and units; None if it is not written so."""
+    text, negative = unsigned(plain(text))
+    if before or after:
+        if not (text.startswith(before) and text.endswith(after)):
+            return None
+        text, again = unsigned(text[len(before) : len(text) - len(after)].strip())
+        if negative and again:
+            return None
+        negative = negative or again
+    if re.fullmatch(pattern, text, re.ASCII) is None:
+        return None
+    if thousands:
+        text = text.replace(thousands, "")
+    value = float(text.replace(decimal, "."))
+    return -value if negative else value
 
 
 def plain(text: str) -> str:
     """The text with one sign for blanks, for apostrophes and for minus."""
-    return text.translate(_PLAIN).strip()
+    for sign, others in ((" ", "\u00a0\u202f\u2009"), ("'", "\u2019"), ("-", "\u2212")):
+        for other in others:
+            text = text.replace(other, sign)
+    return text.strip()
 
 
-def _with_decimals(thousands: str, before: str, after: str) -> list[NumberFormat]:
-    return [NumberFormat(thousands, sign, before, after) for sign in ".," if sign != thousands]
-
-
-def _unsigned(text: str) -> tuple[str, bool]:
-    """The text without a sign, and whether it is negative."""
-    found = _OUTER.fullmatch(text)
+def unsigned(text: str) -> tuple[str, bool]:
+    """The text without a sign in front or behind, and whether it is negative, as in (5)."""
+    found = re.fullmatch(r"\((.*)\)|([+-])(.*)|(.*)([+-])", text)
     if found is None:
         return text, False
     inner, before, number, other, after = found.groups()
     if inner is not None:
         return inner.strip(), True
     return (number or other or "").strip(), (before or after) == "-"
+
+
+def _with_decimals(thousands: str, before: str, after: str) -> list[NumberFormat]:
+    return [NumberFormat(thousands, sign, before, after) for sign in ".," if sign != thousands]
 
 
 def _readings(fit: list[NumberFormat], text: str) -> dict[str, str]:

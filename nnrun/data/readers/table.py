@@ -101,9 +101,12 @@ def read_csv(
         goal: LabelCells | NumberCells = LabelCells(
             target, problems, role="target", decimal=decimal
         )
-        if task == "regression":
-            form = written.numbers(target)
+        form = written.numbers(target)
+        if task == "regression" or (task is None and form is not None):
             goal = NumberCells(target, problems, "target", decimal=decimal, form=form)
+        elif form is not None:
+            message = "the target holds classes, which are text as the file writes them"
+            raise DatasetProblem([(("dataset", "columns", "formats", target), message)])
         split: list[LabelCells | TimeColumn] = [
             TimeColumn(name, problems, decimal, written.dates(name))
             if split_by == "time"

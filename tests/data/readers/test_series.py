@@ -169,3 +169,12 @@ def test_time_zones_are_those_of_the_cells(csv):
     assert ([2024.0, 0.0], [2023.0, 22.0], x[0, 2]) == (*x[:, :2].tolist(), x[1, 2])
     with pytest.raises(DataError, match=r":4:d: '2024-01-01' is without a time zone"):
         read_csv(csv(rows + "2024-01-01,3\n"), "y", task="regression", dates=parts)
+
+
+def test_a_target_with_a_format_is_a_number(csv):
+    """In its own unit, percent as percent; classes are text, so that a format of them is refused."""
+    rows, formats = csv('a,y\n1,"1,200 %"\n2,-5 %\n'), {"y": "1,234.50 %"}
+    data = read_csv(rows, "y", formats=formats)
+    assert ("regression", [[1200.0], [-5.0]]) == (data.task, data.y.tolist())
+    with pytest.raises(DatasetProblem, match=r"columns\.formats\.y: the target holds classes"):
+        read_csv(rows, "y", formats=formats, task="classification")
