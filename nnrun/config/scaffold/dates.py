@@ -13,6 +13,8 @@ from nnrun.data.readers.profile import ColumnProfile
 _DAY = timedelta(days=1)
 # The shortest range in which a part can show something.
 _FOR_MONTHS, _FOR_WEEKDAYS = 60 * _DAY, 14 * _DAY
+# Of a series, of which two thirds or so are trained on: they should have every month.
+_FOR_MONTHS_AHEAD = 730 * _DAY
 _ROWS_FOR_LAG = 4
 # How many rows make a day or week, or a year, by the step between rows.
 _SEASONS = {
@@ -28,12 +30,13 @@ _SEASONS = {
 
 
 def parts_of(column: ColumnProfile, *, splits: bool) -> list[str]:
-    """The parts of dates that are features; without the days gone by if rows are split by them.
+    """The parts of dates that are features.
 
-    Those of test rows would lie beyond all that were trained on.
+    If rows are split by them, without the days gone by, and without months unless all come again:
+    those of test rows would lie beyond all that were trained on.
     """
     times = column.evidence.times
-    parts = ["month"] * (times.span >= _FOR_MONTHS)
+    parts = ["month"] * (times.span >= (_FOR_MONTHS_AHEAD if splits else _FOR_MONTHS))
     weekdays = times.step is None or times.step < 7 * _DAY
     parts += ["weekday"] * (weekdays and times.span >= _FOR_WEEKDAYS)
     parts += ["hour"] * (len(times.hours) > 1)

@@ -172,7 +172,7 @@ def test_time_zones_are_those_of_the_cells(csv):
 
 
 def test_a_target_with_a_format_is_a_number(csv):
-    """In its own unit, percent as percent; classes are text, so that a format of them is refused."""
+    """In its own unit, percent as percent; classes are text, and a format of them is refused."""
     rows, formats = csv('a,y\n1,"1,200 %"\n2,-5 %\n'), {"y": "1,234.50 %"}
     data = read_csv(rows, "y", formats=formats)
     assert ("regression", [[1200.0], [-5.0]]) == (data.task, data.y.tolist())
