@@ -67,7 +67,7 @@ class NpzRows:
             count = min(rows, total - start)
             with disk_errors(self.path), damage_errors(self.path):
                 parts = {name: array.read(count) for name, array in self._arrays.items()}
-            x = parts["x"].reshape(count, *self.layout.shape)
+            x = self.layout.arranged(parts["x"])
             if x.dtype != np.uint8:
                 x = x.astype(np.float64)
                 check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
