@@ -177,10 +177,10 @@ class PerChannel(Scaler):
 
 def _over_pixels(values: Array) -> Array:
     """The mean of each channel of (channels, height, width), in a shape that broadcasts."""
-    if values.ndim == 1:
-        return values.mean(keepdims=True)
-    pixels = np.ascontiguousarray(values.reshape(len(values), -1).T)
-    return pixels.mean(axis=0).reshape(-1, 1, 1)
+    channels = len(values) if values.ndim == 3 else 1
+    pixels = np.ascontiguousarray(values.reshape(channels, -1).T)
+    means: Array = pixels.mean(axis=0)
+    return means.reshape(-1, 1, 1) if values.ndim == 3 else means
 
 
 def _rounding(rows: int, mean: Array, variance: Array) -> Array:

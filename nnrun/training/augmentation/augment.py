@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Augmenter:
         self.shape = shape
         self.batch_size = batch_size
         self.block = max(1, _BLOCK // (batch_size * prod(shape)))
-        self._start = rng.bit_generator.state
+        self._start: Any = rng.bit_generator.state
         self._drawn: tuple[int, Array, Array] | None = None
 
     def until(self, iteration: int) -> int:
