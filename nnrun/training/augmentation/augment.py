@@ -12,7 +12,7 @@ from nnrun.nn.signature import Array, Rng, Shape
 from nnrun.training.augmentation.geometry import Moves, moved
 
 # Random numbers are drawn for about so many numbers of rows at a time.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 # Uniform numbers for a row: shift down, shift right, flip, turn.
 _UNIFORMS = 4
 
@@ -75,18 +75,24 @@ class Augmenter:
             first: the number of the first iteration; all are of one block.
             sizes: the rows of each.
         """
-        rows = np.arange(self.batch_size) < sizes[:, None]
         uniforms, normals = (
-            numbers[first % self.block :][: len(sizes)][rows]
+            self._of_rows(numbers[first % self.block :][: len(sizes)], sizes)
             for numbers in self._numbers(first // self.block)
         )
         if self.augmentation.moves:
             images = x.reshape(len(x), *self.shape)
             x = moved(images, self._moves(uniforms)).reshape(x.shape)
         if self.augmentation.noise:
-            noise = (self.augmentation.noise * normals).astype(x.dtype)
-            x = x + noise.reshape(x.shape)
+            normals = self.augmentation.noise * normals
+            x = x + normals.astype(x.dtype, copy=False).reshape(x.shape)
         return x
+
+    def _of_rows(self, numbers: Array, sizes: Array) -> Array:
+        """The numbers of the rows there are: batches may be smaller."""
+        if (sizes == self.batch_size).all():
+            return numbers.reshape(len(sizes) * self.batch_size, numbers.shape[2])
+        rows: Array = np.arange(self.batch_size) < sizes[:, None]
+        return numbers[rows]
 
     def _moves(self, uniforms: Array) -> Moves:
         largest, angle = self.augmentation.shift, self.augmentation.rotate

@@ -37,61 +37,52 @@ def moved(x: Array, moves: Moves) -> Array:
     Turned images are interpolated between the four nearest pixels. Where the image has moved away,
     the pixels of its border are repeated.
     """
-    return _gathered(x, moves) if moves.degrees is None else _interpolated(x, moves)
+    return _shifted(x, moves) if moves.degrees is None else _turned(x, moves)
 
 
-def _gathered(x: Array, moves: Moves) -> Array:
-    """Without turns every pixel comes from a single one."""
-    _, channels, height, width = x.shape
-    above = np.clip(np.arange(height) - moves.down[:, None], 0, height - 1)
-    left = np.clip(np.arange(width) - moves.right[:, None], 0, width - 1)
-    left = np.where(moves.flipped[:, None], width - 1 - left, left)
-    places = above[:, :, None] * width + left[:, None, :]
-    return _taken(x, places.reshape(len(x), 1, -1), channels).reshape(x.shape)
+def _shifted(x: Array, moves: Moves) -> Array:
+    """Without turns an image is a part of a larger one, whose border is repeated."""
+    _, _, height, width = x.shape
+    by = max(int(np.abs(shift).max(initial=0)) for shift in (moves.down, moves.right))
+    framed = np.pad(x, ((0, 0), (0, 0), (by, by), (by, by)), mode="edge") if by else x
+    found = np.empty_like(x)
+    starts = np.stack([by - moves.down, by - moves.right, moves.flipped], axis=1).tolist()
+    for row, (top, left, flipped) in enumerate(starts):
+        image = framed[row, :, top : top + height]
+        found[row] = (image[:, :, ::-1] if flipped else image)[:, :, left : left + width]
+    return found
 
 
-def _interpolated(x: Array, moves: Moves) -> Array:
+def _turned(x: Array, moves: Moves) -> Array:
     rows, channels, height, width = x.shape
     above, left = _sources(moves, height, width)
-    above, left = np.clip(above, 0, height - 1), np.clip(left, 0, width - 1)
     top, first = np.floor(above), np.floor(left)
     # One more row and column, so that each pixel has a neighbour below and to the right.
-    framed = np.empty((rows, channels, height + 1, width + 1), x.dtype)
-    framed[:, :, :-1, :-1] = x
-    framed[:, :, -1, :-1] = x[:, :, -1]
-    framed[:, :, :, -1] = framed[:, :, :, -2]
-    places = (top * (width + 1) + first).astype(np.int64).reshape(rows, 1, -1)
-    down = (above - top).astype(x.dtype).reshape(rows, 1, -1)
+    line = width + 1
+    framed = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)), mode="edge").reshape(-1)
+    places = (top * line + first).astype(np.int64).reshape(rows, 1, -1)
+    size = (height + 1) * line
+    places = places + np.arange(0, rows * channels * size, size).reshape(rows, channels, 1)
     right = (left - first).astype(x.dtype).reshape(rows, 1, -1)
-    upper, lower = (
-        _between(
-            _taken(framed, places + below, channels),
-            _taken(framed, places + below + 1, channels),
-            right,
-        )
-        for below in (0, width + 1)
-    )
-    return _between(upper, lower, down).reshape(x.shape)
+    upper, lower = (_between(framed[start:], places, right) for start in (0, line))
+    lower -= upper
+    lower *= (above - top).astype(x.dtype).reshape(rows, 1, -1)
+    upper += lower
+    return upper.reshape(x.shape)
 
 
-def _between(one: Array, other: Array, share: Array) -> Array:
-    """one + share · (other - one), written over `other`."""
+def _between(pixels: Array, places: Array, share: Array) -> Array:
+    """Between the pixels at these places and their neighbours to the right, by a share."""
+    # All places are in range, and without the check `take` is faster.
+    one, other = (np.take(pixels[start:], places, mode="clip") for start in (0, 1))
     other -= one
     other *= share
-    other += one
-    return other
-
-
-def _taken(x: Array, places: Array, channels: int) -> Array:
-    """The pixels at places (rows, 1, pixels) of each channel: (rows, channels, pixels)."""
-    size = x.shape[2] * x.shape[3]
-    starts = np.arange(0, len(x) * channels * size, size).reshape(len(x), channels, 1)
-    # All places are in range, and without the check `take` is faster.
-    return np.take(x.reshape(-1), starts + places, mode="clip")
+    one += other
+    return one
 
 
 def _sources(moves: Moves, height: int, width: int) -> tuple[Array, Array]:
-    """Where the pixels of the moved images come from: rows and columns, (rows, height, width)."""
+    """The rows and columns that pixels of moved images come from, (rows, height, width)."""
     assert moves.degrees is not None
     cos, sin = cos_and_sin(moves.degrees)
     middle, centre = (height - 1) / 2, (width - 1) / 2
@@ -99,9 +90,11 @@ def _sources(moves: Moves, height: int, width: int) -> tuple[Array, Array]:
     right = (np.arange(width) - centre - moves.right[:, None])[:, None, :]
     cos, sin = cos[:, None, None], sin[:, None, None]
     mirrored = np.where(moves.flipped, -1.0, 1.0)[:, None, None]
-    above = (cos * down + sin * right) + middle
-    left = mirrored * (cos * right - sin * down) + centre
-    return above, left
+    above = cos * down + sin * right
+    left = (mirrored * cos) * right - (mirrored * sin) * down
+    above += middle
+    left += centre
+    return np.clip(above, 0, height - 1, out=above), np.clip(left, 0, width - 1, out=left)
 
 
 def cos_and_sin(degrees: Array) -> tuple[Array, Array]:

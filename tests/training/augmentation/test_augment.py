@@ -25,7 +25,11 @@ ROWS = 30
 
 
 def augmenter(augmentation=EVERYTHING, shape=SHAPE, batch_size=4, seed=7):
-    return Augmenter(augmentation, shape, batch_size, rng=Streams.of(seed).augmentation)
+    """With blocks so small that a run has several."""
+    found = Augmenter(augmentation, shape, batch_size, rng=Streams.of(seed).augmentation)
+    assert found.block > 20
+    found.block = 7
+    return found
 
 
 def visits(by, row, iterations):
