@@ -71,6 +71,20 @@ def find_images(root: Path) -> ImageFiles:
     return ImageFiles(root, train, test, listing.skipped)
 
 
+def images_within(path: Path) -> list[Path]:
+    """A file itself, or the images of a folder and of those in it, in the order of their names.
+
+    Raises: DataError if there is none; NnrunError if the disk fails.
+    """
+    with disk_errors(path):
+        if not path.is_dir():
+            return [path]
+        found = [*_Listing(path).within(path)]
+    if not found:
+        raise DataError(f"{path}: has no images ({', '.join(FORMATS)})")
+    return found
+
+
 class _Listing:
     """Lists folders below a root, and counts what is skipped."""
 
@@ -96,6 +110,13 @@ class _Listing:
             else:
                 self.skipped.endings[path.suffix.lower() or "without ending"] += 1
         return folders, files
+
+    def within(self, folder: Path) -> Iterator[Path]:
+        """The images of a folder and of all below it."""
+        folders, files = self.entries(folder)
+        yield from files
+        for below in folders:
+            yield from self.within(below)
 
     def holds_folders(self, folder: Path) -> bool:
         """Whether there are folders, and no images, in a folder."""
