@@ -69,8 +69,8 @@ def _repeated(x: Array, y: Array) -> str:
     again = len(x) - int(numbers.max()) - 1
     pairs = len(np.unique(np.stack([numbers, y]), axis=1).T)
     several = pairs - int(numbers.max()) - 1
-    mixed = f", {several:,} of them in another class" if several else ""
-    return f"{again:,} images are equal to others{mixed}."
+    mixed = f", {several:,} of another class" if several else ""
+    return f"Equal to others: {again:,} image{'s' * (again != 1)}{mixed}."
 
 
 def sides(size: int | Sequence[int]) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def test_equal_images_are_counted(folder):
     for copy in ("cat/3.png", "cat/4.png", "dog/c.png"):
         (root / copy).write_bytes((root / "cat/1.png").read_bytes())
     found = read(root)
-    assert "3 images are equal to others, 1 of them in another class." == found.note
+    assert "Equal to others: 3 images, 1 of another class." == found.note
 
 
 def test_links_stay_in_the_folder(folder, tmp_path):
