@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "nnrun" / "docs"
@@ -61,6 +62,11 @@ def write_files() -> None:
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
     np.savez("tumours.npz", x=np.zeros((3, 30)))
+    for number in range(16):
+        file = Path("cats", ("tabby", "tiger")[number % 2], f"{number}.png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(256, size=(12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(file)
     Path("configs").mkdir()
     for name in ("iris_softmax", "digits_cnn"):
         text = read(ROOT / "configs" / f"{name}.yaml")
