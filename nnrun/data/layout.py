@@ -92,7 +92,8 @@ class Layout:
     """The task, the shape of a row, its columns, and the meaning of outputs.
 
     With `text_labels` classes are texts, even those that look like numbers; with `bool_labels` they
-    are False and True. `target_form` is how a file writes numbers to predict, if not plainly.
+    are False and True. `target_form` is how a file writes numbers to predict, if not plainly. With
+    `from_images` rows are the bytes of files of images.
     """
 
     task: str
@@ -103,6 +104,7 @@ class Layout:
     text_labels: bool = False
     bool_labels: bool = False
     target_form: NumberFormat | None = None
+    from_images: bool = False
 
     @property
     def numeric_labels(self) -> bool:
@@ -114,9 +116,22 @@ class Layout:
         return canonical(text) if self.numeric_labels else text
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether rows of this shape fit: images may be flat, or without their only channel."""
+        """Whether rows of this shape fit.
+
+        Images may be flat, without their only channel, or with their channels last.
+        """
         plain = self.shape[1:] if len(self.shape) == 3 and self.shape[0] == 1 else self.shape
-        return shape in (self.shape, plain, (prod(self.shape),))
+        return shape in (self.shape, plain, (prod(self.shape),), self._channels_last)
+
+    def arranged(self, x: Any) -> Any:
+        """An array of rows that fit, as (rows, *shape)."""
+        if x.shape[1:] == self._channels_last != self.shape:
+            x = x.transpose(0, 3, 1, 2)
+        return x.reshape(len(x), *self.shape)
+
+    @property
+    def _channels_last(self) -> tuple[int, ...]:
+        return (*self.shape[1:], self.shape[0]) if len(self.shape) == 3 else self.shape
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""
@@ -131,6 +146,7 @@ class Layout:
             "text_labels": self.text_labels,
             "bool_labels": self.bool_labels,
             **({} if self.target_form is None else {"target_form": self.target_form.example()}),
+            **({"from_images": True} if self.from_images else {}),
         }
 
     @classmethod
@@ -147,4 +163,5 @@ class Layout:
             text_labels=bool(stored.get("text_labels", False)),
             bool_labels=bool(stored.get("bool_labels", False)),
             target_form=form and NumberFormat.from_example(form),
+            from_images=bool(stored.get("from_images", False)),
         )

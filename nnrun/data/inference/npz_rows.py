@@ -137,7 +137,7 @@ class NpzRows:
 
     def _checked(self, arrays: Arrays, start: int) -> RowBatch:
         """The rows from `start` on; raises a DataError if there is a mistake."""
-        x = arrays["x"].reshape(-1, *self.layout.shape)
+        x = self.layout.arranged(arrays["x"])
         if x.dtype != np.uint8:
             x = x.astype(np.float64)
             check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
