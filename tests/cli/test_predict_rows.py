@@ -9,8 +9,12 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars
 import pytest
 
+from nnrun.api import load as load_run
+from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
 from tests.cli.conftest import write
@@ -274,3 +278,33 @@ def test_after_ctrl_c_neither_file_is_there(prices, start):
     process.communicate()
     assert 130 == process.returncode
     assert [] == [*Path().glob("*out.csv*"), *Path().glob("*bad.csv*")]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_tables_in_memory_have_the_same_options(prices, library):
+    """Columns in front of the predictions, and the reasons for rows that are left out."""
+    frame = pd.DataFrame(
+        {"size": [3, None, 1], "colour": ["red", "blue", "mauve"], "key": [7, 8, 9]}
+    )
+    table = (
+        frame.set_index(pd.Index([5, 6, 7])) if library == "pandas" else polars.from_pandas(frame)
+    )
+    run = load_run("prices")
+    with pytest.raises(DataError, match="row 1, column 'size': the cell is blank"):
+        run.predictions(table, ids=["key"])
+    found = run.predictions(table, ids=["key"], skip_bad=True)
+    expected = prices.predict([[3, 0, 0, 1]]).tolist()
+    assert (["key", "prediction"], [0]) == (list(found.table), found.rows.tolist())
+    assert ([7], expected) == tuple(column.tolist() for column in found.table.values())
+    assert {1: "size: the cell is blank"} == {1: found.skipped[1]}
+    assert found.skipped[2].startswith("colour: 'mauve' is none of the categories")
+    assert [5 if library == "pandas" else 0] == found.to_frame().index.tolist()
+    with pytest.raises(DataError, match="no row is left to predict"):
+        run.predictions(table[1:], skip_bad=True)
+    with pytest.raises(UsageError, match="ids: there is no column 'kez'; did you mean 'key'"):
+        run.predictions(table, ids=["kez"])
+    with pytest.raises(UsageError, match=r"give a list, as in ids=\['key'\]"):
+        run.predictions(table, ids="key")
+    with pytest.raises(UsageError, match="only tables have columns"):
+        run.predictions([[3, 0, 0, 1]], ids=["key"])
+    assert expected == run.predictions([[3, 0, 0, 1]]).table["prediction"].tolist()

@@ -53,7 +53,8 @@ def write_files() -> None:
             Path(name).write_text(config, encoding="utf-8")
     cars = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
     rows = ["8,307,130,3504,12,70,1", "4,113,95,2372,15,70,3"]
-    Path("new_cars.csv").write_text("\n".join([cars, *rows]), encoding="utf-8")
+    lines = [f"{cars},plate", *(f"{row},A {number}" for number, row in enumerate(rows))]
+    Path("new_cars.csv").write_text("\n".join(lines), encoding="utf-8")
     scored = [f"{cars},mpg", *(f"{row},20" for row in rows)]
     Path("cars.csv").write_text("\n".join(scored), encoding="utf-8")
     rooms = (f"{40 + n % 13},{n % 7},{1 + n % 4},{2 * (n % 13) + n % 3}" for n in range(60))

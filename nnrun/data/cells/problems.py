@@ -69,4 +69,9 @@ class TableProblems(Problems):
         super().__init__("the table")
 
     def _place(self, line: int, column: str) -> str:
-        return f"row {line}, column '{column}'"
+        return table_place(line, column)
+
+
+def table_place(row: int, column: str) -> str:
+    """A cell of a table in memory."""
+    return f"row {row}, column '{column}'"

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, table_place
 from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.nn.signature import Array
@@ -42,6 +42,16 @@ class BadRows(Problems):
         """Raise a DataError with the mistakes if each of this many rows has one."""
         if self.total == rows and rows:
             self.raise_if_any(f"{self.path}: no row is left to predict: all {rows} have mistakes")
+
+
+class BadTableRows(BadRows):
+    """Likewise of a table in memory."""
+
+    def __init__(self) -> None:
+        super().__init__("the table")
+
+    def _place(self, line: int, column: str) -> str:
+        return table_place(line, column)
 
 
 class BadArrayRows(BadRows):
