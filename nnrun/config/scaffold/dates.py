@@ -36,10 +36,14 @@ def parts_of(column: ColumnProfile, *, splits: bool) -> list[str]:
     those of test rows would lie beyond all that were trained on.
     """
     times = column.evidence.times
-    parts = ["month"] * (times.span >= (_FOR_MONTHS_AHEAD if splits else _FOR_MONTHS))
-    weekdays = times.step is None or times.step < 7 * _DAY
-    parts += ["weekday"] * (weekdays and times.span >= _FOR_WEEKDAYS)
-    parts += ["hour"] * (len(times.hours) > 1)
+    for_months = _FOR_MONTHS_AHEAD if splits else _FOR_MONTHS
+    daily = times.step is None or times.step < 7 * _DAY
+    found = {
+        "month": len(times.months) > 1 and times.span >= for_months,
+        "weekday": len(times.weekdays) > 1 and times.span >= _FOR_WEEKDAYS and daily,
+        "hour": len(times.hours) > 1,
+    }
+    parts = [part for part, shows in found.items() if shows]
     cyclic = [CYCLIC] if parts else []
     return parts + ["elapsed"] * (not splits) + cyclic
 
@@ -59,13 +63,19 @@ def dates(columns: Sequence[ColumnProfile], split_by: Sequence[ColumnProfile]) -
         yield from lines
 
 
-def lags(target: ColumnProfile, time: ColumnProfile) -> Iterator[str]:
-    """A comment with the lags of a target in a series: one row for each time."""
-    if time.different < time.rows or target.kind != "number":
-        return
-    steps = [1, *_seasons(time.evidence.times, time.rows)]
-    why = "earlier values are features; new rows then come with those before them"
-    yield f"  # lags: {{{flow(target.name)}: {flow(steps)}}}\t{why}"
+def steps_of(target: ColumnProfile, time: ColumnProfile) -> list[int]:
+    """The lags of a target in a series: a row for each time; empty if it is none."""
+    if time.different < time.rows or target.kind != "number" or target.missing:
+        return []
+    return [1, *_seasons(time.evidence.times, time.rows)]
+
+
+def lags(target: ColumnProfile, time: ColumnProfile, *, alone: bool) -> Iterator[str]:
+    """The line with the lags of a target, a comment unless they are `alone`, the only features."""
+    if steps := steps_of(target, time):
+        why = "earlier values as features; new rows then come with those before them"
+        sign = "" if alone else "# "
+        yield f"  {sign}lags: {{{flow(target.name)}: {flow(steps)}}}\t{why}"
 
 
 def _seasons(times: Times, rows: int) -> list[int]:

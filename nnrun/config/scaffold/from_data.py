@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nnrun.characters import escaped
 from nnrun.config.scaffold.comments import aligned
-from nnrun.config.scaffold.dates import dates, lags, parts_of, width_of
+from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.split import Proposal, proposals
@@ -67,6 +67,12 @@ class _Choice:
         """The column of times that rows are split by, if it is sure."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
         return next(sure, None)
+
+    @property
+    def lagged(self) -> list[int]:
+        """The lags of the target, if there are no other features."""
+        alone = not (self.features or self.dates or self.labels or self.by_time is None)
+        return steps_of(self.target, self.by_time) if alone and self.by_time else []
 
     @property
     def split_by(self) -> list[ColumnProfile]:
@@ -132,10 +138,11 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     ]
     used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
-    if not features and not dated:
+    chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
-    return _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    return chosen
 
 
 def _described(choice: _Choice) -> Iterator[str]:
@@ -169,11 +176,11 @@ def _clipped(names: Sequence[str]) -> str:
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
     categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features)
+    width = sum(_width(column) for column in features) + len(choice.lagged)
     width += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     rarest = min(labels.values()) if labels else 0
     needed = [target, *choice.split_by]
-    without = sum(column.missing for column in needed)
+    without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
     size = Size(found.rows - without, width, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
@@ -207,7 +214,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield f"  task: {_task(size)}\t{_why(target, labels)}"
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
-        yield from lags(target, choice.by_time)
+        yield from lags(target, choice.by_time, alone=bool(choice.lagged))
     blank = sum(column.missing > 0 for column in (*features, *choice.dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"

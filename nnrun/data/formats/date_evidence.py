@@ -65,19 +65,23 @@ class DateEvidence:
 
 @dataclass(eq=False)
 class Times:
-    """What is known of times: their range, order, steps, and hours of the day."""
+    """What is known of times: their range, order and steps, and different parts of dates."""
 
     first: datetime | None = None
     last: datetime | None = None
     rising: bool = True
     falling: bool = True
     hours: set[int] = field(default_factory=set)
+    weekdays: set[int] = field(default_factory=set)
+    months: set[int] = field(default_factory=set)
     steps: Counter[timedelta] = field(default_factory=Counter)
     _before: datetime | None = None
 
     def add(self, time: datetime) -> None:
         moment = time if time.tzinfo else time.replace(tzinfo=UTC)
         self.hours.add(time.hour)
+        self.weekdays.add(time.weekday())
+        self.months.add(time.month)
         if self._before is not None:
             step = moment - self._before
             self.rising &= step >= timedelta(0)

@@ -66,3 +66,12 @@ def test_a_cell_in_another_form_is_an_error(table):
     Path("t.csv").write_text(changed + '"' * table.text.endswith('"\n') + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"t\.csv:{len(rows)}:{target}: .* or more' is no"):
         prepared(target, text)
+
+
+def test_a_series_without_other_columns_has_lags(tmp_path, monkeypatch):
+    """Of years, no part of a date can show anything; the year before is the only feature."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{1950 + year}-01-01,{year * year % 17}.5" for year in range(60)]
+    Path("t.csv").write_text("\n".join(["when,y", *rows]) + "\n")
+    run = prepared("y")
+    assert (("y.lag_1",), "time") == (run.dataset.feature_names, run.config.dataset.split.by)
