@@ -26,8 +26,9 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
         return dataset, split
     places = {name: place for name, place in columns.places.items() if name in columns.categories}
     kept: Kept = np.ones(dataset.x.shape[1], np.bool_)
-    for place in places.values():
-        kept[place] = split.train.x[:, place.start : place.stop].any(axis=0)
+    kept[[at for place in places.values() for at in place]] = False
+    for _, x in split.train.raw.blocks():
+        kept |= x.any(axis=0)
     if kept.all():
         return dataset, split
     unseen = tuple(_unseen(split, columns.categories, places, kept))
@@ -38,11 +39,11 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     columns = replace(columns, categories=categories)
 
     def narrowed(part: SplitData | None) -> Any:
-        return part and replace(part, x=part.x[:, kept])
+        return part and replace(part, raw=replace(part.raw, kept=kept))
 
     narrow = replace(
         dataset,
-        x=dataset.x[:, kept],
+        kept=kept,
         columns=columns,
         feature_names=columns.feature_names,
         whole=dataset,
@@ -60,11 +61,11 @@ def _unseen(
     for name, part in split.held_out.items():
         for column, place in places.items():
             lost = [p for p in place if not kept[p]]
-            there = part.x[:, lost] != 0
-            found = [categories[column][p - place.start] for p in lost]
-            which = tuple(c for c, any_row in zip(found, there.any(axis=0), strict=True) if any_row)
+            # In rows the categories of a column are exclusive.
+            rows = {p: int(np.count_nonzero(part.raw.column(p))) for p in lost}
+            which = tuple(categories[column][p - place.start] for p in lost if rows[p])
             if which:
-                yield Unseen(name, column, int(there.any(axis=1).sum()), which)
+                yield Unseen(name, column, sum(rows.values()), which)
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:

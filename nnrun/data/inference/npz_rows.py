@@ -22,8 +22,8 @@ from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.one_hot import fill_missing
 from nnrun.data.readers.cell_errors import about_unknown
-from nnrun.data.readers.npz import (
-    check_finite,
+from nnrun.data.readers.npz import check_finite
+from nnrun.data.readers.npz_arrays import (
     checked_header,
     damage_errors,
     read_array,

@@ -190,7 +190,7 @@ class Prepared:
     def preprocessing(self) -> Preprocessing:
         """Fitted on the training split."""
         fitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
-        return fitted.fit(self.split.train.x, self.split.train.y)
+        return fitted.fit(self.split.train.raw, self.split.train.y)
 
     @cached_property
     def task(self) -> Task:
@@ -225,12 +225,16 @@ class Prepared:
 
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the network takes them."""
-        dtype = self.network.dtype
-        x = self.preprocessing.transform_x(part.x).reshape(len(part), *self.network.input_shape)
+        dtype, shape = self.network.dtype, self.network.input_shape
+        x = np.empty((len(part), *shape), dtype)
+        target = np.empty((len(part), *self.network.output_shape), dtype)
+        for places, rows in part.raw.as_stored():
+            x[places] = self.preprocessing.transform_x(rows).reshape(-1, *shape)
+            target[places] = self.task.encode(part.y[places])
         weight = relative(row_weights(part, self.class_factors))
         return PreparedSplit(
-            x=np.ascontiguousarray(x, dtype),
-            target=np.ascontiguousarray(self.task.encode(part.y), dtype),
+            x=x,
+            target=target,
             y=part.y,
             weight=None if weight is None else weight.astype(dtype),
             sample_weight=part.weight,

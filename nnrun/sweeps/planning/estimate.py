@@ -63,7 +63,7 @@ def estimate(prepared: Prepared) -> Estimate:
 
 def _beside(prepared: PreparedBeside) -> Estimate:
     """By the numbers of the training rows."""
-    size = prepared.split.train.x.size
+    size = len(prepared.split.train) * prod(prepared.dataset.shape)
     seconds = _SECONDS_PER_RUN + _SECONDS_TO_BEGIN[prepared.model]
     seconds += size * _SECONDS_PER_FEATURE[prepared.model]
     return Estimate(0, 0, seconds, memory=4 * 8 * size)
