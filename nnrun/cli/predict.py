@@ -35,6 +35,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write the predictions there; .csv or .npz say how, else it is as in INPUT.",
 )
+@options.data_option
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(

@@ -50,14 +50,14 @@ class Dataset:
     x is (rows, features) or, for images, (rows, channels, height, width), of the real numbers that
     the source has; it may be mapped from a file. y is (rows, outputs) float64 for regression, and
     (rows,) int64 class numbers for classification; `classes[number]` is the name of a class.
-    `x_test` and `y_test` are the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
-    is no file. `dropped` has the places in the file of rows that `missing: drop_rows` left out.
-    `columns` describes how a table becomes x. With `text_labels` classes are text, even those that
-    look like numbers; with `bool_labels` they are False and True. If this set has only the
-    categories of training rows,
-    `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
-    number for each group, or times as numbers or datetime64. `weights` (rows,), if rows have any,
-    are at least 0; sets with test rows of their own have none.
+    `x_test` and `y_test` are the set's own test split, if any. `sha256` is the digest of the file,
+    or of the arrays if there is no file. `dropped` has the places in the file of rows that
+    `missing: drop_rows` left out. `columns` describes how a table becomes x. With `text_labels`
+    classes are text, even those that look like numbers; with `bool_labels` they are False and True.
+    If this set has only the categories of training rows, `whole` is the set with all of them; x is
+    that of the set in both. `split_values` (rows,) are what the config splits by: a number for each
+    group, or times as numbers or datetime64. `weights` (rows,), if rows have any, are at least 0;
+    sets with test rows of their own have none.
     """
 
     name: str
@@ -77,7 +77,6 @@ class Dataset:
     dropped: tuple[int, ...] = ()
     bool_labels: bool = False
     whole: Dataset | None = None
-    kept: npt.NDArray[np.bool_] | None = None
     split_values: npt.NDArray[Any] | None = None
     weights: npt.NDArray[np.float64] | None = None
 
@@ -104,8 +103,8 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one row of x: (features,) or (channels, height, width)."""
-        return self.x.shape[1:] if self.kept is None else (int(self.kept.sum()),)
+        """The shape of a row: (features,) or (channels, height, width)."""
+        return self.x.shape[1:] if self.columns is None else (len(self.columns.feature_names),)
 
     @property
     def outputs(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,17 +39,30 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     columns = replace(columns, categories=categories)
 
     def narrowed(part: SplitData | None) -> Any:
-        return part and replace(part, raw=replace(part.raw, kept=kept))
+        return part and replace(part, raw=replace(part.raw, view=_Chosen(kept)))
 
     narrow = replace(
         dataset,
-        kept=kept,
         columns=columns,
         feature_names=columns.feature_names,
         whole=dataset,
     )
     parts = {name: narrowed(getattr(split, name)) for name in ("train", "validation", "test")}
     return narrow, replace(split, **parts, unseen=unseen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Some of the features."""
+
+    kept: Kept
+
+    @property
+    def features(self) -> int:
+        return int(self.kept.sum())
+
+    def __call__(self, x: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+        return x[:, self.kept]
 
 
 def _unseen(

@@ -42,6 +42,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "class_weight": _class_weight(estimator),
         "dtype": estimator.dtype,
         "engine": estimator.engine,
+        "evaluate_rows": "all",
     }
     if estimator.early_stopping:
         held_out = _held_out(rows, estimator.validation_fraction)
@@ -146,7 +147,9 @@ def _by_label(weights: Any, model: Model) -> Any:
 
 
 _TRAINING = [
-    name for name in TrainingConfig.model_fields if name not in ("early_stopping", "evaluate_every")
+    name
+    for name in TrainingConfig.model_fields
+    if name not in ("early_stopping", "evaluate_every", "evaluate_rows")
 ]
 
 

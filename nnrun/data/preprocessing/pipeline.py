@@ -137,7 +137,9 @@ class Preprocessing:
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if self.layout is not None and shape != self.layout.shape:
-            raise DataError(f"rows of shape {shape} were given where {self.layout.shape} are needed")
+            raise DataError(
+                f"rows of shape {shape} were given where {self.layout.shape} are needed"
+            )
 
 
 CLASS_TARGET = "'{}' scales numbers, but the target is a class; leave it at 'none'"

@@ -1,4 +1,4 @@
-"""Statistics of features over rows that are read in blocks, with the bits of NumPy's on whole arrays.
+"""Statistics of features over rows read in blocks, with the bits of NumPy's on whole arrays.
 
 NumPy adds the rows of an array to one another in their order, and the numbers of a single column
 in pairs of halves. Here both are done block by block.
@@ -38,8 +38,8 @@ class Numbers:
         self.raw, self.steps = raw, steps
         self.shape = raw.shape if isinstance(raw, RawRows) else raw.shape[1:]
         self.step = max(_HALVED, block_rows(self.shape))
-        # Choosing columns gives NumPy an array whose columns are contiguous.
-        chosen = isinstance(raw, RawRows) and raw.kept is not None
+        # Choosing features of a table by NumPy gives an array whose columns are contiguous.
+        chosen = isinstance(raw, RawRows) and raw.view is not None
         self.by_columns = chosen or prod(self.shape) == 1
 
     def __len__(self) -> int:
@@ -91,7 +91,9 @@ class Numbers:
     def _sum_of_halves(self, of: Callable[[Array], Array], start: int, stop: int) -> Array:
         count = stop - start
         if count <= self.step:
-            return np.add.reduce(np.asfortranarray(of(self.between(start, stop))), axis=0)
+            columns = np.asfortranarray(of(self.between(start, stop)))
+            total: Array = np.add.reduce(columns, axis=0)
+            return total
         half = start + count // 2 // _EIGHT * _EIGHT
         return self._sum_of_halves(of, start, half) + self._sum_of_halves(of, half, stop)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,17 @@ def all_finite(values: Array) -> bool:
     return all(np.isfinite(block).all() for block in array_blocks(values))
 
 
+class View(Protocol):
+    """What the rows of a table are turned into."""
+
+    @property
+    def features(self) -> int:
+        """How many there are then."""
+
+    def __call__(self, x: Array, rows: Places) -> Array:
+        """These rows, with their numbers, as (rows, features)."""
+
+
 @dataclass(frozen=True, eq=False)
 class RawRows:
     """Rows of one or more arrays, in an order of their own.
@@ -45,12 +56,12 @@ class RawRows:
     Args:
         parts: arrays (rows, *shape), whose rows are numbered through.
         rows: the numbers of these rows.
-        kept: which features there are; None for all. Only tables have it.
+        view: what the rows are turned into when they are read, if they are.
     """
 
     parts: tuple[Array, ...]
     rows: Places
-    kept: npt.NDArray[np.bool_] | None = None
+    view: View | None = None
 
     @classmethod
     def of(cls, *parts: Array) -> RawRows:
@@ -63,7 +74,7 @@ class RawRows:
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one row."""
-        return self.parts[0].shape[1:] if self.kept is None else (int(self.kept.sum()),)
+        return self.parts[0].shape[1:] if self.view is None else (self.view.features,)
 
     def take(self, places: Places) -> RawRows:
         """The rows at these places."""
@@ -99,9 +110,7 @@ class RawRows:
 
     def column(self, feature: int) -> Array:
         """One feature of all rows of a table: (rows,)."""
-        place = feature if self.kept is None else int(np.flatnonzero(self.kept)[feature])
-        columns = tuple(part[:, place] for part in self.parts)
-        return RawRows(columns, self.rows).all()
+        return np.concatenate([x[:, feature] for _, x in self.blocks()])
 
     def _read(self, rows: Places) -> Array:
         first, *others = self.parts
@@ -113,7 +122,7 @@ class RawRows:
             for part, low, high in zip(self.parts, bounds[:-1], bounds[1:], strict=True):
                 here = (rows >= low) & (rows < high)
                 found[here] = part[rows[here] - low]
-        return found if self.kept is None else found[:, self.kept]
+        return found if self.view is None else self.view(found, rows)
 
     def _check(self) -> None:
         for part in self.parts:

@@ -33,8 +33,8 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
         factor = min(float(largest[large] / largest[small]), _LARGEST)
         if factor >= FACTOR and sizes[large] >= FACTOR * sizes[small]:
             text = (
-                f"features differ in scale: {case.features[large]} reaches {largest[large]:.3g} and "
-                f"{case.features[small]} {largest[small]:.3g}, a factor of {rounded(factor)}; "
+                f"features differ in scale: {case.features[large]} reaches {largest[large]:.3g} "
+                f"and {case.features[small]} {largest[small]:.3g}, a factor of {rounded(factor)}; "
                 "try dataset.features=standard"
             )
             return Diagnostic("feature_scale", text, log10(factor))

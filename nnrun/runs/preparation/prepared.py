@@ -31,6 +31,7 @@ from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
+from nnrun.training.evaluated import drawn_parts, most_rows
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -77,8 +78,7 @@ class Prepared:
         return self.cache.get("identity", self._identity)
 
     def _identity(self) -> Identity:
-        update = {"evaluate_every": self.evaluate_every}
-        training = self.config.training.model_copy(update=update)
+        training = self.config.training.model_copy(update=self.evaluations)
         decided = self.config.model_copy(update={"training": training})
         return Identity.of(canonical(decided), self.dataset.sha256)
 
@@ -113,6 +113,35 @@ class Prepared:
         """Iterations from one evaluation to the next, the same for every seed."""
         every = self.config.training.evaluate_every
         return every or max(1, -(-self.planned_iterations // _POINTS))
+
+    @property
+    def evaluate_rows(self) -> int | None:
+        """The rows of a split that evaluations on the way take at most, the same for every seed.
+
+        None for all, and where no split can have more.
+        """
+        training = self.config.training
+        if training.evaluate_rows == "all":
+            return None
+        rows = len(self.split.train) + sum(map(len, self.split.held_out.values()))
+        splits = 1 + len(self.split.held_out)
+        most = training.evaluate_rows or most_rows(self.evaluate_every, training.batch_size, splits)
+        largest = max(self.split.planned, rows - self.split.planned)
+        return int(most) if largest > int(most) else None
+
+    @property
+    def evaluations(self) -> dict[str, int | None]:
+        """How often and on how many rows it is evaluated, as keys of the block `training`."""
+        return {"evaluate_every": self.evaluate_every, "evaluate_rows": self.evaluate_rows}
+
+    @property
+    def parts(self) -> dict[str, PreparedSplit]:
+        """The parts of splits that evaluations on the way take; of others they take all rows."""
+        most, by_default = self.evaluate_rows, self.config.training.evaluate_rows is None
+        if most is None:
+            return {}
+        rng = self.streams.evaluation
+        return drawn_parts(self.examples, most, rng, by_default=by_default)
 
     @cached_property
     def schedule(self) -> Schedule:
