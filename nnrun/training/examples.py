@@ -43,7 +43,7 @@ class PreparedSplit:
             x=self.x[rows],
             target=self.target[rows],
             y=self.y[rows],
-            weight=weight if weight is None else weight / weight.mean(),
+            weight=None if weight is None else weight / (weight.mean() or 1),
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
         )
 
