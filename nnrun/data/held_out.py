@@ -2,82 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.columns.column import Fitted
+from nnrun.data.columns.number import Number
 from nnrun.data.dataset import Dataset
+from nnrun.data.layout import Columns
 from nnrun.data.splits.parts import Split, SplitData, Unseen
-
-Kept = npt.NDArray[np.bool_]
+from nnrun.nn.signature import Array
 
 
 def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """Remove the categories that no training row has from the data set and its splits.
+    """Fit columns to the training rows: the categories that none of them has are removed.
 
-    Held-out rows with such a category have 0 in all one-hot columns of the column. The narrower set
-    has the original as `whole`; if nothing has to be removed, the arguments are returned.
+    The set with fewer has the original as `whole`; if nothing changes, the arguments are returned.
     """
     columns = dataset.columns
-    if columns is None or not columns.categories:
+    if columns is None or columns.plain:
         return dataset, split
-    places = {name: place for name, place in columns.places.items() if name in columns.categories}
-    kept: Kept = np.ones(dataset.x.shape[1], np.bool_)
-    kept[[at for place in places.values() for at in place]] = False
-    for _, x in split.train.raw.blocks():
-        kept |= x.any(axis=0)
-    if kept.all():
+    fits = [
+        None if column.kind == Number.kind else column.fitted(split.train.raw.features(place))
+        for column, place in zip(columns, columns.places.values(), strict=True)
+    ]
+    if not any(fits):
         return dataset, split
-    unseen = tuple(_unseen(split, columns.categories, places, kept))
-    categories = {
-        name: tuple(np.array(known)[kept[places[name]]].tolist())
-        for name, known in columns.categories.items()
-    }
-    columns = replace(columns, categories=categories)
+    every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
+    after = replace(columns, every=tuple(every))
 
-    def narrowed(part: SplitData | None) -> Any:
-        return part and replace(part, raw=replace(part.raw, view=_Chosen(kept)))
+    def part_of(part: SplitData | None) -> Any:
+        return part and replace(part, raw=replace(part.raw, view=_Fitted(columns, fits)))
 
     narrow = replace(
         dataset,
-        columns=columns,
-        feature_names=columns.feature_names,
+        columns=after,
+        feature_names=after.feature_names,
         whole=dataset,
     )
-    parts = {name: narrowed(getattr(split, name)) for name in ("train", "validation", "test")}
+    parts = {name: part_of(getattr(split, name)) for name in ("train", "validation", "test")}
+    unseen = tuple(_unseen(split, columns, fits))
     return narrow, replace(split, **parts, unseen=unseen)
 
 
 @dataclass(frozen=True, eq=False)
-class _Chosen:
-    """Some of the features."""
+class _Fitted:
+    """The features of columns after they were fitted to the training rows."""
 
-    kept: Kept
+    columns: Columns
+    fits: Sequence[Fitted | None]
 
-    @property
+    @cached_property
     def features(self) -> int:
-        return int(self.kept.sum())
+        pairs = zip(self.columns, self.fits, strict=True)
+        return sum((fit.column if fit else column).width for column, fit in pairs)
 
-    def __call__(self, x: npt.NDArray[Any], rows: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
-        return x[:, self.kept]
+    def __call__(self, x: Array, rows: npt.NDArray[np.intp]) -> Array:
+        parts = zip(self.columns.parts(x), self.fits, strict=True)
+        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
 
 
-def _unseen(
-    split: Split,
-    categories: Mapping[str, tuple[str, ...]],
-    places: Mapping[str, range],
-    kept: Kept,
-) -> Iterator[Unseen]:
+def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
-        rows = sum(np.count_nonzero(x, axis=0) for _, x in part.raw.blocks())
-        for column, place in places.items():
-            lost = [p for p in place if not kept[p]]
-            which = tuple(categories[column][p - place.start] for p in lost if rows[p])
-            if which:
-                yield Unseen(name, column, int(sum(rows[p] for p in lost)), which)
+        for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
+            rows, categories = fit.unseen(part.raw.features(place)) if fit else (0, ())
+            if categories:
+                yield Unseen(name, column.name, rows, categories)
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:

@@ -57,7 +57,8 @@ class Numbers:
     def column(self, feature: int) -> Array:
         """One raw feature of all rows of a table."""
         raw = self.raw
-        values = raw.column(feature) if isinstance(raw, RawRows) else raw[:, feature]
+        place = range(feature, feature + 1)
+        values = raw.features(place)[:, 0] if isinstance(raw, RawRows) else raw[:, feature]
         return np.array(values, dtype=np.float64)
 
     def extremes(self) -> tuple[Array, Array]:

@@ -108,9 +108,13 @@ class RawRows:
             yield places, self._read(self.rows[places])
             self._release()
 
-    def column(self, feature: int) -> Array:
-        """One feature of all rows of a table: (rows,)."""
-        return np.concatenate([x[:, feature] for _, x in self.blocks()])
+    def features(self, places: range) -> Array:
+        """Some features of all rows of a table: (rows, features)."""
+        if self.view is None:
+            columns = tuple(part[:, places.start : places.stop] for part in self.parts)
+            return RawRows(columns, self.rows).all()
+        found = [x[:, places.start : places.stop] for _, x in self.blocks()]
+        return np.concatenate(found)
 
     def _read(self, rows: Places) -> Array:
         first, *others = self.parts

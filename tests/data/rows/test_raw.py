@@ -70,7 +70,7 @@ def test_rows_of_two_arrays_are_numbered_through():
         found[places] = block
     assert expected == found.tolist()
     assert [[4, 5], [0.5, 0.5]] == rows.take(np.array([3, 0])).all().tolist()
-    assert [1, 5] == rows.take(np.array([1, 3])).column(1).tolist()
+    assert [[1], [5]] == rows.take(np.array([1, 3])).features(range(1, 2)).tolist()
 
 
 def test_a_split_is_no_copy_of_its_rows():
