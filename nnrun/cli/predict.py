@@ -37,6 +37,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
+@options.data_option
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(
