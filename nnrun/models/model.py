@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nnrun.characters import escaped
 from nnrun.data.inference.columns import completed, odd_code, without_missing
+from nnrun.data.inference.frames import table_rows
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
@@ -175,12 +176,15 @@ class Model:
         return probabilities
 
     def rows(self, x: npt.ArrayLike) -> Array:
-        """Raw rows as an array (rows, *shape).
+        """Raw rows as an array (rows, *shape), from such an array or a table.
 
         Raises:
             DataError: they have another shape, or numbers that are not finite, or no category in a
                 column that had no missing values in training.
         """
+        table = table_rows(x, self.layout)
+        if table is not None:
+            return table.reshape(len(table), *self.layout.shape)
         rows = np.asarray(x)
         if rows.ndim == 0 and rows.dtype.kind == "U":
             raise DataError(

@@ -10,6 +10,21 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.errors import DataError
 
 
+class UnseenCategories:
+    """The cells of one column with categories that training has not seen: how many, and some."""
+
+    _most = 3
+
+    def __init__(self) -> None:
+        self.cells = 0
+        self.examples: list[str] = []
+
+    def add(self, text: str) -> None:
+        self.cells += 1
+        if len(self.examples) < self._most and text not in self.examples:
+            self.examples.append(text)
+
+
 class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
@@ -21,6 +36,7 @@ class Problems:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
+        self.unseen: dict[str, UnseenCategories] = {}
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
 
@@ -30,6 +46,10 @@ class Problems:
         self._count[key] += 1
         if len(self._first) < self.limit:
             self._first.setdefault(key, (line, mistake))
+
+    def add_unseen(self, column: str, text: str) -> None:
+        """Count a category that training has not seen; it is no mistake."""
+        self.unseen.setdefault(column, UnseenCategories()).add(text)
 
     def __bool__(self) -> bool:
         return bool(self._count)

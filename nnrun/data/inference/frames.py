@@ -17,34 +17,32 @@ from nnrun.suggestions import nearest
 _SHOWN = 8
 
 
-def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows for a model, from a table with `columns`, or an array.
+def table_rows(x: Any, layout: Layout) -> Array | None:
+    """Rows for a model from a table with `columns`, or an array of cells; None for other arrays.
 
-    If training had columns that are not numbers, the array may be of text or objects, (rows,
-    columns), with its columns in the order of training. Anything else is returned as it is. Raises
-    as `frame_rows` does.
+    If training had columns that are not numbers, the array, or a table whose columns have no
+    names, may be of text or objects, (rows, columns), with its columns in the order of training.
+    Raises as `frame_rows` does.
     """
-    if hasattr(x, "columns"):
+    named = hasattr(x, "columns") and any(isinstance(name, str) for name in x.columns)
+    if named and layout.columns.features:
         return frame_rows(x, layout)
     cells = None if layout.columns.plain else np.asarray(x)
     if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
-        return x
+        return None
     return _array_rows(cells, layout)
 
 
-def frame_rows(frame: Any, layout: Layout) -> Any:
+def frame_rows(frame: Any, layout: Layout) -> Array:
     """The rows of a table as an array (rows, features), encoded as in training.
 
     The table has `columns`, and a column under each name, as tables of pandas and polars have;
-    columns that are not features are ignored. If no column has a text as its name, their order
-    counts.
+    columns that are not features are ignored.
 
     Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
-    if not features or not any(isinstance(name, str) for name in frame.columns):
-        return raw_rows(np.asarray(frame), layout)
     missing = [name for name in features if name not in names]
     if missing:
         raise DataError(_lacking(missing, names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.dataset import DatasetProblem, Key
@@ -39,17 +39,18 @@ def choose_features(
     target: str,
     features: Sequence[str] | None,
     drop: Sequence[str],
-    categorical: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
     split_by: str | None = None,
     weight: str | None = None,
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
-    `split_by` names the column that rows are split by; it is a feature only if it is listed in
-    `features`. `weight` names the column of the rows' weights, which is no feature.
+    `categories` has columns by the key that names them. `split_by` names the column that rows are
+    split by; it is a feature only if it is listed in `features`. `weight` names the column of the
+    rows' weights, which is no feature.
     """
     base: Key = ("dataset", "columns")
-    lists = {"features": features or (), "drop": drop, "categorical": categorical}
+    lists = {"features": features or (), "drop": drop, **categories}
     found: list[tuple[Key, str]] = []
     known, dropped = set(header), set(drop)
     apart = (split_by, weight)
@@ -75,12 +76,12 @@ def choose_features(
                 message = f"'{name}' is listed twice"
             elif key != "drop" and name in dropped:
                 message = f"'{name}' is also under drop"
-            elif key == "categorical" and name not in chosen_ones:
+            elif key in categories and name not in chosen_ones:
                 message = f"'{name}' is not among the features"
                 message += ", as rows are split by it; `features` may name it" * (name == split_by)
             before.add(name)
             if message:
-                found.append(((*base, key, position), message))
+                found.append(((*base, key, name if key == "embedding" else position), message))
     if found:
         raise DatasetProblem(found)
     chosen = [name for name in chosen if name != target and name not in dropped]

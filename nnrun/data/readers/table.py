@@ -15,7 +15,7 @@ from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.columns.column import Cells, Column
-from nnrun.data.columns.plan import planned
+from nnrun.data.columns.plan import CategorySettings, planned
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
@@ -33,7 +33,7 @@ def read_csv(
     *,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    categories: CategorySettings | None = None,
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
@@ -50,7 +50,7 @@ def read_csv(
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
-        categorical: feature columns that hold categories; each is one-hot encoded.
+        categories: feature columns that hold categories; by default none.
         task: may be left out if the target is text, which means classification.
         missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
@@ -65,13 +65,13 @@ def read_csv(
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
     """
-    by_column = missing_by_column or {}
+    by_column, categories = missing_by_column or {}, categories or CategorySettings()
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file, separator)
         check_separator(table, target)
         names = choose_features(
-            table.header, target, features, drop, categorical, split_column, weight
+            table.header, target, features, drop, categories.keys, split_column, weight
         )
         check_missing_rules(by_column, table.header)
         splitting = [] if split_column is None else [split_column]
@@ -79,7 +79,7 @@ def read_csv(
         used = (*names, target, *splitting, *weighing)
         rules = {name: by_column.get(name, missing) for name in used}
         problems = Problems(path)
-        columns = [*planned(names, rules, set(categorical))]
+        columns = [*planned(names, rules, categories)]
         cells = [column.reader(problems, decimal, training=True) for column in columns]
         goal: LabelCells | NumberCells = LabelCells(
             target, problems, role="target", decimal=decimal

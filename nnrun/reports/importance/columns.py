@@ -132,7 +132,7 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
-        settings, values = [*choices.values()], [*choices]
+        settings, values = [one for _, one in choices], [label for label, _ in choices]
     means = []
     for setting in settings:
         changed = rows.astype(np.float64)
