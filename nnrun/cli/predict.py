@@ -14,6 +14,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sinks import format_of, opened_sink
 from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.inference.unseen import about_unseen
 from nnrun.errors import UsageError
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
@@ -72,7 +73,8 @@ def command(
     INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
     or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
     `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
-    into FILE once all rows are predicted: if one is wrong, nothing is written.
+    into FILE once all rows are predicted: if one is wrong, nothing is written. Categories that
+    training has not seen are counted, and predicted as dataset.unknown of the config says.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
     with `decide` in its config, the positive one is predicted from a probability on: the class that
@@ -123,12 +125,14 @@ def command(
             kind = format_of(file, source.kind)
             with opened_sink(file, kind) as sink, WRITERS[kind](model, sink) as writer:
                 count = predict_rows(model, source, writer, keeper)
+    output.notes(about_unseen(model.layout.columns, source.unseen))
     metrics = None if keeper is None else keeper.metrics()
     output.data(
         {
             "run_id": model.run_id,
             "rows": count,
             "output": None if file is None else str(file),
+            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
             **decision,
             "score": metrics,
         }

@@ -22,6 +22,18 @@ def tables_of(columns: Columns | None) -> list[Table]:
     ]
 
 
+def input_names(columns: Columns) -> list[str]:
+    """The names of what the first layer of the config takes, a vector's numbers as `shop[0]`."""
+    names: list[str] = []
+    for column in columns:
+        names += (
+            [f"{column.name}[{i}]" for i in range(column.dimensions)]
+            if isinstance(column, EmbeddedColumn)
+            else column.feature_names
+        )
+    return names
+
+
 def with_embeddings(blocks: Blocks, columns: Columns | None) -> Blocks:
     """The blocks of a network, the first one with the embeddings before it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
@@ -18,11 +19,19 @@ class UnseenCategories:
     def __init__(self) -> None:
         self.cells = 0
         self.examples: list[str] = []
+        self.more = False
 
     def add(self, text: str) -> None:
         self.cells += 1
-        if len(self.examples) < self._most and text not in self.examples:
+        if text in self.examples:
+            return
+        self.more = len(self.examples) == self._most
+        if not self.more:
             self.examples.append(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"cells": self.cells, "examples": self.examples}
 
 
 class Problems:

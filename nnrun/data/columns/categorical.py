@@ -55,6 +55,13 @@ class Categorical(Column):
         """The known categories as they are shown, and a name for the others if some are rare."""
         return (*(label or "(missing)" for label in self.known), *[OTHERS] * bool(self.rare))
 
+    @property
+    def stands_for(self) -> str:
+        """What a category that training has not seen is predicted as."""
+        if self.frequent is not None:
+            return f"the most frequent one, '{self.frequent or '(missing)'}'"
+        return "a rare one" if self.rare else "none of the known ones"
+
     def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> LabelCells:
         if training:
             return LabelCells(self.source, problems, fills=self.fills, decimal=decimal)

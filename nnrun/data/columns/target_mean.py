@@ -44,7 +44,7 @@ class TargetMean(Categorical):
         codes = x[:, 0].astype(np.intp)
         after = self.regrouped(np.bincount(codes, minlength=len(self.known)))
         column = after.column
-        known, out_of_fold = _means(after.numbers[codes], len(column.known) + 1, training)
+        known, out_of_fold = target_means(after.numbers[codes], len(column.known) + 1, training)
         if training.classes and len(training.classes) > 2:
             column = replace(column, classes=training.classes)
         column = replace(column, means=tuple(map(tuple, known.tolist())))
@@ -83,8 +83,16 @@ class TargetMean(Categorical):
         return column
 
 
-def _means(codes: Array, entries: int, training: TrainingRows) -> tuple[Array, Array]:
-    """The means of all categories, and those of each training row without its fold."""
+def target_means(codes: Array, entries: int, training: TrainingRows) -> tuple[Array, Array]:
+    """The means of all categories, and those of each training row without its fold.
+
+    Args:
+        codes: the number of each row's category.
+        entries: how many numbers there may be.
+        training: the targets of these rows.
+
+    Returns: (entries, features) and (rows, features).
+    """
     from sklearn.model_selection import KFold, StratifiedKFold  # noqa: PLC0415  # slow to import
 
     x, y = codes[:, None], training.y.reshape(len(codes), -1)[:, 0]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.layout import Layout
 from nnrun.data.readers.csv_file import CsvFile
@@ -39,10 +39,12 @@ class CsvRows:
             missing |= {n: ", the target" for n in layout.target_names if n not in header}
         if missing:
             raise DataError("\n".join(_missing(path, missing, header)))
+        self.unseen: dict[str, UnseenCategories] = {}
         self.ignored = tuple(n for n in header if n not in (*features, *layout.target_names))
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         problems, end = Problems(self.path), ""
+        self.unseen = problems.unseen
         lines, columns = self.table.rows(), self.layout.columns
         while not end:
             features, targets = readers(columns, problems), self._targets(problems)

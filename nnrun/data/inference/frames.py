@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.cells.problems import TableProblems
+from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -66,6 +68,8 @@ def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
         column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
         read.append((column, cells))
     problems.raise_if_any()
+    for text in about_unseen(layout.columns, problems.unseen):
+        warnings.warn(text, UnknownCategoryWarning, stacklevel=8)
     return np.hstack([column.encode(cells) for column, cells in read])
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
@@ -28,10 +29,12 @@ class Rows(Protocol):
     """New rows of one source.
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target.
+    `unseen` has the categories, by column, that training has not seen, in the batches so far.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
+    unseen: dict[str, UnseenCategories]
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Batches of this many rows; the last may be smaller.

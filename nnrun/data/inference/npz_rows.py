@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import about_unknown
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
@@ -43,6 +44,7 @@ class NpzRows:
     def __init__(self, path: Path, file: BinaryIO, layout: Layout, *, with_target: bool) -> None:
         self.path = path
         self.layout = layout
+        self.unseen: dict[str, UnseenCategories] = {}
         names = ("x", "y") if with_target else ("x",)
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}

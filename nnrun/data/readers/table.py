@@ -22,6 +22,7 @@ from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
+from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.times import TimeColumn
 from nnrun.errors import DataError
@@ -95,6 +96,7 @@ def read_csv(
         weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
         left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
+    refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
     layout = Columns(tuple(learned), separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)

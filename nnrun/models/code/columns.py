@@ -7,6 +7,7 @@ from typing import Any
 
 from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.layout import Columns
 from nnrun.models.code.layers import SCRIPT
 from nnrun.models.emitters import emitter_of
@@ -44,6 +45,21 @@ def lines(columns: Columns) -> Iterator[str]:
         for column in columns:
             emitter = emitter_of(EMITTERS, column.kind, SCRIPT)
             yield from emitter(column, columns.places[column.name])
+
+
+def notes(columns: Columns) -> Iterator[str]:
+    """What the numbers of categories in raw rows mean, a sentence for each column that has them."""
+    for column in columns:
+        if isinstance(column, Embedding):
+            numbered = ", ".join(f"{i} {label}" for i, (label, _) in enumerate(column.choices()))
+            other = column.entries - 1
+            yield f"{column.name} is the number of a category ({numbered}), {other} for all others."
+        elif isinstance(column, TargetMean):
+            means = "; ".join(
+                f"{label} {', '.join(map(repr, row.tolist()))}" for label, row in column.choices()
+            )
+            others = ", ".join(map(repr, column.means[-1]))
+            yield f"{column.name} is a mean of the target ({means}), for all others {others}."
 
 
 def _one_hot(column: OneHot, places: range) -> list[str]:

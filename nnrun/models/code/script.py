@@ -59,6 +59,7 @@ def _heading(model: Model) -> str:
         f"The network of the run {model.run_id}, written by nnrun {__version__}.",
         "",
         *wrap(f"Raw rows x have the shape (rows, {_sides(layout.shape)}): {features}{more}.", 90),
+        *(line for text in columns.notes(layout.columns) for line in wrap(text, 90)),
         *wrap(f"It predicts {what}.", 90),
     ]
     # Names come from data files; in a docstring they must not end it.
