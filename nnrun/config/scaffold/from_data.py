@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
+from nnrun.config.scaffold.categories import category_lines, is_embedded, too_many, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.split import Proposal, proposals
@@ -15,7 +16,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.cells.cell_errors import about_number, is_amount
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -31,8 +32,7 @@ _REASONS = {
     "counter": "a counter of the rows",
     "date": "a date; add columns such as year or month to use it",
     "mixed": "numbers and other text",
-    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
-    "text": f"text with more than {MOST_CATEGORIES} different values",
+    "identifier": "a value of its own in most rows: it seems to be an identifier",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
     "number": "blank in so many rows that those to train on may have no value",
@@ -115,6 +115,9 @@ def _described(choice: _Choice) -> Iterator[str]:
     task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {task} ({why})"
+    vectors = [column.name for column in choice.features if is_embedded(column)]
+    if vectors:
+        yield f"it learns vectors for the categories of {_clipped(vectors)}"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -135,12 +138,11 @@ def _clipped(names: Sequence[str]) -> str:
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features)
+    inputs = sum(map(width, features))
     rarest = min(labels.values()) if labels else 0
     needed = [target, *(split.column for split in choice.splits if split.sure)]
     without = sum(column.missing for column in needed)
-    size = Size(found.rows - without, width, len(labels), rarest)
+    size = Size(found.rows - without, inputs, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"
@@ -153,10 +155,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield "  columns:"
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
-    if categorical:
-        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
-        yield f"    # Text{codes} with few different values: a feature for each."
-        yield f"    categorical: {flow([column.name for column in categorical])}"
+    yield from category_lines(features, choice.dropped)
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
@@ -211,7 +210,8 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
-    return named[0] if named else usable[-1]
+    few = [c for c in usable if c.kind == "number" or c.different <= FEW_CATEGORIES]
+    return named[0] if named else (few or usable)[-1]
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
@@ -230,7 +230,7 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     amount = _amount(target, found.decimal)
     if amount is None and target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    why = f"it is {_REASONS[target.kind]}" if amount is None else amount
+    why = f"it is {_reason(target)}" if amount is None else amount
     name = escaped(target.name, kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: {why}")
 
@@ -249,14 +249,11 @@ def _amount(target: ColumnProfile, decimal: str) -> str | None:
     return f"{mistake.text}{mistake.hint}"
 
 
-def _width(column: ColumnProfile) -> int:
-    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
-
-
 def _reason(column: ColumnProfile) -> str:
     amounts = column.kind == "text" and is_amount(column.odd)
     example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
-    return _REASONS[column.kind] + example
+    many = column.kind in ("code", "text")
+    return (too_many(column) if many else _REASONS[column.kind]) + example
 
 
 def _task(size: Size) -> str:
