@@ -67,11 +67,12 @@ def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
     forbids = {column.name for column in every if getattr(column, "unknown", "") == "error"}
     for one in unseen:
         if one.column in forbids:
-            rows = f"{one.rows} row" + "s" * (one.rows > 1)
+            rows = f"{one.rows} rows" if one.rows > 1 else "a row"
+            verb = "have" if one.rows > 1 else "has"
             names = ", ".join(f"'{name}'" for name in one.categories[:3])
             more = ", …" * (len(one.categories) > 3)
             message = (
-                f"{rows} of the {one.part} split have a category of '{one.column}' that no "
+                f"{rows} of the {one.part} split {verb} a category of '{one.column}' that no "
                 f"training row has: {names}{more}; `unknown: ignore` predicts it as none of them"
             )
             raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
