@@ -8,6 +8,7 @@ from pathlib import Path
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
@@ -32,7 +33,9 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 
 def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
-    return _built_in(config.name, config) if config.name is not None else _from_path(config)
+    if config.name is not None:
+        return _built_in(config.name, config)
+    return _from_path(config) if config.images is None else read_images(config.images)
 
 
 def categories_of(config: SourceSettings) -> CategorySettings:
@@ -66,7 +69,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
     if path.suffix.lower() == ".npz":
-        dataset = read_npz(path, task=config.task)
+        dataset = read_npz(path, task=config.task, channels=config.channels)
         return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
     if path.suffix.lower() != ".csv":
         raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])

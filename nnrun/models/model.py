@@ -119,11 +119,7 @@ class Model:
             UsageError: a threshold is no number from 0 to 1, or is given where there are no
                 probabilities of two classes.
         """
-        if threshold is None:
-            return self.decode(self.outputs(x))
-        task = self._decided(self._from(threshold))
-        labels: Array = self.classes[task.decode(self.outputs(x))]
-        return labels
+        return self.decode(self.outputs(x), threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -161,10 +157,11 @@ class Model:
                 outputs[start : start + step] = network.predict(ready)
         return outputs
 
-    def decode(self, outputs: Array) -> Array:
+    def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""
-        decoded = self.task.decode(outputs)
-        if isinstance(self.task, Classification):
+        task = self.task if threshold is None else self._decided(self._from(threshold))
+        decoded = task.decode(outputs)
+        if isinstance(task, Classification):
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
@@ -201,7 +198,7 @@ class Model:
         if not self.layout.fits(rows.shape[1:]):
             given = f"rows of shape {rows.shape[1:]} were given"
             raise DataError(f"{given} where {shape} are needed")
-        rows = rows.reshape(len(rows), *shape)
+        rows = self.layout.arranged(rows)
         sound = np.isfinite(without_missing(rows, self.layout.columns))
         if not sound.all():
             raise DataError(self._not_finite(rows.reshape(len(rows), -1), sound))

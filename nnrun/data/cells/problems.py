@@ -38,23 +38,28 @@ class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
     Mistakes of one kind in one column are reported once, at the first, with their number. At most
-    `limit` different ones are reported; the rest is counted.
+    `limit` different ones are reported; the rest is counted. `unseen` has by column the categories
+    that training has not seen, which are no mistakes.
     """
 
     limit = 20
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, unseen: dict[str, UnseenCategories] | None = None) -> None:
         self.path = path
-        self.unseen: dict[str, UnseenCategories] = {}
+        self.unseen = {} if unseen is None else unseen
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
+        self._others = 0
 
     def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
-        self._count[key] += 1
         if len(self._first) < self.limit:
             self._first.setdefault(key, (line, mistake))
+        if key in self._first:
+            self._count[key] += 1
+        else:
+            self._others += 1
 
     def add_unseen(self, column: str, text: str) -> None:
         """Count a category that training has not seen; it is no mistake."""
@@ -65,13 +70,15 @@ class Problems:
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
-        shown = sorted(self._first, key=lambda key: self._first[key][0])
-        others = self._count.total() - sum(self._count[key] for key in shown)
-        lines = [self._line(*key) for key in shown]
-        lines += [f"{self.path}: and {others} more like these"] if others else []
-        lines += [last] if last else []
+        lines = [*self.lines(), *([last] if last else [])]
         if lines:
             raise DataError("\n".join(lines))
+
+    def lines(self) -> list[str]:
+        """A line for each kind of mistake in a column, by the first; and the number of others."""
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        more = [f"{self.path}: and {self._others} more like these"] if self._others else []
+        return [*(self._line(*key) for key in shown), *more]
 
     def _line(self, column: str, kind: str) -> str:
         line, mistake = self._first[column, kind]
@@ -92,4 +99,9 @@ class TableProblems(Problems):
         super().__init__("the table")
 
     def _place(self, line: int, column: str) -> str:
-        return f"row {line}, column '{column}'"
+        return table_place(line, column)
+
+
+def table_place(row: int, column: str) -> str:
+    """A cell of a table in memory."""
+    return f"row {row}, column '{column}'"

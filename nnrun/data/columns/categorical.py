@@ -62,6 +62,13 @@ class Categorical(Column):
             return f"the most frequent one, '{self.frequent or '(missing)'}'"
         return "a rare one" if self.rare else "none of the known ones"
 
+    @property
+    def otherwise(self) -> int | None:
+        """The number of a category that training has not seen; None if it is a mistake."""
+        if self.frequent is not None:
+            return self.known.index(self.frequent)
+        return len(self.known) if self.unknown == "ignore" else None
+
     def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> LabelCells:
         if training:
             return LabelCells(self.source, problems, fills=self.fills, decimal=decimal)

@@ -69,13 +69,16 @@ class OneHot(Categorical):
 
     @property
     def absent(self) -> int | None:
-        """The feature that is 1 in rows with 0 in all features; None if there is none.
+        """The feature that becomes 1 in rows with 0 in all features; None if there is none.
 
-        Such a row has a missing category, or one that training has not seen.
+        Such a row has a category that training has not seen; where these are not ignored, a missing
+        one, if training had some.
         """
+        if self.unknown == "ignore":
+            return len(self.known) if self.rare else None
         if MISSING in self.known:
             return self.known.index(MISSING)
-        if self.rare and (MISSING in self.rare or self.unknown == "ignore"):
+        if MISSING in self.rare:
             return len(self.known)
         return None if self.frequent is None else self.known.index(self.frequent)
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.cells.problems import TableProblems
+from nnrun.data.cells.problems import Problems, TableProblems
+from nnrun.data.columns.column import Column
+from nnrun.data.inference.put_aside import BadTableRows
 from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
@@ -26,13 +28,8 @@ def table_rows(x: Any, layout: Layout) -> Array | None:
     names, may be of text or objects, (rows, columns), with its columns in the order of training.
     Raises as `frame_rows` does.
     """
-    named = hasattr(x, "columns") and any(isinstance(name, str) for name in x.columns)
-    if named and layout.columns.features:
-        return frame_rows(x, layout)
-    cells = None if layout.columns.plain else np.asarray(x)
-    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
-        return None
-    return _array_rows(cells, layout)
+    values = _cells(x, layout)
+    return None if values is None else _encoded(values, layout)
 
 
 def frame_rows(frame: Any, layout: Layout) -> Array:
@@ -43,34 +40,78 @@ def frame_rows(frame: Any, layout: Layout) -> Array:
 
     Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
+    return _encoded(_frame_cells(frame, layout) or {}, layout)
+
+
+def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:
+    """The rows without wrong cells, and what is wrong with the others, by row.
+
+    Like `table_rows`, None for other arrays.
+
+    Raises: DataError for missing columns, or if all rows are wrong.
+    """
+    values = _cells(x, layout)
+    if values is None:
+        return None, {}
+    bad = BadTableRows()
+    _read(values, layout, bad)
+    reasons = {row: "; ".join(found) for row, found in bad.take().items()}
+    rows = len(next(iter(values.values())))
+    bad.refuse_all(rows)
+    kept = np.delete(np.arange(rows), list(reasons))
+    good = {name: np.asarray(cells)[kept] for name, cells in values.items()}
+    return _encoded(good, layout), reasons
+
+
+def _cells(x: Any, layout: Layout) -> dict[str, Any] | None:
+    """The cells of each column; None for an array of numbers."""
+    if hasattr(x, "columns"):
+        return _frame_cells(x, layout)
+    cells = None if layout.columns.plain else np.asarray(x)
+    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
+        return None
+    return _array_cells(cells, layout)
+
+
+def _frame_cells(frame: Any, layout: Layout) -> dict[str, Any] | None:
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
+    if not features or not any(isinstance(name, str) for name in frame.columns):
+        return _cells(np.asarray(frame), layout)
     missing = [name for name in features if name not in names]
     if missing:
         raise DataError(_lacking(missing, names))
     columns = dict(zip(names, frame.columns, strict=True))
-    return _encoded({name: frame[columns[name]] for name in features}, layout)
+    return {name: frame[columns[name]] for name in features}
 
 
-def _array_rows(cells: Array, layout: Layout) -> Array:
+def _array_cells(cells: Array, layout: Layout) -> dict[str, Any]:
     features = layout.columns.features
     if cells.shape[1] != len(features):
         given = f"rows of {cells.shape[1]} cells were given"
         more = ", …" * (len(features) > _SHOWN)
         raise DataError(f"{given} where the columns are {', '.join(features[:_SHOWN])}{more}")
-    return _encoded(dict(zip(features, cells.T, strict=True)), layout)
+    return dict(zip(features, cells.T, strict=True))
 
 
 def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
-    problems, read = TableProblems(), []
-    for column in layout.columns:
-        cells = column.reader(problems, decimal=".")
-        column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
-        read.append((column, cells))
+    problems = TableProblems()
+    read = _read(values, layout, problems)
     problems.raise_if_any()
     for text in about_unseen(layout.columns, problems.unseen):
         warnings.warn(text, UnknownCategoryWarning, stacklevel=8)
     return np.hstack([column.encode(cells) for column, cells in read])
+
+
+def _read(
+    values: Mapping[str, Any], layout: Layout, problems: Problems
+) -> list[tuple[Column, Any]]:
+    read = []
+    for column in layout.columns:
+        cells = column.reader(problems, decimal=".")
+        column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
+        read.append((column, cells))
+    return read
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from numpy.lib import format as npy
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.channels import channels_first, channels_of
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import DataError, first_of
 
@@ -47,15 +48,20 @@ DAMAGE = (
 )
 
 
-def read_npz(path: Path, *, task: str | None = None) -> Dataset:
+def read_npz(path: Path, *, task: str | None = None, channels: str | None = None) -> Dataset:
     """An npz file as a data set.
 
-    x is (rows, features), (rows, height, width) or (rows, channels, height, width). Unless `task`
-    is given, a one-dimensional y of integers or text holds classes, any other y is regression.
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width); with `channels`
+    of `last` it is (rows, height, width, channels), by default what `channels_of` says. Unless
+    `task` is given, a one-dimensional y of integers or text holds classes, any other y is
+    regression.
 
     Raises: DataError with path: array: what is wrong.
     """
     arrays = _named_arrays(path)
+    where = channels or channels_of(arrays["x"].shape)
+    for name in {"x", "x_test"} & arrays.keys():
+        arrays[name] = channels_first(arrays[name], where)
     x, y = _features(path, "x", arrays["x"]), arrays["y"]
     x_test, y_test = None, None
     targets = {"y": y}
@@ -201,9 +207,6 @@ def _features(path: Path, name: str, x: Array) -> Array:
     if not 2 <= x.ndim <= 4 or 0 in x.shape:
         needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
         raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
-    if x.ndim == 4 and x.shape[1] == x.shape[2] >= 8 and x.shape[3] in (1, 3, 4):
-        message = f"shape {x.shape} looks like channels last; use x.transpose(0, 3, 1, 2)"
-        raise DataError(f"{path}: {name}: {message}")
     if x.ndim == 3:
         x = x[:, None]
     if x.dtype == np.uint8:

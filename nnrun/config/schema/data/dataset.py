@@ -13,13 +13,17 @@ from nnrun.config.schema.base.fields import Flag, Integer, OneOf, Rows, Text
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.data.columns import ColumnsConfig, Missing, rule_of
+from nnrun.config.schema.data.images import ImagesConfig
+from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
 
+_SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
 UNKNOWN = ("error", "ignore", "most_frequent")
@@ -44,6 +48,11 @@ class SourceConfig(Block):
     """A .csv or .npz file; for sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
     """What the columns of a CSV file are."""
+    images: ImagesConfig | None = None
+    """A folder of images, in place of a file."""
+    channels: Annotated[str, OneOf(CHANNELS)] | None = None
+    """Whether images in an npz file have their channels `first` or `last`; by default last where
+    the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
@@ -123,9 +132,11 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
         yield from about_splits(data)
+        yield from about_images(data)
         name, path = data.get("name"), data.get("path")
-        if name is None and path is None and not cls.misspells(data, "name", "path"):
-            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+        if all(data.get(key) is None for key in _SOURCES) and not cls.misspells(data, *_SOURCES):
+            message = "dataset needs 'name' (see `nnrun datasets`), 'path' or 'images'"
+            yield ConfigIssue(message, part="block")
         if isinstance(path, str) and (not path or "\0" in path):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
