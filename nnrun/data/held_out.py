@@ -8,33 +8,46 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.columns.column import Fitted
-from nnrun.data.dataset import Dataset
+from nnrun.characters import escaped
+from nnrun.data.columns.column import Column, Fitted, TrainingRows
+from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns
-from nnrun.data.splits.parts import Split, SplitData, Unseen
-from nnrun.nn.signature import Array
+from nnrun.data.splits.parts import Split, Unseen
+from nnrun.nn.signature import Array, Rng
 
 
-def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """Fit columns to the training rows: the categories that none of them has are removed.
+def with_training_categories(
+    dataset: Dataset, split: Split, rng: Rng | None = None
+) -> tuple[Dataset, Split]:
+    """Fit columns to the training rows: to the categories that these have, and means of the target.
 
-    The set with fewer has the original as `whole`; if nothing changes, the arguments are returned.
+    The new set has the original as `whole`; if nothing changes, the arguments are returned. `rng`
+    draws the folds for means.
+
+    Raises: DatasetProblem if a held-out row has a category that `unknown: error` forbids.
     """
     columns = dataset.columns
     if columns is None or columns.plain:
         return dataset, split
-    fits = [column.fitted(part) for column, part in columns.parts(split.train.x)]
+    rng = rng or np.random.default_rng(0)
+    training = TrainingRows(split.train.y, dataset.classes, lambda: int(rng.integers(2**31)))
+    fits = [column.fitted(part, training) for column, part in columns.parts(split.train.x)]
     if not any(fits):
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
+    unseen = tuple(_unseen(split, columns, fits))
+    _refuse_unknown(every, unseen)
     after = replace(columns, every=tuple(every))
 
-    def converted(x: Array) -> Array:
-        parts = zip(columns.parts(x), fits, strict=True)
-        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
-
-    def part_of(part: SplitData | None) -> Any:
-        return part and replace(part, x=converted(part.x))
+    def converted(x: Array, *, trained: bool = False) -> Array:
+        converted = np.empty((len(x), sum(column.width for column in every)))
+        for (_, part), place, fit in zip(
+            columns.parts(x), after.places.values(), fits, strict=True
+        ):
+            own = fit.training if fit and trained else None
+            found = own if own is not None else fit.convert(part) if fit else part
+            converted[:, place.start : place.stop] = found
+        return converted
 
     narrow = replace(
         dataset,
@@ -43,9 +56,26 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
         feature_names=after.feature_names,
         whole=dataset,
     )
-    parts = {name: part_of(getattr(split, name)) for name in ("train", "validation", "test")}
-    unseen = tuple(_unseen(split, columns, fits))
-    return narrow, replace(split, **parts, unseen=unseen)
+    parts: dict[str, Any] = {
+        name: replace(part, x=converted(part.x)) for name, part in split.held_out.items()
+    }
+    train = replace(split.train, x=converted(split.train.x, trained=True))
+    return narrow, replace(split, train=train, **parts, unseen=unseen)
+
+
+def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
+    forbids = {column.name for column in every if getattr(column, "unknown", "") == "error"}
+    for one in unseen:
+        if one.column in forbids:
+            rows = f"{one.rows} rows" if one.rows > 1 else "a row"
+            verb = "have" if one.rows > 1 else "has"
+            names = ", ".join(f"'{name}'" for name in one.categories[:3])
+            more = ", …" * (len(one.categories) > 3)
+            message = (
+                f"{rows} of the {one.part} split {verb} a category of '{one.column}' that no "
+                f"training row has: {names}{more}; `unknown: ignore` predicts it as none of them"
+            )
+            raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
 
 
 def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:

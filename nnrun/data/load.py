@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
@@ -37,6 +38,20 @@ def read_dataset(config: SourceSettings) -> Dataset:
     return _from_path(config) if config.images is None else read_images(config.images)
 
 
+def categories_of(config: SourceSettings) -> CategorySettings:
+    """The columns of categories that a config names."""
+    columns = config.columns
+    if columns is None:
+        return CategorySettings(unknown=config.unknown)
+    return CategorySettings(
+        columns.categorical,
+        {name: (one.dimensions, one.min_count) for name, one in columns.embedding.items()},
+        columns.target_mean,
+        columns.min_count,
+        config.unknown,
+    )
+
+
 def _built_in(name: str, config: SourceSettings) -> Dataset:
     if name not in DATASETS:
         message = f"there is no data set '{name}'{suggestion(name, DATASETS)}"
@@ -66,7 +81,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         config.columns.target,
         features=config.columns.features,
         drop=config.columns.drop,
-        categorical=config.columns.categorical,
+        categories=categories_of(config),
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),

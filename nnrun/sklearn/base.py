@@ -17,7 +17,6 @@ from sklearn.utils.validation import (
 )
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.frames import raw_rows
 from nnrun.data.layout import Layout
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
@@ -282,7 +281,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _outputs(self, x: Any) -> Array:
         check_is_fitted(self)
         layout = self.model_.layout
-        rows = raw_rows(x, layout) if _has_categories(x, layout) else self._rows(x)
+        rows = x if _has_categories(x, layout) else self._rows(x)
         outputs: Array = self.model_.outputs(rows)
         return outputs
 

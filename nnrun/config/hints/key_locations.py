@@ -8,7 +8,8 @@ from functools import cache
 
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.from_signature import NamedBlock
-from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.data.columns import ColumnsConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
 from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
 from nnrun.config.schema.experiment import (
     CrossedSeeds,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
+from nnrun.config.scaffold.arrays import array_lines
+from nnrun.config.scaffold.categories import category_lines, is_embedded, too_many, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
@@ -15,9 +17,8 @@ from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.scaffold.written import formats
 from nnrun.config.yaml.dump import flow
-from nnrun.data.dataset import Dataset
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -34,8 +35,7 @@ _REASONS = {
     "date": "a date",
     "undated": "dates and other text",
     "mixed": "numbers and other text",
-    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
-    "text": f"text with more than {MOST_CATEGORIES} different values",
+    "identifier": "a value of its own in most rows: it seems to be an identifier",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
     "number": "blank in so many rows that those to train on may have no value",
@@ -105,7 +105,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
             raise UsageError("--target names a column of a CSV file; in an npz file it is y")
         data = read_npz(path)
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft(aligned(_npz(data, shown)), [guess])
+        return Draft(aligned(array_lines(data, shown)), [guess])
     if path.suffix.lower() != ".csv":
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
@@ -155,6 +155,9 @@ def _described(choice: _Choice) -> Iterator[str]:
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
         yield f"it takes parts of dates: {_clipped(listed)}"
+    vectors = [column.name for column in choice.features if is_embedded(column)]
+    if vectors:
+        yield f"it learns vectors for the categories of {_clipped(vectors)}"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -175,13 +178,12 @@ def _clipped(names: Sequence[str]) -> str:
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features) + len(choice.lagged)
-    width += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
+    inputs = sum(map(width, features)) + len(choice.lagged)
+    inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     rarest = min(labels.values()) if labels else 0
     needed = [target, *choice.split_by]
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
-    size = Size(found.rows - without, width, len(labels), rarest)
+    size = Size(found.rows - without, inputs, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"
@@ -194,10 +196,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield "  columns:"
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
-    if categorical:
-        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
-        yield f"    # Text{codes} with few different values: a feature for each."
-        yield f"    categorical: {flow([column.name for column in categorical])}"
+    yield from category_lines(features, choice.dropped)
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
@@ -225,26 +224,6 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield from settings(size, ordered=choice.by_time is not None)
 
 
-def _npz(data: Dataset, shown: str) -> Iterator[str]:
-    features = 1
-    for side in data.shape:
-        features *= side
-    classes = len(data.classes)
-    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
-    extent = f"{len(data.x)} rows of shape {data.shape}"
-    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
-    yield ""
-    yield "dataset:"
-    yield f"  path: {flow(shown)}\trelative to this file"
-    yield f"  task: {data.task}\ta guess from the type of y"
-    outputs = 1 if classes else data.y.shape[1]
-    if len(data.x) < 2 and data.x_test is None:
-        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
-    yield from settings(
-        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
-    )
-
-
 def _format(found: Survey) -> Iterator[str]:
     if found.separator is not None:
         yield f"  separator: {flow(found.separator)}"
@@ -257,7 +236,8 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
-    return named[0] if named else usable[-1]
+    few = [c for c in usable if c.kind == "number" or c.different <= FEW_CATEGORIES]
+    return named[0] if named else (few or usable)[-1]
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
@@ -279,10 +259,6 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
 
 
-def _width(column: ColumnProfile) -> int:
-    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
-
-
 def _reason(column: ColumnProfile) -> str:
     """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
     odd = {
@@ -290,7 +266,8 @@ def _reason(column: ColumnProfile) -> str:
         "undated": (column.evidence.odd, column.evidence.line),
     }
     text, line = odd.get(column.kind, ("", 0))
-    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
+    why = too_many(column) if column.kind in ("code", "text") else _REASONS[column.kind]
+    return why + (f", such as {text!r} in line {line}" if text else "")
 
 
 def _task(size: Size) -> str:

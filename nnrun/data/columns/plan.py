@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.date import Date
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.settings import LagSettings
@@ -38,27 +41,64 @@ class Written:
         return DateFormat() if example is None else DateFormat.from_example(example)
 
 
+@dataclass(frozen=True)
+class CategorySettings:
+    """The columns of categories, and what becomes of rare and of unknown categories.
+
+    Args:
+        one_hot: columns that are one-hot encoded.
+        embedding: those whose vectors are learned, with the vectors' length and, if it differs, the
+            column's own `min_count`.
+        target_mean: those that become means of the target.
+        min_count: training rows that a category must have.
+        unknown: `error`, `ignore` or `most_frequent`.
+    """
+
+    one_hot: Sequence[str] = ()
+    embedding: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    target_mean: Sequence[str] = ()
+    min_count: int = 1
+    unknown: str = "ignore"
+
+    @property
+    def keys(self) -> dict[str, Sequence[str]]:
+        """The columns by the key of the config that names them."""
+        return {
+            "categorical": self.one_hot,
+            "embedding": [*self.embedding],
+            "target_mean": self.target_mean,
+        }
+
+
 def planned(
     names: Sequence[str],
     rules: Mapping[str, str],
-    categorical: Collection[str] = (),
-    dates: Mapping[str, Sequence[str]] | None = None,
-    written: Written | None = None,
+    categories: CategorySettings,
+    dates: Mapping[str, Sequence[str]],
+    written: Written,
 ) -> Iterator[Column]:
     """The columns to read, in the order of their features.
 
     Args:
         names: of the columns of the file to predict from.
         rules: of each, for missing values: `error`, `drop_rows`, or a statistic.
-        categorical: those that are one-hot encoded.
+        categories: those that hold categories.
         dates: the parts of those that are dates.
         written: how columns are written.
     """
-    dates, written = dates or {}, written or Written()
+    one_hot, means = set(categories.one_hot), set(categories.target_mean)
     for name in names:
         statistic = "" if rules[name] in ("error", "drop_rows") else rules[name]
-        if name in categorical:
-            yield OneHot(name, fills=bool(statistic))
+        given: dict[str, Any] = {"unknown": categories.unknown, "fills": bool(statistic)}
+        given["min_count"] = categories.min_count
+        if name in one_hot:
+            yield OneHot(name, **given)
+        elif name in means:
+            yield TargetMean(name, **given)
+        elif name in categories.embedding:
+            dimensions, own = categories.embedding[name]
+            given["min_count"] = own or categories.min_count
+            yield Embedding(name, **given, dimensions=dimensions)
         elif name in dates:
             yield Date(name, tuple(dates[name]), statistic, written.dates(name))
         else:

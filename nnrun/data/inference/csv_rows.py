@@ -14,7 +14,7 @@ from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
@@ -62,6 +62,7 @@ class CsvRows:
         check_named(f"{path}:1", carried, header)
         used = {*uses, *layout.target_names, *carried}
         self.ignored = tuple(name for name in header if name not in used)
+        self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]
@@ -77,7 +78,7 @@ class CsvRows:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)
 
     def _all(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path), ""
+        problems, end = Problems(self.path, self.unseen), ""
         lines = self.table.rows()
         while not end:
             batch = Batch(self, problems)
@@ -106,7 +107,7 @@ class CsvRows:
                 else:
                     good.append((line, cells))
             if good and (not part or len(good) == rows):
-                batch = Batch(self, Problems(self.path))
+                batch = Batch(self, Problems(self.path, self.unseen))
                 batch.read(good)
                 yield batch.encoded()
                 good = []

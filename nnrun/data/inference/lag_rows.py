@@ -45,7 +45,7 @@ class LagRows(CsvRows):
         return {**self._history(Problems(self.path)).names, **super()._uses()}
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path), ""
+        problems, end = Problems(self.path, self.unseen), ""
         history, batch = self._history(problems), Batch(self, problems)
         try:
             with disk_errors(self.path):

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
@@ -31,14 +32,16 @@ class Rows(Protocol):
     """New rows of one source.
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
-    carried through. `bad` has the rows that were put aside. `added` names columns that batches
-    carry before those asked for; `unpredicted` is the number of rows that are in no batch.
+    carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
+    that training has not seen, in the batches so far. `added` names columns that batches carry
+    before those asked for; `unpredicted` is the number of rows that are in no batch.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
     added: tuple[str, ...]
     unpredicted: int
+    unseen: dict[str, UnseenCategories]
 
     @property
     def bad(self) -> BadRows: ...

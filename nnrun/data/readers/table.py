@@ -15,7 +15,7 @@ from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.columns.column import Cells, Column
-from nnrun.data.columns.plan import Written, planned, planned_lags
+from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
@@ -28,6 +28,7 @@ from nnrun.data.readers.header import (
     choose_features,
 )
 from nnrun.data.readers.history import History, with_lags
+from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.times import TimeColumn
 from nnrun.data.settings import LagSettings
@@ -40,7 +41,7 @@ def read_csv(
     *,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    categories: CategorySettings | None = None,
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
@@ -60,7 +61,7 @@ def read_csv(
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
-        categorical: feature columns that hold categories; each is one-hot encoded.
+        categories: feature columns that hold categories; by default none.
         task: may be left out if the target is text, which means classification.
         missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
@@ -79,15 +80,15 @@ def read_csv(
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
     """
-    by_column, written = missing_by_column or {}, Written(decimal, formats or {})
-    dates, lags = dates or {}, lags or {}
+    by_column, categories = missing_by_column or {}, categories or CategorySettings()
+    written, dates, lags = Written(decimal, formats or {}), dates or {}, lags or {}
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file, separator)
         check_separator(table, target)
         check_columns_in_time(table.header, written.examples, dates, lags)
         names = choose_features(
-            table.header, target, features, drop, categorical, split_column, weight, dates, lags
+            table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
         )
         check_missing_rules(by_column, table.header)
         splitting = [] if split_column is None else [split_column]
@@ -95,7 +96,7 @@ def read_csv(
         used = (*names, target, *splitting, *weighing)
         rules = {name: by_column.get(name, missing) for name in used}
         problems = Problems(path)
-        columns = [*planned(names, rules, set(categorical), dates, written)]
+        columns = [*planned(names, rules, categories, dates, written)]
         earlier = [*planned_lags(lags, split_column or "", written)]
         cells = [column.reader(problems, decimal, training=True) for column in columns]
         goal: LabelCells | NumberCells = LabelCells(
@@ -121,6 +122,7 @@ def read_csv(
         history = History(earlier, problems, decimal, read=used)
         every = [*cells, goal, *split, *weights]
         left_out = _fill(table, every, problems, leaving, history)
+    refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
     layout = Columns((*learned, *earlier), separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)

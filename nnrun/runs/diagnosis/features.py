@@ -23,17 +23,17 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
     Both the largest values and the root mean squares must differ, so that a rare 1 among zeros, or
     an outlier, does not count.
     """
-    x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
+    names, x = case.numbers
     sizes = root_mean_square(x)
-    if case.features and sizes.any():
+    if names and sizes.any():
         reach = np.abs(x).max(axis=0).astype(np.float64)
         there = np.where(sizes > 0, reach, np.inf)
         large, small = int(reach.argmax()), int(there.argmin())
         factor = min(float(reach[large] / reach[small]), _LARGEST)
         if factor >= FACTOR and sizes[large] >= FACTOR * sizes[small]:
             text = (
-                f"features differ in scale: {case.features[large]} reaches {reach[large]:.3g} and "
-                f"{case.features[small]} {reach[small]:.3g}, a factor of {rounded(factor)}; "
+                f"features differ in scale: {names[large]} reaches {reach[large]:.3g} and "
+                f"{names[small]} {reach[small]:.3g}, a factor of {rounded(factor)}; "
                 "try dataset.features=standard"
             )
             return Diagnostic("feature_scale", text, log10(factor))
