@@ -15,7 +15,7 @@ from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_o
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.split import Proposal, proposals
-from nnrun.config.scaffold.written import formats
+from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
@@ -67,6 +67,12 @@ class _Choice:
         """The column of times that rows are split by, if it is sure."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
         return next(sure, None)
+
+    @property
+    def written(self) -> list[ColumnProfile]:
+        """The columns that are read as numbers or dates."""
+        target = [] if self.labels else [self.target]
+        return [*dict.fromkeys([*self.features, *self.dates, *self.split_by, *target])]
 
     @property
     def lagged(self) -> list[int]:
@@ -158,6 +164,8 @@ def _described(choice: _Choice) -> Iterator[str]:
     vectors = [column.name for column in choice.features if is_embedded(column)]
     if vectors:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
+    if guesses := guessed([*choice.written]):
+        yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -205,8 +213,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
             yield f"    # weight: {flow(column.name)}\t{why}"
-    written = [*features, *choice.dates, *choice.split_by, *([] if labels else [target])]
-    yield from formats([c for c in found.columns if c in written], found.decimal)
+    yield from formats([c for c in found.columns if c in choice.written], found.decimal)
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
