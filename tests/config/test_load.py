@@ -79,6 +79,7 @@ dataset:
   channels: null
   task: null
   missing: error
+  unknown: ignore
   separator: null
   decimal: "."
   test_size: null

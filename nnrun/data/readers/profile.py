@@ -10,6 +10,7 @@ from typing import Literal
 from nnrun.data.cells.cell_errors import (
     MISSING_LABELS,
     MISSING_NUMBERS,
+    is_amount,
     is_date,
     is_decimal_comma,
 )
@@ -125,8 +126,8 @@ class ColumnProfile:
             return "constant"
         if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
             return "category"
-        present = self.rows - self.missing
-        return "identifier" if names_rows(self.different, present, FEW_CATEGORIES) else many
+        one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
+        return "identifier" if one_each and not is_amount(self.odd) else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:
