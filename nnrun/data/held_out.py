@@ -40,7 +40,8 @@ def with_training_categories(
     after = replace(columns, every=tuple(every))
 
     def converted(x: Array, *, trained: bool = False) -> Array:
-        converted = np.empty((len(x), sum(column.width for column in every)))
+        # By columns, as NumPy's `x[:, kept]` is: sums over rows have their bits.
+        converted = np.empty((len(x), sum(column.width for column in every)), order="F")
         for (_, part), place, fit in zip(
             columns.parts(x), after.places.values(), fits, strict=True
         ):

@@ -303,7 +303,7 @@ def test_categories_that_training_has_not_seen_are_counted(folder, nnrun):
     assert (0, 7) == (done.exit_code, len(done.stdout.splitlines()))
     expected = (
         "colour: 5 cells have a category that training has not seen ('pink', 'mauve', 'grey', …), "
-        "predicted as none of the known ones\n"
+        "predicted as none of the categories\n"
     )
     assert expected in done.stderr
     write("bad.csv", "size,colour\nx,pink\n1,pink\n2,red\n")

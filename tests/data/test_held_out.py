@@ -43,6 +43,8 @@ def test_categories_are_those_of_training_rows(divided):
     assert ((5,), (6, 5)) == (narrow.layout.shape, narrow.x.shape)
     assert [[1, 1, 0, 1, 0], [2, 0, 1, 0, 1]] == split.train.x.tolist()
     assert data is narrow.whole
+    # Sums over the rows have the bits that they had in the first version.
+    assert split.train.x.flags.f_contiguous
 
 
 def test_other_categories_are_none_of_them(divided):

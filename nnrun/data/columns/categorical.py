@@ -17,6 +17,8 @@ from nnrun.data.columns.column import Column, text_of
 from nnrun.data.labels import canonical, number
 from nnrun.nn.signature import Array
 
+NONE = "none of the categories"
+"""What a category that training has not seen is, unless rare ones were put together."""
 OTHERS = "(other)"
 """The name of all categories that are rare or not known."""
 
@@ -60,7 +62,7 @@ class Categorical(Column):
         """What a category that training has not seen is predicted as."""
         if self.frequent is not None:
             return f"the most frequent one, '{self.frequent or '(missing)'}'"
-        return "a rare one" if self.rare else "none of the known ones"
+        return "a rare one" if self.rare else NONE
 
     @property
     def otherwise(self) -> int | None:
