@@ -50,16 +50,19 @@ class CsvRows:
         self.path = path
         self.layout = layout
         self.with_target = with_target
-        self.table = CsvFile(path, file, layout.columns.separator, keep_text=aside is not None)
-        header, features = self.table.header, layout.columns.features
+        features, targets = layout.columns.features, layout.target_names
+        needed = {*features, *carried, *(targets if with_target else ())}
+        separator, keeps = layout.columns.separator, aside is not None
+        self.table = CsvFile(path, file, separator, keep_text=keeps, needed=needed)
+        header = self.table.header
         missing = {name: "" for name in features if name not in header}
         if with_target:
-            missing |= {n: ", the target" for n in layout.target_names if n not in header}
+            missing |= {n: ", the target" for n in targets if n not in header}
         if missing:
             raise DataError("\n".join(_missing(path, missing, header)))
         check_named(f"{path}:1", carried, header)
-        used = {*features, *layout.target_names, *carried}
-        self.ignored = tuple(name for name in header if name not in used)
+        named = (name or f"column {position}" for position, name in enumerate(header, 1))
+        self.ignored = tuple(name for name in named if name not in {*needed, *targets})
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]
