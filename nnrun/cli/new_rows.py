@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sinks import format_of, held_sink, opened_sink
+from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
 from nnrun.data.inference.new_rows import Rows, open_rows
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.errors import UsageError
@@ -49,29 +51,32 @@ class Request:
     results: Path
 
 
-def predict_new_rows(output: Output, run: str, rows: Path, request: Request) -> None:
+def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: Request) -> None:
     """Write the predictions, and say what was ignored or put aside."""
-    _check_files(run, rows, request)
-    model = load_selected(run, request.results, output, request.by, rows, score=request.score)
+    _check_files(run, inputs, request)
+    model = load_selected(run, request.results, output, request.by, inputs[0], score=request.score)
     decision = decided(model, request.threshold, output)
     keeper = score_of(model.task) if request.score else None
     in_json = output.json and request.file is None
     with ExitStack() as stack:
         stack.enter_context(Interruption(before="the predictions were complete"))
-        source = _opened(rows, model, request, stack)
+        source = _opened(inputs, model, request, stack)
         if source.ignored:
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
-        check_carried(request.ids, output_names(model, kind))
+        asked = (FILE,) if isinstance(source, ImageRows) else request.ids
+        check_carried(asked, (*output_names(model, kind), *source.added))
+        carried = (*source.added, *asked)
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
-        with WRITERS[kind](model, sink, request.ids) as writer:
+        with WRITERS[kind](model, sink, carried) as writer:
             count = predict_rows(model, source, writer, keeper)
         metrics = None if keeper is None else keeper.metrics()
         data = {
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
+            "unpredicted": source.unpredicted,
             "output": None if request.file is None else str(request.file),
             **decision,
             "score": metrics,
@@ -81,14 +86,18 @@ def predict_new_rows(output: Output, run: str, rows: Path, request: Request) -> 
             output.data(data, ("predictions", sink))
     output.data(data)
     _note_skipped(output, source.bad, count, request)
+    if source.unpredicted:
+        rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
+        output.note(f"{rows_left} not predicted: too few known values in the rows before them")
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:
         output.show(score_table(metrics), to_stderr=request.file is None)
 
 
-def _check_files(run: str, rows: Path, request: Request) -> None:
+def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
     """Raise a UsageError if files cannot be read or written, or are the same."""
+    rows = inputs[0]
     if Path(run).is_file() and not rows.exists():
         raise UsageError(
             f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
@@ -101,8 +110,13 @@ def _check_files(run: str, rows: Path, request: Request) -> None:
             raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
 
 
-def _opened(rows: Path, model: Model, request: Request, stack: ExitStack) -> Rows:
-    aside = None
+def _opened(inputs: Sequence[Path], model: Model, request: Request, stack: ExitStack) -> Rows:
+    if are_images(inputs):
+        for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
+            if given:
+                raise UsageError(f"{option} is for the rows of a table; images have their files")
+        return ImageRows(inputs, model.layout, with_target=request.score)
+    (rows,), aside = inputs, None
     if request.skip_bad is not None:
         aside = stack.enter_context(written_whole(request.skip_bad))
     opened = open_rows(

@@ -15,7 +15,7 @@ _STDOUT = "-"
 
 @click.command("predict")
 @options.run_argument()
-@click.argument("rows", metavar="[INPUT]", type=click.Path(path_type=Path), required=False)
+@click.argument("inputs", metavar="[INPUT]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "-o",
     "--output",
@@ -37,6 +37,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
+@options.data_option
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(
@@ -59,7 +60,7 @@ def command(
     output: Output,
     /,
     run: str,
-    rows: Path | None,
+    inputs: tuple[Path, ...],
     file: Path | None,
     ids: tuple[str, ...],
     skip_bad: Path | None,
@@ -74,12 +75,13 @@ def command(
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
     latest.
     INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
-    or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
-    `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
-    into FILE once all rows are predicted: if one is wrong, nothing is written. With --skip-bad,
-    wrong rows go into a file of their own, which can be mended and predicted, too. --id has columns
-    of the input in front of the predictions. With --json and without -o, stdout is a JSON document
-    whose `predictions` are objects, one for each row.
+    or - for either from stdin. Of a run on images, INPUT is any number of images and folders of
+    them, and a column `file` has their paths. Predictions are a column `prediction` and, for
+    classes, a column `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`.
+    They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.
+    With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
+    --id puts columns of the input in front of the predictions. With --json and without -o, stdout
+    is a JSON document whose `predictions` are objects, one for each row.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
     with `decide` in its config, the positive one is predicted from a probability on: the class that
@@ -92,6 +94,7 @@ def command(
     \b
     nnrun predict boston_arch2 new_houses.csv
     nnrun predict digits_cnn/s42 images.npz -o digits.npz
+    nnrun predict cats tom.png new/
     nnrun predict latest houses.csv --score -o prices.csv
     nnrun predict latest sales.csv --id customer --id date --skip-bad bad.csv -o sales.out.csv
     nnrun predict boston_arch2 --out-of-fold --score -o tested.csv
@@ -99,12 +102,12 @@ def command(
     if file is not None and str(file) == _STDOUT:
         file = None
     request = Request(file, (*dict.fromkeys(ids),), skip_bad, by, score, threshold, results)
-    if rows is not None and not out_of_fold:
-        predict_new_rows(output, run, rows, request)
+    if inputs and not out_of_fold:
+        predict_new_rows(output, run, inputs, request)
         return
     if not out_of_fold:
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
-    if rows is not None:
+    if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
     if skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
@@ -31,7 +32,9 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 
 def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
-    return _built_in(config.name, config) if config.name is not None else _from_path(config)
+    if config.name is not None:
+        return _built_in(config.name, config)
+    return _from_path(config) if config.images is None else read_images(config.images)
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
@@ -51,7 +54,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
     if path.suffix.lower() == ".npz":
-        dataset = read_npz(path, task=config.task)
+        dataset = read_npz(path, task=config.task, channels=config.channel_axis)
         return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
     if path.suffix.lower() != ".csv":
         raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])
@@ -72,6 +75,9 @@ def _from_path(config: SourceSettings) -> Dataset:
         split_by=config.split.by,
         split_column=config.split.column,
         weight=config.columns.weight,
+        formats=config.columns.formats,
+        dates=config.dates,
+        lags=config.lags,
     )
 
 

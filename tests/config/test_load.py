@@ -75,10 +75,14 @@ dataset:
   name: boston
   path: null
   columns: null
+  images: null
+  channel_axis: null
   task: null
   missing: error
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null
@@ -111,6 +115,7 @@ training:
   evaluate_every: null
   early_stopping: null
   class_weight: null
+  augment: null
   clip_norm: null
   dtype: float64
   engine: auto

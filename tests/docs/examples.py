@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "nnrun" / "docs"
@@ -59,8 +60,20 @@ def write_files() -> None:
     rooms = (f"{40 + n % 13},{n % 7},{1 + n % 4},{2 * (n % 13) + n % 3}" for n in range(60))
     houses = ["size,agent,visits,price", *rooms]
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
+    flats = (
+        f"{1 + n % 28}.{1 + n % 12}.2024;{30 + n % 50} m²;1.{n % 50 * 17 + 100:03},50 €"
+        for n in range(60)
+    )
+    Path("flats.csv").write_text("\n".join(["let;size;rent", *flats]), encoding="utf-8")
+    for code in blocks(read(PLACES["series"]), "python"):
+        exec(code, {})  # it writes the series that the page is about
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
     np.savez("tumours.npz", x=np.zeros((3, 30)))
+    for number in range(16):
+        file = Path("cats", ("tabby", "tiger")[number % 2], f"{number}.png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(256, size=(12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(file)
     Path("configs").mkdir()
     for name in ("iris_softmax", "digits_cnn"):
         text = read(ROOT / "configs" / f"{name}.yaml")
