@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.equal_rows import equal_rows
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.errors import DataError, first_of
 
@@ -58,7 +59,8 @@ class Dataset:
     If this set has only the categories of training rows, `whole` is the set with all of them; x is
     that of the set in both. `split_values` (rows,) are what the config splits by: a number for each
     group, or times as numbers or datetime64. `weights` (rows,), if rows have any, are at least 0;
-    sets with test rows of their own have none.
+    sets with test rows of their own have none. `target_form` is how a file writes the numbers to
+    predict, if not plainly.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Dataset:
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
     weights: npt.NDArray[np.float64] | None = None
+    target_form: NumberFormat | None = None
     files: tuple[str, ...] = ()
 
     @cached_property
@@ -124,6 +127,7 @@ class Dataset:
             text_labels=self.text_labels,
             bool_labels=self.bool_labels,
             target_names=self.target_names,
+            target_form=self.target_form,
             from_images=bool(self.files),
         )
 

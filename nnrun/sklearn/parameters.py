@@ -40,6 +40,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "sampling": estimator.sampling,
         "clip_norm": estimator.clip_norm,
         "class_weight": _class_weight(estimator),
+        "augment": estimator.augment,
         "dtype": estimator.dtype,
         "engine": estimator.engine,
         "evaluate_rows": "all",

@@ -45,6 +45,8 @@ class NpzRows:
 
     kind: Literal["csv", "npz"] = "npz"
     ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(
         self,

@@ -118,6 +118,12 @@ def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: A
     return float(value) if larger_is_better(metric) else -float(value)
 
 
+def can_be_set(model: Model, column: str) -> bool:
+    """Whether a column can have one value in all rows; dates and earlier values cannot."""
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    return column not in kinds or kinds[column].choices() != {}
+
+
 def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
     """The partial dependence on a column, over the first rows of a split.
 
