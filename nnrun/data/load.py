@@ -75,6 +75,9 @@ def _from_path(config: SourceSettings) -> Dataset:
         split_by=config.split.by,
         split_column=config.split.column,
         weight=config.columns.weight,
+        formats=config.columns.formats,
+        dates=config.dates,
+        lags=config.lags,
     )
 
 

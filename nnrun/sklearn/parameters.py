@@ -43,6 +43,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "augment": estimator.augment,
         "dtype": estimator.dtype,
         "engine": estimator.engine,
+        "evaluate_rows": "all",
     }
     if estimator.early_stopping:
         held_out = _held_out(rows, estimator.validation_fraction)
@@ -147,7 +148,9 @@ def _by_label(weights: Any, model: Model) -> Any:
 
 
 _TRAINING = [
-    name for name in TrainingConfig.model_fields if name not in ("early_stopping", "evaluate_every")
+    name
+    for name in TrainingConfig.model_fields
+    if name not in ("early_stopping", "evaluate_every", "evaluate_rows")
 ]
 
 

@@ -81,6 +81,8 @@ dataset:
   missing: error
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null

@@ -37,6 +37,8 @@ class ImageRows:
 
     kind: Literal["csv", "npz"] = "csv"
     ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(self, inputs: Sequence[Path], layout: Layout, *, with_target: bool) -> None:
         if not layout.from_images:
