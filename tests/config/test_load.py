@@ -76,12 +76,14 @@ dataset:
   path: null
   columns: null
   images: null
-  channels: null
+  channel_axis: null
   task: null
   missing: error
   unknown: ignore
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null

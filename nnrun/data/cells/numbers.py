@@ -8,8 +8,14 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import MISSING_NUMBERS, Mistake, about_number
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_format,
+    about_number,
+)
 from nnrun.data.cells.problems import Problems
+from nnrun.data.formats.numbers import NumberFormat
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
 
@@ -18,7 +24,7 @@ class NumberCells:
     """A column of finite numbers.
 
     The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
-    are allowed; they become NaN, to be filled in later.
+    are allowed; they become NaN, to be filled in later. With a format, numbers are written so.
     """
 
     def __init__(
@@ -29,9 +35,10 @@ class NumberCells:
         *,
         fills: bool = False,
         decimal: str = ".",
+        form: NumberFormat | None = None,
     ) -> None:
         self.name, self.problems, self.role = name, problems, role
-        self.fills, self.decimal = fills, decimal
+        self.fills, self.decimal, self.form = fills, decimal, form
         self.values = array("d")
 
     def is_missing(self, text: str) -> bool:
@@ -41,12 +48,19 @@ class NumberCells:
     def add(self, text: str, line: int) -> None:
         value = self._number(text)
         if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
-            mistake = about_number(text.strip(), self.role, self.decimal)
-            self.problems.add(line, self.name, mistake)
+            self.problems.add(line, self.name, self._mistake(text.strip()))
         self.values.append(value)
+
+    def _mistake(self, text: str) -> Mistake:
+        if self.form is None or self.is_missing(text):
+            return about_number(text, self.role, self.decimal)
+        return about_format(text, self.form.example())
 
     def _number(self, text: str) -> float:
         """The number, or NaN if it is not one."""
+        if self.form is not None:
+            value = self.form.read(text)
+            return math.nan if value is None else value
         if "_" in text or (self.decimal == "," and "." in text):
             return math.nan
         try:

@@ -123,7 +123,10 @@ class Column(ABC):
         return None
 
     def choices(self) -> list[tuple[str, Array]] | None:
-        """The name and the features (width,) of each value; None if values are numbers."""
+        """The name and the features (width,) of each value; None if values are numbers.
+
+        Empty if they are neither, as for dates.
+        """
         return None
 
     def example(self) -> Array:

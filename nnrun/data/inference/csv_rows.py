@@ -15,13 +15,15 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
 from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.table import fill, joined, readers
+from nnrun.data.readers.table import fill, joined
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
@@ -36,6 +38,8 @@ class CsvRows:
     """
 
     kind: Literal["csv", "npz"] = "csv"
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(
         self,
@@ -50,20 +54,28 @@ class CsvRows:
         self.path = path
         self.layout = layout
         self.with_target = with_target
-        self.table = CsvFile(path, file, layout.columns.separator, keep_text=aside is not None)
-        header, features = self.table.header, layout.columns.features
-        missing = {name: "" for name in features if name not in header}
-        if with_target:
-            missing |= {n: ", the target" for n in layout.target_names if n not in header}
-        if missing:
+        self.columns = [column for column in layout.columns if column.kind != Lag.kind]
+        uses = self._uses()
+        needed, separator = {*uses, *carried}, layout.columns.separator
+        self.table = CsvFile(path, file, separator, keep_text=aside is not None, needed=needed)
+        header = self.table.header
+        if missing := {name: use for name, use in uses.items() if name not in header}:
             raise DataError("\n".join(_missing(path, missing, header)))
         check_named(f"{path}:1", carried, header)
-        used = {*features, *layout.target_names, *carried}
-        self.ignored = tuple(name for name in header if name not in used)
+        used = {*needed, *layout.target_names}
+        named = (name or f"column {position}" for position, name in enumerate(header, 1))
+        self.ignored = tuple(name for name in named if name not in used)
         self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]
+
+    def _uses(self) -> dict[str, str]:
+        """The columns that are read, each with what it is for; features need no words."""
+        found = dict.fromkeys((column.source for column in self.columns), "")
+        if self.with_target:
+            found |= dict.fromkeys(self.layout.target_names, ", the target")
+        return found
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)
@@ -72,7 +84,7 @@ class CsvRows:
         problems, end = Problems(self.path, self.unseen), ""
         lines = self.table.rows()
         while not end:
-            batch = _Batch(self, problems)
+            batch = Batch(self, problems)
             try:
                 with disk_errors(self.path):
                     batch.read(islice(lines, rows))
@@ -98,7 +110,7 @@ class CsvRows:
                 else:
                     good.append((line, cells))
             if good and (not part or len(good) == rows):
-                batch = _Batch(self, Problems(self.path, self.unseen))
+                batch = Batch(self, Problems(self.path, self.unseen))
                 batch.read(good)
                 yield batch.encoded()
                 good = []
@@ -112,7 +124,7 @@ class CsvRows:
             if isinstance(fault, str):
                 self.bad.add(line, "", Mistake(fault, fault))
         sound = ((line, cells) for line, cells, _ in rows if not isinstance(cells, str))
-        _Batch(self, self.bad).read(sound)
+        Batch(self, self.bad).read(sound)
         return self.bad.take()
 
     def targets(self, problems: Problems) -> list[NumberCells | LabelCells]:
@@ -133,25 +145,27 @@ class CsvRows:
                     what="classes",
                 )
             ]
-        return [NumberCells(name, problems, "input", decimal=decimal) for name in names]
+        form = self.layout.target_form
+        return [NumberCells(name, problems, "input", decimal=decimal, form=form) for name in names]
 
 
-class _Batch:
+class Batch:
     """Rows while they are read."""
 
     def __init__(self, source: CsvRows, problems: Problems) -> None:
         self.source = source
         self.problems = problems
-        self.features = readers(source.layout.columns, problems)
+        decimal = source.layout.columns.decimal
+        self.features = [column.reader(problems, decimal) for column in source.columns]
         self.targets = source.targets(problems)
         self.carried: list[list[str]] = [[] for _ in source.carried]
         self.count = 0
 
-    def read(self, rows: Iterable[NumberedRow]) -> None:
+    def read(self, rows: Iterable[NumberedRow], history: History | None = None) -> None:
         """Read rows; it can be done once."""
         rows = self._noting(rows) if self.carried else rows
         header, columns = self.source.table.header, [*self.features, *self.targets]
-        self.count, _ = fill(rows, header, columns, self.problems)
+        self.count, _ = fill(rows, header, columns, self.problems, history=history)
 
     def _noting(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
         width = len(self.source.table.header)
@@ -164,9 +178,10 @@ class _Batch:
     def encoded(self) -> RowBatch:
         """The rows, if there are no mistakes."""
         source = self.source
-        x = joined(source.layout.columns.every, self.features, self.count, source.path)
+        x = joined(source.columns, self.features, self.count, source.path)
         carried = tuple(texts(cells) for cells in self.carried)
-        return RowBatch(x.reshape(-1, *source.layout.shape), self._y(), carried)
+        shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
+        return RowBatch(x.reshape(-1, *shape), self._y(), carried)
 
     def _y(self) -> npt.NDArray[Any] | None:
         targets = self.targets

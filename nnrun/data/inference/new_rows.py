@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 from nnrun.data.cells.problems import UnseenCategories
+from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
+from nnrun.data.inference.lag_rows import LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
@@ -31,12 +33,15 @@ class Rows(Protocol):
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
     carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
-    that training has not seen, in the batches so far.
+    that training has not seen, in the batches so far. `added` names columns that batches
+    carry before those asked for; `unpredicted` is the number of rows that are in no batch.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
     unseen: dict[str, UnseenCategories]
+    added: tuple[str, ...]
+    unpredicted: int
 
     @property
     def bad(self) -> BadRows: ...
@@ -91,7 +96,8 @@ def _rows(
     path: Path, file: io.BufferedReader, stack: ExitStack, layout: Layout, **options: Any
 ) -> Rows:
     if not file.peek(len(_ZIP)).startswith(_ZIP):
-        return CsvRows(path, file, layout, **options)
+        lagged = any(column.kind == Lag.kind for column in layout.columns)
+        return (LagRows if lagged else CsvRows)(path, file, layout, **options)
     archive: Any = file
     if not file.seekable():  # a pipe; but the directory of an archive is at its end
         archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does

@@ -15,16 +15,23 @@ from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.columns.column import Cells, Column
-from nnrun.data.columns.plan import CategorySettings, planned
+from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
+from nnrun.data.readers.header import (
+    check_columns_in_time,
+    check_missing_rules,
+    check_separator,
+    choose_features,
+)
+from nnrun.data.readers.history import History, with_lags
 from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.times import TimeColumn
+from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
 
 
@@ -43,6 +50,9 @@ def read_csv(
     split_by: str = "random",
     split_column: str | None = None,
     weight: str | None = None,
+    formats: Mapping[str, str] | None = None,
+    dates: Mapping[str, Sequence[str]] | None = None,
+    lags: Mapping[str, LagSettings] | None = None,
 ) -> Dataset:
     """A CSV file with a header row as a data set.
 
@@ -62,17 +72,23 @@ def read_csv(
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
         weight: the column of the rows' weights, if there is one.
+        formats: an example of a number or date for each column that is written in a way of its own.
+        dates: for columns of dates, the parts that are features.
+        lags: for columns of numbers, how many rows earlier they are features, in the order of time;
+            rows without that many before them are left out.
 
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
     """
-    by_column, categories = missing_by_column or {}, categories or CategorySettings()
+    by_column, written = missing_by_column or {}, Written(decimal, formats or {})
+    dates, lags, categories = dates or {}, lags or {}, categories or CategorySettings()
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file, separator)
         check_separator(table, target)
+        check_columns_in_time(table.header, written.examples, dates, lags)
         names = choose_features(
-            table.header, target, features, drop, categories.keys, split_column, weight
+            table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
         )
         check_missing_rules(by_column, table.header)
         splitting = [] if split_column is None else [split_column]
@@ -80,31 +96,42 @@ def read_csv(
         used = (*names, target, *splitting, *weighing)
         rules = {name: by_column.get(name, missing) for name in used}
         problems = Problems(path)
-        columns = [*planned(names, rules, categories)]
+        columns = [*planned(names, rules, categories, dates, written)]
+        earlier = [*planned_lags(lags, split_column or "", written)]
         cells = [column.reader(problems, decimal, training=True) for column in columns]
         goal: LabelCells | NumberCells = LabelCells(
             target, problems, role="target", decimal=decimal
         )
-        if task == "regression":
-            goal = NumberCells(target, problems, "target", decimal=decimal)
+        form = written.numbers(target)
+        if task == "regression" or (task is None and form is not None):
+            goal = NumberCells(target, problems, "target", decimal=decimal, form=form)
+        elif form is not None:
+            message = "the target holds classes, which are text as the file writes them"
+            raise DatasetProblem([(("dataset", "columns", "formats", target), message)])
         split: list[LabelCells | TimeColumn] = [
-            TimeColumn(name, problems, decimal)
+            TimeColumn(name, problems, decimal, written.dates(name))
             if split_by == "time"
             else LabelCells(name, problems, role="split", decimal=decimal)
             for name in splitting
         ]
-        weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
+        weights = [
+            WeightCells(name, problems, "weight", decimal=decimal, form=written.numbers(name))
+            for name in weighing
+        ]
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
+        history = History(earlier, problems, decimal, read=used)
+        every = [*cells, goal, *split, *weights]
+        left_out = _fill(table, every, problems, leaving, history)
     refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
-    layout = Columns(tuple(learned), separator, decimal)
+    layout = Columns((*learned, *earlier), separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)
-    return replace(
+    dataset = replace(
         dataset,
         split_values=split[0].positions() if split else None,
         weights=weights[0].features()[:, 0] if weights else None,
     )
+    return with_lags(dataset, history) if earlier else dataset
 
 
 def _dataset(
@@ -120,7 +147,7 @@ def _dataset(
     return Dataset(
         name=table.path.stem,
         task="classification" if classes else "regression",
-        x=joined(layout.every, cells, len(y), table.path),
+        x=joined(layout.every[: len(cells)], cells, len(y), table.path),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,
@@ -129,6 +156,7 @@ def _dataset(
         description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
         dropped=tuple(left_out),
+        target_form=goal.form if isinstance(goal, NumberCells) else None,
     )
 
 
@@ -138,10 +166,12 @@ def fill(
     columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str] = (),
+    history: History | None = None,
 ) -> tuple[int, list[int]]:
     """Read numbered rows of cells, with the names of the header, into the columns.
 
-    Rows with a missing value in one of the columns named in `leaving` are left out.
+    Rows with a missing value in one of the columns named in `leaving` are left out, but not of the
+    history.
 
     Returns: The number of rows read, and the places of those left out.
     """
@@ -154,7 +184,10 @@ def fill(
             count += 1
             text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
-        elif any(column.is_missing(cells[place]) for place, column in needed):
+            continue
+        if history is not None:
+            history.add(cells, position, count + len(left_out), line)
+        if any(column.is_missing(cells[place]) for place, column in needed):
             left_out.append(count + len(left_out))
         else:
             count += 1
@@ -168,11 +201,12 @@ def _fill(
     columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str],
+    history: History,
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
     rows, left_out, end = 0, list[int](), ""
     try:
-        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
+        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving, history)
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
@@ -201,11 +235,6 @@ def _target(
     classes, y = column.ordered(), column.positions()
     check_classes(classes, len(y), escaped(f"{path}: column {column.name}", kept=""))
     return y, classes
-
-
-def readers(columns: Columns, problems: Problems) -> list[Cells]:
-    """An empty reader for each column, for new rows of a file."""
-    return [column.reader(problems, columns.decimal) for column in columns]
 
 
 def joined(

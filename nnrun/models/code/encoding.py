@@ -8,6 +8,8 @@ from typing import Any
 
 from nnrun.data.columns.categorical import Categorical
 from nnrun.data.columns.column import Column
+from nnrun.data.columns.date import Date
+from nnrun.data.columns.date_parts import CYCLIC, PERIODS
 from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
@@ -72,6 +74,10 @@ def _cell(column: Column, name: str, columns: Columns) -> Cell:
 
 
 def _number(column: Number, name: str, decimal: str) -> Cell:
+    if column.form is not None:
+        form, fills = column.form, ", fills=True" * bool(column.imputed)
+        signs = (form.pattern, form.thousands, form.decimal, form.before, form.after)
+        return Cell(f"amount(row, {name}, AMOUNTS[{column.name!r}]{fills})", {"AMOUNTS": signs})
     options = [f"decimal={decimal!r}"] if decimal != "." else []
     options += ["fills=True"] if column.imputed else []
     return Cell(f"number({', '.join(['row', name, *options])})")
@@ -107,9 +113,19 @@ def _target_mean(column: TargetMean, name: str, decimal: str) -> Cell:
     return _category(column, name, decimal, f"*MEANS[{column.name!r}][{{place}}]", means)
 
 
+def _date(column: Date, name: str, decimal: str) -> Cell:
+    circle = PERIODS if CYCLIC in column.wanted else {}
+    parts = [(part, *circle.get(part, (0, 0))) for part in column.wanted if part != CYCLIC]
+    fills = ", fills=True" * bool(column.imputed)
+    taken = f"DATES[{column.name!r}], PARTS[{column.name!r}]"
+    constants = {"DATES": column.form.pattern, "PARTS": parts}
+    return Cell(f"*date(row, {name}, {taken}{fills})", constants)
+
+
 CELLS: dict[str, Emitter] = {
     "number": _number,
     "one_hot": _one_hot,
     "embedding": _embedding,
     "target_mean": _target_mean,
+    "date": _date,
 }

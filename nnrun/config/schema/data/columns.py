@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Integer, Listed, OneOf, Text
+from nnrun.config.schema.data.times import CATEGORIES, Formats
 from nnrun.data.preprocessing.impute import STATISTICS
 
 ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
@@ -63,8 +64,6 @@ EmbeddingField = Annotated[
         json_schema_input_type=EmbeddingConfig | Annotated[int, Integer(ge=1, le=1024)],
     ),
 ]
-CATEGORIES = ("categorical", "embedding", "target_mean")
-"""The keys that name columns of categories."""
 
 
 class ColumnsConfig(Block):
@@ -93,6 +92,9 @@ class ColumnsConfig(Block):
     two rows in the loss and in metrics. It is no feature."""
     missing: dict[str, Missing] = Field(default={})
     """For single columns, what is done about missing values."""
+    formats: Formats = Field(default={})
+    """For single columns, how they are written, by an example: "1,234.50 €", "12 kg", "31.12.2024",
+    or for dates by codes, "%d.%m.%Y". What is written otherwise is an error."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

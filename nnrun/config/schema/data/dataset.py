@@ -18,6 +18,8 @@ from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
+from nnrun.config.schema.data.times import Dates, Lags
+from nnrun.config.schema.data.times import contradictions as about_times
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.channels import CHANNELS
@@ -50,7 +52,7 @@ class SourceConfig(Block):
     """What the columns of a CSV file are."""
     images: ImagesConfig | None = None
     """A folder of images, in place of a file."""
-    channels: Annotated[str, OneOf(CHANNELS)] | None = None
+    channel_axis: Annotated[str, OneOf(CHANNELS)] | None = None
     """Whether images in an npz file have their channels `first` or `last`; by default last where
     the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None
@@ -66,6 +68,13 @@ class SourceConfig(Block):
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
     """What stands before the decimals in a CSV file."""
+    dates: Dates = Field(default={})
+    """For columns of dates in a CSV file, the parts that are features: year, quarter, month, day,
+    dayofyear, weekday (0 is Monday), hour, minute, elapsed (days since 2000); with cyclic, periodic
+    ones as a sine and a cosine."""
+    lags: Lags = Field(default={})
+    """For columns of numbers in a CSV file that is split by time, how many rows earlier their
+    values are features: {load: [1, 24]}. Rows without that many before them are left out."""
 
     def missing_rule(self) -> str:
         """`error`, `drop_rows`, or the statistic to fill in."""
@@ -132,6 +141,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
         yield from about_splits(data)
+        yield from about_times(data)
         yield from about_images(data)
         name, path = data.get("name"), data.get("path")
         if all(data.get(key) is None for key in _SOURCES) and not cls.misspells(data, *_SOURCES):
