@@ -37,6 +37,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
+@options.data_option
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(
@@ -80,7 +81,7 @@ def command(
     They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.
     With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
     Categories that training has not seen are counted, and predicted as dataset.unknown of the
-    config says. --id has columns of the input in front of the predictions. With --json and without
+    config says. --id puts columns of the input in front of the predictions. With --json and without
     -o, stdout is a JSON document whose `predictions` are objects, one for each row.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run

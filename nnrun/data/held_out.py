@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.columns.column import Column, Fitted, TrainingRows
+from nnrun.data.columns.number import Number
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns
-from nnrun.data.splits.parts import Split, Unseen
+from nnrun.data.rows.raw import Places
+from nnrun.data.splits.parts import Split, SplitData, Unseen
 from nnrun.nn.signature import Array, Rng
 
 
@@ -31,7 +34,12 @@ def with_training_categories(
         return dataset, split
     rng = rng or np.random.default_rng(0)
     training = TrainingRows(split.train.y, dataset.classes, lambda: int(rng.integers(2**31)))
-    fits = [column.fitted(part, training) for column, part in columns.parts(split.train.x)]
+    fits = [
+        None
+        if column.kind == Number.kind
+        else column.fitted(split.train.raw.features(place), training)
+        for column, place in zip(columns, columns.places.values(), strict=True)
+    ]
     if not any(fits):
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
@@ -39,28 +47,18 @@ def with_training_categories(
     _refuse_unknown(every, unseen)
     after = replace(columns, every=tuple(every))
 
-    def converted(x: Array, *, trained: bool = False) -> Array:
-        converted = np.empty((len(x), sum(column.width for column in every)))
-        for (_, part), place, fit in zip(
-            columns.parts(x), after.places.values(), fits, strict=True
-        ):
-            own = fit.training if fit and trained else None
-            found = own if own is not None else fit.convert(part) if fit else part
-            converted[:, place.start : place.stop] = found
-        return converted
+    def part_of(part: SplitData, train: Places | None = None) -> SplitData:
+        return replace(part, raw=replace(part.raw, view=_Fitted(columns, fits, train)))
 
+    parts: dict[str, Any] = {name: part_of(part) for name, part in split.held_out.items()}
+    parts["train"] = part_of(split.train, split.train.rows)
     narrow = replace(
         dataset,
-        x=converted(dataset.x),
         columns=after,
         feature_names=after.feature_names,
         whole=dataset,
     )
-    parts: dict[str, Any] = {
-        name: replace(part, x=converted(part.x)) for name, part in split.held_out.items()
-    }
-    train = replace(split.train, x=converted(split.train.x, trained=True))
-    return narrow, replace(split, train=train, **parts, unseen=unseen)
+    return narrow, replace(split, **parts, unseen=unseen)
 
 
 def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
@@ -78,10 +76,50 @@ def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
             raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """The features of columns after they were fitted to the training rows.
+
+    Args:
+        columns: before that.
+        fits: of each column that changes.
+        train: the numbers of the training rows, if these are they.
+    """
+
+    columns: Columns
+    fits: Sequence[Fitted | None]
+    train: Places | None = None
+
+    @cached_property
+    def features(self) -> int:
+        pairs = zip(self.columns, self.fits, strict=True)
+        return sum((fit.column if fit else column).width for column, fit in pairs)
+
+    def __call__(self, x: Array, rows: Places) -> Array:
+        parts = zip(self.columns.parts(x), self.fits, strict=True)
+        return np.hstack([self._features(part, fit, rows) for (_, part), fit in parts])
+
+    def _features(self, x: Array, fit: Fitted | None, rows: Places) -> Array:
+        if fit is None:
+            return x
+        if fit.training is None or self.train is None:
+            return fit.convert(x)
+        found: Array = fit.training[self._positions[rows]]
+        return found
+
+    @cached_property
+    def _positions(self) -> Places:
+        """Where each row of the data set is among the training rows."""
+        assert self.train is not None
+        positions = np.zeros(self.train.max() + 1, np.intp)
+        positions[self.train] = np.arange(len(self.train))
+        return positions
+
+
 def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
-        for (column, features), fit in zip(columns.parts(part.x), fits, strict=True):
-            rows, categories = fit.unseen(features) if fit else (0, ())
+        for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
+            rows, categories = fit.unseen(part.raw.features(place)) if fit else (0, ())
             if categories:
                 yield Unseen(name, column.name, rows, categories)
 

@@ -69,7 +69,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
     if path.suffix.lower() == ".npz":
-        dataset = read_npz(path, task=config.task, channels=config.channels)
+        dataset = read_npz(path, task=config.task, channels=config.channel_axis)
         return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
     if path.suffix.lower() != ".csv":
         raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])

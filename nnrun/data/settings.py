@@ -9,15 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
-class LagSettings(Protocol):
-    """Which earlier rows of a column are features."""
-
-    @property
-    def steps(self) -> Sequence[int]: ...
-    @property
-    def group(self) -> str | None: ...
-
-
 class EmbeddingSettings(Protocol):
     """The length of a column's vectors, and the training rows that a category must have."""
 
@@ -25,6 +16,15 @@ class EmbeddingSettings(Protocol):
     def dimensions(self) -> int: ...
     @property
     def min_count(self) -> int | None: ...
+
+
+class LagSettings(Protocol):
+    """Which earlier rows of a column are features."""
+
+    @property
+    def steps(self) -> Sequence[int]: ...
+    @property
+    def group(self) -> str | None: ...
 
 
 class ColumnSettings(Protocol):
@@ -82,7 +82,7 @@ class SourceSettings(Protocol):
     @property
     def images(self) -> ImageSettings | None: ...
     @property
-    def channels(self) -> str | None: ...
+    def channel_axis(self) -> str | None: ...
     @property
     def task(self) -> str | None: ...
     @property

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from nnrun.data.columns.embedding import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
+from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.layer import Layer
-from nnrun.nn.layers.embedding import Embedding, Table
 
 Blocks = Sequence[Layer | list[Layer]]
 

@@ -76,7 +76,7 @@ dataset:
   path: null
   columns: null
   images: null
-  channels: null
+  channel_axis: null
   task: null
   missing: error
   unknown: ignore

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nnrun.nn import MeanSquared, Network, dense
+from nnrun.nn.embedding import SPREAD, Embedding, Table
 from nnrun.nn.gradient_check import check_gradients
-from nnrun.nn.layers.embedding import SPREAD, Embedding, Table
 from nnrun.nn.sequential import LayerError
 
 # Of five features the first and the fourth are numbers of categories.

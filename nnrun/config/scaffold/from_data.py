@@ -157,13 +157,13 @@ def _described(choice: _Choice) -> Iterator[str]:
     task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {task} ({why})"
+    vectors = [column.name for column in choice.features if is_embedded(column)]
+    if vectors:
+        yield f"it learns vectors for the categories of {_clipped(vectors)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
         yield f"it takes parts of dates: {_clipped(listed)}"
-    vectors = [column.name for column in choice.features if is_embedded(column)]
-    if vectors:
-        yield f"it learns vectors for the categories of {_clipped(vectors)}"
     if guesses := guessed([*choice.written]):
         yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
@@ -268,13 +268,14 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
 
 def _reason(column: ColumnProfile) -> str:
     """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
+    if column.kind in ("code", "text"):
+        return too_many(column)
     odd = {
         "mixed": (column.odd, column.odd_line),
         "undated": (column.evidence.odd, column.evidence.line),
     }
     text, line = odd.get(column.kind, ("", 0))
-    why = too_many(column) if column.kind in ("code", "text") else _REASONS[column.kind]
-    return why + (f", such as {text!r} in line {line}" if text else "")
+    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 
 def _task(size: Size) -> str:

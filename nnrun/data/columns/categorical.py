@@ -17,6 +17,8 @@ from nnrun.data.columns.column import Column, text_of
 from nnrun.data.labels import canonical, number
 from nnrun.nn.signature import Array
 
+NONE = "none of the categories"
+"""What a category that training has not seen is, unless rare ones were put together."""
 OTHERS = "(other)"
 """The name of all categories that are rare or not known."""
 
@@ -60,7 +62,7 @@ class Categorical(Column):
         """What a category that training has not seen is predicted as."""
         if self.frequent is not None:
             return f"the most frequent one, '{self.frequent or '(missing)'}'"
-        return "a rare one" if self.rare else "none of the known ones"
+        return "a rare one" if self.rare else NONE
 
     @property
     def otherwise(self) -> int | None:
@@ -90,7 +92,7 @@ class Categorical(Column):
         for row, value in enumerate(values.tolist()):
             text = canonical(text_of(value), decimal) if self.by_value else text_of(value)
             mistake = _about_number(value, text, texts, decimal) if texts and text else None
-            if mistake is None:
+            if mistake is None or (mistake.kind == "unseen" and cells.stand_in is not None):
                 cells.add(text, row)
             else:
                 cells.problems.add(row, self.name, mistake)
@@ -169,4 +171,7 @@ def _about_number(value: Any, text: str, known: Sequence[str], decimal: str) -> 
     if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
         return None
     spellings = [category for category in known if number(category, decimal) == value]
-    return None if spellings == [text] else about_spelling(text, spellings, known)
+    if spellings == [text]:
+        return None
+    found = about_spelling(text, spellings, known)
+    return found if spellings else replace(found, kind="unseen")

@@ -125,7 +125,7 @@ class Column(ABC):
     def choices(self) -> list[tuple[str, Array]] | None:
         """The name and the features (width,) of each value; None if values are numbers.
 
-        Empty if they are neither numbers nor categories, as dates are.
+        Empty if they are neither, as for dates.
         """
         return None
 

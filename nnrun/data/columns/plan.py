@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nnrun.data.columns.column import Column
@@ -16,29 +17,6 @@ from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.settings import LagSettings
-
-
-@dataclass(frozen=True)
-class Written:
-    """How the columns of a file are written.
-
-    Args:
-        decimal: the decimal sign.
-        examples: of columns that are written in their own way, by their names.
-    """
-
-    decimal: str = "."
-    examples: Mapping[str, str] = field(default_factory=dict)
-
-    def numbers(self, name: str) -> NumberFormat | None:
-        """The format of a column of numbers; None if they are plain."""
-        example = self.examples.get(name)
-        return None if example is None else NumberFormat.from_example(example, self.decimal)
-
-    def dates(self, name: str) -> DateFormat:
-        """The format of a column of dates."""
-        example = self.examples.get(name)
-        return DateFormat() if example is None else DateFormat.from_example(example)
 
 
 @dataclass(frozen=True)
@@ -69,13 +47,55 @@ class CategorySettings:
             "target_mean": self.target_mean,
         }
 
+    @cached_property
+    def _names(self) -> dict[str, set[str]]:
+        return {key: set(names) for key, names in self.keys.items()}
+
+    def column(self, name: str, *, fills: bool) -> Column | None:
+        """A column, if it holds categories; with `fills`, missing ones are one of their own."""
+        given: dict[str, Any] = {"unknown": self.unknown, "fills": fills}
+        given["min_count"] = self.min_count
+        if name in self._names["categorical"]:
+            return OneHot(name, **given)
+        if name in self._names["target_mean"]:
+            return TargetMean(name, **given)
+        if name not in self.embedding:
+            return None
+        dimensions, own = self.embedding[name]
+        return Embedding(
+            name, **given | {"min_count": own or self.min_count}, dimensions=dimensions
+        )
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the columns of a file are written.
+
+    Args:
+        decimal: the decimal sign.
+        examples: of columns that are written in their own way, by their names.
+    """
+
+    decimal: str = "."
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> NumberFormat | None:
+        """The format of a column of numbers; None if they are plain."""
+        example = self.examples.get(name)
+        return None if example is None else NumberFormat.from_example(example, self.decimal)
+
+    def dates(self, name: str) -> DateFormat:
+        """The format of a column of dates."""
+        example = self.examples.get(name)
+        return DateFormat() if example is None else DateFormat.from_example(example)
+
 
 def planned(
     names: Sequence[str],
     rules: Mapping[str, str],
     categories: CategorySettings,
-    dates: Mapping[str, Sequence[str]],
-    written: Written,
+    dates: Mapping[str, Sequence[str]] | None = None,
+    written: Written | None = None,
 ) -> Iterator[Column]:
     """The columns to read, in the order of their features.
 
@@ -86,19 +106,12 @@ def planned(
         dates: the parts of those that are dates.
         written: how columns are written.
     """
-    one_hot, means = set(categories.one_hot), set(categories.target_mean)
+    dates, written = dates or {}, written or Written()
     for name in names:
         statistic = "" if rules[name] in ("error", "drop_rows") else rules[name]
-        given: dict[str, Any] = {"unknown": categories.unknown, "fills": bool(statistic)}
-        given["min_count"] = categories.min_count
-        if name in one_hot:
-            yield OneHot(name, **given)
-        elif name in means:
-            yield TargetMean(name, **given)
-        elif name in categories.embedding:
-            dimensions, own = categories.embedding[name]
-            given["min_count"] = own or categories.min_count
-            yield Embedding(name, **given, dimensions=dimensions)
+        category = categories.column(name, fills=bool(statistic))
+        if category is not None:
+            yield category
         elif name in dates:
             yield Date(name, tuple(dates[name]), statistic, written.dates(name))
         else:

@@ -33,15 +33,15 @@ class Rows(Protocol):
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
     carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
-    that training has not seen, in the batches so far. `added` names columns that batches carry
-    before those asked for; `unpredicted` is the number of rows that are in no batch.
+    that training has not seen, in the batches so far. `added` names columns that batches
+    carry before those asked for; `unpredicted` is the number of rows that are in no batch.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
+    unseen: dict[str, UnseenCategories]
     added: tuple[str, ...]
     unpredicted: int
-    unseen: dict[str, UnseenCategories]
 
     @property
     def bad(self) -> BadRows: ...

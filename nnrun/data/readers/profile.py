@@ -150,8 +150,8 @@ class ColumnProfile:
             return "constant"
         if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
             return "category"
-        present = self.rows - self.missing
-        return "identifier" if names_rows(self.different, present, FEW_CATEGORIES) else many
+        one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
+        return "identifier" if one_each else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:

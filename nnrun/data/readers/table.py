@@ -80,8 +80,8 @@ def read_csv(
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
     """
-    by_column, categories = missing_by_column or {}, categories or CategorySettings()
-    written, dates, lags = Written(decimal, formats or {}), dates or {}, lags or {}
+    by_column, written = missing_by_column or {}, Written(decimal, formats or {})
+    dates, lags, categories = dates or {}, lags or {}, categories or CategorySettings()
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file, separator)

@@ -29,7 +29,7 @@ def emit(graph: Graph, columns: Columns, x: str) -> str:
     return x
 
 
-def _as_they_are(graph: Graph, name: str, column: Any, places: range, width: int, x: str) -> str:
+def _nothing(graph: Graph, name: str, column: Any, places: range, width: int, x: str) -> str:
     return x
 
 
@@ -69,10 +69,10 @@ def _refuse(graph: Graph, column: OneHot, empty: str, x: str) -> str:
 
 # An embedding's numbers are indices, which runtimes check themselves.
 EMITTERS: dict[str, Emitter] = {
-    "number": _as_they_are,
+    "number": _nothing,
+    "date": _nothing,
+    "lag": _nothing,
     "one_hot": _one_hot,
-    "embedding": _as_they_are,
-    "target_mean": _as_they_are,
-    "date": _as_they_are,
-    "lag": _as_they_are,
+    "embedding": _nothing,
+    "target_mean": _nothing,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nnrun.data.columns.categorical import NONE
 from nnrun.runs.diagnosis.inputs import Diagnostic
 
 _SHOWN = 3
@@ -22,16 +23,14 @@ def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
         text = (
             f"of {dataset[f'n_{split}']:,} {split} rows some have a category that no training row "
             f"has ({which}): they are predicted as {_stand_ins(columns)}; "
-            "columns.min_count puts rare and new categories together"
+            "give rare categories one name, or leave such rows out"
         )
         yield Diagnostic("unseen_category", text, split=split)
 
 
 def _stand_ins(columns: Sequence[dict[str, Any]]) -> str:
-    """What such categories are predicted as; older records do not say it."""
-    return " or ".join(
-        dict.fromkeys(found.get("as", "none of the known ones") for found in columns)
-    )
+    """What such categories are predicted as."""
+    return " or ".join(dict.fromkeys(found.get("as", NONE) for found in columns))
 
 
 def _categories(found: dict[str, Any]) -> str:

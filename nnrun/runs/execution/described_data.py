@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from nnrun.data.columns.categorical import Categorical
+from nnrun.data.columns.categorical import NONE, Categorical
 from nnrun.data.held_out import duplicates
 from nnrun.data.splits.describe import describe_split
 from nnrun.data.splits.weights import describe_weights
@@ -50,7 +50,7 @@ def describe_held_out(prepared: Prepared) -> Description:
             "column": found.column,
             "rows": found.rows,
             "categories": list(found.categories),
-            "as": stand_ins[found.column],
+            **({} if stand_ins[found.column] == NONE else {"as": stand_ins[found.column]}),
         }
         for found in split.unseen
     ]

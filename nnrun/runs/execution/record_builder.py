@@ -15,8 +15,8 @@ from nnrun.data.columns.embedding import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
+from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
-from nnrun.nn.layers.embedding import Embedding
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis import Diagnostic, about_held_out

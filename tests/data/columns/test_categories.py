@@ -11,6 +11,7 @@ from nnrun.data.held_out import with_training_categories
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.unseen import UnknownCategoryWarning
 from nnrun.data.readers.table import read_csv
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.parts import Split, SplitData
 from tests.data.features import load_features
 
@@ -21,8 +22,11 @@ TABLE = "k,y\na,1\na,2\na,3\nb,4\nb,5\nc,6\nd,7\nc,8\n"
 def divided(csv, **settings):
     """The table with its last two rows as the test split."""
     data = read_csv(csv(TABLE), "y", categories=CategorySettings(**settings), task="regression")
-    part = lambda *rows: SplitData(data.x[[*rows]], data.y[[*rows]], np.array(rows))  # noqa: E731
-    return with_training_categories(data, Split(part(*range(6)), None, part(6, 7), 2))
+    part = [
+        SplitData(RawRows(data.parts, rows), data.y[rows])
+        for rows in (np.arange(6), np.array([6, 7]))
+    ]
+    return with_training_categories(data, Split(part[0], None, part[1], 2))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from nnrun.data.layout import Layout
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.impute import Impute
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.data.readers.table import read_csv
 from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
@@ -134,7 +135,7 @@ def test_numbers_are_filled_in(table, statistic, expected):
 def test_of_equally_frequent_values_the_smallest_is_filled_in():
     """So that the order of rows does not matter."""
     step = Impute({0: "most_frequent"})
-    step.fit(np.array([[3.0], [np.nan], [2.0], [3.0], [2.0]]))
+    step.fit(Numbers(np.array([[3.0], [np.nan], [2.0], [3.0], [2.0]])))
     assert [2.0] == step.fill.tolist()
 
 

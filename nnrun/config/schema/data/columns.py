@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Integer, Listed, OneOf, Text
-from nnrun.config.schema.data.formats import Formats
+from nnrun.config.schema.data.times import CATEGORIES, Formats
 from nnrun.data.preprocessing.impute import STATISTICS
 
 ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
@@ -64,8 +64,6 @@ EmbeddingField = Annotated[
         json_schema_input_type=EmbeddingConfig | Annotated[int, Integer(ge=1, le=1024)],
     ),
 ]
-CATEGORIES = ("categorical", "embedding", "target_mean")
-"""The keys that name columns of categories."""
 
 
 class ColumnsConfig(Block):
@@ -116,13 +114,13 @@ class ColumnsConfig(Block):
         elif isinstance(weight, str) and weight in dropped:
             yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
         for key in ("features", *CATEGORIES):
-            for place, name in named(data.get(key)):
+            for place, name in _named(data.get(key)):
                 if isinstance(name, str) and name in dropped:
                     yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, place))
         yield from _ambiguous(data)
 
 
-def named(names: Any) -> list[tuple[int | str, Any]]:
+def _named(names: Any) -> list[tuple[int | str, Any]]:
     """The columns in a list, or the keys of a mapping, with their places."""
     if isinstance(names, dict):
         return [(name, name) for name in names]
@@ -133,7 +131,7 @@ def _ambiguous(data: dict[str, Any]) -> Iterator[ConfigIssue]:
     """Columns of categories that are named under two keys."""
     first: dict[str, str] = {}
     for key in CATEGORIES:
-        for place, name in named(data.get(key)):
+        for place, name in _named(data.get(key)):
             if isinstance(name, str) and first.setdefault(name, key) != key:
                 message = f"'{name}' is under {first[name]} already; leave it in one of them"
                 yield ConfigIssue(message, (key, place))

@@ -52,7 +52,7 @@ class SourceConfig(Block):
     """What the columns of a CSV file are."""
     images: ImagesConfig | None = None
     """A folder of images, in place of a file."""
-    channels: Annotated[str, OneOf(CHANNELS)] | None = None
+    channel_axis: Annotated[str, OneOf(CHANNELS)] | None = None
     """Whether images in an npz file have their channels `first` or `last`; by default last where
     the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None

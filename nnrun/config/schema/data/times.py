@@ -1,20 +1,22 @@
-"""The keys of `dataset` about dates and earlier rows, and how they and formats go together."""
+"""The keys of `dataset` about dates and earlier rows, and about how columns are written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Integer, Listed, OneOf, Text
-from nnrun.config.schema.data.columns import CATEGORIES, named
-from nnrun.config.schema.data.formats import fault_of
 from nnrun.data.columns.date_parts import CYCLIC, PARTS, PERIODS
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 
+_LIKE_A_DATE = re.compile(r"%[a-zA-Z]|\d([-/.:])\d+\1\d|\d:\d")
+CATEGORIES = ("categorical", "embedding", "target_mean")
+"""The keys of `columns` that name columns of categories."""
 PART_NAMES = (*PARTS, CYCLIC)
 Dates = dict[
     str,
@@ -23,6 +25,28 @@ Dates = dict[
     ],
 ]
 Steps = Annotated[list[Annotated[int, Integer(ge=1)]], Listed("numbers of rows")]
+
+
+def _checked(text: str) -> str:
+    """The example, if it shows the format of numbers or of dates."""
+    if _fault(NumberFormat, text) and _fault(DateFormat, text):
+        raise ConfigIssue(_fault(_meant(text), text)).error()
+    return text
+
+
+def _meant(text: str) -> type[NumberFormat] | type[DateFormat]:
+    return DateFormat if _LIKE_A_DATE.search(text) else NumberFormat
+
+
+def _fault(form: type[NumberFormat] | type[DateFormat], text: str) -> str:
+    try:
+        form.from_example(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+Formats = dict[str, Annotated[str, Text(), AfterValidator(_checked)]]
 
 
 class LagConfig(Block):
@@ -78,11 +102,11 @@ def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
 
 def _about_dates(dates: dict[str, Any], columns: dict[str, Any]) -> Iterator[ConfigIssue]:
     taken = {"target": "is the target", "weight": "has the weights of rows"}
-    listed = {**dict.fromkeys(CATEGORIES, "is a category"), "drop": "is dropped"}
+    listed = {**dict.fromkeys(CATEGORIES, "is categorical"), "drop": "is dropped"}
     for name, parts in dates.items():
         reasons = [why for key, why in taken.items() if columns.get(key) == name]
-        lists = ((named(columns.get(key)), why) for key, why in listed.items())
-        reasons += [why for names, why in lists if any(name == other for _, other in names)]
+        lists = ((columns.get(key), why) for key, why in listed.items())
+        reasons += [why for names, why in lists if isinstance(names, list | dict) and name in names]
         if reasons:
             yield ConfigIssue(
                 f"'{name}' {reasons[0]}, so it has no parts of dates", ("dates", name), "key"
@@ -103,7 +127,8 @@ def _about_formats(
     dates: dict[str, Any], columns: dict[str, Any], split: dict[str, Any]
 ) -> Iterator[ConfigIssue]:
     formats = columns.get("formats")
-    words = [name for key in CATEGORIES for _, name in named(columns.get(key))]
+    listed = [found for key in CATEGORIES if isinstance(found := columns.get(key), list | dict)]
+    words = {name for names in listed for name in names if isinstance(name, str)}
     for name, example in formats.items() if isinstance(formats, dict) else ():
         if not isinstance(example, str):
             continue
@@ -111,11 +136,11 @@ def _about_formats(
         timed = split.get("by") == "time" and split.get("column") == name
         if name in words:
             yield ConfigIssue(
-                f"'{name}' is a category: it is text, as the file writes it", place, "key"
+                f"'{name}' is categorical: it is text, as the file writes it", place, "key"
             )
         elif name in dates or timed:
-            if (fault := fault_of(DateFormat, example)) and not fault_of(NumberFormat, example):
+            if (fault := _fault(DateFormat, example)) and not _fault(NumberFormat, example):
                 yield ConfigIssue(fault, place)
-        elif fault_of(NumberFormat, example) and not fault_of(DateFormat, example):
+        elif _fault(NumberFormat, example) and not _fault(DateFormat, example):
             message = f"this is a date; dates: {{{name}: [month, weekday]}} makes features of dates"
             yield ConfigIssue(message, place)

@@ -12,7 +12,7 @@ import pytest
 from nnrun.engines.compiled.choice import supports, way
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import SGD, Adam, Dropout, dense
-from nnrun.nn.layers.embedding import Embedding, Table
+from nnrun.nn.embedding import Embedding, Table
 from tests.engines.compiled.conftest import Task, numbers
 
 # The second table has more entries than one task takes.
