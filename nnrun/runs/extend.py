@@ -27,7 +27,7 @@ from nnrun.runs.storage.reading import (
     read_run,
     refuse_damaged,
 )
-from nnrun.runs.stored_config import load_stored
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 
@@ -58,7 +58,7 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
     stored = load_stored(folder, record)
-    shorter = prepare(stored)
+    shorter = prepare(stored, load_named(stored))
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:

@@ -55,13 +55,16 @@ class CsvRows:
         self.layout = layout
         self.with_target = with_target
         self.columns = [column for column in layout.columns if column.kind != Lag.kind]
-        self.table = CsvFile(path, file, layout.columns.separator, keep_text=aside is not None)
-        header, uses = self.table.header, self._uses()
+        uses = self._uses()
+        needed, separator = {*uses, *carried}, layout.columns.separator
+        self.table = CsvFile(path, file, separator, keep_text=aside is not None, needed=needed)
+        header = self.table.header
         if missing := {name: use for name, use in uses.items() if name not in header}:
             raise DataError("\n".join(_missing(path, missing, header)))
         check_named(f"{path}:1", carried, header)
-        used = {*uses, *layout.target_names, *carried}
-        self.ignored = tuple(name for name in header if name not in used)
+        used = {*needed, *layout.target_names}
+        named = (name or f"column {position}" for position, name in enumerate(header, 1))
+        self.ignored = tuple(name for name in named if name not in used)
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]

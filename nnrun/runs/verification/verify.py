@@ -25,7 +25,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import REPORT, StoredRun, read_run
-from nnrun.runs.stored_config import load_stored
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
@@ -105,7 +105,7 @@ def _compared(
     verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
 ) -> Verification:
     experiment = load_stored(folder, record)
-    prepared = prepare(experiment)
+    prepared = prepare(experiment, load_named(experiment))
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
         return replace(verdict, name=run.name, reason=reason, exit_code=3)
