@@ -114,6 +114,7 @@ training:
   batch_size: 1
   sampling: shuffle
   evaluate_every: null
+  evaluate_rows: null
   early_stopping: null
   class_weight: null
   augment: null
