@@ -13,12 +13,12 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from nnrun.compiler.language.fusing import fuse
+from nnrun.compiler.language.kinds import LanguageError
+from nnrun.compiler.llvm.compiler import compile_source
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.generated.generate import generate
 from nnrun.engines.compiled.generated.update import logarithm
-from nnrun.engines.compiled.language.fusing import fuse
-from nnrun.engines.compiled.language.kinds import LanguageError
-from nnrun.engines.compiled.llvm.compiler import compile_source
 from nnrun.nn import (
     ACTIVATIONS,
     LOSSES,
@@ -31,7 +31,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from tests.engines.compiled.language import translated
+from tests.compiler.language import translated
 
 WRITTEN = [
     ("y = a * b + c", "y = fma(a, b, c)"),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.language.marks import subroutine
-from nnrun.engines.compiled.language.vectors import lane, read, room, spread, write
-from tests.engines.compiled.language import translated
+from nnrun.compiler.language.marks import subroutine
+from nnrun.compiler.language.vectors import lane, read, room, spread, write
+from tests.compiler.language import translated
 
 
 def bent(x: Any, y: Any, n: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.marks import intrinsic
 
 
 class View:

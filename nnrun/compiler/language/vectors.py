@@ -6,10 +6,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I32
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.views import View
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I32
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.views import View
 
 SUMS = 4
 

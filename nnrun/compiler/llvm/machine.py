@@ -10,7 +10,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+from nnrun.compiler.llvm.arguments import ARGUMENTS
 from nnrun.systems import system
 
 # Above this number of instructions loops are not unrolled; LLVM's 300 is slower for generated

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.language.kinds import I64, REAL
-from nnrun.engines.compiled.language.translator import Translator
-from nnrun.engines.compiled.llvm import machine
+from nnrun.compiler.language.kinds import I64, REAL
+from nnrun.compiler.language.translator import Translator
+from nnrun.compiler.llvm import machine
 
 
 def run(function: Any, *arrays: np.ndarray) -> None:

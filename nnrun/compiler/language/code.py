@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.kinds import (
+from nnrun.compiler.language.kinds import (
     BYTES,
     DOUBLE,
     I1,

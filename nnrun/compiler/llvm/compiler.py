@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.engines.compiled.language import definitions
-from nnrun.engines.compiled.language.kinds import I64, REAL
-from nnrun.engines.compiled.language.translator import Translator
-from nnrun.engines.compiled.llvm import machine
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
-from nnrun.engines.compiled.llvm.machine import SYMBOL, Processor
+from nnrun.compiler.language import definitions
+from nnrun.compiler.language.kinds import I64, REAL
+from nnrun.compiler.language.translator import Translator
+from nnrun.compiler.llvm import machine
+from nnrun.compiler.llvm.arguments import ARGUMENTS
+from nnrun.compiler.llvm.machine import SYMBOL, Processor
 
 
 def compile_source(source: str, dtype: str, path: str, target: Processor | None = None) -> bytes:

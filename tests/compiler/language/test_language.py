@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.language.kinds import LanguageError
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.numbers import double, sqrt
-from nnrun.engines.compiled.language.views import view
-from nnrun.engines.compiled.llvm import cache
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
-from nnrun.engines.compiled.llvm.compiler import compile_source
+from nnrun.compiler.language.kinds import LanguageError
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.numbers import double, sqrt
+from nnrun.compiler.language.views import view
+from nnrun.compiler.llvm import cache
+from nnrun.compiler.llvm.arguments import ARGUMENTS
+from nnrun.compiler.llvm.compiler import compile_source
 from nnrun.errors import InterruptionError
 from nnrun.nn import special
-from tests.engines.compiled.language import translated
+from tests.compiler.language import translated
 
 HEAD = f"def train({', '.join(ARGUMENTS)}):\n"
 NUMBERS = [-1.5, -0.0, 0.0, 2.0, math.inf, -math.inf, math.nan]
@@ -146,5 +146,6 @@ def test_source_may_be_long() -> None:
 def test_the_cache_knows_what_code_is_made_of() -> None:
     """Constants of nnrun.nn that formulas take, and the language itself, are in every key."""
     room = Path(cache.__file__).parents[1]
-    for path in (special.__file__, room / "language/scope.py", room / "formulas/exponential.py"):
+    formula = room.parent / "engines/compiled/formulas/exponential.py"
+    for path in (special.__file__, room / "language/scope.py", formula):
         assert Path(path).read_text(encoding="utf-8") in cache._surroundings()

@@ -7,9 +7,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import DOUBLE, FLOAT, I32, I64
-from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import DOUBLE, FLOAT, I32, I64
+from nnrun.compiler.language.marks import intrinsic
 
 
 @intrinsic

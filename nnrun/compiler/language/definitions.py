@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from nnrun.engines.compiled.language.fusing import fuse
+from nnrun.compiler.language.fusing import fuse
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import is_float
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.operators import alike, operate
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import is_float
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.operators import alike, operate
 
 
 @intrinsic

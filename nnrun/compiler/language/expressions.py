@@ -9,11 +9,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language import operators
-from nnrun.engines.compiled.language.builtin import BUILT_IN
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import NUMPY, plain
-from nnrun.engines.compiled.language.views import View
+from nnrun.compiler.language import operators
+from nnrun.compiler.language.builtin import BUILT_IN
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import NUMPY, plain
+from nnrun.compiler.language.views import View
 
 
 class Slot:

@@ -8,11 +8,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language import operators
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.definitions import Definition
-from nnrun.engines.compiled.language.expressions import Expressions, Slot
-from nnrun.engines.compiled.language.kinds import LanguageError
+from nnrun.compiler.language import operators
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.definitions import Definition
+from nnrun.compiler.language.expressions import Expressions, Slot
+from nnrun.compiler.language.kinds import LanguageError
 
 _MISTAKES = (TypeError, ValueError, LookupError, AttributeError)
 

@@ -11,7 +11,7 @@ import pytest
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.special import normal_cdf
-from tests.engines.compiled.language import translated
+from tests.compiler.language import translated
 
 DTYPES = ["float64", "float32"]
 REFERENCE: dict[str, Callable[[Any], Any]] = {

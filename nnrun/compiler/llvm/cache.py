@@ -24,10 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnrun.engines.compiled.llvm import private_files
+from nnrun.compiler.llvm import private_files
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.llvm.machine import Function
+    from nnrun.compiler.llvm.machine import Function
 
 _MAGIC = b"nnrun object 2\n"
 _SIGNATURE, _SECRET = "sha256", "cache.key"
@@ -58,7 +58,7 @@ def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text:
 
     `wait` is called before it is compiled.
     """
-    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
     key = digest(source)
     with _lock:
@@ -123,15 +123,16 @@ def _surroundings() -> str:
     import llvmlite  # noqa: PLC0415 - imports LLVM
     import numpy  # noqa: PLC0415 - only needed here
 
-    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
     from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
 
-    compiled = Path(__file__).parents[1]
-    paths = [compiled / "llvm" / f"{name}.py" for name in ("arguments", "compiler", "machine")]
+    compiler = Path(__file__).parents[1]
+    engine = compiler.parent / "engines" / "compiled"
+    paths = [compiler / "llvm" / f"{name}.py" for name in ("arguments", "compiler", "machine")]
     paths += [
         path
-        for room in ("formulas", "language", "kernels/sampling")
-        for path in (compiled / room).rglob("*.py")
+        for room in (compiler / "language", engine / "formulas", engine / "kernels" / "sampling")
+        for path in room.rglob("*.py")
     ]
     paths += [Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
@@ -140,7 +141,7 @@ def _surroundings() -> str:
 
 
 def _compile(source: str, dtype: str, path: Path) -> bytes:
-    from nnrun.engines.compiled.llvm.compiler import compile_source  # noqa: PLC0415 - slow to import
+    from nnrun.compiler.llvm.compiler import compile_source  # noqa: PLC0415 - slow to import
 
     return compile_source(source, dtype, str(path))
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.llvm import cache, machine
+from nnrun.compiler.llvm.compiler import compile_source
+from nnrun.compiler.llvm.machine import Processor
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels import load
-from nnrun.engines.compiled.llvm import cache, machine
-from nnrun.engines.compiled.llvm.compiler import compile_source
-from nnrun.engines.compiled.llvm.machine import Processor
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     ACTIVATIONS,

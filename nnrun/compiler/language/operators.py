@@ -10,8 +10,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I1, I64, is_float, is_vector
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I1, I64, is_float, is_vector
 
 # By Python's: what it is for constants, for integers, and for floating-point numbers.
 _ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str, str]] = {

@@ -9,12 +9,12 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.language import definitions
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.definitions import Definition
-from nnrun.engines.compiled.language.expressions import Expressions
-from nnrun.engines.compiled.language.fusing import fuse
-from nnrun.engines.compiled.language.scope import Scope
+from nnrun.compiler.language import definitions
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.definitions import Definition
+from nnrun.compiler.language.expressions import Expressions
+from nnrun.compiler.language.fusing import fuse
+from nnrun.compiler.language.scope import Scope
 
 
 class Translator(Code):
