@@ -21,7 +21,7 @@ import pytest
 
 from nnrun import cli, data
 from nnrun.cli.init import starter
-from nnrun.config.schema.steps import STEP_BLOCKS
+from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps

@@ -13,7 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.reports.terminal.chosen import chosen_words
 from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.storage.files import write_atomically
-from nnrun.sweeps.board.best import config_yaml
+from nnrun.sweeps.board.from_store.best import config_yaml
 from nnrun.sweeps.picking import best
 
 

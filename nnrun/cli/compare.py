@@ -18,7 +18,7 @@ from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import read_run, refuse_damaged
-from nnrun.sweeps.board.stored import comparison_board
+from nnrun.sweeps.board.from_store.stored import comparison_board
 from nnrun.sweeps.picking import pick_run
 
 

@@ -17,7 +17,7 @@ from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft
 
 if TYPE_CHECKING:
-    from nnrun.config.schema.from_signature import NamedBlock
+    from nnrun.config.schema.base.from_signature import NamedBlock
 
 _STARTER = Path(__file__).with_name("starter.yaml")
 _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
@@ -27,8 +27,8 @@ _WIDTH = 100
 def starter() -> str:
     """The config to start from; its comments list the entries of the tables."""
     # The config language is slow to import.
+    from nnrun.config.schema.data.steps import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
     from nnrun.config.schema.network import LayerConfig, LossConfig  # noqa: PLC0415
-    from nnrun.config.schema.steps import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
     from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
     from nnrun.nn.activations import ACTIVATIONS  # noqa: PLC0415
     from nnrun.nn.initializers import INITIALIZERS  # noqa: PLC0415

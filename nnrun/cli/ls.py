@@ -195,7 +195,7 @@ def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -
     from nnrun.reports.markdown.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.commands import in_folder  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.from_store.gathered import made_again  # noqa: PLC0415  # likewise
 
     now = made_again(replace(board, command=in_folder(board.command, root)), root)
     if now != board:

@@ -7,7 +7,7 @@ from typing import Any
 from nnrun.cli.arguments import command_again
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.gathered import gathered, gathered_leaderboard
+from nnrun.sweeps.board.from_store.gathered import gathered, gathered_leaderboard
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.rows import Leaderboard

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from nnrun.config.schema.block import Block
+from nnrun.config.schema.base.block import Block
 
 _SINGLE = (str, int, float, bool)
 

@@ -23,10 +23,10 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
+from nnrun.config.schema.base.block import ConfigIssue
+from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order

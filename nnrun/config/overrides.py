@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from nnrun.config.schema.dataset import takes_path
-from nnrun.config.schema.pydantic_errors import show
+from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.dataset import takes_path
 from nnrun.config.yaml.dump import flow
 from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
 from nnrun.config.yaml.scalars import read_scalar

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnrun.config.schema.fields import Integer, Number, OneOf
+from nnrun.config.schema.base.fields import Integer, Number, OneOf
 from nnrun.config.schema.network import Loss, NetworkConfig
 from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task

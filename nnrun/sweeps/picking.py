@@ -12,7 +12,7 @@ from nnrun.runs.catalog.select import BEST, LATEST, is_run_folder, named, select
 from nnrun.runs.catalog.summary import varied
 
 if TYPE_CHECKING:
-    from nnrun.sweeps.board.best import Choice
+    from nnrun.sweeps.board.from_store.best import Choice
 
 
 def pick_run(run: str, root: Path, by: str | None = None, *, in_folds: bool = False) -> Path:
@@ -61,7 +61,7 @@ def best(
     Raises:
         UsageError: there is no such experiment, or nothing to choose.
     """
-    from nnrun.sweeps.board.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
+    from nnrun.sweeps.board.from_store.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 
     select_run(name, root)  # what is wrong with a name is said in the same words everywhere
     return best_of(root, name, by, in_folds=in_folds, order_by=order_by)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.splitting import SplitConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.data.splitting import SplitConfig
 
 
 @pytest.fixture

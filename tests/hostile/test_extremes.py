@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.schema.steps import FEATURE_STEPS, STEP_BLOCKS
+from nnrun.config.schema.data.steps import FEATURE_STEPS, STEP_BLOCKS
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import ConfigError
 from nnrun.nn import LOSSES, OPTIMIZERS

@@ -38,8 +38,8 @@ from nnrun.runs.storage.history import load_history, read_history
 from nnrun.runs.storage.reading import CHECKPOINT, HISTORY, REPORT, StoredRun, read_run
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.published.reference import read_references, welch_p
-from nnrun.sweeps.board.statistics import summarize
 from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
 from tests.hostile.mutations import ODD, Making, flipped, mutated, one_of, sampled
 from tests.sweeps.helpers import large, make_store

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.schema.steps import STEP_BLOCKS
+from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.preprocessing.steps import SCALERS, STEPS

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from nnrun.config.schema.steps import FEATURE_STEPS
+from nnrun.config.schema.data.steps import FEATURE_STEPS
 from nnrun.data.preprocessing.steps import SCALERS, STEPS
 from nnrun.errors import UsageError
 from nnrun.models.model import Model

@@ -9,9 +9,9 @@ import pytest
 
 from nnrun import NUMERICS_VERSION
 from nnrun.config.load import config_to_yaml, load_config
-from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.config.schema.network import InitializerConfig, LayerConfig, LossConfig
-from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,

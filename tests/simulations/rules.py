@@ -2,7 +2,7 @@
 
 Each takes values (tables, rows, seeds) on common splits, larger is better, and says of each row
 whether it is dropped. Whole tables at a time: this is the leaderboard's rule written again, and
-`tests/sweeps/test_comparisons.py` holds the two against each other.
+`tests/sweeps/board/comparison/test_comparisons.py` holds the two against each other.
 """
 
 from __future__ import annotations

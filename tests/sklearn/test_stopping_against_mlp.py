@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor, _multilayer_perceptron
 from sklearn.preprocessing import scale
 
-from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.splits.make import make_split
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor

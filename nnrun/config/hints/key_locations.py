@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.base.block import Block, ConfigIssue
+from nnrun.config.schema.base.from_signature import NamedBlock
+from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
 from nnrun.config.schema.experiment import (
     CrossedSeeds,
@@ -15,7 +16,6 @@ from nnrun.config.schema.experiment import (
     PublishedConfig,
     SweepConfig,
 )
-from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from nnrun.config.overrides import OverrideError, values_of
-from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.errors import Problem
 
 # Options of commands, by the words that users try as arguments.

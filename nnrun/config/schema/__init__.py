@@ -1,5 +1,4 @@
-"""The config language: its blocks and fields, their validation and their JSON Schema.
+"""The config language: the blocks of an experiment, their validation and their JSON Schema.
 
-`block` has what all blocks share, with the messages of unknown and missing keys; `fields` has the
-kinds of values and their messages; `pydantic_errors` makes sentences of all of them.
+`experiment` holds all blocks; `data` has the block of the data, and `base` what blocks are made of.
 """

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from nnrun.config.names import BESIDE
-from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.base.block import ConfigIssue
+from nnrun.config.schema.base.fields import OneOf
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.fields import OneOf
 from nnrun.metrics.table import LOSS
 
 OF_NETWORKS = ("network", "loss", "training", "decide")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.fields import Number, OneOf, Text
+from nnrun.config.schema.base.block import Block, ConfigIssue
+from nnrun.config.schema.base.fields import Number, OneOf, Text
 from nnrun.config.yaml.scalars import write_scalar
 
 MEASURES = ("f1", "balanced_accuracy", "mcc")

@@ -15,10 +15,11 @@ from nnrun.config.names import (
     NAME_RULE,
     is_name,
 )
-from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
-from nnrun.config.schema.dataset import Dataset, DatasetConfig
+from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
+from nnrun.config.schema.base.fields import Integer, Number, Text
+from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.decide import DecideConfig
-from nnrun.config.schema.fields import Integer, Number, Text
 from nnrun.config.schema.metrics import (
     PUBLISHED,
     PUBLISHED_PATTERN,
@@ -26,7 +27,6 @@ from nnrun.config.schema.metrics import (
     is_published,
 )
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
-from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.config.yaml.parse import KeyPath

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from nnrun.config.schema.beside import OF_NETWORKS, BesideConfig
-from nnrun.config.schema.dataset import BuiltInConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 
 

@@ -10,7 +10,7 @@ from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from nnrun.config.names import SPLITS
-from nnrun.config.schema.fields import Kind
+from nnrun.config.schema.base.fields import Kind
 from nnrun.metrics.table import LOSS, METRICS, PATTERN, find
 from nnrun.suggestions import nearest
 

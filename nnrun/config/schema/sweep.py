@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from nnrun.config.names import BESIDE, changes_nothing
-from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.fields import Integer, Listed, OneOf
+from nnrun.config.schema.base.block import Block, ConfigIssue
+from nnrun.config.schema.base.fields import Integer, Listed, OneOf
+from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.metrics import MetricName
-from nnrun.config.schema.pydantic_errors import show
 from nnrun.metrics.table import LOSS
 
 Seeds = (

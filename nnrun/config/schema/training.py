@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.fields import Flag, Integer, Number, OneOf
-from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.config.schema.base.block import Block, ConfigIssue
+from nnrun.config.schema.base.fields import Flag, Integer, Number, OneOf
+from nnrun.config.schema.base.from_signature import NamedBlock, Translator
 from nnrun.config.schema.metrics import MetricName
 from nnrun.metrics.table import LOSS
 from nnrun.nn.optimizers import OPTIMIZERS

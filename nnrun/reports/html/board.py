@@ -30,9 +30,9 @@ from nnrun.reports.terminal.leaderboard import (
     warned,
 )
 from nnrun.reports.terminal.leaderboard import splits as all_splits
+from nnrun.sweeps.board.comparison.statistics import Summary
+from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
-from nnrun.sweeps.board.statistics import Summary
-from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.

@@ -15,8 +15,8 @@ from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import config_name
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label
-from nnrun.sweeps.board.statistics import mean_of
-from nnrun.sweeps.board.stored import StoredBoard, StoredVariant
+from nnrun.sweeps.board.comparison.statistics import mean_of
+from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
 

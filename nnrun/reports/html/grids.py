@@ -19,7 +19,7 @@ from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import count, number, plural, thinned
 from nnrun.reports.summary import metric_label
 from nnrun.runs.identity import canonical_json
-from nnrun.sweeps.board.stored import Standing, StoredBoard
+from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 
 _MOST_KEYS = 8
 _MOST_DOTS = 1000

@@ -26,8 +26,13 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import HISTORY, REPORT, damaged, read_run
-from nnrun.sweeps.board.entry import RunEntry
-from nnrun.sweeps.board.stored import StoredBoard, StoredVariant, stored_boards, stored_variants
+from nnrun.sweeps.board.from_store.entry import RunEntry
+from nnrun.sweeps.board.from_store.stored import (
+    StoredBoard,
+    StoredVariant,
+    stored_boards,
+    stored_variants,
+)
 
 _ENDED = ("completed", "diverged", "failed")
 _WHY = {RUNNING: "it is in progress"}

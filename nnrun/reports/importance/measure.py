@@ -29,10 +29,10 @@ from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.entry import RunEntry
-from nnrun.sweeps.board.statistics import summarize
-from nnrun.sweeps.board.stored import stored_variants
-from nnrun.sweeps.board.verdicts import design_of
+from nnrun.sweeps.board.comparison.statistics import summarize
+from nnrun.sweeps.board.comparison.verdicts import design_of
+from nnrun.sweeps.board.from_store.entry import RunEntry
+from nnrun.sweeps.board.from_store.stored import stored_variants
 
 REPEATS = 10
 _MOST_DEPENDENCES = 4

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from nnrun.config.schema.block import Block, BlockChoice
-from nnrun.config.schema.fields import Kind, Listed, OneOf
-from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.schema.base.block import Block, BlockChoice
+from nnrun.config.schema.base.fields import Kind, Listed, OneOf
+from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.yaml.dump import flow
 
 _Form = str | type[NamedBlock]

@@ -13,12 +13,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nnrun.config.hints.key_locations import BLOCKS, TABLES
-from nnrun.config.schema.block import Block
-from nnrun.config.schema.dataset import BuiltInConfig
-from nnrun.config.schema.fields import example
-from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.schema.base.block import Block
+from nnrun.config.schema.base.fields import example
+from nnrun.config.schema.base.from_signature import NamedBlock
+from nnrun.config.schema.data.dataset import BuiltInConfig
+from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.config.schema.network import LayerConfig, LossConfig
-from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import DATASETS

@@ -12,9 +12,9 @@ from nnrun.reports.numbers import count, difference, duration, first_of, plural,
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.beside import Beside, model_words
+from nnrun.sweeps.board.comparison.beside import Beside, model_words
+from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
 MAYBE = "*"
 

@@ -13,10 +13,10 @@ from nnrun.reports.terminal.choice import beside_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.leaderboard import mean, ordered_by
 from nnrun.runs.catalog.bookkeeping import CONTINUED
-from nnrun.sweeps.board.best import Choice
+from nnrun.sweeps.board.from_store.best import Choice
+from nnrun.sweeps.board.from_store.stored import StoredVariant
 from nnrun.sweeps.board.leaderboard import ordering_split
 from nnrun.sweeps.board.rows import Row
-from nnrun.sweeps.board.stored import StoredVariant
 
 
 def chosen_words(choice: Choice, root: Path) -> Iterator[str]:

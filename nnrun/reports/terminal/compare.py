@@ -25,7 +25,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
 from nnrun.runs.catalog.compare import Comparison
-from nnrun.sweeps.board.pair import PairTest
+from nnrun.sweeps.board.comparison.pair import PairTest
 from nnrun.sweeps.board.rows import Leaderboard
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import RenderableType, group
 from rich.text import Text
 
-from nnrun.config.schema.dataset import Option
+from nnrun.config.schema.data.dataset import Option
 from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import Entry
 from nnrun.reports.numbers import count, shape

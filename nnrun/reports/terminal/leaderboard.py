@@ -29,10 +29,10 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text, taken_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.sweeps.board.comparison.statistics import Summary
+from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.unfinished import Unfinished
-from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.progress import SweepProgress
 
 ELSEWHERE = "≠"

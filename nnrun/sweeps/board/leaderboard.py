@@ -13,11 +13,10 @@ from math import inf
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.beside import beside_networks
-from nnrun.sweeps.board.comparable import Comparable, Member
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.board.statistics import mean_of, summarize
-from nnrun.sweeps.board.verdicts import (
+from nnrun.sweeps.board.comparison.beside import beside_networks
+from nnrun.sweeps.board.comparison.comparable import Comparable, Member
+from nnrun.sweeps.board.comparison.statistics import mean_of, summarize
+from nnrun.sweeps.board.comparison.verdicts import (
     Verdict,
     completed_runs,
     design_of,
@@ -25,6 +24,7 @@ from nnrun.sweeps.board.verdicts import (
     values_of,
     verdicts,
 )
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress

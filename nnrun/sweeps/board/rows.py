@@ -7,9 +7,9 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE
-from nnrun.sweeps.board.beside import Beside
-from nnrun.sweeps.board.design import Shown
-from nnrun.sweeps.board.statistics import CONFIDENCE, Summary
+from nnrun.sweeps.board.comparison.beside import Beside
+from nnrun.sweeps.board.comparison.design import Shown
+from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, Summary
 from nnrun.sweeps.board.unfinished import Unfinished
 
 

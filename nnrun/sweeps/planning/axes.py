@@ -17,14 +17,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.overrides import split_argument
-from nnrun.config.schema.block import Block
+from nnrun.config.schema.base.block import Block
+from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.experiment import (
     DatasetConfig,
     ExperimentConfig,
     ScheduleConfig,
     lost_in_float32,
 )
-from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import InitializerConfig
 from nnrun.config.yaml.parse import KeyPath
 

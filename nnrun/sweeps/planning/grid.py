@@ -20,8 +20,8 @@ from nnrun.config.overrides import (
     parse_grid,
     split_argument,
 )
+from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.settings import BESIDE
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS

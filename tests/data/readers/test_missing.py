@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.load import load_dataset

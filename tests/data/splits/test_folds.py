@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from nnrun.config.schema.splitting import SplitConfig
+from nnrun.config.schema.data.splitting import SplitConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.splits.make import make_split
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t as student
 
 from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
-from nnrun.sweeps.board.design import Size, smallest_difference
+from nnrun.sweeps.board.comparison.design import Size, smallest_difference
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.rows import Leaderboard

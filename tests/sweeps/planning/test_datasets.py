@@ -8,7 +8,7 @@ import pytest
 from pydantic import create_model
 
 from nnrun.config import load as config_loading
-from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import DatasetProblem
 from nnrun.sweeps.planning import datasets as sweep_data

@@ -15,7 +15,7 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
 from nnrun.reports.summary import metric_label
-from nnrun.sweeps.board.statistics import half_interval
+from nnrun.sweeps.board.comparison.statistics import half_interval
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore
 

@@ -9,7 +9,7 @@ from math import frexp, isfinite, ldexp, sqrt
 from pathlib import Path
 
 from nnrun.errors import UsageError
-from nnrun.sweeps.board.statistics import Summary
+from nnrun.sweeps.board.comparison.statistics import Summary
 
 COLUMNS = ("experiment", "metric", "mean", "sd", "n", "source")
 # The chance that any row of a table is marked though none differs.

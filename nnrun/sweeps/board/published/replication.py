@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nnrun.config.names import SPLITS
+from nnrun.sweeps.board.comparison.statistics import Summary, summarize
 from nnrun.sweeps.board.published.reference import LEVEL, Reference, holm, welch_p
-from nnrun.sweeps.board.statistics import Summary, summarize
 from nnrun.sweeps.progress import SweepProgress
 
 

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import t as student
 
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.statistics import half_interval, summarize
+from nnrun.sweeps.board.comparison.statistics import half_interval, summarize
+from nnrun.sweeps.board.comparison.verdicts import design_of
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Design
-from nnrun.sweeps.board.verdicts import design_of
 
 SPLITS, WEIGHTS = 5, 4
 CROSSED = Design.of([(split, weights) for split in range(SPLITS) for weights in range(WEIGHTS)])

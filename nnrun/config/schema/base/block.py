@@ -1,0 +1,245 @@
+"""The base of all blocks of a config: every mistake is collected, each in a plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from nnrun.config.schema.base.docs import attribute_docs
+from nnrun.config.yaml.parse import KeyPath
+from nnrun.config.yaml.source_map import Part
+from nnrun.suggestions import is_slip, nearest, suggestion
+
+MOST_LOOKED_AT = 100
+"""Only so many unknown keys are compared with the known ones, to suggest what was meant."""
+
+_TYPE = "issue"
+
+
+@dataclass(frozen=True, repr=False)  # pydantic would write all of them out
+class ConfigIssue:
+    """One mistake: what is wrong at a path, and which part of that place to point at.
+
+    It has either a message, or a phrase for what is expected and a hint. Where a value may take
+    several forms, their phrases are joined to one sentence later.
+    """
+
+    message: str = ""
+    path: KeyPath = ()
+    part: Part = "value"
+    phrase: str = ""
+    hint: Callable[[], str] = field(default=str, compare=False)  # computed only if it is shown
+    unknown: str = ""  # an unknown key that is no misspelling of one of the block's own
+    elsewhere: str = ""  # the dotted key at which the unknown key would be known
+
+    def error(self) -> PydanticCustomError:
+        """The issue as an error of pydantic; its path is relative to where it is raised."""
+        return PydanticCustomError(_TYPE, "issue", {"issue": self})
+
+
+class Block(BaseModel):
+    """A mapping of a config."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+    noun: ClassVar[str] = "the config"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset()
+    """Keys that change no result, or that the digest holds in another form."""
+    digest_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Values that a digest leaves out as it does defaults: what a default of null comes to."""
+    digest_when_empty: ClassVar[Any] = {}
+    """The block's value in a digest if all its keys have their defaults."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        """Mistakes that no single field can see; other parts of the data may be wrong, too."""
+        return iter(())
+
+    @classmethod
+    def phrase(cls) -> str:
+        """What a value must be to be this block."""
+        return f"a mapping of {', '.join(cls.model_fields)}"
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        """What to write in place of this value, as the end of a sentence."""
+        return ""
+
+    @classmethod
+    def describe(cls, key: str) -> str:
+        """What a key means: the text of its argument, or that below its attribute."""
+        return cls.model_fields[key].description or attribute_docs(cls).get(key, "")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        for key, value in handler.resolve_ref_schema(found).get("properties", {}).items():
+            if text := cls.describe(key):
+                value["description"] = text
+        return found
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Report errors of fields and contradictions together."""
+        errors: list[InitErrorDetails] = []
+        block = None
+        try:
+            block = handler(data)
+        except ValidationError as error:
+            errors = list(cls._explained(error, data))
+        if isinstance(data, dict):
+            errors += [_details(issue, data) for issue in cls.contradictions(data)]
+        if block is None or errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return block
+
+    @classmethod
+    def _explained(cls, error: ValidationError, data: Any) -> Iterator[InitErrorDetails]:
+        errors = error.errors(include_url=False)
+        unknown = [e["loc"][0] for e in errors if e["type"] == "extra_forbidden" and e["loc"]]
+        looked_at = set(unknown[:MOST_LOOKED_AT])
+        misspelt = {nearest(key, cls.model_fields) for key in looked_at}
+        for e in errors:
+            match e:
+                case {"type": "extra_forbidden", "loc": (str(key),)}:
+                    issue = cls._unknown(key, suggesting=key in looked_at)
+                    if issue is not None:
+                        yield _details(issue, data)
+                case {"type": "missing", "loc": (str(key),)}:
+                    if key not in misspelt:
+                        yield _details(cls._missing(key), data)
+                case {"type": "model_type", "loc": ()}:
+                    yield _details(
+                        ConfigIssue(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
+                    )
+                case _:
+                    yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+
+    @classmethod
+    def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
+        """Whether one of these keys seems to be misspelt, which is reported anyway."""
+        unknown = (key for key in data if key not in cls.model_fields)
+        looked_at = islice(unknown, MOST_LOOKED_AT)
+        return any(nearest(key, cls.model_fields) in keys for key in looked_at)
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
+        return cls._misplaced(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
+
+    @classmethod
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+        """The issue of an unknown key: one of this block, misspelt, or of another block."""
+        if not suggesting:
+            return ConfigIssue(message, (key,), "key")
+        hint = partial(suggestion, key, tuple(cls.model_fields))
+        if is_slip(key, cls.model_fields):
+            return ConfigIssue(message + hint(), (key,), "key")
+        # `hints.key_locations` adds which other block has this key.
+        return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
+
+    @classmethod
+    def _missing(cls, key: str) -> ConfigIssue:
+        return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
+
+
+class BlockChoice:
+    """Marks a field that holds one of several blocks, which are made when a config has them.
+
+    For a union, pydantic would make all of them before the first config is read.
+
+    Args:
+        choose: returns the block for a value, and the value as that block takes it.
+        blocks: returns all of them.
+        words: the kind of values that are accepted besides mappings, if there is one.
+    """
+
+    def __init__(
+        self,
+        choose: Callable[[Any], tuple[type[Block], Any]],
+        blocks: Callable[[], Iterable[type[Block]]],
+        words: Any = None,
+    ) -> None:
+        self.choose = choose
+        self.blocks = blocks
+        self.words = words
+        self._describing = False
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def _validate(self, value: Any) -> Block:
+        block, content = self.choose(value)
+        return block.model_validate(content)
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        within, self._describing = self._describing, True
+        try:
+            # A block within one that is being described is described already, or will be.
+            forms = [handler(_reference(b) if within else _schema(b)) for b in self.blocks()]
+        finally:
+            self._describing = within
+        choice: dict[str, Any] = {"oneOf": forms}
+        if self.words is None:
+            return choice
+        words = self.words.__get_pydantic_json_schema__(self.words.schema(), handler)
+        return {"anyOf": [choice, words]}
+
+
+def _schema(block: type[Block]) -> Any:
+    """The block's schema, together with the definitions that it refers to."""
+    block.model_rebuild()
+    schema = block.__pydantic_core_schema__
+    if schema["type"] == "definitions":
+        return schema
+    return core_schema.definitions_schema(schema, [])
+
+
+def _reference(block: type[Block]) -> CoreSchema:
+    schema = _schema(block)["schema"]
+    return core_schema.definition_reference_schema(schema.get("ref") or schema["schema_ref"])
+
+
+def together(issue: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
+    """An issue together with the other errors found in the same data, which come first.
+
+    Missing keys are left out: they may follow from this issue.
+    """
+    found = [
+        InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+        for e in error.errors(include_url=False)
+        if e["loc"] or _part(e) != "block"
+    ]
+    return ValidationError.from_exception_data(error.title, [*found, _details(issue, data)])
+
+
+def _part(error: Any) -> Part | None:
+    return error["ctx"]["issue"].part if error["type"] == _TYPE else None
+
+
+def _details(issue: ConfigIssue, data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=issue.error(), loc=(), input=data)
+
+
+def _again(error: Any) -> Any:
+    """The type of an error that is raised again."""
+    if error["type"] == _TYPE:
+        return error["ctx"]["issue"].error()
+    return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

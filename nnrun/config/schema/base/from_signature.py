@@ -1,0 +1,251 @@
+"""Tables of `nnrun.nn` to config blocks: the signature of each entry is its schema.
+
+An entry of a table gets its form in configs, its messages and its JSON Schema from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter, getdoc, isclass, signature
+from itertools import islice
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import Field, ValidationError, create_model
+
+from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, together
+from nnrun.config.schema.base.docs import argument_docs
+from nnrun.config.schema.base.fields import Flag, Integer, Listed, Number, OneOf, Text
+from nnrun.nn.signature import Bounds, Named
+from nnrun.suggestions import nearest, suggestion
+
+_SIMPLE: dict[Any, Any] = {
+    int: Annotated[int, Integer()],
+    float: Annotated[float, Number()],
+    bool: Annotated[bool, Flag()],
+    str: Annotated[str, Text()],
+    NoneType: None,
+}
+
+
+class NamedBlock(Block):
+    """One entry of a table: its name and its arguments."""
+
+    key: ClassVar[str] = "type"
+    table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    blocks: ClassVar[Mapping[str, type[NamedBlock]]] = {}
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """The names of the entry's arguments."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Classes made at run time cannot be found by name, but by their place in the table.
+        base, name = type(self).__base__, getattr(self, self.key)
+        return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
+
+    @classmethod
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+        owners = [f"'{name}'" for name, block in cls.blocks.items() if key in block.parameters]
+        if owners:
+            return ConfigIssue(f"{message}, but of {' and '.join(owners)}", (key,), "key")
+        return super()._misplaced(key, message, suggesting=suggesting)
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments to call the table's entry with."""
+        return {name: _built(getattr(self, name)) for name in self.parameters}
+
+    def build(self) -> Any:
+        """Call the table's entry with the arguments."""
+        return self.table[getattr(self, self.key)](**self.arguments())
+
+
+def _revive(base: type[NamedBlock], name: str, values: dict[str, Any], given: set[str]) -> Any:
+    return base.blocks[name].model_construct(given, **values)
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_built(item) for item in value]
+    return value.build() if isinstance(value, Block) and hasattr(value, "build") else value
+
+
+class Translator:
+    """Turns annotations of signatures into types of fields.
+
+    Args:
+        names: for each kind of `Named`, the noun with its article and the names there are.
+        blocks: for a type that stands in signatures, the type of the block it is built from. A
+            string in one of these is a name of `module`, looked up when a config is first read,
+            so that entries of a table may hold entries of the same table.
+        module: the name of the calling module.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, tuple[str, tuple[str, ...]]],
+        blocks: Mapping[Any, Any],
+        module: str = __name__,
+    ) -> None:
+        self.names = names
+        self.blocks = blocks
+        self.module = module
+
+    def field(self, annotation: Any) -> Any:
+        """The type of the field for an argument annotated like this."""
+        if annotation in self.blocks:
+            return self.blocks[annotation]
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            return self._marked(arguments[0], arguments[1:])
+        if origin in (Union, UnionType):
+            return Union[tuple(self.field(argument) for argument in arguments)]  # noqa: UP007
+        if origin is Literal:
+            return Annotated[str, OneOf(arguments)]
+        if origin is tuple:
+            items = tuple(self.field(argument) for argument in arguments)
+            return Annotated[tuple.__class_getitem__(items), Listed(str(len(items)), len(items))]
+        if annotation in _SIMPLE:
+            return _SIMPLE[annotation]
+        raise TypeError(f"an argument annotated {annotation!r} has no form in a config")
+
+    def _marked(self, base: Any, marks: tuple[Any, ...]) -> Any:
+        for mark in marks:
+            if isinstance(mark, Named):
+                noun, names = self.names[mark.kind]
+                return Annotated[str, OneOf(names, noun)]
+            if isinstance(mark, Bounds):
+                return Annotated[base, (Integer if base is int else Number)(**vars(mark))]
+        return self.field(base)
+
+    def block(
+        self, name: str, call: Callable[..., Any], base: type[NamedBlock], noun: str
+    ) -> type[NamedBlock]:
+        """The block for one entry of a table."""
+        hints = get_type_hints(call.__init__ if isclass(call) else call, include_extras=True)
+        fields: dict[str, Any] = {
+            base.key: (Literal[name], Field(description=f"Makes this {noun}"))
+        }
+        docs = argument_docs(call)
+        for parameter in signature(call).parameters.values():
+            if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+                required = parameter.default is Parameter.empty
+                default = ... if required else parameter.default
+                if parameter.name in docs:
+                    default = Field(default, description=docs[parameter.name])
+                fields[parameter.name] = (self.field(hints[parameter.name]), default)
+        words = "".join(word.capitalize() for word in (*name.split("_"), *noun.split()[1:]))
+        model: type[NamedBlock] = create_model(
+            words,
+            __base__=base,
+            __module__=self.module,
+            __doc__=(getdoc(call) or name).split("\n\n")[0].replace("\n", " "),
+            **fields,
+        )
+        model.noun = f"'{name}'"
+        model.parameters = tuple(key for key in fields if key != base.key)
+        return model
+
+    def enter(
+        self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
+    ) -> None:
+        """Store the table, and the blocks of its entries, in the base class of the blocks."""
+        base.table = table
+        base.blocks = _Blocks(table, lambda name: self.block(name, table[name], base, noun))
+
+    def union(
+        self,
+        table: Mapping[str, Callable[..., Any]],
+        base: type[NamedBlock],
+        noun: str,
+        *,
+        word: bool = False,
+    ) -> Any:
+        """The type of a field that holds one of the table's entries.
+
+        Args:
+            table: the entries by name.
+            base: the base class of the blocks.
+            noun: what an entry is called, with its article, such as `a layer`.
+            word: whether the name alone is accepted, for entries whose arguments have defaults.
+        """
+        self.enter(table, base, noun)
+
+        def choose(value: Any) -> tuple[type[Block], Any]:
+            entry = _named(value, base, noun, word)
+            known = isinstance(entry, NamedBlock)
+            return type(entry) if known else base.blocks[entry[base.key]], entry
+
+        words = OneOf(tuple(table), noun) if word else None
+        return Annotated[base, BlockChoice(choose, base.blocks.values, words)]
+
+
+class _Blocks(Mapping[str, type[NamedBlock]]):
+    """The blocks of a table's entries by name, each made when it is first asked for."""
+
+    def __init__(self, names: Mapping[str, Any], make: Callable[[str], type[NamedBlock]]) -> None:
+        self._names = names
+        self._make = make
+        self._made: dict[str, type[NamedBlock]] = {}
+
+    def __getitem__(self, name: str) -> type[NamedBlock]:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
+    """The value as a mapping with a name that the table knows."""
+    key, names = base.key, tuple(base.blocks)
+    if isinstance(value, base):
+        return value
+    if word and isinstance(value, str):
+        if value not in names:
+            raise ConfigIssue(phrase=noun, hint=lambda: suggestion(value, names)).error()
+        return {key: value}
+    if not isinstance(value, dict):
+        raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
+    if key in value and value[key] in names:
+        return value
+    issue, meant = _misnamed(value, key, names, noun)
+    block = base.blocks.get(nearest(meant.get(key), names) or "")
+    if block is not None:
+        # Other mistakes in the entry that was meant are reported at the same time.
+        try:
+            block.model_validate({**meant, key: get_args(block.model_fields[key].annotation)[0]})
+        except ValidationError as error:
+            raise together(issue, error, value) from None
+    raise issue.error()
+
+
+def _misnamed(
+    value: dict[str, Any], key: str, names: tuple[str, ...], noun: str
+) -> tuple[ConfigIssue, dict[str, Any]]:
+    """The issue of a mapping without a known name, and the mapping that was meant."""
+    if key in value:
+        given = value[key]
+        return ConfigIssue(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value
+    for other in islice(value, MOST_LOOKED_AT):
+        if nearest(other, [key]):
+            message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
+            meant = {(key if name == other else name): part for name, part in value.items()}
+            return ConfigIssue(message, (other,), "key"), meant
+        if other in names:
+            message = f"{noun} needs '{key}'; did you mean {{{key}: {other}, ...}}?"
+            return ConfigIssue(message, part="block"), {}
+    return ConfigIssue(f"{noun} needs '{key}'{suggestion(None, names)}", part="block"), {}

@@ -1,0 +1,1 @@
+"""The `dataset` block: where the data is, how it is split, and how it is prepared."""

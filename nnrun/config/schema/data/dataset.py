@@ -1,0 +1,283 @@
+"""The `dataset` block: which data, how it is split, and how it is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from nnrun.config.schema.base.block import Block, BlockChoice, ConfigIssue
+from nnrun.config.schema.base.fields import Flag, Integer, Listed, OneOf, Rows, Text
+from nnrun.config.schema.base.from_signature import NamedBlock, Translator
+from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.splitting import Splitting
+from nnrun.config.schema.data.splitting import contradictions as about_splits
+from nnrun.config.schema.data.steps import Features
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.impute import STATISTICS
+from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.data.readers.csv_file import SEPARATORS
+
+TASKS = ("regression", "classification")
+TARGET_STEPS = ("none", *SCALERS)
+ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
+
+
+class Impute(Block):
+    """Missing numbers are filled in by a statistic of the training split."""
+
+    noun: ClassVar[str] = "missing"
+
+    impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
+    """What is filled in. Of categories, a missing one is a category of its own."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {impute: median}"
+
+
+Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
+
+
+def _rule(missing: Missing) -> str:
+    return missing.impute if isinstance(missing, Impute) else missing
+
+
+class ColumnsConfig(Block):
+    """The columns of a CSV file."""
+
+    noun: ClassVar[str] = "columns"
+
+    target: Annotated[str, Text()]
+    """The column to predict."""
+    features: ColumnNames | None = None
+    """The columns to predict from; by default all but the target and those dropped."""
+    drop: list[Annotated[str, Text()]] = Field(default=[])
+    """Columns to leave out."""
+    categorical: list[Annotated[str, Text()]] = Field(default=[])
+    """Text columns to encode one-hot, by the categories that training rows have."""
+    weight: Annotated[str, Text()] | None = None
+    """The column of the rows' weights, numbers of at least 0: a row with a weight of 2 counts as
+    two rows in the loss and in metrics. It is no feature."""
+    missing: dict[str, Missing] = Field(default={})
+    """For single columns, what is done about missing values."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        features, drop, missing = (data.get(key) for key in ("features", "drop", "missing"))
+        dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
+        for key in ("target", "weight"):
+            name = data.get(key)
+            if isinstance(features, list) and name in features:
+                message = f"the {key} '{name}' cannot be a feature too"
+                yield ConfigIssue(message, ("features", features.index(name)))
+            if isinstance(missing, dict) and isinstance(missing.get(str(name)), dict):
+                message = f"no {key} is filled in; leave such rows out with {name}: drop_rows"
+                yield ConfigIssue(message, ("missing", str(name)))
+        weight = data.get("weight")
+        if weight is not None and weight == data.get("target"):
+            yield ConfigIssue("this is the target", ("weight",))
+        elif isinstance(weight, str) and weight in dropped:
+            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
+        for key, names in (("features", features), ("categorical", data.get("categorical"))):
+            for index, name in enumerate(names if isinstance(names, list) else ()):
+                if isinstance(name, str) and name in dropped:
+                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
+
+
+@dataclass(frozen=True)
+class DatasetName(OneOf):
+    """The name of a built-in data set; users often write a file instead."""
+
+    def hint(self, value: Any) -> str:
+        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+            return f"; a file stands under 'path': dataset.path={value}"
+        return super().hint(value)
+
+
+class SourceConfig(Block):
+    """Where data come from, and how they are read."""
+
+    name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
+    """A built-in data set; `nnrun datasets` lists them."""
+    path: Annotated[str, Text()] | None = None
+    """A .csv or .npz file; for sets that take one, the folder of their files."""
+    columns: ColumnsConfig | None = None
+    """What the columns of a CSV file are."""
+    task: Annotated[str, OneOf(TASKS)] | None = None
+    """By default what the loss and the last activation say, or the data."""
+    missing: Missing = "error"
+    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    too; rows are dropped where one is in a column that is used."""
+    separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
+    """Of the columns of a CSV file; by default the header shows it."""
+    decimal: Annotated[str, OneOf((".", ","))] = "."
+    """What stands before the decimals in a CSV file."""
+
+    def missing_rule(self) -> str:
+        """`error`, `drop_rows`, or the statistic to fill in."""
+        return _rule(self.missing)
+
+    def missing_rules(self) -> dict[str, str]:
+        """The rules of columns that have their own."""
+        columns = self.columns
+        return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
+
+
+class PreparationConfig(Block):
+    """How loaded data are divided and scaled."""
+
+    test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
+    """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
+    leaves the set's own test rows out.
+
+    By default "given" where the data set has its own, else 0.2."""
+    folds: Annotated[int, Integer(ge=2)] | None = None
+    """How many parts to divide the rows into, each the test split of one run; in place of
+    `test_size`. `nnrun sweep` trains all folds."""
+    fold: Annotated[int, Integer(ge=1)] | None = None
+    """The fold to test, from 1 on; the others are trained on. By time, only earlier ones are."""
+    split: Splitting = Field(default="random", validate_default=True)
+    """`random`; {by: group, column: C} for no group in two splits; or {by: time, column: C} to
+    train on what came before. The column is no feature then, unless `columns.features` names it.
+    `seed`, beside `by`, draws the split alone."""
+    validation_size: Annotated[float | int, Rows()] = 0.0
+    """A share or a number of rows, taken out of the training split."""
+    stratify: Annotated[bool, Flag()] | None = None
+    """Whether every split gets the same share of each class; by default with `folds` of classes,
+    unless by time."""
+    features: Features = Field(default=[])
+    """How features are prepared, in this order; fitted on the training split only."""
+    target: Annotated[str, OneOf(TARGET_STEPS)] = "none"
+    """How a regression target is scaled; metrics are in its own units all the same."""
+
+
+class DatasetConfig(PreparationConfig, SourceConfig):
+    """The data of a run. Keys that are not of `PreparationConfig` decide what is loaded."""
+
+    noun: ClassVar[str] = "dataset"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
+    digest_defaults: ClassVar[Mapping[str, Any]] = {"stratify": False}
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The keys that decide what is loaded."""
+        source = self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
+        return {**source, "split": self.split.model_dump(exclude={"seed"})}
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if isinstance(value, str) and value in DATASETS:
+            return f"; write {{name: {value}}}"
+        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        return "; a file stands under 'path'" if is_file else ""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        if data.get("target") == "l2":
+            message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
+            yield ConfigIssue(message, ("target",))
+        yield from about_splits(data)
+        name, path = data.get("name"), data.get("path")
+        if name is None and path is None and not cls.misspells(data, "name", "path"):
+            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+        if isinstance(path, str) and (not path or "\0" in path):
+            yield ConfigIssue("this is not the path of a file", ("path",))
+        elif isinstance(path, str) and name is None:
+            yield from cls._about_file(path, data.get("columns"))
+        if name is not None or not str(path).lower().endswith(".csv"):
+            for key in ("missing", "separator", "decimal"):
+                if data.get(key) not in (None, cls.model_fields[key].default):
+                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
+        if data.get("decimal") == data.get("separator") == ",":
+            message = "the comma separates the columns already; is it `separator: ';'`?"
+            yield ConfigIssue(message, ("decimal",))
+
+    @classmethod
+    def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
+        kind = path.lower().rpartition(".")[2]
+        if kind not in ("csv", "npz"):
+            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
+        elif kind == "csv" and columns is None:
+            message = "a CSV file needs 'columns', like columns: {target: price}"
+            yield ConfigIssue(message, part="block")
+        elif columns is not None and kind != "csv":
+            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
+        owners = [name for name, block in BuiltInConfig.blocks.items() if key in block.parameters]
+        if owners:
+            own = ", ".join(cls.parameters) or "no options"
+            holder = "a file" if cls.noun == DatasetConfig.noun else cls.noun
+            message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
+        else:
+            block = cls.noun if cls.parameters else DatasetConfig.noun
+            return cls._misplaced(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
+        return ConfigIssue(message, (key,), "key")
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of a built-in set's loader; none for files."""
+        return {}
+
+
+class BuiltInConfig(NamedBlock, DatasetConfig):
+    """A built-in data set: what all have, and the options that its loader takes."""
+
+    noun: ClassVar[str] = "dataset"
+    key: ClassVar[str] = "name"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        yield from super().contradictions(data)
+        if "path" not in cls.parameters and data.get("path") is not None:
+            message = (
+                f"{show(data['name'])} is built in and has no path; remove one of 'name' and 'path'"
+            )
+            yield ConfigIssue(message, ("path",), "key")
+        if data.get("columns") is not None:
+            message = "columns are for a CSV file in 'path'; a built-in data set has its own"
+            yield ConfigIssue(message, ("columns",), "key")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a built-in data set, for tables and help."""
+
+    name: str
+    description: str
+    default: Any
+
+
+def options_of(name: str) -> list[Option]:
+    """The options of this built-in data set, which stand beside its name."""
+    block = BuiltInConfig.blocks[name]
+    fields = ((key, block.model_fields[key]) for key in block.parameters)
+    return [Option(key, block.describe(key), field.default) for key, field in fields]
+
+
+def takes_path(name: object) -> bool:
+    """Whether this is a built-in data set that may be read from a `path`."""
+    return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
+
+
+def _blocks() -> tuple[type[Block], ...]:
+    return (DatasetConfig, *BuiltInConfig.blocks.values())
+
+
+def _choose(value: Any) -> tuple[type[Block], Any]:
+    if isinstance(value, DatasetConfig):
+        return type(value), value
+    name = value.get("name") if isinstance(value, dict) else None
+    if isinstance(name, str) and name in DATASETS:
+        return BuiltInConfig.blocks[name], value
+    return DatasetConfig, value
+
+
+Translator({}, {}).enter(
+    {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
+)
+Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]

@@ -1,0 +1,76 @@
+"""How models of scikit-learn do beside the best network of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.settings import BESIDE, choice_words
+from nnrun.sweeps.board.comparison.comparable import Comparable, Member
+from nnrun.sweeps.board.comparison.comparisons import beside_best
+from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A model beside the best network.
+
+    Args:
+        model: in words, `forest`.
+        network: the label of the network with the best mean.
+        difference: of the means, in favour of the model: positive where it is better.
+        low: lower end of its 95% interval, which holds for all models of the table at once.
+        high: its upper end.
+    """
+
+    model: str
+    network: str
+    difference: float
+    low: float
+    high: float
+
+
+def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int) -> list[Beside]:
+    """Of each model with two runs or more, in the order of the rows; none without such a network.
+
+    Networks with runs that diverged are left out, since the others flatter them.
+
+    Args:
+        ranked: the rows of a group, the best first.
+        split: that they are compared on.
+        column: of that split among a run's metrics.
+        sign: 1 where larger is better, else -1.
+    """
+    if not any(BESIDE in variant.choice for variant, _ in ranked):
+        return []
+    known = [(member, values_of(completed_runs(member), column, sign)) for member in ranked]
+    known = [(member, values) for member, values in known if len(values) > 1]
+    members, values = [member for member, _ in known], [found for _, found in known]
+    models = [i for i, (variant, _) in enumerate(members) if BESIDE in variant.choice]
+    if not models or len(models) == len(members):
+        return []
+    table = table_of(members, values, split)
+    networks = [i for i in range(len(members)) if i not in models]
+    networks = [i for i in networks if table.sound[i]] or networks
+    found = beside_best(table, np.array(models), np.array(networks))
+    best = _label(members[networks[0]][0])
+    rows = zip(models, found.mean, found.low, found.high, strict=True)
+    return [
+        Beside(model_words(members[i][0].choice), best, *map(float, ends))
+        for i, *ends in rows
+        if all(map(isfinite, ends))
+    ]
+
+
+def _label(variant: Comparable) -> str:
+    return " ".join([variant.name, *choice_words(variant.choice)])
+
+
+def model_words(choice: Mapping[str, Any]) -> str:
+    """The model of a row, with what else was chosen for it."""
+    others = {key: value for key, value in choice.items() if key != BESIDE}
+    return " ".join([str(choice[BESIDE]), *choice_words(others)])

@@ -1,0 +1,232 @@
+"""The best setting of an experiment, as its leaderboard has it, and the run that stands for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.names import SPLITS, is_name
+from nnrun.config.settings import BESIDE
+from nnrun.config.yaml.dump import dump
+from nnrun.errors import UsageError
+from nnrun.runs.catalog.index import look_through
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
+from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
+from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.leaderboard import groups_of, kind_of
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+
+_FINAL = "-final"
+_LONGEST = 100
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The first row of an experiment's leaderboard that is a network.
+
+    Args:
+        group: the rows that it is the first of.
+        row: the first of them that is a network.
+        record: of the run that stands for it: of its completed runs the median one, by the metric
+            and split that the order is by; of an even number the worse of the middle two.
+        variants: the configs of the group's rows, in no order.
+        others: those of each other board of the experiment: on other data or with other splits,
+            they cannot be compared with these.
+        newest: whether the group has the completed run that was started last. The group is the
+            newest that compares several settings, or if there is none the newest.
+    """
+
+    group: Group
+    row: Row
+    record: RunRecord
+    variants: list[StoredVariant]
+    others: list[list[StoredVariant]]
+    newest: bool
+
+    def row_of(self, run_id: str) -> Row | None:
+        """The row that a run belongs to; None where it has none with completed runs."""
+        ids = [{run.score.run_id for run in variant.runs} for variant in self.variants]
+        own = next((found for found in ids if run_id in found), set())
+        return next((row for row in self.group.rows if _best_id(row) in own), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "name": self.record.name,
+            "run_id": self.record.run_id,
+            "seed": self.record.seed,
+            "metric": self.group.metric,
+            "ordered_by": self.group.ordered_by,
+            "settings": len(self.group.rows),
+            "row": asdict(self.row),
+            "config": chosen_config(self),
+        }
+
+
+def chosen_config(choice: Choice) -> dict[str, Any]:
+    """The config of the run that stands for the choice, without a sweep, under its folder's name.
+
+    Trained where it is stored, it is that run again; but of folds, it trains on the rows of all of
+    them, under a name of its own.
+    """
+    config = {key: value for key, value in choice.record.config.items() if key != "sweep"}
+    if choice.group.folds is None:
+        return {**config, "name": choice.record.name}
+    whole = {**config["dataset"], "folds": None, "fold": None, "test_size": 0}
+    return {**config, "name": final_name(choice.record.name), "dataset": whole}
+
+
+def final_name(name: str) -> str:
+    """Of the experiment that trains on all rows what was chosen by folds."""
+    return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
+
+
+def config_yaml(choice: Choice) -> str:
+    """That config as a file."""
+    return dump(chosen_config(choice))
+
+
+def best_of(
+    root: Path,
+    name: str,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    order_by: str | None = None,
+) -> Choice:
+    """The choice among the stored runs of an experiment.
+
+    Args:
+        root: the results folder.
+        name: of the experiment.
+        by: the split to choose by; by default the one that the leaderboard is ordered by.
+        in_folds: choose among runs of folds, if there are any.
+        order_by: the metric to choose by; by default that of the runs.
+
+    Raises:
+        UsageError: it has no completed run, no such split or metric, or a run whose report is
+            damaged.
+    """
+    try:
+        make = partial(entry_of, order_by=order_by)
+        names = [name, *_sharing(root, name)]
+        known = filter(None, look_through(root, names, make))
+        own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
+        runs = ordered_by(own, order_by)
+        read = partial(_record, root / name, order_by)
+        return choose(runs, name, by, read=read, in_folds=in_folds)
+    except _DAMAGE:
+        raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
+
+
+def choose(
+    runs: Iterable[RunEntry],
+    name: str,
+    by: str | None = None,
+    *,
+    read: Callable[[str], RunRecord],
+    in_folds: bool = False,
+) -> Choice:
+    """The choice among these runs of an experiment, whose records are read by their ids.
+
+    Models of scikit-learn of other experiments are compared with its networks, where their data
+    are split alike. The rest is as for `best_of`.
+    """
+    boards: dict[tuple[object, ...], list[StoredVariant]] = {}
+    variants = [variant for variant in stored_variants(runs) if variant.planned]
+    alike = {(kind_of(variant), variant.division) for variant in variants if variant.name == name}
+    for variant in variants:
+        if (kind_of(variant), variant.division) in alike:
+            boards.setdefault(kind_of(variant), []).append(variant)
+    if in_folds:
+        boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
+    networks = {
+        kind: [variant for variant in found if BESIDE not in variant.choice]
+        for kind, found in boards.items()
+    }
+    if not any(map(_last_of, networks.values())):
+        what = "run" if networks == boards else "network"
+        raise UsageError(f"{name}/best: no {what} of {name} has completed")
+    kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
+    # Put together anew, the words of a setting are without what tells its board from others.
+    compared = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
+    if by is not None and by not in compared[0].splits:
+        raise UsageError(
+            f"{name}/best: its runs have no {by} split, but {' and '.join(compared[0].splits)}; "
+            f"dataset.{by}_size makes one"
+        )
+    (group,) = groups_of([(variant, variant.scores) for variant in compared], by)
+    row = group.first_network
+    assert row is not None, "one of its networks has completed"
+    first = next(v for v in compared if _best_id(row) in {run.score.run_id for run in v.runs})
+    record = read(_median_id(first, group.ordered_by))
+    newest = _last_of(compared) >= max(map(_last_of, boards.values()), default=())
+    return Choice(group, row, record, compared, [*boards.values()], newest)
+
+
+def _sharing(root: Path, name: str) -> list[str]:
+    """The other experiments whose folders have models on a leaderboard with this experiment.
+
+    A sweep trains a model once for several experiments on the same data. Leaderboards that are
+    damaged, or of another version, are passed over.
+    """
+    found: set[str] = set()
+    for file in root.glob("leaderboard-*-experiments-*.json"):
+        try:
+            text = read_regular(file)
+            if json.dumps(name, ensure_ascii=False).encode() not in text:
+                continue
+            groups = Leaderboard.from_dict(json.loads(text)).groups
+        except (OSError, RecursionError, UsageError, *_DAMAGE):
+            continue
+        for group in groups:
+            if any(row.name == name for row in group.rows):
+                found |= {
+                    row.name for row in group.rows if not row.is_network and is_name(row.name)
+                }
+    return sorted(found - {name})
+
+
+def _settings(board: Sequence[StoredVariant]) -> int:
+    """How many settings have completed runs."""
+    return sum(bool(_last_of([variant])) for variant in board)
+
+
+def _last_of(board: Sequence[StoredVariant]) -> tuple[str, ...]:
+    """Start and id of the completed run that was started last; empty without any."""
+    completed = (r for variant in board for r in variant.runs if r.score.status == "completed")
+    return max(((run.started, run.score.run_id) for run in completed), default=())
+
+
+def _median_id(variant: StoredVariant, split: str) -> str:
+    member = variant, variant.scores
+    values, runs = known_values(member, SPLITS.index(split)), completed_runs(member)
+    sign = -1 if variant.larger_is_better else 1
+    # Where no run has a number, any is as good.
+    ordered = sorted(values or runs, key=lambda run: (sign * values.get(run, 0.0), run.order))
+    return runs[ordered[len(ordered) // 2]].run_id
+
+
+def _best_id(row: Row) -> str | None:
+    return None if row.best_run is None else row.best_run.partition("/")[2]
+
+
+def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
+    """The report of a run in an experiment's folder, read anew.
+
+    Raises:
+        UsageError: it has changed since it was listed.
+    """
+    run = read_run(folder / run_id, placed=True)
+    refuse_damaged(run, folder / run_id)
+    if run is None or run.record is None:
+        raise UsageError(f"{folder / run_id} was removed meanwhile")
+    return by_metric(run.record, order_by)

@@ -1,0 +1,225 @@
+"""Runs that are stored, put together again as a sweep would have them: by config, over seeds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
+from nnrun.runs.catalog.select import lies_in
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.identity import canonical_json
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.comparison.pair import PairTest, pair_test
+from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, ordered_by
+from nnrun.sweeps.board.leaderboard import groups_of, kind_of
+from nnrun.sweeps.board.margin import with_margin, within
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
+from nnrun.sweeps.progress import RunScore
+
+ENDED = ("completed", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class StoredVariant:
+    """One config with its runs, which differ in seeds and folds and nothing else.
+
+    Args:
+        number: its place among the others.
+        name: of the experiment.
+        choice: in what it differs from others of its name, by dotted keys; a model of scikit-learn
+            is always named in it.
+        runs: of it, by seed and fold.
+        dataset: the name of its data.
+        sha256: of its data.
+        target: what is predicted, where a config says so.
+        splits: the parts of its data that there are.
+        division: the settings by which data is split.
+        metric: the main metric.
+        larger_is_better: its direction.
+        published: numbers from elsewhere, by `<split>_<metric>`.
+        parameters: of its network.
+        rows: of each split, the mean over the completed runs.
+        overlap: for each split, rows tested per row trained on, as far as seeds or folds vary it.
+        drawn: whether the seed decides which rows are in which split.
+        folds: of cross-validation; None without.
+        split_by: the groups or the times that rows are split by, in words; "" at random.
+    """
+
+    number: int
+    name: str
+    choice: dict[str, Any]
+    runs: Sequence[RunEntry]
+    dataset: str
+    sha256: str
+    target: str | None
+    splits: tuple[str, ...]
+    division: str
+    metric: str
+    larger_is_better: bool
+    published: dict[str, float]
+    parameters: int
+    rows: dict[str, float]
+    overlap: dict[str, float]
+    drawn: bool
+    folds: int | None
+    split_by: str
+
+    @property
+    def label(self) -> str:
+        """Name and choice on one line."""
+        return " ".join([self.name, *choice_words(self.choice)])
+
+    @property
+    def planned(self) -> int:
+        """The number of runs that have ended."""
+        return sum(run.score.status in ENDED for run in self.runs)
+
+    @property
+    def scores(self) -> list[RunScore]:
+        """The numbers of the runs that were trained to their end."""
+        return [run.score for run in self.runs if run.score.status in ("completed", "diverged")]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of a leaderboard, with the runs that it summarizes."""
+
+    row: Row
+    variant: StoredVariant
+    scores: Sequence[RunScore]
+
+
+@dataclass(frozen=True)
+class StoredBoard:
+    """Rows that can be compared, the best first."""
+
+    group: Group
+    standings: Sequence[Standing]
+
+    @property
+    def column(self) -> int:
+        """The number of the split that the order is by."""
+        return SPLITS.index(self.group.ordered_by)
+
+
+def stored_boards(
+    variants: Iterable[StoredVariant], margin: float | None = None
+) -> list[StoredBoard]:
+    """A leaderboard for each data set and kind of split, of configs with runs that have ended.
+
+    Args:
+        variants: the configs.
+        margin: a difference that does not matter, in the units of the metric.
+    """
+    members = [(variant, variant.scores) for variant in variants if variant.planned]
+    known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
+    kinds = dict.fromkeys(kind for kind, _, _ in known)
+    groups = [within(group, margin) for group in groups_of([*known.values()])]
+    return [
+        StoredBoard(
+            group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
+        )
+        for kind, group in zip(kinds, groups, strict=True)
+    ]
+
+
+def comparison_board(
+    records: Sequence[RunRecord],
+    folders: Sequence[Path],
+    results: Path,
+    command: str,
+    margin: float | None = None,
+    order_by: str | None = None,
+) -> tuple[Leaderboard | None, PairTest | None]:
+    """The configs of these runs over all seeds stored beside them, and the test of two configs.
+
+    Without several seeds there is no leaderboard; without two configs on the same data, no test.
+
+    Args:
+        records: of the runs.
+        folders: where they are.
+        results: the results folder.
+        command: written into the leaderboard as its source.
+        margin: a difference that does not matter, in the units of the metric.
+        order_by: the metric, by default that of the runs.
+
+    Raises:
+        UsageError: no run has the metric.
+    """
+    wanted = [settings_of(record) for record in records]
+    found = [
+        RunEntry.of(by_metric(stored.record, order_by))
+        for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
+        for run_id in ids_in(parent.parent, parent.name)
+        if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
+        if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
+    ]
+    members = [
+        (variant, variant.scores) for variant in stored_variants(ordered_by(found, order_by))
+    ]
+    several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
+    if not several:
+        return None, None
+    board = with_margin(Leaderboard(command, groups_of(members)), margin)
+    if len(members) != 2 or len(board.groups) != 1:
+        return board, None
+    ordered = sorted(members, key=lambda member: wanted.index(member[0].runs[0].settings))
+    return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
+
+
+def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
+    """Runs by config, in the order of names; of equal seeds, as of another time, all are kept."""
+    ordered = sorted(runs, key=lambda run: (run.name, *run.score.replicate.order, run.score.run_id))
+    canonical: dict[str, str] = {}  # of texts that differ in order alone
+    by_config: dict[tuple[str, str], list[RunEntry]] = {}
+    for run in ordered:
+        text = run.settings.text
+        if text not in canonical:
+            canonical[text] = canonical_json(dict(run.settings))
+        by_config.setdefault((run.name, canonical[text]), []).append(run)
+    settings = [dict(found[0].settings) for found in by_config.values()]
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for (name, _), own in zip(by_config, settings, strict=True):
+        by_name.setdefault(name, []).append(own)
+    varied = {name: differing(found) for name, found in by_name.items()}
+    together = zip(by_config.items(), settings, strict=True)
+    return [
+        variant_of(number, choice_of(own, [*varied[name], BESIDE]), found)
+        for number, (((name, _), found), own) in enumerate(together)
+    ]
+
+
+def variant_of(number: int, choice: dict[str, Any], runs: Sequence[RunEntry]) -> StoredVariant:
+    """A config with these runs, which are ordered by seed and fold."""
+    run = runs[-1]
+    block = setting_of(dict(run.settings), "dataset") or {}
+    completed = [each for each in runs if each.score.status == "completed"]
+    rows = mean_rows(each.score.rows for each in completed or runs)
+    return StoredVariant(
+        number=number,
+        name=run.name,
+        choice=choice,
+        runs=runs,
+        dataset=run.dataset,
+        sha256=run.sha256,
+        target=(block.get("columns") or {}).get("target"),
+        splits=tuple(rows),
+        division=division_of(block),
+        metric=run.metric,
+        larger_is_better=run.larger_is_better,
+        published=dict(run.published),
+        parameters=run.parameters,
+        rows=rows,
+        overlap=overlap_of(rows, block),
+        drawn=is_drawn(rows, block),
+        folds=block.get("folds"),
+        split_by=split_by_of(block),
+    )
