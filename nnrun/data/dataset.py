@@ -114,7 +114,7 @@ class Dataset:
         return Layout(
             task=self.task,
             shape=self.shape,
-            columns=self.columns or Columns(self.feature_names),
+            columns=self.columns or Columns.numbers(self.feature_names),
             classes=self.classes,
             text_labels=self.text_labels,
             bool_labels=self.bool_labels,

@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nnrun.data.columns.column import Fitted
 from nnrun.data.dataset import Dataset
+from nnrun.data.layout import Columns
 from nnrun.data.splits.parts import Split, SplitData, Unseen
-
-Kept = npt.NDArray[np.bool_]
+from nnrun.nn.signature import Array
 
 
 def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """Remove the categories that no training row has from the data set and its splits.
+    """Fit columns to the training rows: the categories that none of them has are removed.
 
-    Held-out rows with such a category have 0 in all one-hot columns of the column. The narrower set
-    has the original as `whole`; if nothing has to be removed, the arguments are returned.
+    The set with fewer has the original as `whole`; if nothing changes, the arguments are returned.
     """
     columns = dataset.columns
-    if columns is None or not columns.categories:
+    if columns is None or columns.plain:
         return dataset, split
-    places = {name: place for name, place in columns.places.items() if name in columns.categories}
-    kept: Kept = np.ones(dataset.x.shape[1], np.bool_)
-    for place in places.values():
-        kept[place] = split.train.x[:, place.start : place.stop].any(axis=0)
-    if kept.all():
+    fits = [column.fitted(part) for column, part in columns.parts(split.train.x)]
+    if not any(fits):
         return dataset, split
-    unseen = tuple(_unseen(split, columns.categories, places, kept))
-    categories = {
-        name: tuple(np.array(known)[kept[places[name]]].tolist())
-        for name, known in columns.categories.items()
-    }
-    columns = replace(columns, categories=categories)
+    every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
+    after = replace(columns, every=tuple(every))
 
-    def narrowed(part: SplitData | None) -> Any:
-        return part and replace(part, x=part.x[:, kept])
+    def converted(x: Array) -> Array:
+        parts = zip(columns.parts(x), fits, strict=True)
+        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
+
+    def part_of(part: SplitData | None) -> Any:
+        return part and replace(part, x=converted(part.x))
 
     narrow = replace(
         dataset,
-        x=dataset.x[:, kept],
-        columns=columns,
-        feature_names=columns.feature_names,
+        x=converted(dataset.x),
+        columns=after,
+        feature_names=after.feature_names,
         whole=dataset,
     )
-    parts = {name: narrowed(getattr(split, name)) for name in ("train", "validation", "test")}
+    parts = {name: part_of(getattr(split, name)) for name in ("train", "validation", "test")}
+    unseen = tuple(_unseen(split, columns, fits))
     return narrow, replace(split, **parts, unseen=unseen)
 
 
-def _unseen(
-    split: Split,
-    categories: Mapping[str, tuple[str, ...]],
-    places: Mapping[str, range],
-    kept: Kept,
-) -> Iterator[Unseen]:
+def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
-        for column, place in places.items():
-            lost = [p for p in place if not kept[p]]
-            there = part.x[:, lost] != 0
-            found = [categories[column][p - place.start] for p in lost]
-            which = tuple(c for c, any_row in zip(found, there.any(axis=0), strict=True) if any_row)
-            if which:
-                yield Unseen(name, column, int(there.any(axis=1).sum()), which)
+        for (column, features), fit in zip(columns.parts(part.x), fits, strict=True):
+            rows, categories = fit.unseen(features) if fit else (0, ())
+            if categories:
+                yield Unseen(name, column.name, rows, categories)
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:

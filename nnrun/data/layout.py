@@ -2,60 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.kinds import from_json, from_older, to_json
+from nnrun.data.columns.number import Number
 from nnrun.data.labels import all_numbers, canonical
+from nnrun.nn.signature import Array
 
 
 @dataclass(frozen=True)
 class Columns:
     """The columns of a table that make up x, in order.
 
-    A column in `categories` becomes one 0/1 feature per category (one-hot), in the order given
-    there; any other column is one number. `by_value` names the columns whose categories were all
-    numbers in the training file, so that 7 and 7.0 are the same category; in other columns
-    categories are text. `imputed` has the statistic that replaces missing numbers of a column.
     `separator` and `decimal` are those of the file; a separator of None is detected.
     """
 
-    features: tuple[str, ...]
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    imputed: Mapping[str, str] = field(default_factory=dict)
+    every: tuple[Column, ...]
     separator: str | None = None
     decimal: str = "."
-    by_value: tuple[str, ...] = ()
 
-    @property
+    @classmethod
+    def numbers(cls, names: Sequence[str]) -> Columns:
+        """Columns of numbers."""
+        return cls(_numbers(tuple(names)))
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.every)
+
+    def parts(self, x: Array) -> Iterator[tuple[Column, Array]]:
+        """Each column with its features of x: (rows, width)."""
+        for column, place in zip(self.every, self.places.values(), strict=True):
+            yield column, x[:, place.start : place.stop]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns of the file, each once."""
+        return tuple(dict.fromkeys(column.source for column in self.every))
+
+    @cached_property
     def places(self) -> dict[str, range]:
         """The places in x of each column."""
         places: dict[str, range] = {}
         start = 0
-        for column in self.features:
-            places[column] = range(start, start + len(self.categories.get(column, (column,))))
-            start = places[column].stop
+        for column in self.every:
+            places[column.name] = range(start, start + column.width)
+            start = places[column.name].stop
         return places
 
-    @property
-    def imputed_features(self) -> dict[int, str]:
-        """The places in x where missing numbers are filled in, each with its statistic."""
-        places = self.places
-        return {places[column].start: statistic for column, statistic in self.imputed.items()}
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all are numbers, so that x has the numbers of the file."""
+        return all(column.kind == Number.kind for column in self.every)
 
-    @property
+    @cached_property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """The categories of each column that has some."""
+        found = {column.name: column.categories for column in self.every}
+        return {name: known for name, known in found.items() if known is not None}
+
+    @cached_property
+    def imputed(self) -> dict[int, str]:
+        """The places in x where missing numbers are filled in, each with its statistic."""
+        return {
+            place[index]: statistic
+            for column, place in zip(self.every, self.places.values(), strict=True)
+            for index, statistic in column.imputed.items()
+        }
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the features of x; a category's is `column=category`."""
-        names: list[str] = []
-        for column in self.features:
-            if column in self.categories:
-                names += [
-                    f"{column}={category or '(missing)'}" for category in self.categories[column]
-                ]
-            else:
-                names.append(column)
-        return tuple(names)
+        """The names of the features of x."""
+        return tuple(name for column in self.every for name in column.feature_names)
+
+
+# Images have hundreds, and every use of a data set asks for them.
+@lru_cache(maxsize=16)
+def _numbers(names: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(map(Number, names))
 
 
 @dataclass(frozen=True)
@@ -90,16 +118,12 @@ class Layout:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""
-        categories = {name: list(values) for name, values in self.columns.categories.items()}
         return {
             "task": self.task,
             "shape": list(self.shape),
-            "columns": list(self.columns.features),
-            "categories": categories,
-            "imputed": dict(self.columns.imputed),
+            "columns": [to_json(column) for column in self.columns],
             "separator": self.columns.separator,
             "decimal": self.columns.decimal,
-            "by_value": list(self.columns.by_value),
             "classes": list(self.classes),
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
@@ -109,20 +133,12 @@ class Layout:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
-        categories = {name: tuple(values) for name, values in stored["categories"].items()}
-        # Older models do not have `by_value`.
-        by_value = [name for name, known in categories.items() if all_numbers(filter(None, known))]
+        older = "categories" in stored
+        every = from_older(stored) if older else map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
-            columns=Columns(
-                tuple(stored["columns"]),
-                categories,
-                dict(stored.get("imputed", {})),
-                stored.get("separator"),
-                stored.get("decimal", "."),
-                tuple(stored.get("by_value", by_value)),
-            ),
+            columns=Columns(tuple(every), stored.get("separator"), stored.get("decimal", ".")),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored.get("text_labels", False)),

@@ -16,7 +16,6 @@ from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.one_hot import one_hots
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.decision import Decision
@@ -151,7 +150,7 @@ def _check_layout(layout: Layout, input_shape: Shape) -> None:
         raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
     if layout.task not in get_args(Task):
         raise ValueError(f"there is no task '{layout.task}'")
-    if layout.columns.categories and sides != (len(layout.columns.feature_names),):
+    if not layout.columns.plain and sides != (len(layout.columns.feature_names),):
         raise ValueError(f"its columns do not make rows of the shape {sides}")
     names = (*layout.classes, *layout.target_names, *layout.columns.features)
     if not all(isinstance(name, str) for name in names):
@@ -184,8 +183,8 @@ def _try_out(model: Model) -> None:
     """Compute the outputs of two rows, and check their shape."""
     layout = model.layout
     rows = np.zeros((2, *layout.shape))
-    for group in one_hots(layout.columns):
-        rows[:, group.places.start] = 1
+    if not layout.columns.plain:
+        rows[:] = np.concatenate([column.example() for column in layout.columns])
     outputs = model.outputs(rows)
     decoded = model.task.decode(outputs)
     if isinstance(model.task, Classification):

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import odd_code, without_missing
+from nnrun.data.inference.columns import completed, odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
-from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, UsageError
 from nnrun.models.decision import Decision
@@ -204,7 +203,7 @@ class Model:
             raise DataError(self._not_finite(rows.reshape(len(rows), -1), sound))
         if (odd := odd_code(rows, self.layout.columns)) is not None:
             raise DataError(f"row {odd[0]} has {odd[1]}")
-        return fill_missing(rows, self.layout.columns)
+        return completed(rows, self.layout.columns)
 
     def _not_finite(self, rows: Array, sound: Array) -> str:
         """Where the first number is that is not finite, in rows without the shape of an image."""

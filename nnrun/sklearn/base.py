@@ -289,7 +289,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
 def _has_categories(x: Any, layout: Layout) -> bool:
     """Whether these are rows as a file has them, with categories that are not encoded."""
-    if not layout.columns.categories:
+    if layout.columns.plain:
         return False
     if hasattr(x, "columns"):
         return set(layout.columns.features) <= set(x.columns)

@@ -205,7 +205,7 @@ def test_names_from_data_do_nothing():
     network.initialize(rng=np.random.default_rng(0))
     model = model_of(network, (2,), [], "classification")
     evil = '"""\nraise SystemExit\n"""\\'
-    columns = type(model.layout.columns)((evil, "b"))
+    columns = type(model.layout.columns).numbers((evil, "b"))
     parts = {**vars(model.layout), "classes": (evil, "'); raise SystemExit"), "columns": columns}
     model.layout = type(model.layout)(**parts)
     model.run_id = evil

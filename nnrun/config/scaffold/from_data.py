@@ -12,8 +12,8 @@ from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.yaml.dump import flow
+from nnrun.data.cells.cell_errors import about_number, is_amount
 from nnrun.data.dataset import Dataset
-from nnrun.data.readers.cell_errors import about_number, is_amount
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import RowBatch, input_column
+from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.numbers import NumberCells
+from nnrun.data.cells.problems import Problems
+from nnrun.data.inference.columns import RowBatch
 from nnrun.data.layout import Layout
-from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.table import fill, joined
+from nnrun.data.readers.table import fill, joined, readers
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
@@ -41,35 +43,31 @@ class CsvRows:
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         problems, end = Problems(self.path), ""
-        lines = self.table.rows()
+        lines, columns = self.table.rows(), self.layout.columns
         while not end:
-            features, targets = self._features(problems), self._targets(problems)
+            features, targets = readers(columns, problems), self._targets(problems)
             count = 0
             try:
                 with disk_errors(self.path):
                     part = islice(lines, rows)
-                    count, _ = fill(part, self.table.header, features + targets, problems)
+                    count, _ = fill(part, self.table.header, [*features, *targets], problems)
             except DataError as error:  # the rest cannot be read
                 end = str(error)
             if not count:
                 break
             if not problems:  # else the rest is only checked for further mistakes
-                x = joined(features, count, self.path).reshape(-1, *self.layout.shape)
-                yield RowBatch(x, self._y(targets))
+                x = joined(columns.every, features, count, self.path)
+                yield RowBatch(x.reshape(-1, *self.layout.shape), self._y(targets))
         problems.raise_if_any(end)
 
-    def _features(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
-        columns = self.layout.columns
-        return [input_column(n, columns, problems, columns.decimal) for n in columns.features]
-
-    def _targets(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
+    def _targets(self, problems: Problems) -> list[NumberCells | LabelCells]:
         if not self.with_target:
             return []
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
             known, by_value = self.layout.classes, self.layout.numeric_labels
             return [
-                LabelColumn(
+                LabelCells(
                     names[0],
                     problems,
                     known,
@@ -79,13 +77,13 @@ class CsvRows:
                     what="classes",
                 )
             ]
-        return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
+        return [NumberCells(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod
-    def _y(targets: Sequence[NumberColumn | LabelColumn]) -> npt.NDArray[Any] | None:
+    def _y(targets: Sequence[NumberCells | LabelCells]) -> npt.NDArray[Any] | None:
         if not targets:
             return None
-        if isinstance(targets[0], LabelColumn):
+        if isinstance(targets[0], LabelCells):
             return targets[0].positions()
         return np.concatenate([column.features() for column in targets], axis=1)
 

@@ -17,11 +17,10 @@ from typing import IO, Any, BinaryIO, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.inference.columns import RowBatch, odd_code, without_missing
+from nnrun.data.cells.cell_errors import about_unknown
+from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.one_hot import fill_missing
-from nnrun.data.readers.cell_errors import about_unknown
 from nnrun.data.readers.npz import (
     check_finite,
     checked_header,
@@ -73,7 +72,7 @@ class NpzRows:
                 check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
             if (odd := odd_code(x, self.layout.columns)) is not None:
                 raise DataError(f"{self.path}: x[{start + odd[0]}] has {odd[1]}")
-            x = fill_missing(x, self.layout.columns, partial(self._place, start))
+            x = completed(x, self.layout.columns, partial(self._place, start))
             yield RowBatch(x, self._y(parts["y"], start) if "y" in parts else None)
 
     def _place(self, start: int, row: int) -> str:

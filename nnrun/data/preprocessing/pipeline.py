@@ -41,7 +41,7 @@ class Preprocessing:
         if target != "none" and layout is not None and layout.task == "classification":
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
-        imputed = {} if layout is None else layout.columns.imputed_features
+        imputed = {} if layout is None else layout.columns.imputed
         if imputed:
             self.steps.insert(0, Impute(imputed))
         self.target: Scaler | None = None if target == "none" else SCALERS[target]()

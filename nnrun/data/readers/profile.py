@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nnrun.data.labels import is_code, number
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.cell_errors import (
+from nnrun.data.cells.cell_errors import (
     MISSING_LABELS,
     MISSING_NUMBERS,
     is_date,
     is_decimal_comma,
 )
+from nnrun.data.labels import is_code, number
+from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import DataError

@@ -10,19 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.numbers import NumberCells, WeightCells
+from nnrun.data.cells.problems import Problems
+from nnrun.data.columns.column import Cells, Column
+from nnrun.data.columns.plan import planned
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.cell_errors import Mistake
-from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems, WeightColumn
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
 from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.times import TimeColumn
 from nnrun.errors import DataError
-
-CsvColumn = NumberColumn | LabelColumn
 
 
 def read_csv(
@@ -76,35 +78,26 @@ def read_csv(
         weighing = [] if weight is None else [weight]
         used = (*names, target, *splitting, *weighing)
         rules = {name: by_column.get(name, missing) for name in used}
-        problems, labelled = Problems(path), set(categorical)
-        columns: list[CsvColumn] = [
-            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
-            if name in labelled
-            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
-            for name in names
-        ]
-        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=decimal)
+        problems = Problems(path)
+        columns = [*planned(names, rules, set(categorical))]
+        cells = [column.reader(problems, decimal, training=True) for column in columns]
+        goal: LabelCells | NumberCells = LabelCells(
+            target, problems, role="target", decimal=decimal
+        )
         if task == "regression":
-            goal = NumberColumn(target, problems, "target", decimal=decimal)
-        split: list[LabelColumn | TimeColumn] = [
+            goal = NumberCells(target, problems, "target", decimal=decimal)
+        split: list[LabelCells | TimeColumn] = [
             TimeColumn(name, problems, decimal)
             if split_by == "time"
-            else LabelColumn(name, problems, role="split", decimal=decimal)
+            else LabelCells(name, problems, role="split", decimal=decimal)
             for name in splitting
         ]
-        weights = [WeightColumn(name, problems, "weight", decimal=decimal) for name in weighing]
+        weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        left_out = _fill(table, [*columns, goal, *split, *weights], problems, leaving)
-    labels = [column for column in columns if isinstance(column, LabelColumn)]
-    layout = Columns(
-        features=tuple(names),
-        categories={column.name: column.ordered() for column in labels},
-        imputed={n: rules[n] for n in names if n not in labelled and _fills(rules[n])},
-        separator=separator,
-        decimal=decimal,
-        by_value=tuple(column.name for column in labels if column.holds_numbers),
-    )
-    dataset = _dataset(table, columns, goal, task, layout, left_out)
+        left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
+    learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
+    layout = Columns(tuple(learned), separator, decimal)
+    dataset = _dataset(table, cells, goal, task, layout, left_out)
     return replace(
         dataset,
         split_values=split[0].positions() if split else None,
@@ -112,14 +105,10 @@ def read_csv(
     )
 
 
-def _fills(rule: str) -> bool:
-    return rule not in ("error", "drop_rows")
-
-
 def _dataset(
     table: CsvFile,
-    columns: Sequence[CsvColumn],
-    goal: CsvColumn,
+    cells: Sequence[Cells],
+    goal: LabelCells | NumberCells,
     task: str | None,
     layout: Columns,
     left_out: list[int],
@@ -129,7 +118,7 @@ def _dataset(
     return Dataset(
         name=table.path.stem,
         task="classification" if classes else "regression",
-        x=joined(columns, len(y), table.path),
+        x=joined(layout.every, cells, len(y), table.path),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,
@@ -144,7 +133,7 @@ def _dataset(
 def fill(
     rows: Iterable[tuple[int, list[str]]],
     header: Sequence[str],
-    columns: Sequence[CsvColumn | TimeColumn],
+    columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str] = (),
 ) -> tuple[int, list[int]]:
@@ -174,7 +163,7 @@ def fill(
 
 def _fill(
     table: CsvFile,
-    columns: Sequence[CsvColumn | TimeColumn],
+    columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str],
 ) -> list[int]:
@@ -185,7 +174,7 @@ def _fill(
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
-        if isinstance(column, LabelColumn):
+        if isinstance(column, LabelCells):
             column.check_numbers()
     problems.raise_if_any(end)
     if left_out and not rows:
@@ -197,9 +186,9 @@ def _fill(
 
 
 def _target(
-    column: CsvColumn, task: str | None, path: Path
+    column: LabelCells | NumberCells, task: str | None, path: Path
 ) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
-    if isinstance(column, NumberColumn):
+    if isinstance(column, NumberCells):
         return column.features(), ()
     if task is None and column.holds_numbers:
         message = (
@@ -212,13 +201,20 @@ def _target(
     return y, classes
 
 
-def joined(columns: Sequence[CsvColumn], rows: int, path: Path) -> npt.NDArray[np.float64]:
-    """The columns joined to x: (rows, features)."""
-    widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
-    refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")
-    x = np.empty((rows, sum(widths)))
+def readers(columns: Columns, problems: Problems) -> list[Cells]:
+    """An empty reader for each column, for new rows of a file."""
+    return [column.reader(problems, columns.decimal) for column in columns]
+
+
+def joined(
+    columns: Sequence[Column], cells: Sequence[Cells], rows: int, path: Path
+) -> npt.NDArray[np.float64]:
+    """The features of columns, from the cells of each, joined to x: (rows, features)."""
+    width = sum(column.width for column in columns)
+    refuse_if_too_big(rows * width * 8, f"{path}, one-hot encoded,")
+    x = np.empty((rows, width))
     start = 0
-    for column, width in zip(columns, widths, strict=True):
-        x[:, start : start + width] = column.features()
-        start += width
+    for column, read in zip(columns, cells, strict=True):
+        x[:, start : start + column.width] = column.encode(read)
+        start += column.width
     return x

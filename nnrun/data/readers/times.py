@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.cells.cell_errors import MISSING_NUMBERS, Mistake, about_missing
+from nnrun.data.cells.problems import Problems
 from nnrun.data.labels import number
-from nnrun.data.readers.cell_errors import MISSING_NUMBERS, Mistake, about_missing
-from nnrun.data.readers.columns import Problems
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from textwrap import wrap
 import numpy as np
 
 from nnrun import __version__
-from nnrun.data.one_hot import one_hots
+from nnrun.models.code import columns
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import SCRIPT
 from nnrun.models.code.numpy_language import NUMPY
@@ -53,7 +53,7 @@ def _heading(model: Model) -> str:
         what = ", ".join(layout.target_names)
     names = layout.columns.feature_names
     # The order of one-hot columns cannot be guessed; that of numbers is the file's.
-    shown = len(names) if layout.columns.categories else 20
+    shown = len(names) if not layout.columns.plain else 20
     features, more = ", ".join(names[:shown]), ", …" * (len(names) > shown)
     lines = [
         f"The network of the run {model.run_id}, written by nnrun {__version__}.",
@@ -77,12 +77,7 @@ def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
 def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield f"h = {language.take}"
     yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
-    for group in one_hots(model.layout.columns):
-        columns = f"{group.places.start}, {group.places.stop}"
-        if group.missing is None:
-            yield f"check_category(h, {columns}, {group.column!r})"
-        else:
-            yield f"h = fill_category(h, {columns}, {group.missing})"
+    yield from columns.lines(model.layout.columns)
     for index, step in enumerate(model.preprocessing.steps):
         yield from emitter_of(language.steps, step.name, SCRIPT)(f"features.{index}", step)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)

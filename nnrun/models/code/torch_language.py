@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nnrun.models.code.columns import CATEGORIES
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import LAYERS
-from nnrun.models.code.steps import CATEGORIES, STEPS
+from nnrun.models.code.steps import STEPS
 
 _HELPERS = {
     **CATEGORIES,

@@ -15,7 +15,7 @@ from nnrun.models.decision import Decision
 from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
-from nnrun.models.onnx import layers, one_hot, steps
+from nnrun.models.onnx import columns, layers, steps
 from nnrun.models.onnx.graph import OPSET, Graph
 from nnrun.models.task import Classification
 
@@ -79,7 +79,7 @@ def _properties(model: Model) -> dict[str, str]:
     if len(layout.shape) == 1 and layout.columns.features:
         properties["features"] = json.dumps(layout.columns.feature_names)
     if layout.columns.categories:
-        properties["categories"] = json.dumps(dict(layout.columns.categories))
+        properties["categories"] = json.dumps(layout.columns.categories)
     return properties
 
 
@@ -98,7 +98,7 @@ def _opset(model: Model) -> int:
 def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
-    x = one_hot.emit(graph, model.layout.columns, x)
+    x = columns.emit(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
         emitter = emitter_of(steps.EMITTERS, step.name, "ONNX")
         x = emitter(graph, f"features.{index}", step, x)

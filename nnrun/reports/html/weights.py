@@ -82,7 +82,7 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     """The decision surface around the training data, for two numeric features."""
-    if predictions.dataset.shape != (2,) or model.layout.columns.categories:
+    if predictions.dataset.shape != (2,) or not model.layout.columns.plain:
         return
     x = predictions.train.x.astype(np.float64)
     low, high = x.min(axis=0), x.max(axis=0)

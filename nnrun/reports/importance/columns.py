@@ -123,15 +123,16 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
     Friedman, Annals of Statistics 29 (2001).
     """
     place = places_of(model)[column]
-    rows, categories = part.x[:_MOST_ROWS], model.layout.columns.categories.get(column)
-    if categories is None:
+    rows = part.x[:_MOST_ROWS]
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    choices = kinds[column].choices() if kinds else None
+    if choices is None:
         known = rows[:, place.start].astype(np.float64)
         numbers = _grid(known[np.isfinite(known)])
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
-        settings = [*np.eye(len(categories))]
-        values = [category or "(missing)" for category in categories]
+        settings, values = [*choices.values()], [*choices]
     means = []
     for setting in settings:
         changed = rows.astype(np.float64)

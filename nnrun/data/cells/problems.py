@@ -1,0 +1,66 @@
+"""Mistakes in the cells of a table, collected and reported together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from nnrun.characters import escaped
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.errors import DataError
+
+
+class Problems:
+    """Mistakes in a file, collected so that all are reported together.
+
+    Mistakes of one kind in one column are reported once, at the first, with their number. At most
+    `limit` different ones are reported; the rest is counted.
+    """
+
+    limit = 20
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        self._count: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
+
+    def add(self, line: int, column: str, mistake: Mistake) -> None:
+        """Add a mistake in a line and a column ("" for the whole row)."""
+        key = column, mistake.kind
+        self._count[key] += 1
+        if len(self._first) < self.limit:
+            self._first.setdefault(key, (line, mistake))
+
+    def __bool__(self) -> bool:
+        return bool(self._count)
+
+    def raise_if_any(self, last: str = "") -> None:
+        """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        others = self._count.total() - sum(self._count[key] for key in shown)
+        lines = [self._line(*key) for key in shown]
+        lines += [f"{self.path}: and {others} more like these"] if others else []
+        lines += [last] if last else []
+        if lines:
+            raise DataError("\n".join(lines))
+
+    def _line(self, column: str, kind: str) -> str:
+        line, mistake = self._first[column, kind]
+        more = self._count[column, kind] - 1
+        where = "in this column" if column else "in other rows"
+        count = f" ({more} more like it {where})" if more else ""
+        hint = mistake.hint.replace("COLUMN", column)
+        return escaped(f"{self._place(line, column)}: {mistake.text}{count}{hint}", kept="")
+
+    def _place(self, line: int, column: str) -> str:
+        return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
+
+
+class TableProblems(Problems):
+    """Mistakes in a table in memory, whose rows count from 0."""
+
+    def __init__(self) -> None:
+        super().__init__("the table")
+
+    def _place(self, line: int, column: str) -> str:
+        return f"row {line}, column '{column}'"

@@ -1,0 +1,61 @@
+"""Kinds of columns, and columns as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nnrun.data.columns.kinds import KINDS, from_json, to_json
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.layout import Columns, Layout
+from nnrun.models.code.columns import EMITTERS as SCRIPT_EMITTERS
+from nnrun.models.onnx.columns import EMITTERS as ONNX_EMITTERS
+
+COLUMNS = {
+    "number": [Number("age"), Number("age", "median")],
+    "one_hot": [OneHot("town", ("A", "B", "")), OneHot("floor", ("1", "2"), by_value=True)],
+}
+
+
+def test_every_kind_is_tried_and_exported():
+    """The tables of emitters and of these tests have the kinds that there are."""
+    assert KINDS.keys() == COLUMNS.keys() == SCRIPT_EMITTERS.keys() == ONNX_EMITTERS.keys()
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_columns_survive_json(column):
+    """A stored column is the same column."""
+    assert column == from_json(json.loads(json.dumps(to_json(column))))
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_an_example_is_encoded_as_in_training(column):
+    """It has the width of the column, and nothing in it is odd or missing."""
+    x = column.example()[None]
+    assert ((1, column.width), None) == (x.shape, column.odd(x))
+    np.testing.assert_array_equal(x, column.completed(x, str))
+
+
+def test_layouts_of_older_models_are_read():
+    """They have names of columns, with categories and rules beside them."""
+    layout = Layout(
+        "regression",
+        (4,),
+        Columns((Number("age", "mean"), OneHot("town", ("A", "B")), Number("size")), ";", ","),
+        target_names=("y",),
+    )
+    older = {
+        **layout.to_dict(),
+        "columns": ["age", "town", "size"],
+        "categories": {"town": ["A", "B"]},
+        "imputed": {"age": "mean"},
+        "by_value": [],
+    }
+    assert layout == Layout.from_dict(older)
+    oldest = {key: value for key, value in older.items() if key not in ("by_value", "imputed")}
+    floors = {**oldest, "categories": {"town": ["1", "2", ""]}}
+    expected = (Number("age"), OneHot("town", ("1", "2", ""), by_value=True), Number("size"))
+    assert expected == Layout.from_dict(floors).columns.every
