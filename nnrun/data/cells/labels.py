@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, Mistake, about_missing, about_unknown
+from nnrun.data.cells.part import Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 
 MISSING = ""
 """The category for missing values."""
 
 
-class LabelCells:
+class LabelCells(Cells):
     """A column of categories.
 
     Args:
@@ -55,6 +58,10 @@ class LabelCells:
         return text.strip().lower() in MISSING_LABELS
 
     def add(self, text: str, line: int) -> None:
+        self.values.append(self._number(text, line))
+
+    def _number(self, text: str, line: int) -> int:
+        """The number of a cell's text among those that were read."""
         text = text.strip()
         if self.is_missing(text) and text not in (self.known or ()):
             if not self.fills:
@@ -66,7 +73,20 @@ class LabelCells:
                 mistake = about_unknown(text, list(self.known), self.what)
                 self.problems.add(line, self.name, mistake)
         self.lines.setdefault(text, line)
-        self.values.append(self.numbers.setdefault(text, len(self.numbers)))
+        return self.numbers.setdefault(text, len(self.numbers))
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        """Each different text is looked at once, unless it is a mistake."""
+        assert isinstance(cells, Texts), "it asked for texts"
+        present, first = np.unique(cells.codes, return_index=True)
+        numbers = np.zeros(len(cells.texts), np.int64)
+        for code, row in sorted(zip(present.tolist(), first.tolist(), strict=True), key=itemgetter(1)):
+            text, found = cells.texts[code], len(self.problems)
+            numbers[code] = self._number(text, int(lines[row]))
+            if len(self.problems) > found:
+                for again in np.flatnonzero(cells.codes == code)[1:]:
+                    self._number(text, int(lines[again]))
+        self.values.frombytes(numbers[cells.codes].tobytes())
 
     @property
     def holds_numbers(self) -> bool:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from array import array
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import MISSING_NUMBERS, Mistake, about_number
+from nnrun.data.cells.part import Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
 
 
-class NumberCells:
+class NumberCells(Cells):
     """A column of finite numbers.
 
     The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
     are allowed; they become NaN, to be filled in later.
     """
+
+    of_numbers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -39,11 +44,24 @@ class NumberCells:
         return text.strip().lower() in MISSING_NUMBERS
 
     def add(self, text: str, line: int) -> None:
+        self.values.append(self._checked(text, line))
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        if isinstance(cells, Texts):
+            super().extend(cells, lines)
+            return
+        before = len(self.values)
+        self.values.frombytes(np.ascontiguousarray(cells.values).tobytes())
+        for row, text in cells.odd.items():
+            self.values[before + row] = self._checked(text, int(lines[row]))
+
+    def _checked(self, text: str, line: int) -> float:
+        """The number of a cell, or NaN with a mistake unless it may be missing."""
         value = self._number(text)
         if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
             mistake = about_number(text.strip(), self.role, self.decimal)
             self.problems.add(line, self.name, mistake)
-        self.values.append(value)
+        return value
 
     def _number(self, text: str) -> float:
         """The number, or NaN if it is not one."""
@@ -64,6 +82,8 @@ class WeightCells(NumberCells):
 
     Such powers stand in Matthews' correlation coefficient.
     """
+
+    of_numbers: ClassVar[bool] = False  # a mistake shows the text of a number
 
     def add(self, text: str, line: int) -> None:
         super().add(text, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 
 from nnrun.characters import escaped
@@ -13,8 +14,8 @@ from nnrun.errors import DataError
 class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
-    Mistakes of one kind in one column are reported once, at the first, with their number. At most
-    `limit` different ones are reported; the rest is counted.
+    Mistakes of one kind in one column are reported once, at the first, with their number. The first
+    `limit` different ones are reported; the rest is counted. Columns may be read one after the other.
     """
 
     limit = 20
@@ -28,11 +29,18 @@ class Problems:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
         self._count[key] += 1
-        if len(self._first) < self.limit:
-            self._first.setdefault(key, (line, mistake))
+        if key in self._first:
+            self._first[key] = min(self._first[key], (line, mistake), key=itemgetter(0))
+        elif len(self._first) < self.limit:
+            self._first[key] = line, mistake
+        else:
+            last = max(reversed(self._first), key=lambda known: self._first[known][0])
+            if line < self._first[last][0]:
+                del self._first[last]
+                self._first[key] = line, mistake
 
-    def __bool__(self) -> bool:
-        return bool(self._count)
+    def __len__(self) -> int:
+        return self._count.total()
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""

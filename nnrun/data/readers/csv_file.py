@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -13,6 +11,7 @@ from typing import BinaryIO
 
 from nnrun.characters import escaped
 from nnrun.data.labels import number
+from nnrun.data.readers.text_lines import TextLines
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
@@ -22,7 +21,6 @@ SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
-LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 
 
 class CsvFile:
@@ -38,8 +36,8 @@ class CsvFile:
 
     def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
         self.path = path
-        self._hash = hashlib.sha256()
-        lines = self._lines(file)
+        self.text = TextLines(path, file)
+        lines = iter(self.text)
         first = next(lines, "")
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
@@ -50,6 +48,7 @@ class CsvFile:
         else:
             self.delimiter = SEPARATORS[separator]
         self._named = separator is not None
+        self._scanned = 0
         self._reader = csv.reader(
             chain(head, lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
         )
@@ -57,7 +56,7 @@ class CsvFile:
 
     @property
     def sha256(self) -> str:
-        return self._hash.hexdigest()
+        return self.text.sha256
 
     @property
     def other_separator(self) -> str | None:
@@ -72,12 +71,27 @@ class CsvFile:
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
         while True:
-            line = self._reader.line_num + 1
+            line = self._line
             cells = self._next(line)
             if cells is None:
                 return
             if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
                 yield line, cells
+
+    def lines_ahead(self) -> TextLines | None:
+        """The text after the rows read so far; None where it begins within a line."""
+        level = self.text.at_line_start and self._line == self.text.line
+        return self.text if level else None
+
+    def skip(self, size: int, lines: int) -> None:
+        """Go on after so many bytes, which are so many lines that were read elsewhere."""
+        self.text.take(size, lines)
+        self._scanned += lines
+
+    @property
+    def _line(self) -> int:
+        """The number of the next line."""
+        return self._reader.line_num + self._scanned + 1
 
     def _next(self, line: int) -> list[str] | None:
         try:
@@ -113,20 +127,6 @@ class CsvFile:
         if problems:
             raise DataError("\n".join(first_of(problems)))
         return tuple(names)
-
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
-        line = 1
-        for raw in file:
-            self._hash.update(raw)
-            try:
-                text = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}"
-                raise DataError(f"{self.path}:{line}: {message}; save the file as UTF-8") from error
-            for piece in LONE_RETURN.split(text):
-                if piece:
-                    yield piece.removeprefix("\ufeff") if line == 1 else piece
-                    line += 1
 
 
 def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:

@@ -1,10 +1,11 @@
-"""CSV files as data sets: one column is the target, the others are numbers or categories."""
+"""Tables as data sets: one column is the target, the others are numbers or categories."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +15,41 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.columns.column import Cells, Column
+from nnrun.data.cells.reader import Cells
+from nnrun.data.columns.column import Column
 from nnrun.data.columns.plan import planned
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.formats import stem
 from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
 from nnrun.errors import DataError
 
 
 def read_csv(
-    path: Path,
+    path: Path, target: str, *, separator: str | None = None, decimal: str = ".", **options: Any
+) -> Dataset:
+    """The table in a file as a data set.
+
+    Args:
+        path: of the file.
+        target: the column to predict.
+        separator: of a CSV file; None to detect it from the header.
+        decimal: the decimal sign of a CSV file.
+        options: of `read_table`.
+
+    Raises: as `read_table` and `open_table` do.
+    """
+    with open_table(path, separator, decimal) as table:
+        return read_table(table, target, **options)
+
+
+def read_table(
+    table: Table,
     target: str,
     *,
     features: Sequence[str] | None = None,
@@ -37,16 +58,14 @@ def read_csv(
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
-    separator: str | None = None,
-    decimal: str = ".",
     split_by: str = "random",
     split_column: str | None = None,
     weight: str | None = None,
 ) -> Dataset:
-    """A CSV file with a header row as a data set.
+    """A table with a header row as a data set.
 
     Args:
-        path: the file.
+        table: it has not been read.
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
@@ -56,47 +75,38 @@ def read_csv(
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
             fills in, and missing categories are a category of their own.
         missing_by_column: rules of single columns.
-        separator: None to detect it from the header.
-        decimal: the decimal sign.
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
         weight: the column of the rows' weights, if there is one.
 
-    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
-    path:line:column (the header is line 1).
+    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each with
+    its place, in files with lines as path:line:column (the header is line 1).
     """
-    by_column = missing_by_column or {}
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file, separator)
-        check_separator(table, target)
-        names = choose_features(
-            table.header, target, features, drop, categorical, split_column, weight
-        )
-        check_missing_rules(by_column, table.header)
-        splitting = [] if split_column is None else [split_column]
-        weighing = [] if weight is None else [weight]
-        used = (*names, target, *splitting, *weighing)
-        rules = {name: by_column.get(name, missing) for name in used}
-        problems = Problems(path)
-        columns = [*planned(names, rules, set(categorical))]
-        cells = [column.reader(problems, decimal, training=True) for column in columns]
-        goal: LabelCells | NumberCells = LabelCells(
-            target, problems, role="target", decimal=decimal
-        )
-        if task == "regression":
-            goal = NumberCells(target, problems, "target", decimal=decimal)
-        split: list[LabelCells | TimeColumn] = [
-            TimeColumn(name, problems, decimal)
-            if split_by == "time"
-            else LabelCells(name, problems, role="split", decimal=decimal)
-            for name in splitting
-        ]
-        weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
-        leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
+    by_column, decimal = missing_by_column or {}, table.decimal
+    check_separator(table, target)
+    names = choose_features(table.header, target, features, drop, categorical, split_column, weight)
+    check_missing_rules(by_column, table.header)
+    splitting = [] if split_column is None else [split_column]
+    weighing = [] if weight is None else [weight]
+    used = (*names, target, *splitting, *weighing)
+    rules = {name: by_column.get(name, missing) for name in used}
+    problems = table.problems()
+    columns = [*planned(names, rules, set(categorical))]
+    cells = [column.reader(problems, decimal, training=True) for column in columns]
+    goal: LabelCells | NumberCells = LabelCells(target, problems, role="target", decimal=decimal)
+    if task == "regression":
+        goal = NumberCells(target, problems, "target", decimal=decimal)
+    split: list[LabelCells | TimeColumn] = [
+        TimeColumn(name, problems, decimal)
+        if split_by == "time"
+        else LabelCells(name, problems, role="split", decimal=decimal)
+        for name in splitting
+    ]
+    weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
+    leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
+    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
-    layout = Columns(tuple(learned), separator, decimal)
+    layout = Columns(tuple(learned), table.separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)
     return replace(
         dataset,
@@ -106,7 +116,7 @@ def read_csv(
 
 
 def _dataset(
-    table: CsvFile,
+    table: Table,
     cells: Sequence[Cells],
     goal: LabelCells | NumberCells,
     task: str | None,
@@ -116,7 +126,7 @@ def _dataset(
     y, classes = _target(goal, task, table.path)
     without = f" ({len(left_out)} more left out for missing values)" if left_out else ""
     return Dataset(
-        name=table.path.stem,
+        name=stem(table.path),
         task="classification" if classes else "regression",
         x=joined(layout.every, cells, len(y), table.path),
         y=y,
@@ -124,7 +134,7 @@ def _dataset(
         feature_names=layout.feature_names,
         target_names=(goal.name,),
         sha256=table.sha256,
-        description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
+        description=f"{table.title}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
         dropped=tuple(left_out),
     )
@@ -162,25 +172,35 @@ def fill(
 
 
 def _fill(
-    table: CsvFile,
-    columns: Sequence[Cells],
-    problems: Problems,
-    leaving: Container[str],
+    table: Table, columns: Sequence[Cells], problems: Problems, leaving: Container[str]
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
-    rows, left_out, end = 0, list[int](), ""
+    wanted = {column.name: True for column in columns}
+    for column in columns:
+        wanted[column.name] &= column.of_numbers
+    needed = [column for column in columns if column.name in leaving]
+    count, left_out, end = 0, list[int](), ""
     try:
-        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
+        for part in table.parts(wanted, problems):
+            kept = np.ones(len(part), np.bool_)
+            for column in needed:
+                kept &= ~part.columns[column.name].where(column.is_missing)
+            left_out += (count + np.flatnonzero(~kept)).tolist()
+            count += len(part)
+            lines = np.asarray(part.lines)[kept]
+            for column in columns:
+                cells = part.columns[column.name]
+                column.extend(cells if kept.all() else cells.taken(kept), lines)
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
         if isinstance(column, LabelCells):
             column.check_numbers()
     problems.raise_if_any(end)
-    if left_out and not rows:
-        message = f"each of the {len(left_out)} rows of {table.path.name} has a missing value"
+    if left_out and len(left_out) == count:
+        message = f"each of the {len(left_out)} rows of {table.title} has a missing value"
         raise DatasetProblem([(("dataset", "missing"), f"{message}; none would be left")])
-    if not rows:
+    if not count:
         raise DataError(f"{table.path}: there are no rows below the header")
     return left_out
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import MISSING_NUMBERS, Mistake, about_missing
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.labels import number
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -37,7 +38,7 @@ def read_time(text: str, decimal: str = ".") -> tuple[str, float]:
     ) // _MICROSECOND
 
 
-class TimeColumn:
+class TimeColumn(Cells):
     """A column of times, all of them numbers or all dates.
 
     Args:

@@ -1,0 +1,50 @@
+"""CSV and TSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from nnrun.data.cells.part import Part
+from nnrun.data.cells.problems import Problems
+from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.csv_parts import csv_parts
+from nnrun.data.readers.tables.table import Table
+
+
+class CsvTable(Table):
+    """A CSV file.
+
+    Args:
+        path: of the file.
+        file: open, without its compression.
+        separator: None to detect it from the header.
+        decimal: the decimal sign.
+        size: the least size that it may have; of small files nothing is read by machine code.
+        sha256: of a compressed file; by default that of what is read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        separator: str | None = None,
+        decimal: str = ".",
+        size: int = 0,
+        sha256: Callable[[], str] | None = None,
+    ) -> None:
+        self.path, self.separator, self.decimal = path, separator, decimal
+        self.file = CsvFile(path, file, separator)
+        self.header, self.other_separator = self.file.header, self.file.other_separator
+        self._size, self._sha256 = size, sha256
+
+    @property
+    def sha256(self) -> str:
+        return self.file.sha256 if self._sha256 is None else self._sha256()
+
+    def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
+        return csv_parts(self.file, wanted, problems, self.decimal, self._size)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        return self.file.rows()

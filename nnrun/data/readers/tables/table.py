@@ -1,0 +1,62 @@
+"""A table with a header."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from nnrun.data.cells.part import Part
+from nnrun.data.cells.problems import Problems
+
+
+class Table(ABC):
+    """An open table, which is read once.
+
+    `header` has the names of its columns. `sha256` is the digest of the file, or of what a table in
+    memory holds, once all rows have been read.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    separator: str | None = None
+    decimal = "."
+    other_separator: str | None = None
+
+    @property
+    @abstractmethod
+    def sha256(self) -> str: ...
+
+    @property
+    def title(self) -> str:
+        """The table in descriptions."""
+        return self.path.name
+
+    def problems(self) -> Problems:
+        """An empty collection of mistakes, which says where in the table they are."""
+        return Problems(self.path)
+
+    @abstractmethod
+    def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
+        """The rows, part by part.
+
+        Args:
+            wanted: the names of columns, and whether they are of use as numbers.
+            problems: collects mistakes in whole rows, which are left out.
+
+        Raises: DataError where the rest cannot be read.
+        """
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row with its line; raises as `parts` does."""
+        for part in self.parts(dict.fromkeys(self.header, False), self.problems()):
+            columns = [iter(part.columns[name]) for name in self.header]
+            for line, cells in zip(part.lines, zip(*columns, strict=True), strict=True):
+                yield int(line), list(cells)
+
+
+class RowProblems(Problems):
+    """Mistakes in a table whose rows have no lines; they count from 1."""
+
+    def _place(self, line: int, column: str) -> str:
+        return f"{self.path}: row {line}" + (f", column '{column}'" if column else "")
