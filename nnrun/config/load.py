@@ -30,6 +30,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
@@ -189,7 +190,7 @@ def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> 
 
 def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
     path: KeyPath = ("dataset", "path")
-    if config.dataset.path is None:
+    if config.dataset.path in (None, GIVEN):
         return config
     given = any(path[:length] in source.arguments for length in (1, 2))
     folder = Path() if given else file.parent

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import load_config
 from nnrun.config.names import is_name
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -44,7 +47,12 @@ class Extension:
     origin: dict[str, Any]
 
 
-def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
+def extend(
+    folder: Path,
+    iterations: int,
+    name: str | None = None,
+    load: Callable[[DatasetConfig], Dataset] = load_dataset,
+) -> Extension:
     """Prepare to continue the completed run in a folder for more iterations.
 
     The evaluation interval, the length of the schedule and the engine stay those of the shorter
@@ -58,7 +66,7 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
     stored = load_config(folder / CONFIG)
-    shorter = prepare(stored)
+    shorter = prepare(stored, load)
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:

@@ -14,6 +14,7 @@ from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.yaml.dump import flow
 from nnrun.data.cells.cell_errors import about_number, is_amount
 from nnrun.data.dataset import Dataset
+from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
@@ -63,8 +64,8 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     """A config for this file.
 
     Args:
-        path: a CSV or npz file.
-        target: the column of the CSV file to predict; None to guess.
+        path: a table or an npz file.
+        target: the column of the table to predict; None to guess.
         folder: of the config.
 
     Raises:
@@ -74,14 +75,14 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     shown = path.as_posix() if not path.is_absolute() else str(path)
     if path.is_absolute() and path.is_relative_to(folder):
         shown = os.path.relpath(path, folder)
+    if (wrong := why_no_file(path)) is not None:
+        raise UsageError(f"--data: {wrong}")
     if path.suffix.lower() == ".npz":
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+            raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
         words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
         return Draft(aligned(_npz(data, shown)), [words])
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])

@@ -80,7 +80,9 @@ class LabelCells(Cells):
         assert isinstance(cells, Texts), "it asked for texts"
         present, first = np.unique(cells.codes, return_index=True)
         numbers = np.zeros(len(cells.texts), np.int64)
-        for code, row in sorted(zip(present.tolist(), first.tolist(), strict=True), key=itemgetter(1)):
+        for code, row in sorted(
+            zip(present.tolist(), first.tolist(), strict=True), key=itemgetter(1)
+        ):
             text, found = cells.texts[code], len(self.problems)
             numbers[code] = self._number(text, int(lines[row]))
             if len(self.problems) > found:

@@ -51,7 +51,7 @@ class NumberCells(Cells):
             super().extend(cells, lines)
             return
         before = len(self.values)
-        self.values.frombytes(np.ascontiguousarray(cells.values).tobytes())
+        self.values.frombytes(np.ascontiguousarray(cells.values).data.cast("B"))
         for row, text in cells.odd.items():
             self.values[before + row] = self._checked(text, int(lines[row]))
 

@@ -1,4 +1,4 @@
-"""Some rows of a table as columns, each of numbers or of texts: what files and tables are read as."""
+"""Some rows of a table as columns of numbers or of texts, which is how all formats are read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Numbers:
 
     values: npt.NDArray[np.float64]
     odd: Mapping[int, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[str]:
+        texts = map(repr, self.values.tolist())
+        return (self.odd.get(row, text) for row, text in enumerate(texts))
 
     def where(self, holds: Callable[[str], bool]) -> Rows:
         """The rows whose text is of some sort, which no finite number is."""

@@ -15,7 +15,7 @@ class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
     Mistakes of one kind in one column are reported once, at the first, with their number. The first
-    `limit` different ones are reported; the rest is counted. Columns may be read one after the other.
+    `limit` different ones are reported, whatever the order of columns; the rest is counted.
     """
 
     limit = 20

@@ -1,11 +1,11 @@
-"""New rows from a CSV file; columns are found by their names."""
+"""New rows from a table; columns are found by their names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,34 +16,36 @@ from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.layout import Layout
-from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.opening import disk_errors
 from nnrun.data.readers.table import fill, joined, readers
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
 
 class CsvRows:
-    """`Rows` of a CSV file; mistakes are reported as path:line:column."""
+    """`Rows` of a table; mistakes are reported with their places, in text as path:line:column."""
 
     kind: Literal["csv", "npz"] = "csv"
 
-    def __init__(self, path: Path, file: BinaryIO, layout: Layout, *, with_target: bool) -> None:
-        self.path = path
+    def __init__(self, table: Table, layout: Layout, *, with_target: bool) -> None:
+        self.path = table.path
         self.layout = layout
         self.with_target = with_target
-        self.table = CsvFile(path, file, layout.columns.separator)
-        header, features = self.table.header, layout.columns.features
+        self.table = table
+        header, features = table.header, layout.columns.features
         missing = {name: "" for name in features if name not in header}
         if with_target:
             missing |= {n: ", the target" for n in layout.target_names if n not in header}
         if missing:
-            raise DataError("\n".join(_missing(path, missing, header)))
+            raise DataError("\n".join(_missing(table.path, missing, header)))
         self.ignored = tuple(n for n in header if n not in (*features, *layout.target_names))
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path), ""
-        lines, columns = self.table.rows(), self.layout.columns
+        problems, end = self.table.problems(), ""
+        columns = self.layout.columns
+        cells = [*readers(columns, problems), *self._targets(problems)]
+        lines = self.table.rows({one.name for one in cells if one.of_numbers})
         while not end:
             features, targets = readers(columns, problems), self._targets(problems)
             count = 0

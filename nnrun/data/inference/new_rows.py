@@ -9,6 +9,7 @@ import io
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,10 +19,21 @@ from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Layout
+from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
 from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.tables.opening import table_in
+from nnrun.errors import UsageError
 
 STDIN = "-"
-_ZIP = b"PK"
+_STARTS = {
+    b"PK": Format(ARRAYS),
+    b"PAR1": Format("parquet"),
+    b"{": Format("json lines"),
+    b"\x1f\x8b": Format("csv", "gzip"),
+    b"\x28\xb5\x2f\xfd": Format("csv", "zstd"),
+}
+# Their directory is at their end.
+_FROM_ANY_PLACE = (ARRAYS, "parquet", "excel")
 
 
 class Rows(Protocol):
@@ -42,15 +54,17 @@ class Rows(Protocol):
 
 @contextmanager
 def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Iterator[Rows]:
-    """The new rows of a CSV or npz file, or of stdin if the path is `-`.
+    """The new rows of a table or npz file, or of stdin if the path is `-`.
 
-    The format is detected from the first bytes. The layout is that of the training data;
-    `with_target` requires and reads the target too.
+    The format is what the first bytes show, or the name where they do not. The layout is that of
+    the training data; `with_target` requires and reads the target too.
 
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
     the disk fails.
     """
     path = Path("<stdin>") if str(source) == STDIN else source
+    if is_address(path):
+        raise UsageError(f"{why_no_file(path)}")
     with ExitStack() as stack:
         # Only here: OSErrors of the caller's code are about other files.
         with disk_errors(path):
@@ -67,10 +81,35 @@ def _stdin() -> io.BufferedReader:
 def _rows(
     path: Path, file: io.BufferedReader, layout: Layout, with_target: bool, stack: ExitStack
 ) -> Rows:
-    if not file.peek(len(_ZIP)).startswith(_ZIP):
-        return CsvRows(path, file, layout, with_target=with_target)
-    archive: Any = file
-    if not file.seekable():  # a pipe; but the directory of an archive is at its end
-        archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
-        shutil.copyfileobj(file, archive)
-    return stack.enter_context(NpzRows(path, archive, layout, with_target=with_target))
+    named, shown = format_of(path), _shown(file)
+    found = shown if named is None or named.name in ("csv", ARRAYS) else named
+    source: Any = file
+    if found.name in _FROM_ANY_PLACE and not file.seekable():  # a pipe
+        source = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
+        shutil.copyfileobj(file, source)
+        source.seek(0)
+    if found.name == ARRAYS and _is_excel(source):
+        found = Format("excel")
+    if found.name == ARRAYS:
+        return stack.enter_context(NpzRows(path, source, layout, with_target=with_target))
+    separator = layout.columns.separator
+    table = table_in(path, source, found, separator, layout.columns.decimal)
+    return CsvRows(table, layout, with_target=with_target)
+
+
+def _shown(file: io.BufferedReader) -> Format:
+    """The format that the first bytes show; else that of CSV files."""
+    first = file.peek(4)
+    found = next((kind for start, kind in _STARTS.items() if first.startswith(start)), None)
+    return found or Format("csv")
+
+
+def _is_excel(file: Any) -> bool:
+    """Whether an archive is an Excel file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "[Content_Types].xml" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError):
+        return False
+    finally:
+        file.seek(0)

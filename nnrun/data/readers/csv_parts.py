@@ -60,9 +60,7 @@ def _part(
         else:
             text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
-    columns = {
-        name: Texts.of(cells[place] for _, cells in sound) for name, place in places.items()
-    }
+    columns = {name: Texts.of(cells[place] for _, cells in sound) for name, place in places.items()}
     return Part([line for line, _ in sound], columns)
 
 
@@ -95,7 +93,7 @@ def _columns(
         odd[column][row] = content[start + first : start + last].decode()
     numbers = iter(map(Numbers, found.numbers, odd))
     texts = iter(_texts(content, *spans) for spans in (found.spans + start).tolist())
-    return {name: next(numbers if wanted[name] else texts) for name in wanted}
+    return {name: next(numbers) if wanted[name] else next(texts) for name in wanted}
 
 
 def _texts(content: bytes, starts: Collection[int], ends: Collection[int]) -> Texts:

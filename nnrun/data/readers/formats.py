@@ -66,10 +66,15 @@ def is_data_file(path: str | PathLike[str]) -> bool:
     return format_of(path) is not None
 
 
+def is_address(path: str | PathLike[str]) -> bool:
+    """Whether it is an address in a network rather than a path."""
+    return _ADDRESS.match(fspath(path)) is not None
+
+
 def why_no_file(path: str | PathLike[str]) -> str | None:
     """What is wrong with the name of a data file, and what helps; None if nothing is."""
     text = fspath(path)
-    if _ADDRESS.match(text):
+    if is_address(text):
         return f"'{text}' is an address, and nothing is fetched: download it, and name the file"
     if format_of(text) is None:
         return f"'{text}' is no {KNOWN} file"

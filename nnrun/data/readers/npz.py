@@ -14,8 +14,9 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -55,7 +56,12 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
 
     Raises: DataError with path: array: what is wrong.
     """
-    arrays = _named_arrays(path)
+    dataset = dataset_of(path, _named_arrays(path), task)
+    return replace(dataset, sha256=file_sha256(path))
+
+
+def dataset_of(path: Path, arrays: Mapping[str, Array], task: str | None = None) -> Dataset:
+    """Arrays as a data set, but for its digest; `path` names them in errors. Raises as above."""
     x, y = _features(path, "x", arrays["x"]), arrays["y"]
     x_test, y_test = None, None
     targets = {"y": y}
@@ -84,7 +90,6 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
         target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
         x_test=x_test,
         y_test=encoded.get("y_test"),
-        sha256=file_sha256(path),
         description=f"{path.name}: {len(x)} rows of shape {shape}",
     )
 

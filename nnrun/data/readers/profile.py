@@ -1,4 +1,4 @@
-"""A survey of a CSV file and its columns, from which a first config is made."""
+"""A survey of a table and its columns, from which a first config is made."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from nnrun.data.cells.cell_errors import (
     is_decimal_comma,
 )
 from nnrun.data.labels import is_code, number
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
@@ -119,17 +120,15 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Read a CSV file and count its cells.
+    """Read the table in a file and count its cells.
 
-    Raises: DataError if it is not a CSV file with a header and rows of equal length.
+    Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        separator = CsvFile(path, file).other_separator
-    with open_data(path) as file:
-        decimal = _decimal(CsvFile(path, file, separator))
-    with open_data(path) as file:
-        table = CsvFile(path, file, separator)
+    with open_table(path) as table:
+        separator = table.other_separator
+    with open_table(path, separator) as table:
+        decimal = _decimal(table)
+    with open_table(path, separator, decimal) as table:
         columns, rows = [ColumnProfile(name) for name in table.header], 0
         for line, cells in table.rows():
             rows += 1
@@ -143,9 +142,12 @@ def survey(path: Path) -> Survey:
     return Survey(path, separator, decimal, columns, rows)
 
 
-def _decimal(table: CsvFile) -> str:
-    """A comma if more cells are numbers with a decimal comma than with a point, else a point."""
-    if table.delimiter == SEPARATORS[","]:
+def _decimal(table: Table) -> str:
+    """A comma if more cells are numbers with a decimal comma than with a point, else a point.
+
+    Numbers of other files than text have a point.
+    """
+    if not isinstance(table, CsvTable) or table.file.delimiter == SEPARATORS[","]:
         return "."
     commas = points = 0
     for _, cells in table.rows():

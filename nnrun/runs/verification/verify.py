@@ -8,13 +8,17 @@ be within a tolerance (`agreement.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
 from nnrun.config.load import load_config
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.settings import flatten
+from nnrun.data.dataset import Dataset
+from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -63,8 +67,8 @@ class Verification:
         return self.finding in ("same_bits", "within_tolerance")
 
 
-def verify(folder: Path) -> Verification:
-    """Check the files of a run, train it again, and compare.
+def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] = load_dataset) -> Verification:
+    """Check the files of a run, train it again on the data that `load` gives, and compare.
 
     Raises: UsageError if there is no complete run.
     """
@@ -83,7 +87,7 @@ def verify(folder: Path) -> Verification:
         fault = _fault(folder, run.record)
         if fault is not None:
             return replace(verdict, reason=fault, exit_code=3)
-        return _compared(verdict, folder, run, run.record)
+        return _compared(verdict, folder, run, run.record, load)
     except (NnrunError, OSError) as error:
         code = getattr(error, "exit_code", 1)
         return replace(verdict, finding="not_verified", reason=str(error), exit_code=code)
@@ -101,13 +105,17 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
 
 
 def _compared(
-    verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
+    verdict: Verification,
+    folder: Path,
+    run: StoredRun,
+    record: RunRecord,
+    load: Callable[[DatasetConfig], Dataset],
 ) -> Verification:
     experiment = load_config(folder / CONFIG)
     if "metrics" not in experiment.source.data:  # of an older version, which had no such key
         config = experiment.config.model_copy(update={"metrics": []})
         experiment = replace(experiment, config=config)
-    prepared = prepare(experiment)
+    prepared = prepare(experiment, load)
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
         return replace(verdict, name=run.name, reason=reason, exit_code=3)

@@ -19,6 +19,7 @@ from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.formats import GIVEN, format_of, is_data_file, why_no_file
 
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
@@ -46,7 +47,7 @@ def _rule(missing: Missing) -> str:
 
 
 class ColumnsConfig(Block):
-    """The columns of a CSV file."""
+    """The columns of a table."""
 
     noun: ClassVar[str] = "columns"
 
@@ -92,7 +93,7 @@ class DatasetName(OneOf):
     """The name of a built-in data set; users often write a file instead."""
 
     def hint(self, value: Any) -> str:
-        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+        if isinstance(value, str) and is_data_file(value):
             return f"; a file stands under 'path': dataset.path={value}"
         return super().hint(value)
 
@@ -103,13 +104,14 @@ class SourceConfig(Block):
     name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
-    """A .csv or .npz file; for sets that take one, the folder of their files."""
+    """A table (.csv, .tsv, .jsonl, .parquet, .xlsx) or arrays (.npz); texts may be packed (.csv.gz,
+    .csv.zst). For sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
-    """What the columns of a CSV file are."""
+    """What the columns of a table are."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
-    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    """What is done about blank cells of a table, and those like NA, in categories and classes
     too; rows are dropped where one is in a column that is used."""
     separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
     """Of the columns of a CSV file; by default the header shows it."""
@@ -172,7 +174,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
     def hint(cls, value: Any) -> str:
         if isinstance(value, str) and value in DATASETS:
             return f"; write {{name: {value}}}"
-        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        is_file = isinstance(value, str) and is_data_file(value)
         return "; a file stands under 'path'" if is_file else ""
 
     @classmethod
@@ -188,24 +190,30 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
-        if name is not None or not str(path).lower().endswith(".csv"):
-            for key in ("missing", "separator", "decimal"):
-                if data.get(key) not in (None, cls.model_fields[key].default):
-                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
+        kind = format_of(path) if isinstance(path, str) and name is None else None
+        given = path == GIVEN and data.get("columns") is not None
+        for key in ("missing", "separator", "decimal"):
+            fits = kind is not None and (kind.is_delimited or (key == "missing" and kind.is_table))
+            fits = fits or (given and key == "missing")
+            if not fits and data.get(key) not in (None, cls.model_fields[key].default):
+                what = "tables" if key == "missing" else "CSV files"
+                yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
         if data.get("decimal") == data.get("separator") == ",":
             message = "the comma separates the columns already; is it `separator: ';'`?"
             yield ConfigIssue(message, ("decimal",))
 
     @classmethod
     def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
-        kind = path.lower().rpartition(".")[2]
-        if kind not in ("csv", "npz"):
-            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
-        elif kind == "csv" and columns is None:
-            message = "a CSV file needs 'columns', like columns: {target: price}"
+        kind = format_of(path)
+        if path == GIVEN:
+            return
+        if kind is None:
+            yield ConfigIssue(why_no_file(path) or "", ("path",))
+        elif kind.is_table and columns is None:
+            message = "a table needs 'columns', like columns: {target: price}"
             yield ConfigIssue(message, part="block")
-        elif columns is not None and kind != "csv":
-            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+        elif columns is not None and not kind.is_table:
+            yield ConfigIssue("columns are for tables only", ("columns",), "key")
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
@@ -239,7 +247,7 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
             )
             yield ConfigIssue(message, ("path",), "key")
         if data.get("columns") is not None:
-            message = "columns are for a CSV file in 'path'; a built-in data set has its own"
+            message = "columns are for a table in 'path'; a built-in data set has its own"
             yield ConfigIssue(message, ("columns",), "key")
 
 

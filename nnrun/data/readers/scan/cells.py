@@ -44,7 +44,8 @@ def scan(
         rows: how many to read at most.
         numbers: the address of a row of numbers for each column of numbers.
         spans: the address of starts and ends of cells, a row of both for each column of texts.
-        odd: the address of the row, column of numbers, start and end of cells that may not be numbers.
+        odd: the address of the row, the column of numbers, the start and the end of cells that may
+            be no numbers.
         most_odd: how many of them there is room for.
         out: the address of what is returned: rows, their bytes, and odd cells.
     """
@@ -55,64 +56,79 @@ def scan(
         begin, before, column, number, label = at, count, 0, 0, 0
         inside = 1
         while inside == 1:
-            while byte(text + at) == _SPACE:
-                at += 1
-            quoted = byte(text + at) == _QUOTE
-            if quoted:
-                at += 1
-            start, kind, plain, value = at, kinds[column], 0, 0.0
+            start, quoted = opened(text, at)
+            at, kind, value, plain = start, kinds[column], 0.0, 1
             if kind == NUMBER:
-                end, value, certain = read_number(text + at, point, powers)
-                at = end - text
-                plain = 1 if certain else 0
-                if separator != _SPACE:
-                    while byte(text + at) == _SPACE:
-                        at += 1
-            reached, sign = at, byte(text + at)
-            if quoted:
-                while sign != _QUOTE and (sign != _LINE and sign != _RETURN):
-                    at += 1
-                    sign = byte(text + at)
-            else:
-                while sign != separator and (sign != _LINE and sign != _RETURN):
-                    at += 1
-                    sign = byte(text + at)
-            end = at
-            if quoted:
-                common = 1 if sign == _QUOTE else 0
-                at += common
-                sign = byte(text + at)
+                at, value, plain = read_cell(text, start, separator, point, powers)
+            end = end_of(text, at, quoted, separator)
             if kind == NUMBER:
-                value_at = number * rows + row
-                numbers[value_at] = value
-                if plain == 0 or end > reached:
-                    place = 4 * count
-                    odd[place] = row
-                    odd[place + 1] = number
-                    odd[place + 2] = start
-                    odd[place + 3] = end
+                numbers[number * rows + row] = value
+                if plain == 0 or end > at:
+                    note(odd + 4 * count, row, number, start, end)
                     count += 1
                 number += 1
             if kind == TEXT:
-                place = 2 * label * rows + row
-                spans[place] = start
-                spans[place + rows] = end
+                spans[2 * label * rows + row] = start
+                spans[(2 * label + 1) * rows + row] = end
                 label += 1
-            common = common if end - start <= LONGEST else 0
             column += 1
-            if sign == separator:
-                at += 1
-                inside = 1 if column < columns and common == 1 else 0
-                common = common if column < columns else 0
-            else:
-                at += 1 if sign == _RETURN and byte(text + at + 1) == _LINE else 0
-                inside = 0
-                common = common if column == columns and byte(text + at) == _LINE else 0
-                at += 1
-        if common == 1:
-            row += 1
-        else:
+            at, inside, common = after(text, end, quoted, separator, columns - column)
+            common = common if end - start <= LONGEST else 0
+            inside = inside if common == 1 else 0
+        row += common
+        if common == 0:
             at, count = begin, before
     out[0] = row
     out[1] = at
     out[2] = count
+
+
+def opened(text: Any, at: Any) -> Any:
+    """Where the content of a cell starts, and whether a quote is before it."""
+    while byte(text + at) == _SPACE:
+        at += 1
+    quoted = byte(text + at) == _QUOTE
+    return at + (1 if quoted else 0), quoted
+
+
+def read_cell(text: Any, at: Any, separator: Any, point: Any, powers: Any) -> Any:
+    """Where a number and the spaces behind it end, the number, and whether it is certain."""
+    end, value, certain = read_number(text + at, point, powers)
+    at = end - text
+    if separator != _SPACE:
+        while byte(text + at) == _SPACE:
+            at += 1
+    return at, value, 1 if certain else 0
+
+
+def end_of(text: Any, at: Any, quoted: Any, separator: Any) -> Any:
+    """Where the content of a cell ends, at the latest with its line."""
+    last = _QUOTE if quoted else separator
+    sign = byte(text + at)
+    while sign != last and (sign != _LINE and sign != _RETURN):
+        at += 1
+        sign = byte(text + at)
+    return at
+
+
+def after(text: Any, at: Any, quoted: Any, separator: Any, left: Any) -> Any:
+    """What comes after a cell: where, whether another cell, and whether that is the common form.
+
+    `left` is the number of columns that are left.
+    """
+    closed = 1 if byte(text + at) == _QUOTE or not quoted else 0
+    at += 1 if quoted else 0
+    sign = byte(text + at)
+    more = sign == separator
+    at += 1 if sign == _RETURN and byte(text + at + 1) == _LINE else 0
+    ended = byte(text + at) == _LINE
+    fits = (more and left > 0) or (ended and left == 0)
+    return at + 1, 1 if more else 0, closed if fits else 0
+
+
+def note(place: Any, row: Any, number: Any, start: Any, end: Any) -> None:
+    """Keep where a cell is."""
+    place[0] = row
+    place[1] = number
+    place[2] = start
+    place[3] = end

@@ -1,8 +1,8 @@
 """Decimal numbers as the float64 nearest to them.
 
-w 10^q is w 5^q 2^q. With 5^q to 64 bits, the upper half of its product with w shows the 53 bits of the
-result, and how to round, unless it is too near to the middle between two numbers. After D. Lemire,
-Softw. Pract. Exper. 51 (2021), whose second step for such cases is left to Python.
+w 10^q is w 5^q 2^q. With 5^q to 64 bits, the upper half of its product with w shows the 53 bits of
+the result, and how to round, unless it is too near to the middle between two numbers. After D.
+Lemire, Softw. Pract. Exper. 51 (2021), whose second step for such cases is left to Python.
 """
 
 from __future__ import annotations

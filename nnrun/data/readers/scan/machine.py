@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import FunctionType
 
 import numpy as np
 import numpy.typing as npt
@@ -94,4 +94,5 @@ def _compiled() -> bytes:
     from nnrun.compiler.llvm.machine import object_file  # noqa: PLC0415 - likewise
     from nnrun.data.readers.scan.cells import scan  # noqa: PLC0415 - likewise
 
+    assert isinstance(scan, FunctionType)
     return object_file(str(Translator(scan, "scan", [I64] * 13, "float64").module))

@@ -20,7 +20,7 @@ from nnrun.errors import DataError
 _ROWS = 1 << 16
 
 
-def arrow_cells(column: Any, as_numbers: bool) -> Numbers | Texts:  # noqa: FBT001
+def arrow_cells(column: Any, as_numbers: bool) -> Numbers | Texts:
     """The cells of a chunked array."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,5 +46,5 @@ class CsvTable(Table):
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
         return csv_parts(self.file, wanted, problems, self.decimal, self._size)
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str]]]:
         return self.file.rows()

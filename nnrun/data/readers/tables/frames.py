@@ -77,7 +77,7 @@ class Frame(Table):
         plain = {""} >= set(numbers.odd.values()) - {"inf", "-inf"}
         return plain and not is_bool and not (np.abs(numbers.values) > _EXACT).any()
 
-    def _cells(self, name: str, as_numbers: bool) -> Numbers | Texts:  # noqa: FBT001
+    def _cells(self, name: str, as_numbers: bool) -> Numbers | Texts:
         values = self._frame[self._names[name]]
         if hasattr(values, "to_pylist"):
             return arrow_cells(values, as_numbers)

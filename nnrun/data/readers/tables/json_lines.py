@@ -29,9 +29,7 @@ class JsonLines(Table):
         sha256: of a compressed file; by default that of what is read.
     """
 
-    def __init__(
-        self, path: Path, file: BinaryIO, sha256: Callable[[], str] | None = None
-    ) -> None:
+    def __init__(self, path: Path, file: BinaryIO, sha256: Callable[[], str] | None = None) -> None:
         self.path = path
         self._sha256 = sha256
         self._text = TextLines(path, file)

@@ -6,11 +6,11 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.formats import Format, format_of, why_no_file
@@ -40,37 +40,29 @@ def open_table(path: Path, separator: str | None = None, decimal: str = ".") -> 
         raise DataError(f"{path}: {why_no_file(path) or 'holds arrays, and no table'}")
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        with table_in(path, file, found, separator, decimal) as table:
-            yield table
+        yield table_in(path, file, found, separator, decimal)
 
 
-@contextmanager
 def table_in(
     path: Path, file: BinaryIO, found: Format, separator: str | None = None, decimal: str = "."
-) -> Iterator[Table]:
+) -> Table:
     """The table of a format in an open file; raises as `open_table` does."""
     for kind in (found.name, found.compression):
         package = _NEEDS.get(kind)
         if package is not None and find_spec(package) is None:
             raise UsageError(f"{path}: {package} reads it: pip install 'nnrun[tables]'")
-    with ExitStack() as stack:
-        digest, size = None, 0
-        if found.compression:
-            digest = partial(file_sha256, path)
-            size = _LIKELY * path.stat().st_size if path.exists() else 0
-            file = _Unpacked(path, file, found.compression)
-            file = stack.enter_context(io.BufferedReader(cast(Any, file), 1 << 20))
-        elif found.is_delimited:
-            size = path.stat().st_size if path.exists() else 0
-        if found.is_delimited:
-            separator = separator or ("tab" if found.name == "tsv" else None)
-            yield CsvTable(path, file, separator, decimal, size, digest)
-        elif found.name == "json lines":
-            yield JsonLines(path, file, digest)
-        elif found.name == "parquet":
-            yield ParquetTable(path, file)
-        else:
-            yield ExcelTable(path, file)
+    if found.name == "parquet":
+        return ParquetTable(path, file)
+    if found.name == "excel":
+        return ExcelTable(path, file)
+    digest, size = None, path.stat().st_size if path.is_file() else 0
+    if found.compression:
+        digest, size = partial(file_sha256, path), _LIKELY * size
+        file = io.BufferedReader(_Unpacked(path, file, found.compression), 1 << 20)
+    if not found.is_delimited:
+        return JsonLines(path, file, digest)
+    separator = separator or ("tab" if found.name == "tsv" else None)
+    return CsvTable(path, file, separator, decimal, size, digest)
 
 
 class _Unpacked(io.RawIOBase):
@@ -97,6 +89,8 @@ class _Unpacked(io.RawIOBase):
             raise DataError(f"{self._path}: cannot be unpacked: {error}") from error
         before, self._count = self._count, self._count + len(content)
         if self._count // _STEP > before // _STEP:
-            refuse_if_too_big(4 * _STEP, f"{self._path}, of which {self._count:,} bytes are unpacked,")
+            refuse_if_too_big(
+                4 * _STEP, f"{self._path}, of which {self._count:,} bytes are unpacked,"
+            )
         room[: len(content)] = content
         return len(content)

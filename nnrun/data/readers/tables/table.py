@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from nnrun.data.cells.part import Part
@@ -47,12 +47,17 @@ class Table(ABC):
         Raises: DataError where the rest cannot be read.
         """
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Each row with its line; raises as `parts` does."""
-        for part in self.parts(dict.fromkeys(self.header, False), self.problems()):
+    def rows(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str]]]:
+        """Each row with its line; columns among `numbers` have texts of numbers where they can.
+
+        Raises: as `parts` does.
+        """
+        problems = self.problems()
+        for part in self.parts({name: name in numbers for name in self.header}, problems):
             columns = [iter(part.columns[name]) for name in self.header]
             for line, cells in zip(part.lines, zip(*columns, strict=True), strict=True):
                 yield int(line), list(cells)
+            problems.raise_if_any()
 
 
 class RowProblems(Problems):

@@ -28,7 +28,7 @@ def text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else text_of(value)
 
 
-def cells_of(values: Sequence[Any], as_numbers: bool) -> Numbers | Texts:  # noqa: FBT001
+def cells_of(values: Sequence[Any], as_numbers: bool) -> Numbers | Texts:
     """A column of values of Python."""
     if not as_numbers:
         return Texts.of(map(text, values))
