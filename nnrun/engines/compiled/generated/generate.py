@@ -131,9 +131,9 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         "import numpy as np",
         "",
         f"from {package}.formulas.functions import functions",
-        f"from {package}.language.numbers import double, sqrt",
-        f"from {package}.language.vectors import dot",
-        f"from {package}.language.views import view",
+        "from nnrun.compiler.language.numbers import double, sqrt",
+        "from nnrun.compiler.language.vectors import dot",
+        "from nnrun.compiler.language.views import view",
         *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
     ):
