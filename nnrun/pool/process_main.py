@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from nnrun.pool.task import Channel, LruCache, Task, serialize_error
 from nnrun.systems import system
 
-STOP = "stop"
+STOP, RETIRE = "stop", "retire"
 
 
 class _SocketChannel:
@@ -56,8 +57,8 @@ class _SocketChannel:
             self._tasks.append(message)
 
 
-def main(word: str) -> None:
-    """Work until the socket closes."""
+def main(word: str, retires: Callable[[], bool] = lambda: False) -> None:
+    """Work until the socket closes; `retires` returns whether another should take its place."""
     system.ignore_signals()
     descriptor = system.receive_socket(word)
     try:
@@ -73,7 +74,10 @@ def main(word: str) -> None:
         connection.send_bytes(_packed("ready", None))
         while True:
             task, data = channel.next_task()
-            connection.send_bytes(_answer(task, channel, known.keep(task.data, data)))
+            answer = _answer(task, channel, known.keep(task.data, data))
+            if retires():
+                connection.send_bytes(_packed(RETIRE, None))
+            connection.send_bytes(answer)
     except (EOFError, OSError):
         os._exit(0)
 

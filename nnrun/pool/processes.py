@@ -7,114 +7,21 @@ its own, so that only its own task is lost. The thread that waits for results se
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.pool.process_main import STOP
-from nnrun.pool.task import (
-    LruCache,
-    Message,
-    Task,
-    WorkerLostError,
-    deserialize_error,
-    serialize_error,
-)
+from nnrun.pool.process_main import RETIRE
+from nnrun.pool.task import Message, Task, WorkerLostError, deserialize_error, serialize_error
+from nnrun.pool.worker import MOST_TASKS, Load, Submitted, Worker
 from nnrun.systems import system
 
-# One thread each, so that processes do not compete for cores; read when NumPy is loaded.
-_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-_GRACE_SECONDS = 1.0
-# How many short tasks a worker may have, the one in progress included, so that it need not wait for
-# the next one.
-_MOST = 4
 # After so many processes in a row that did not start, or ended before a task, no more are tried.
 _MOST_MISSTARTS = 3
-
-Load = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class _Submitted:
-    """A task, with a function that loads its data."""
-
-    task: Task
-    load: Load
-    future: Future[Any] = field(default_factory=Future)
-
-
-class _Worker:
-    """One process, its tasks in their order, and the client's end of the socket to it."""
-
-    def __init__(self, module: str) -> None:
-        environment = {**os.environ, **_THREADS}
-        self.process, self.connection = child.start(module, environment)
-        self.ready = False
-        self.has_worked = False
-        self.tasks: deque[_Submitted] = deque()
-        self._known: LruCache[bool] = LruCache()
-
-    def can_take(self, task: Task) -> bool:
-        """Whether it is idle, or soon will be and can be sent the task already.
-
-        A busy worker does not read its socket, so that a long message could block both ends.
-        """
-        if not self.tasks:
-            return self.ready
-        if len(self.tasks) == _MOST or not task.is_short or task.data not in self._known:
-            return False
-        return all(earlier.task.is_short for earlier in self.tasks)
-
-    def message(self, submitted: _Submitted) -> bytes:
-        """The message for a task: itself, and its data unless the worker has them.
-
-        Raises:
-            Exception: the data are missing or have changed, or memory is short.
-        """
-        task = submitted.task
-        data = None if task.data in self._known else submitted.load()
-        return pickle.dumps((task, data), pickle.HIGHEST_PROTOCOL)
-
-    def take(self, submitted: _Submitted, message: bytes) -> None:
-        """Send a task.
-
-        Raises:
-            OSError: the worker has ended.
-        """
-        self.connection.send_bytes(message)
-        self.tasks.append(submitted)
-        self._known.keep(submitted.task.data, True)
-
-    def stop(self) -> None:
-        """Ask it to stop its tasks.
-
-        Raises:
-            OSError: the worker has ended.
-        """
-        self.connection.send_bytes(pickle.dumps(STOP))
-
-    def receive(self) -> tuple[str, Any]:
-        kind, content = pickle.loads(self.connection.recv_bytes())
-        return kind, content
-
-    def terminate(self) -> str:
-        """End it, and return how it ended."""
-        self.connection.close()
-        try:
-            code = self.process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
 class ProcessPool:
@@ -131,15 +38,15 @@ class ProcessPool:
     def __init__(self, workers: int, module: str) -> None:
         self.at_a_time = workers
         self._module = module
-        self._workers: list[_Worker] = []
-        self._waiting: deque[_Submitted] = deque()
+        self._workers: list[Worker] = []
+        self._waiting: deque[Submitted] = deque()
         self._submitted = 0
         self._ahead = 2
         self._stopped = False
         self._messages: list[Message] = []
         self._misstarts = 0
         self._misstart_reason = ""
-        first = _Worker(module)
+        first = Worker(module)
         self._selector = DefaultSelector()
         self._add(first)
 
@@ -154,10 +61,10 @@ class ProcessPool:
         A future ends with None if it was stopped before it began, and with a `WorkerLostError` if
         its worker ended.
         """
-        submitted = _Submitted(task, load)
+        submitted = Submitted(task, load)
         self._waiting.append(submitted)
         self._submitted += 1
-        self._ahead = _MOST if task.is_short else 2
+        self._ahead = MOST_TASKS if task.is_short else 2
         self._start_lacking()
         self._hand_out()
         return submitted.future
@@ -165,6 +72,8 @@ class ProcessPool:
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Wait for the first of these futures, or for so many seconds."""
         self._receive(0.0 if any(future.done() for future in awaited) else seconds)
+        for worker in [each for each in self._workers if each.is_retiring and not each.tasks]:
+            self._remove(worker)
         self._start_lacking()
         self._hand_out()
 
@@ -204,14 +113,20 @@ class ProcessPool:
         wanted = min(self._submitted, self.at_a_time)
         while self._waiting and len(self._workers) < wanted and self._misstarts < _MOST_MISSTARTS:
             try:
-                self._add(_Worker(self._module))
+                self._add(Worker(self._module))
             except OSError as error:
                 self._note_misstart(error.strerror or str(error))
                 break
 
-    def _add(self, worker: _Worker) -> None:
+    def _add(self, worker: Worker) -> None:
         self._workers.append(worker)
         self._selector.register(worker.connection, EVENT_READ, worker)
+
+    def _remove(self, worker: Worker) -> str:
+        """End a worker, and return how it ended."""
+        self._workers.remove(worker)
+        self._selector.unregister(worker.connection)
+        return worker.terminate()
 
     def _note_misstart(self, reason: str) -> None:
         """Count a worker that did not start; after several, continue with those there are."""
@@ -249,7 +164,7 @@ class ProcessPool:
             except (EOFError, OSError):
                 self._lose(key.data)
 
-    def _read(self, worker: _Worker) -> None:
+    def _read(self, worker: Worker) -> None:
         """Read the next message of a worker.
 
         Raises:
@@ -258,6 +173,8 @@ class ProcessPool:
         kind, content = worker.receive()
         if kind == "ready":
             worker.ready = True
+        elif kind == RETIRE:
+            worker.is_retiring = True
         elif kind not in ("result", "error"):
             self._messages.append(Message(worker.tasks[0].task.key, content))
         else:
@@ -268,7 +185,7 @@ class ProcessPool:
             else:
                 future.set_exception(deserialize_error(*content))
 
-    def _lose(self, worker: _Worker) -> None:
+    def _lose(self, worker: Worker) -> None:
         """Fail the task that a worker had in progress, and give its other tasks to others.
 
         Its last messages are read first: a task that it had finished is not lost.
@@ -277,9 +194,7 @@ class ProcessPool:
         with suppress(EOFError, OSError):
             while has_more():
                 self._read(worker)
-        self._workers.remove(worker)
-        self._selector.unregister(worker.connection)
-        how = worker.terminate()
+        how = self._remove(worker)
         if worker.tasks:
             lost = WorkerLostError(f"its worker ended {how}")
             worker.tasks.popleft().future.set_exception(lost)

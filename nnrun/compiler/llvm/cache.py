@@ -35,6 +35,9 @@ _SECRET_BYTES = 32
 # The functions used last, for networks that are trained again.
 _functions: dict[str, Function] = {}
 _MOST_FUNCTIONS = 64
+# LLVM keeps about 16 KB for each function that it has compiled, until the process ends.
+_MOST_COMPILED = 1000
+_compiled = 0
 _MOST_BYTES = 256 * 2**20
 _lock = threading.Lock()
 
@@ -69,6 +72,11 @@ def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text:
         if len(_functions) > _MOST_FUNCTIONS:
             del _functions[next(iter(_functions))]
         return found
+
+
+def has_compiled_much() -> bool:
+    """Whether a new process would save memory."""
+    return _compiled >= _MOST_COMPILED
 
 
 def object_code(
@@ -141,8 +149,10 @@ def _surroundings() -> str:
 
 
 def _compile(source: str, dtype: str, path: Path) -> bytes:
+    global _compiled  # noqa: PLW0603  # of this process
     from nnrun.compiler.llvm.compiler import compile_source  # noqa: PLC0415 - slow to import
 
+    _compiled += 1
     return compile_source(source, dtype, str(path))
 
 

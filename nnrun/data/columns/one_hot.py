@@ -48,7 +48,8 @@ class OneHot(Categorical):
         return dict(zip(self.labels, np.eye(self.width), strict=True))
 
     def example(self) -> Array:
-        return np.eye(1, self.width)[0]
+        row: Array = np.eye(1, self.width)[0]
+        return row
 
     def odd(self, x: Array) -> tuple[int, str] | None:
         """A number outside [0, 1], which may be a category that was not encoded."""

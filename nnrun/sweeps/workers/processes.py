@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from nnrun.compiler.llvm.cache import CacheWarning
+from nnrun.compiler.llvm.cache import CacheWarning, has_compiled_much
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import WorkerLostError
@@ -38,4 +38,4 @@ def main(word: str) -> None:
     """In a worker: train one run after the other."""
     assert job  # loaded before the first run arrives
     warnings.simplefilter("ignore", CacheWarning)  # the sweep has shown it
-    process_main.main(word)
+    process_main.main(word, has_compiled_much)

@@ -113,6 +113,29 @@ def test_messages_of_a_worker_before_its_end_count(plan, sweep, write, worker_mo
     assert [] == whole.listener.of("retried")
 
 
+RETIRING = """
+from nnrun.engines.compiled.llvm import cache
+from nnrun.sweeps.workers.processes import main
+
+cache._MOST_COMPILED = 0
+"""
+
+
+def test_a_worker_that_has_compiled_much_is_replaced(plan, sweep, write, worker_module):
+    """LLVM frees its memory with the process alone; no run is lost or trained twice by that."""
+    worker_module(RETIRING)
+    pids = set()
+
+    def look(workers):
+        pids.update(worker.process.pid for worker in workers._workers)
+
+    whole = sweep(plan(write("iris"), seeds=6))
+    progress = whole.run(Observed(1, look))
+    assert (6, 0) == (progress.trained, len(progress.failures))
+    assert [] == whole.listener.of("retried") + whole.listener.of("warned")
+    assert len(pids) > 1
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, worker_module, workers):
     """However many results of others are still to be taken when that is noticed."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.settings import BESIDE, choice_words
-from nnrun.sweeps.board.comparison.comparable import Comparable, Member
+from nnrun.sweeps.board.comparison.comparable import Member, label_of
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
 
@@ -57,17 +57,13 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     networks = [i for i in range(len(members)) if i not in models]
     networks = [i for i in networks if table.sound[i]] or networks
     found = beside_best(table, np.array(models), np.array(networks))
-    best = _label(members[networks[0]][0])
+    best = label_of(members[networks[0]][0])
     rows = zip(models, found.mean, found.low, found.high, strict=True)
     return [
         Beside(model_words(members[i][0].choice), best, *map(float, ends))
         for i, *ends in rows
         if all(map(isfinite, ends))
     ]
-
-
-def _label(variant: Comparable) -> str:
-    return " ".join([variant.name, *choice_words(variant.choice)])
 
 
 def model_words(choice: Mapping[str, Any]) -> str:

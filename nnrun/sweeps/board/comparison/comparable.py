@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from nnrun.config.settings import choice_words
 from nnrun.sweeps.progress import RunScore
 
 
@@ -67,3 +68,8 @@ class Comparable(Protocol):
 
 
 Member = tuple[Comparable, list[RunScore]]
+
+
+def label_of(variant: Comparable) -> str:
+    """Name and choice in one line."""
+    return " ".join([variant.name, *choice_words(variant.choice)])

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units
+from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units, rounding_of
 from nnrun.sweeps.board.variance.components import Components, Estimate, estimate
 from nnrun.sweeps.board.variance.degrees import Degrees
 from nnrun.sweeps.board.variance.sharing import Array, Bools, Design
@@ -232,16 +232,20 @@ def _pairs(
     step = max(1, _AT_A_TIME // (len(opponents) * values.shape[1]))
     # Values are rounded to the resolution; the difference of two has the error of both.
     rounding = (table.resolution / scale) ** 2 / 12
-    alone = _alone(table, values, scale)
+    alone, least = _alone(table, values, scale), rounding_of(values)
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step, None], opponents[None, :]
         alike = table.splits[i] == table.splits[j]
         paired = estimate(values[i] - values[j], table.design, table.overlap[i], 2 * rounding[i])
         use = alike & (paired.layout.number > 1)
         error, degrees = _welch(i, j, alone)
+        mean = np.where(use, paired.mean, alone.mean[i] - alone.mean[j])
+        error = np.where(use, paired.error, error)
+        known = np.maximum(least[i], least[j])  # what is smaller comes of rounding alone
+        mean, error = (np.where(np.abs(each) > known, each, 0.0) for each in (mean, error))
         yield _Pairs(
-            np.where(i == j, np.inf, np.where(use, paired.mean, alone.mean[i] - alone.mean[j])),
-            np.where(use, paired.error, error),
+            np.where(i == j, np.inf, mean),
+            error,
             Degrees(*(np.where(use, *both) for both in zip(paired.degrees, degrees, strict=True))),
             Components(
                 *(

@@ -9,10 +9,9 @@ from math import hypot, isfinite
 import numpy as np
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.comparable import Member
-from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units
+from nnrun.sweeps.board.comparison.comparable import Member, label_of
+from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units, rounding_of
 from nnrun.sweeps.board.comparison.verdicts import design_of, known_values, same_splits
 from nnrun.sweeps.board.variance.components import Estimate, estimate
 from nnrun.sweeps.board.variance.degrees import Degrees
@@ -81,14 +80,15 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
     else:
         return None
     difference, error, degrees = _combined(parts)
-    difference, error = difference * unit, error * unit
+    least = max(_rounding(row, unit) for row in values)  # what is smaller comes of rounding alone
+    difference, error = (n * unit if abs(n) > least else 0.0 for n in (difference, error))
     half = float(degrees.quantile((1 - CONFIDENCE) / 2)) * error
     if not isfinite(difference) or not isfinite(half):
         return None
     overlap = max(overlaps)
     return PairTest(
-        first=_label(one),
-        second=_label(other),
+        first=label_of(one[0]),
+        second=label_of(other[0]),
         metric=f"{split} {one[0].metric}",
         paired=paired,
         n=sizes[0],
@@ -105,6 +105,10 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
 
 def _estimate(values: Mapping[Replicate, float], overlap: float) -> Estimate:
     return estimate(np.array([*values.values()]), design_of(values), overlap)
+
+
+def _rounding(row: Mapping[Replicate, float], unit: float) -> float:
+    return float(rounding_of(np.array([*row.values()]) / unit))
 
 
 def _combined(parts: Sequence[Estimate]) -> tuple[float, float, Degrees]:
@@ -138,7 +142,3 @@ def _assumed(paired: bool, overlap: float) -> str:
             f"1/n + {overlap:.2g} times, for n splits (Nadeau and Bengio 2003)"
         )
     return "; ".join([*parts, "the two rows were chosen before looking at all of them"])
-
-
-def _label(member: Member) -> str:
-    return " ".join([member[0].name, *choice_words(member[0].choice)])

@@ -93,6 +93,12 @@ def in_units(values: Sequence[float] | Array) -> tuple[float, Array]:
     return float(unit), array / unit
 
 
+def rounding_of(values: Array) -> Array:
+    """By how much rounding may change the mean of each line of values, where NaN stands for none."""
+    most: Array = np.nanmax(np.abs(values), axis=-1)
+    return values.shape[-1] * np.finfo(np.float64).eps * most
+
+
 def mean_of(values: Sequence[float]) -> float:
     """Their mean, also where their sum leaves the range of numbers; infinite where one is."""
     try:

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
 from nnrun.sweeps.board.comparison import comparisons
-from nnrun.sweeps.board.comparison.comparisons import Table, standings
+from nnrun.sweeps.board.comparison.comparisons import Table, beside_best, standings
 from tests.simulations.best_of_table import best_dropped, most_by_chance, worse_dropped
 from tests.simulations.rules import intervals, ours
 from tests.simulations.tables import COMMON_SPLITS
@@ -100,6 +100,21 @@ def test_rows_without_any_noise():
     assert [0.0, 0.0, -0.5] == found.low.tolist()
     assert [0.0, 0.0, 0.0] == found.high.tolist()
     assert [1.0, 1.0, 0.0] == found.p.tolist()
+
+
+@pytest.mark.parametrize("change", [lambda table: table, unpaired])
+def test_equal_but_for_rounding(change):
+    """Equal means differ by 0, though their sums are rounded differently."""
+    values = np.array([[41, 42, 51, 58, 25], [58, 41, 42, 25, 51]]) / 60
+    found = standings(change(Table.of(values)))
+    assert [0.0, 0.0] == found.difference.tolist()
+
+
+def test_the_same_difference_in_every_run():
+    """It varies by rounding alone, so the interval has no width."""
+    table = Table.of(np.array([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6]]))
+    found = beside_best(table, np.array([1]), np.array([0]))
+    assert found.low.tolist() == found.mean.tolist() == found.high.tolist()
 
 
 @pytest.mark.parametrize("change", [lambda table: table, unpaired])
