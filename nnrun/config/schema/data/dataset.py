@@ -19,7 +19,7 @@ from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.csv_file import SEPARATORS
-from nnrun.data.readers.formats import GIVEN, format_of, is_data_file, why_no_file
+from nnrun.data.readers.formats import GIVEN, format_of, is_address, is_data_file, why_no_file
 
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
@@ -207,7 +207,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         kind = format_of(path)
         if path == GIVEN:
             return
-        if kind is None:
+        if kind is None or is_address(path):
             yield ConfigIssue(why_no_file(path) or "", ("path",))
         elif kind.is_table and columns is None:
             message = "a table needs 'columns', like columns: {target: price}"
