@@ -53,13 +53,17 @@ class ParquetTable(Table):
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import, and an extra
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+        import pyarrow.parquet as pq  # noqa: PLC0415 - likewise
 
         self.path = path
         with _damage_errors(path):
-            self._file = pq.ParquetFile(file, memory_map=False)
+            schema = pq.ParquetFile(file).schema_arrow
+            texts = [one.name for one in schema if pa.types.is_string(one.type)]
+            # Each different text is in memory once, as in the file.
+            self._file = pq.ParquetFile(file, read_dictionary=texts)
             self._rows = self._file.metadata.num_rows
-            self.header = checked_header(self._file.schema_arrow.names, str(path))
+            self.header = checked_header(schema.names, str(path))
 
     @property
     def sha256(self) -> str:

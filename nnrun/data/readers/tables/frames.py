@@ -23,7 +23,8 @@ _EXACT = 2.0**53
 
 def is_frame(data: Any) -> bool:
     """Whether it has named columns, as tables of pandas, polars and pyarrow have."""
-    return hasattr(data, "columns") or hasattr(data, "column_names")
+    kind = type(data)  # a lazy table would be read for its columns
+    return hasattr(kind, "columns") or hasattr(kind, "column_names")
 
 
 class Frame(Table):

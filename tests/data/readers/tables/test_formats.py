@@ -139,7 +139,7 @@ def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypa
     packed = tmp_path / "x.csv.gz"
     packed.write_bytes(gzip.compress(b"a,y\n" + b"1,2\n" * (1 << 19)))
     rows = tmp_path / "r.parquet"
-    pl.DataFrame({"y": np.zeros(500_000)}).write_parquet(rows)
+    pl.DataFrame({"a": np.zeros(500_000), "y": 1.0}).write_parquet(rows)
     bomb = made_bomb(tmp_path / "b.xlsx", "xl/sharedStrings.xml", 400_000)
     for path in (packed, rows, bomb):
         with pytest.raises(DataError, match="of memory; 3.0 MB are free"):
@@ -147,10 +147,17 @@ def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypa
 
 
 def test_long_texts_that_repeat_take_no_memory(tmp_path):
-    """Each different one is there once, as in the file: 400 MB are written as one."""
-    path = written({"a": ["x" * 1_000_000] * 400, "y": [*range(400)]}, "s.parquet", tmp_path)
-    data = read_csv(path, "y", categorical=["a"], task="regression")
+    """Each different one is there once, as in the file: 40 MB are written as 100 kB."""
+    path = written({"a": ["x" * 100_000] * 400, "y": [*range(400)]}, "s.parquet", tmp_path)
+    usual = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(pool)
+    try:
+        data = read_csv(path, "y", categorical=["a"], task="regression")
+    finally:
+        pa.set_memory_pool(usual)
     assert (400, 1) == data.x.shape
+    assert 0 < pool.max_memory() < 2_000_000
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.xlsx", "x.csv.gz", "x.csv.zst", "x.jsonl"])
