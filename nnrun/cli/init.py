@@ -69,7 +69,7 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a config for this table (CSV, Parquet, Excel, …) or npz file.",
+    help="Write a config for this table (CSV, Parquet, Excel, …), npz file or folder of images.",
 )
 @click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
 @options.quiet_option
@@ -80,11 +80,13 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
 
     It trains as it is, in a second or so, and its comments say what else there is. With --data, it
     is a config for that file: its columns and their kinds, what is missing, and a network that
-    learns something from it; what is guessed says so.
+    learns something from it; what is guessed says so. A folder of images has a sub-folder for each
+    class; its network is a small convolutional one.
 
     \b
     nnrun init mine
     nnrun init --data houses.csv --target price
+    nnrun init --data cats/
     """
     if target is not None and data is None:
         raise click.UsageError("--target is a column of the file in --data; give that too")

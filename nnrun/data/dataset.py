@@ -52,6 +52,7 @@ class Dataset:
     numbers for classification; `classes[number]` is the name of a class. `x_test` and `y_test` are
     the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
     is no file. `dropped` has the places in the file of rows that `missing: drop_rows` left out.
+    `files` has the path of each row's image in its folder, test rows last, where rows are images.
     `columns` describes how a table becomes x. With `text_labels` classes are text, even those that
     look like numbers; with `bool_labels` they are False and True. If this set has only the
     categories of training rows,
@@ -79,6 +80,7 @@ class Dataset:
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
     weights: npt.NDArray[np.float64] | None = None
+    files: tuple[str, ...] = ()
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
@@ -119,6 +121,7 @@ class Dataset:
             text_labels=self.text_labels,
             bool_labels=self.bool_labels,
             target_names=self.target_names,
+            from_images=bool(self.files),
         )
 
 

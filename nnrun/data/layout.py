@@ -91,7 +91,7 @@ class Layout:
     """The task, the shape of a row, its columns, and the meaning of outputs.
 
     With `text_labels` classes are texts, even those that look like numbers; with `bool_labels` they
-    are False and True.
+    are False and True. With `from_images` rows are the bytes of files of images.
     """
 
     task: str
@@ -101,6 +101,7 @@ class Layout:
     target_names: tuple[str, ...] = ()
     text_labels: bool = False
     bool_labels: bool = False
+    from_images: bool = False
 
     @property
     def numeric_labels(self) -> bool:
@@ -112,9 +113,22 @@ class Layout:
         return canonical(text) if self.numeric_labels else text
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether rows of this shape fit: images may be flat, or without their only channel."""
+        """Whether rows of this shape fit.
+
+        Images may be flat, without their only channel, or with their channels last.
+        """
         plain = self.shape[1:] if len(self.shape) == 3 and self.shape[0] == 1 else self.shape
-        return shape in (self.shape, plain, (prod(self.shape),))
+        return shape in (self.shape, plain, (prod(self.shape),), self._channels_last)
+
+    def arranged(self, x: Any) -> Any:
+        """An array of rows that fit, as (rows, *shape)."""
+        if x.shape[1:] == self._channels_last != self.shape:
+            x = x.transpose(0, 3, 1, 2)
+        return x.reshape(len(x), *self.shape)
+
+    @property
+    def _channels_last(self) -> tuple[int, ...]:
+        return (*self.shape[1:], self.shape[0]) if len(self.shape) == 3 else self.shape
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""
@@ -128,6 +142,7 @@ class Layout:
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
             "bool_labels": self.bool_labels,
+            **({"from_images": True} if self.from_images else {}),
         }
 
     @classmethod
@@ -143,4 +158,5 @@ class Layout:
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored.get("text_labels", False)),
             bool_labels=bool(stored.get("bool_labels", False)),
+            from_images=bool(stored.get("from_images", False)),
         )

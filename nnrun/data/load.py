@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import read_npz
@@ -34,7 +35,9 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 
 def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
-    return _built_in(config.name, config) if config.name is not None else _from_path(config)
+    if config.name is not None:
+        return _built_in(config.name, config)
+    return _from_path(config) if config.images is None else read_images(config.images)
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
@@ -62,7 +65,7 @@ def _from_path(config: SourceSettings) -> Dataset:
     if found.is_table:
         with open_table(path, config.separator, config.decimal) as table:
             return from_table(table, config)
-    dataset = read_npz(path, task=config.task)
+    dataset = read_npz(path, task=config.task, channels=config.channels)
     return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
 
 

@@ -197,7 +197,7 @@ class Model:
         if not self.layout.fits(rows.shape[1:]):
             given = f"rows of shape {rows.shape[1:]} were given"
             raise DataError(f"{given} where {shape} are needed")
-        rows = rows.reshape(len(rows), *shape)
+        rows = self.layout.arranged(rows)
         sound = np.isfinite(without_missing(rows, self.layout.columns))
         if not sound.all():
             raise DataError(self._not_finite(rows.reshape(len(rows), -1), sound))

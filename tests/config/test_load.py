@@ -75,6 +75,8 @@ dataset:
   name: boston
   path: null
   columns: null
+  images: null
+  channels: null
   task: null
   missing: error
   separator: null
@@ -111,6 +113,7 @@ training:
   evaluate_every: null
   early_stopping: null
   class_weight: null
+  augment: null
   clip_norm: null
   dtype: float64
   engine: auto

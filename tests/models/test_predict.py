@@ -13,7 +13,7 @@ from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
-from nnrun.models.writing import WRITERS
+from nnrun.models.writing.formats import WRITERS
 
 
 class Lines(io.RawIOBase):

@@ -10,6 +10,7 @@ from pathlib import Path
 from nnrun.characters import escaped
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
+from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.yaml.dump import flow
 from nnrun.data.cells.cell_errors import about_number, is_amount
@@ -64,7 +65,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     """A config for this file.
 
     Args:
-        path: a table or an npz file.
+        path: a table or an npz file, or a folder of images.
         target: the column of the table to predict; None to guess.
         folder: of the config.
 
@@ -75,14 +76,19 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     shown = path.as_posix() if not path.is_absolute() else str(path)
     if path.is_absolute() and path.is_relative_to(folder):
         shown = os.path.relpath(path, folder)
+    if path.is_dir():
+        if target is not None:
+            raise UsageError("--target names a column of a table; images have their folders")
+        lines, words = draft_images(path, shown)
+        return Draft(aligned(lines), words)
     if (wrong := why_no_file(path)) is not None:
         raise UsageError(f"--data: {wrong}")
     if path.suffix.lower() == ".npz":
         if target is not None:
             raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
-        words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft(aligned(_npz(data, shown)), [words])
+        guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
+        return Draft(aligned(_npz(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, Number, OneOf
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
@@ -116,6 +117,8 @@ class TrainingConfig(Block):
     class_weight: ClassWeight | None = None
     """How much a row of each class counts in the loss: `balanced` for all classes alike, or a
     mapping of labels to weights, 1 where a label is left out. Metrics count rows as they are."""
+    augment: AugmentConfig | None = None
+    """Random changes of training rows; off by default."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"

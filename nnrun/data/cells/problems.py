@@ -24,33 +24,37 @@ class Problems:
         self.path = path
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
+        self._others = 0
 
     def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
-        self._count[key] += 1
-        if key in self._first:
-            self._first[key] = min(self._first[key], (line, mistake), key=itemgetter(0))
-        elif len(self._first) < self.limit:
-            self._first[key] = line, mistake
-        else:
+        if key not in self._first and len(self._first) == self.limit:
             last = max(reversed(self._first), key=lambda known: self._first[known][0])
-            if line < self._first[last][0]:
-                del self._first[last]
-                self._first[key] = line, mistake
+            if line >= self._first[last][0]:
+                self._others += 1
+                return
+            del self._first[last]
+            self._others += self._count.pop(last)
+        self._first[key] = min(
+            self._first.get(key, (line, mistake)), (line, mistake), key=itemgetter(0)
+        )
+        self._count[key] += 1
 
     def __len__(self) -> int:
-        return self._count.total()
+        return self._count.total() + self._others
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
-        shown = sorted(self._first, key=lambda key: self._first[key][0])
-        others = self._count.total() - sum(self._count[key] for key in shown)
-        lines = [self._line(*key) for key in shown]
-        lines += [f"{self.path}: and {others} more like these"] if others else []
-        lines += [last] if last else []
+        lines = [*self.lines(), *([last] if last else [])]
         if lines:
             raise DataError("\n".join(lines))
+
+    def lines(self) -> list[str]:
+        """A line for each kind of mistake in a column, by the first; and the number of others."""
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        more = [f"{self.path}: and {self._others} more like these"] if self._others else []
+        return [*(self._line(*key) for key in shown), *more]
 
     def _line(self, column: str, kind: str) -> str:
         line, mistake = self._first[column, kind]
@@ -71,4 +75,9 @@ class TableProblems(Problems):
         super().__init__("the table")
 
     def _place(self, line: int, column: str) -> str:
-        return f"row {line}, column '{column}'"
+        return table_place(line, column)
+
+
+def table_place(row: int, column: str) -> str:
+    """A cell of a table in memory."""
+    return f"row {row}, column '{column}'"

@@ -18,11 +18,12 @@ class RowBatch:
     """Consecutive rows.
 
     x is raw, (rows, *shape); y is as in a data set: class numbers (rows,) or values
-    (rows, outputs); None if the target is not read.
+    (rows, outputs); None if the target is not read. `carried` has the columns to carry through.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any] | None = None
+    carried: tuple[Array, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)

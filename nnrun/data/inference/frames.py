@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.cells.problems import TableProblems
+from nnrun.data.cells.problems import Problems, TableProblems
+from nnrun.data.columns.column import Column
+from nnrun.data.inference.put_aside import BadTableRows
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -24,12 +26,8 @@ def raw_rows(x: Any, layout: Layout) -> Any:
     columns), with its columns in the order of training. Anything else is returned as it is. Raises
     as `frame_rows` does.
     """
-    if hasattr(x, "columns"):
-        return frame_rows(x, layout)
-    cells = None if layout.columns.plain else np.asarray(x)
-    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
-        return x
-    return _array_rows(cells, layout)
+    values = _cells(x, layout)
+    return _encoded(values, layout) if isinstance(values, dict) else values
 
 
 def frame_rows(frame: Any, layout: Layout) -> Any:
@@ -41,34 +39,74 @@ def frame_rows(frame: Any, layout: Layout) -> Any:
 
     Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
+    return raw_rows(frame, layout)
+
+
+def sound_rows(x: Any, layout: Layout) -> tuple[Any, dict[int, str]]:
+    """The rows without wrong cells, and what is wrong with the others, by row.
+
+    Raises: DataError for missing columns, or if all rows are wrong.
+    """
+    values = _cells(x, layout)
+    if not isinstance(values, dict):
+        return values, {}
+    bad = BadTableRows()
+    _read(values, layout, bad)
+    reasons = {row: "; ".join(found) for row, found in bad.take().items()}
+    rows = len(next(iter(values.values())))
+    bad.refuse_all(rows)
+    kept = np.delete(np.arange(rows), list(reasons))
+    good = {name: np.asarray(cells)[kept] for name, cells in values.items()}
+    return _encoded(good, layout), reasons
+
+
+def _cells(x: Any, layout: Layout) -> Any:
+    """The cells of each column, as a dict; or x, if it is an array of numbers."""
+    if hasattr(x, "columns"):
+        return _frame_cells(x, layout)
+    cells = None if layout.columns.plain else np.asarray(x)
+    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
+        return x
+    return _array_cells(cells, layout)
+
+
+def _frame_cells(frame: Any, layout: Layout) -> Any:
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
     if not features or not any(isinstance(name, str) for name in frame.columns):
-        return raw_rows(np.asarray(frame), layout)
+        return _cells(np.asarray(frame), layout)
     missing = [name for name in features if name not in names]
     if missing:
         raise DataError(_lacking(missing, names))
     columns = dict(zip(names, frame.columns, strict=True))
-    return _encoded({name: frame[columns[name]] for name in features}, layout)
+    return {name: frame[columns[name]] for name in features}
 
 
-def _array_rows(cells: Array, layout: Layout) -> Array:
+def _array_cells(cells: Array, layout: Layout) -> dict[str, Any]:
     features = layout.columns.features
     if cells.shape[1] != len(features):
         given = f"rows of {cells.shape[1]} cells were given"
         more = ", …" * (len(features) > _SHOWN)
         raise DataError(f"{given} where the columns are {', '.join(features[:_SHOWN])}{more}")
-    return _encoded(dict(zip(features, cells.T, strict=True)), layout)
+    return dict(zip(features, cells.T, strict=True))
 
 
 def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
-    problems, read = TableProblems(), []
+    problems = TableProblems()
+    read = _read(values, layout, problems)
+    problems.raise_if_any()
+    return np.hstack([column.encode(cells) for column, cells in read])
+
+
+def _read(
+    values: Mapping[str, Any], layout: Layout, problems: Problems
+) -> list[tuple[Column, Any]]:
+    read = []
     for column in layout.columns:
         cells = column.reader(problems, decimal=".")
         column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
         read.append((column, cells))
-    problems.raise_if_any()
-    return np.hstack([column.encode(cells) for column, cells in read])
+    return read
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:

@@ -10,14 +10,15 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
+from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
 from nnrun.data.readers.opening import disk_errors
@@ -39,25 +40,43 @@ _FROM_ANY_PLACE = (ARRAYS, "parquet", "excel")
 class Rows(Protocol):
     """New rows of one source.
 
-    `kind` is its format; `ignored` names its columns that are neither features nor the target.
+    `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
+    carried through. `bad` has the rows that were put aside.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
 
+    @property
+    def bad(self) -> BadRows: ...
+
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Batches of this many rows; the last may be smaller.
 
-        Raises: DataError for wrong rows, after all have been read.
+        Raises: DataError for wrong rows, after all have been read; if wrong rows are put aside,
+        only if all are wrong.
         """
 
 
 @contextmanager
-def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Iterator[Rows]:
+def open_rows(
+    source: Path,
+    layout: Layout,
+    *,
+    with_target: bool = False,
+    carried: Sequence[str] = (),
+    aside: BinaryIO | None = None,
+) -> Iterator[Rows]:
     """The new rows of a table or npz file, or of stdin if the path is `-`.
 
-    The format is what the first bytes show, or the name where they do not. The layout is that of
-    the training data; `with_target` requires and reads the target too.
+    The format is what the first bytes show, or the name where they do not.
+
+    Args:
+        source: the path.
+        layout: that of the training data.
+        with_target: whether the target is needed and read, too.
+        carried: columns, or arrays of an npz file, that batches come with.
+        aside: takes wrong rows, as they were in text or arrays, else as CSV; the others are read.
 
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
     the disk fails.
@@ -69,7 +88,8 @@ def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Ite
         # Only here: OSErrors of the caller's code are about other files.
         with disk_errors(path):
             file = _stdin() if str(source) == STDIN else stack.enter_context(path.open("rb"))
-            rows = _rows(path, file, layout, with_target, stack)
+            options = {"with_target": with_target, "carried": carried, "aside": aside}
+            rows = _rows(path, file, stack, layout, **options)
         yield rows
 
 
@@ -79,7 +99,7 @@ def _stdin() -> io.BufferedReader:
 
 
 def _rows(
-    path: Path, file: io.BufferedReader, layout: Layout, with_target: bool, stack: ExitStack
+    path: Path, file: io.BufferedReader, stack: ExitStack, layout: Layout, **options: Any
 ) -> Rows:
     named, shown = format_of(path), _shown(file)
     found = shown if named is None or named.name in ("csv", ARRAYS) else named
@@ -91,10 +111,11 @@ def _rows(
     if found.name == ARRAYS and _is_excel(source):
         found = Format("excel")
     if found.name == ARRAYS:
-        return stack.enter_context(NpzRows(path, source, layout, with_target=with_target))
+        return stack.enter_context(NpzRows(path, source, layout, **options))
     separator = layout.columns.separator
-    table = table_in(path, source, found, separator, layout.columns.decimal)
-    return CsvRows(table, layout, with_target=with_target)
+    keep = options["aside"] is not None
+    table = table_in(path, source, found, separator, layout.columns.decimal, keep_text=keep)
+    return CsvRows(table, layout, **options)
 
 
 def _shown(file: io.BufferedReader) -> Format:

@@ -1,7 +1,7 @@
 """The steps of preprocessing: fitted on training rows, then applied to all rows.
 
 Every step works on a float64 array of shape (rows, *shape) that it may overwrite. Statistics are
-per feature (or per pixel), so they have the shape of one row.
+per feature (or per pixel), so they have the shape of one row, or one that broadcasts to it.
 """
 
 from __future__ import annotations
@@ -157,6 +157,32 @@ class Standard(Scaler):
         self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
 
 
+class PerChannel(Scaler):
+    """As `standard`, with one mean and one deviation for all pixels of a channel.
+
+    Pixels stay comparable, so that images may be shifted and turned once they are prepared. A row
+    that is no image is one channel.
+    """
+
+    name: ClassVar[str] = "per_channel"
+
+    def fit(self, x: Array) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            means, variances = x.mean(axis=0), x.var(axis=0)  # of each pixel
+            mean = _over_pixels(means)
+            variance = _over_pixels(variances + (means - mean) ** 2)
+            noise = np.isfinite(variance) & (variance <= _rounding(x[:, :1].size, mean, variance))
+        self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+def _over_pixels(values: Array) -> Array:
+    """The mean of each channel of (channels, height, width), in a shape that broadcasts."""
+    channels = len(values) if values.ndim == 3 else 1
+    pixels = np.ascontiguousarray(values.reshape(channels, -1).T)
+    means: Array = pixels.mean(axis=0)
+    return means.reshape(-1, 1, 1) if values.ndim == 3 else means
+
+
 def _rounding(rows: int, mean: Array, variance: Array) -> Array:
     """The largest variance that rounding can give for equal numbers.
 
@@ -179,6 +205,6 @@ class MinMax(Scaler):
 
 
 STEPS: dict[str, Callable[..., Step]] = {
-    step.name: step for step in (L2, Standard, MinMax, Binarize)
+    step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)
 }
 SCALERS: dict[str, type[Scaler]] = {scaler.name: scaler for scaler in (Standard, MinMax)}

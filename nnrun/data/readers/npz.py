@@ -14,7 +14,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from numpy.lib import format as npy
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.channels import channels_first, channels_of
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import DataError, first_of
 
@@ -48,20 +49,28 @@ DAMAGE = (
 )
 
 
-def read_npz(path: Path, *, task: str | None = None) -> Dataset:
+def read_npz(path: Path, *, task: str | None = None, channels: str | None = None) -> Dataset:
     """An npz file as a data set.
 
-    x is (rows, features), (rows, height, width) or (rows, channels, height, width). Unless `task`
-    is given, a one-dimensional y of integers or text holds classes, any other y is regression.
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width); with `channels`
+    of `last` it is (rows, height, width, channels), by default what `channels_of` says. Unless
+    `task` is given, a one-dimensional y of integers or text holds classes, any other y is
+    regression.
 
     Raises: DataError with path: array: what is wrong.
     """
-    dataset = dataset_of(path, _named_arrays(path), task)
+    dataset = dataset_of(path, _named_arrays(path), task, channels)
     return replace(dataset, sha256=file_sha256(path))
 
 
-def dataset_of(path: Path, arrays: Mapping[str, Array], task: str | None = None) -> Dataset:
+def dataset_of(
+    path: Path, arrays: dict[str, Array], task: str | None = None, channels: str | None = None
+) -> Dataset:
     """Arrays as a data set, but for its digest; `path` names them in errors. Raises as above."""
+    where = channels or channels_of(arrays["x"].shape)
+    arrays = dict(arrays)
+    for name in {"x", "x_test"} & arrays.keys():
+        arrays[name] = channels_first(arrays[name], where)
     x, y = _features(path, "x", arrays["x"]), arrays["y"]
     x_test, y_test = None, None
     targets = {"y": y}
@@ -206,9 +215,6 @@ def _features(path: Path, name: str, x: Array) -> Array:
     if not 2 <= x.ndim <= 4 or 0 in x.shape:
         needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
         raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
-    if x.ndim == 4 and x.shape[1] == x.shape[2] >= 8 and x.shape[3] in (1, 3, 4):
-        message = f"shape {x.shape} looks like channels last; use x.transpose(0, 3, 1, 2)"
-        raise DataError(f"{path}: {name}: {message}")
     if x.ndim == 3:
         x = x[:, None]
     if x.dtype == np.uint8:

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from nnrun.errors import DataError
 
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
+_BYTE = re.compile("[\udc80-\udcff]")
+_NOT_TEXT = "is not UTF-8 text: byte 0x{:02x}"
 _BLOCK = 1 << 20
 _MARK = b"\xef\xbb\xbf"
 
@@ -19,11 +21,13 @@ class TextLines:
     """The lines of an open file (UTF-8, with or without a byte order mark).
 
     `line` is the number of the next one, from 1 on; `sha256` is that of the bytes read so far.
-    Blocks of whole lines may be taken instead (`block`, `take`), wherever `at_line_start`.
+    Blocks of whole lines may be taken instead (`block`, `take`), wherever `at_line_start`. With
+    `keep_wrong`, bytes that are not UTF-8 are surrogates, but for those in the first line.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, *, keep_wrong: bool = False) -> None:
         self.path = path
+        self._keep_wrong = keep_wrong
         self.line = 1
         self.at_line_start = True
         # What is there already: a pipe may be slow.
@@ -80,6 +84,13 @@ class TextLines:
         try:
             return (raw.removeprefix(_MARK) if self.line == 1 else raw).decode("utf-8")
         except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            message = f"is not UTF-8 text: byte 0x{byte:02x}; save the file as UTF-8"
+            if self._keep_wrong and self.line > 1:
+                return raw.decode("utf-8", "surrogateescape")
+            message = f"{_NOT_TEXT.format(error.object[error.start])}; save the file as UTF-8"
             raise DataError(f"{self.path}:{self.line}: {message}") from error
+
+
+def not_text(lines: str) -> str:
+    """What is wrong with lines if bytes of them are not UTF-8."""
+    found = None if lines.isascii() else _BYTE.search(lines)
+    return _NOT_TEXT.format(ord(found[0]) - 0xDC00) if found else ""

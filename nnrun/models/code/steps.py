@@ -26,6 +26,7 @@ STEPS: dict[str, Emitters[Emitter]] = {
         lambda name, step: [f"h = (h >= {step.threshold!r}).double()"],
     ),
     "standard": Emitters(_affine, _affine),
+    "per_channel": Emitters(_affine, _affine),
     "minmax": Emitters(_affine, _affine),
     "impute": Emitters(
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],

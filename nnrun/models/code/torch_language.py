@@ -22,10 +22,7 @@ def normalize(h):
 
 
 TORCH = Language(
-    imports=(
-        "import base64", "import sys", "import zipfile", "", "import numpy as np", "import torch",
-        "import torch.nn.functional as F",
-    ),
+    imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
     helpers=_HELPERS,
     layers={name: each.pytorch for name, each in LAYERS.items()},
     steps={name: each.pytorch for name, each in STEPS.items()},

@@ -29,7 +29,12 @@ _ADDED = {
     "dataset.split.by": "random",
     "dataset.split.column": None,
     "dataset.split.seed": None,
+    "dataset.images": None,
+    "dataset.channels": None,
+    "training.augment": None,
 }
+# Where data are; `dataset.sha256` says which.
+_PLACES = ("dataset.path", "dataset.images.folder")
 
 
 def read_with_summary(
@@ -67,7 +72,8 @@ def settings_of(record: RunRecord) -> JsonMapping:
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
     found = flatten(json.loads(config))
-    found.pop("dataset.path", None)
+    for key in _PLACES:
+        found.pop(key, None)
     for key, default in _ADDED.items():
         if found.get(key) == default:
             found.pop(key, None)

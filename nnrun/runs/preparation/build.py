@@ -16,6 +16,7 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
+from nnrun.runs.preparation.augmentation import augmentation_mismatches
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 
 Mismatch = tuple[KeyPath, str]
@@ -64,6 +65,7 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         *_loss(network, config, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
+        *augmentation_mismatches(config, dataset),
         *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
     if mismatches:

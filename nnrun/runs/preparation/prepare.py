@@ -62,7 +62,8 @@ def prepare(
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
-        key = "name" if config.dataset.path is None else "path"
+        sources = ("path", "images", "name")
+        key = next(key for key in sources if getattr(config.dataset, key) is not None)
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):

@@ -26,11 +26,13 @@ from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
+from nnrun.runs.preparation.augmentation import augmentation_of
 from nnrun.runs.preparation.build import build_network
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
+from nnrun.training.augmentation.augment import Augmentation
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -150,6 +152,11 @@ class Prepared:
         if self.penalty is None or weights is None:
             return self.penalty
         return L2Penalty(self.penalty.alpha / float(weights.mean()))
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """The random changes of training rows, if there are any."""
+        return augmentation_of(self.config)
 
     @property
     def engine(self) -> str:

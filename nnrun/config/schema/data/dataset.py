@@ -12,15 +12,19 @@ from nnrun.config.schema.base.block import Block, BlockChoice, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, Listed, OneOf, Rows, Text
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
 from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.images import ImagesConfig
+from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
 from nnrun.data.readers.formats import GIVEN, format_of, is_address, is_data_file, why_no_file
 
+_SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
 ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
@@ -108,6 +112,11 @@ class SourceConfig(Block):
     .csv.zst). For sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
     """What the columns of a table are."""
+    images: ImagesConfig | None = None
+    """A folder of images, in place of a file."""
+    channels: Annotated[str, OneOf(CHANNELS)] | None = None
+    """Whether images in an npz file have their channels `first` or `last`; by default last where
+    the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
@@ -183,9 +192,11 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
         yield from about_splits(data)
+        yield from about_images(data)
         name, path = data.get("name"), data.get("path")
-        if name is None and path is None and not cls.misspells(data, "name", "path"):
-            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+        if all(data.get(key) is None for key in _SOURCES) and not cls.misspells(data, *_SOURCES):
+            message = "dataset needs 'name' (see `nnrun datasets`), 'path' or 'images'"
+            yield ConfigIssue(message, part="block")
         if isinstance(path, str) and (not path or "\0" in path):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:

@@ -23,6 +23,7 @@ class CsvTable(Table):
         decimal: the decimal sign.
         size: the least size that it may have; of small files nothing is read by machine code.
         sha256: of a compressed file; by default that of what is read.
+        keep_text: whether `record` is asked for.
     """
 
     def __init__(
@@ -33,9 +34,12 @@ class CsvTable(Table):
         decimal: str = ".",
         size: int = 0,
         sha256: Callable[[], str] | None = None,
+        *,
+        keep_text: bool = False,
     ) -> None:
         self.path, self.separator, self.decimal = path, separator, decimal
-        self.file = CsvFile(path, file, separator)
+        self.file = CsvFile(path, file, separator, keep_text=keep_text)
+        self.delimiter = self.file.delimiter
         self.header, self.other_separator = self.file.header, self.file.other_separator
         self._size, self._sha256 = size, sha256
 
@@ -48,3 +52,10 @@ class CsvTable(Table):
 
     def rows(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str]]]:
         return self.file.rows()
+
+    def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
+        return self.file.rows_or_faults()
+
+    @property
+    def record(self) -> str:
+        return self.file.record

@@ -44,9 +44,18 @@ def open_table(path: Path, separator: str | None = None, decimal: str = ".") -> 
 
 
 def table_in(
-    path: Path, file: BinaryIO, found: Format, separator: str | None = None, decimal: str = "."
+    path: Path,
+    file: BinaryIO,
+    found: Format,
+    separator: str | None = None,
+    decimal: str = ".",
+    *,
+    keep_text: bool = False,
 ) -> Table:
-    """The table of a format in an open file; raises as `open_table` does."""
+    """The table of a format in an open file; raises as `open_table` does.
+
+    `keep_text` says whether rows of text are asked for as they are.
+    """
     for kind in (found.name, found.compression):
         package = _NEEDS.get(kind)
         if package is not None and find_spec(package) is None:
@@ -62,7 +71,7 @@ def table_in(
     if not found.is_delimited:
         return JsonLines(path, file, digest)
     separator = separator or ("tab" if found.name == "tsv" else None)
-    return CsvTable(path, file, separator, decimal, size, digest)
+    return CsvTable(path, file, separator, decimal, size, digest, keep_text=keep_text)
 
 
 class _Unpacked(io.RawIOBase):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnrun.data.cells.part import Part
@@ -22,6 +24,8 @@ class Table(ABC):
     separator: str | None = None
     decimal = "."
     other_separator: str | None = None
+    delimiter = ","
+    _last: Sequence[str] | None = None
 
     @property
     @abstractmethod
@@ -56,8 +60,20 @@ class Table(ABC):
         for part in self.parts({name: name in numbers for name in self.header}, problems):
             columns = [iter(part.columns[name]) for name in self.header]
             for line, cells in zip(part.lines, zip(*columns, strict=True), strict=True):
+                self._last = cells
                 yield int(line), list(cells)
             problems.raise_if_any()
+
+    def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
+        """Likewise, or what is wrong with a line that is no row."""
+        return self.rows(numbers)
+
+    @property
+    def record(self) -> str:
+        """The row that was read last, or the header, as text of a CSV file."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(self._last or self.header)
+        return text.getvalue()
 
 
 class RowProblems(Problems):

@@ -68,7 +68,7 @@ class CompiledEngine:
         self.network = network
         self.optimizer = optimizer
         self.x = x
-        self.target = allocation.given(target.reshape(len(target), -1), network.dtype)
+        self.target = self._flat(target)
         self.rng = rng
         self.clip_norm = clip_norm
         self.losses = losses
@@ -104,6 +104,11 @@ class CompiledEngine:
             self._drawing(batches.order).run(batches)
         else:
             self._given(batches, losses)
+
+    def train_on(self, x: Array, target: Array) -> None:
+        self.x, self.target, self._runner = x, self._flat(target), None
+        if self._function is not None:
+            self._inputs = self._arranged(x)
 
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
@@ -192,6 +197,9 @@ class CompiledEngine:
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return self.evaluator(x, target)()
+
+    def _flat(self, target: Array) -> Array:
+        return allocation.given(target.reshape(len(target), -1), self.network.dtype)
 
     def _arranged(self, x: Array) -> Array:
         """Rows in the function's layout: padded, images with the channels last."""

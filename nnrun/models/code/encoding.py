@@ -1,0 +1,88 @@
+"""What columns of a CSV file become in x, as lines of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.layout import Columns
+from nnrun.data.readers.csv_file import DELIMITERS, RARER, SEPARATORS
+from nnrun.models.code.constants import constant
+from nnrun.models.code.layers import SCRIPT
+from nnrun.models.emitters import emitter_of
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a file in a script.
+
+    Args:
+        features: an expression of `row`, a dict by the names of the columns: a number, or several
+            as `*numbers`.
+        constants: what the expression takes from dicts by the column's name, such as CATEGORIES.
+    """
+
+    features: str
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+
+Emitter = Callable[[Any, str, str], Cell]
+"""From a column, an expression for its name, and the decimal sign of the file."""
+
+
+def encoding(columns: Columns) -> Iterator[str]:
+    """Constants, and a function `encode` from a row of texts to features.
+
+    Raises:
+        UsageError: a column cannot be exported.
+    """
+    cells = {column.name: _cell(column, repr(column.source), columns) for column in columns}
+    yield constant("COLUMNS", list(columns.features))
+    named = columns.separator is not None
+    signs = SEPARATORS[str(columns.separator)] if named else "".join((*DELIMITERS, *RARER))
+    yield constant("SEPARATORS", signs)
+    for name in dict.fromkeys(name for cell in cells.values() for name in cell.constants):
+        found = {key: cell.constants[name] for key, cell in cells.items() if name in cell.constants}
+        yield constant(name, found)
+    yield "\n".join(_encode(columns, [cell.features for cell in cells.values()]))
+
+
+def _encode(columns: Columns, features: list[str]) -> Iterator[str]:
+    yield "def encode(row):"
+    yield '    """The features of a row, which is a dict of texts by the names of the columns."""'
+    if columns.plain:
+        alike = {_cell(column, "name", columns).features for column in columns}
+        if len(alike) == 1:
+            yield f"    return [{alike.pop()} for name in COLUMNS]"
+            return
+    yield "    return ["
+    yield from (f"        {text}," for text in features)
+    yield "    ]"
+
+
+def _cell(column: Column, name: str, columns: Columns) -> Cell:
+    return emitter_of(CELLS, column.kind, SCRIPT)(column, name, columns.decimal)
+
+
+def _number(column: Number, name: str, decimal: str) -> Cell:
+    options = [f"decimal={decimal!r}"] if decimal != "." else []
+    options += ["fills=True"] if column.imputed else []
+    return Cell(f"number({', '.join(['row', name, *options])})")
+
+
+def category(column: Any, name: str, decimal: str) -> str:
+    """An expression for the place of a cell's category."""
+    by_value = f", decimal={decimal!r}" if column.by_value else ""
+    return f"category(row, {name}, CATEGORIES[{column.name!r}]{by_value})"
+
+
+def _one_hot(column: OneHot, name: str, decimal: str) -> Cell:
+    place = category(column, name, decimal)
+    return Cell(f"*one_hot({place}, {column.width})", {"CATEGORIES": list(column.known)})
+
+
+CELLS: dict[str, Emitter] = {"number": _number, "one_hot": _one_hot}

@@ -1,0 +1,110 @@
+"""Random CSV files with all that tables of people have, and untrained models for them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.models.model import Model
+from nnrun.nn import BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
+
+TEXTS = ("red", "dark blue", 'the "big" one', "a,b;c", "two\nlines", "Größe", "=1+1", "none", "-")
+MISSING = ("", "NA", "nan", "N/A", "?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A model, and rows for it as a CSV file."""
+
+    model: Model
+    content: bytes
+
+
+def random_table(seed: int, rows: int = 60, dtype: str = "float64") -> Table:
+    """Numbers, some with missing values, and categories that are texts or numbers."""
+    rng = np.random.default_rng(seed)
+    decimal = ".,"[seed % 2]
+    columns, cells = [], []
+    for index in range(rng.integers(1, 7)):
+        name = ("size", "Preis (€)", 'the "odd" one', "a,b", "x;y", "tab\there")[index]
+        column, found = (_number, _category)[rng.integers(2)](rng, name, decimal, rows)
+        columns.append(column)
+        cells.append(found)
+    layout = _layout(rng, tuple(columns), decimal)
+    return Table(_model(rng, layout, dtype), _content(rng, columns, cells))
+
+
+def _number(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    fills = bool(rng.integers(2))
+    values = rng.normal(3, 10.0 ** rng.integers(-3, 6), rows)
+    texts = [f" {value!r} ".replace(".", decimal) for value in values.tolist()]
+    texts[0] = " 17"
+    if fills:
+        texts = [rng.choice(MISSING) if rng.random() < 0.2 else text for text in texts]
+    return Number(name, "mean" if fills else ""), texts
+
+
+def _category(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    by_value = bool(rng.integers(2))
+    known = ["1", "2.5", "-3", "1000"] if by_value else list(TEXTS[: rng.integers(2, 10)])
+    spellings = {"1": ["1", "1.0", "+1"], "2.5": ["2.50"], "-3": ["-3", "-3.0"], "1000": ["1e3"]}
+    fills = bool(rng.integers(2))
+    texts = []
+    for label in rng.choice(known, rows).tolist():
+        text = rng.choice(spellings[label]).replace(".", decimal) if by_value else label
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
+    return OneHot(name, tuple([*known, ""] if fills else known), by_value), texts
+
+
+def _layout(rng: np.random.Generator, columns: tuple[Column, ...], decimal: str) -> Layout:
+    width = sum(column.width for column in columns)
+    kinds = (
+        {"task": "regression", "target_names": ("y",)},
+        {"task": "regression", "target_names": ("y", "=z")},
+        {"task": "classification", "classes": ("=no", "yes"), "target_names": ("y",)},
+        {"task": "classification", "classes": ("1", "2", "3"), "target_names": ("y",)},
+    )
+    return Layout(shape=(width,), columns=Columns(columns, None, decimal), **kinds[rng.integers(4)])
+
+
+def _model(rng: np.random.Generator, layout: Layout, dtype: str) -> Model:
+    loss, last = MeanSquared(), dense(len(layout.target_names))
+    if len(layout.classes) == 2:
+        loss, last = BinaryCrossEntropy(), dense(1, "sigmoid")
+    elif layout.classes:
+        loss, last = CrossEntropy(), dense(3, "softmax")
+    hidden = dense(7, str(rng.choice(["tanh", "relu", "gelu"])))
+    network = Network([hidden, last], loss, layout.shape, dtype)
+    network.initialize(rng=rng)
+    scaling = "standard" if layout.task == "regression" else "none"
+    preprocessing = Preprocessing(["standard"], scaling, layout)
+    y = rng.normal(20, 7, (30, network.output_shape[0]))
+    preprocessing.fit(rng.normal(0, 3, (30, *layout.shape)), y)
+    return Model(network, preprocessing, layout, "s1-0123456789")
+
+
+def _content(rng: np.random.Generator, columns: list[Column], cells: list[list[str]]) -> bytes:
+    """The columns in another order beside one more, with or without BOM, CRLF, blank lines."""
+    names = [column.name for column in columns]
+    order = rng.permutation(len(names)).tolist()
+    end = str(rng.choice(["\n", "\r\n"]))
+    text = io.StringIO()
+    separator = str(rng.choice([",", ";", "\t"]))
+    writer = csv.writer(text, delimiter=separator, lineterminator=end)
+    writer.writerow(["id", *(names[place] for place in order)])
+    for number, row in enumerate(zip(*cells, strict=True)):
+        writer.writerow([f"0{number}", *(row[place] for place in order)])
+        text.write(end * (number % 20 == 7))
+    return ("\ufeff" * int(rng.integers(2)) + text.getvalue()).encode()
