@@ -64,8 +64,9 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
         if source.ignored:
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
-        carried = (FILE,) if isinstance(source, ImageRows) else request.ids
-        check_carried(carried, output_names(model, kind))
+        asked = (FILE,) if isinstance(source, ImageRows) else request.ids
+        check_carried(asked, (*output_names(model, kind), *source.added))
+        carried = (*source.added, *asked)
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
         with WRITERS[kind](model, sink, carried) as writer:
@@ -75,6 +76,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
+            "unpredicted": source.unpredicted,
             "output": None if request.file is None else str(request.file),
             **decision,
             "score": metrics,
@@ -84,6 +86,9 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             output.data(data, ("predictions", sink))
     output.data(data)
     _note_skipped(output, source.bad, count, request)
+    if source.unpredicted:
+        rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
+        output.note(f"{rows_left} not predicted: too few known values in the rows before them")
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:

@@ -37,6 +37,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
+@options.data_option
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(
@@ -77,10 +78,10 @@ def command(
     or - for either from stdin. Of a run on images, INPUT is any number of images and folders of
     them, and a column `file` has their paths. Predictions are a column `prediction` and, for
     classes, a column `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`.
-    They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written. With --skip-bad,
-    wrong rows go into a file of their own, which can be mended and predicted, too. --id has columns
-    of the input in front of the predictions. With --json and without -o, stdout is a JSON document
-    whose `predictions` are objects, one for each row.
+    They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.
+    With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
+    --id puts columns of the input in front of the predictions. With --json and without -o, stdout
+    is a JSON document whose `predictions` are objects, one for each row.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
     with `decide` in its config, the positive one is predicted from a probability on: the class that

@@ -46,7 +46,7 @@ class GivenData:
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"
             raise DatasetProblem([(("dataset", "columns"), message)])
-        dataset = dataset_of(Path("data"), self._arrays, config.task)
+        dataset = dataset_of(Path("data"), self._arrays, config.task, config.channel_axis)
         return replace(dataset, sha256=hash_arrays(*self._arrays.values()))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.columns.column import Fitted
+from nnrun.data.columns.number import Number
 from nnrun.data.dataset import Dataset
 from nnrun.data.layout import Columns
 from nnrun.data.splits.parts import Split, SplitData, Unseen
@@ -23,22 +26,20 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     columns = dataset.columns
     if columns is None or columns.plain:
         return dataset, split
-    fits = [column.fitted(part) for column, part in columns.parts(split.train.x)]
+    fits = [
+        None if column.kind == Number.kind else column.fitted(split.train.raw.features(place))
+        for column, place in zip(columns, columns.places.values(), strict=True)
+    ]
     if not any(fits):
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
     after = replace(columns, every=tuple(every))
 
-    def converted(x: Array) -> Array:
-        parts = zip(columns.parts(x), fits, strict=True)
-        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
-
     def part_of(part: SplitData | None) -> Any:
-        return part and replace(part, x=converted(part.x))
+        return part and replace(part, raw=replace(part.raw, view=_Fitted(columns, fits)))
 
     narrow = replace(
         dataset,
-        x=converted(dataset.x),
         columns=after,
         feature_names=after.feature_names,
         whole=dataset,
@@ -48,10 +49,27 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     return narrow, replace(split, **parts, unseen=unseen)
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """The features of columns after they were fitted to the training rows."""
+
+    columns: Columns
+    fits: Sequence[Fitted | None]
+
+    @cached_property
+    def features(self) -> int:
+        pairs = zip(self.columns, self.fits, strict=True)
+        return sum((fit.column if fit else column).width for column, fit in pairs)
+
+    def __call__(self, x: Array, rows: npt.NDArray[np.intp]) -> Array:
+        parts = zip(self.columns.parts(x), self.fits, strict=True)
+        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
+
+
 def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
-        for (column, features), fit in zip(columns.parts(part.x), fits, strict=True):
-            rows, categories = fit.unseen(features) if fit else (0, ())
+        for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
+            rows, categories = fit.unseen(part.raw.features(place)) if fit else (0, ())
             if categories:
                 yield Unseen(name, column.name, rows, categories)
 

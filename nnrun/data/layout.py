@@ -11,6 +11,7 @@ from typing import Any
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.kinds import from_json, from_older, to_json
 from nnrun.data.columns.number import Number
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers, canonical
 from nnrun.nn.signature import Array
 
@@ -57,7 +58,7 @@ class Columns:
     @cached_property
     def plain(self) -> bool:
         """Whether all are numbers, so that x has the numbers of the file."""
-        return all(column.kind == Number.kind for column in self.every)
+        return all(isinstance(column, Number) and column.form is None for column in self.every)
 
     @cached_property
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -91,7 +92,8 @@ class Layout:
     """The task, the shape of a row, its columns, and the meaning of outputs.
 
     With `text_labels` classes are texts, even those that look like numbers; with `bool_labels` they
-    are False and True. With `from_images` rows are the bytes of files of images.
+    are False and True. `target_form` is how a file writes numbers to predict, if not plainly. With
+    `from_images` rows are the bytes of files of images.
     """
 
     task: str
@@ -101,6 +103,7 @@ class Layout:
     target_names: tuple[str, ...] = ()
     text_labels: bool = False
     bool_labels: bool = False
+    target_form: NumberFormat | None = None
     from_images: bool = False
 
     @property
@@ -142,13 +145,14 @@ class Layout:
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
             "bool_labels": self.bool_labels,
+            **({} if self.target_form is None else {"target_form": self.target_form.example()}),
             **({"from_images": True} if self.from_images else {}),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
-        older = "categories" in stored
+        older, form = "categories" in stored, stored.get("target_form")
         every = from_older(stored) if older else map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
@@ -158,5 +162,6 @@ class Layout:
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored.get("text_labels", False)),
             bool_labels=bool(stored.get("bool_labels", False)),
+            target_form=form and NumberFormat.from_example(form),
             from_images=bool(stored.get("from_images", False)),
         )

@@ -65,7 +65,7 @@ def _from_path(config: SourceSettings) -> Dataset:
     if found.is_table:
         with open_table(path, config.separator, config.decimal) as table:
             return from_table(table, config)
-    dataset = read_npz(path, task=config.task, channels=config.channels)
+    dataset = read_npz(path, task=config.task, channels=config.channel_axis)
     return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
 
 
@@ -86,6 +86,9 @@ def from_table(table: Table, config: SourceSettings) -> Dataset:
         split_by=config.split.by,
         split_column=config.split.column,
         weight=config.columns.weight,
+        formats=config.columns.formats,
+        dates=config.dates,
+        lags=config.lags,
     )
 
 

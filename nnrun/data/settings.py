@@ -9,6 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
+class LagSettings(Protocol):
+    """Which earlier rows of a column are features."""
+
+    @property
+    def steps(self) -> Sequence[int]: ...
+    @property
+    def group(self) -> str | None: ...
+
+
 class ColumnSettings(Protocol):
     """The columns of a CSV file: the target, the features and their kinds."""
 
@@ -22,6 +31,8 @@ class ColumnSettings(Protocol):
     def categorical(self) -> Sequence[str]: ...
     @property
     def weight(self) -> str | None: ...
+    @property
+    def formats(self) -> Mapping[str, str]: ...
 
 
 class ImageSettings(Protocol):
@@ -56,7 +67,7 @@ class SourceSettings(Protocol):
     @property
     def images(self) -> ImageSettings | None: ...
     @property
-    def channels(self) -> str | None: ...
+    def channel_axis(self) -> str | None: ...
     @property
     def task(self) -> str | None: ...
     @property
@@ -65,6 +76,10 @@ class SourceSettings(Protocol):
     def decimal(self) -> str: ...
     @property
     def split(self) -> SplitSettings: ...
+    @property
+    def dates(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def lags(self) -> Mapping[str, LagSettings]: ...
 
     def missing_rule(self) -> str:
         """The handling of missing values: `error`, `drop_rows`, or the statistic to fill in."""

@@ -15,6 +15,7 @@ from nnrun.data.inference.columns import completed, odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.rows.raw import RawRows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.decision import Decision
 from nnrun.models.task import Classification, Task, task_of
@@ -142,7 +143,7 @@ class Model:
         """The network's outputs for raw rows: (rows, outputs), in its dtype."""
         return self.evaluate(self.rows(x))
 
-    def evaluate(self, rows: Array) -> Array:
+    def evaluate(self, rows: Array | RawRows) -> Array:
         """The outputs for rows of a run's splits (rows, *shape), without checking the rows.
 
         A row with a category that is not in the training data has 0 in all its one-hot columns.
@@ -154,7 +155,8 @@ class Model:
         # in the outputs.
         with self._lock, np.errstate(all="ignore"):
             for start in range(0, len(rows), step):
-                chunk = rows[start : start + step]
+                stop = start + step
+                chunk = rows.between(start, stop) if isinstance(rows, RawRows) else rows[start:stop]
                 ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)
                 ready = np.ascontiguousarray(ready, network.dtype)
                 outputs[start : start + step] = network.predict(ready)

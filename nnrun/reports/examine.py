@@ -115,12 +115,12 @@ def predictions_of(record: RunRecord, model: Model, load_data: LoadData) -> Pred
     split = prepared.split
     name, part = last_split(split)
     with np.errstate(all="ignore"):
-        outputs = model.evaluate(part.x)
+        outputs = model.evaluate(part.raw)
         decoded = model.task.decode(outputs)
     probabilities = None
     if isinstance(model.task, Classification):
         probabilities = model.task.probabilities(outputs)
-    activity = _activity(model, part.x[:_MOST_ROWS])
+    activity = _activity(model, part.raw.between(0, _MOST_ROWS))
     return Predictions(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import load_config
 from nnrun.config.names import is_name
 from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
 from nnrun.data.dataset import Dataset
@@ -31,6 +30,7 @@ from nnrun.runs.storage.reading import (
     read_run,
     refuse_damaged,
 )
+from nnrun.runs.stored_config import load_stored
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 
@@ -65,7 +65,7 @@ def extend(
     """
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
-    stored = load_config(folder / CONFIG)
+    stored = load_stored(folder, record)
     shorter = prepare(stored, load)
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))

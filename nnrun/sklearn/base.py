@@ -62,6 +62,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         sampling: str = "shuffle",
         clip_norm: float | None = None,
         class_weight: Any = None,
+        augment: Any = None,
         alpha: float = 0.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -86,6 +87,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.sampling = sampling
         self.clip_norm = clip_norm
         self.class_weight = class_weight
+        self.augment = augment
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -48,6 +48,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         clip_norm: the largest norm that a gradient may have.
         class_weight: how much rows of each class count in the loss: None, `balanced` for all
             classes alike, or a mapping of labels to weights, 1 where a label is left out.
+        augment: random changes of training rows as in a config, `{"shift": 1, "noise": 0.1}`;
+            images are rows of `input_shape`.
         alpha: L2 penalty on weights, not on biases: alpha / 2 times the sum of their squares,
             divided by the rows of the batch, is added to its loss. Use it or the optimizer's
             `weight_decay`, which is another thing.

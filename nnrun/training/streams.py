@@ -51,6 +51,11 @@ class Streams:
         """For changes of training rows."""
         return self._stream_of_fold(4)
 
+    @cached_property
+    def evaluation(self) -> Rng:
+        """For the rows that evaluations on the way take."""
+        return self._stream_of_fold(5)
+
     def _stream_of_fold(self, number: int) -> Rng:
         return self._stream(number) if self.fold is None else self._stream(number, self.fold)
 

@@ -76,11 +76,13 @@ dataset:
   path: null
   columns: null
   images: null
-  channels: null
+  channel_axis: null
   task: null
   missing: error
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null

@@ -12,6 +12,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
 from nnrun.data.readers.table import read_csv
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.make import make_split
 from nnrun.data.splits.parts import Split, SplitData
 
@@ -20,7 +21,7 @@ TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n
 
 def part(dataset, *rows):
     """These rows of a data set."""
-    return SplitData(dataset.x[list(rows)], dataset.y[list(rows)], np.array(rows))
+    return SplitData(RawRows(dataset.parts, np.array(rows)), dataset.y[list(rows)])
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_categories_are_those_of_training_rows(divided):
     assert {"town": ("A", "B"), "shop": ("u", "v")} == dict(narrow.layout.columns.categories)
     names = ("age", "town=A", "town=B", "shop=u", "shop=v")
     assert names == narrow.feature_names == narrow.layout.columns.feature_names
-    assert ((5,), (6, 5)) == (narrow.layout.shape, narrow.x.shape)
+    assert (5,) == narrow.layout.shape == narrow.shape == split.train.raw.shape
     assert [[1, 1, 0, 1, 0], [2, 0, 1, 0, 1]] == split.train.x.tolist()
     assert data is narrow.whole
 
@@ -99,7 +100,7 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
     y = rng.integers(0, 2, rows)
     whole = np.concatenate([x.astype(float) + 0.0, y[:, None]], axis=1)
     found, expected = np.unique(whole, axis=0, return_inverse=True)
-    numbers = equal_rows(x, y)
+    numbers = equal_rows([x], y)
     if numbers is None:
         assert rows == len(found)
         return
@@ -110,8 +111,8 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
 def test_many_rows_of_small_whole_numbers_are_distinguished():
     """Their bits are mostly zeros, which a hash has to mix."""
     grid = np.stack(np.meshgrid(*[np.arange(50.0)] * 3), -1).reshape(-1, 3)
-    assert equal_rows(grid, np.zeros(len(grid), np.int64)) is None
-    assert equal_rows(grid * 2.0**-20, grid[:, :1]) is None
+    assert equal_rows([grid], np.zeros(len(grid), np.int64)) is None
+    assert equal_rows([grid * 2.0**-20], grid[:, :1]) is None
 
 
 def test_a_split_without_other_parts_has_no_duplicates():

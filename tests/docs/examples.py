@@ -60,6 +60,13 @@ def write_files() -> None:
     rooms = (f"{40 + n % 13},{n % 7},{1 + n % 4},{2 * (n % 13) + n % 3}" for n in range(60))
     houses = ["size,agent,visits,price", *rooms]
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
+    flats = (
+        f"{1 + n % 28}.{1 + n % 12}.2024;{30 + n % 50} m²;1.{n % 50 * 17 + 100:03},50 €"
+        for n in range(60)
+    )
+    Path("flats.csv").write_text("\n".join(["let;size;rent", *flats]), encoding="utf-8")
+    for code in blocks(read(PLACES["series"]), "python"):
+        exec(code, {})  # it writes the series that the page is about
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
     np.savez("tumours.npz", x=np.zeros((3, 30)))
     for number in range(16):

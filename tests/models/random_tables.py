@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
 from nnrun.data.columns.column import Column
+from nnrun.data.columns.date import Date
+from nnrun.data.columns.date_parts import CYCLIC, PARTS
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.models.model import Model
@@ -35,7 +40,8 @@ def random_table(seed: int, rows: int = 60, dtype: str = "float64") -> Table:
     columns, cells = [], []
     for index in range(rng.integers(1, 7)):
         name = ("size", "Preis (€)", 'the "odd" one', "a,b", "x;y", "tab\there")[index]
-        column, found = (_number, _category)[rng.integers(2)](rng, name, decimal, rows)
+        made = (_number, _category, _amount, _date)[rng.integers(4)]
+        column, found = made(rng, name, decimal, rows)
         columns.append(column)
         cells.append(found)
     layout = _layout(rng, tuple(columns), decimal)
@@ -66,6 +72,35 @@ def _category(
         text = rng.choice(spellings[label]).replace(".", decimal) if by_value else label
         texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
     return OneHot(name, tuple([*known, ""] if fills else known), by_value), texts
+
+
+def _amount(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    example = str(rng.choice(["1,234.50 €", "1.234,50", "(1 234,50 kg)", "$1'234.50", "45 %"]))
+    form, fills = NumberFormat.from_example(example, decimal), bool(rng.integers(2))
+    signs = {ord(","): form.thousands, ord("."): form.decimal}
+    texts = []
+    for value in rng.normal(0, 10.0 ** rng.integers(1, 6), rows).tolist():
+        text = f"{form.before} {abs(value):,.3f} {form.after}".translate(signs)
+        sign = str(rng.choice(["-{}", "({})", "{}-", "\u2212{}"])) if value < 0 else "{}"
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else sign.format(text))
+    return Number(name, "mean" if fills else "", form), texts
+
+
+def _date(rng: np.random.Generator, name: str, decimal: str, rows: int) -> tuple[Column, list[str]]:
+    codes = str(
+        rng.choice(["", "%d.%m.%Y", "%m/%d/%y %I:%M %p", "%B %d, %Y", "%Y%m%d %H:%M:%S %z"])
+    )
+    drawn = rng.permutation([*PARTS, CYCLIC])[: rng.integers(1, 9)]
+    fills, start = bool(rng.integers(2)), datetime(1970, 1, 1, tzinfo=timezone(timedelta(hours=-3)))
+    texts = []
+    for seconds in rng.integers(0, 1_900_000_000, rows).tolist():
+        moment = start + timedelta(seconds=seconds)
+        text = moment.strftime(codes) if codes else moment.isoformat()
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
+    wanted = tuple(dict.fromkeys([*drawn.tolist(), "elapsed"]))
+    return Date(name, wanted, "mean" if fills else "", DateFormat(codes)), texts
 
 
 def _layout(rng: np.random.Generator, columns: tuple[Column, ...], decimal: str) -> Layout:

@@ -112,8 +112,8 @@ def replace_columns(model: Model, names: list[str]) -> Model:
 
 
 def test_every_kind_of_column_has_an_emitter():
-    """A kind that is added is added to scripts, too."""
-    assert {*KINDS} == {*CELLS}
+    """A kind that is added is added to scripts, too; values of earlier rows are in no row."""
+    assert {*KINDS} - {"lag"} == {*CELLS}
 
 
 def test_kinds_without_an_emitter_are_refused(monkeypatch):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import threading
 import warnings
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.compiler.llvm import private_files
+from nnrun.systems.caches import cache_folder
 
 if TYPE_CHECKING:
     from nnrun.compiler.llvm.machine import Function
@@ -44,16 +44,6 @@ _lock = threading.Lock()
 
 class CacheWarning(UserWarning):
     """The cache cannot be used, and why."""
-
-
-def folder() -> Path:
-    """`NNRUN_CACHE`, or the platform's folder for caches."""
-    chosen = os.environ.get("NNRUN_CACHE")
-    if chosen:
-        return Path(chosen)
-    from platformdirs import user_cache_path  # noqa: PLC0415 - only needed here
-
-    return user_cache_path("nnrun", appauthor=False)
 
 
 def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text: None) -> Function:
@@ -83,7 +73,7 @@ def object_code(
     source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
 ) -> bytes:
     """The object file of this source, from the cache if it has it."""
-    place = folder() / "compiled"
+    place = cache_folder() / "compiled"
 
     def compile_() -> bytes:
         with suppress(OSError, private_files.NotPrivateError):  # for readers and tracebacks
@@ -101,7 +91,7 @@ def kept(
     `key` is a digest of all that the machine code depends on; `wait` is called with `announced`
     before anything is compiled.
     """
-    place, name = folder() / "compiled", f"{key}.o"
+    place, name = cache_folder() / "compiled", f"{key}.o"
     try:
         secret = _secret()
         code = _verified(private_files.read(place, name), secret, key)

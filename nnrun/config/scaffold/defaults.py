@@ -20,10 +20,12 @@ class Size:
     rarest: int = 0
 
 
-def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
-    """The lines of the config from `test_size` on."""
+def settings(
+    size: Size, outputs: int = 1, given_test: bool = False, *, ordered: bool = False
+) -> Iterator[str]:
+    """The lines of the config from `test_size` on; `ordered` rows are split by time."""
     splits = size.rows >= _FEW_ROWS
-    stratify = size.classes and size.rarest >= 10
+    stratify = size.classes and size.rarest >= 10 and not ordered
     training = training_rows(size.rows, given_test)
     epochs = max(10, min(200, 100_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32

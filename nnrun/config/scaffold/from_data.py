@@ -9,11 +9,12 @@ from pathlib import Path
 
 from nnrun.characters import escaped
 from nnrun.config.scaffold.comments import aligned
+from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.split import Proposal, proposals
+from nnrun.config.scaffold.written import formats
 from nnrun.config.yaml.dump import flow
-from nnrun.data.cells.cell_errors import about_number, is_amount
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
@@ -31,7 +32,8 @@ _PLENTY = 30
 _REASONS = {
     "constant": "the same in every row",
     "counter": "a counter of the rows",
-    "date": "a date; add columns such as year or month to use it",
+    "date": "a date",
+    "undated": "dates and other text",
     "mixed": "numbers and other text",
     "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
     "text": f"text with more than {MOST_CATEGORIES} different values",
@@ -57,8 +59,26 @@ class _Choice:
     guessed: bool
     labels: dict[str, int]
     features: list[ColumnProfile]
+    dates: list[ColumnProfile]
     dropped: list[ColumnProfile]
     splits: list[Proposal]
+
+    @property
+    def by_time(self) -> ColumnProfile | None:
+        """The column of times that rows are split by, if it is sure."""
+        sure = (split.column for split in self.splits if split.sure and split.by == "time")
+        return next(sure, None)
+
+    @property
+    def lagged(self) -> list[int]:
+        """The lags of the target, if there are no other features."""
+        alone = not (self.features or self.dates or self.labels or self.by_time is None)
+        return steps_of(self.target, self.by_time) if alone and self.by_time else []
+
+    @property
+    def split_by(self) -> list[ColumnProfile]:
+        """The column that rows are split by, if it is sure."""
+        return [split.column for split in self.splits if split.sure]
 
 
 def draft(path: Path, target: str | None, folder: Path) -> Draft:
@@ -102,18 +122,28 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
-    split_by = [split.column for split in splits if split.sure]
+    split_by = [split.column.name for split in splits if split.sure]
     features = [
         column
         for column in usable
-        if column not in (target, *split_by) and not _is_scarce(column, target, found.rows)
+        if column is not target
+        and column.name not in split_by
+        and not _is_scarce(column, target, found.rows)
     ]
-    used = {column.name for column in (*features, target, *split_by)}
+    dated = [
+        column
+        for column in found.columns
+        if column.kind == "date"
+        and column is not target
+        and (column.name not in split_by or parts_of(column, splits=True))
+    ]
+    used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
-    if not features:
+    chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
-    return _Choice(target, wanted is None, labels, features, dropped, splits)
+    return chosen
 
 
 def _described(choice: _Choice) -> Iterator[str]:
@@ -122,6 +152,10 @@ def _described(choice: _Choice) -> Iterator[str]:
     task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {task} ({why})"
+    parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
+    if parts:
+        listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
+        yield f"it takes parts of dates: {_clipped(listed)}"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -143,10 +177,11 @@ def _clipped(names: Sequence[str]) -> str:
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
     categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features)
+    width = sum(_width(column) for column in features) + len(choice.lagged)
+    width += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     rarest = min(labels.values()) if labels else 0
-    needed = [target, *(split.column for split in choice.splits if split.sure)]
-    without = sum(column.missing for column in needed)
+    needed = [target, *choice.split_by]
+    without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
     size = Size(found.rows - without, width, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
@@ -172,18 +207,23 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
             yield f"    # weight: {flow(column.name)}\t{why}"
+    written = [*features, *choice.dates, *choice.split_by, *([] if labels else [target])]
+    yield from formats([c for c in found.columns if c in written], found.decimal)
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
     yield f"  task: {_task(size)}\t{_why(target, labels)}"
-    blank = sum(column.missing > 0 for column in features)
+    yield from dates(choice.dates, choice.split_by)
+    if choice.by_time is not None and not labels:
+        yield from lags(target, choice.by_time, alone=bool(choice.lagged))
+    blank = sum(column.missing > 0 for column in (*features, *choice.dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
         yield "  missing: {impute: median}"
     yield from (split.line() for split in choice.splits)
-    yield from settings(size)
+    yield from settings(size, ordered=choice.by_time is not None)
 
 
 def _npz(data: Dataset, shown: str) -> Iterator[str]:
@@ -234,26 +274,10 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     if target.kind == "number":
         few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
         return target.labels if few and target.whole == target.numbers else {}
-    amount = _amount(target, found.decimal)
-    if amount is None and target.kind == "category" and len(target.labels) > 1:
+    if target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    why = f"it is {_REASONS[target.kind]}" if amount is None else amount
-    name = escaped(target.name, kept="")
-    raise DataError(f"{found.path}: '{name}' cannot be predicted: {why}")
-
-
-def _amount(target: ColumnProfile, decimal: str) -> str | None:
-    """Why a column of amounts, such as 118,715 or $9, is not numeric; None for other columns.
-
-    Few different texts are labels unless all of them are amounts.
-    """
-    if target.kind not in ("category", "text", "mixed"):
-        return None
-    looked_at = target.labels if target.kind == "category" else [target.odd]
-    if not looked_at or not all(is_amount(text) for text in looked_at):
-        return None
-    mistake = about_number(target.odd, "target", decimal)
-    return f"{mistake.text}{mistake.hint}"
+    name, why = escaped(target.name, kept=""), escaped(_reason(target), kept="")
+    raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
 
 
 def _width(column: ColumnProfile) -> int:
@@ -261,9 +285,13 @@ def _width(column: ColumnProfile) -> int:
 
 
 def _reason(column: ColumnProfile) -> str:
-    amounts = column.kind == "text" and is_amount(column.odd)
-    example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
-    return _REASONS[column.kind] + example
+    """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
+    odd = {
+        "mixed": (column.odd, column.odd_line),
+        "undated": (column.evidence.odd, column.evidence.line),
+    }
+    text, line = odd.get(column.kind, ("", 0))
+    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 
 def _task(size: Size) -> str:

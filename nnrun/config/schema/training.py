@@ -112,6 +112,10 @@ class TrainingConfig(Block):
     drawn anew."""
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
+    evaluate_rows: Annotated[int, Integer(gt=0)] | Annotated[str, OneOf(("all",))] | None = None
+    """Rows of each split that the evaluations before the last one take at most, drawn once by the
+    seed; or `all`. By default all of a split of up to 10,000 rows, and of larger ones so many that
+    all splits together have half as many rows as are trained on between two evaluations."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop, once a validation metric shows no more progress; off by default."""
     class_weight: ClassWeight | None = None

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nnrun.data.formats.number_evidence import unit_of
+from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
 from nnrun.data.labels import number
 
 _WORDS = "na,n/a,nan,-nan,nat,null,?,<na>,#na,#n/a,#n/a n/a,1.#ind,-1.#ind,1.#qnan,-1.#qnan"
@@ -33,12 +35,11 @@ _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
 )
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
-_COMMA = re.compile(r"[-+]?\d*,\d+")
-_GROUPED = re.compile(r"[-+]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?")
-_UNIT = re.compile(r"([-+]?[\d.,]*\d)\s*(%|[^\W\d_]{1,4}|[€$£°]\w?)|[€$£]\s*[\d.,]+")
+FORMATS = '`columns: {{formats: {{COLUMN: "{}"}}}}`'
+"""The key that says how a column is written, by an example."""
+DATE_HINT = "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it"
 
 _SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
-_PLAIN = "write 1.5 and 1200, without commas"
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,6 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
-def is_decimal_comma(text: str) -> bool:
-    """Whether it looks like a number with a comma before its decimals."""
-    return _COMMA.fullmatch(text) is not None
-
-
-def is_amount(text: str) -> bool:
-    """Whether it looks like a number with commas between digits, or with a currency sign."""
-    if is_decimal_comma(text) or _GROUPED.fullmatch(text):
-        return True
-    plain = re.sub(r"[€$£\s]", "", text)
-    return plain != text and number(plain.replace(",", "")) is not None
-
-
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why the text of a cell is not a number.
 
@@ -78,7 +66,7 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
         return about_missing(text, role)
     mistake = _about_form(text, decimal)
     if role == "input":
-        return Mistake(mistake.kind, mistake.text, mistake.hint or ", as it was in training")
+        return Mistake(mistake.kind, mistake.text, ", as it was in training")
     if mistake.kind == "text" and role == "target":
         hint = (
             ", and the target of a regression has to be one; classes need a loss like cross_entropy"
@@ -90,6 +78,11 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
         hint = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
         return Mistake("text", mistake.text, hint)
     return mistake
+
+
+def about_format(text: str, example: str) -> Mistake:
+    """A cell that is not written as `columns.formats` says by an example."""
+    return Mistake("format", f"'{text}' is not written as '{example}' is, the column's format")
 
 
 def about_missing(text: str, role: str) -> Mistake:
@@ -132,7 +125,7 @@ def _missing_hint(role: str) -> str:
 
 def _about_form(text: str, decimal: str) -> Mistake:
     """The mistake by the form of the text."""
-    for form in (_infinite, _underscore, _date, _comma, _grouped, _separator, _unit):
+    for form in (_infinite, _underscore, _date, _separator, _format):
         found = form(text, decimal)
         if found is not None:
             return found
@@ -153,31 +146,31 @@ def _underscore(text: str, _: str) -> Mistake | None:
 
 
 def _date(text: str, _: str) -> Mistake | None:
-    what = "date" if is_date(text) else "time"
-    if what == "time" and not _TIME.fullmatch(text):
+    if is_date(text):
+        return Mistake("date", f"'{text}' is not a number but a date", DATE_HINT)
+    if _TIME.fullmatch(text):
+        hint = "; columns.drop leaves the column out, or write it as numbers"
+        return Mistake("date", f"'{text}' is not a number but a time", hint)
+    return None
+
+
+def _format(text: str, decimal: str) -> Mistake | None:
+    """A number in groups, with another decimal sign, or with a unit."""
+    if unit_of(text) is None:
         return None
-    hint = "; columns.drop leaves the column out, or write what matters of it as numbers"
-    return Mistake("date", f"'{text}' is not a number but a {what}", hint)
-
-
-def _comma(text: str, decimal: str) -> Mistake | None:
-    if decimal == "," or not is_decimal_comma(text):
+    try:
+        form = NumberFormat.from_example(text, decimal)
+    except SeveralNumbers as error:
+        what = f"'{text}' is no plain number: it may be {error.numbers}"
+        first, *others = error.examples
+        choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+        return Mistake("format", what, f"; {choice} says which")
+    except ValueError:
         return None
-    hint = "; or say `decimal: ','` beside `path`, if that is what the comma is"
-    return Mistake("comma", f"'{text}' is not a number: {_PLAIN}", hint)
-
-
-def _grouped(text: str, decimal: str) -> Mistake | None:
-    if (
-        decimal == ","
-        and "." in text
-        and number(text.replace(".", "").replace(",", ".")) is not None
-    ):
-        hint = "; after `decimal: ','` a point would only group digits: leave it out"
-        return Mistake("grouped", f"'{text}' is not a number", hint)
-    if not _GROUPED.fullmatch(text):
-        return None
-    return Mistake("grouped", f"'{text}' is not a number: {_PLAIN}")
+    everywhere = form.decimal == "," and decimal == "."
+    file = ", `decimal: ','` beside `path` a file of them" if everywhere else ""
+    hint = f"; {FORMATS.format(text)} reads such a column{file}"
+    return Mistake("format", f"'{text}' is no plain number", hint)
 
 
 def _separator(text: str, _: str) -> Mistake | None:
@@ -187,13 +180,3 @@ def _separator(text: str, _: str) -> Mistake | None:
         return None
     hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
     return Mistake("separator", f"'{text}' is not a number", hint)
-
-
-def _unit(text: str, _: str) -> Mistake | None:
-    if not _UNIT.fullmatch(text):
-        return None
-    hint = "; leave the unit out, it may stand in the name of the column"
-    if any(sign in text for sign in "€$£"):
-        commas = ", and the commas between digits" if "," in text else ""
-        hint = f"; leave the sign of the currency out{commas}"
-    return Mistake("unit", f"'{text}' is not a number but one with a unit", hint)

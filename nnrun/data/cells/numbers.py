@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import MISSING_NUMBERS, Mistake, about_number
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_format,
+    about_number,
+)
 from nnrun.data.cells.part import Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
+from nnrun.data.formats.numbers import NumberFormat
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
 
@@ -21,10 +27,8 @@ class NumberCells(Cells):
     """A column of finite numbers.
 
     The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
-    are allowed; they become NaN, to be filled in later.
+    are allowed; they become NaN, to be filled in later. With a format, numbers are written so.
     """
-
-    of_numbers: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -34,9 +38,11 @@ class NumberCells(Cells):
         *,
         fills: bool = False,
         decimal: str = ".",
+        form: NumberFormat | None = None,
     ) -> None:
         self.name, self.problems, self.role = name, problems, role
-        self.fills, self.decimal = fills, decimal
+        self.fills, self.decimal, self.form = fills, decimal, form
+        self.of_numbers = form is None
         self.values = array("d")
 
     def is_missing(self, text: str) -> bool:
@@ -59,12 +65,19 @@ class NumberCells(Cells):
         """The number of a cell, or NaN with a mistake unless it may be missing."""
         value = self._number(text)
         if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
-            mistake = about_number(text.strip(), self.role, self.decimal)
-            self.problems.add(line, self.name, mistake)
+            self.problems.add(line, self.name, self._mistake(text.strip()))
         return value
+
+    def _mistake(self, text: str) -> Mistake:
+        if self.form is None or self.is_missing(text):
+            return about_number(text, self.role, self.decimal)
+        return about_format(text, self.form.example())
 
     def _number(self, text: str) -> float:
         """The number, or NaN if it is not one."""
+        if self.form is not None:
+            value = self.form.read(text)
+            return math.nan if value is None else value
         if "_" in text or (self.decimal == "," and "." in text):
             return math.nan
         try:
@@ -83,7 +96,9 @@ class WeightCells(NumberCells):
     Such powers stand in Matthews' correlation coefficient.
     """
 
-    of_numbers: ClassVar[bool] = False  # a mistake shows the text of a number
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of_numbers = False  # a mistake shows the text of a number
 
     def add(self, text: str, line: int) -> None:
         super().add(text, line)

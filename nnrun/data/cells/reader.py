@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from nnrun.data.cells.part import Lines, Numbers, Texts
 
@@ -14,7 +13,7 @@ class Cells(ABC):
     `of_numbers` says whether it is of use to it that cells come as numbers.
     """
 
-    of_numbers: ClassVar[bool] = False
+    of_numbers: bool = False
     name: str
 
     @abstractmethod

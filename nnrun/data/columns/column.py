@@ -92,7 +92,10 @@ class Column(ABC):
         return None
 
     def choices(self) -> Mapping[str, Array] | None:
-        """The features (width,) of each value by its name; None if values are numbers."""
+        """The features (width,) of each value by its name; None if values are numbers.
+
+        Empty if there are neither, as for dates.
+        """
         return None
 
     def example(self) -> Array:

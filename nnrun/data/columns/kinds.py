@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnrun.data.columns.column import Column
+from nnrun.data.columns.date import Date
+from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.labels import all_numbers
 
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, OneHot)}
+KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, OneHot, Date, Lag)}
 
 
 def to_json(column: Column) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,8 +102,8 @@ class _Listing:
                 self.skipped.hidden += 1
                 continue
             _check_name(path)
-            if path.is_symlink() and not path.resolve().is_relative_to(self.resolved):
-                raise DataError(f"{path}: is a link out of {self.root}; put the file itself there")
+            if path.is_symlink():
+                self._check_link(path)
             if path.is_dir():
                 folders.append(path)
             elif is_image(path.name):
@@ -111,12 +112,21 @@ class _Listing:
                 self.skipped.endings[path.suffix.lower() or "without ending"] += 1
         return folders, files
 
+    def _check_link(self, path: Path) -> None:
+        """Refuse links to folders, which may lead in circles, and those that lead elsewhere."""
+        if path.is_dir():
+            raise DataError(f"{path}: is a link to a folder; put the folder itself there")
+        with suppress(RuntimeError):  # a link to itself, which is said when it is opened
+            if not path.resolve().is_relative_to(self.resolved):
+                raise DataError(f"{path}: is a link out of {self.root}; put the file itself there")
+
     def within(self, folder: Path) -> Iterator[Path]:
         """The images of a folder and of all below it."""
-        folders, files = self.entries(folder)
-        yield from files
-        for below in folders:
-            yield from self.within(below)
+        waiting = [folder]
+        while waiting:
+            folders, files = self.entries(waiting.pop())
+            yield from files
+            waiting += reversed(folders)
 
     def holds_folders(self, folder: Path) -> bool:
         """Whether there are folders, and no images, in a folder."""

@@ -63,7 +63,7 @@ def read_images(images: ImageSettings) -> Dataset:
 
 def _repeated(x: Array, y: Array) -> str:
     """How many images are there more than once; nothing if all differ."""
-    numbers = equal_rows(x, np.zeros(len(x)))
+    numbers = equal_rows([x], np.zeros(len(x)))
     if numbers is None:
         return ""
     again = len(x) - int(numbers.max()) - 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.npz import read_arrays
+from nnrun.data.readers.npz_arrays import read_arrays
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array

@@ -15,12 +15,14 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems
+from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
+from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.table import fill, joined, readers
+from nnrun.data.readers.table import fill, joined
 from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
@@ -36,6 +38,8 @@ class CsvRows:
     """
 
     kind: Literal["csv", "npz"] = "csv"
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(
         self,
@@ -49,19 +53,24 @@ class CsvRows:
         self.path = table.path
         self.layout = layout
         self.with_target = with_target
+        self.columns = [column for column in layout.columns if column.kind != Lag.kind]
         self.table = table
-        header, features = table.header, layout.columns.features
-        missing = {name: "" for name in features if name not in header}
-        if with_target:
-            missing |= {n: ", the target" for n in layout.target_names if n not in header}
-        if missing:
+        header, uses = table.header, self._uses()
+        if missing := {name: use for name, use in uses.items() if name not in header}:
             raise DataError("\n".join(_missing(table.path, missing, header)))
         check_named(f"{table.path}:1", carried, header)
-        used = {*features, *layout.target_names, *carried}
+        used = {*uses, *layout.target_names, *carried}
         self.ignored = tuple(name for name in header if name not in used)
         self.bad = BadRows(table.path)
         self._aside = None if aside is None else CsvAside(aside, table)
         self.carried = [header.index(name) for name in carried]
+
+    def _uses(self) -> dict[str, str]:
+        """The columns that are read, each with what it is for; features need no words."""
+        found = dict.fromkeys((column.source for column in self.columns), "")
+        if self.with_target:
+            found |= dict.fromkeys(self.layout.target_names, ", the target")
+        return found
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)
@@ -70,14 +79,16 @@ class CsvRows:
     def _numbers(self) -> set[str]:
         """The columns that are read as numbers."""
         problems = self.table.problems()
-        cells = [*readers(self.layout.columns, problems), *self.targets(problems)]
+        decimal = self.layout.columns.decimal
+        cells = [column.reader(problems, decimal) for column in self.columns]
+        cells += self.targets(problems)
         return {one.name for one in cells if one.of_numbers}
 
     def _all(self, rows: int) -> Iterator[RowBatch]:
         problems, end = self.table.problems(), ""
         lines = self.table.rows(self._numbers)
         while not end:
-            batch = _Batch(self, problems)
+            batch = Batch(self, problems)
             try:
                 with disk_errors(self.path):
                     batch.read(islice(lines, rows))
@@ -103,7 +114,7 @@ class CsvRows:
                 else:
                     good.append((line, cells))
             if good and (not part or len(good) == rows):
-                batch = _Batch(self, self.table.problems())
+                batch = Batch(self, self.table.problems())
                 batch.read(good)
                 yield batch.encoded()
                 good = []
@@ -117,7 +128,7 @@ class CsvRows:
             if isinstance(fault, str):
                 self.bad.add(line, "", Mistake(fault, fault))
         sound = ((line, cells) for line, cells, _ in rows if not isinstance(cells, str))
-        _Batch(self, self.bad).read(sound)
+        Batch(self, self.bad).read(sound)
         return self.bad.take()
 
     def targets(self, problems: Problems) -> list[NumberCells | LabelCells]:
@@ -138,25 +149,27 @@ class CsvRows:
                     what="classes",
                 )
             ]
-        return [NumberCells(name, problems, "input", decimal=decimal) for name in names]
+        form = self.layout.target_form
+        return [NumberCells(name, problems, "input", decimal=decimal, form=form) for name in names]
 
 
-class _Batch:
+class Batch:
     """Rows while they are read."""
 
     def __init__(self, source: CsvRows, problems: Problems) -> None:
         self.source = source
         self.problems = problems
-        self.features = readers(source.layout.columns, problems)
+        decimal = source.layout.columns.decimal
+        self.features = [column.reader(problems, decimal) for column in source.columns]
         self.targets = source.targets(problems)
         self.carried: list[list[str]] = [[] for _ in source.carried]
         self.count = 0
 
-    def read(self, rows: Iterable[NumberedRow]) -> None:
+    def read(self, rows: Iterable[NumberedRow], history: History | None = None) -> None:
         """Read rows; it can be done once."""
         rows = self._noting(rows) if self.carried else rows
         header, columns = self.source.table.header, [*self.features, *self.targets]
-        self.count, _ = fill(rows, header, columns, self.problems)
+        self.count, _ = fill(rows, header, columns, self.problems, history=history)
 
     def _noting(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
         width = len(self.source.table.header)
@@ -169,9 +182,10 @@ class _Batch:
     def encoded(self) -> RowBatch:
         """The rows, if there are no mistakes."""
         source = self.source
-        x = joined(source.layout.columns.every, self.features, self.count, source.path)
+        x = joined(source.columns, self.features, self.count, source.path)
         carried = tuple(texts(cells) for cells in self.carried)
-        return RowBatch(x.reshape(-1, *source.layout.shape), self._y(), carried)
+        shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
+        return RowBatch(x.reshape(-1, *shape), self._y(), carried)
 
     def _y(self) -> npt.NDArray[Any] | None:
         targets = self.targets

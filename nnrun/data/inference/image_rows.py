@@ -37,12 +37,14 @@ class ImageRows:
 
     kind: Literal["csv", "npz"] = "csv"
     ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(self, inputs: Sequence[Path], layout: Layout, *, with_target: bool) -> None:
         if not layout.from_images:
             raise UsageError(
-                f"{inputs[0]}: this run was not trained on a folder of images; give it a CSV or "
-                "npz file with rows like those that it was trained on"
+                f"{inputs[0]}: is not a file of rows: this run was not trained on a folder of "
+                "images; give it a CSV or npz file like that which it was trained on"
             )
         self.files = [file for path in inputs for file in images_within(path)]
         self.layout = layout

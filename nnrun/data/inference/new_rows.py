@@ -15,8 +15,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
+from nnrun.data.inference.lag_rows import LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
@@ -41,11 +43,14 @@ class Rows(Protocol):
     """New rows of one source.
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
-    carried through. `bad` has the rows that were put aside.
+    carried through. `bad` has the rows that were put aside. `added` names columns that batches
+    carry before those asked for; `unpredicted` is the number of rows that are in no batch.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
+    added: tuple[str, ...]
+    unpredicted: int
 
     @property
     def bad(self) -> BadRows: ...
@@ -115,7 +120,8 @@ def _rows(
     separator = layout.columns.separator
     keep = options["aside"] is not None
     table = table_in(path, source, found, separator, layout.columns.decimal, keep_text=keep)
-    return CsvRows(table, layout, **options)
+    lagged = any(column.kind == Lag.kind for column in layout.columns)
+    return (LagRows if lagged else CsvRows)(table, layout, **options)
 
 
 def _shown(file: io.BufferedReader) -> Format:

@@ -23,8 +23,8 @@ from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_
 from nnrun.data.inference.put_aside import BadArrayRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.npz import (
-    check_finite,
+from nnrun.data.readers.npz import check_finite
+from nnrun.data.readers.npz_arrays import (
     checked_header,
     damage_errors,
     read_array,
@@ -45,6 +45,8 @@ class NpzRows:
 
     kind: Literal["csv", "npz"] = "npz"
     ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
     def __init__(
         self,

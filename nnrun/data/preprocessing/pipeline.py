@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.impute import Impute
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.data.preprocessing.steps import (
     SCALERS,
     STEPS,
@@ -20,6 +21,7 @@ from nnrun.data.preprocessing.steps import (
     Scaler,
     Step,
 )
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.errors import DataError
 
@@ -52,28 +54,25 @@ class Preprocessing:
         """The preprocessing of a config, not fitted yet."""
         return cls(config.features, config.target, dataset.layout)
 
-    def fit(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
-        """Fit each step to the output of the steps before it.
+    def fit(self, x: RawRows | npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
+        """Fit each step to the output of the steps before it, which is computed in blocks of rows.
 
         Args: x (rows, *shape) and y of the training split alone.
         Raises: DatasetProblem if a column to fill in has no values, or its statistics overflow.
         """
-        self._check(x)
-        current = np.array(x, dtype=np.float64)
+        self._check(x.shape if isinstance(x, RawRows) else x.shape[1:])
         for index, step in enumerate(self.steps):
-            if index:
-                current = self.steps[index - 1].apply(current)
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
-                step.fit(current)
+                step.fit(Numbers(x, self.steps[:index]))
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
-                self.target.fit(np.array(y, dtype=np.float64))
+                self.target.fit(Numbers(np.ascontiguousarray(y)))
         return self
 
     def transform_x(self, x: npt.NDArray[Any]) -> Array:
         """A new float64 array (rows, *shape): x after all steps."""
-        self._check(x)
+        self._check(x.shape[1:])
         current = np.array(x, dtype=np.float64)
         for step in self.steps:
             current = step.apply(current)
@@ -136,10 +135,10 @@ class Preprocessing:
             name = f"column '{names[place]}'" if place < len(names) else f"{what} {place}"
             raise DatasetProblem([(("dataset", key), f"{name} {error.message}")]) from None
 
-    def _check(self, x: npt.NDArray[Any]) -> None:
-        if self.layout is not None and x.shape[1:] != self.layout.shape:
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if self.layout is not None and shape != self.layout.shape:
             raise DataError(
-                f"rows of shape {x.shape[1:]} were given where {self.layout.shape} are needed"
+                f"rows of shape {shape} were given where {self.layout.shape} are needed"
             )
 
 

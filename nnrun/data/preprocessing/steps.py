@@ -1,17 +1,20 @@
 """The steps of preprocessing: fitted on training rows, then applied to all rows.
 
-Every step works on a float64 array of shape (rows, *shape) that it may overwrite. Statistics are
-per feature (or per pixel), so they have the shape of one row, or one that broadcasts to it.
+Every step is applied to a float64 array of shape (rows, *shape) that it may overwrite, a block of
+rows at a time. Statistics are per feature (or per pixel), so they have the shape of one row, or one
+that broadcasts to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.errors import DataError
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +25,7 @@ class Step(Protocol):
 
     name: ClassVar[str]
 
-    def fit(self, x: Array) -> None: ...
+    def fit(self, rows: Numbers) -> None: ...
 
     def apply(self, x: Array) -> Array: ...
 
@@ -43,7 +46,7 @@ class L2:
 
     name: ClassVar[str] = "l2"
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Nothing to fit: each row is divided by its own length."""
 
     def apply(self, x: Array) -> Array:
@@ -88,7 +91,7 @@ class Binarize:
     def __init__(self, threshold: float) -> None:
         self.threshold = float(threshold)
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Nothing to fit: the threshold is an argument."""
 
     def apply(self, x: Array) -> Array:
@@ -107,7 +110,7 @@ class Scaler:
         self.shift: Array | None = None if shift is None else np.asarray(shift, dtype=np.float64)
         self.scale: Array | None = None if scale is None else np.asarray(scale, dtype=np.float64)
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Compute the statistics and keep them."""
         raise NotImplementedError
 
@@ -147,13 +150,15 @@ class Standard(Scaler):
 
     name: ClassVar[str] = "standard"
 
-    def fit(self, x: Array) -> None:
-        low, high = x.min(axis=0), x.max(axis=0)
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
         with np.errstate(over="ignore", invalid="ignore"):
+            mean = rows.mean()
+            variance = rows.variance(mean)
             # The computed mean of equal numbers may be rounded, and the variance then not zero.
-            mean = np.where(low == high, low, x.mean(axis=0))
-            variance = np.where(low == high, 0.0, x.var(axis=0))
-            noise = np.isfinite(variance) & (variance <= _rounding(len(x), mean, variance))
+            mean = np.where(low == high, low, mean)
+            variance = np.where(low == high, 0.0, variance)
+            noise = np.isfinite(variance) & (variance <= _rounding(len(rows), mean, variance))
         self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
 
 
@@ -166,12 +171,14 @@ class PerChannel(Scaler):
 
     name: ClassVar[str] = "per_channel"
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            means, variances = x.mean(axis=0), x.var(axis=0)  # of each pixel
+            means = rows.mean()  # of each pixel
+            variances = rows.variance(means)
             mean = _over_pixels(means)
             variance = _over_pixels(variances + (means - mean) ** 2)
-            noise = np.isfinite(variance) & (variance <= _rounding(x[:, :1].size, mean, variance))
+            numbers = len(rows) * prod(rows.shape[1:])
+            noise = np.isfinite(variance) & (variance <= _rounding(numbers, mean, variance))
         self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
 
 
@@ -198,8 +205,8 @@ class MinMax(Scaler):
 
     name: ClassVar[str] = "minmax"
 
-    def fit(self, x: Array) -> None:
-        low, high = x.min(axis=0), x.max(axis=0)
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
         with np.errstate(over="ignore"):
             self._keep(low, high - low)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.dataset import DatasetProblem, Key
 from nnrun.data.readers.tables.table import Table
+from nnrun.data.settings import LagSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion
 
@@ -34,6 +35,23 @@ def check_missing_rules(named: Iterable[str], header: Sequence[str]) -> None:
         raise DatasetProblem([((*base, name), _unknown(name, header)) for name in unknown])
 
 
+def check_columns_in_time(
+    header: Sequence[str],
+    formats: Iterable[str],
+    dates: Iterable[str],
+    lags: Mapping[str, LagSettings],
+) -> None:
+    """Raise a DatasetProblem if formats, dates or lags name a column that does not exist."""
+    named: list[tuple[Key, str]] = [(("columns", "formats", name), name) for name in formats]
+    named += [(("dates", name), name) for name in dates]
+    named += [(("lags", name), name) for name in lags]
+    named += [(("lags", name, "group"), lag.group) for name, lag in lags.items() if lag.group]
+    known = set(header)
+    unknown = [(key, name) for key, name in named if name not in known]
+    if unknown:
+        raise DatasetProblem([(("dataset", *key), _unknown(name, header)) for key, name in unknown])
+
+
 def choose_features(
     header: tuple[str, ...],
     target: str,
@@ -42,17 +60,25 @@ def choose_features(
     categorical: Sequence[str],
     split_by: str | None = None,
     weight: str | None = None,
+    dates: Collection[str] = (),
+    lags: Collection[str] = (),
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
     `split_by` names the column that rows are split by; it is a feature only if it is listed in
-    `features`. `weight` names the column of the rows' weights, which is no feature.
+    `features` or `dates`. `weight` names the column of the rows' weights, which is no feature.
+    Columns in `lags` are features at earlier rows, and need not be features themselves.
     """
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, "categorical": categorical}
-    found: list[tuple[Key, str]] = []
+    about_dates = [
+        (("dataset", "dates", name), f"'{name}' is not among the features")
+        for name in dates
+        if features is not None and name not in features
+    ]
+    found: list[tuple[Key, str]] = [*about_dates]
     known, dropped = set(header), set(drop)
-    apart = (split_by, weight)
+    apart = (split_by if split_by not in dates else None, weight)
     chosen = [name for name in header if name not in apart] if features is None else [*features]
     chosen_ones = set(chosen)
     for place, column in (
@@ -84,7 +110,7 @@ def choose_features(
     if found:
         raise DatasetProblem(found)
     chosen = [name for name in chosen if name != target and name not in dropped]
-    if not chosen:
+    if not chosen and not lags:
         columns = ", ".join(first_of(header))
         message = f"no features are left beside the target; the columns are {columns}"
         raise DatasetProblem([(base, escaped(message, kept=""))])

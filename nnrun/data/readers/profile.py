@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nnrun.data.cells.cell_errors import (
-    MISSING_LABELS,
-    MISSING_NUMBERS,
-    is_date,
-    is_decimal_comma,
-)
+from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
+from nnrun.data.formats.date_evidence import DateEvidence
+from nnrun.data.formats.number_evidence import NumberEvidence, Shown
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.csv_file import SEPARATORS
 from nnrun.data.readers.tables.csv_table import CsvTable
@@ -21,18 +21,23 @@ from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
-    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty"
+    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty", "undated"
 ]
 
 MOST_CATEGORIES = 20
+_COMPACT = len("20241231")
 _MOST_KEPT = 1000
 
 
 @dataclass(eq=False)
 class ColumnProfile:
-    """Counts of a column's cells; `values` has the first different ones, with their numbers."""
+    """Counts of a column's cells; `values` has the first different ones, with their numbers.
+
+    `shown` is how its numbers are written, if not plainly.
+    """
 
     name: str
+    shown: Shown | None = None
     values: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     missing: int = 0
@@ -46,28 +51,40 @@ class ColumnProfile:
     high: float = -math.inf
     odd: str = ""
     """The first cell that is neither a number nor missing."""
+    odd_line: int = 0
+    evidence: DateEvidence = field(default_factory=DateEvidence)
+    """What cells that may be dates show."""
 
-    def add(self, text: str, decimal: str) -> None:
-        """Count a cell."""
+    def add(self, text: str, line: int, decimal: str) -> None:
+        """Count a cell of a line."""
         self.rows += 1
         if text.lower() in MISSING_NUMBERS:
             self.missing += 1
-        value = number(text.replace(",", ".") if decimal == "," and "." not in text else text)
+        value = self._number(text, decimal)
         if value is not None and math.isfinite(value):
             self.numbers += 1
-            self.whole += isinstance(value, int)
-            self.codes += is_code(text)
+            self.whole += value % 1 == 0
+            self.codes += self.shown is None and is_code(text)
             self.low, self.high = min(self.low, value), max(self.high, value)
+            if len(text) == _COMPACT and text.isdigit():
+                self.evidence.add(text, line)
         elif text.lower() not in MISSING_NUMBERS:
-            self.odd = self.odd or text
+            if not self.odd:
+                self.odd, self.odd_line = text, line
             self.infinite += value is not None
             self.dates += is_date(text)
+            self.evidence.add(text, line)
         if text in self.values:
             self.values[text] += 1
         else:
             self.different += 1
             if len(self.values) < _MOST_KEPT:
                 self.values[text] = 1
+
+    def _number(self, text: str, decimal: str) -> float | None:
+        if self.shown is not None:
+            return self.shown.format.read(text)
+        return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -85,8 +102,8 @@ class ColumnProfile:
         present = self.rows - self.missing
         if not present:
             return "empty"
-        if self.dates == present:
-            return "date"
+        if 2 * max(self.dates, self.evidence.count) > present and self._may_be_dates:
+            return "date" if self.evidence.count == present else "undated"
         if self.holds_codes:
             return self._kind_of_words("code")
         if self.numbers == present:
@@ -94,6 +111,13 @@ class ColumnProfile:
         if self.numbers > present / 2 or self.numbers + self.infinite == present:
             return "mixed"
         return self._kind_of_words("text")
+
+    @property
+    def _may_be_dates(self) -> bool:
+        """Whether no cell is a number, or all are as 20241231 and the name says what it is."""
+        words = {*re.split(r"[\W_]+", self.name.lower())}
+        dated = self.evidence.count == self.numbers and {"date", "day", "datum"} & words
+        return not self.numbers or bool(dated)
 
     def _kind_of_words(self, many: Kind) -> Kind:
         """That of cells that are compared as text; `many` where they are too many categories."""
@@ -127,31 +151,41 @@ def survey(path: Path) -> Survey:
     with open_table(path) as table:
         separator = table.other_separator
     with open_table(path, separator) as table:
-        decimal = _decimal(table)
+        decimal, shown = _written(table)
     with open_table(path, separator, decimal) as table:
-        columns, rows = [ColumnProfile(name) for name in table.header], 0
+        columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
                 seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
                 raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
             for column, cell in zip(columns, cells, strict=True):
-                column.add(cell.strip(), decimal)
+                column.add(cell.strip(), line, decimal)
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
     return Survey(path, separator, decimal, columns, rows)
 
 
-def _decimal(table: Table) -> str:
-    """A comma if more cells are numbers with a decimal comma than with a point, else a point.
+def _written(table: Table) -> tuple[str, list[Shown | None]]:
+    """The decimal sign of a file, and how each column writes its numbers, if not plainly.
 
-    Numbers of other files than text have a point.
+    The sign is a comma if more cells are numbers with a decimal comma only than with a point only;
+    where none is either, if cells like 1,234 stand between semicolons. Between commas it is the
+    point.
     """
-    if not isinstance(table, CsvTable) or table.file.delimiter == SEPARATORS[","]:
-        return "."
-    commas = points = 0
-    for _, cells in table.rows():
-        for cell in cells:
-            commas += is_decimal_comma(cell.strip())
-            points += "." in cell and number(cell) is not None
-    return "," if commas > points else "."
+    if not isinstance(table, CsvTable):
+        return ".", [None] * len(table.header)
+    columns = [NumberEvidence() for _ in table.header]
+    for line, cells in table.rows():
+        for evidence, cell in zip(columns, map(str.strip, cells), strict=False):
+            if cell.lower() not in MISSING_NUMBERS:
+                evidence.add(cell, line)
+    signs = sum((evidence.decimals() for evidence in columns), Counter[str]())
+    known, decimal = bool(signs["."] or signs[","]), "."
+    if table.delimiter != SEPARATORS[","]:
+        open_comma = not known and signs["?"] > 0 and table.delimiter == SEPARATORS[";"]
+        decimal = "," if signs[","] > signs["."] or open_comma else "."
+    shown = [evidence.shown(decimal, known=known) for evidence in columns]
+    return decimal, [
+        form if form and form.format != NumberFormat("", decimal) else None for form in shown
+    ]

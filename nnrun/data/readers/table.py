@@ -17,16 +17,23 @@ from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
 from nnrun.data.columns.column import Column
-from nnrun.data.columns.plan import planned
+from nnrun.data.columns.plan import Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.formats import stem
-from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
+from nnrun.data.readers.header import (
+    check_columns_in_time,
+    check_missing_rules,
+    check_separator,
+    choose_features,
+)
+from nnrun.data.readers.history import History, with_lags
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
+from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
@@ -64,6 +71,9 @@ def read_table(
     split_by: str = "random",
     split_column: str | None = None,
     weight: str | None = None,
+    formats: Mapping[str, str] | None = None,
+    dates: Mapping[str, Sequence[str]] | None = None,
+    lags: Mapping[str, LagSettings] | None = None,
 ) -> Dataset:
     """A table with a header row as a data set.
 
@@ -81,41 +91,65 @@ def read_table(
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
         weight: the column of the rows' weights, if there is one.
+        formats: an example of a number or date for each column that is written in a way of its own.
+        dates: for columns of dates, the parts that are features.
+        lags: for columns of numbers, how many rows earlier they are features, in the order of time;
+            rows without that many before them are left out.
 
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each with
     its place, in files with lines as path:line:column (the header is line 1).
     """
     by_column, decimal = missing_by_column or {}, table.decimal
+    dates, lags, written = dates or {}, lags or {}, Written(decimal, formats or {})
     check_separator(table, target)
-    names = choose_features(table.header, target, features, drop, categorical, split_column, weight)
+    check_columns_in_time(table.header, written.examples, dates, lags)
+    names = choose_features(
+        table.header, target, features, drop, categorical, split_column, weight, dates, lags
+    )
     check_missing_rules(by_column, table.header)
     splitting = [] if split_column is None else [split_column]
     weighing = [] if weight is None else [weight]
     used = (*names, target, *splitting, *weighing)
     rules = {name: by_column.get(name, missing) for name in used}
     problems = table.problems()
-    columns = [*planned(names, rules, set(categorical))]
+    columns = [*planned(names, rules, set(categorical), dates, written)]
+    earlier = [*planned_lags(lags, split_column or "", written)]
     cells = [column.reader(problems, decimal, training=True) for column in columns]
-    goal: LabelCells | NumberCells = LabelCells(target, problems, role="target", decimal=decimal)
-    if task == "regression":
-        goal = NumberCells(target, problems, "target", decimal=decimal)
+    goal = _empty_target(target, task, problems, written)
     split: list[LabelCells | TimeColumn] = [
-        TimeColumn(name, problems, decimal)
+        TimeColumn(name, problems, decimal, written.dates(name))
         if split_by == "time"
         else LabelCells(name, problems, role="split", decimal=decimal)
         for name in splitting
     ]
-    weights = [WeightCells(name, problems, "weight", decimal=decimal) for name in weighing]
+    weights = [
+        WeightCells(name, problems, "weight", decimal=decimal, form=written.numbers(name))
+        for name in weighing
+    ]
     leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving)
+    history = History(earlier, problems, decimal, read=used)
+    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving, history)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
-    layout = Columns(tuple(learned), table.separator, decimal)
+    layout = Columns((*learned, *earlier), table.separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)
-    return replace(
+    dataset = replace(
         dataset,
         split_values=split[0].positions() if split else None,
         weights=weights[0].features()[:, 0] if weights else None,
     )
+    return with_lags(dataset, history) if earlier else dataset
+
+
+def _empty_target(
+    name: str, task: str | None, problems: Problems, written: Written
+) -> LabelCells | NumberCells:
+    form = written.numbers(name)
+    if task == "regression" or (task is None and form is not None):
+        return NumberCells(name, problems, "target", decimal=written.decimal, form=form)
+    if form is not None:
+        message = "the target holds classes, which are text as the file writes them"
+        raise DatasetProblem([(("dataset", "columns", "formats", name), message)])
+    return LabelCells(name, problems, role="target", decimal=written.decimal)
 
 
 def _dataset(
@@ -131,7 +165,7 @@ def _dataset(
     return Dataset(
         name=stem(table.path),
         task="classification" if classes else "regression",
-        x=joined(layout.every, cells, len(y), table.path),
+        x=joined(layout.every[: len(cells)], cells, len(y), table.path),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,
@@ -140,6 +174,7 @@ def _dataset(
         description=f"{table.title}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
         dropped=tuple(left_out),
+        target_form=goal.form if isinstance(goal, NumberCells) else None,
     )
 
 
@@ -149,10 +184,12 @@ def fill(
     columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str] = (),
+    history: History | None = None,
 ) -> tuple[int, list[int]]:
     """Read numbered rows of cells, with the names of the header, into the columns.
 
-    Rows with a missing value in one of the columns named in `leaving` are left out.
+    Rows with a missing value in one of the columns named in `leaving` are left out, but not of the
+    history.
 
     Returns: The number of rows read, and the places of those left out.
     """
@@ -165,7 +202,10 @@ def fill(
             count += 1
             text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
-        elif any(column.is_missing(cells[place]) for place, column in needed):
+            continue
+        if history is not None:
+            history.add(cells, position, count + len(left_out), line)
+        if any(column.is_missing(cells[place]) for place, column in needed):
             left_out.append(count + len(left_out))
         else:
             count += 1
@@ -175,11 +215,15 @@ def fill(
 
 
 def _fill(
-    table: Table, columns: Sequence[Cells], problems: Problems, leaving: Container[str]
+    table: Table,
+    columns: Sequence[Cells],
+    problems: Problems,
+    leaving: Container[str],
+    history: History,
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
-    wanted = {column.name: True for column in columns}
-    for column in columns:
+    wanted = {column.name: True for column in (*columns, *history.cells)}
+    for column in (*columns, *history.cells):
         wanted[column.name] &= column.of_numbers
     needed = [column for column in columns if column.name in leaving]
     count, left_out, end = 0, list[int](), ""
@@ -188,6 +232,7 @@ def _fill(
             kept = np.ones(len(part), np.bool_)
             for column in needed:
                 kept &= ~part.columns[column.name].where(column.is_missing)
+            history.extend(part, count)
             left_out += (count + np.flatnonzero(~kept)).tolist()
             count += len(part)
             lines = np.asarray(part.lines)[kept]
@@ -222,11 +267,6 @@ def _target(
     classes, y = column.ordered(), column.positions()
     check_classes(classes, len(y), escaped(f"{path}: column {column.name}", kept=""))
     return y, classes
-
-
-def readers(columns: Columns, problems: Problems) -> list[Cells]:
-    """An empty reader for each column, for new rows of a file."""
-    return [column.reader(problems, columns.decimal) for column in columns]
 
 
 def joined(

@@ -46,4 +46,13 @@ def _one_hot(column: OneHot, places: range) -> list[str]:
     return [f"h = fill_category(h, {extent}, {places[column.missing]})"]
 
 
-EMITTERS: dict[str, Emitter] = {"number": lambda column, places: [], "one_hot": _one_hot}
+def _nothing(column: Any, places: range) -> list[str]:
+    return []
+
+
+EMITTERS: dict[str, Emitter] = {
+    "number": _nothing,
+    "date": _nothing,
+    "lag": _nothing,
+    "one_hot": _one_hot,
+}

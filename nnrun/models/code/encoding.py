@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.data.columns.column import Column
+from nnrun.data.columns.date import Date
+from nnrun.data.columns.date_parts import CYCLIC, PERIODS
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.layout import Columns
@@ -69,6 +71,10 @@ def _cell(column: Column, name: str, columns: Columns) -> Cell:
 
 
 def _number(column: Number, name: str, decimal: str) -> Cell:
+    if column.form is not None:
+        form, fills = column.form, ", fills=True" * bool(column.imputed)
+        signs = (form.pattern, form.thousands, form.decimal, form.before, form.after)
+        return Cell(f"amount(row, {name}, AMOUNTS[{column.name!r}]{fills})", {"AMOUNTS": signs})
     options = [f"decimal={decimal!r}"] if decimal != "." else []
     options += ["fills=True"] if column.imputed else []
     return Cell(f"number({', '.join(['row', name, *options])})")
@@ -85,4 +91,13 @@ def _one_hot(column: OneHot, name: str, decimal: str) -> Cell:
     return Cell(f"*one_hot({place}, {column.width})", {"CATEGORIES": list(column.known)})
 
 
-CELLS: dict[str, Emitter] = {"number": _number, "one_hot": _one_hot}
+def _date(column: Date, name: str, decimal: str) -> Cell:
+    circle = PERIODS if CYCLIC in column.wanted else {}
+    parts = [(part, *circle.get(part, (0, 0))) for part in column.wanted if part != CYCLIC]
+    fills = ", fills=True" * bool(column.imputed)
+    taken = f"DATES[{column.name!r}], PARTS[{column.name!r}]"
+    constants = {"DATES": column.form.pattern, "PARTS": parts}
+    return Cell(f"*date(row, {name}, {taken}{fills})", constants)
+
+
+CELLS: dict[str, Emitter] = {"number": _number, "one_hot": _one_hot, "date": _date}

@@ -9,6 +9,8 @@ from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS
+from nnrun.data.columns.lag import Lag
+from nnrun.data.formats import dates, numbers
 from nnrun.models.code.constants import constant
 from nnrun.models.code.encoding import encoding
 from nnrun.models.code.source import cells, program, table
@@ -17,6 +19,14 @@ from nnrun.models.writing.columns import label_text, prediction_names
 from nnrun.nn.chunks import chunk_rows
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    numbers.plain,
+    numbers.unsigned,
+    numbers.read_amount,
+    dates.iso_date,
+    dates.date_by,
+    cells.date_part,
+    cells.date,
+    cells.amount,
     cells.number,
     cells.one_spelling,
     cells.category,
@@ -36,8 +46,10 @@ _WORDS = {"MISSING_LABELS": MISSING_LABELS, "MISSING_NUMBERS": MISSING_NUMBERS}
 
 
 def has_table(model: Model) -> bool:
-    """Whether raw rows are those of a table, and no images."""
-    return len(model.layout.shape) == 1 and bool(model.layout.columns.features)
+    """Whether raw rows are those of a table, a row at a time, and no images."""
+    columns = model.layout.columns
+    flat = len(model.layout.shape) == 1 and bool(columns.features)
+    return flat and not any(column.kind == Lag.kind for column in columns)
 
 
 def usage(model: Model) -> str:

@@ -53,6 +53,7 @@ def script(model: Model, language: Language) -> str:
 
 _STANDARD = ("base64", "csv", "math", "re", "sys", "zipfile")
 _NAMES = {
+    "datetime": ("UTC", "datetime", "timedelta", "timezone"),
     "collections.abc": ("Iterator", "Mapping", "Sequence"),
     "math": ("sqrt",),
     "typing": ("Any",),
@@ -83,6 +84,7 @@ def _heading(model: Model) -> str:
     features = ""
     if has_table(model):
         lines += wrap(f"Files have the columns {', '.join(layout.columns.features)}.", 90)
+    if len(model.layout.shape) == 1 and layout.columns.features:
         names = ", ".join(layout.columns.feature_names)
         features = ", as they are in files" if layout.columns.plain else f": {names}"
     lines += wrap(f"Raw rows x have the shape (rows, {shape}){features}.", 90)

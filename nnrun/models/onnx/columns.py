@@ -29,7 +29,7 @@ def emit(graph: Graph, columns: Columns, x: str) -> str:
     return x
 
 
-def _number(graph: Graph, name: str, column: Any, places: range, width: int, x: str) -> str:
+def _nothing(graph: Graph, name: str, column: Any, places: range, width: int, x: str) -> str:
     return x
 
 
@@ -65,4 +65,9 @@ def _refuse(graph: Graph, column: OneHot, empty: str, x: str) -> str:
     return graph.add("Add", x, graph.add("Gather", nothing, index, title=name))
 
 
-EMITTERS: dict[str, Emitter] = {"number": _number, "one_hot": _one_hot}
+EMITTERS: dict[str, Emitter] = {
+    "number": _nothing,
+    "date": _nothing,
+    "lag": _nothing,
+    "one_hot": _one_hot,
+}

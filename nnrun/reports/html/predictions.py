@@ -184,7 +184,8 @@ def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequen
         where = clean(files[number]) if files else f"row {number}"
         label = f"{where}: a {true}, predicted as {wrong}"
         show = photograph if files else grey_picture
-        picture: Picture = show(predictions.part.x[row], label)
+        (pixels,) = predictions.part.raw.between(row, row + 1)
+        picture: Picture = show(pixels, label)
         caption = f"{where}: {true} → {wrong}{_probability(predictions, row)}"
         pictures.append((picture, caption))
     return Gallery(title, pictures)
@@ -193,12 +194,12 @@ def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequen
 def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
     names = predictions.dataset.feature_names[:_MOST_COLUMNS]
     extra = [] if predictions.probabilities is None else ["probability"]
-    flat = predictions.part.x.reshape(len(predictions.part.x), -1)
+    flat = predictions.part.raw.take(rows).all().reshape(len(rows), -1)
     more = flat.shape[1] - len(names)
     header = ["row", *extra, *(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
     lines = []
-    for row in rows:
-        values = [Cell(number(float(v)), float(v)) for v in flat[row, : len(names)]]
+    for row, found in zip(rows, flat, strict=True):
+        values = [Cell(number(float(v)), float(v)) for v in found[: len(names)]]
         first = [Cell(str(int(predictions.part.rows[row])))]
         if extra:
             first.append(Cell(_probability(predictions, row).strip(" ,")))

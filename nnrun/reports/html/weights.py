@@ -101,7 +101,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     points = [
         (float(row[0]), float(row[1]), int(label) if classes else 0)
         for row, label in zip(
-            part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
+            part.raw.between(0, _MOST_POINTS), part.y[:_MOST_POINTS].reshape(-1), strict=False
         )
     ]
     names = [shortened(name, 40) for name in predictions.dataset.feature_names]

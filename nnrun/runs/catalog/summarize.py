@@ -30,7 +30,7 @@ _ADDED = {
     "dataset.split.column": None,
     "dataset.split.seed": None,
     "dataset.images": None,
-    "dataset.channels": None,
+    "dataset.channel_axis": None,
     "training.augment": None,
 }
 # Where data are; `dataset.sha256` says which.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
@@ -178,8 +179,14 @@ def rounded(factor: float) -> str:
 
 def root_mean_square(x: Array) -> Array:
     """The root mean square of each column of x, computed without overflow."""
-    largest = np.abs(x).max(axis=0).astype(np.float64)
+    rows = Numbers(x)
     # A power of two, so that nothing is rounded by it.
-    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
+    unit = np.ldexp(1.0, np.frexp(reach(x))[1] - 1)
+    size: Array = unit * np.sqrt(rows.mean(lambda block: np.square(block / unit)))
     return size
+
+
+def reach(x: Array) -> Array:
+    """The largest absolute value of each column of x."""
+    low, high = Numbers(x).extremes()
+    return np.maximum(-low, high)

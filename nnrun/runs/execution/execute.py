@@ -155,8 +155,9 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
-        monitored = monitored_metric(self.task, stopping)
-        if monitored and (why := monitored.undefined(self.examples["validation"])):
+        monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
+        followed = {**self.examples, **parts}
+        if monitored and (why := monitored.undefined(followed["validation"])):
             text = f"{monitored.column} is undefined, since {why}, so training could not stop early"
             self.unmonitored = [Diagnostic("nothing_monitored", text)]
             stopping = monitored = None
@@ -184,6 +185,7 @@ class Execution:
             stopping=stopping,
             monitored=monitored,
             curve=curve,
+            parts=parts,
         )
 
     def _stopping(self) -> EarlyStopping | None:

@@ -47,6 +47,10 @@ class PreparedBeside(Prepared):
         return 0
 
     @property
+    def evaluate_rows(self) -> None:
+        return None
+
+    @property
     def requested_engine(self) -> str:
         return ENGINE
 
@@ -72,7 +76,8 @@ class PreparedBeside(Prepared):
         Images are divided by the largest number of the training rows.
         """
         takes_missing = self.model == "boosting"
-        x = part.x if takes_missing else self.preprocessing.transform_x(part.x)
+        x = np.asarray(part.x, np.float64)
+        x = x if takes_missing else self.preprocessing.transform_x(x)
         rows = x.reshape(len(part), -1) / self._unit
         return PreparedSplit(
             x=rows,
@@ -84,7 +89,11 @@ class PreparedBeside(Prepared):
     @cached_property
     def _unit(self) -> float:
         images = len(self.dataset.shape) > 1
-        return float(np.abs(self.split.train.x).max()) or 1.0 if images else 1.0
+        return (
+            float(np.abs(np.asarray(self.split.train.x, np.float64)).max()) or 1.0
+            if images
+            else 1.0
+        )
 
     @cached_property
     def baseline(self) -> dict[str, Metrics | None]:

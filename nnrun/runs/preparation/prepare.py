@@ -32,6 +32,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
 from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
+from nnrun.runs.stored_config import with_data
 from nnrun.training.streams import Streams
 
 # How many learning rates of a run are checked before it starts.
@@ -52,7 +53,7 @@ def prepare(
     Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
     fit together, or the run needs more memory than there is.
     """
-    cache = cache or GridCache()
+    cache, experiment = cache or GridCache(), with_data(experiment)
     config, inference = _with_task(experiment.config)
     rows = config.dataset, config.seed, config.in_order
     try:

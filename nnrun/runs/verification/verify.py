@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
-from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
@@ -27,8 +26,10 @@ from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import CONFIG, REPORT, StoredRun, read_run
+from nnrun.runs.storage.reading import REPORT, StoredRun, read_run
+from nnrun.runs.stored_config import load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
@@ -111,10 +112,7 @@ def _compared(
     record: RunRecord,
     load: Callable[[DatasetConfig], Dataset],
 ) -> Verification:
-    experiment = load_config(folder / CONFIG)
-    if "metrics" not in experiment.source.data:  # of an older version, which had no such key
-        config = experiment.config.model_copy(update={"metrics": []})
-        experiment = replace(experiment, config=config)
+    experiment = load_stored(folder, record)
     prepared = prepare(experiment, load)
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
@@ -127,7 +125,8 @@ def _compared(
     result = train(prepared, None).result
     assert result is not None, "nothing was there before"
     changed = _changes(record, result.record)
-    kinds = list(pairs(folder, record, result, experiment.source.data, changed))
+    config = usable_config(experiment.source.data, folder, record.dataset["sha256"])
+    kinds = list(pairs(folder, record, result, config, changed))
     verdict = replace(
         verdict,
         differences=[one for kind in kinds if (one := first(kind)) is not None],

@@ -139,7 +139,7 @@ def _predicted(
     numbers = np.stack([one.folds for one in each], axis=1)
     tested = numbers[:, 0] > 0
     values = _mean([one.values[tested] for one in each])
-    y = dataset.pooled[1][tested]
+    y = dataset.pooled_y[tested]
     task = _task(model, _decision(model, each, tested, threshold))
     score = score_of(task)
     score.add(values, y, None if dataset.weights is None else dataset.weights[tested])
@@ -192,14 +192,14 @@ class _OfSeed:
 
 def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> _OfSeed:
     values: Array | None = None
-    folds = np.zeros(len(dataset.pooled[0]), np.intp)
+    folds = np.zeros(len(dataset.pooled_y), np.intp)
     thresholds, positive = np.full(len(folds), DEFAULT), None
     for fold, run in runs.items():
         refuse_unusable_model(run.folder, run.record)
         model = load(run.folder)
         test = prepare_again(config_from_dict(run.record.config), dataset).split.test
         assert test is not None  # a fold always tests rows
-        found = _values(model, model.evaluate(test.x))
+        found = _values(model, model.evaluate(test.raw))
         if values is None:
             values = np.full((len(folds), found.shape[1]), np.nan, found.dtype)
         values[test.rows], folds[test.rows] = found, fold

@@ -7,15 +7,26 @@ import json
 import numpy as np
 import pytest
 
+from nnrun.data.columns.date import Date
 from nnrun.data.columns.kinds import KINDS, from_json, to_json
+from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.models.code.columns import EMITTERS as SCRIPT_EMITTERS
 from nnrun.models.onnx.columns import EMITTERS as ONNX_EMITTERS
 
+EUROS = NumberFormat.from_example("1.234,50 €")
+GERMAN = DateFormat.from_example("31.12.2024")
 COLUMNS = {
-    "number": [Number("age"), Number("age", "median")],
+    "number": [Number("age"), Number("age", "median"), Number("price", "", EUROS)],
+    "date": [Date("sold", ("month", "cyclic"), "mean"), Date("sold", ("year",), "", GERMAN)],
+    "lag": [
+        Lag("load.lag", "load", (1, 24), "time"),
+        Lag("load.lag", "load", (1,), "time", "site", EUROS, GERMAN),
+    ],
     "one_hot": [OneHot("town", ("A", "B", "")), OneHot("floor", ("1", "2"), by_value=True)],
 }
 

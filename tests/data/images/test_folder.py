@@ -84,7 +84,7 @@ def test_equal_images_are_counted(folder):
 
 
 def test_links_stay_in_the_folder(folder, tmp_path):
-    """A link to an image of the folder is one; a file or class of elsewhere is refused."""
+    """A link to an image of the folder is one; a file of elsewhere or a linked class is refused."""
     root = folder(*PETS)
     (root / "dog/same.png").symlink_to("../cat/1.png")
     assert 5 == len(read(root).y)
@@ -95,7 +95,7 @@ def test_links_stay_in_the_folder(folder, tmp_path):
         read(root)
     (root / "cat/1.png").unlink()
     (root / "hen").symlink_to(tmp_path)
-    with pytest.raises(DataError, match="hen: is a link out of "):
+    with pytest.raises(DataError, match="hen: is a link to a folder; put the folder itself there"):
         read(root)
 
 

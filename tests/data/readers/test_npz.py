@@ -29,11 +29,11 @@ def npz(tmp_path):
 
 
 def test_vectors_and_float_targets_are_a_regression(npz):
-    """y of one dimension becomes one output; float32 becomes float64."""
+    """y of one dimension becomes one output; x keeps its kind of numbers."""
     data = read_npz(npz(x=np.array([[1, 2], [3, 4]], np.float32), y=np.array([0.5, 1.5])))
     assert "regression" == data.task
     assert [[1, 2], [3, 4]] == data.x.tolist()
-    assert np.float64 == data.x.dtype
+    assert np.float32 == data.x.dtype
     assert [[0.5], [1.5]] == data.y.tolist()
 
 
@@ -221,11 +221,11 @@ def test_an_archive_without_x_and_y_lists_what_it_has(npz):
     )
 
 
-def test_memory_is_that_of_what_an_array_becomes(npz, monkeypatch):
-    """A bool takes a byte in the file, and nine while it is read."""
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 2_000_000)
+def test_memory_is_that_of_the_arrays(npz, monkeypatch):
+    """A bool takes a byte in the file, and in memory."""
+    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 500_000)
     path = npz(x=np.zeros((1000, 1000), dtype=bool), y=np.arange(1000) % 2)
-    with pytest.raises(DataError, match=r"needs 9.0 MB of memory; 2.0 MB are free"):
+    with pytest.raises(DataError, match=r"needs 1.0 MB of memory; 0.5 MB are free"):
         read_npz(path)
 
 

@@ -257,7 +257,9 @@ def test_files_that_are_no_csv_with_a_header(csv, content, message):
 
 def test_decimal_commas_are_explained(csv):
     """A semicolon file with decimal commas is common; the message says what to write."""
-    with pytest.raises(DataError, match=r":2:a: '1,5' is not a number: write 1.5"):
+    with pytest.raises(
+        DataError, match=r":2:a: '1,5' is no plain number; .* `decimal: ','` beside"
+    ):
         read_csv(csv("a;y\n1,5;2\n"), "y", task="regression")
 
 

@@ -32,6 +32,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
+from nnrun.systems.caches import cache_folder
 from tests.engines.compiled.conftest import numbers
 
 # Vectors of 32 bytes, of both makers, and of 16 bytes, without fused products: calls instead. Those
@@ -105,7 +106,7 @@ def compiled_for(target: Processor, source: str, dtype: str) -> bytes:
 
 def folder_of(target: Processor) -> Path:
     """A cache for another processor's kernels, whose digests name this one; later runs find it."""
-    return cache.folder() / "targets" / target.name
+    return cache_folder() / "targets" / target.name
 
 
 def build_for(target: Processor, patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
+from nnrun.config.schema.data.times import Dates, Formats, Lags
+from nnrun.config.schema.data.times import contradictions as about_times
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
@@ -68,6 +70,9 @@ class ColumnsConfig(Block):
     two rows in the loss and in metrics. It is no feature."""
     missing: dict[str, Missing] = Field(default={})
     """For single columns, what is done about missing values."""
+    formats: Formats = Field(default={})
+    """For single columns, how they are written, by an example: "1,234.50 €", "12 kg", "31.12.2024",
+    or for dates by codes, "%d.%m.%Y". What is written otherwise is an error."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
@@ -114,7 +119,7 @@ class SourceConfig(Block):
     """What the columns of a table are."""
     images: ImagesConfig | None = None
     """A folder of images, in place of a file."""
-    channels: Annotated[str, OneOf(CHANNELS)] | None = None
+    channel_axis: Annotated[str, OneOf(CHANNELS)] | None = None
     """Whether images in an npz file have their channels `first` or `last`; by default last where
     the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None
@@ -126,6 +131,13 @@ class SourceConfig(Block):
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
     """What stands before the decimals in a CSV file."""
+    dates: Dates = Field(default={})
+    """For columns of dates in a CSV file, the parts that are features: year, quarter, month, day,
+    dayofyear, weekday (0 is Monday), hour, minute, elapsed (days since 2000); with cyclic, periodic
+    ones as a sine and a cosine."""
+    lags: Lags = Field(default={})
+    """For columns of numbers in a CSV file that is split by time, how many rows earlier their
+    values are features: {load: [1, 24]}. Rows without that many before them are left out."""
 
     def missing_rule(self) -> str:
         """`error`, `drop_rows`, or the statistic to fill in."""
@@ -192,6 +204,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
         yield from about_splits(data)
+        yield from about_times(data)
         yield from about_images(data)
         name, path = data.get("name"), data.get("path")
         if all(data.get(key) is None for key in _SOURCES) and not cls.misspells(data, *_SOURCES):

@@ -50,8 +50,8 @@ class ImagesConfig(Block):
 
 def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
     """Keys of a `dataset` block that images do not have, or only they have."""
-    if data.get("channels") is not None and not str(data.get("path")).lower().endswith(".npz"):
-        yield ConfigIssue("channels is for npz files only", ("channels",), "key")
+    if data.get("channel_axis") is not None and not str(data.get("path")).lower().endswith(".npz"):
+        yield ConfigIssue("channel_axis is for npz files only", ("channel_axis",), "key")
     if data.get("images") is None:
         return
     for key in ("name", "path"):
