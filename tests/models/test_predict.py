@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
+from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
@@ -66,7 +68,8 @@ def test_memory_does_not_grow_with_the_rows(trained, score):
 
     def predict(rows: int) -> None:
         file, sink = io.BufferedReader(Lines(header, row, rows)), Nowhere()
-        source = CsvRows("rows.csv", file, model.layout, with_target=score)
+        table = CsvTable(Path("rows.csv"), file)
+        source = CsvRows(table, model.layout, with_target=score)
         keeper = score_of(model.task) if score else None
         with WRITERS["csv"](model, sink) as writer:
             assert rows == predict_rows(model, source, writer, keeper)

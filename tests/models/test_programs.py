@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from nnrun.data.columns.number import Number
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.labels import canonical
 from nnrun.data.layout import Columns
+from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
 from nnrun.models.code.script import LANGUAGES, script
@@ -31,8 +33,8 @@ from tests.models.test_code import run
 def predicted(model: Model, content: bytes) -> str:
     """What `nnrun predict` writes."""
     sink = io.BytesIO()
-    rows = CsvRows("rows.csv", io.BufferedReader(io.BytesIO(content)), model.layout,
-                   with_target=False)  # fmt: skip
+    table = CsvTable(Path("rows.csv"), io.BytesIO(content), model.layout.columns.separator)
+    rows = CsvRows(table, model.layout, with_target=False)
     with CsvWriter(model, sink) as writer:
         predict_rows(model, rows, writer, None)
     return sink.getvalue().decode()
@@ -69,8 +71,9 @@ def test_pytorch_scripts_agree(tmp_path):
     for seed in range(40):
         table = random_table(seed)
         names = by_script(table, "pytorch", tmp_path / "rows.csv")
-        rows = CsvRows("rows.csv", io.BufferedReader(io.BytesIO(table.content)),
-                       table.model.layout, with_target=False)  # fmt: skip
+        layout = table.model.layout
+        file = CsvTable(Path("rows.csv"), io.BytesIO(table.content), layout.columns.separator)
+        rows = CsvRows(file, layout, with_target=False)
         (batch,) = rows.batches(1000)
         np.testing.assert_array_equal(batch.x, names["rows"])
         expected, found = table.model.predict(batch.x), names["predict"](batch.x)

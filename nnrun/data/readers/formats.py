@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 GIVEN = "<data>"
 """The path of data that are given in Python, in place of a file."""
@@ -53,6 +55,23 @@ def format_of(path: str | PathLike[str]) -> Format | None:
     if found is None or (end and found not in _TEXTS):
         return None
     return Format(found, COMPRESSIONS.get(end, ""))
+
+
+def names_table(dataset: Mapping[str, Any]) -> bool:
+    """Whether the values of a `dataset` block name a table."""
+    path = dataset.get("path")
+    if dataset.get("name") is not None or not isinstance(path, str):
+        return False
+    if path == GIVEN:
+        return dataset.get("columns") is not None
+    found = format_of(path)
+    return found is not None and found.is_table
+
+
+def holds_arrays(path: object) -> bool:
+    """Whether a path is that of arrays."""
+    found = format_of(path) if isinstance(path, str) else None
+    return path == GIVEN or (found is not None and not found.is_table)
 
 
 def stem(path: Path) -> str:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
 from nnrun.runs.storage.files import read_regular, write_atomically
 
@@ -44,7 +45,7 @@ def stored_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
 def usable_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[str, Any]:
     """A stored config as plain values, with the path at which its data are now, if they are."""
     path = path_of(config)
-    if path is None:
+    if path in (None, GIVEN):
         return dict(config)
     packed = (folder.absolute().parents[1] / PACKED).exists()
     name = Path(path.replace("\\", "/")).name

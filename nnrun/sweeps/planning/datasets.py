@@ -22,9 +22,9 @@ def _source(config: DatasetConfig) -> str:
 
 
 class Datasets:
-    """Loads data sets, by `read`, and keeps the most recently used ones."""
+    """Loads data sets, by `read` if it is given, and keeps the most recently used ones."""
 
-    def __init__(self, read: Callable[[DatasetConfig], Dataset] = read_dataset) -> None:
+    def __init__(self, read: Callable[[DatasetConfig], Dataset] | None = None) -> None:
         self._read = read
         self._loaded: LruCache[Dataset] = LruCache()
         self._lock = Lock()
@@ -42,6 +42,7 @@ class Datasets:
         key = _source(config) if data is None else data.partition(" ")[2]
         with self._lock:
             known = self._loaded.get(key)
-            dataset = self._loaded.keep(key, self._read(config) if known is None else known)
+            read = self._read or read_dataset
+            dataset = self._loaded.keep(key, read(config) if known is None else known)
         check_preparation(dataset, config)
         return dataset

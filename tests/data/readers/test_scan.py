@@ -63,27 +63,27 @@ ODD = [
 ]
 
 
+def _middle(rng: random.Random) -> str:
+    """A number next to the middle between two of float64."""
+    middle = Fraction(2 * (rng.getrandbits(53) | 1 << 52) + 1) * Fraction(2) ** -rng.randrange(80)
+    return f"{middle.numerator * 10**22 // middle.denominator}e-22"[-24 - rng.randrange(20) :]
+
+
+SPELLINGS = (
+    lambda rng: repr(struct.unpack("d", rng.randbytes(8))[0]),
+    lambda rng: repr(rng.gauss(0, 10.0 ** rng.randrange(-6, 7))),
+    lambda rng: f"{rng.gauss(0, 1):.{rng.randrange(20)}{rng.choice('efEG')}}",
+    lambda rng: str(rng.randrange(-(10 ** rng.randrange(1, 25)), 10 ** rng.randrange(1, 25))),
+    lambda rng: f"{rng.choice(['', '+', '-'])}{rng.getrandbits(62)}e{rng.randrange(-345, 325)}",
+    lambda rng: "".join(rng.choice("0123456789.+-eE _") for _ in range(rng.randrange(1, 9))),
+    lambda rng: rng.choice(ODD),
+    _middle,
+)
+
+
 def spelled(rng: random.Random) -> str:
-    """A number in one of the ways that files have."""
-    kind = rng.randrange(8)
-    if kind == 0:
-        return repr(struct.unpack("d", rng.randbytes(8))[0])
-    if kind == 1:
-        return repr(rng.gauss(0, 10.0 ** rng.randrange(-6, 7)))
-    if kind == 2:
-        return f"{rng.gauss(0, 1):.{rng.randrange(20)}{rng.choice('efEG')}}"
-    if kind == 3:
-        return str(rng.randrange(-(10 ** rng.randrange(1, 25)), 10 ** rng.randrange(1, 25)))
-    if kind == 4:
-        return f"{rng.choice(['', '+', '-'])}{rng.getrandbits(62)}e{rng.randrange(-345, 325)}"
-    if kind == 5:  # next to the middle between two numbers
-        middle = Fraction(2 * (rng.getrandbits(53) | 1 << 52) + 1) * Fraction(2) ** -rng.randrange(
-            80
-        )
-        return f"{middle.numerator * 10**22 // middle.denominator}e-22"[-24 - rng.randrange(20) :]
-    if kind == 6:
-        return "".join(rng.choice("0123456789.+-eE _") for _ in range(rng.randrange(1, 9)))
-    return rng.choice(ODD)
+    """A number in one of the ways that files have, or nearly one."""
+    return rng.choice(SPELLINGS)(rng)
 
 
 def same(text: str, value: float) -> bool:

@@ -24,7 +24,14 @@ from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
-from nnrun.data.readers.formats import GIVEN, format_of, is_address, is_data_file, why_no_file
+from nnrun.data.readers.formats import (
+    GIVEN,
+    format_of,
+    is_address,
+    is_data_file,
+    names_table,
+    why_no_file,
+)
 
 _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
@@ -214,11 +221,13 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
-        kind = format_of(path) if isinstance(path, str) and name is None else None
-        given = path == GIVEN and data.get("columns") is not None
-        for key in ("missing", "separator", "decimal"):
-            fits = kind is not None and (kind.is_delimited or (key == "missing" and kind.is_table))
-            fits = fits or (given and key == "missing")
+        kind = format_of(str(path)) if names_table(data) else None
+        delimited = kind is not None and kind.is_delimited
+        for key, fits in (
+            ("missing", names_table(data)),
+            ("separator", delimited),
+            ("decimal", delimited),
+        ):
             if not fits and data.get(key) not in (None, cls.model_fields[key].default):
                 what = "tables" if key == "missing" else "CSV files"
                 yield ConfigIssue(f"{key} is for {what} only", (key,), "key")

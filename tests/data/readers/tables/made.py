@@ -18,7 +18,7 @@ TOWNS = ["Ulm", "Köln", 'say "hi", x', "日本", "NaNa"]
 
 
 def columns() -> dict[str, list[Any]]:
-    """Unicode names, missing numbers and texts, whole numbers past 2⁵³, booleans, dates, decimals."""
+    """Unicode names, missing numbers and texts, integers past 2⁵³, booleans, dates, decimals."""
     rng = np.random.default_rng(0)
     area, size, price = rng.normal(size=(3, ROWS)).round(4).tolist()
     return {
