@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from nnrun.data.columns.kinds import KINDS
 from nnrun.data.columns.number import Number
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.labels import canonical
-from nnrun.data.layout import Columns
+from nnrun.data.layout import Columns, Layout
 from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
@@ -30,11 +31,17 @@ from tests.models.random_tables import Table, random_table
 from tests.models.test_code import run
 
 
+def csv_rows(content: bytes, layout: Layout) -> CsvRows:
+    """The rows of a CSV file."""
+    path = Path("rows.csv")
+    make = partial(CsvTable, path, io.BytesIO(content), layout.columns.separator)
+    return CsvRows(path, make, layout, with_target=False)
+
+
 def predicted(model: Model, content: bytes) -> str:
     """What `nnrun predict` writes."""
     sink = io.BytesIO()
-    table = CsvTable(Path("rows.csv"), io.BytesIO(content), model.layout.columns.separator)
-    rows = CsvRows(table, model.layout, with_target=False)
+    rows = csv_rows(content, model.layout)
     with CsvWriter(model, sink) as writer:
         predict_rows(model, rows, writer, None)
     return sink.getvalue().decode()
@@ -71,9 +78,7 @@ def test_pytorch_scripts_agree(tmp_path):
     for seed in range(40):
         table = random_table(seed)
         names = by_script(table, "pytorch", tmp_path / "rows.csv")
-        layout = table.model.layout
-        file = CsvTable(Path("rows.csv"), io.BytesIO(table.content), layout.columns.separator)
-        rows = CsvRows(file, layout, with_target=False)
+        rows = csv_rows(table.content, table.model.layout)
         (batch,) = rows.batches(1000)
         np.testing.assert_array_equal(batch.x, names["rows"])
         expected, found = table.model.predict(batch.x), names["predict"](batch.x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -34,7 +34,8 @@ NumberedRow = tuple[int, list[str]]
 class CsvRows:
     """`Rows` of a table; mistakes are reported with their places, in text as path:line:column.
 
-    Rows with mistakes are written to `aside` and left out, if it is given.
+    `make` opens the table, with the arguments `keep_text` and `needed` of `CsvFile`. Rows with
+    mistakes are written to `aside` and left out, if it is given.
     """
 
     kind: Literal["csv", "npz"] = "csv"
@@ -43,26 +44,30 @@ class CsvRows:
 
     def __init__(
         self,
-        table: Table,
+        path: Path,
+        make: Callable[..., Table],
         layout: Layout,
         *,
         with_target: bool,
         carried: Sequence[str] = (),
         aside: BinaryIO | None = None,
     ) -> None:
-        self.path = table.path
+        self.path = path
         self.layout = layout
         self.with_target = with_target
         self.columns = [column for column in layout.columns if column.kind != Lag.kind]
-        self.table = table
-        header, uses = table.header, self._uses()
+        uses = self._uses()
+        needed = {*uses, *carried}
+        self.table = make(keep_text=aside is not None, needed=needed)
+        header = self.table.header
         if missing := {name: use for name, use in uses.items() if name not in header}:
-            raise DataError("\n".join(_missing(table.path, missing, header)))
-        check_named(f"{table.path}:1", carried, header)
-        used = {*uses, *layout.target_names, *carried}
-        self.ignored = tuple(name for name in header if name not in used)
-        self.bad = BadRows(table.path)
-        self._aside = None if aside is None else CsvAside(aside, table)
+            raise DataError("\n".join(_missing(path, missing, header)))
+        check_named(f"{path}:1", carried, header)
+        used = {*needed, *layout.target_names}
+        named = (name or f"column {position}" for position, name in enumerate(header, 1))
+        self.ignored = tuple(name for name in named if name not in used)
+        self.bad = BadRows(path)
+        self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]
 
     def _uses(self) -> dict[str, str]:

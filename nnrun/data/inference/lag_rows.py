@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -28,7 +29,8 @@ class LagRows(CsvRows):
 
     def __init__(
         self,
-        table: Table,
+        path: Path,
+        make: Callable[..., Table],
         layout: Layout,
         *,
         with_target: bool,
@@ -38,10 +40,10 @@ class LagRows(CsvRows):
         if aside is not None:
             message = "rows that are put aside would be missing before others; correct them first"
             raise UsageError(f"--skip-bad: the network takes values of earlier rows, and {message}")
-        super().__init__(table, layout, with_target=with_target, carried=carried)
+        super().__init__(path, make, layout, with_target=with_target, carried=carried)
 
     def _uses(self) -> dict[str, str]:
-        return {**self._history(self.table.problems()).names, **super()._uses()}
+        return {**self._history(Problems(self.path)).names, **super()._uses()}
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         problems, end = self.table.problems(), ""

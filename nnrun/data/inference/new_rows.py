@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -118,10 +119,9 @@ def _rows(
     if found.name == ARRAYS:
         return stack.enter_context(NpzRows(path, source, layout, **options))
     separator = layout.columns.separator
-    keep = options["aside"] is not None
-    table = table_in(path, source, found, separator, layout.columns.decimal, keep_text=keep)
+    make = partial(table_in, path, source, found, separator, layout.columns.decimal)
     lagged = any(column.kind == Lag.kind for column in layout.columns)
-    return (LagRows if lagged else CsvRows)(table, layout, **options)
+    return (LagRows if lagged else CsvRows)(path, make, layout, **options)
 
 
 def _shown(file: io.BufferedReader) -> Format:

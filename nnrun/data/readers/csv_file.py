@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +21,7 @@ SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
+_NAMELESS = "; if pandas wrote the numbers of rows there, index=False leaves them out"
 
 
 class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
@@ -39,7 +40,8 @@ class CsvFile:
     the first of bar, colon and blank that cuts the header and the first row into as many cells.
     `sha256` is that of the file's bytes once all rows have been read. With `keep_text`, `record` is
     the text of the row that was read last, or of the header, with its line ends, and bytes that are
-    not UTF-8 as Python's surrogates.
+    not UTF-8 as Python's surrogates. If `needed` has the names of some columns, others may have no
+    name, or one that several have.
 
     Raises: DataError with path:line if the file is not CSV with a header row.
     """
@@ -51,9 +53,11 @@ class CsvFile:
         separator: str | None = None,
         *,
         keep_text: bool = False,
+        needed: Container[str] | None = None,
     ) -> None:
         self.path = path
         self._keep_text = keep_text
+        self._needed = needed
         self.text = TextLines(path, file, keep_wrong=keep_text)
         lines = iter(self.text)
         first = next(lines, "")
@@ -149,15 +153,16 @@ class CsvFile:
 
     def _read_header(self) -> tuple[str, ...]:
         names = [name.strip() for name in self._next(1) or []]
+        needed = self._needed
         problems = [
-            f"{self.path}:1: column {position} has no name"
+            f"{self.path}:1: column {position} has no name{_NAMELESS if position == 1 else ''}"
             for position, name in enumerate(names, 1)
-            if not name
+            if not name and needed is None
         ]
         problems += [
             f"{self.path}:1:{escaped(name, kept='')}: {count} columns have this name"
             for name, count in Counter(names).items()
-            if name and count > 1
+            if name and count > 1 and (needed is None or name in needed)
         ]
         problems += [
             f"{self.path}:1: the name of column {position} has a NUL (U+0000) in it; "

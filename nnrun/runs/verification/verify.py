@@ -17,7 +17,6 @@ from nnrun import __version__
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -29,7 +28,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import REPORT, StoredRun, read_run
-from nnrun.runs.stored_config import load_stored
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
@@ -68,7 +67,7 @@ class Verification:
         return self.finding in ("same_bits", "within_tolerance")
 
 
-def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] = load_dataset) -> Verification:
+def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None) -> Verification:
     """Check the files of a run, train it again on the data that `load` gives, and compare.
 
     Raises: UsageError if there is no complete run.
@@ -110,10 +109,10 @@ def _compared(
     folder: Path,
     run: StoredRun,
     record: RunRecord,
-    load: Callable[[DatasetConfig], Dataset],
+    load: Callable[[DatasetConfig], Dataset] | None,
 ) -> Verification:
     experiment = load_stored(folder, record)
-    prepared = prepare(experiment, load)
+    prepared = prepare(experiment, load or load_named(experiment))
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
         return replace(verdict, name=run.name, reason=reason, exit_code=3)

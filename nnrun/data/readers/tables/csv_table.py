@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
@@ -23,7 +23,7 @@ class CsvTable(Table):
         decimal: the decimal sign.
         size: the least size that it may have; of small files nothing is read by machine code.
         sha256: of a compressed file; by default that of what is read.
-        keep_text: whether `record` is asked for.
+        options: of `CsvFile`.
     """
 
     def __init__(
@@ -34,11 +34,10 @@ class CsvTable(Table):
         decimal: str = ".",
         size: int = 0,
         sha256: Callable[[], str] | None = None,
-        *,
-        keep_text: bool = False,
+        **options: Any,
     ) -> None:
         self.path, self.separator, self.decimal = path, separator, decimal
-        self.file = CsvFile(path, file, separator, keep_text=keep_text)
+        self.file = CsvFile(path, file, separator, **options)
         self.delimiter = self.file.delimiter
         self.header, self.other_separator = self.file.header, self.file.other_separator
         self._size, self._sha256 = size, sha256

@@ -49,12 +49,11 @@ def table_in(
     found: Format,
     separator: str | None = None,
     decimal: str = ".",
-    *,
-    keep_text: bool = False,
+    **options: Any,
 ) -> Table:
     """The table of a format in an open file; raises as `open_table` does.
 
-    `keep_text` says whether rows of text are asked for as they are.
+    Options are those of `CsvFile` for its rows and header.
     """
     for kind in (found.name, found.compression):
         package = _NEEDS.get(kind)
@@ -71,7 +70,7 @@ def table_in(
     if not found.is_delimited:
         return JsonLines(path, file, digest)
     separator = separator or ("tab" if found.name == "tsv" else None)
-    return CsvTable(path, file, separator, decimal, size, digest, keep_text=keep_text)
+    return CsvTable(path, file, separator, decimal, size, digest, **options)
 
 
 class _Unpacked(io.RawIOBase):
