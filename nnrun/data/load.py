@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
@@ -38,6 +39,20 @@ def read_dataset(config: SourceSettings) -> Dataset:
     if config.name is not None:
         return _built_in(config.name, config)
     return _from_path(config) if config.images is None else read_images(config.images)
+
+
+def categories_of(config: SourceSettings) -> CategorySettings:
+    """The columns of categories that a config names."""
+    columns = config.columns
+    if columns is None:
+        return CategorySettings(unknown=config.unknown)
+    return CategorySettings(
+        columns.categorical,
+        {name: (one.dimensions, one.min_count) for name, one in columns.embedding.items()},
+        columns.target_mean,
+        columns.min_count,
+        config.unknown,
+    )
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
@@ -79,7 +94,7 @@ def from_table(table: Table, config: SourceSettings) -> Dataset:
         config.columns.target,
         features=config.columns.features,
         drop=config.columns.drop,
-        categorical=config.columns.categorical,
+        categories=categories_of(config),
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),

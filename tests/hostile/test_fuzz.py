@@ -23,6 +23,7 @@ from PIL import Image
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import parse_grid
 from nnrun.config.scaffold.from_data import draft
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
 from nnrun.data.images.decode import FORMATS, read_image
 from nnrun.data.inference.new_rows import open_rows
@@ -149,7 +150,7 @@ def test_csv_files(tmp_path: Path) -> None:
             options = {"task": task, "split_by": by, "split_column": "a"}
             for ways in ({"task": task}, {**options, "features": ["a", "b"]}):
                 try:
-                    data = read_csv(path, "y", categorical=["b"], **ways)
+                    data = read_csv(path, "y", categories=CategorySettings(["b"]), **ways)
                 except DataError as error:
                     assert str(error)
                 else:

@@ -92,12 +92,12 @@ def test_memory_does_not_grow_with_bad_rows():
         path = Path("rows.csv")
         make = partial(CsvTable, path, file)
         source = CsvRows(path, make, layout, with_target=False, carried=["key"], aside=aside)
-        sizes = [len(batch) for batch in source.batches(64)]
-        assert (rows, {64}) == (sum(sizes), {*sizes})
+        sizes = [len(batch) for batch in source.batches(256)]
+        assert (rows, {256}) == (sum(sizes), {*sizes})
         assert (3 * rows, 3 * rows + 1) == (source.bad.total, aside.lines)
 
-    read(64)
-    assert peak(lambda: read(64 * 60)) < 1.1 * peak(lambda: read(64 * 20))
+    read(256)
+    assert peak(lambda: read(256 * 18)) < 1.1 * peak(lambda: read(256 * 6))
 
 
 def test_arrays_are_read_in_portions(trained, tmp_path):

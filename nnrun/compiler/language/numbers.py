@@ -25,6 +25,17 @@ def double(t: Code, value: Any) -> Any:
 
 
 @intrinsic
+def whole(t: Code, value: Any, below: Any) -> Any:
+    """A number from 0 to less than `below` without its fraction, as an integer; else 0."""
+    limit = t.typed(t.integer(below), value.type)
+    zero = t.typed(0.0, value.type)
+    fits = t.builder.and_(
+        t.builder.fcmp_ordered(">=", value, zero), t.builder.fcmp_ordered("<", value, limit)
+    )
+    return t.builder.fptosi(t.builder.select(fits, value, zero), I64)
+
+
+@intrinsic
 def sqrt(t: Code, value: Any) -> Any:
     """The square root."""
     return t.call("llvm.sqrt", value) if isinstance(value, ir.Value) else math.sqrt(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
+from nnrun.config.scaffold.categories import category_lines, is_embedded, too_many, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
@@ -18,7 +19,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -35,8 +36,7 @@ _REASONS = {
     "date": "a date",
     "undated": "dates and other text",
     "mixed": "numbers and other text",
-    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
-    "text": f"text with more than {MOST_CATEGORIES} different values",
+    "identifier": "a value of its own in most rows: it seems to be an identifier",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
     "number": "blank in so many rows that those to train on may have no value",
@@ -152,6 +152,9 @@ def _described(choice: _Choice) -> Iterator[str]:
     task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {task} ({why})"
+    vectors = [column.name for column in choice.features if is_embedded(column)]
+    if vectors:
+        yield f"it learns vectors for the categories of {_clipped(vectors)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
@@ -176,13 +179,12 @@ def _clipped(names: Sequence[str]) -> str:
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features) + len(choice.lagged)
-    width += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
+    inputs = sum(map(width, features)) + len(choice.lagged)
+    inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     rarest = min(labels.values()) if labels else 0
     needed = [target, *choice.split_by]
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
-    size = Size(found.rows - without, width, len(labels), rarest)
+    size = Size(found.rows - without, inputs, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"
@@ -195,10 +197,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield "  columns:"
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
-    if categorical:
-        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
-        yield f"    # Text{codes} with few different values: a feature for each."
-        yield f"    categorical: {flow([column.name for column in categorical])}"
+    yield from category_lines(features, choice.dropped)
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
@@ -258,7 +257,8 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
-    return named[0] if named else usable[-1]
+    few = [c for c in usable if c.kind == "number" or c.different <= FEW_CATEGORIES]
+    return named[0] if named else (few or usable)[-1]
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
@@ -280,12 +280,10 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
 
 
-def _width(column: ColumnProfile) -> int:
-    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
-
-
 def _reason(column: ColumnProfile) -> str:
     """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
+    if column.kind in ("code", "text"):
+        return too_many(column)
     odd = {
         "mixed": (column.odd, column.odd_line),
         "undated": (column.evidence.odd, column.evidence.line),

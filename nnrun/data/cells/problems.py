@@ -5,10 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.errors import DataError
+
+
+class UnseenCategories:
+    """The cells of one column with categories that training has not seen: how many, and some."""
+
+    _most = 3
+
+    def __init__(self) -> None:
+        self.cells = 0
+        self.examples: list[str] = []
+        self.more = False
+
+    def add(self, text: str) -> None:
+        self.cells += 1
+        if text in self.examples:
+            return
+        self.more = len(self.examples) == self._most
+        if not self.more:
+            self.examples.append(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"cells": self.cells, "examples": self.examples}
 
 
 class Problems:
@@ -16,12 +40,14 @@ class Problems:
 
     Mistakes of one kind in one column are reported once, at the first, with their number. The first
     `limit` different ones are reported, whatever the order of columns; the rest is counted.
+    `unseen` has by column the categories that training has not seen, which are no mistakes.
     """
 
     limit = 20
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, unseen: dict[str, UnseenCategories] | None = None) -> None:
         self.path = path
+        self.unseen = {} if unseen is None else unseen
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
         self._others = 0
@@ -40,6 +66,10 @@ class Problems:
             self._first.get(key, (line, mistake)), (line, mistake), key=itemgetter(0)
         )
         self._count[key] += 1
+
+    def add_unseen(self, column: str, text: str) -> None:
+        """Count a category that training has not seen; it is no mistake."""
+        self.unseen.setdefault(column, UnseenCategories()).add(text)
 
     def __len__(self) -> int:
         return self._count.total() + self._others

@@ -17,6 +17,21 @@ _NOTHING = ("nan", "<NA>", "NaT")
 
 
 @dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What columns are fitted to, besides their own features.
+
+    Args:
+        y: as in a data set: class numbers (rows,) or values (rows, outputs).
+        classes: by number; empty for regression.
+        draw: a seed for folds.
+    """
+
+    y: Array
+    classes: tuple[str, ...]
+    draw: Callable[[], int]
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A column after the split.
 
@@ -25,11 +40,13 @@ class Fitted:
         convert: its features (rows, width) from those before the split.
         unseen: of features before the split, the number of rows that hold what no training row has,
             and what that is.
+        training: the features of the training rows, if they differ from those of `convert`.
     """
 
     column: Column
     convert: Callable[[Array], Array]
     unseen: Callable[[Array], tuple[int, tuple[str, ...]]]
+    training: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,8 @@ class Column(ABC):
 
     name: str
     kind: ClassVar[str]
+    coded: ClassVar[bool] = False
+    """Whether its feature is the number of a category, which preprocessing leaves alone."""
 
     @property
     def source(self) -> str:
@@ -87,14 +106,14 @@ class Column(ABC):
     def encode(self, cells: Any) -> Array:
         """The features of what was read: (rows, width)."""
 
-    def fitted(self, x: Array) -> Fitted | None:
+    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
         """The column after a split with these training rows (rows, width); None if unchanged."""
         return None
 
-    def choices(self) -> Mapping[str, Array] | None:
-        """The features (width,) of each value by its name; None if values are numbers.
+    def choices(self) -> list[tuple[str, Array]] | None:
+        """The name and the features (width,) of each value; None if values are numbers.
 
-        Empty if there are neither, as for dates.
+        Empty if they are neither, as for dates.
         """
         return None
 

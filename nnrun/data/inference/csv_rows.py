@@ -14,7 +14,7 @@ from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
@@ -66,6 +66,7 @@ class CsvRows:
         used = {*needed, *layout.target_names}
         named = (name or f"column {position}" for position, name in enumerate(header, 1))
         self.ignored = tuple(name for name in named if name not in used)
+        self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
         self.carried = [header.index(name) for name in carried]
@@ -90,7 +91,7 @@ class CsvRows:
         return {one.name for one in cells if one.of_numbers}
 
     def _all(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = self.table.problems(), ""
+        problems, end = self.table.problems(self.unseen), ""
         lines = self.table.rows(self._numbers)
         while not end:
             batch = Batch(self, problems)
@@ -119,7 +120,7 @@ class CsvRows:
                 else:
                     good.append((line, cells))
             if good and (not part or len(good) == rows):
-                batch = Batch(self, self.table.problems())
+                batch = Batch(self, self.table.problems(self.unseen))
                 batch.read(good)
                 yield batch.encoded()
                 good = []

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
@@ -44,12 +45,14 @@ class Rows(Protocol):
     """New rows of one source.
 
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
-    carried through. `bad` has the rows that were put aside. `added` names columns that batches
+    carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
+    that training has not seen, in the batches so far. `added` names columns that batches
     carry before those asked for; `unpredicted` is the number of rows that are in no batch.
     """
 
     kind: Literal["csv", "npz"]
     ignored: tuple[str, ...]
+    unseen: dict[str, UnseenCategories]
     added: tuple[str, ...]
     unpredicted: int
 

@@ -7,7 +7,7 @@ that broadcasts to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -112,6 +112,12 @@ class Scaler:
     def fit(self, rows: Numbers) -> None:
         """Compute the statistics and keep them."""
         raise NotImplementedError
+
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features."""
+        if len(features):
+            shift, scale = self._fitted()
+            shift[features], scale[features] = 0, 1
 
     def apply(self, x: Array) -> Array:
         shift, scale = self._fitted()

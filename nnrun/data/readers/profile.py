@@ -15,18 +15,34 @@ from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.identifiers import names_rows
 from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
-    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty", "undated"
+    "number",
+    "category",
+    "constant",
+    "counter",
+    "date",
+    "undated",
+    "mixed",
+    "code",
+    "text",
+    "identifier",
+    "empty",
 ]
 
-MOST_CATEGORIES = 20
+FEW_CATEGORIES = 20
+"""So many categories are never too many."""
+ROWS_OF_EACH = 20
+"""More categories need so many rows each, on average."""
 _COMPACT = len("20241231")
 _MOST_KEPT = 1000
+# Hashes of further texts, by which different ones are counted.
+_MOST_SEEN = 200_000
 
 
 @dataclass(eq=False)
@@ -49,6 +65,7 @@ class ColumnProfile:
     different: int = 0
     low: float = math.inf
     high: float = -math.inf
+    _seen: set[int] = field(default_factory=set, repr=False)
     odd: str = ""
     """The first cell that is neither a number nor missing."""
     odd_line: int = 0
@@ -76,10 +93,19 @@ class ColumnProfile:
             self.evidence.add(text, line)
         if text in self.values:
             self.values[text] += 1
-        else:
+        elif len(self.values) < _MOST_KEPT:
             self.different += 1
-            if len(self.values) < _MOST_KEPT:
-                self.values[text] = 1
+            self.values[text] = 1
+        elif not self._is_seen(text, counted=value is None or is_code(text)):
+            self.different += 1
+
+    def _is_seen(self, text: str, *, counted: bool) -> bool:
+        """Whether a text that is not kept was seen before; of numbers it is not known."""
+        if not counted or len(self._seen) >= _MOST_SEEN:
+            return False
+        before = len(self._seen)
+        self._seen.add(hash(text))
+        return len(self._seen) == before
 
     def _number(self, text: str, decimal: str) -> float | None:
         if self.shown is not None:
@@ -123,7 +149,10 @@ class ColumnProfile:
         """That of cells that are compared as text; `many` where they are too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
-        return "category" if self.different <= MOST_CATEGORIES else many
+        if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
+            return "category"
+        one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
+        return "identifier" if one_each else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:

@@ -17,7 +17,7 @@ from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
 from nnrun.data.columns.column import Column
-from nnrun.data.columns.plan import Written, planned, planned_lags
+from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
@@ -30,6 +30,7 @@ from nnrun.data.readers.header import (
     choose_features,
 )
 from nnrun.data.readers.history import History, with_lags
+from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
@@ -64,7 +65,7 @@ def read_table(
     *,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    categories: CategorySettings | None = None,
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
@@ -82,7 +83,7 @@ def read_table(
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
-        categorical: feature columns that hold categories; each is one-hot encoded.
+        categories: feature columns that hold categories; by default none.
         task: may be left out if the target is text, which means classification.
         missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
@@ -101,10 +102,11 @@ def read_table(
     """
     by_column, decimal = missing_by_column or {}, table.decimal
     dates, lags, written = dates or {}, lags or {}, Written(decimal, formats or {})
+    categories = categories or CategorySettings()
     check_separator(table, target)
     check_columns_in_time(table.header, written.examples, dates, lags)
     names = choose_features(
-        table.header, target, features, drop, categorical, split_column, weight, dates, lags
+        table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
     )
     check_missing_rules(by_column, table.header)
     splitting = [] if split_column is None else [split_column]
@@ -112,7 +114,7 @@ def read_table(
     used = (*names, target, *splitting, *weighing)
     rules = {name: by_column.get(name, missing) for name in used}
     problems = table.problems()
-    columns = [*planned(names, rules, set(categorical), dates, written)]
+    columns = [*planned(names, rules, categories, dates, written)]
     earlier = [*planned_lags(lags, split_column or "", written)]
     cells = [column.reader(problems, decimal, training=True) for column in columns]
     goal = _empty_target(target, task, problems, written)
@@ -129,6 +131,7 @@ def read_table(
     leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
     history = History(earlier, problems, decimal, read=used)
     left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving, history)
+    refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
     layout = Columns((*learned, *earlier), table.separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)

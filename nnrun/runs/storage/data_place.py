@@ -46,7 +46,7 @@ def stored_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
 def usable_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[str, Any]:
     """A stored config as plain values, with the path at which its data are now, if they are."""
     path = path_of(config)
-    if path in (None, GIVEN):
+    if path is None:
         return dict(config)
     packed = (folder.absolute().parents[1] / PACKED).exists()
     name = Path(path.replace("\\", "/")).name
@@ -106,7 +106,8 @@ def path_of(config: Mapping[str, Any]) -> str | None:
     found: Any = config
     for key in _key_of(config):
         found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) and found and "\0" not in found else None
+    is_path = isinstance(found, str) and found not in ("", GIVEN) and "\0" not in found
+    return found if is_path else None
 
 
 def _key_of(config: Mapping[str, Any]) -> tuple[str, ...]:

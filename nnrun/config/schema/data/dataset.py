@@ -9,18 +9,18 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from nnrun.config.schema.base.block import Block, BlockChoice, ConfigIssue
-from nnrun.config.schema.base.fields import Flag, Integer, Listed, OneOf, Rows, Text
+from nnrun.config.schema.base.fields import Flag, Integer, OneOf, Rows, Text
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
 from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.columns import ColumnsConfig, Missing, rule_of
 from nnrun.config.schema.data.images import ImagesConfig
 from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
-from nnrun.config.schema.data.times import Dates, Formats, Lags
+from nnrun.config.schema.data.times import Dates, Lags
 from nnrun.config.schema.data.times import contradictions as about_times
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
@@ -36,72 +36,7 @@ from nnrun.data.readers.formats import (
 _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
-ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
-
-
-class Impute(Block):
-    """Missing numbers are filled in by a statistic of the training split."""
-
-    noun: ClassVar[str] = "missing"
-
-    impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
-    """What is filled in. Of categories, a missing one is a category of its own."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {impute: median}"
-
-
-Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
-
-
-def _rule(missing: Missing) -> str:
-    return missing.impute if isinstance(missing, Impute) else missing
-
-
-class ColumnsConfig(Block):
-    """The columns of a table."""
-
-    noun: ClassVar[str] = "columns"
-
-    target: Annotated[str, Text()]
-    """The column to predict."""
-    features: ColumnNames | None = None
-    """The columns to predict from; by default all but the target and those dropped."""
-    drop: list[Annotated[str, Text()]] = Field(default=[])
-    """Columns to leave out."""
-    categorical: list[Annotated[str, Text()]] = Field(default=[])
-    """Text columns to encode one-hot, by the categories that training rows have."""
-    weight: Annotated[str, Text()] | None = None
-    """The column of the rows' weights, numbers of at least 0: a row with a weight of 2 counts as
-    two rows in the loss and in metrics. It is no feature."""
-    missing: dict[str, Missing] = Field(default={})
-    """For single columns, what is done about missing values."""
-    formats: Formats = Field(default={})
-    """For single columns, how they are written, by an example: "1,234.50 €", "12 kg", "31.12.2024",
-    or for dates by codes, "%d.%m.%Y". What is written otherwise is an error."""
-
-    @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        features, drop, missing = (data.get(key) for key in ("features", "drop", "missing"))
-        dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
-        for key in ("target", "weight"):
-            name = data.get(key)
-            if isinstance(features, list) and name in features:
-                message = f"the {key} '{name}' cannot be a feature too"
-                yield ConfigIssue(message, ("features", features.index(name)))
-            if isinstance(missing, dict) and isinstance(missing.get(str(name)), dict):
-                message = f"no {key} is filled in; leave such rows out with {name}: drop_rows"
-                yield ConfigIssue(message, ("missing", str(name)))
-        weight = data.get("weight")
-        if weight is not None and weight == data.get("target"):
-            yield ConfigIssue("this is the target", ("weight",))
-        elif isinstance(weight, str) and weight in dropped:
-            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
-        for key, names in (("features", features), ("categorical", data.get("categorical"))):
-            for index, name in enumerate(names if isinstance(names, list) else ()):
-                if isinstance(name, str) and name in dropped:
-                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
+UNKNOWN = ("error", "ignore", "most_frequent")
 
 
 @dataclass(frozen=True)
@@ -134,6 +69,10 @@ class SourceConfig(Block):
     missing: Missing = "error"
     """What is done about blank cells of a table, and those like NA, in categories and classes
     too; rows are dropped where one is in a column that is used."""
+    unknown: Annotated[str, OneOf(UNKNOWN)] = "ignore"
+    """What becomes of a category that no training row has, in held-out and in new rows: `error`;
+    `ignore`, which counts it among the rare ones that `columns.min_count` puts together, else as
+    none of the categories; or `most_frequent`."""
     separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
@@ -148,12 +87,12 @@ class SourceConfig(Block):
 
     def missing_rule(self) -> str:
         """`error`, `drop_rows`, or the statistic to fill in."""
-        return _rule(self.missing)
+        return rule_of(self.missing)
 
     def missing_rules(self) -> dict[str, str]:
         """The rules of columns that have their own."""
         columns = self.columns
-        return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
+        return {} if columns is None else {n: rule_of(rule) for n, rule in columns.missing.items()}
 
 
 class PreparationConfig(Block):
@@ -225,11 +164,12 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         delimited = kind is not None and kind.is_delimited
         for key, fits in (
             ("missing", names_table(data)),
+            ("unknown", names_table(data)),
             ("separator", delimited),
             ("decimal", delimited),
         ):
             if not fits and data.get(key) not in (None, cls.model_fields[key].default):
-                what = "tables" if key == "missing" else "CSV files"
+                what = "CSV files" if key in ("separator", "decimal") else "tables"
                 yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
         if data.get("decimal") == data.get("separator") == ",":
             message = "the comma separates the columns already; is it `separator: ';'`?"

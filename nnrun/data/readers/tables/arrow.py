@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nnrun.data.cells.part import Numbers, Part, Texts
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import RowProblems, Table
@@ -69,8 +69,8 @@ class ParquetTable(Table):
     def sha256(self) -> str:
         return file_sha256(self.path)
 
-    def problems(self) -> Problems:
-        return RowProblems(self.path)
+    def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
+        return RowProblems(self.path, unseen)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
         refuse_if_too_big(8 * self._rows * len(wanted), str(self.path))

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnrun.data.cells.part import Part
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import Problems, UnseenCategories
 
 
 class Table(ABC):
@@ -36,9 +36,9 @@ class Table(ABC):
         """The table in descriptions."""
         return self.path.name
 
-    def problems(self) -> Problems:
+    def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
         """An empty collection of mistakes, which says where in the table they are."""
-        return Problems(self.path)
+        return Problems(self.path, unseen)
 
     @abstractmethod
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
