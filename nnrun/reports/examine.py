@@ -18,6 +18,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
+from nnrun.runs.stored_config import require_data
 
 LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.
@@ -93,6 +94,7 @@ def prepared_again(record: RunRecord, load_data: LoadData) -> Prepared:
         NnrunError: its data are missing or have changed.
         OSError: a file cannot be read.
     """
+    require_data(record)
     config = config_from_dict(record.config)
     dataset = load_data(config.dataset)
     if dataset.sha256 != record.dataset["sha256"]:

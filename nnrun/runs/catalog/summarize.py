@@ -32,9 +32,10 @@ _ADDED = {
     "dataset.images": None,
     "dataset.channel_axis": None,
     "training.augment": None,
+    "training.evaluate_rows": None,
 }
 # Where data are; `dataset.sha256` says which.
-_PLACES = ("dataset.path", "dataset.images.folder")
+PLACES = ("dataset.path", "dataset.images.folder")
 
 
 def read_with_summary(
@@ -72,7 +73,7 @@ def settings_of(record: RunRecord) -> JsonMapping:
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
     found = flatten(json.loads(config))
-    for key in _PLACES:
+    for key in PLACES:
         found.pop(key, None)
     for key, default in _ADDED.items():
         if found.get(key) == default:

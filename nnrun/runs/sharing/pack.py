@@ -17,7 +17,7 @@ from nnrun.data.readers.opening import disk_errors, fault_of, open_data
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
-from nnrun.runs.storage.data_place import INSIDE
+from nnrun.runs.storage.data_place import INSIDE, path_of
 from nnrun.runs.storage.files import written_whole
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.reading import REPORT, read_run, refuse_damaged
@@ -72,10 +72,10 @@ def _complete(folder: Path) -> RunRecord:
 
 
 def _data_of(folder: Path, record: RunRecord) -> Path:
-    path = record.config["dataset"].get("path")
-    if path is None or not Path(path).suffix:
-        name = record.dataset["name"]
-        raise UsageError(f"{folder}: its data set, {name}, is no file that could be packed with it")
+    path = path_of(record.config)
+    if path is None or Path(path).is_dir():
+        what = "is built in" if path is None else "is a folder, which is shared beside it"
+        raise UsageError(f"{folder}: its data set, {record.dataset['name']}, {what}")
     data = Path(path)
     with disk_errors(data):
         fault = fault_of(data)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
 from nnrun.runs.storage.files import read_regular, write_atomically
 
@@ -23,8 +24,9 @@ PACKED = ".packed"
 """A file in the folder of an unpacked run's experiment: data elsewhere are not looked at."""
 
 _MOST_BYTES = 1 << 14
-# What commands were given with --data: files and folders by the digest of the data, or folders.
+# What commands were given with --data: files by their SHA-256, and folders.
 _given: dict[str, Path] = {}
+_folders: list[Path] = []
 
 
 def stored_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[str, Any]:
@@ -49,36 +51,42 @@ def usable_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
     packed = (folder.absolute().parents[1] / PACKED).exists()
     name = Path(path.replace("\\", "/")).name
     places = [] if packed else [folder / path, folder / name]
-    tried = [_given.get(sha256), *places, folder / INSIDE / name, _known(sha256)]
+    folders = [place for root in _folders for place in (root / name, root)]
+    tried = [_given.get(sha256), *folders, *places, folder / INSIDE / name, _known(sha256)]
     there = (place for place in tried if place is not None and os.path.exists(place))
     found = next(there, folder / name)
     return _with_path(config, os.path.abspath(found))
 
 
-def give(paths: Iterable[Path]) -> dict[str, Path]:
-    """Look for data in these files from now on, by their content; returns them by SHA-256.
+def give(paths: Iterable[Path]) -> None:
+    """Look for data in these files, by their content, and folders, by their name, from now on.
 
     Raises: UsageError if one does not exist; DataError if it cannot be read.
     """
     from nnrun.data.readers.opening import file_sha256  # noqa: PLC0415  # slow to import
 
-    found = {}
     for path in paths:
-        if not path.is_file():
-            raise UsageError(f"--data {path}: there is no such file")
-        found[file_sha256(path)] = path.absolute()
-    _given.update(found)
-    return found
+        if path.is_dir():
+            _folders.append(path.absolute())
+        elif path.is_file():
+            _given[file_sha256(path)] = path.absolute()
+        else:
+            raise UsageError(f"--data {path}: there is no such file or folder")
 
 
-def give_known(found: Mapping[str, Path]) -> None:
-    """Look for data in files whose SHA-256 is known."""
-    _given.update(found)
+Given = tuple[dict[str, Path], list[Path]]
 
 
-def given() -> dict[str, Path]:
-    """The files that were given, by SHA-256."""
-    return dict(_given)
+def given() -> Given:
+    """What was given: files by SHA-256, and folders; for other processes."""
+    return dict(_given), list(_folders)
+
+
+def give_again(found: Given) -> None:
+    """Look for data in what was given in another process."""
+    files, folders = found
+    _given.update(files)
+    _folders.extend(place for place in folders if place not in _folders)
 
 
 def without_folders(text: str, config: Mapping[str, Any]) -> str:
@@ -94,14 +102,29 @@ def without_folders(text: str, config: Mapping[str, Any]) -> str:
 
 
 def path_of(config: Mapping[str, Any]) -> str | None:
-    """The path of the data file in a config as plain values; None where there is none."""
+    """The path of the data in a config as plain values; None where they are no file or folder."""
+    found: Any = config
+    for key in _key_of(config):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    is_path = isinstance(found, str) and found not in ("", GIVEN) and "\0" not in found
+    return found if is_path else None
+
+
+def _key_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     block = config.get("dataset")
-    path = block.get("path") if isinstance(block, Mapping) else None
-    return path if isinstance(path, str) and path and "\0" not in path else None
+    images = isinstance(block, Mapping) and block.get("images") is not None
+    return ("dataset", "images", "folder") if images else ("dataset", "path")
 
 
 def _with_path(config: Mapping[str, Any], path: str) -> dict[str, Any]:
-    return {**config, "dataset": {**config["dataset"], "path": path}}
+    *outer, last = _key_of(config)
+    found: dict[str, Any] = dict(config)
+    block = found
+    for key in outer:
+        block[key] = dict(block[key])
+        block = block[key]
+    block[last] = path
+    return found
 
 
 def _holds_homes(project: Path) -> bool:

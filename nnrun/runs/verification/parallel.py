@@ -10,7 +10,7 @@ from nnrun.errors import NnrunError
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
-from nnrun.runs.storage.data_place import give_known, given
+from nnrun.runs.storage.data_place import Given, give_again, given
 from nnrun.runs.verification.verify import Verification, verify
 
 _WAIT_SECONDS = 0.1
@@ -53,7 +53,7 @@ class _Verifying:
     """The verification of one run, as a task of the pool."""
 
     folder: Path
-    given: dict[str, Path]
+    given: Given
     data: str = ""
     is_short: bool = False
 
@@ -63,7 +63,7 @@ class _Verifying:
 
     def run(self, channel: Channel, data: None) -> Verification | NnrunError:
         """The verdict; or the error that `verify` raises on purpose, with its exit code."""
-        give_known(self.given)
+        give_again(self.given)
         try:
             return verify(self.folder)
         except NnrunError as error:

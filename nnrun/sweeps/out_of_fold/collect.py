@@ -28,6 +28,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.runs.stored_config import require_data
 from nnrun.sweeps.out_of_fold.table import Drawn, OutOfFold
 
 # What tells apart the runs of one setting: the fold, and the seeds.
@@ -131,6 +132,7 @@ def _predicted(
 ) -> OutOfFold:
     run = next(iter(complete.values()))[1]
     config = config_from_dict(run.record.config).dataset
+    require_data(run.record)
     dataset = load_dataset(config)
     if dataset.sha256 != run.record.dataset["sha256"]:
         raise NnrunError(f"{run.record.name}: the data are not those its runs were trained on")
