@@ -9,14 +9,16 @@ from pathlib import Path
 
 from nnrun.characters import escaped
 from nnrun.config.scaffold.arrays import array_lines
-from nnrun.config.scaffold.categories import category_lines, is_embedded, too_many, width
+from nnrun.config.scaffold.categories import category_lines, is_embedded, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
+from nnrun.config.scaffold.reasons import reason
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
+from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
@@ -28,18 +30,6 @@ _MOST_CLASSES = 10
 _MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
-
-_REASONS = {
-    "constant": "the same in every row",
-    "counter": "a counter of the rows",
-    "date": "a date",
-    "undated": "dates and other text",
-    "mixed": "numbers and other text",
-    "identifier": "a value of its own in most rows: it seems to be an identifier",
-    "empty": "blank in every row",
-    "category": "the same in every row that is not blank",
-    "number": "blank in so many rows that those to train on may have no value",
-}
 
 
 @dataclass(frozen=True)
@@ -90,8 +80,8 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     """A config for this file.
 
     Args:
-        path: a CSV or npz file, or a folder of images.
-        target: the column of the CSV file to predict; None to guess.
+        path: a table or an npz file, or a folder of images.
+        target: the column of the table to predict; None to guess.
         folder: of the config.
 
     Raises:
@@ -103,17 +93,17 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         shown = os.path.relpath(path, folder)
     if path.is_dir():
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; images have their folders")
+            raise UsageError("--target names a column of a table; images have their folders")
         lines, words = draft_images(path, shown)
         return Draft(aligned(lines), words)
+    if (wrong := why_no_file(path)) is not None:
+        raise UsageError(f"--data: {wrong}")
     if path.suffix.lower() == ".npz":
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+            raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
         return Draft(aligned(array_lines(data, shown)), [guess])
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])
@@ -175,7 +165,7 @@ def _described(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    names = [f"{column.name} ({reason(column)})" for column in columns[:_MOST_LISTED]]
     more = len(columns) - len(names)
     return _clipped(names) + (f" and {more:,} more" if more else "")
 
@@ -208,7 +198,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
-        yield from (f"      - {flow(c.name)}\t{_reason(c)}" for c in choice.dropped)
+        yield from (f"      - {flow(c.name)}\t{reason(c)}" for c in choice.dropped)
     for column in features:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
@@ -262,20 +252,8 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
         return target.labels if few and target.whole == target.numbers else {}
     if target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    name, why = escaped(target.name, kept=""), escaped(_reason(target), kept="")
+    name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
-
-
-def _reason(column: ColumnProfile) -> str:
-    """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
-    if column.kind in ("code", "text"):
-        return too_many(column)
-    odd = {
-        "mixed": (column.odd, column.odd_line),
-        "undated": (column.evidence.odd, column.evidence.line),
-    }
-    text, line = odd.get(column.kind, ("", 0))
-    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 
 def _task(size: Size) -> str:
