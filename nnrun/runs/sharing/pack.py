@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from nnrun.data.readers.opening import disk_errors, fault_of, open_data
+from nnrun.data.readers.opening import disk_errors, open_data
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
@@ -21,6 +21,7 @@ from nnrun.runs.storage.data_place import INSIDE, path_of
 from nnrun.runs.storage.files import written_whole
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.reading import REPORT, read_run, refuse_damaged
+from nnrun.runs.stored_config import require_data
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _MODE = 3, stat.S_IFREG | 0o644
@@ -72,16 +73,12 @@ def _complete(folder: Path) -> RunRecord:
 
 
 def _data_of(folder: Path, record: RunRecord) -> Path:
+    require_data(record)
     path = path_of(record.config)
     if path is None or Path(path).is_dir():
         what = "is built in" if path is None else "is a folder, which is shared beside it"
         raise UsageError(f"{folder}: its data set, {record.dataset['name']}, {what}")
-    data = Path(path)
-    with disk_errors(data):
-        fault = fault_of(data)
-    if fault is not None:
-        raise UsageError(f"{data}: {fault}; --data FILE says where the data are now")
-    return data
+    return Path(path)
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> str:
