@@ -33,11 +33,11 @@ def pack(folder: Path, file: Path, *, with_data: bool = False) -> RunRecord:
     Args:
         folder: of the run.
         file: to write.
-        with_data: whether the data file is in it, too.
+        with_data: whether the data file, if there is one, is in it, too.
 
     Raises:
         UsageError: the run is not complete, or damaged, or its files name a folder; or its data are
-            built in, or no longer what they were.
+            a folder, or not there, or no longer what they were.
         OSError: the file cannot be written.
     """
     record = _complete(folder)
@@ -72,13 +72,13 @@ def _complete(folder: Path) -> RunRecord:
     return run.record
 
 
-def _data_of(folder: Path, record: RunRecord) -> Path:
+def _data_of(folder: Path, record: RunRecord) -> Path | None:
+    """The data file; None where the data set is built in, so that it is everywhere."""
     require_data(record)
     path = path_of(record.config)
-    if path is None or Path(path).is_dir():
-        what = "is built in" if path is None else "is a folder, which is shared beside it"
-        raise UsageError(f"{folder}: its data set, {record.dataset['name']}, {what}")
-    return Path(path)
+    if path is not None and Path(path).is_dir():
+        raise UsageError(f"{folder}: its data are a folder, which is shared beside the packed run")
+    return None if path is None else Path(path)
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> str:
