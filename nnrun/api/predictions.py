@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.inference.frames import raw_rows, sound_rows
+from nnrun.data.inference.frames import sound_rows
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.writing.columns import check_carried, prediction_names
@@ -51,11 +51,12 @@ def predictions(
 ) -> Predictions:
     """Predictions with columns of the table x."""
     _check_ids(x, ids)
-    found, skipped = sound_rows(x, model.layout) if skip_bad else (raw_rows(x, model.layout), {})
-    values = model.predict(found, threshold=threshold)
+    found, skipped = sound_rows(x, model.layout) if skip_bad else (None, {})
+    outputs = model.outputs(x) if found is None else model.evaluate(found)
+    values = model.decode(outputs, threshold)
     columns = list(values.T) if values.ndim > 1 else [values]
     if model.probabilistic:
-        columns += list(model.predict_proba(found).T)
+        columns += list(model.probabilities(outputs).T)
     names = prediction_names(model)
     check_carried(ids, names)
     rows = np.delete(np.arange(len(values) + len(skipped)), list(skipped))

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from nnrun.api.history import History
 from nnrun.api.predictions import Predictions, predictions
-from nnrun.data.inference.frames import raw_rows
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -130,7 +129,7 @@ class Run:
                 or a category that no training row has.
             UsageError: a threshold cannot decide here, or is no number from 0 to 1.
         """
-        return self.model.predict(raw_rows(x, self.model.layout), threshold=threshold)
+        return self.model.predict(x, threshold=threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -139,7 +138,7 @@ class Run:
             DataError: as `predict` does.
             UsageError: the network does not output probabilities.
         """
-        return self.model.predict_proba(raw_rows(x, self.model.layout))
+        return self.model.predict_proba(x)
 
     def predictions(
         self,

@@ -16,6 +16,7 @@ from nnrun.cli.sinks import format_of, held_sink, opened_sink
 from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
 from nnrun.data.inference.new_rows import Rows, open_rows
 from nnrun.data.inference.put_aside import BadRows
+from nnrun.data.inference.unseen import about_unseen
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
@@ -76,6 +77,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
+            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
             "unpredicted": source.unpredicted,
             "output": None if request.file is None else str(request.file),
             **decision,
@@ -85,6 +87,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             sink.seek(0)
             output.data(data, ("predictions", sink))
     output.data(data)
+    output.notes(about_unseen(model.layout.columns, source.unseen))
     _note_skipped(output, source.bad, count, request)
     if source.unpredicted:
         rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"

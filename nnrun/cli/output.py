@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from shutil import copyfileobj
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
@@ -77,6 +78,11 @@ class Output:
         """Print progress or a remark on stderr."""
         if not self.quiet:
             self.error(text)
+
+    def notes(self, lines: Iterable[str]) -> None:
+        """Print remarks on stderr, a line for each."""
+        for line in lines:
+            self.note(line)
 
     def error(self, text: str) -> None:
         """Print what went wrong; a closed stderr does not stop the work."""

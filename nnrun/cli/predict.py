@@ -80,8 +80,9 @@ def command(
     classes, a column `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`.
     They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.
     With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
-    --id puts columns of the input in front of the predictions. With --json and without -o, stdout
-    is a JSON document whose `predictions` are objects, one for each row.
+    Categories that training has not seen are counted, and predicted as dataset.unknown of the
+    config says. --id puts columns of the input in front of the predictions. With --json and without
+    -o, stdout is a JSON document whose `predictions` are objects, one for each row.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
     with `decide` in its config, the positive one is predicted from a probability on: the class that

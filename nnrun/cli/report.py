@@ -14,6 +14,7 @@ from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.config.names import is_name
 from nnrun.errors import NnrunError, UsageError
+from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
@@ -92,8 +93,9 @@ def command(
         )
     if file is not None:
         check_target(file)
-    found = find_runs(runs, results, order_by)
-    report = Report(found, Datasets().load, margin=margin, importance=importance)
+    with not_collected():
+        found = find_runs(runs, results, order_by)
+        report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
@@ -154,7 +156,7 @@ def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[F
     """The runs of these experiments, by default of all in a results folder."""
 
     def found(run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(results / run.name / run.run_id, run, entry_of(run, record, order_by))
+        return Found(f"{results}/{run.label}", run, entry_of(run, record, order_by))
 
     return sorted(look_through(results, names, found), key=lambda one: _order(one.overview.label))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import signature
+from itertools import chain
 from typing import Any
 
 from nnrun.config.yaml.dump import flow
@@ -47,10 +48,9 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
         key if key in first and key in other else _whole(key, first, other)
         for other in others
         if other != first
-        for key in {**first, **other}
-        if not _same(first.get(key), other.get(key))
+        for key in _unlike(first, other)
     }
-    keys = dict.fromkeys(key for mapping in settings for key in mapping)
+    keys = dict.fromkeys(chain.from_iterable(settings))
     return outermost(whole for key in keys for whole in _wholes(key) if whole in found)
 
 
@@ -62,10 +62,10 @@ def outermost(keys: Iterable[str]) -> list[str]:
 
 def choice_of(settings: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """The values of these keys, without those of the other kind of model."""
-    found = {key: setting_of(settings, key) for key in keys}
-    if BESIDE in settings:
-        return {key: value for key, value in found.items() if value is not None}
-    return {key: value for key, value in found.items() if key != BESIDE}
+    if BESIDE not in settings:
+        return {key: setting_of(settings, key) for key in keys if key != BESIDE}
+    found = ((key, setting_of(settings, key)) for key in keys)
+    return {key: value for key, value in found if value is not None}
 
 
 def setting_of(settings: Mapping[str, Any], key: str) -> Any:
@@ -114,6 +114,16 @@ def _names_within(key: str, settings: Mapping[str, Any]) -> set[str]:
     start = f"{key}."
     names = {k.removeprefix(start).split(".")[0] for k in settings if k.startswith(start)}
     return {name for name in names if not name.isdigit()}
+
+
+def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys in which two differ; most values are of one type and equal, which is soon seen."""
+    return [
+        key
+        for key in {**one, **other}
+        if ((a := one.get(key)) != (b := other.get(key)) or type(a) is not type(b))
+        and not _same(a, b)
+    ]
 
 
 def _same(one: Any, other: Any) -> bool:

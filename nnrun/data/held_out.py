@@ -8,62 +8,112 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.columns.column import Fitted
+from nnrun.characters import escaped
+from nnrun.data.columns.column import Column, Fitted, TrainingRows
 from nnrun.data.columns.number import Number
-from nnrun.data.dataset import Dataset
+from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns
+from nnrun.data.rows.raw import Places
 from nnrun.data.splits.parts import Split, SplitData, Unseen
-from nnrun.nn.signature import Array
+from nnrun.nn.signature import Array, Rng
 
 
-def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """Fit columns to the training rows: the categories that none of them has are removed.
+def with_training_categories(
+    dataset: Dataset, split: Split, rng: Rng | None = None
+) -> tuple[Dataset, Split]:
+    """Fit columns to the training rows: to the categories that these have, and means of the target.
 
-    The set with fewer has the original as `whole`; if nothing changes, the arguments are returned.
+    The new set has the original as `whole`; if nothing changes, the arguments are returned. `rng`
+    draws the folds for means.
+
+    Raises: DatasetProblem if a held-out row has a category that `unknown: error` forbids.
     """
     columns = dataset.columns
     if columns is None or columns.plain:
         return dataset, split
+    rng = rng or np.random.default_rng(0)
+    training = TrainingRows(split.train.y, dataset.classes, lambda: int(rng.integers(2**31)))
     fits = [
-        None if column.kind == Number.kind else column.fitted(split.train.raw.features(place))
+        None
+        if column.kind == Number.kind
+        else column.fitted(split.train.raw.features(place), training)
         for column, place in zip(columns, columns.places.values(), strict=True)
     ]
     if not any(fits):
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
+    unseen = tuple(_unseen(split, columns, fits))
+    _refuse_unknown(every, unseen)
     after = replace(columns, every=tuple(every))
 
-    def part_of(part: SplitData | None) -> Any:
-        return part and replace(part, raw=replace(part.raw, view=_Fitted(columns, fits)))
+    def part_of(part: SplitData, train: Places | None = None) -> SplitData:
+        return replace(part, raw=replace(part.raw, view=_Fitted(columns, fits, train)))
 
+    parts: dict[str, Any] = {name: part_of(part) for name, part in split.held_out.items()}
+    parts["train"] = part_of(split.train, split.train.rows)
     narrow = replace(
         dataset,
         columns=after,
         feature_names=after.feature_names,
         whole=dataset,
     )
-    parts = {name: part_of(getattr(split, name)) for name in ("train", "validation", "test")}
-    unseen = tuple(_unseen(split, columns, fits))
     return narrow, replace(split, **parts, unseen=unseen)
+
+
+def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
+    forbids = {column.name for column in every if getattr(column, "unknown", "") == "error"}
+    for one in unseen:
+        if one.column in forbids:
+            rows = f"{one.rows} rows" if one.rows > 1 else "a row"
+            verb = "have" if one.rows > 1 else "has"
+            names = ", ".join(f"'{name}'" for name in one.categories[:3])
+            more = ", …" * (len(one.categories) > 3)
+            message = (
+                f"{rows} of the {one.part} split {verb} a category of '{one.column}' that no "
+                f"training row has: {names}{more}; `unknown: ignore` predicts it as none of them"
+            )
+            raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
 
 
 @dataclass(frozen=True, eq=False)
 class _Fitted:
-    """The features of columns after they were fitted to the training rows."""
+    """The features of columns after they were fitted to the training rows.
+
+    Args:
+        columns: before that.
+        fits: of each column that changes.
+        train: the numbers of the training rows, if these are they.
+    """
 
     columns: Columns
     fits: Sequence[Fitted | None]
+    train: Places | None = None
 
     @cached_property
     def features(self) -> int:
         pairs = zip(self.columns, self.fits, strict=True)
         return sum((fit.column if fit else column).width for column, fit in pairs)
 
-    def __call__(self, x: Array, rows: npt.NDArray[np.intp]) -> Array:
+    def __call__(self, x: Array, rows: Places) -> Array:
         parts = zip(self.columns.parts(x), self.fits, strict=True)
-        return np.hstack([fit.convert(part) if fit else part for (_, part), fit in parts])
+        return np.hstack([self._features(part, fit, rows) for (_, part), fit in parts])
+
+    def _features(self, x: Array, fit: Fitted | None, rows: Places) -> Array:
+        if fit is None:
+            return x
+        if fit.training is None or self.train is None:
+            return fit.convert(x)
+        found: Array = fit.training[self._positions[rows]]
+        return found
+
+    @cached_property
+    def _positions(self) -> Places:
+        """Where each row of the data set is among the training rows."""
+        assert self.train is not None
+        positions = np.zeros(self.train.max() + 1, np.intp)
+        positions[self.train] = np.arange(len(self.train))
+        return positions
 
 
 def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:

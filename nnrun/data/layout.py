@@ -76,6 +76,12 @@ class Columns:
         }
 
     @cached_property
+    def codes(self) -> dict[int, str]:
+        """The places in x of numbers of categories, each with the column's name."""
+        places = zip(self.every, self.places.values(), strict=True)
+        return {place.start: column.name for column, place in places if column.coded}
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features of x."""
         return tuple(name for column in self.every for name in column.feature_names)

@@ -19,6 +19,7 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.decision import Decision
+from nnrun.models.embeddings import with_embeddings
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
@@ -113,7 +114,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         raise ValueError("it does not say what its rows look like")
     _check_layout(layout, stored.input_shape)
     _check_statistics(preprocessing, layout)
-    network = _network(stored)
+    network = _network(stored, layout)
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     expected = {name: (shape, network.dtype) for name, shape in weights_shapes(network).items()}
     if shapes != expected:
@@ -171,8 +172,9 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
                 raise ValueError(f"the {name} of '{step.name}' is no finite number")
 
 
-def _network(stored: _Stored) -> Network:
-    blocks = [layer.build() for layer in stored.network.layers]
+def _network(stored: _Stored, layout: Layout) -> Network:
+    layers = [layer.build() for layer in stored.network.layers]
+    blocks = with_embeddings(layers, layout.columns)
     network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
     for _, layer in network.named_layers():
         refuse_if_too_big(8 * layer.activation_count, _NETWORK)

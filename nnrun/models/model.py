@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nnrun.characters import escaped
 from nnrun.data.inference.columns import completed, odd_code, without_missing
+from nnrun.data.inference.frames import table_rows
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
@@ -119,11 +120,7 @@ class Model:
             UsageError: a threshold is no number from 0 to 1, or is given where there are no
                 probabilities of two classes.
         """
-        if threshold is None:
-            return self.decode(self.outputs(x))
-        task = self._decided(self._from(threshold))
-        labels: Array = self.classes[task.decode(self.outputs(x))]
-        return labels
+        return self.decode(self.outputs(x), threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -162,10 +159,11 @@ class Model:
                 outputs[start : start + step] = network.predict(ready)
         return outputs
 
-    def decode(self, outputs: Array) -> Array:
+    def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""
-        decoded = self.task.decode(outputs)
-        if isinstance(self.task, Classification):
+        task = self.task if threshold is None else self._decided(self._from(threshold))
+        decoded = task.decode(outputs)
+        if isinstance(task, Classification):
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
@@ -177,12 +175,15 @@ class Model:
         return probabilities
 
     def rows(self, x: npt.ArrayLike) -> Array:
-        """Raw rows as an array (rows, *shape).
+        """Raw rows as an array (rows, *shape), from such an array or a table.
 
         Raises:
             DataError: they have another shape, or numbers that are not finite, or no category in a
                 column that had no missing values in training.
         """
+        table = table_rows(x, self.layout)
+        if table is not None:
+            return table.reshape(len(table), *self.layout.shape)
         rows = np.asarray(x)
         if rows.ndim == 0 and rows.dtype.kind == "U":
             raise DataError(

@@ -24,7 +24,7 @@ def predict_rows(
     count = 0
     # The same chunks as in `Model.outputs`, so that the same rows get the same bits.
     for batch in rows.batches(chunk_rows(model.network)):
-        outputs = model.outputs(batch.x)
+        outputs = model.evaluate(batch.x)
         if writer is not None:
             writer.add(outputs, batch.carried)
         if score is not None and batch.y is not None:

@@ -165,9 +165,18 @@ def layer_kind(layer: dict[str, Any]) -> str:
 def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Name, kind, output shape and number of parameters of every layer, for a table.
 
-    Layers within a layer come after it, indented; their parameters are not counted twice.
+    Layers within a layer come after it, indented; their parameters are not counted twice. The
+    embeddings of columns come first.
     """
-    rows = []
+    rows = [
+        (
+            "",
+            f"embedding of {table['column']}",
+            f"{count(table['entries'])} × {table['dimensions']}",
+            count(table["parameters"]),
+        )
+        for table in network.get("embeddings", [])
+    ]
     for name, layer in layers_by_name(network).items():
         own = layer["parameters"] - sum(inner["parameters"] for inner in layer.get("layers", []))
         kind = _INDENT * name.count(".") + layer_kind(layer)

@@ -17,7 +17,6 @@ from sklearn.utils.validation import (
 )
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.frames import raw_rows
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import restore
@@ -275,5 +274,5 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _outputs(self, x: Any) -> Array:
         check_is_fitted(self)
         layout = self.model_.layout
-        rows = raw_rows(x, layout) if has_categories(x, layout) else self._rows(x)
+        rows = x if has_categories(x, layout) else self._rows(x)
         return outputs_of(self.model_, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import NamedTuple
@@ -42,20 +42,21 @@ class RunScore(NamedTuple):
         """What tells the run from others of its setting."""
         return Replicate(self.seed, self.split_seed, self.fold)
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """`order` of its replicate."""
+        return self.seed, self.seed if self.split_seed is None else self.split_seed, self.fold or 0
+
     @classmethod
     def of(cls, record: RunRecord, replicate: Replicate | None = None) -> RunScore:
         """The scores in a record; its config says the replicate, unless that is given."""
         replicate = replicate or Replicate.of(record.config, record.seed)
-
-        def main(numbers: dict[str, dict[str, float] | None]) -> tuple[float | None, ...]:
-            return tuple((numbers[split] or {}).get(record.main_metric) for split in SPLITS)
-
         ours = {row["metric"]: row["ours"] for row in record.published}
         return cls(
             seed=record.seed,
             status=record.status,
-            metrics=main(record.metrics),
-            baseline=main(record.baseline),
+            metrics=_main(record.metrics, record.main_metric),
+            baseline=_main(record.baseline, record.main_metric),
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
@@ -65,6 +66,13 @@ class RunScore(NamedTuple):
             fold=replicate.fold,
             rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
         )
+
+
+def _main(
+    numbers: Mapping[str, Mapping[str, float] | None], metric: str
+) -> tuple[float | None, ...]:
+    found = [numbers[split] for split in SPLITS]
+    return tuple([None if one is None else one.get(metric) for one in found])
 
 
 @dataclass(frozen=True)

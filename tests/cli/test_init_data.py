@@ -76,12 +76,66 @@ def test_numbers_with_zeros_in_front_are_codes(nnrun):
     columns = drafted("t")["dataset"]["columns"]
     assert {"target": "y", "categorical": ["z"], "drop": ["zip"]} == columns
     assert "it takes as categories, for their zeros in front, z\n" in done.stderr
-    assert "zip (a code with zeros in front, with more than 20 different values)" in done.stderr
+    assert "zip (a value of its own in most rows: it seems to be an identifier)" in done.stderr
     assert 0 == nnrun("check", "t.yaml").exit_code
     done = nnrun("init", "again", "--data", "t.csv", "--target", "z")
     assert "it predicts z: classification (2 different codes)" in done.stderr
     done = nnrun("init", "third", "--data", "t.csv", "--target", "zip")
-    assert "'zip' cannot be predicted: it is a code with zeros in front" in done.stderr
+    assert "'zip' cannot be predicted: it is a value of its own in most rows" in done.stderr
+
+
+def test_a_column_of_many_categories_is_kept_where_rows_are_enough(nnrun, report):
+    """60 job titles in 1,500 rows, without which most of the target stays unknown."""
+    rng = np.random.default_rng(0)
+    effect, job, age = rng.normal(size=60), rng.integers(60, size=1500), rng.normal(size=1500)
+    salary = 2 * effect[job] + age + rng.normal(0, 0.6, 1500)
+    rows = zip(age.round(3), job, salary.round(3), strict=True)
+    lines = [f"{a},title {j},{s}" for a, j, s in rows]
+    Path("jobs.csv").write_text("\n".join(["age,job,salary", *lines]))
+    nnrun("init", "--data", "jobs.csv")
+    assert {"target": "salary", "categorical": ["job"]} == drafted("jobs")["dataset"]["columns"]
+    scores = {}
+    without = ["dataset.columns.categorical=[]", "dataset.columns.drop=[job]"]
+    for name, more in (("kept", []), ("dropped", without)):
+        command = ["train", "jobs.yaml", "training.epochs=10", f"name={name}", *more]
+        assert 0 == nnrun(*command).exit_code
+        scores[name] = report(f"results/{name}/*/report.json")["metrics"]["test"]["r2"]
+    assert scores["kept"] > 0.8
+    assert scores["dropped"] < 0.4
+
+
+def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(nnrun):
+    """A feature each, learned vectors, left out with a line that keeps it, an identifier."""
+    count = 3000
+    columns = {
+        "shop": [f"s{i % 90}" for i in range(count)],
+        "street": [f"w{i % 140}" for i in range(count)],
+        "town": [f"t{i % 1200}" for i in range(count)],
+        "order": [f"o{i}x" for i in range(count)],
+        "price": [f"{i % 13}.5" for i in range(count)],
+    }
+    rows = [",".join(row) for row in zip(*columns.values(), strict=True)]
+    Path("t.csv").write_text("\n".join([",".join(columns), *rows]))
+    done = nnrun("init", "--data", "t.csv")
+    expected = {
+        "target": "price",
+        "categorical": ["shop"],
+        "embedding": {"street": 4},
+        "drop": ["town", "order"],
+    }
+    assert expected == drafted("t")["dataset"]["columns"]
+    assert "it learns vectors for the categories of street\n" in done.stderr
+    assert "order (a value of its own in most rows: it seems to be an identifier)" in done.stderr
+    text = Path("t.yaml").read_text()
+    assert re.search(r"\n      # town: 6 +# would keep this column, if it is not under drop", text)
+    assert 0 == nnrun("check", "t.yaml").exit_code
+    Path("t.yaml").write_text(text.replace("      # town: 6", "      town: 6"))
+    assert 2 == nnrun("check", "t.yaml").exit_code
+    assert 0 == nnrun("check", "t.yaml", "dataset.columns.drop=[order]").exit_code
+    done = nnrun(
+        "check", "t.yaml", "dataset.columns.drop=[]", "dataset.columns.categorical=[shop,order]"
+    )
+    assert "'order' has 3,000 different values in 3,000 rows: it seems to be an" in done.stderr
 
 
 def test_rows_without_a_target_are_left_out(nnrun):
@@ -129,7 +183,10 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
     [
         (["--target", "x"], "--target is a column of the file in --data; give that too"),
         (["--data", "none.csv"], "none.csv: "),
-        (["--data", "text.txt"], "text.txt: is neither a .csv nor a .npz file"),
+        (
+            ["--data", "text.txt"],
+            "'text.txt' is no .csv, .tsv, .jsonl, .parquet, .xlsx or",
+        ),
         (["--data", "t.csv", "--target", "prise"], "there is no column 'prise'; did you mean"),
         (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),

@@ -79,6 +79,7 @@ dataset:
   channel_axis: null
   task: null
   missing: error
+  unknown: ignore
   separator: null
   decimal: "."
   dates: {}
@@ -113,6 +114,7 @@ training:
   batch_size: 1
   sampling: shuffle
   evaluate_every: null
+  evaluate_rows: null
   early_stopping: null
   class_weight: null
   augment: null

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
@@ -27,7 +28,9 @@ def part(dataset, *rows):
 @pytest.fixture
 def divided(csv):
     """A table whose first two rows are for training, and the same after narrowing."""
-    data = read_csv(csv(TOWNS), "price", categorical=["town", "shop"], task="regression")
+    data = read_csv(
+        csv(TOWNS), "price", categories=CategorySettings(["town", "shop"]), task="regression"
+    )
     split = Split(part(data, 0, 1), part(data, 2, 5), part(data, 3, 4), 2)
     return data, *with_training_categories(data, split)
 
@@ -57,7 +60,9 @@ def test_other_categories_are_none_of_them(divided):
 
 def test_nothing_changes_where_training_has_all(csv):
     """The same set and the same split come back."""
-    data = read_csv(csv(TOWNS), "price", categorical=["town"], drop=["shop"], task="regression")
+    data = read_csv(
+        csv(TOWNS), "price", categories=CategorySettings(["town"]), drop=["shop"], task="regression"
+    )
     split = Split(part(data, 0, 1, 2, 4), None, part(data, 3, 5), 2)
     assert (data, split) == with_training_categories(data, split)
 

@@ -60,6 +60,12 @@ def write_files() -> None:
     rooms = (f"{40 + n % 13},{n % 7},{1 + n % 4},{2 * (n % 13) + n % 3}" for n in range(60))
     houses = ["size,agent,visits,price", *rooms]
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
+    kinds = (
+        f"{'abc'[n % 3]},shop {n % 17},city {n % 11},{n % 5},{n % 17 + n % 11}" for n in range(200)
+    )
+    sales = ["kind,shop,city,size,price", *kinds]
+    Path("sales.csv").write_text("\n".join(sales), encoding="utf-8")
+    Path("new_sales.csv").write_text("kind,shop,city,size\na,shop 99,city 2,3\n", encoding="utf-8")
     flats = (
         f"{1 + n % 28}.{1 + n % 12}.2024;{30 + n % 50} m²;1.{n % 50 * 17 + 100:03},50 €"
         for n in range(60)

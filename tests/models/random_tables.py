@@ -12,12 +12,15 @@ import numpy as np
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.date import Date
 from nnrun.data.columns.date_parts import CYCLIC, PARTS
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.models.embeddings import with_embeddings
 from nnrun.models.model import Model
 from nnrun.nn import BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
 
@@ -71,7 +74,29 @@ def _category(
     for label in rng.choice(known, rows).tolist():
         text = rng.choice(spellings[label]).replace(".", decimal) if by_value else label
         texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
-    return OneHot(name, tuple([*known, ""] if fills else known), by_value), texts
+    return _kind(rng, name, [*known, ""] if fills else known, by_value), _with_new(rng, texts)
+
+
+def _kind(rng: np.random.Generator, name: str, known: list[str], by_value: bool) -> Column:
+    """A column of categories, some of them rare; others are no mistake."""
+    cut = int(rng.integers(2, len(known) + 1))
+    given = {"known": tuple(known[:cut]), "rare": tuple(known[cut:]), "by_value": by_value}
+    given["unknown"] = "ignore"
+    if rng.integers(2):
+        given |= {"unknown": "most_frequent", "frequent": known[1]}
+    kind = rng.integers(3)
+    if kind == 0:
+        return OneHot(name, **given)
+    if kind == 1:
+        return Embedding(name, **given, dimensions=int(rng.integers(1, 4)))
+    several = bool(rng.integers(2))
+    means = rng.normal(0, 3, (cut + 1, 3 if several else 1)).tolist()
+    classes = ("x", "y", "z") if several else ()
+    return TargetMean(name, **given, classes=classes, means=tuple(map(tuple, means)))
+
+
+def _with_new(rng: np.random.Generator, texts: list[str]) -> list[str]:
+    return ["unheard of" if rng.random() < 0.05 else text for text in texts]
 
 
 def _amount(
@@ -121,7 +146,8 @@ def _model(rng: np.random.Generator, layout: Layout, dtype: str) -> Model:
     elif layout.classes:
         loss, last = CrossEntropy(), dense(3, "softmax")
     hidden = dense(7, str(rng.choice(["tanh", "relu", "gelu"])))
-    network = Network([hidden, last], loss, layout.shape, dtype)
+    blocks = with_embeddings([hidden, last], layout.columns)
+    network = Network(blocks, loss, layout.shape, dtype)
     network.initialize(rng=rng)
     scaling = "standard" if layout.task == "regression" else "none"
     preprocessing = Preprocessing(["standard"], scaling, layout)

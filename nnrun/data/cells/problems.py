@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.errors import DataError
 
 
+class UnseenCategories:
+    """The cells of one column with categories that training has not seen: how many, and some."""
+
+    _most = 3
+
+    def __init__(self) -> None:
+        self.cells = 0
+        self.examples: list[str] = []
+        self.more = False
+
+    def add(self, text: str) -> None:
+        self.cells += 1
+        if text in self.examples:
+            return
+        self.more = len(self.examples) == self._most
+        if not self.more:
+            self.examples.append(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"cells": self.cells, "examples": self.examples}
+
+
 class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
-    Mistakes of one kind in one column are reported once, at the first, with their number. At most
-    `limit` different ones are reported; the rest is counted.
+    Mistakes of one kind in one column are reported once, at the first, with their number. The first
+    `limit` different ones are reported, whatever the order of columns; the rest is counted.
+    `unseen` has by column the categories that training has not seen, which are no mistakes.
     """
 
     limit = 20
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, unseen: dict[str, UnseenCategories] | None = None) -> None:
         self.path = path
+        self.unseen = {} if unseen is None else unseen
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
         self._others = 0
@@ -28,15 +55,24 @@ class Problems:
     def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
-        if len(self._first) < self.limit:
-            self._first.setdefault(key, (line, mistake))
-        if key in self._first:
-            self._count[key] += 1
-        else:
-            self._others += 1
+        if key not in self._first and len(self._first) == self.limit:
+            last = max(reversed(self._first), key=lambda known: self._first[known][0])
+            if line >= self._first[last][0]:
+                self._others += 1
+                return
+            del self._first[last]
+            self._others += self._count.pop(last)
+        self._first[key] = min(
+            self._first.get(key, (line, mistake)), (line, mistake), key=itemgetter(0)
+        )
+        self._count[key] += 1
 
-    def __bool__(self) -> bool:
-        return bool(self._count)
+    def add_unseen(self, column: str, text: str) -> None:
+        """Count a category that training has not seen; it is no mistake."""
+        self.unseen.setdefault(column, UnseenCategories()).add(text)
+
+    def __len__(self) -> int:
+        return self._count.total() + self._others
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,16 +16,19 @@ from nnrun.nn.signature import Array
 _NOTHING = ("nan", "<NA>", "NaT")
 
 
-class Cells(Protocol):
-    """The cells of one column of a file while they are read; `name` is that of the column."""
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What columns are fitted to, besides their own features.
 
-    name: str
+    Args:
+        y: as in a data set: class numbers (rows,) or values (rows, outputs).
+        classes: by number; empty for regression.
+        draw: a seed for folds.
+    """
 
-    def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a missing value."""
-
-    def add(self, text: str, line: int) -> None:
-        """Read a cell; mistakes are collected with its line."""
+    y: Array
+    classes: tuple[str, ...]
+    draw: Callable[[], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +40,13 @@ class Fitted:
         convert: its features (rows, width) from those before the split.
         unseen: of features before the split, the number of rows that hold what no training row has,
             and what that is.
+        training: the features of the training rows, if they differ from those of `convert`.
     """
 
     column: Column
     convert: Callable[[Array], Array]
     unseen: Callable[[Array], tuple[int, tuple[str, ...]]]
+    training: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Column(ABC):
 
     name: str
     kind: ClassVar[str]
+    coded: ClassVar[bool] = False
+    """Whether its feature is the number of a category, which preprocessing leaves alone."""
 
     @property
     def source(self) -> str:
@@ -99,14 +106,14 @@ class Column(ABC):
     def encode(self, cells: Any) -> Array:
         """The features of what was read: (rows, width)."""
 
-    def fitted(self, x: Array) -> Fitted | None:
+    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
         """The column after a split with these training rows (rows, width); None if unchanged."""
         return None
 
-    def choices(self) -> Mapping[str, Array] | None:
-        """The features (width,) of each value by its name; None if values are numbers.
+    def choices(self) -> list[tuple[str, Array]] | None:
+        """The name and the features (width,) of each value; None if values are numbers.
 
-        Empty if there are neither, as for dates.
+        Empty if they are neither, as for dates.
         """
         return None
 

@@ -57,8 +57,8 @@ class Date(Column):
     def encode(self, cells: DateCells) -> Array:
         return date_parts(cells.local, cells.instants, self.wanted)
 
-    def choices(self) -> Mapping[str, Array]:
-        return {}
+    def choices(self) -> list[tuple[str, Array]]:
+        return []
 
     def state(self) -> dict[str, Any]:
         statistic = {"statistic": self.statistic} if self.statistic else {}

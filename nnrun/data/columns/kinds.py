@@ -7,12 +7,16 @@ from typing import Any
 
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.date import Date
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.labels import all_numbers
 
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, OneHot, Date, Lag)}
+KINDS: dict[str, type[Column]] = {
+    kind.kind: kind for kind in (Number, OneHot, Embedding, TargetMean, Date, Lag)
+}
 
 
 def to_json(column: Column) -> Any:

@@ -59,8 +59,8 @@ class Lag(Column):
     def encode(self, cells: NumberCells) -> Array:
         raise TypeError(f"the lags of '{self.of}' are made by a History")
 
-    def choices(self) -> dict[str, Array]:
-        return {}
+    def choices(self) -> list[tuple[str, Array]]:
+        return []
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"of": self.of, "steps": list(self.steps), "time": self.time}

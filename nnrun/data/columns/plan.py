@@ -2,17 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.date import Date
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.settings import LagSettings
+
+
+@dataclass(frozen=True)
+class CategorySettings:
+    """The columns of categories, and what becomes of rare and of unknown categories.
+
+    Args:
+        one_hot: columns that are one-hot encoded.
+        embedding: those whose vectors are learned, with the vectors' length and, if it differs, the
+            column's own `min_count`.
+        target_mean: those that become means of the target.
+        min_count: training rows that a category must have.
+        unknown: `error`, `ignore` or `most_frequent`.
+    """
+
+    one_hot: Sequence[str] = ()
+    embedding: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    target_mean: Sequence[str] = ()
+    min_count: int = 1
+    unknown: str = "ignore"
+
+    @property
+    def keys(self) -> dict[str, Sequence[str]]:
+        """The columns by the key of the config that names them."""
+        return {
+            "categorical": self.one_hot,
+            "embedding": [*self.embedding],
+            "target_mean": self.target_mean,
+        }
+
+    @cached_property
+    def _names(self) -> dict[str, set[str]]:
+        return {key: set(names) for key, names in self.keys.items()}
+
+    def column(self, name: str, *, fills: bool) -> Column | None:
+        """A column, if it holds categories; with `fills`, missing ones are one of their own."""
+        given: dict[str, Any] = {"unknown": self.unknown, "fills": fills}
+        given["min_count"] = self.min_count
+        if name in self._names["categorical"]:
+            return OneHot(name, **given)
+        if name in self._names["target_mean"]:
+            return TargetMean(name, **given)
+        if name not in self.embedding:
+            return None
+        dimensions, own = self.embedding[name]
+        return Embedding(
+            name, **given | {"min_count": own or self.min_count}, dimensions=dimensions
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +93,7 @@ class Written:
 def planned(
     names: Sequence[str],
     rules: Mapping[str, str],
-    categorical: Collection[str] = (),
+    categories: CategorySettings,
     dates: Mapping[str, Sequence[str]] | None = None,
     written: Written | None = None,
 ) -> Iterator[Column]:
@@ -50,15 +102,16 @@ def planned(
     Args:
         names: of the columns of the file to predict from.
         rules: of each, for missing values: `error`, `drop_rows`, or a statistic.
-        categorical: those that are one-hot encoded.
+        categories: those that hold categories.
         dates: the parts of those that are dates.
         written: how columns are written.
     """
     dates, written = dates or {}, written or Written()
     for name in names:
         statistic = "" if rules[name] in ("error", "drop_rows") else rules[name]
-        if name in categorical:
-            yield OneHot(name, fills=bool(statistic))
+        category = categories.column(name, fills=bool(statistic))
+        if category is not None:
+            yield category
         elif name in dates:
             yield Date(name, tuple(dates[name]), statistic, written.dates(name))
         else:

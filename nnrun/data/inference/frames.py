@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from nnrun.characters import escaped
 from nnrun.data.cells.problems import Problems, TableProblems
 from nnrun.data.columns.column import Column
 from nnrun.data.inference.put_aside import BadTableRows
+from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -19,37 +21,38 @@ from nnrun.suggestions import nearest
 _SHOWN = 8
 
 
-def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows for a model, from a table with `columns`, or an array.
+def table_rows(x: Any, layout: Layout) -> Array | None:
+    """Rows for a model from a table with `columns`, or an array of cells; None for other arrays.
 
-    If training had columns that are not numbers, the array may be of text or objects, (rows,
-    columns), with its columns in the order of training. Anything else is returned as it is. Raises
-    as `frame_rows` does.
+    If training had columns that are not numbers, the array, or a table whose columns have no
+    names, may be of text or objects, (rows, columns), with its columns in the order of training.
+    Raises as `frame_rows` does.
     """
     values = _cells(x, layout)
-    return _encoded(values, layout) if isinstance(values, dict) else values
+    return None if values is None else _encoded(values, layout)
 
 
-def frame_rows(frame: Any, layout: Layout) -> Any:
+def frame_rows(frame: Any, layout: Layout) -> Array:
     """The rows of a table as an array (rows, features), encoded as in training.
 
     The table has `columns`, and a column under each name, as tables of pandas and polars have;
-    columns that are not features are ignored. If no column has a text as its name, their order
-    counts.
+    columns that are not features are ignored.
 
     Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
-    return raw_rows(frame, layout)
+    return _encoded(_frame_cells(frame, layout) or {}, layout)
 
 
-def sound_rows(x: Any, layout: Layout) -> tuple[Any, dict[int, str]]:
+def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:
     """The rows without wrong cells, and what is wrong with the others, by row.
+
+    Like `table_rows`, None for other arrays.
 
     Raises: DataError for missing columns, or if all rows are wrong.
     """
     values = _cells(x, layout)
-    if not isinstance(values, dict):
-        return values, {}
+    if values is None:
+        return None, {}
     bad = BadTableRows()
     _read(values, layout, bad)
     reasons = {row: "; ".join(found) for row, found in bad.take().items()}
@@ -60,17 +63,17 @@ def sound_rows(x: Any, layout: Layout) -> tuple[Any, dict[int, str]]:
     return _encoded(good, layout), reasons
 
 
-def _cells(x: Any, layout: Layout) -> Any:
-    """The cells of each column, as a dict; or x, if it is an array of numbers."""
+def _cells(x: Any, layout: Layout) -> dict[str, Any] | None:
+    """The cells of each column; None for an array of numbers."""
     if hasattr(x, "columns"):
         return _frame_cells(x, layout)
     cells = None if layout.columns.plain else np.asarray(x)
     if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
-        return x
+        return None
     return _array_cells(cells, layout)
 
 
-def _frame_cells(frame: Any, layout: Layout) -> Any:
+def _frame_cells(frame: Any, layout: Layout) -> dict[str, Any] | None:
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
     if not features or not any(isinstance(name, str) for name in frame.columns):
@@ -95,6 +98,8 @@ def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
     problems = TableProblems()
     read = _read(values, layout, problems)
     problems.raise_if_any()
+    for text in about_unseen(layout.columns, problems.unseen):
+        warnings.warn(text, UnknownCategoryWarning, stacklevel=8)
     return np.hstack([column.encode(cells) for column, cells in read])
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from nnrun.data.cells.cell_errors import about_unknown
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.images.decode import CHANNELS, is_image, read_image
 from nnrun.data.images.folder import images_within
 from nnrun.data.inference.carried import texts
@@ -50,6 +51,7 @@ class ImageRows:
         self.layout = layout
         self.with_target = with_target
         self.bad = BadRows(inputs[0])
+        self.unseen: dict[str, UnseenCategories] = {}
         self.mode = next(mode for mode, n in CHANNELS.items() if n == layout.shape[0])
 
     def batches(self, rows: int) -> Iterator[RowBatch]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake, about_unknown
+from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.inference.carried import check_column, check_named
 from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
 from nnrun.data.inference.put_aside import BadArrayRows, NpzAside
@@ -62,6 +63,7 @@ class NpzRows:
         self.layout = layout
         self.with_target = with_target
         self.carried = carried
+        self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadArrayRows(path)
         self._aside = None if aside is None else NpzAside(aside)
         self._closing = ExitStack()

@@ -43,6 +43,8 @@ class Preprocessing:
         if target != "none" and layout is not None and layout.task == "classification":
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
+        if layout is not None:
+            self._check_codes(layout)
         imputed = {} if layout is None else layout.columns.imputed
         if imputed:
             self.steps.insert(0, Impute(imputed))
@@ -65,6 +67,8 @@ class Preprocessing:
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
                 step.fit(Numbers(x, self.steps[:index]))
+            if isinstance(step, Scaler) and self.layout is not None:
+                step.leave([*self.layout.columns.codes])
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
                 self.target.fit(Numbers(np.ascontiguousarray(y)))
@@ -123,6 +127,15 @@ class Preprocessing:
         if self.layout is None:
             return ()
         return self.layout.target_names if of == "target" else self.layout.columns.feature_names
+
+    def _check_codes(self, layout: Layout) -> None:
+        """Refuse steps that would change the numbers of categories."""
+        codes = layout.columns.codes
+        for index, step in enumerate(self.steps):
+            if codes and not isinstance(step, Scaler):
+                what = f"'{step.name}' would change the number of a category of the embedding"
+                message = f"{what} '{next(iter(codes.values()))}'; use standard or minmax"
+                raise DatasetProblem([(("dataset", "features", index), message)])
 
     @staticmethod
     @contextmanager

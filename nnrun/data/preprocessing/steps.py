@@ -7,8 +7,7 @@ that broadcasts to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import prod
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -114,6 +113,12 @@ class Scaler:
         """Compute the statistics and keep them."""
         raise NotImplementedError
 
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features."""
+        if len(features):
+            shift, scale = self._fitted()
+            shift[features], scale[features] = 0, 1
+
     def apply(self, x: Array) -> Array:
         shift, scale = self._fitted()
         x -= shift
@@ -177,17 +182,21 @@ class PerChannel(Scaler):
             variances = rows.variance(means)
             mean = _over_pixels(means)
             variance = _over_pixels(variances + (means - mean) ** 2)
-            numbers = len(rows) * prod(rows.shape[1:])
+            numbers = len(rows) * means.size // mean.size
             noise = np.isfinite(variance) & (variance <= _rounding(numbers, mean, variance))
         self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
 
 
 def _over_pixels(values: Array) -> Array:
-    """The mean of each channel of (channels, height, width), in a shape that broadcasts."""
-    channels = len(values) if values.ndim == 3 else 1
-    pixels = np.ascontiguousarray(values.reshape(channels, -1).T)
+    """The mean of each channel of (channels, height, width), as (channels, 1, 1).
+
+    Of the features of a table, one mean for each of them.
+    """
+    if values.ndim == 1:
+        return np.full(values.shape, values.mean())
+    pixels = np.ascontiguousarray(values.reshape(len(values), -1).T)
     means: Array = pixels.mean(axis=0)
-    return means.reshape(-1, 1, 1) if values.ndim == 3 else means
+    return means.reshape(-1, 1, 1)
 
 
 def _rounding(rows: int, mean: Array, variance: Array) -> Array:

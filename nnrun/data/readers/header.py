@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.dataset import DatasetProblem, Key
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import LagSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion
@@ -14,7 +14,7 @@ from nnrun.suggestions import suggestion
 _MOST_OF_HEADER = 60
 
 
-def check_separator(table: CsvFile, target: str) -> None:
+def check_separator(table: Table, target: str) -> None:
     """Raise a DatasetProblem if the file seems to have another separator."""
     if table.other_separator is not None and target not in table.header:
         header = table.header[0]
@@ -57,7 +57,7 @@ def choose_features(
     target: str,
     features: Sequence[str] | None,
     drop: Sequence[str],
-    categorical: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
     split_by: str | None = None,
     weight: str | None = None,
     dates: Collection[str] = (),
@@ -65,12 +65,13 @@ def choose_features(
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
-    `split_by` names the column that rows are split by; it is a feature only if it is listed in
-    `features` or `dates`. `weight` names the column of the rows' weights, which is no feature.
-    Columns in `lags` are features at earlier rows, and need not be features themselves.
+    `categories` has columns by the key that names them. `split_by` names the column that rows are
+    split by; it is a feature only if it is listed in `features` or `dates`. `weight` names the
+    column of the rows' weights, which is no feature. Columns in `lags` are features at earlier
+    rows, and need not be features themselves.
     """
     base: Key = ("dataset", "columns")
-    lists = {"features": features or (), "drop": drop, "categorical": categorical}
+    lists = {"features": features or (), "drop": drop, **categories}
     about_dates = [
         (("dataset", "dates", name), f"'{name}' is not among the features")
         for name in dates
@@ -101,12 +102,12 @@ def choose_features(
                 message = f"'{name}' is listed twice"
             elif key != "drop" and name in dropped:
                 message = f"'{name}' is also under drop"
-            elif key == "categorical" and name not in chosen_ones:
+            elif key in categories and name not in chosen_ones:
                 message = f"'{name}' is not among the features"
                 message += ", as rows are split by it; `features` may name it" * (name == split_by)
             before.add(name)
             if message:
-                found.append(((*base, key, position), message))
+                found.append(((*base, key, name if key == "embedding" else position), message))
     if found:
         raise DatasetProblem(found)
     chosen = [name for name in chosen if name != target and name not in dropped]

@@ -1,4 +1,4 @@
-"""A survey of a CSV file and its columns, from which a first config is made."""
+"""A survey of a table and its columns, from which a first config is made."""
 
 from __future__ import annotations
 
@@ -14,18 +14,35 @@ from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.identifiers import names_rows
+from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
-    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty", "undated"
+    "number",
+    "category",
+    "constant",
+    "counter",
+    "date",
+    "undated",
+    "mixed",
+    "code",
+    "text",
+    "identifier",
+    "empty",
 ]
 
-MOST_CATEGORIES = 20
+FEW_CATEGORIES = 20
+"""So many categories are never too many."""
+ROWS_OF_EACH = 20
+"""More categories need so many rows each, on average."""
 _COMPACT = len("20241231")
 _MOST_KEPT = 1000
+# Hashes of further texts, by which different ones are counted.
+_MOST_SEEN = 200_000
 
 
 @dataclass(eq=False)
@@ -48,6 +65,7 @@ class ColumnProfile:
     different: int = 0
     low: float = math.inf
     high: float = -math.inf
+    _seen: set[int] = field(default_factory=set, repr=False)
     odd: str = ""
     """The first cell that is neither a number nor missing."""
     odd_line: int = 0
@@ -75,10 +93,19 @@ class ColumnProfile:
             self.evidence.add(text, line)
         if text in self.values:
             self.values[text] += 1
-        else:
+        elif len(self.values) < _MOST_KEPT:
             self.different += 1
-            if len(self.values) < _MOST_KEPT:
-                self.values[text] = 1
+            self.values[text] = 1
+        elif not self._is_seen(text, counted=value is None or is_code(text)):
+            self.different += 1
+
+    def _is_seen(self, text: str, *, counted: bool) -> bool:
+        """Whether a text that is not kept was seen before; of numbers it is not known."""
+        if not counted or len(self._seen) >= _MOST_SEEN:
+            return False
+        before = len(self._seen)
+        self._seen.add(hash(text))
+        return len(self._seen) == before
 
     def _number(self, text: str, decimal: str) -> float | None:
         if self.shown is not None:
@@ -122,7 +149,10 @@ class ColumnProfile:
         """That of cells that are compared as text; `many` where they are too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
-        return "category" if self.different <= MOST_CATEGORIES else many
+        if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
+            return "category"
+        one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
+        return "identifier" if one_each else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:
@@ -143,18 +173,16 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Read a CSV file and count its cells.
+    """Read the table in a file and count its cells.
 
-    Raises: DataError if it is not a CSV file with a header and rows of equal length.
+    Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        separator = CsvFile(path, file).other_separator
-    with open_data(path) as file:
-        decimal, shown = _written(CsvFile(path, file, separator))
-    with open_data(path) as file:
-        table, rows = CsvFile(path, file, separator), 0
-        columns = [*map(ColumnProfile, table.header, shown)]
+    with open_table(path) as table:
+        separator = table.other_separator
+    with open_table(path, separator) as table:
+        decimal, shown = _written(table)
+    with open_table(path, separator, decimal) as table:
+        columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
@@ -167,13 +195,15 @@ def survey(path: Path) -> Survey:
     return Survey(path, separator, decimal, columns, rows)
 
 
-def _written(table: CsvFile) -> tuple[str, list[Shown | None]]:
+def _written(table: Table) -> tuple[str, list[Shown | None]]:
     """The decimal sign of a file, and how each column writes its numbers, if not plainly.
 
     The sign is a comma if more cells are numbers with a decimal comma only than with a point only;
     where none is either, if cells like 1,234 stand between semicolons. Between commas it is the
     point.
     """
+    if not isinstance(table, CsvTable):
+        return ".", [None] * len(table.header)
     columns = [NumberEvidence() for _ in table.header]
     for line, cells in table.rows():
         for evidence, cell in zip(columns, map(str.strip, cells), strict=False):

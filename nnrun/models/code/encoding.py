@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnrun.data.columns.categorical import Categorical
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.date import Date
 from nnrun.data.columns.date_parts import CYCLIC, PERIODS
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.layout import Columns
 from nnrun.data.readers.csv_file import DELIMITERS, RARER, SEPARATORS
 from nnrun.models.code.constants import constant
@@ -80,15 +83,34 @@ def _number(column: Number, name: str, decimal: str) -> Cell:
     return Cell(f"number({', '.join(['row', name, *options])})")
 
 
-def category(column: Any, name: str, decimal: str) -> str:
-    """An expression for the place of a cell's category."""
-    by_value = f", decimal={decimal!r}" if column.by_value else ""
-    return f"category(row, {name}, CATEGORIES[{column.name!r}]{by_value})"
+def _category(
+    column: Categorical, name: str, decimal: str, form: str, more: Mapping[str, Any] | None = None
+) -> Cell:
+    """A cell of a form that has `{place}`, the place of its category."""
+    constants: dict[str, Any] = {"CATEGORIES": list(column.known)}
+    arguments = ["row", name, f"CATEGORIES[{column.name!r}]"]
+    if column.rare:
+        constants["OTHERS"] = list(column.rare)
+        arguments.append(f"others=OTHERS[{column.name!r}]")
+    if column.otherwise is not None:
+        arguments.append(f"otherwise={column.otherwise}")
+    if column.by_value:
+        arguments.append(f"decimal={decimal!r}")
+    place = f"category({', '.join(arguments)})"
+    return Cell(form.replace("{place}", place), {**constants, **(more or {})})
 
 
 def _one_hot(column: OneHot, name: str, decimal: str) -> Cell:
-    place = category(column, name, decimal)
-    return Cell(f"*one_hot({place}, {column.width})", {"CATEGORIES": list(column.known)})
+    return _category(column, name, decimal, f"*one_hot({{place}}, {column.width})")
+
+
+def _embedding(column: Embedding, name: str, decimal: str) -> Cell:
+    return _category(column, name, decimal, "float({place})")
+
+
+def _target_mean(column: TargetMean, name: str, decimal: str) -> Cell:
+    means = {"MEANS": [list(row) for row in column.means]}
+    return _category(column, name, decimal, f"*MEANS[{column.name!r}][{{place}}]", means)
 
 
 def _date(column: Date, name: str, decimal: str) -> Cell:
@@ -100,4 +122,10 @@ def _date(column: Date, name: str, decimal: str) -> Cell:
     return Cell(f"*date(row, {name}, {taken}{fills})", constants)
 
 
-CELLS: dict[str, Emitter] = {"number": _number, "one_hot": _one_hot, "date": _date}
+CELLS: dict[str, Emitter] = {
+    "number": _number,
+    "one_hot": _one_hot,
+    "embedding": _embedding,
+    "target_mean": _target_mean,
+    "date": _date,
+}

@@ -88,6 +88,8 @@ def _heading(model: Model) -> str:
         names = ", ".join(layout.columns.feature_names)
         features = ", as they are in files" if layout.columns.plain else f": {names}"
     lines += wrap(f"Raw rows x have the shape (rows, {shape}){features}.", 90)
+    for text in columns.notes(layout.columns):
+        lines += wrap(text, 90)
     lines += wrap(f"It predicts {what}.", 90)
     # Names come from data files; in a docstring they must not end it.
     text = escaped("\n".join(lines)).replace("\\", "/")

@@ -34,12 +34,14 @@ def _nothing(graph: Graph, name: str, column: Any, places: range, width: int, x:
 
 
 def _one_hot(graph: Graph, name: str, column: OneHot, places: range, width: int, x: str) -> str:
-    """Rows with 0 everywhere get the category for missing values; if there is none, x fails."""
+    """Rows with 0 everywhere get the feature that stands for that, are refused, or stay."""
+    if column.absent is None and not column.refuses:
+        return x
     empty = _empty(graph, name, places, x)
-    if column.missing is None:
+    if column.absent is None:
         return _refuse(graph, column, empty, x)
     place = np.zeros((1, width))
-    place[0, places[column.missing]] = 1
+    place[0, places[column.absent]] = 1
     filled = graph.add("Mul", empty, graph.constant(f"{name}.missing", place))
     return graph.add("Add", x, filled)
 
@@ -65,9 +67,12 @@ def _refuse(graph: Graph, column: OneHot, empty: str, x: str) -> str:
     return graph.add("Add", x, graph.add("Gather", nothing, index, title=name))
 
 
+# An embedding's numbers are indices, which runtimes check themselves.
 EMITTERS: dict[str, Emitter] = {
     "number": _nothing,
     "date": _nothing,
     "lag": _nothing,
     "one_hot": _one_hot,
+    "embedding": _nothing,
+    "target_mean": _nothing,
 }

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from nnrun import __version__
+from nnrun.data.columns.categorical import Categorical
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
 from nnrun.models.decision import Decision
@@ -78,8 +79,9 @@ def _properties(model: Model) -> dict[str, str]:
     properties = {"run_id": model.run_id, "task": layout.task}
     if len(layout.shape) == 1 and layout.columns.features:
         properties["features"] = json.dumps(layout.columns.feature_names)
-    if layout.columns.categories:
-        properties["categories"] = json.dumps(layout.columns.categories)
+    known = {one.name: one.known for one in layout.columns if isinstance(one, Categorical)}
+    if known:
+        properties["categories"] = json.dumps(known)
     return properties
 
 

@@ -45,6 +45,8 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
     for standing in board.standings:
         choices.setdefault(standing.row.name, []).append(standing.row.choice)
     keys = {name: differing(found) for name, found in choices.items()}
+    if all(list(choice) == keys[name] for name, found in choices.items() for choice in found):
+        return board
     standings = []
     for standing in board.standings:
         choice = choice_of(standing.row.choice, keys[standing.row.name])

@@ -59,14 +59,19 @@ class Limits:
 
 @dataclass(frozen=True)
 class Found:
-    """A run folder and what is known of it.
+    """A run's folder, as a path or as its text, and what is known of the run.
 
     `entry` is None if its report cannot be read.
     """
 
-    folder: Path
+    place: Path | str
     overview: RunSummary
     entry: RunEntry | None
+
+    @property
+    def folder(self) -> Path:
+        """Made when it is used: of most runs it is not."""
+        return Path(self.place)
 
     @property
     def key(self) -> str:
@@ -105,7 +110,8 @@ class Report:
         self._sound = {run.key: run for run in found if run.entry is not None}
         self._records: dict[str, RunRecord | None] = {}
         self.variants = stored_variants(run.entry for run in self._sound.values() if run.entry)
-        self.boards = [*map(with_own_settings, stored_boards(self.variants, margin))]
+        boards = stored_boards(self.variants, margin, self.limits.rows)
+        self.boards = [*map(with_own_settings, boards)]
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 

@@ -121,7 +121,7 @@ def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: A
 def can_be_set(model: Model, column: str) -> bool:
     """Whether a column can have one value in all rows; dates and earlier values cannot."""
     kinds = {kind.name: kind for kind in model.layout.columns}
-    return column not in kinds or kinds[column].choices() != {}
+    return column not in kinds or kinds[column].choices() != []
 
 
 def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
@@ -139,7 +139,7 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
-        settings, values = [*choices.values()], [*choices]
+        settings, values = [one for _, one in choices], [label for label, _ in choices]
     means = []
     for setting in settings:
         changed = rows.astype(np.float64)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
@@ -147,7 +148,7 @@ def stamp(folder: str) -> str:
 
 def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], *, records: bool) -> list[V]:
     made: list[V] = []
-    with IndexFile(root / FILE) as file:
+    with not_collected(), IndexFile(root / FILE) as file:
         for name, found in stamps.items():
             others = {
                 run.run_id: make(run, record) for run, record in _update(file, root / name, found)

@@ -67,19 +67,20 @@ class JsonMapping(Mapping[str, Any]):
         self.text = text
 
     @cached_property
-    def _values(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
+        """All of it, which must not be changed."""
         with suppress(ValueError, TypeError):
             return dict(json.loads(self.text))
         return {}
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        return self.plain[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self.plain)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.plain)
 
 
 class IndexFile:

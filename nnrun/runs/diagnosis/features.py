@@ -24,17 +24,17 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
     Both the largest values and the root mean squares must differ, so that a rare 1 among zeros, or
     an outlier, does not count.
     """
-    x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
+    names, x = case.numbers
     sizes = root_mean_square(x)
-    if case.features and sizes.any():
+    if names and sizes.any():
         largest = reach(x)
         there = np.where(sizes > 0, largest, np.inf)
         large, small = int(largest.argmax()), int(there.argmin())
         factor = min(float(largest[large] / largest[small]), _LARGEST)
         if factor >= FACTOR and sizes[large] >= FACTOR * sizes[small]:
             text = (
-                f"features differ in scale: {case.features[large]} reaches {largest[large]:.3g} "
-                f"and {case.features[small]} {largest[small]:.3g}, a factor of {rounded(factor)}; "
+                f"features differ in scale: {names[large]} reaches {largest[large]:.3g} "
+                f"and {names[small]} {largest[small]:.3g}, a factor of {rounded(factor)}; "
                 "try dataset.features=standard"
             )
             return Diagnostic("feature_scale", text, log10(factor))

@@ -49,7 +49,7 @@ class DiagnosisInput:
 
     `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
-    weights at the end of training.
+    weights at the end of training. `codes` are the places in x of numbers of categories.
     """
 
     config: ExperimentConfig
@@ -64,6 +64,17 @@ class DiagnosisInput:
     peak_rate: float
     iterations: int
     stopped_early: bool
+    codes: Sequence[int] = ()
+
+    @cached_property
+    def numbers(self) -> tuple[Sequence[str], Array]:
+        """The names and the values of features of training rows, without numbers of categories."""
+        rows = self.examples["train"]
+        x = rows.x.reshape(len(rows), -1)
+        if not self.codes:
+            return self.features, x
+        names = np.delete(np.array(self.features, dtype=object), self.codes)
+        return names.tolist(), np.delete(x, self.codes, axis=1)
 
     @property
     def classifies(self) -> bool:
@@ -90,7 +101,8 @@ class DiagnosisInput:
     @cached_property
     def feature_size(self) -> float:
         """The root mean square of all numbers of the training rows, as the network sees them."""
-        return float(root_mean_square(self.examples["train"].x.reshape(-1, 1))[0])
+        x = self.numbers[1]
+        return float(root_mean_square(x.reshape(-1, 1))[0]) if x.size else 0.0
 
     @cached_property
     def losses(self) -> list[float]:

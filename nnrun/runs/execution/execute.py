@@ -274,6 +274,7 @@ class Execution:
             peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
             iterations=trainer.iteration,
             stopped_early=trainer.stopped_early,
+            codes=[*self.prepared.dataset.layout.columns.codes],
         )
 
 

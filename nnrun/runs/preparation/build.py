@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
+from nnrun.models.embeddings import Blocks, with_embeddings
 from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
@@ -42,8 +43,9 @@ def build_network(
 
     Raises: ConfigMismatchError if its layers do not fit together.
     """
-    blocks = [layer.build() for layer in config.network.layers]
+    blocks: Blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
+    blocks = with_embeddings(blocks, dataset.columns)
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
         return Network(

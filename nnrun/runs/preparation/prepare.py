@@ -162,7 +162,7 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
     split = make_split(dataset, config.dataset, streams.split)
     if config.in_order:
         split = split.in_file_order()
-    return with_training_categories(dataset, split)
+    return with_training_categories(dataset, split, streams.split)
 
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:

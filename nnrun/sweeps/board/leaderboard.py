@@ -15,7 +15,7 @@ from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.beside import beside_networks
 from nnrun.sweeps.board.comparison.comparable import Comparable, Member
-from nnrun.sweeps.board.comparison.statistics import mean_of, summarize
+from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
 from nnrun.sweeps.board.comparison.verdicts import (
     Verdict,
     completed_runs,
@@ -57,18 +57,22 @@ def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
     return replace(variant, rows=rows, overlap=overlap)
 
 
-def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:
+def groups_of(
+    members: Sequence[Member], by: str | None = None, most: int | None = None
+) -> list[Group]:
     """Configs by what can be compared, each with the scores of its runs.
 
     Args:
         members: the configs with the scores.
         by: the split to order by, in groups that have it; by default `ordering_split` says it.
+        most: so many of the first rows of a group have all numbers, by default all; of the others
+            there are no intervals, and no mean on other splits.
     """
     kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
     ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))
     by_kind = groupby(ordered, key=lambda member: kind_of(member[0]))
     usual = usual_arithmetic(score for _, scores in members for score in scores)
-    return [_group(list(found), usual, by) for _, found in by_kind]
+    return [_group(list(found), usual, by, most) for _, found in by_kind]
 
 
 def kind_of(variant: Comparable) -> tuple[object, ...]:
@@ -91,7 +95,7 @@ def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
     return set({found.partition(",")[0]: found for found in ordered}.values())
 
 
-def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
+def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int | None) -> Group:
     first = members[0][0]
     completed = {member[0].number: completed_runs(member) for member in members}
     split = by if by in first.splits else ordering_split(first.splits)
@@ -115,7 +119,8 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
     found, shown = verdicts(ranked, runs_of, split, column, -sign)
     together = zip(ranked, runs_of, found, strict=True)
     for rank, ((variant, scores), runs, verdict) in enumerate(together, start=1):
-        row = _row(variant, scores, runs, verdict, usual, split)
+        brief = most is not None and rank > most
+        row = _row(variant, scores, runs, verdict, usual, split, brief=brief)
         if runs:
             best = min(runs.values(), key=value)
             row = replace(
@@ -138,11 +143,16 @@ def _row(
     verdict: Verdict,
     usual: set[str],
     ordered_by: str,
+    *,
+    brief: bool,
 ) -> Row:
     completed = list(runs.values())
-    known = {split: values_of(runs, column) for column, split in enumerate(SPLITS)}
-    summaries = {
-        split: summarize(
+    shown = (ordered_by,) if brief else SPLITS
+    known = {split: values_of(runs, SPLITS.index(split)) for split in shown}
+    summaries = dict.fromkeys(SPLITS) | {
+        split: outlined([*values.values()])
+        if brief
+        else summarize(
             [*values.values()],
             variant.overlap.get(split, 0.0),
             bounds_of(variant.metric),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -51,12 +52,20 @@ class Augmenter:
         shape: of a row in the data set.
         batch_size: rows of an iteration at most.
         rng: the stream, whose state is not changed.
+        spared: features of a table without noise, such as numbers of categories.
     """
 
     def __init__(
-        self, augmentation: Augmentation, shape: Shape, batch_size: int, *, rng: Rng
+        self,
+        augmentation: Augmentation,
+        shape: Shape,
+        batch_size: int,
+        *,
+        rng: Rng,
+        spared: Sequence[int] = (),
     ) -> None:
         self.augmentation = augmentation
+        self.spared = list(spared)
         self.shape = shape
         self.batch_size = batch_size
         self.block = max(1, _BLOCK // (batch_size * prod(shape)))
@@ -84,6 +93,7 @@ class Augmenter:
             x = moved(images, self._moves(uniforms)).reshape(x.shape)
         if self.augmentation.noise:
             normals = self.augmentation.noise * normals
+            normals[:, self.spared] = 0
             x = x + normals.astype(x.dtype, copy=False).reshape(x.shape)
         return x
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from nnrun.data.columns.date import Date
+from nnrun.data.columns.embedding import Embedding
 from nnrun.data.columns.kinds import KINDS, from_json, to_json
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
@@ -27,7 +29,17 @@ COLUMNS = {
         Lag("load.lag", "load", (1, 24), "time"),
         Lag("load.lag", "load", (1,), "time", "site", EUROS, GERMAN),
     ],
-    "one_hot": [OneHot("town", ("A", "B", "")), OneHot("floor", ("1", "2"), by_value=True)],
+    "one_hot": [
+        OneHot("town", ("A", "B", "")),
+        OneHot("floor", ("1", "2"), by_value=True, rare=("3",), unknown="ignore"),
+    ],
+    "embedding": [
+        Embedding("shop", ("x", "y"), dimensions=3, unknown="most_frequent", frequent="y")
+    ],
+    "target_mean": [
+        TargetMean("city", ("p",), means=((0.5,), (0.25,))),
+        TargetMean("city", ("p",), classes=("a", "b", "c"), means=((0.1, 0.2, 0.7),) * 2),
+    ],
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.load import load_dataset
@@ -97,14 +98,16 @@ def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
 def test_words_for_what_is_missing_are_seen_in_numbers(csv, word):
     """All that labels know, and two more that may be the name of a category."""
     rows = csv(f"a,k,y\n1,p,1\n{word},p,2\n3,p,3\n")
-    data = read_csv(rows, "y", categorical=["k"], task="regression", missing="median")
+    data = read_csv(
+        rows, "y", categories=CategorySettings(["k"]), task="regression", missing="median"
+    )
     assert [True] == np.isnan(data.x[1:2, 0]).tolist()
 
 
 @pytest.mark.parametrize("name", ["None", "none", "-"])
 def test_names_of_categories_and_classes_are_kept(csv, name):
     """Where they may stand for nothing, but need not."""
-    data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categorical=["k"])
+    data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categories=CategorySettings(["k"]))
     assert (name, "x") == data.classes == data.layout.columns.categories["k"]
 
 

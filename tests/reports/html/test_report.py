@@ -101,6 +101,17 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
     assert all(row[5].drawing.count("<circle") == 2 for row in grid.rows)
 
 
+def test_rows_that_are_left_out_change_no_other(results, make_report) -> None:
+    """What is not shown of them is not computed; all else is as in a report of all rows."""
+    whole, first = (sections(make_report(results, rows=n)) for n in (1000, 2))
+    title = "iris: accuracy, ordered by the test split"
+    (board, *_), (cut, *_) = whole.pop(title), first.pop(title)
+    shown, others = ([[(c.text, c.value) for c in row] for row in g.rows] for g in (cut, board))
+    assert others[:2] == shown
+    for title in (title for title in whole if "ordered by" not in title):
+        assert whole[title] == first[title]
+
+
 @pytest.mark.parametrize(
     ("published", "columns", "note"),
     [

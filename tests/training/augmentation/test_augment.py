@@ -64,6 +64,19 @@ def test_noise_is_normal_with_the_standard_deviation_of_the_config():
     assert abs(found.std() - 0.5) < 5 * 0.5 / 80_000**0.5
 
 
+def test_some_features_are_spared():
+    """They are the same at each visit, and the noise of others is what it is without."""
+    noise, row = Augmentation(noise=0.5), np.arange(4.0)
+    found, whole = (
+        Augmenter(noise, (4,), 2, rng=Streams.of(7).augmentation, spared=spared).changed(
+            np.stack([row, row]), 0, np.array([2])
+        )
+        for spared in ([1, 3], [])
+    )
+    np.testing.assert_array_equal(found[:, [1, 3]], [row[[1, 3]]] * 2)
+    np.testing.assert_array_equal(found[:, [0, 2]], whole[:, [0, 2]])
+
+
 def test_angles_are_uniform():
     """A row's own coordinates, turned: angles fill the range from -30° to 30°."""
     height = np.arange(5.0)[None, :, None] * np.ones((1, 5, 5))

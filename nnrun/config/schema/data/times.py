@@ -13,8 +13,11 @@ from nnrun.config.schema.base.fields import Integer, Listed, OneOf, Text
 from nnrun.data.columns.date_parts import CYCLIC, PARTS, PERIODS
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.readers.formats import names_table
 
 _LIKE_A_DATE = re.compile(r"%[a-zA-Z]|\d([-/.:])\d+\1\d|\d:\d")
+CATEGORIES = ("categorical", "embedding", "target_mean")
+"""The keys of `columns` that name columns of categories."""
 PART_NAMES = (*PARTS, CYCLIC)
 Dates = dict[
     str,
@@ -92,19 +95,19 @@ def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
         steps = lag.get("steps") if isinstance(lag, dict) else lag
         if isinstance(steps, list) and len({*map(str, steps)}) < len(steps):
             yield ConfigIssue("a number of rows stands twice", ("lags", name))
-    if data.get("name") is not None or not str(data.get("path")).lower().endswith(".csv"):
+    if not names_table(data):
         for key in ("dates", "lags"):
             if data.get(key):
-                yield ConfigIssue(f"{key} are for CSV files only", (key,), "key")
+                yield ConfigIssue(f"{key} are for tables only", (key,), "key")
 
 
 def _about_dates(dates: dict[str, Any], columns: dict[str, Any]) -> Iterator[ConfigIssue]:
     taken = {"target": "is the target", "weight": "has the weights of rows"}
-    listed = {"categorical": "is categorical", "drop": "is dropped"}
+    listed = {**dict.fromkeys(CATEGORIES, "is categorical"), "drop": "is dropped"}
     for name, parts in dates.items():
         reasons = [why for key, why in taken.items() if columns.get(key) == name]
         lists = ((columns.get(key), why) for key, why in listed.items())
-        reasons += [why for names, why in lists if isinstance(names, list) and name in names]
+        reasons += [why for names, why in lists if isinstance(names, list | dict) and name in names]
         if reasons:
             yield ConfigIssue(
                 f"'{name}' {reasons[0]}, so it has no parts of dates", ("dates", name), "key"
@@ -124,13 +127,15 @@ def _is_empty(parts: set[str]) -> bool:
 def _about_formats(
     dates: dict[str, Any], columns: dict[str, Any], split: dict[str, Any]
 ) -> Iterator[ConfigIssue]:
-    formats, words = columns.get("formats"), columns.get("categorical")
+    formats = columns.get("formats")
+    listed = [found for key in CATEGORIES if isinstance(found := columns.get(key), list | dict)]
+    words = {name for names in listed for name in names if isinstance(name, str)}
     for name, example in formats.items() if isinstance(formats, dict) else ():
         if not isinstance(example, str):
             continue
         place = ("columns", "formats", name)
         timed = split.get("by") == "time" and split.get("column") == name
-        if isinstance(words, list) and name in words:
+        if name in words:
             yield ConfigIssue(
                 f"'{name}' is categorical: it is text, as the file writes it", place, "key"
             )

@@ -28,11 +28,17 @@ def number(row: Mapping[str, str], name: str, decimal: str = ".", fills: bool = 
 
 
 def category(
-    row: Mapping[str, str], name: str, known: Sequence[str], decimal: str | None = None
+    row: Mapping[str, str],
+    name: str,
+    known: Sequence[str],
+    others: Sequence[str] = (),
+    otherwise: int | None = None,
+    decimal: str | None = None,
 ) -> int:
     """The place of a cell's category among the known ones; "" is that for missing values.
 
-    With `decimal`, categories are numbers, of which 7 and 7.0 are the same.
+    All `others` have the place after the last one; any category that is neither is at `otherwise`,
+    or a mistake. With `decimal`, categories are numbers, of which 7 and 7.0 are the same.
     """
     text = row[name].strip()
     if text not in known:
@@ -40,9 +46,13 @@ def category(
             text = ""
         elif decimal is not None:
             text = one_spelling(text, decimal)
-    if text not in known:
+    if text in known:
+        return known.index(text)
+    if text in others:
+        return len(known)
+    if text == "" or otherwise is None:
         raise ValueError(f"{name}: {text!r} is none of the categories in training")
-    return known.index(text)
+    return otherwise
 
 
 def one_spelling(text: str, decimal: str) -> str:

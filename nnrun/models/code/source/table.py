@@ -33,7 +33,8 @@ def table_rows(
     else:
         lacking = [name for name in columns if name not in header]
         raise ValueError(f"line 1: there is no column {', '.join(map(repr, lacking))}")
-    if len(set(header)) < len(header):
+    needed = set(columns)
+    if sum(name in needed for name in header) > len(needed):
         raise ValueError("line 1: several columns have the same name")
     line = table.line_num + 1
     for cells in table:

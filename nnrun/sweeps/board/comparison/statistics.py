@@ -75,6 +75,13 @@ def summarize(
     return Summary(n, mean, sd, low, high, min(values), max(values))
 
 
+def outlined(values: Sequence[float]) -> Summary | None:
+    """Their number, mean and range alone, which take a tenth of the time; None without any."""
+    if not values:
+        return None
+    return Summary(len(values), mean_of(values), None, None, None, min(values), max(values))
+
+
 def half_interval(sd: float, n: int, overlap: float = 0.0) -> float:
     """Half the 95% t-interval of the mean of two values or more that share nothing."""
     return t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd * sqrt(1 / n + overlap)

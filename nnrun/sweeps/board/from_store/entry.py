@@ -16,6 +16,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.progress import RunScore
 
+_SOUND = {int, float, bool, type(None)}
 # Errors that the values of a damaged report can raise.
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 
@@ -113,5 +114,5 @@ def entry_of(
     except _DAMAGE:
         return None
     numbers = (*entry.score.metrics, *entry.score.baseline, entry.score.seconds)
-    sound = all(isinstance(value, int | float) or value is None for value in numbers)
+    sound = _SOUND.issuperset(map(type, numbers))
     return entry if sound and isinstance(record.status, str) else None

@@ -111,18 +111,19 @@ class StoredBoard:
 
 
 def stored_boards(
-    variants: Iterable[StoredVariant], margin: float | None = None
+    variants: Iterable[StoredVariant], margin: float | None = None, most: int | None = None
 ) -> list[StoredBoard]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended.
 
     Args:
         variants: the configs.
         margin: a difference that does not matter, in the units of the metric.
+        most: so many of the first rows of each have all numbers, by default all.
     """
     members = [(variant, variant.scores) for variant in variants if variant.planned]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
     kinds = dict.fromkeys(kind for kind, _, _ in known)
-    groups = [within(group, margin) for group in groups_of([*known.values()])]
+    groups = [within(group, margin) for group in groups_of([*known.values()], most=most)]
     return [
         StoredBoard(
             group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
@@ -177,15 +178,15 @@ def comparison_board(
 
 def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
     """Runs by config, in the order of names; of equal seeds, as of another time, all are kept."""
-    ordered = sorted(runs, key=lambda run: (run.name, *run.score.replicate.order, run.score.run_id))
+    ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
     canonical: dict[str, str] = {}  # of texts that differ in order alone
     by_config: dict[tuple[str, str], list[RunEntry]] = {}
     for run in ordered:
         text = run.settings.text
         if text not in canonical:
-            canonical[text] = canonical_json(dict(run.settings))
+            canonical[text] = canonical_json(run.settings.plain)
         by_config.setdefault((run.name, canonical[text]), []).append(run)
-    settings = [dict(found[0].settings) for found in by_config.values()]
+    settings = [found[0].settings.plain for found in by_config.values()]
     by_name: dict[str, list[dict[str, Any]]] = {}
     for (name, _), own in zip(by_config, settings, strict=True):
         by_name.setdefault(name, []).append(own)
@@ -200,7 +201,7 @@ def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
 def variant_of(number: int, choice: dict[str, Any], runs: Sequence[RunEntry]) -> StoredVariant:
     """A config with these runs, which are ordered by seed and fold."""
     run = runs[-1]
-    block = setting_of(dict(run.settings), "dataset") or {}
+    block = setting_of(run.settings.plain, "dataset") or {}
     completed = [each for each in runs if each.score.status == "completed"]
     rows = mean_rows(each.score.rows for each in completed or runs)
     return StoredVariant(
