@@ -74,8 +74,8 @@ def command(
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
     latest.
-    INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
-    or - for either from stdin. Of a run on images, INPUT is any number of images and folders of
+    INPUT is a table (CSV, TSV, JSON lines, Parquet, Excel) with the columns of training, in any
+    order; an npz file with an array x; or - for one of them from stdin. Of a run on images, INPUT is any number of images and folders of
     them, and a column `file` has their paths. Predictions are a column `prediction` and, for
     classes, a column `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`.
     They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.

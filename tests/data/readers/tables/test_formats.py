@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
 from nnrun.data.readers.tables import opening
 from nnrun.errors import ConfigError, DataError, UsageError
@@ -154,7 +155,7 @@ def test_long_texts_that_repeat_take_no_memory(tmp_path):
     pool = pa.proxy_memory_pool(usual)
     pa.set_memory_pool(pool)
     try:
-        data = read_csv(path, "y", categorical=["a"], task="regression")
+        data = read_csv(path, "y", categories=CategorySettings(["a"]), task="regression")
     finally:
         pa.set_memory_pool(usual)
     assert (400, 1) == data.x.shape
