@@ -11,6 +11,7 @@ import nnrun
 from nnrun.data.inference.unseen import UnknownCategoryWarning
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
+from nnrun.models.embeddings import input_names
 from nnrun.models.onnx.export import onnx_bytes
 
 SHOPS = [f"shop {i}" for i in range(8)]
@@ -118,3 +119,5 @@ def test_parameters_are_described(runs):
     assert (expected, 27 + 4 * 6 + 6 + 7) == (network["embeddings"], network["parameters"])
     assert [30, 7] == [layer["parameters"] for layer in network["layers"]]
     assert "embeddings" not in runs["target_mean"].record.network
+    columns = runs["embedding"].model.layout.columns
+    assert ["size", "shop[0]", "shop[1]", "shop[2]"] == input_names(columns)

@@ -78,7 +78,7 @@ def test_memory_does_not_grow_with_the_rows(trained, score):
         assert rows + 1 == sink.lines
 
     predict(4096)
-    assert peak(lambda: predict(50_000)) < 1.1 * peak(lambda: predict(10_000))
+    assert peak(lambda: predict(30_000)) < 1.1 * peak(lambda: predict(6_000))
 
 
 def test_memory_does_not_grow_with_bad_rows():

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import nnrun.sklearn
 from nnrun.config.load import load_config
+from nnrun.data.inference.unseen import UnknownCategoryWarning
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.lifecycle import train
@@ -434,8 +435,10 @@ def test_categories_of_a_run_are_encoded(results, tmp_path):
     frame = pd.DataFrame({"colour": ["red", "blue"], "size": [3, 4]})
     encoded = pd.DataFrame([[3, 0, 1], [4, 1, 0]], columns=model.feature_names_in_)
     assert model.predict(encoded).tolist() == model.predict(frame).tolist()
-    with pytest.raises(DataError, match="'green' is none of the categories"):
-        model.predict(frame.replace("red", "green"))
+    with pytest.warns(UnknownCategoryWarning, match="has not seen \\('green'\\)"):
+        values = model.predict(frame.replace("red", "green"))
+    assert np.isfinite(values[0])
+    assert model.predict(frame)[1] == values[1]
 
 
 def test_what_a_run_fills_in_may_be_missing(results, tmp_path):

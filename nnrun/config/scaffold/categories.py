@@ -69,9 +69,3 @@ def _has_rare(column: ColumnProfile) -> bool:
     all_listed = len(column.values) == column.different
     rare = not all_listed or min(listed.values(), default=_RARE) < _RARE
     return column.different > FEW_CATEGORIES and rare
-
-
-def too_many(column: ColumnProfile) -> str:
-    """Why a column of categories is left out."""
-    what = "a code with zeros in front" if column.kind == "code" else "text"
-    return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"

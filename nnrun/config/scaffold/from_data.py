@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
-from nnrun.config.scaffold.categories import category_lines, is_embedded, too_many, width
+from nnrun.config.scaffold.arrays import array_lines
+from nnrun.config.scaffold.categories import category_lines, is_embedded, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
+from nnrun.config.scaffold.reasons import reason
 from nnrun.config.scaffold.split import Proposal, proposals
-from nnrun.config.scaffold.written import formats
+from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
-from nnrun.data.dataset import Dataset
 from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
@@ -29,18 +30,6 @@ _MOST_CLASSES = 10
 _MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
-
-_REASONS = {
-    "constant": "the same in every row",
-    "counter": "a counter of the rows",
-    "date": "a date",
-    "undated": "dates and other text",
-    "mixed": "numbers and other text",
-    "identifier": "a value of its own in most rows: it seems to be an identifier",
-    "empty": "blank in every row",
-    "category": "the same in every row that is not blank",
-    "number": "blank in so many rows that those to train on may have no value",
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +57,12 @@ class _Choice:
         """The column of times that rows are split by, if it is sure."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
         return next(sure, None)
+
+    @property
+    def written(self) -> list[ColumnProfile]:
+        """The columns that are read as numbers or dates."""
+        target = [] if self.labels else [self.target]
+        return [*dict.fromkeys([*self.features, *self.dates, *self.split_by, *target])]
 
     @property
     def lagged(self) -> list[int]:
@@ -108,7 +103,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
             raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft(aligned(_npz(data, shown)), [guess])
+        return Draft(aligned(array_lines(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])
@@ -159,6 +154,8 @@ def _described(choice: _Choice) -> Iterator[str]:
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
         yield f"it takes parts of dates: {_clipped(listed)}"
+    if guesses := guessed([*choice.written]):
+        yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -168,7 +165,7 @@ def _described(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    names = [f"{column.name} ({reason(column)})" for column in columns[:_MOST_LISTED]]
     more = len(columns) - len(names)
     return _clipped(names) + (f" and {more:,} more" if more else "")
 
@@ -201,13 +198,12 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
-        yield from (f"      - {flow(c.name)}\t{_reason(c)}" for c in choice.dropped)
+        yield from (f"      - {flow(c.name)}\t{reason(c)}" for c in choice.dropped)
     for column in features:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
             yield f"    # weight: {flow(column.name)}\t{why}"
-    written = [*features, *choice.dates, *choice.split_by, *([] if labels else [target])]
-    yield from formats([c for c in found.columns if c in written], found.decimal)
+    yield from formats([c for c in found.columns if c in choice.written], found.decimal)
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
@@ -223,26 +219,6 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         yield "  missing: {impute: median}"
     yield from (split.line() for split in choice.splits)
     yield from settings(size, ordered=choice.by_time is not None)
-
-
-def _npz(data: Dataset, shown: str) -> Iterator[str]:
-    features = 1
-    for side in data.shape:
-        features *= side
-    classes = len(data.classes)
-    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
-    extent = f"{len(data.x)} rows of shape {data.shape}"
-    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
-    yield ""
-    yield "dataset:"
-    yield f"  path: {flow(shown)}\trelative to this file"
-    yield f"  task: {data.task}\ta guess from the type of y"
-    outputs = 1 if classes else data.y.shape[1]
-    if len(data.x) < 2 and data.x_test is None:
-        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
-    yield from settings(
-        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
-    )
 
 
 def _format(found: Survey) -> Iterator[str]:
@@ -276,20 +252,8 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
         return target.labels if few and target.whole == target.numbers else {}
     if target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    name, why = escaped(target.name, kept=""), escaped(_reason(target), kept="")
+    name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
-
-
-def _reason(column: ColumnProfile) -> str:
-    """Why nothing can be learned from a column; of mixed ones with the first odd cell."""
-    if column.kind in ("code", "text"):
-        return too_many(column)
-    odd = {
-        "mixed": (column.odd, column.odd_line),
-        "undated": (column.evidence.odd, column.evidence.line),
-    }
-    text, line = odd.get(column.kind, ("", 0))
-    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 
 def _task(size: Size) -> str:

@@ -20,6 +20,15 @@ def formats(columns: Sequence[ColumnProfile], decimal: str) -> Iterator[str]:
         yield from lines
 
 
+def guessed(columns: Sequence[ColumnProfile]) -> list[str]:
+    """The names of columns that may be read in another way."""
+    return [
+        column.name
+        for column in columns
+        if (column.evidence.ambiguous if column.kind == "date" else _other_number(column))
+    ]
+
+
 def _format(column: ColumnProfile, decimal: str) -> tuple[str, str]:
     """An example for a column that is not written plainly, and a comment."""
     if column.kind == "date":

@@ -19,8 +19,8 @@ _NUMBER = re.compile(
 )
 _CODES = {"USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK"}
 _CODES |= {"DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "ILS"}
-_UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-]?[^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")
-_LONGEST_UNIT = 12
+_UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-][^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")
+_LONGEST_UNIT, _LONGEST_NUMBER = 12, 60
 
 
 @dataclass(eq=False)
@@ -143,7 +143,7 @@ def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberForm
 
 def unit_of(text: str) -> tuple[str, str] | None:
     """What stands before and behind the number of a cell; None if it is no number with a unit."""
-    text = plain(text)
+    text = plain(text) if len(text) <= _LONGEST_NUMBER else ""
     if _BARE.fullmatch(text):
         return "", ""
     found = _NUMBER.fullmatch(text)

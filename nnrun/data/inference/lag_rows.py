@@ -46,7 +46,7 @@ class LagRows(CsvRows):
         return {**self._history(Problems(self.path)).names, **super()._uses()}
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = self.table.problems(), ""
+        problems, end = self.table.problems(self.unseen), ""
         history, batch = self._history(problems), Batch(self, problems)
         try:
             with disk_errors(self.path):
