@@ -194,6 +194,34 @@ def _book() -> bytes:
     return file.getvalue()
 
 
+def test_hostile_sheets_are_refused_at_once(tmp_path):
+    """A cell in the last corner fills no memory, and no entity is multiplied."""
+    book = openpyxl.Workbook()
+    for row in (["a", "y"], [1, 2]):
+        book.active.append(row)
+    book.save(tmp_path / "sound.xlsx")
+    book.active.cell(1 << 18, 1 << 14).value = 7
+    book.save(tmp_path / "far.xlsx")
+    lols = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 11))
+    head = f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a0 "lollollol">{lols}]>'
+    with (
+        zipfile.ZipFile(tmp_path / "sound.xlsx") as sound,
+        zipfile.ZipFile(tmp_path / "lol.xlsx", "w") as wrong,
+    ):
+        for name in sound.namelist():
+            content = sound.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                content = head + content.partition("?>")[2].replace("<v>", "<v>&a10;", 1)
+            wrong.writestr(name, content)
+    for name, said in (
+        ("far.xlsx", "far.xlsx:262144: has 16384 cells where the header has 2"),
+        ("lol.xlsx", "lol.xlsx: is damaged or no .xlsx file: "),
+    ):
+        with pytest.raises(DataError) as error:
+            read_csv(tmp_path / name, "y", task="regression")
+        assert said in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
