@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers import csv_parts
 from nnrun.data.readers.scan.machine import Scanner
 from nnrun.data.readers.table import read_csv
@@ -160,7 +161,12 @@ def outcome(path: Path, **options: object) -> object:
     """All that reading a file gives: the bits of its arrays and its meaning, or its messages."""
     try:
         data = read_csv(
-            path, "y", categorical=["word"], drop=["when"], task="regression", **options
+            path,
+            "y",
+            categories=CategorySettings(["word"]),
+            drop=["when"],
+            task="regression",
+            **options,
         )
     except DataError as error:
         return str(error)
