@@ -57,7 +57,7 @@ def lowest() -> list[str]:
     """Every dependency of nnrun and its extras, at the lowest version that is allowed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["dask"], *extras["onnx"]]
+    lines = [*project["dependencies"], *extras["dask"], *extras["onnx"], *extras["images"]]
     everywhere = (line for line in lines if ";" not in line)
     bounds = (re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", line) for line in everywhere)
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from nnrun.api.history import History
-from nnrun.data.inference.frames import raw_rows
+from nnrun.api.predictions import Predictions, predictions
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -128,7 +129,7 @@ class Run:
                 or a category that no training row has.
             UsageError: a threshold cannot decide here, or is no number from 0 to 1.
         """
-        return self.model.predict(raw_rows(x, self.model.layout), threshold=threshold)
+        return self.model.predict(x, threshold=threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -137,7 +138,31 @@ class Run:
             DataError: as `predict` does.
             UsageError: the network does not output probabilities.
         """
-        return self.model.predict_proba(raw_rows(x, self.model.layout))
+        return self.model.predict_proba(x)
+
+    def predictions(
+        self,
+        x: Any,
+        *,
+        ids: Sequence[str] = (),
+        skip_bad: bool = False,
+        threshold: float | None = None,
+    ) -> Predictions:
+        """Predictions with columns of the table x, as `nnrun predict --id` and `--skip-bad`.
+
+        Args:
+            x: raw rows, as for `predict`.
+            ids: columns of x that the result has in front, unchanged.
+            skip_bad: whether rows with wrong cells are left out, and not an error; of arrays of
+                numbers no row is.
+            threshold: as for `predict`.
+
+        Raises:
+            DataError: as `predict` does; with `skip_bad`, for missing columns, or if no row is
+                left.
+            UsageError: as `predict` does, or x does not have one of the columns.
+        """
+        return predictions(self.model, x, ids, skip_bad, threshold)
 
     def _repr_html_(self) -> str:
         """The table of results and the learning curve, for notebooks."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
+    "pack": ("nnrun.cli.pack", "Write a run as one file that others can verify."),
     "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),
     "datasets": ("nnrun.cli.datasets", "Show what data there is."),
     "init": ("nnrun.cli.init", "Write a commented config to start from."),

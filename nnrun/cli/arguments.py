@@ -40,20 +40,20 @@ def _is_override(argument: str) -> bool:
     return "=" in argument and not (argument.endswith(SUFFIXES) and Path(argument).is_file())
 
 
-def check_target(file: Path, source: Path | None = None) -> None:
+def check_target(file: Path, source: Path | None = None, option: str = "-o") -> None:
     """Check before all work that a file can be written, and is not its own source.
 
     Raises:
         UsageError: it is a folder, in none, or the source itself.
     """
     if file.is_dir():
-        raise UsageError(f"-o {file}: is a folder; name a file in it")
-    check_parent(file)
+        raise UsageError(f"{option} {file}: is a folder; name a file in it")
+    check_parent(file, option)
     if source is not None and file.is_file() and source.is_file() and file.samefile(source):
-        raise UsageError(f"-o {file}: is the input itself; name another file")
+        raise UsageError(f"{option} {file}: is the input itself; name another file")
 
 
-def check_parent(target: Path) -> None:
+def check_parent(target: Path, option: str = "-o") -> None:
     """Check that the folder around a file or folder to write exists.
 
     Raises:
@@ -63,7 +63,7 @@ def check_parent(target: Path) -> None:
     if not folder.is_dir():
         wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
         makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
-        raise UsageError(f"-o {target}: {wrong}{makes}")
+        raise UsageError(f"{option} {target}: {wrong}{makes}")
 
 
 def command_again(**changes: object) -> str:

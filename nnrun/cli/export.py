@@ -51,7 +51,8 @@ def command(
     latest.
     Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32 (or
     float64, see --dtype), and gives `prediction` and, for classes, `probability`; it needs the
-    extra nnrun[onnx]. A script has functions `predict` and `predict_proba`, and its weights in it.
+    extra nnrun[onnx]. A script predicts CSV files with the columns of training, as in
+    `python houses.py new_houses.csv`, and has functions `predict` and `predict_proba`.
 
     \b
     nnrun export digits_cnn -o digits.onnx

@@ -146,6 +146,25 @@ margin_option = click.option(
 )
 
 
+def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+    if files:
+        from nnrun.runs.storage.data_place import give  # noqa: PLC0415  # slow to import
+
+        give(files)
+
+
+data_option = click.option(
+    "--data",
+    "files",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    multiple=True,
+    expose_value=False,
+    callback=_give,
+    help="Where the data of stored runs are now; files are known by their SHA-256.",
+)
+
+
 def run_argument(*, many: bool = False) -> Callable[[F], F]:
     """RUN, or several, completed by the shell."""
     if many:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from io import BytesIO
 
 from nnrun.cli.arguments import check_target
+from nnrun.cli.new_rows import Request
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
@@ -16,22 +17,17 @@ from nnrun.sweeps.out_of_fold.write import OUT_OF_FOLD_WRITERS
 from nnrun.sweeps.picking import setting_word
 
 
-def predict_out_of_fold(
-    output: Output,
-    run: str,
-    file: Path | None,
-    by: str | None,
-    score: bool,
-    threshold: float | None,
-    results: Path,
-) -> None:
+def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
     """Write the predictions, and say what they are made of."""
+    file, score = request.file, request.score
     if file is not None:
         check_target(file)
-    word, all_seeds = setting_word(run, results)
-    folder = picked(word, results, output, by, in_folds=True)
+    word, all_seeds = setting_word(run, request.results)
+    folder = picked(word, request.results, output, request.by, in_folds=True)
     with Interruption(before="the predictions were complete"):
-        found = out_of_fold(folder, all_seeds=all_seeds, threshold=threshold)
+        found = out_of_fold(
+            folder, all_seeds=all_seeds, threshold=request.threshold, carried=request.ids
+        )
         if file is not None or not output.json:
             kind = format_of(file, "csv")
             with opened_sink(file, kind) as sink:
@@ -46,18 +42,22 @@ def predict_out_of_fold(
         output.note(f"no fold tests {plural(found.untested, 'row')}, the first by time")
     if file is not None:
         output.note(f"wrote {plural(len(found.rows), 'prediction')} to {file}")
-    output.data(
-        {
-            "name": found.name,
-            "folds": found.folds,
-            "seeds": found.seeds,
-            "split_seeds": [split for split, _ in found.drawn],
-            "rows": len(found.rows),
-            "untested": found.untested,
-            "incomplete": list(found.incomplete),
-            "output": None if file is None else str(file),
-            "score": found.score if score else None,
-        }
-    )
+    data = {
+        "name": found.name,
+        "folds": found.folds,
+        "seeds": found.seeds,
+        "split_seeds": [split for split, _ in found.drawn],
+        "rows": len(found.rows),
+        "untested": found.untested,
+        "incomplete": list(found.incomplete),
+        "output": None if file is None else str(file),
+        "score": found.score if score else None,
+    }
+    predictions = BytesIO()
+    if output.json and file is None:
+        OUT_OF_FOLD_WRITERS["json"](found, predictions)
+        predictions.seek(0)
+        output.data(data, ("predictions", predictions))
+    output.data(data)
     if score:
         output.show(score_table(found.score), to_stderr=file is None)

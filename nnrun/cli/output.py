@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterable
+from shutil import copyfileobj
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -50,19 +52,37 @@ class Output:
         if not self.quiet:
             click.echo(hidden_escaped(text), nl=False)
 
-    def data(self, value: Any) -> None:
-        """Print data with --json; at most once, so that stdout is one JSON document."""
+    def data(self, value: Any, rest: tuple[str, BinaryIO] | None = None) -> None:
+        """Print data with --json; at most once, so that stdout is one JSON document.
+
+        `rest` is a last key, with JSON that may be too large for memory.
+        """
         if not self.json or self.has_data:
             return
         from nnrun.runs.storage.strict_json import strict_json  # noqa: PLC0415  # slow to import
 
         self.has_data = True
-        click.echo(strict_json(value), nl=False)
+        text = strict_json(value)
+        if rest is None:
+            click.echo(text, nl=False)
+            return
+        key, content = rest
+        head = text.removesuffix("\n}\n")
+        click.echo(f'{head},\n  "{key}": ', nl=False)
+        sys.stdout.flush()
+        copyfileobj(content, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        click.echo("}")
 
     def note(self, text: str) -> None:
         """Print progress or a remark on stderr."""
         if not self.quiet:
             self.error(text)
+
+    def notes(self, lines: Iterable[str]) -> None:
+        """Print remarks on stderr, a line for each."""
+        for line in lines:
+            self.note(line)
 
     def error(self, text: str) -> None:
         """Print what went wrong; a closed stderr does not stop the work."""

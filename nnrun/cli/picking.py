@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
+from nnrun.runs.sharing import is_packed
 from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
@@ -19,6 +22,10 @@ def picked(
     Raises:
         UsageError: there is no such run, or several.
     """
+    if is_packed(run):
+        from nnrun.runs.sharing.unpack import unpacked  # noqa: PLC0415  # slow to import
+
+        return click.get_current_context().with_resource(unpacked(Path(run)))
     choice = choice_of(run, results, by, in_folds=in_folds)
     if choice is not None:
         from nnrun.reports.terminal.chosen import chosen_words  # noqa: PLC0415  # slow to import

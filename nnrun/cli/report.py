@@ -57,6 +57,7 @@ _SUFFIXES = (".html", ".htm")
     is_flag=True,
     help="Compute which columns or pixels count, for one run of each setting.",
 )
+@options.data_option
 @options.results_option
 @options.output_options
 @click.pass_obj

@@ -29,6 +29,7 @@ from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
     is_flag=True,
     help="Show which columns its predictions depend on, or for images which pixels.",
 )
+@options.data_option
 @options.by_option
 @options.wide_option
 @options.results_option

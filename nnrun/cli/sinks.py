@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
+from nnrun.characters import escaped
 from nnrun.errors import UsageError
-from nnrun.models.writing import WRITERS
+from nnrun.models.writing.formats import WRITERS
 from nnrun.runs.storage.files import kept_back, written_whole
 
 
@@ -29,5 +32,23 @@ def opened_sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
     if kind == "npz" and sys.stdout.isatty():
         raise UsageError("an npz archive is nothing for a terminal; name a file with -o FILE")
     sys.stdout.flush()
-    with kept_back(sys.stdout.buffer) as sink:
+    stdout: Any = _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
+    with kept_back(stdout) as sink:
         yield sink
+
+
+@contextmanager
+def held_sink() -> Iterator[BinaryIO]:
+    """A temporary file, in memory while it is small."""
+    with tempfile.SpooledTemporaryFile(max_size=2**24) as held:
+        yield cast(BinaryIO, held)
+
+
+class _Terminal:
+    """Shows UTF-8 text without what steers a terminal."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def write(self, content: bytes) -> None:
+        sys.stdout.write(escaped(self._decode(content)))

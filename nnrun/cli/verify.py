@@ -31,6 +31,7 @@ from nnrun.runs.verification.verify import Verification
     metavar="N",
     help="Verify N runs at a time; by default as many as there are cores.",
 )
+@options.data_option
 @options.by_option
 @options.results_option
 @options.output_options

@@ -30,6 +30,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
@@ -188,17 +189,27 @@ def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> 
 
 
 def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
-    path: KeyPath = ("dataset", "path")
-    if config.dataset.path is None:
+    data = config.dataset
+    if data.path == GIVEN:
         return config
-    given = any(path[:length] in source.arguments for length in (1, 2))
-    folder = Path() if given else file.parent
-    absolute = os.path.abspath(folder / os.path.expanduser(config.dataset.path))
-    beside = file.parent / os.path.basename(config.dataset.path)
-    if os.path.isabs(config.dataset.path) and not os.path.exists(absolute) and beside.exists():
+    if data.path is not None:
+        found: dict[str, Any] = {"path": _absolute(data.path, ("dataset", "path"), source, file)}
+    elif data.images is not None:
+        folder = _absolute(data.images.folder, ("dataset", "images", "folder"), source, file)
+        found = {"images": data.images.model_copy(update={"folder": folder})}
+    else:
+        return config
+    return config.model_copy(update={"dataset": data.model_copy(update=found)})
+
+
+def _absolute(given: str, path: KeyPath, source: Source, file: Path) -> str:
+    """A path of the config, relative to its file; of an argument, to the current folder."""
+    by_argument = any(path[:length] in source.arguments for length in range(1, len(path) + 1))
+    absolute = os.path.abspath((Path() if by_argument else file.parent) / os.path.expanduser(given))
+    beside = file.parent / os.path.basename(given)
+    if os.path.isabs(given) and not os.path.exists(absolute) and beside.exists():
         absolute = os.path.abspath(beside)  # as of a run's folder that was moved with its data
-    dataset = config.dataset.model_copy(update={"path": absolute})
-    return config.model_copy(update={"dataset": dataset})
+    return absolute
 
 
 def _unusable_name(file: Path) -> ConfigIssue:

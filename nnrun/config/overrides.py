@@ -34,8 +34,9 @@ _RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
     ("network", "layers"): (("network", "sizes"), ("network", "activations")),
     ("network", "sizes"): (("network", "layers"),),
     ("network", "activations"): (("network", "layers"),),
-    ("dataset", "name"): (("dataset", "path"), ("dataset", "columns")),
-    ("dataset", "path"): (("dataset", "name"),),
+    ("dataset", "name"): (("dataset", "path"), ("dataset", "columns"), ("dataset", "images")),
+    ("dataset", "path"): (("dataset", "name"), ("dataset", "images")),
+    ("dataset", "images"): (("dataset", "path"), ("dataset", "columns"), ("dataset", "name")),
 }
 """The keys that an argument replaces besides its own."""
 

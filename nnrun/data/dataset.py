@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.equal_rows import equal_rows
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.errors import DataError, first_of
 
@@ -47,17 +48,19 @@ def dotted(key: Key) -> str:
 class Dataset:
     """Raw rows, before any split or preprocessing.
 
-    x is (rows, features) or, for images, (rows, channels, height, width); float64, or uint8 where
-    the source holds bytes. y is (rows, outputs) float64 for regression, and (rows,) int64 class
-    numbers for classification; `classes[number]` is the name of a class. `x_test` and `y_test` are
-    the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
-    is no file. `dropped` has the places in the file of rows that `missing: drop_rows` left out.
-    `columns` describes how a table becomes x. With `text_labels` classes are text, even those that
-    look like numbers; with `bool_labels` they are False and True. If this set has only the
-    categories of training rows,
-    `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
-    number for each group, or times as numbers or datetime64. `weights` (rows,), if rows have any,
-    are at least 0; sets with test rows of their own have none.
+    x is (rows, features) or, for images, (rows, channels, height, width), of the real numbers that
+    the source has; it may be mapped from a file. y is (rows, outputs) float64 for regression, and
+    (rows,) int64 class numbers for classification; `classes[number]` is the name of a class.
+    `x_test` and `y_test` are the set's own test split, if any. `sha256` is the digest of the file,
+    or of the arrays if there is no file. `dropped` has the places in the file of rows that
+    `missing: drop_rows` left out. `files` has the path of each row's image in its folder, test rows
+    last, where rows are images. `columns` describes how a table becomes x. With `text_labels`
+    classes are text, even those that look like numbers; with `bool_labels` they are False and True.
+    If this set has only the categories of training rows, `whole` is the set with all of them; x is
+    that of the set in both. `split_values` (rows,) are what the config splits by: a number for each
+    group, or times as numbers or datetime64. `weights` (rows,), if rows have any, are at least 0;
+    sets with test rows of their own have none. `target_form` is how a file writes the numbers to
+    predict, if not plainly.
     """
 
     name: str
@@ -79,29 +82,34 @@ class Dataset:
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
     weights: npt.NDArray[np.float64] | None = None
+    target_form: NumberFormat | None = None
+    files: tuple[str, ...] = ()
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
         """A number for each row, the same for equal rows, test rows last; None if all differ."""
-        return equal_rows(*self.pooled)
+        return equal_rows(self.parts, self.pooled_y)
 
     @property
     def row_numbers(self) -> npt.NDArray[np.intp]:
         """The number of each row in the file, from 1 on, the set's own test rows last."""
-        there = np.arange(len(self.pooled[1]) + len(self.dropped))
+        there = np.arange(len(self.pooled_y) + len(self.dropped))
         return np.delete(there, list(self.dropped)) + 1
 
     @property
-    def pooled(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """All x and y, with the set's own test rows last."""
-        if self.x_test is None or self.y_test is None:
-            return self.x, self.y
-        return np.concatenate([self.x, self.x_test]), np.concatenate([self.y, self.y_test])
+    def parts(self) -> tuple[npt.NDArray[Any], ...]:
+        """x, and the set's own test rows, if any."""
+        return (self.x,) if self.x_test is None else (self.x, self.x_test)
+
+    @property
+    def pooled_y(self) -> npt.NDArray[Any]:
+        """All y, with those of the set's own test rows last."""
+        return self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one row of x: (features,) or (channels, height, width)."""
-        return self.x.shape[1:]
+        """The shape of a row: (features,) or (channels, height, width)."""
+        return self.x.shape[1:] if self.columns is None else (len(self.columns.feature_names),)
 
     @property
     def outputs(self) -> int:
@@ -114,11 +122,13 @@ class Dataset:
         return Layout(
             task=self.task,
             shape=self.shape,
-            columns=self.columns or Columns(self.feature_names),
+            columns=self.columns or Columns.numbers(self.feature_names),
             classes=self.classes,
             text_labels=self.text_labels,
             bool_labels=self.bool_labels,
             target_names=self.target_names,
+            target_form=self.target_form,
+            from_images=bool(self.files),
         )
 
 

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.rows.raw import RawRows
+
 Array = npt.NDArray[Any]
 Words = npt.NDArray[np.uint64]
 
-# The number of elements processed at a time.
-_BLOCK = 1 << 19
 
-
-def equal_rows(x: Array, y: Array) -> npt.NDArray[np.intp] | None:
+def equal_rows(parts: Sequence[Array], y: Array) -> npt.NDArray[np.intp] | None:
     """A number for each row, the same for equal rows of x and y; None if all rows differ.
 
-    Rows count as equal if their 64-bit hashes are: among a million different rows, two have the
-    same hash with a probability of 3e-8.
+    The arrays of `parts`, one after the other, are x. Rows count as equal if their 64-bit hashes
+    are: among a million different rows, two have the same hash with a probability of 3e-8.
     """
-    both = [x.reshape(len(x), -1), y.reshape(len(y), -1)]
-    factors = [_factors(_words(values[:1]).shape[1], seed) for seed, values in enumerate(both)]
-    step = max(1, _BLOCK // sum(map(len, factors)))
+    x, targets = RawRows.of(*parts), y.reshape(len(y), -1)
+    integers = all(part.dtype == np.uint8 for part in parts)
     hashes = np.zeros(len(x), np.uint64)
-    for start in range(0, len(x), step):
-        part = slice(start, start + step)
-        for values, factor in zip(both, factors, strict=True):
-            hashes[part] += _mixed(_words(values[part]), factor)
-    found, numbers = np.unique(hashes, return_inverse=True)
-    return numbers if len(found) < len(x) else None
+    for places, values in x.as_stored():
+        for seed, numbers in enumerate((values, targets[places])):
+            words = _words(numbers.reshape(len(places), -1), integers or seed == 1)
+            hashes[places] += _mixed(words, _factors(words.shape[1], seed))
+    ordered = np.sort(hashes)
+    if (ordered[1:] != ordered[:-1]).all():
+        return None
+    return np.unique(hashes, return_inverse=True)[1]
 
 
-def _words(values: Array) -> Words:
+def _words(values: Array, integers: bool) -> Words:
     """The bits of rows as 64-bit words."""
-    if values.dtype == np.uint8:
+    if values.dtype == np.uint8 and integers:
         values = np.pad(values, ((0, 0), (0, -values.shape[1] % 8)))
-    elif values.dtype.kind == "f":
+    elif values.dtype.kind == "f" or not integers:
         values = values.astype(np.float64) + 0.0  # -0.0 is 0.0
     else:
         values = values.astype(np.int64)

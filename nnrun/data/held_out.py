@@ -2,69 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.dataset import Dataset
+from nnrun.characters import escaped
+from nnrun.data.columns.column import Column, Fitted, TrainingRows
+from nnrun.data.columns.number import Number
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.layout import Columns
+from nnrun.data.rows.raw import Places
 from nnrun.data.splits.parts import Split, SplitData, Unseen
+from nnrun.nn.signature import Array, Rng
 
-Kept = npt.NDArray[np.bool_]
 
+def with_training_categories(
+    dataset: Dataset, split: Split, rng: Rng | None = None
+) -> tuple[Dataset, Split]:
+    """Fit columns to the training rows: to the categories that these have, and means of the target.
 
-def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """Remove the categories that no training row has from the data set and its splits.
+    The new set has the original as `whole`; if nothing changes, the arguments are returned. `rng`
+    draws the folds for means.
 
-    Held-out rows with such a category have 0 in all one-hot columns of the column. The narrower set
-    has the original as `whole`; if nothing has to be removed, the arguments are returned.
+    Raises: DatasetProblem if a held-out row has a category that `unknown: error` forbids.
     """
     columns = dataset.columns
-    if columns is None or not columns.categories:
+    if columns is None or columns.plain:
         return dataset, split
-    places = {name: place for name, place in columns.places.items() if name in columns.categories}
-    kept: Kept = np.ones(dataset.x.shape[1], np.bool_)
-    for place in places.values():
-        kept[place] = split.train.x[:, place.start : place.stop].any(axis=0)
-    if kept.all():
+    rng = rng or np.random.default_rng(0)
+    training = TrainingRows(split.train.y, dataset.classes, lambda: int(rng.integers(2**31)))
+    fits = [
+        None
+        if column.kind == Number.kind
+        else column.fitted(split.train.raw.features(place), training)
+        for column, place in zip(columns, columns.places.values(), strict=True)
+    ]
+    if not any(fits):
         return dataset, split
-    unseen = tuple(_unseen(split, columns.categories, places, kept))
-    categories = {
-        name: tuple(np.array(known)[kept[places[name]]].tolist())
-        for name, known in columns.categories.items()
-    }
-    columns = replace(columns, categories=categories)
+    every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
+    unseen = tuple(_unseen(split, columns, fits))
+    _refuse_unknown(every, unseen)
+    after = replace(columns, every=tuple(every))
 
-    def narrowed(part: SplitData | None) -> Any:
-        return part and replace(part, x=part.x[:, kept])
+    def part_of(part: SplitData, train: Places | None = None) -> SplitData:
+        return replace(part, raw=replace(part.raw, view=_Fitted(columns, fits, train)))
 
+    parts: dict[str, Any] = {name: part_of(part) for name, part in split.held_out.items()}
+    parts["train"] = part_of(split.train, split.train.rows)
     narrow = replace(
         dataset,
-        x=dataset.x[:, kept],
-        columns=columns,
-        feature_names=columns.feature_names,
+        columns=after,
+        feature_names=after.feature_names,
         whole=dataset,
     )
-    parts = {name: narrowed(getattr(split, name)) for name in ("train", "validation", "test")}
     return narrow, replace(split, **parts, unseen=unseen)
 
 
-def _unseen(
-    split: Split,
-    categories: Mapping[str, tuple[str, ...]],
-    places: Mapping[str, range],
-    kept: Kept,
-) -> Iterator[Unseen]:
+def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
+    forbids = {column.name for column in every if getattr(column, "unknown", "") == "error"}
+    for one in unseen:
+        if one.column in forbids:
+            rows = f"{one.rows} rows" if one.rows > 1 else "a row"
+            verb = "have" if one.rows > 1 else "has"
+            names = ", ".join(f"'{name}'" for name in one.categories[:3])
+            more = ", …" * (len(one.categories) > 3)
+            message = (
+                f"{rows} of the {one.part} split {verb} a category of '{one.column}' that no "
+                f"training row has: {names}{more}; `unknown: ignore` predicts it as none of them"
+            )
+            raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """The features of columns after they were fitted to the training rows.
+
+    Args:
+        columns: before that.
+        fits: of each column that changes.
+        train: the numbers of the training rows, if these are they.
+    """
+
+    columns: Columns
+    fits: Sequence[Fitted | None]
+    train: Places | None = None
+
+    @cached_property
+    def features(self) -> int:
+        pairs = zip(self.columns, self.fits, strict=True)
+        return sum((fit.column if fit else column).width for column, fit in pairs)
+
+    def __call__(self, x: Array, rows: Places) -> Array:
+        parts = zip(self.columns.parts(x), self.fits, strict=True)
+        return np.hstack([self._features(part, fit, rows) for (_, part), fit in parts])
+
+    def _features(self, x: Array, fit: Fitted | None, rows: Places) -> Array:
+        if fit is None:
+            return x
+        if fit.training is None or self.train is None:
+            return fit.convert(x)
+        found: Array = fit.training[self._positions[rows]]
+        return found
+
+    @cached_property
+    def _positions(self) -> Places:
+        """Where each row of the data set is among the training rows."""
+        assert self.train is not None
+        positions = np.zeros(self.train.max() + 1, np.intp)
+        positions[self.train] = np.arange(len(self.train))
+        return positions
+
+
+def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
-        for column, place in places.items():
-            lost = [p for p in place if not kept[p]]
-            there = part.x[:, lost] != 0
-            found = [categories[column][p - place.start] for p in lost]
-            which = tuple(c for c, any_row in zip(found, there.any(axis=0), strict=True) if any_row)
-            if which:
-                yield Unseen(name, column, int(there.any(axis=1).sum()), which)
+        for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
+            rows, categories = fit.unseen(part.raw.features(place)) if fit else (0, ())
+            if categories:
+                yield Unseen(name, column.name, rows, categories)
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:

@@ -2,60 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.kinds import from_json, from_older, to_json
+from nnrun.data.columns.number import Number
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers, canonical
+from nnrun.nn.signature import Array
 
 
 @dataclass(frozen=True)
 class Columns:
     """The columns of a table that make up x, in order.
 
-    A column in `categories` becomes one 0/1 feature per category (one-hot), in the order given
-    there; any other column is one number. `by_value` names the columns whose categories were all
-    numbers in the training file, so that 7 and 7.0 are the same category; in other columns
-    categories are text. `imputed` has the statistic that replaces missing numbers of a column.
     `separator` and `decimal` are those of the file; a separator of None is detected.
     """
 
-    features: tuple[str, ...]
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    imputed: Mapping[str, str] = field(default_factory=dict)
+    every: tuple[Column, ...]
     separator: str | None = None
     decimal: str = "."
-    by_value: tuple[str, ...] = ()
 
-    @property
+    @classmethod
+    def numbers(cls, names: Sequence[str]) -> Columns:
+        """Columns of numbers."""
+        return cls(_numbers(tuple(names)))
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.every)
+
+    def parts(self, x: Array) -> Iterator[tuple[Column, Array]]:
+        """Each column with its features of x: (rows, width)."""
+        for column, place in zip(self.every, self.places.values(), strict=True):
+            yield column, x[:, place.start : place.stop]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns of the file, each once."""
+        return tuple(dict.fromkeys(column.source for column in self.every))
+
+    @cached_property
     def places(self) -> dict[str, range]:
         """The places in x of each column."""
         places: dict[str, range] = {}
         start = 0
-        for column in self.features:
-            places[column] = range(start, start + len(self.categories.get(column, (column,))))
-            start = places[column].stop
+        for column in self.every:
+            places[column.name] = range(start, start + column.width)
+            start = places[column.name].stop
         return places
 
-    @property
-    def imputed_features(self) -> dict[int, str]:
-        """The places in x where missing numbers are filled in, each with its statistic."""
-        places = self.places
-        return {places[column].start: statistic for column, statistic in self.imputed.items()}
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all are numbers, so that x has the numbers of the file."""
+        return all(isinstance(column, Number) and column.form is None for column in self.every)
 
-    @property
+    @cached_property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """The categories of each column that has some."""
+        found = {column.name: column.categories for column in self.every}
+        return {name: known for name, known in found.items() if known is not None}
+
+    @cached_property
+    def imputed(self) -> dict[int, str]:
+        """The places in x where missing numbers are filled in, each with its statistic."""
+        return {
+            place[index]: statistic
+            for column, place in zip(self.every, self.places.values(), strict=True)
+            for index, statistic in column.imputed.items()
+        }
+
+    @cached_property
+    def codes(self) -> dict[int, str]:
+        """The places in x of numbers of categories, each with the column's name."""
+        places = zip(self.every, self.places.values(), strict=True)
+        return {place.start: column.name for column, place in places if column.coded}
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the features of x; a category's is `column=category`."""
-        names: list[str] = []
-        for column in self.features:
-            if column in self.categories:
-                names += [
-                    f"{column}={category or '(missing)'}" for category in self.categories[column]
-                ]
-            else:
-                names.append(column)
-        return tuple(names)
+        """The names of the features of x."""
+        return tuple(name for column in self.every for name in column.feature_names)
+
+
+# Images have hundreds, and every use of a data set asks for them.
+@lru_cache(maxsize=16)
+def _numbers(names: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(map(Number, names))
 
 
 @dataclass(frozen=True)
@@ -63,7 +98,8 @@ class Layout:
     """The task, the shape of a row, its columns, and the meaning of outputs.
 
     With `text_labels` classes are texts, even those that look like numbers; with `bool_labels` they
-    are False and True.
+    are False and True. `target_form` is how a file writes numbers to predict, if not plainly. With
+    `from_images` rows are the bytes of files of images.
     """
 
     task: str
@@ -73,6 +109,8 @@ class Layout:
     target_names: tuple[str, ...] = ()
     text_labels: bool = False
     bool_labels: bool = False
+    target_form: NumberFormat | None = None
+    from_images: bool = False
 
     @property
     def numeric_labels(self) -> bool:
@@ -84,47 +122,52 @@ class Layout:
         return canonical(text) if self.numeric_labels else text
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether rows of this shape fit: images may be flat, or without their only channel."""
+        """Whether rows of this shape fit.
+
+        Images may be flat, without their only channel, or with their channels last.
+        """
         plain = self.shape[1:] if len(self.shape) == 3 and self.shape[0] == 1 else self.shape
-        return shape in (self.shape, plain, (prod(self.shape),))
+        return shape in (self.shape, plain, (prod(self.shape),), self._channels_last)
+
+    def arranged(self, x: Any) -> Any:
+        """An array of rows that fit, as (rows, *shape)."""
+        if x.shape[1:] == self._channels_last != self.shape:
+            x = x.transpose(0, 3, 1, 2)
+        return x.reshape(len(x), *self.shape)
+
+    @property
+    def _channels_last(self) -> tuple[int, ...]:
+        return (*self.shape[1:], self.shape[0]) if len(self.shape) == 3 else self.shape
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""
-        categories = {name: list(values) for name, values in self.columns.categories.items()}
         return {
             "task": self.task,
             "shape": list(self.shape),
-            "columns": list(self.columns.features),
-            "categories": categories,
-            "imputed": dict(self.columns.imputed),
+            "columns": [to_json(column) for column in self.columns],
             "separator": self.columns.separator,
             "decimal": self.columns.decimal,
-            "by_value": list(self.columns.by_value),
             "classes": list(self.classes),
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
             "bool_labels": self.bool_labels,
+            **({} if self.target_form is None else {"target_form": self.target_form.example()}),
+            **({"from_images": True} if self.from_images else {}),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
-        categories = {name: tuple(values) for name, values in stored["categories"].items()}
-        # Older models do not have `by_value`.
-        by_value = [name for name, known in categories.items() if all_numbers(filter(None, known))]
+        older, form = "categories" in stored, stored.get("target_form")
+        every = from_older(stored) if older else map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
-            columns=Columns(
-                tuple(stored["columns"]),
-                categories,
-                dict(stored.get("imputed", {})),
-                stored.get("separator"),
-                stored.get("decimal", "."),
-                tuple(stored.get("by_value", by_value)),
-            ),
+            columns=Columns(tuple(every), stored.get("separator"), stored.get("decimal", ".")),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored.get("text_labels", False)),
             bool_labels=bool(stored.get("bool_labels", False)),
+            target_form=form and NumberFormat.from_example(form),
+            from_images=bool(stored.get("from_images", False)),
         )

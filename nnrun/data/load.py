@@ -6,12 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
+from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.table import read_table
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.suggestions import suggestion
 
@@ -31,7 +36,23 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 
 def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
-    return _built_in(config.name, config) if config.name is not None else _from_path(config)
+    if config.name is not None:
+        return _built_in(config.name, config)
+    return _from_path(config) if config.images is None else read_images(config.images)
+
+
+def categories_of(config: SourceSettings) -> CategorySettings:
+    """The columns of categories that a config names."""
+    columns = config.columns
+    if columns is None:
+        return CategorySettings(unknown=config.unknown)
+    return CategorySettings(
+        columns.categorical,
+        {name: (one.dimensions, one.min_count) for name, one in columns.embedding.items()},
+        columns.target_mean,
+        columns.min_count,
+        config.unknown,
+    )
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
@@ -44,34 +65,45 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
 
 
 def _from_path(config: SourceSettings) -> Dataset:
+    if config.path == GIVEN:
+        message = "its data were given in Python, and in no file; give them again, as `data`"
+        raise DatasetProblem([(("dataset", "path"), message)])
     path = Path(config.path or "")
     with disk_errors(path):
         fault = fault_of(path)
     if fault is not None:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
-    if path.suffix.lower() == ".npz":
-        dataset = read_npz(path, task=config.task)
-        return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
-    if path.suffix.lower() != ".csv":
-        raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])
+    found = format_of(path)
+    if found is None:
+        raise DatasetProblem([(("dataset", "path"), why_no_file(path) or "")])
+    if found.is_table:
+        with open_table(path, config.separator, config.decimal) as table:
+            return from_table(table, config)
+    dataset = read_npz(path, task=config.task, channels=config.channel_axis)
+    return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
+
+
+def from_table(table: Table, config: SourceSettings) -> Dataset:
+    """A table as a data set; raises as `read_dataset` does."""
     if config.columns is None:
-        message = "a CSV file needs `columns: {target: …}`, the column to predict"
+        message = "a table needs `columns: {target: …}`, the column to predict"
         raise DatasetProblem([(("dataset", "columns"), message)])
-    return read_csv(
-        path,
+    return read_table(
+        table,
         config.columns.target,
         features=config.columns.features,
         drop=config.columns.drop,
-        categorical=config.columns.categorical,
+        categories=categories_of(config),
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),
-        separator=config.separator,
-        decimal=config.decimal,
         split_by=config.split.by,
         split_column=config.split.column,
         weight=config.columns.weight,
+        formats=config.columns.formats,
+        dates=config.dates,
+        lags=config.lags,
     )
 
 

@@ -145,6 +145,9 @@ class Engine(Protocol):
                 mode, float64; needs an engine built with `losses`.
         """
 
+    def train_on(self, x: Array, target: Array) -> None:
+        """Take other rows, of the same shape, as the training split."""
+
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> Evaluations | None:

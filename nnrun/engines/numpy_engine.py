@@ -71,6 +71,9 @@ class NumpyEngine:
     def surroundings(self) -> dict[str, Any]:
         return {}
 
+    def train_on(self, x: Array, target: Array) -> None:
+        self.x, self.target = x, target
+
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> None:

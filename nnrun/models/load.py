@@ -16,10 +16,10 @@ from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.one_hot import one_hots
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.decision import Decision
+from nnrun.models.embeddings import with_embeddings
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
@@ -114,7 +114,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         raise ValueError("it does not say what its rows look like")
     _check_layout(layout, stored.input_shape)
     _check_statistics(preprocessing, layout)
-    network = _network(stored)
+    network = _network(stored, layout)
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     expected = {name: (shape, network.dtype) for name, shape in weights_shapes(network).items()}
     if shapes != expected:
@@ -151,7 +151,7 @@ def _check_layout(layout: Layout, input_shape: Shape) -> None:
         raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
     if layout.task not in get_args(Task):
         raise ValueError(f"there is no task '{layout.task}'")
-    if layout.columns.categories and sides != (len(layout.columns.feature_names),):
+    if not layout.columns.plain and sides != (len(layout.columns.feature_names),):
         raise ValueError(f"its columns do not make rows of the shape {sides}")
     names = (*layout.classes, *layout.target_names, *layout.columns.features)
     if not all(isinstance(name, str) for name in names):
@@ -172,8 +172,9 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
                 raise ValueError(f"the {name} of '{step.name}' is no finite number")
 
 
-def _network(stored: _Stored) -> Network:
-    blocks = [layer.build() for layer in stored.network.layers]
+def _network(stored: _Stored, layout: Layout) -> Network:
+    layers = [layer.build() for layer in stored.network.layers]
+    blocks = with_embeddings(layers, layout.columns)
     network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
     for _, layer in network.named_layers():
         refuse_if_too_big(8 * layer.activation_count, _NETWORK)
@@ -184,8 +185,8 @@ def _try_out(model: Model) -> None:
     """Compute the outputs of two rows, and check their shape."""
     layout = model.layout
     rows = np.zeros((2, *layout.shape))
-    for group in one_hots(layout.columns):
-        rows[:, group.places.start] = 1
+    if not layout.columns.plain:
+        rows[:] = np.concatenate([column.example() for column in layout.columns])
     outputs = model.outputs(rows)
     decoded = model.task.decode(outputs)
     if isinstance(model.task, Classification):

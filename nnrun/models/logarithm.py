@@ -19,12 +19,22 @@ _LOG_2 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _HALF_ROOT = 0.7071067811865476
 
 
+_BLOCK = 1 << 16
+
+
 def logarithm(x: Array) -> Array:
-    """log x for positive float64 numbers, with an error below one unit in the last place.
+    """log x for positive float64 numbers (n,), with an error below one unit in the last place.
 
     `np.log` rounds some numbers otherwise where the processor has other vector instructions. These
     are additions, multiplications and divisions, which are the same everywhere.
     """
+    found = np.empty(len(x))
+    for start in range(0, len(x), _BLOCK):
+        found[start : start + _BLOCK] = _logarithm(x[start : start + _BLOCK])
+    return found
+
+
+def _logarithm(x: Array) -> Array:
     # x = 2ᵏ · (1 + f), with √½ ≤ 1 + f < √2
     mantissa, exponent = np.frexp(x)
     small = mantissa < _HALF_ROOT

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import odd_code, without_missing
+from nnrun.data.inference.columns import completed, odd_code, without_missing
+from nnrun.data.inference.frames import table_rows
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
-from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.rows.raw import RawRows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.decision import Decision
 from nnrun.models.task import Classification, Task, task_of
@@ -119,11 +120,7 @@ class Model:
             UsageError: a threshold is no number from 0 to 1, or is given where there are no
                 probabilities of two classes.
         """
-        if threshold is None:
-            return self.decode(self.outputs(x))
-        task = self._decided(self._from(threshold))
-        labels: Array = self.classes[task.decode(self.outputs(x))]
-        return labels
+        return self.decode(self.outputs(x), threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -143,7 +140,7 @@ class Model:
         """The network's outputs for raw rows: (rows, outputs), in its dtype."""
         return self.evaluate(self.rows(x))
 
-    def evaluate(self, rows: Array) -> Array:
+    def evaluate(self, rows: Array | RawRows) -> Array:
         """The outputs for rows of a run's splits (rows, *shape), without checking the rows.
 
         A row with a category that is not in the training data has 0 in all its one-hot columns.
@@ -155,16 +152,18 @@ class Model:
         # in the outputs.
         with self._lock, np.errstate(all="ignore"):
             for start in range(0, len(rows), step):
-                chunk = rows[start : start + step]
+                stop = start + step
+                chunk = rows.between(start, stop) if isinstance(rows, RawRows) else rows[start:stop]
                 ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)
                 ready = np.ascontiguousarray(ready, network.dtype)
                 outputs[start : start + step] = network.predict(ready)
         return outputs
 
-    def decode(self, outputs: Array) -> Array:
+    def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""
-        decoded = self.task.decode(outputs)
-        if isinstance(self.task, Classification):
+        task = self.task if threshold is None else self._decided(self._from(threshold))
+        decoded = task.decode(outputs)
+        if isinstance(task, Classification):
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
@@ -176,12 +175,15 @@ class Model:
         return probabilities
 
     def rows(self, x: npt.ArrayLike) -> Array:
-        """Raw rows as an array (rows, *shape).
+        """Raw rows as an array (rows, *shape), from such an array or a table.
 
         Raises:
             DataError: they have another shape, or numbers that are not finite, or no category in a
                 column that had no missing values in training.
         """
+        table = table_rows(x, self.layout)
+        if table is not None:
+            return table.reshape(len(table), *self.layout.shape)
         rows = np.asarray(x)
         if rows.ndim == 0 and rows.dtype.kind == "U":
             raise DataError(
@@ -198,13 +200,13 @@ class Model:
         if not self.layout.fits(rows.shape[1:]):
             given = f"rows of shape {rows.shape[1:]} were given"
             raise DataError(f"{given} where {shape} are needed")
-        rows = rows.reshape(len(rows), *shape)
+        rows = self.layout.arranged(rows)
         sound = np.isfinite(without_missing(rows, self.layout.columns))
         if not sound.all():
             raise DataError(self._not_finite(rows.reshape(len(rows), -1), sound))
         if (odd := odd_code(rows, self.layout.columns)) is not None:
             raise DataError(f"row {odd[0]} has {odd[1]}")
-        return fill_missing(rows, self.layout.columns)
+        return completed(rows, self.layout.columns)
 
     def _not_finite(self, rows: Array, sound: Array) -> str:
         """Where the first number is that is not finite, in rows without the shape of an image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun.data.inference.new_rows import Rows
 from nnrun.models.model import Model
 from nnrun.models.scores import ClassificationScore, RegressionScore
-from nnrun.models.writing import Writer
+from nnrun.models.writing.formats import Writer
 from nnrun.nn.chunks import chunk_rows
 
 
@@ -24,9 +24,9 @@ def predict_rows(
     count = 0
     # The same chunks as in `Model.outputs`, so that the same rows get the same bits.
     for batch in rows.batches(chunk_rows(model.network)):
-        outputs = model.outputs(batch.x)
+        outputs = model.evaluate(batch.x)
         if writer is not None:
-            writer.add(outputs)
+            writer.add(outputs, batch.carried)
         if score is not None and batch.y is not None:
             score.add(outputs, batch.y)
         count += len(batch)

@@ -11,8 +11,8 @@ from nnrun.nn.signature import Array
 
 # exp(z²) erfc(z) for z ≥ 0 as a Chebyshev series in u = (z - 3.75) / (z + 3.75), computed with 40
 # digits and cut at 1e-18. The change of variable: Schonfelder, Math. Comp. 32 (1978).
-_CENTRE = 3.75
-_SCALED_ERFC = (
+CENTRE = 3.75
+SCALED_ERFC = (
     0.3050715409616002,
     -0.4348412727125775,
     0.1763511936436055,
@@ -49,10 +49,10 @@ def normal_cdf(x: Array) -> Array:
     size = np.abs(x)
     with np.errstate(invalid="ignore", under="ignore", over="ignore"):
         z = size / sqrt(2)
-        u = np.where(np.isinf(z), 1.0, (z - _CENTRE) / (z + _CENTRE))
+        u = np.where(np.isinf(z), 1.0, (z - CENTRE) / (z + CENTRE))
         # Squaring x would round it, and exp would magnify that; c² is exact, the rest is small.
         c = np.where(size < 64, np.round(size * 16) / 16, 64.0)
         gauss = np.exp(-c * c / 2) * np.exp(-(size - c) * (size + c) / 2)
-    tail = 0.5 * gauss * chebval(u, _SCALED_ERFC)
+    tail = 0.5 * gauss * chebval(u, SCALED_ERFC)
     below: Array = np.where(x < 0, tail, 1 - tail)
     return below.astype(x.dtype, copy=False)

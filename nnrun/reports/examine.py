@@ -18,6 +18,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
+from nnrun.runs.stored_config import require_data
 
 LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.
@@ -93,6 +94,7 @@ def prepared_again(record: RunRecord, load_data: LoadData) -> Prepared:
         NnrunError: its data are missing or have changed.
         OSError: a file cannot be read.
     """
+    require_data(record)
     config = config_from_dict(record.config)
     dataset = load_data(config.dataset)
     if dataset.sha256 != record.dataset["sha256"]:
@@ -115,12 +117,12 @@ def predictions_of(record: RunRecord, model: Model, load_data: LoadData) -> Pred
     split = prepared.split
     name, part = last_split(split)
     with np.errstate(all="ignore"):
-        outputs = model.evaluate(part.x)
+        outputs = model.evaluate(part.raw)
         decoded = model.task.decode(outputs)
     probabilities = None
     if isinstance(model.task, Classification):
         probabilities = model.task.probabilities(outputs)
-    activity = _activity(model, part.x[:_MOST_ROWS])
+    activity = _activity(model, part.raw.between(0, _MOST_ROWS))
     return Predictions(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
 
 

@@ -165,9 +165,18 @@ def layer_kind(layer: dict[str, Any]) -> str:
 def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Name, kind, output shape and number of parameters of every layer, for a table.
 
-    Layers within a layer come after it, indented; their parameters are not counted twice.
+    Layers within a layer come after it, indented; their parameters are not counted twice. The
+    embeddings of columns come first.
     """
-    rows = []
+    rows = [
+        (
+            "",
+            f"embedding of {table['column']}",
+            f"{count(table['entries'])} × {table['dimensions']}",
+            count(table["parameters"]),
+        )
+        for table in network.get("embeddings", [])
+    ]
     for name, layer in layers_by_name(network).items():
         own = layer["parameters"] - sum(inner["parameters"] for inner in layer.get("layers", []))
         kind = _INDENT * name.count(".") + layer_kind(layer)
@@ -196,7 +205,8 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     """
     yield from split_words(dataset.get("split") or {})
     yield from weight_words(dataset)
-    # Rows that were dropped are counted in the set's description.
+    if dropped := dataset.get("dropped", 0):
+        yield f"without {plural(dropped, 'row')} of the file that lack values"
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"
     for split, copies in dataset.get("duplicates", {}).items():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import load_config
 from nnrun.config.names import is_name
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -28,6 +29,7 @@ from nnrun.runs.storage.reading import (
     read_run,
     refuse_damaged,
 )
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 
@@ -44,7 +46,12 @@ class Extension:
     origin: dict[str, Any]
 
 
-def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
+def extend(
+    folder: Path,
+    iterations: int,
+    name: str | None = None,
+    load: Callable[[DatasetConfig], Dataset] | None = None,
+) -> Extension:
     """Prepare to continue the completed run in a folder for more iterations.
 
     The evaluation interval, the length of the schedule and the engine stay those of the shorter
@@ -57,8 +64,8 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     """
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
-    stored = load_config(folder / CONFIG)
-    shorter = prepare(stored)
+    stored = load_stored(folder, record)
+    shorter = prepare(stored, load or load_named(stored))
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:

@@ -39,7 +39,7 @@ def baseline_of(
     """
     outputs = np.repeat(_mean(train.target, train.sample_weight), len(part), axis=0)
     if part.weight is None:
-        value = loss.value(outputs, part.target.astype(np.float64))
+        value = loss.value(outputs, part.target)  # in float64, as the outputs are
     else:
         constant = np.repeat(_mean(train.target, train.weight), len(part), axis=0)
         value = Weighted(loss).value(constant, part.loss_target.astype(np.float64))

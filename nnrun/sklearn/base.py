@@ -17,8 +17,6 @@ from sklearn.utils.validation import (
 )
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.frames import raw_rows
-from nnrun.data.layout import Layout
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import restore
@@ -34,6 +32,7 @@ from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
+from nnrun.sklearn.rows import FORMAT, has_categories, outputs_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
 from nnrun.sweeps.picking import pick_run
 from nnrun.training.state import TrainingState
@@ -62,6 +61,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         sampling: str = "shuffle",
         clip_norm: float | None = None,
         class_weight: Any = None,
+        augment: Any = None,
         alpha: float = 0.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -86,6 +86,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.sampling = sampling
         self.clip_norm = clip_norm
         self.class_weight = class_weight
+        self.augment = augment
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -142,6 +143,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._fills_in()
+        tags.input_tags.sparse = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -244,16 +246,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _rows(self, x: Any, *, reset: bool = False) -> Array:
-        """Checked rows of numbers: (rows, features)."""
-        rows: Array = validate_data(
+    def _rows(self, x: Any, *, reset: bool = False) -> Any:
+        """Checked rows of numbers: (rows, features), dense or sparse."""
+        return validate_data(
             self,
             x,
+            accept_sparse=FORMAT,
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan" if self._fills_in() else True,
             reset=reset,
         )
-        return rows
 
     def _fills_in(self) -> bool:
         """Whether missing numbers are filled in, as by the preprocessing of a run."""
@@ -269,28 +271,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         )
         return replace(dataset, weights=weights)
 
-    def _shaped(self, x: Array) -> Array:
-        """Rows in the shape that the network is to see."""
-        if self.input_shape is None:
-            return x.astype(np.float64)
-        try:
-            return x.astype(np.float64).reshape(len(x), *self.input_shape)
-        except ValueError:
-            given = f"rows of {x.shape[1]} features do not fit"
-            raise ValueError(f"input_shape: {given} {self.input_shape}") from None
-
     def _outputs(self, x: Any) -> Array:
         check_is_fitted(self)
         layout = self.model_.layout
-        rows = raw_rows(x, layout) if _has_categories(x, layout) else self._rows(x)
-        outputs: Array = self.model_.outputs(rows)
-        return outputs
-
-
-def _has_categories(x: Any, layout: Layout) -> bool:
-    """Whether these are rows as a file has them, with categories that are not encoded."""
-    if not layout.columns.categories:
-        return False
-    if hasattr(x, "columns"):
-        return set(layout.columns.features) <= set(x.columns)
-    return np.asarray(x).dtype.kind in "OU"
+        rows = x if has_categories(x, layout) else self._rows(x)
+        return outputs_of(self.model_, rows)

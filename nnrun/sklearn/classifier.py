@@ -16,6 +16,7 @@ from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.sklearn.base import NetworkEstimator
+from nnrun.sklearn.rows import FORMAT, shaped
 
 
 def _probabilistic(estimator: Any) -> bool:
@@ -48,6 +49,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         clip_norm: the largest norm that a gradient may have.
         class_weight: how much rows of each class count in the loss: None, `balanced` for all
             classes alike, or a mapping of labels to weights, 1 where a label is left out.
+        augment: random changes of training rows as in a config, `{"shift": 1, "noise": 0.1}`;
+            images are rows of `input_shape`.
         alpha: L2 penalty on weights, not on biases: alpha / 2 times the sum of their squares,
             divided by the rows of the batch, is added to its loss. Use it or the optimizer's
             `weight_decay`, which is another thing.
@@ -152,8 +155,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
 
     def _dataset(self, x: Any, y: Any, classes: Any, *, reset: bool = True) -> Dataset:
         x, y = validate_data(
-            self, x, y, dtype=[np.float64, np.float32], multi_output=True, reset=reset
-        )
+            self, x, y, accept_sparse=FORMAT, dtype=[np.float64, np.float32], multi_output=True,
+            reset=reset,
+        )  # fmt: skip
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         labels = np.unique(y) if classes is None else unique_labels(classes)
@@ -165,7 +169,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         return Dataset(
             name="rows",
             task="classification",
-            x=self._shaped(x),
+            x=shaped(x, self.input_shape),
             y=numbers.astype(np.int64),
             # A network needs two classes, even if no row has the second.
             classes=tuple(str(number) for number in range(max(len(labels), 2))),

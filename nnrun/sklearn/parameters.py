@@ -40,8 +40,10 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "sampling": estimator.sampling,
         "clip_norm": estimator.clip_norm,
         "class_weight": _class_weight(estimator),
+        "augment": estimator.augment,
         "dtype": estimator.dtype,
         "engine": estimator.engine,
+        "evaluate_rows": "all",
     }
     if estimator.early_stopping:
         held_out = _held_out(rows, estimator.validation_fraction)
@@ -146,7 +148,9 @@ def _by_label(weights: Any, model: Model) -> Any:
 
 
 _TRAINING = [
-    name for name in TrainingConfig.model_fields if name not in ("early_stopping", "evaluate_every")
+    name
+    for name in TrainingConfig.model_fields
+    if name not in ("early_stopping", "evaluate_every", "evaluate_rows")
 ]
 
 

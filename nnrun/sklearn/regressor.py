@@ -14,6 +14,7 @@ from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.sklearn.base import NetworkEstimator
+from nnrun.sklearn.rows import FORMAT, shaped
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]  # no types
@@ -72,8 +73,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
 
     def _dataset(self, x: Any, y: Any, *, reset: bool = True) -> Dataset:
         x, y = validate_data(
-            self, x, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True,
-            reset=reset,
+            self, x, y, accept_sparse=FORMAT, dtype=[np.float64, np.float32], multi_output=True,
+            y_numeric=True, reset=reset,
         )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -84,7 +85,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
         return Dataset(
             name="rows",
             task="regression",
-            x=self._shaped(x),
+            x=shaped(x, self.input_shape),
             y=y,
             feature_names=tuple(f"x{number}" for number in range(x.shape[1])),
             target_names=tuple(f"y{number}" for number in range(y.shape[1])),

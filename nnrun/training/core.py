@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
@@ -44,6 +44,7 @@ class TrainingCore:
         baseline: the training loss of always predicting the mean of the targets.
         stopping: early stopping, if any.
         monitored: the metric that early stopping follows, if the history has it only therefore.
+        parts: of splits, by name, which evaluations before the last one take in their place.
         curve: collects the losses of batches, if any; the engine has to be built with `losses`.
             It is not part of a state: interrupted runs have none.
     """
@@ -62,6 +63,7 @@ class TrainingCore:
     stopping: EarlyStopping | None = None
     monitored: MonitoredMetric | None = None
     curve: LossCurve | None = None
+    parts: Mapping[str, PreparedSplit] = field(default_factory=dict)
 
     iteration: int = 0
     train_seconds: float = 0.0
@@ -69,8 +71,8 @@ class TrainingCore:
     history: list[HistoryRow] = field(default_factory=list)
     divergence: Divergence | None = None
     best: dict[str, Array] = field(default_factory=dict)
-    _evaluated: dict[str, tuple[float, Array]] = field(default_factory=dict)
-    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    _evaluated: dict[tuple[str, bool], tuple[float, Array]] = field(default_factory=dict)
+    _evaluators: dict[tuple[str, bool], Evaluator] = field(default_factory=dict)
     _rate: float = 0.0
     _loss: float | None = None
 
@@ -114,28 +116,37 @@ class TrainingCore:
         """The learning rate of this update, counted from 1."""
         return self.schedule.rate_at(iteration - 1, self.iterations)
 
-    def evaluate(self, name: str) -> tuple[float, Array]:
-        """The loss of a split and the outputs for its rows, with the current weights."""
-        if name not in self._evaluated:
-            self._evaluated[name] = self.evaluator(name)()
-        return self._evaluated[name]
+    def evaluate(self, name: str, *, whole: bool = True) -> tuple[float, Array]:
+        """The loss of a split and the outputs for its rows, with the current weights.
 
-    def evaluator(self, name: str) -> Evaluator:
-        """The engine's evaluator for a split."""
-        if name not in self._evaluators:
-            split = self.splits[name]
-            self._evaluators[name] = self.engine.evaluator(split.x, split.loss_target)
-        return self._evaluators[name]
+        If it is not evaluated whole, they are those of its part, if there is one.
+        """
+        key = name, whole or name not in self.parts
+        if key not in self._evaluated:
+            self._evaluated[key] = self.evaluator(*key)()
+        return self._evaluated[key]
 
-    def evaluate_splits(self) -> HistoryRow:
-        """Evaluate every split; return the row of the history."""
+    def evaluator(self, name: str, whole: bool = True) -> Evaluator:
+        """The engine's evaluator for a split, or for its part."""
+        key = name, whole
+        if key not in self._evaluators:
+            split = self.rows_of(name, whole=whole)
+            self._evaluators[key] = self.engine.evaluator(split.x, split.loss_target)
+        return self._evaluators[key]
+
+    def rows_of(self, name: str, *, whole: bool) -> PreparedSplit:
+        """A split, or the part of it that evaluations on the way take."""
+        return self.splits[name] if whole else self.parts.get(name, self.splits[name])
+
+    def evaluate_splits(self, *, whole: bool = True) -> HistoryRow:
+        """Evaluate every split, or its part; return the row of the history."""
         start = perf_counter()
-        found = {name: self.evaluate(name) for name in self.splits}
+        found = {name: self.evaluate(name, whole=whole) for name in self.splits}
         losses = {name: np.array([loss]) for name, (loss, _) in found.items()}
         outputs = {name: given[np.newaxis] for name, (_, given) in found.items()}
-        (row,) = self._rows([self.iteration], [self._rate], losses, outputs)
+        (row,) = self._rows([self.iteration], [self._rate], losses, outputs, whole=whole)
         if self.monitored is not None:
-            held_out, (_, given) = self.splits["validation"], found["validation"]
+            held_out, (_, given) = self.rows_of("validation", whole=whole), found["validation"]
             value = self.monitored.value(given, held_out.y, held_out.sample_weight)
             row[self.monitored.column] = value
         self.evaluation_seconds += perf_counter() - start
@@ -147,14 +158,19 @@ class TrainingCore:
         rates: Sequence[float],
         losses: dict[str, Array],
         outputs: dict[str, Array],
+        *,
+        whole: bool = True,
     ) -> list[HistoryRow]:
-        """The history's rows for these evaluations."""
+        """The history's rows for these evaluations; where splits have parts, with their rows."""
         columns: dict[str, Sequence[float | int]] = {
             "iteration": iterations,
             "epoch": [iteration / self.sampler.batches_per_epoch for iteration in iterations],
             "learning_rate": rates,
         }
-        for name, split in self.splits.items():
+        for name in self.splits:
+            split = self.rows_of(name, whole=whole)
+            if self.parts:
+                columns[f"{name}_rows"] = [len(split)] * len(iterations)
             columns[f"{name}_loss"] = losses[name].tolist()
             for metric, values in self._metrics(outputs[name], split).items():
                 columns[f"{name}_{metric}"] = values.tolist()
@@ -163,10 +179,10 @@ class TrainingCore:
     def _metrics(self, outputs: Array, split: PreparedSplit) -> dict[str, Array]:
         return self.task.quick_metrics(outputs, split.y, split.sample_weight)
 
-    def check_divergence(self) -> Cause | None:
+    def check_divergence(self, *, whole: bool = True) -> Cause | None:
         """Why the current state counts as diverged; None if it does not."""
-        loss, outputs = self.evaluate("train")
-        y = self.splits["train"].y
+        loss, outputs = self.evaluate("train", whole=whole)
+        y = self.rows_of("train", whole=whole).y
         return self.bounds.broken_by(loss, self.live, lambda: self.task.has_learned(outputs, y))
 
     def snapshot(self) -> TrainingState:
@@ -221,5 +237,5 @@ class TrainingCore:
         self.history += self._rows(iterations, rates, losses, outputs)
         self._loss = float(losses["train"][-1])
         self._evaluated = {
-            name: (float(losses[name][-1]), outputs[name][-1]) for name in self.splits
+            (name, True): (float(losses[name][-1]), outputs[name][-1]) for name in self.splits
         }

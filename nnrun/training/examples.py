@@ -36,6 +36,23 @@ class PreparedSplit:
         cut = (None if weight is None else weight[:rows] for weight in weights)
         return PreparedSplit(self.x[:rows], self.target[:rows], self.y[:rows], *cut)
 
+    def part(self, rows: Array) -> PreparedSplit:
+        """These rows, with weights whose mean is 1 again."""
+        weight = None if self.weight is None else self.weight[rows]
+        return PreparedSplit(
+            x=self.x[rows],
+            target=self.target[rows],
+            y=self.y[rows],
+            weight=None if weight is None else weight / (weight.mean() or 1),
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+        )
+
+    @property
+    def counts(self) -> bool:
+        """Whether rows have no weights, or some have one above 0."""
+        weights = (self.weight, self.sample_weight)
+        return all(weight is None or bool(weight.any()) for weight in weights)
+
     @cached_property
     def loss_target(self) -> Array:
         """Targets in the form that the loss takes: with the rows' weights, if they have any."""

@@ -46,10 +46,20 @@ class Streams:
         """For dropout masks."""
         return self._stream_of_fold(3)
 
+    @cached_property
+    def augmentation(self) -> Rng:
+        """For changes of training rows."""
+        return self._stream_of_fold(4)
+
+    @cached_property
+    def evaluation(self) -> Rng:
+        """For the rows that evaluations on the way take."""
+        return self._stream_of_fold(5)
+
     def _stream_of_fold(self, number: int) -> Rng:
         return self._stream(number) if self.fold is None else self._stream(number, self.fold)
 
     def _stream(self, *key: int) -> Rng:
-        """The generator of `SeedSequence(seed).spawn(4)[number]`, or of its child for a fold."""
+        """The generator of `SeedSequence(seed).spawn(5)[number]`, or of its child for a fold."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(sequence))

@@ -10,6 +10,7 @@ from time import perf_counter
 from nnrun.nn.signature import Array
 from nnrun.training.at_once import run_at_once
 from nnrun.training.core import TrainingCore
+from nnrun.training.divergence import Cause
 from nnrun.training.replay import find_divergence
 from nnrun.training.sampling import MOST_ITERATIONS
 from nnrun.training.state import (
@@ -67,19 +68,18 @@ class Trainer(TrainingCore):
         if run_at_once(self):
             yield self._progress()
             return
+        if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
+            # The last row of a shorter run that this one continues is of all rows.
+            self.history[-1] = self.evaluate_splits(whole=False)
         while self.iteration < self.iterations and not self._stopped:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
             )
             yield from self._advance_to(evaluation)
-            row = self.evaluate_splits()
-            cause = self.check_divergence()
+            cause = self._evaluate()
             if cause == "not_finite":
                 self.divergence = find_divergence(self, cause)
                 return
-            self.history.append(row)
-            self._loss = float(row["train_loss"])
-            self._follow(row)
             if cause is None:
                 self.last_good = self.snapshot()
             yield self._progress()
@@ -87,6 +87,23 @@ class Trainer(TrainingCore):
         cause = self.check_divergence()
         if cause is not None:
             self.divergence = find_divergence(self, cause)
+
+    def _evaluate(self) -> Cause | None:
+        """Evaluate, add a row to the history, and return why the state counts as diverged, if so.
+
+        Early stopping follows the parts of splits to the end, so that what it compares is of the
+        same rows; the last row of the history is of all rows.
+        """
+        whole = self.iteration == self.iterations and self.stopping is None
+        row, cause = self.evaluate_splits(whole=whole), self.check_divergence(whole=whole)
+        if cause != "not_finite":
+            self._follow(row)
+        if self.parts and not whole and (self._stopped or self.iteration == self.iterations):
+            row, cause = self.evaluate_splits(), self.check_divergence()
+        if cause != "not_finite":
+            self.history.append(row)
+            self._loss = float(row["train_loss"])
+        return cause
 
     def checkpoint(self) -> TrainingState:
         """A copy of everything needed to continue later, with the same bits."""

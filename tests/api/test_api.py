@@ -44,6 +44,7 @@ HOUSES = {
     "dataset": {
         "path": "houses.csv",
         "columns": {"target": "price", "categorical": ["kind"]},
+        "unknown": "error",
         "task": "regression",
         "features": "standard",
     },
@@ -153,6 +154,7 @@ def codes(folder):
     rows = "1,1\n7,2\nx,3\n007,4\n0.50,5\n" * 8
     Path("codes.csv").write_text(f"k,y\n{rows}")
     dataset = {"path": "codes.csv", "columns": {"target": "y", "categorical": ["k"]}}
+    dataset["unknown"] = "error"
     return nnrun.train(
         {
             "dataset": {**dataset, "task": "regression", "test_size": 0},

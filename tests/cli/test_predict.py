@@ -41,7 +41,8 @@ FLOWERS = (
 )
 PRICES = (
     "name: prices\ndataset: {path: houses.csv, features: minmax, target: standard,\n"
-    "  test_size: 3, columns: {target: price, categorical: [colour]}, task: regression}\n"
+    "  test_size: 3, columns: {target: price, categorical: [colour]}, task: regression,\n"
+    "  unknown: error}\n"
     "loss: mean_squared\n" + NETWORK.format(1, "linear") + TRAINING
 )
 CLOTHES = (
@@ -291,6 +292,26 @@ def test_arrays_that_do_not_fit_are_reported(clothes, nnrun, arrays, arguments, 
     assert not Path("out.npz").exists()
 
 
+def test_categories_that_training_has_not_seen_are_counted(folder, nnrun):
+    """A line for each column, with examples; as data too, and without the rows put aside."""
+    write("houses.csv", HOUSES)
+    write("prices.yaml", PRICES.replace("  unknown: error}", "  unknown: ignore}"))
+    assert 0 == nnrun("train", "prices.yaml").exit_code
+    cells = ["red", "pink", "mauve", "pink", "grey", "beige"]
+    write("new.csv", "size,colour\n" + "".join(f"{i},{text}\n" for i, text in enumerate(cells)))
+    done = nnrun("predict", "prices", "new.csv")
+    assert (0, 7) == (done.exit_code, len(done.stdout.splitlines()))
+    expected = (
+        "colour: 5 cells have a category that training has not seen ('pink', 'mauve', 'grey', …), "
+        "predicted as none of the categories\n"
+    )
+    assert expected in done.stderr
+    write("bad.csv", "size,colour\nx,pink\n1,pink\n2,red\n")
+    words = ["--skip-bad", "aside.csv", "-o", "out.csv", "--json"]
+    found = json.loads(nnrun("predict", "prices", "bad.csv", *words).stdout)
+    assert {"colour": {"cells": 1, "examples": ["pink"]}} == found["unseen"]
+
+
 def test_an_array_without_a_category_is_reported(prices, nnrun):
     """By its row in the whole array, as a blank cell is reported by its line."""
     x = np.tile([1.0, 0, 0, 1], (9000, 1))
@@ -334,7 +355,6 @@ def test_damaged_archives_are_reported(clothes, nnrun):
         (("prices", "houses.csv", "-o", "results"), "-o results: is a folder; name a file in it"),
         (("prices", "houses.csv", "-o", "a/b.csv"), "-o a/b.csv: there is no folder a"),
         (("prices", "houses.csv", "-o", "houses.csv"), "is the input itself; name another file"),
-        (("prices", "houses.csv", "--json"), "--json needs stdout for itself"),
         (("empty", "houses.csv"), "empty/model.safetensors: no trained model is kept there"),
     ],
 )

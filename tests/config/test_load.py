@@ -75,10 +75,15 @@ dataset:
   name: boston
   path: null
   columns: null
+  images: null
+  channel_axis: null
   task: null
   missing: error
+  unknown: ignore
   separator: null
   decimal: "."
+  dates: {}
+  lags: {}
   test_size: null
   folds: null
   fold: null
@@ -109,8 +114,10 @@ training:
   batch_size: 1
   sampling: shuffle
   evaluate_every: null
+  evaluate_rows: null
   early_stopping: null
   class_weight: null
+  augment: null
   clip_norm: null
   dtype: float64
   engine: auto

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
 from nnrun.data.readers.table import read_csv
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.make import make_split
 from nnrun.data.splits.parts import Split, SplitData
 
@@ -20,13 +22,15 @@ TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n
 
 def part(dataset, *rows):
     """These rows of a data set."""
-    return SplitData(dataset.x[list(rows)], dataset.y[list(rows)], np.array(rows))
+    return SplitData(RawRows(dataset.parts, np.array(rows)), dataset.y[list(rows)])
 
 
 @pytest.fixture
 def divided(csv):
     """A table whose first two rows are for training, and the same after narrowing."""
-    data = read_csv(csv(TOWNS), "price", categorical=["town", "shop"], task="regression")
+    data = read_csv(
+        csv(TOWNS), "price", categories=CategorySettings(["town", "shop"]), task="regression"
+    )
     split = Split(part(data, 0, 1), part(data, 2, 5), part(data, 3, 4), 2)
     return data, *with_training_categories(data, split)
 
@@ -37,7 +41,7 @@ def test_categories_are_those_of_training_rows(divided):
     assert {"town": ("A", "B"), "shop": ("u", "v")} == dict(narrow.layout.columns.categories)
     names = ("age", "town=A", "town=B", "shop=u", "shop=v")
     assert names == narrow.feature_names == narrow.layout.columns.feature_names
-    assert ((5,), (6, 5)) == (narrow.layout.shape, narrow.x.shape)
+    assert (5,) == narrow.layout.shape == narrow.shape == split.train.raw.shape
     assert [[1, 1, 0, 1, 0], [2, 0, 1, 0, 1]] == split.train.x.tolist()
     assert data is narrow.whole
 
@@ -56,7 +60,9 @@ def test_other_categories_are_none_of_them(divided):
 
 def test_nothing_changes_where_training_has_all(csv):
     """The same set and the same split come back."""
-    data = read_csv(csv(TOWNS), "price", categorical=["town"], drop=["shop"], task="regression")
+    data = read_csv(
+        csv(TOWNS), "price", categories=CategorySettings(["town"]), drop=["shop"], task="regression"
+    )
     split = Split(part(data, 0, 1, 2, 4), None, part(data, 3, 5), 2)
     assert (data, split) == with_training_categories(data, split)
 
@@ -99,7 +105,7 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
     y = rng.integers(0, 2, rows)
     whole = np.concatenate([x.astype(float) + 0.0, y[:, None]], axis=1)
     found, expected = np.unique(whole, axis=0, return_inverse=True)
-    numbers = equal_rows(x, y)
+    numbers = equal_rows([x], y)
     if numbers is None:
         assert rows == len(found)
         return
@@ -110,8 +116,8 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
 def test_many_rows_of_small_whole_numbers_are_distinguished():
     """Their bits are mostly zeros, which a hash has to mix."""
     grid = np.stack(np.meshgrid(*[np.arange(50.0)] * 3), -1).reshape(-1, 3)
-    assert equal_rows(grid, np.zeros(len(grid), np.int64)) is None
-    assert equal_rows(grid * 2.0**-20, grid[:, :1]) is None
+    assert equal_rows([grid], np.zeros(len(grid), np.int64)) is None
+    assert equal_rows([grid * 2.0**-20], grid[:, :1]) is None
 
 
 def test_a_split_without_other_parts_has_no_duplicates():

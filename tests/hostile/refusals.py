@@ -119,12 +119,13 @@ def cases() -> Iterator[Case]:
     """All of them."""
     from tests.hostile import (
         refused_arguments,
+        refused_images,
         refused_paths,
         refused_syntax,
         refused_tables,
         refused_values,
     )
 
-    tables = (refused_syntax, refused_values, refused_arguments, refused_tables, refused_paths)
-    for module in tables:
+    values = (refused_syntax, refused_values, refused_arguments)
+    for module in (*values, refused_tables, refused_images, refused_paths):
         yield from module.CASES

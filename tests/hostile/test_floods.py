@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
 from nnrun.errors import MOST_SHOWN, ConfigError, UsageError
 
@@ -164,7 +165,8 @@ def test_a_wide_csv_is_read_in_step(tmp_path: Path) -> None:
     def read(n: int) -> tuple[int, ...]:
         path = tmp_path / "a.csv"
         path.write_text(header("y", *columns(n)))
-        return read_csv(path, "y", task="regression", categorical=columns(n // 2)).x.shape
+        categories = CategorySettings(columns(n // 2))
+        return read_csv(path, "y", task="regression", categories=categories).x.shape
 
     assert (1, 20_000) == read(20_000)
     assert calls(lambda: read(8000)) < 2.2 * calls(lambda: read(4000))

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import parse_grid
 from nnrun.config.scaffold.from_data import draft
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
+from nnrun.data.images.decode import FORMATS, read_image
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.idx import read_idx
@@ -76,7 +79,7 @@ loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 20, engine: numpy}
 """
 TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
-READERS = 17
+READERS = 23
 SECONDS = 3600 / READERS if large() else 0
 EXAMPLES = 600
 
@@ -147,7 +150,7 @@ def test_csv_files(tmp_path: Path) -> None:
             options = {"task": task, "split_by": by, "split_column": "a"}
             for ways in ({"task": task}, {**options, "features": ["a", "b"]}):
                 try:
-                    data = read_csv(path, "y", categorical=["b"], **ways)
+                    data = read_csv(path, "y", categories=CategorySettings(["b"]), **ways)
                 except DataError as error:
                     assert str(error)
                 else:
@@ -208,6 +211,22 @@ def test_idx_files(tmp_path: Path, packed: bool) -> None:
             assert "images" in str(error)
 
     fuzz(mutated(gzip.compress(sound, mtime=0) if packed else sound), check)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_images(tmp_path: Path, kind: str) -> None:
+    """Bytes of the size that is asked for, or what is wrong with the file."""
+    path, sound = tmp_path / "image", io.BytesIO()
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3)).save(sound, kind)
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert (3, 2, 3) == read_image(path, "rgb", (2, 3)).shape
+        except DataError as error:
+            assert str(path) in str(error)
+
+    fuzz(mutated(sound.getvalue()), check, examples=EXAMPLES // 6)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def model_of(
     layout = Layout(
         task=task,
         shape=shape,
-        columns=Columns(names),
+        columns=Columns.numbers(names),
         classes=classes if task == "classification" else (),
         target_names=tuple(f"y{number}" for number in range(outputs)),
     )

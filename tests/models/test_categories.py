@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError
@@ -32,9 +34,11 @@ def model():
     network = Network([dense(4, "tanh"), dense(1)], MeanSquared(), (6,), "float32")
     network.initialize(rng=np.random.default_rng(0))
     columns = Columns(
-        ("size", "colour", "kind"),
-        categories={"colour": ("blue", "red", ""), "kind": ("a", "b")},
-        imputed={"size": "median"},
+        (
+            Number("size", "median"),
+            OneHot("colour", ("blue", "red", "")),
+            OneHot("kind", ("a", "b")),
+        )
     )
     layout = Layout("regression", (6,), columns, target_names=("y",))
     preprocessing = Preprocessing(["standard"], "none", layout).fit(ROWS, np.zeros((3, 1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.data.columns.number import Number
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError
@@ -20,7 +21,7 @@ def model():
     """A model of three features; the last two may be missing."""
     network = Network([dense(4, "tanh"), dense(1)], MeanSquared(), (3,), "float32")
     network.initialize(rng=np.random.default_rng(0))
-    columns = Columns(("a", "b", "c"), imputed={"b": "median", "c": "mean"})
+    columns = Columns((Number("a"), Number("b", "median"), Number("c", "mean")))
     layout = Layout("regression", (3,), columns, target_names=("y",))
     x = np.random.default_rng(1).normal(3, 2, (50, 3))
     x[::7, 1] = x[::5, 2] = np.nan

@@ -23,7 +23,7 @@ def model_of(x, features, *, y=SPREAD[:, :1], target="none", task="regression", 
     network = Network([dense(8, "tanh"), last], MeanSquared(), (2,), dtype)
     network.initialize(rng=np.random.default_rng(1))
     names = {"classes": ("a", "b", "c")} if task == "classification" else {"target_names": ("y",)}
-    layout = Layout(task, (2,), Columns(("time", "size")), **names)
+    layout = Layout(task, (2,), Columns.numbers(("time", "size")), **names)
     return Model(network, Preprocessing(features, target, layout).fit(x, y), layout)
 
 

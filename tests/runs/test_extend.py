@@ -47,6 +47,7 @@ training: {learning_rate: 0.05, iterations: 200, batch_size: 8, engine: numpy}
         ["training.evaluate_every=70"],
         ["training.epochs=7"],
         ["training.early_stopping={patience: 100}"],
+        ["training.augment={noise: 0.1}"],
     ],
     ids=str,
 )

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import threading
+from functools import cache
 from pathlib import Path
 from time import sleep
 
@@ -27,28 +28,38 @@ from tests.forging import revise
 ROOT = Path(nnrun.__file__).parent
 
 
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """All nodes of the modules of nnrun, each with the path of its module."""
+    paths = ROOT.rglob("*.py")
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.ImportFrom)
+    ]
+
+
 def uses(*names: str) -> set[str]:
     """The modules of nnrun that use one of these attributes of a store."""
     found = set()
-    for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr in names:
-                owner = node.value
-                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
-                if name.lstrip("_") == "store":
-                    found.add(str(path.relative_to(ROOT)))
+    for path, node in nodes():
+        if isinstance(node, ast.Attribute) and node.attr in names:
+            owner = node.value
+            name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+            if name.lstrip("_") == "store":
+                found.add(path)
     return found
 
 
 def importers(module: str, name: str | None = None) -> set[str]:
     """The modules of nnrun that import this one, or this name from it."""
     found = set()
-    for path in ROOT.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == module:
-                names = [alias.name for alias in node.names]
-                if name in (None, *names):
-                    found.add(str(path.relative_to(ROOT)))
+    for path, node in nodes():
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            names = [alias.name for alias in node.names]
+            if name in (None, *names):
+                found.add(path)
     return found
 
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import nnrun.sklearn
 from nnrun.config.load import load_config
+from nnrun.data.inference.unseen import UnknownCategoryWarning
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.lifecycle import train
@@ -139,10 +140,12 @@ def test_the_seed_is_that_of_a_config(iris, tmp_path):
     config.write_text(
         "dataset: {path: iris.npz, test_size: 0}\n"
         "network: {sizes: [8, 3], activations: [relu, softmax]}\nloss: cross_entropy\nseed: 5\n"
-        "training: {optimizer: adam, learning_rate: 0.01, epochs: 4, batch_size: 32, engine: numpy}"
+        "training: {optimizer: adam, learning_rate: 0.01, epochs: 4, batch_size: 32,\n"
+        "  engine: numpy, augment: {noise: 0.1}}"
     )
     run = train(prepare(load_config(config)), None)
-    model = NetworkClassifier(**{**QUICK, "epochs": 4, "random_state": 5}).fit(x, y)
+    settings = {**QUICK, "epochs": 4, "random_state": 5, "augment": {"noise": 0.1}}
+    model = NetworkClassifier(**settings).fit(x, y)
     for name, array in run.result.weights.items():
         np.testing.assert_array_equal(array, model.network_.parameters[name].value)
 
@@ -335,6 +338,7 @@ def test_parameters_that_cannot_be_are_reported(iris, parameters, expected):
         ({"optimizer": {"type": "sgd", "momentum": 2}}, "optimizer.momentum: 2 is not"),
         ({"layers": (0,)}, r"layers\[0\].units: 0 is not"),
         ({"initializer": "x"}, "initializer: 'x' is not"),
+        ({"augment": {"shift": 1}}, "augment.shift: shift is for images"),
     ],
 )
 def test_mistakes_name_the_parameter(iris, parameters, expected):
@@ -431,8 +435,10 @@ def test_categories_of_a_run_are_encoded(results, tmp_path):
     frame = pd.DataFrame({"colour": ["red", "blue"], "size": [3, 4]})
     encoded = pd.DataFrame([[3, 0, 1], [4, 1, 0]], columns=model.feature_names_in_)
     assert model.predict(encoded).tolist() == model.predict(frame).tolist()
-    with pytest.raises(DataError, match="'green' is none of the categories"):
-        model.predict(frame.replace("red", "green"))
+    with pytest.warns(UnknownCategoryWarning, match="has not seen \\('green'\\)"):
+        values = model.predict(frame.replace("red", "green"))
+    assert np.isfinite(values[0])
+    assert model.predict(frame)[1] == values[1]
 
 
 def test_what_a_run_fills_in_may_be_missing(results, tmp_path):

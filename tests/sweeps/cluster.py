@@ -21,7 +21,11 @@ with Client(sys.argv[1]) as client:
 """
 _TRAINING = 'sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())'
 _JOINED = 'len(client.scheduler_info(n_workers=-1)["workers"])'
-_TOLD = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+# By default each process samples its stacks a hundred times a second.
+_SETTINGS = {
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
 
 
 class Cluster:
@@ -80,9 +84,9 @@ class Cluster:
         assert self.scheduler is not None
         self._kill(self.scheduler)
 
-    def training(self) -> int:
-        """How many workers are in the middle of a training loop."""
-        return self._ask(_TRAINING)
+    def wait_for_training(self, workers: int) -> None:
+        """Until so many workers are in the middle of a training loop."""
+        self._wait_for(lambda: self._ask(_TRAINING) == workers, seconds=60)
 
     def wait_for_workers(self) -> None:
         """Until all that were started have joined the scheduler."""
@@ -116,7 +120,7 @@ class Cluster:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", kind, "--no-dashboard", *words],
                 cwd=self.folder,
-                env={**os.environ, **_TOLD, **environment},
+                env={**os.environ, **_SETTINGS, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -132,4 +136,4 @@ class Cluster:
         end = time.monotonic() + seconds
         while not there():
             assert time.monotonic() < end, "the cluster did not start"
-            time.sleep(0.05)
+            time.sleep(0.1)  # asking costs the processes that are asked as well

@@ -174,23 +174,26 @@ def _processes() -> Iterator[tuple[int, int, int]]:
                 yield int(entry.name), int(parent), int(session)
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that must become true."""
+def until(true: Callable[[], bool], seconds: float = 5.0, pause: float = 0.01) -> None:
+    """Wait for something that must become true, asking again after each pause."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
-def wait_for_workers(client: int, workers: int, seconds: float = 1.5) -> None:
-    """Wait until so many have worked longer than their start takes, however busy the machine is."""
+def wait_for_workers(client: int, workers: int) -> None:
+    """Wait until so many have computed for a second, of which their start takes a third, however
+    busy the machine is.
+    """
 
     def worked(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
-            return bool(process.cpu_times().user >= seconds)
+            return bool(process.cpu_times().user >= 1.0)
         return False
 
-    until(lambda: sum(map(worked, psutil.Process(client).children())) == workers, seconds=30)
+    children = psutil.Process(client).children
+    until(lambda: sum(map(worked, children())) == workers, seconds=30, pause=0.1)
 
 
 LONG = lasting(100_000_000)

@@ -334,9 +334,10 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     """Within 5 seconds, with its code and the command that goes on, and without a child."""
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", jobs)
-    wait_for_folder(tmp_path, jobs)
     if jobs > 1:
         wait_for_workers(process.pid, jobs)
+    else:
+        wait_for_folder(tmp_path, jobs)
     # As Ctrl-C on a terminal does, which reaches the workers as well.
     os.killpg(process.pid, number)
     start = time.monotonic()

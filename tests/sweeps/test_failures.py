@@ -32,7 +32,7 @@ from tests.sweeps.helpers import (
 
 def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store, tmp_path):
     """The other worker's run is not disturbed, and the bits are the same."""
-    made = plan(write("iris", lasting(5000)), seeds=6)
+    made = plan(write("iris", lasting(3000)), seeds=6)
     run_inline(sweep(made, make_store(tmp_path / "whole")))
     killed = sweep(made)
     progress = killed.run(Observed(2, killing(lambda count: count > 0)))

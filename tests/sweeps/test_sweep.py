@@ -144,7 +144,7 @@ def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
 
 def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, write, store):
     """Half of a run never takes the place of a whole one."""
-    made = plan(write("iris", lasting(60_000)))
+    made = plan(write("iris", lasting(30_000)))
     run_inline(sweep(made))
     before = weights_of(store.root)
     begun = set()
@@ -269,7 +269,7 @@ def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path
     """Stopped half-way in two processes, resumed in one: as if nothing had been."""
     text = lasting(25_000)
     made = plan(write("iris", text), seeds=2)
-    run_processes(sweep(made, make_store(tmp_path / "whole")))
+    run_inline(sweep(made, make_store(tmp_path / "whole")))
     begun = set()
     first = sweep(made, stopped=lambda: len(begun) == 2)
     first.listener.progressed = lambda run, progress: begun.add(run.key)

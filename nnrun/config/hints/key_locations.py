@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
+from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.from_signature import NamedBlock
-from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.data.columns import ColumnsConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
+from nnrun.config.schema.data.images import ImagesConfig
 from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
 from nnrun.config.schema.experiment import (
     CrossedSeeds,
@@ -39,6 +42,8 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("decide.maximize.", RecallAtPrecision),
     ("decide.cost.", CostConfig),
     ("published.", PublishedConfig),
+    ("dataset.images.", ImagesConfig),
+    ("training.augment.", AugmentConfig),
 )
 """The blocks with keys of their own, those with the most frequent keys first."""
 

@@ -23,7 +23,14 @@ _OPTIONS = {
     "verbose": "--quiet, or leave it out",
 }
 # Keys that take one value or a list.
-_LISTS = frozenset({"dataset.features", "dataset.columns.drop", "dataset.columns.categorical"})
+_LISTS = frozenset(
+    {
+        "dataset.features",
+        "dataset.columns.drop",
+        "dataset.columns.categorical",
+        "dataset.columns.target_mean",
+    }
+)
 
 
 def option_of(key: str, value: str) -> str | None:

@@ -20,12 +20,13 @@ class Size:
     rarest: int = 0
 
 
-def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
-    """The lines of the config from `test_size` on."""
+def settings(
+    size: Size, outputs: int = 1, given_test: bool = False, *, ordered: bool = False
+) -> Iterator[str]:
+    """The lines of the config from `test_size` on; `ordered` rows are split by time."""
     splits = size.rows >= _FEW_ROWS
-    stratify = size.classes and size.rarest >= 10
+    stratify = size.classes and size.rarest >= 10 and not ordered
     training = training_rows(size.rows, given_test)
-    batch = min(training, 4 if training < 64 else 16 if training < 2000 else 64)
     epochs = max(10, min(200, 100_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32
     units = units if size.features < 500 else 64
@@ -50,9 +51,14 @@ def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator
     yield "  optimizer: {type: adam, weight_decay: 0.001}"
     yield "  learning_rate: {schedule: cosine, initial: 0.01}"
     yield f"  epochs: {epochs}"
-    yield f"  batch_size: {batch}"
+    yield f"  batch_size: {batch_of(training)}"
     if splits:
         yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+
+
+def batch_of(training: int) -> int:
+    """The rows of a batch, of so many training rows."""
+    return min(training, 4 if training < 64 else 16 if training < 2000 else 64)
 
 
 def training_rows(rows: int, given_test: bool = False) -> int:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
+from nnrun.config.scaffold.arrays import array_lines
+from nnrun.config.scaffold.categories import category_lines, is_embedded, width
 from nnrun.config.scaffold.comments import aligned
+from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
+from nnrun.config.scaffold.images import draft_images
+from nnrun.config.scaffold.reasons import reason
 from nnrun.config.scaffold.split import Proposal, proposals
+from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
-from nnrun.data.dataset import Dataset
-from nnrun.data.readers.cell_errors import about_number, is_amount
+from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -25,18 +30,6 @@ _MOST_CLASSES = 10
 _MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
-
-_REASONS = {
-    "constant": "the same in every row",
-    "counter": "a counter of the rows",
-    "date": "a date; add columns such as year or month to use it",
-    "mixed": "numbers and other text",
-    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
-    "text": f"text with more than {MOST_CATEGORIES} different values",
-    "empty": "blank in every row",
-    "category": "the same in every row that is not blank",
-    "number": "blank in so many rows that those to train on may have no value",
-}
 
 
 @dataclass(frozen=True)
@@ -55,16 +48,40 @@ class _Choice:
     guessed: bool
     labels: dict[str, int]
     features: list[ColumnProfile]
+    dates: list[ColumnProfile]
     dropped: list[ColumnProfile]
     splits: list[Proposal]
+
+    @property
+    def by_time(self) -> ColumnProfile | None:
+        """The column of times that rows are split by, if it is sure."""
+        sure = (split.column for split in self.splits if split.sure and split.by == "time")
+        return next(sure, None)
+
+    @property
+    def written(self) -> list[ColumnProfile]:
+        """The columns that are read as numbers or dates."""
+        target = [] if self.labels else [self.target]
+        return [*dict.fromkeys([*self.features, *self.dates, *self.split_by, *target])]
+
+    @property
+    def lagged(self) -> list[int]:
+        """The lags of the target, if there are no other features."""
+        alone = not (self.features or self.dates or self.labels or self.by_time is None)
+        return steps_of(self.target, self.by_time) if alone and self.by_time else []
+
+    @property
+    def split_by(self) -> list[ColumnProfile]:
+        """The column that rows are split by, if it is sure."""
+        return [split.column for split in self.splits if split.sure]
 
 
 def draft(path: Path, target: str | None, folder: Path) -> Draft:
     """A config for this file.
 
     Args:
-        path: a CSV or npz file.
-        target: the column of the CSV file to predict; None to guess.
+        path: a table or an npz file, or a folder of images.
+        target: the column of the table to predict; None to guess.
         folder: of the config.
 
     Raises:
@@ -74,14 +91,19 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     shown = path.as_posix() if not path.is_absolute() else str(path)
     if path.is_absolute() and path.is_relative_to(folder):
         shown = os.path.relpath(path, folder)
+    if path.is_dir():
+        if target is not None:
+            raise UsageError("--target names a column of a table; images have their folders")
+        lines, words = draft_images(path, shown)
+        return Draft(aligned(lines), words)
+    if (wrong := why_no_file(path)) is not None:
+        raise UsageError(f"--data: {wrong}")
     if path.suffix.lower() == ".npz":
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+            raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
-        words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft(aligned(_npz(data, shown)), [words])
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
+        guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
+        return Draft(aligned(array_lines(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])
@@ -95,18 +117,28 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
-    split_by = [split.column for split in splits if split.sure]
+    split_by = [split.column.name for split in splits if split.sure]
     features = [
         column
         for column in usable
-        if column not in (target, *split_by) and not _is_scarce(column, target, found.rows)
+        if column is not target
+        and column.name not in split_by
+        and not _is_scarce(column, target, found.rows)
     ]
-    used = {column.name for column in (*features, target, *split_by)}
+    dated = [
+        column
+        for column in found.columns
+        if column.kind == "date"
+        and column is not target
+        and (column.name not in split_by or parts_of(column, splits=True))
+    ]
+    used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
-    if not features:
+    chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
-    return _Choice(target, wanted is None, labels, features, dropped, splits)
+    return chosen
 
 
 def _described(choice: _Choice) -> Iterator[str]:
@@ -115,6 +147,15 @@ def _described(choice: _Choice) -> Iterator[str]:
     task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {task} ({why})"
+    vectors = [column.name for column in choice.features if is_embedded(column)]
+    if vectors:
+        yield f"it learns vectors for the categories of {_clipped(vectors)}"
+    parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
+    if parts:
+        listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
+        yield f"it takes parts of dates: {_clipped(listed)}"
+    if guesses := guessed([*choice.written]):
+        yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
@@ -124,7 +165,7 @@ def _described(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    names = [f"{column.name} ({reason(column)})" for column in columns[:_MOST_LISTED]]
     more = len(columns) - len(names)
     return _clipped(names) + (f" and {more:,} more" if more else "")
 
@@ -135,12 +176,12 @@ def _clipped(names: Sequence[str]) -> str:
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    categorical = [column for column in features if column.kind == "category"]
-    width = sum(_width(column) for column in features)
+    inputs = sum(map(width, features)) + len(choice.lagged)
+    inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     rarest = min(labels.values()) if labels else 0
-    needed = [target, *(split.column for split in choice.splits if split.sure)]
-    without = sum(column.missing for column in needed)
-    size = Size(found.rows - without, width, len(labels), rarest)
+    needed = [target, *choice.split_by]
+    without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
+    size = Size(found.rows - without, inputs, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"
@@ -153,50 +194,31 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield "  columns:"
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
-    if categorical:
-        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
-        yield f"    # Text{codes} with few different values: a feature for each."
-        yield f"    categorical: {flow([column.name for column in categorical])}"
+    yield from category_lines(features, choice.dropped)
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
-        yield from (f"      - {flow(c.name)}\t{_reason(c)}" for c in choice.dropped)
+        yield from (f"      - {flow(c.name)}\t{reason(c)}" for c in choice.dropped)
     for column in features:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
             yield f"    # weight: {flow(column.name)}\t{why}"
+    yield from formats([c for c in found.columns if c in choice.written], found.decimal)
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
     yield f"  task: {_task(size)}\t{_why(target, labels)}"
-    blank = sum(column.missing > 0 for column in features)
+    yield from dates(choice.dates, choice.split_by)
+    if choice.by_time is not None and not labels:
+        yield from lags(target, choice.by_time, alone=bool(choice.lagged))
+    blank = sum(column.missing > 0 for column in (*features, *choice.dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
         yield "  missing: {impute: median}"
     yield from (split.line() for split in choice.splits)
-    yield from settings(size)
-
-
-def _npz(data: Dataset, shown: str) -> Iterator[str]:
-    features = 1
-    for side in data.shape:
-        features *= side
-    classes = len(data.classes)
-    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
-    extent = f"{len(data.x)} rows of shape {data.shape}"
-    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
-    yield ""
-    yield "dataset:"
-    yield f"  path: {flow(shown)}\trelative to this file"
-    yield f"  task: {data.task}\ta guess from the type of y"
-    outputs = 1 if classes else data.y.shape[1]
-    if len(data.x) < 2 and data.x_test is None:
-        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
-    yield from settings(
-        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
-    )
+    yield from settings(size, ordered=choice.by_time is not None)
 
 
 def _format(found: Survey) -> Iterator[str]:
@@ -211,7 +233,8 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
-    return named[0] if named else usable[-1]
+    few = [c for c in usable if c.kind == "number" or c.different <= FEW_CATEGORIES]
+    return named[0] if named else (few or usable)[-1]
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
@@ -227,36 +250,10 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     if target.kind == "number":
         few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
         return target.labels if few and target.whole == target.numbers else {}
-    amount = _amount(target, found.decimal)
-    if amount is None and target.kind == "category" and len(target.labels) > 1:
+    if target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    why = f"it is {_REASONS[target.kind]}" if amount is None else amount
-    name = escaped(target.name, kept="")
-    raise DataError(f"{found.path}: '{name}' cannot be predicted: {why}")
-
-
-def _amount(target: ColumnProfile, decimal: str) -> str | None:
-    """Why a column of amounts, such as 118,715 or $9, is not numeric; None for other columns.
-
-    Few different texts are labels unless all of them are amounts.
-    """
-    if target.kind not in ("category", "text", "mixed"):
-        return None
-    looked_at = target.labels if target.kind == "category" else [target.odd]
-    if not looked_at or not all(is_amount(text) for text in looked_at):
-        return None
-    mistake = about_number(target.odd, "target", decimal)
-    return f"{mistake.text}{mistake.hint}"
-
-
-def _width(column: ColumnProfile) -> int:
-    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
-
-
-def _reason(column: ColumnProfile) -> str:
-    amounts = column.kind == "text" and is_amount(column.odd)
-    example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
-    return _REASONS[column.kind] + example
+    name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
+    raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
 
 
 def _task(size: Size) -> str:

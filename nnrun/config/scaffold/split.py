@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from nnrun.characters import escaped
 from nnrun.config.yaml.dump import flow
 from nnrun.data.readers.profile import ColumnProfile
-from nnrun.data.readers.times import read_time
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PEOPLE = {
@@ -31,11 +30,13 @@ class Proposal:
         by: `group` or `time`.
         column: that column.
         sure: whether the config splits so; else it says how in a comment.
+        beside: whether it splits in another way, not at random.
     """
 
     by: str
     column: ColumnProfile
     sure: bool
+    beside: bool = False
 
     def line(self) -> str:
         """The line of the config."""
@@ -51,27 +52,32 @@ class Proposal:
     def words(self) -> str:
         """The same for the terminal."""
         name = escaped(self.column.name, kept="")
+        if self.sure and self.by == "time":
+            return f"it splits by time, {name}, since its rows are in that order"
         if self.sure:
             words = f"it splits by group: the rows of one {name} are in one split"
             blank = self.column.missing
             return words + f"; {blank:,} without one {_LEFT_OUT[blank == 1]}" * (blank > 0)
-        return f"it splits at random; a comment says how to split by {self.by}, {name}"
+        at_random = "" if self.beside else "it splits at random; "
+        return f"{at_random}a comment says how to split by {self.by}, {name}"
 
 
 def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[Proposal]:
     """The first column of groups, and of times unless the groups are sure.
 
     People (patients, customers) are sure: rows of one person resemble each other, and new rows are
-    of other people. Shops or dates may be known when predictions are made: the file does not say.
+    of other people. Times are where rows are in their order: new rows come later. Shops, or dates
+    in no order, may be known when predictions are made: the file does not say.
     """
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
     sure = group is not None and _is_person(group.name)
+    time = None if sure else next((c for c in others if not c.missing and _has_times(c)), None)
+    ordered = time is not None and time.evidence.times.in_order
     if group is not None:
-        yield Proposal("group", group, sure)
-    time = next((c for c in others if not c.missing and _has_times(c)), None)
-    if time is not None and not sure:
-        yield Proposal("time", time, sure=False)
+        yield Proposal("group", group, sure, beside=ordered)
+    if time is not None:
+        yield Proposal("time", time, ordered)
 
 
 def _has_groups(column: ColumnProfile) -> bool:
@@ -87,17 +93,7 @@ def _has_groups(column: ColumnProfile) -> bool:
 
 
 def _has_times(column: ColumnProfile) -> bool:
-    return (
-        column.kind == "date" and column.different >= _FEWEST and all(map(_is_iso, column.values))
-    )
-
-
-def _is_iso(text: str) -> bool:
-    try:
-        read_time(text)
-    except ValueError:
-        return False
-    return True
+    return column.kind == "date" and column.different >= _FEWEST
 
 
 def _is_person(name: str) -> bool:

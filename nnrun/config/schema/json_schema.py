@@ -24,10 +24,10 @@ def json_schema() -> dict[str, Any]:
     }
     blocks = schema["$defs"]
     blocks["TrainingConfig"] |= _need("oneOf", iterations="integer", epochs="integer")
-    blocks["DatasetConfig"] |= _need("anyOf", path="string")
+    blocks["DatasetConfig"] |= _need("anyOf", path="string", images="object")
     blocks["DatasetConfig"]["properties"]["name"] = _nothing("this is a file")
     for block in BuiltInConfig.blocks.values():
-        for key in {"path", "columns"} - {*block.parameters}:
+        for key in {"path", "columns", "images"} - {*block.parameters}:
             blocks[block.__name__]["properties"][key] = _nothing("this data set is built in")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, Number, OneOf
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
@@ -111,11 +112,17 @@ class TrainingConfig(Block):
     drawn anew."""
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
+    evaluate_rows: Annotated[int, Integer(gt=0)] | Annotated[str, OneOf(("all",))] | None = None
+    """Rows of each split that the evaluations before the last one take at most, drawn once by the
+    seed; or `all`. By default all of a split of up to 10,000 rows, and of larger ones so many that
+    all splits together have half as many rows as are trained on between two evaluations."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop, once a validation metric shows no more progress; off by default."""
     class_weight: ClassWeight | None = None
     """How much a row of each class counts in the loss: `balanced` for all classes alike, or a
     mapping of labels to weights, 1 where a label is left out. Metrics count rows as they are."""
+    augment: AugmentConfig | None = None
+    """Random changes of training rows; off by default."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"

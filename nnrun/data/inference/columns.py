@@ -1,16 +1,15 @@
-"""New rows, and their columns, which are read like those of training."""
+"""New rows, and checks of features that are already encoded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.characters import escaped
 from nnrun.data.layout import Columns
-from nnrun.data.readers.columns import MISSING, LabelColumn, NumberColumn, Problems
 from nnrun.nn.signature import Array
 
 
@@ -19,38 +18,20 @@ class RowBatch:
     """Consecutive rows.
 
     x is raw, (rows, *shape); y is as in a data set: class numbers (rows,) or values
-    (rows, outputs); None if the target is not read.
+    (rows, outputs); None if the target is not read. `carried` has the columns to carry through.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any] | None = None
+    carried: tuple[Array, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
 
 
-def input_column(
-    name: str, columns: Columns, problems: Problems, decimal: str
-) -> NumberColumn | LabelColumn:
-    """An empty column for a feature; values may be missing if training filled them in."""
-    categories = columns.categories.get(name)
-    if categories is None:
-        fills = name in columns.imputed
-        return NumberColumn(name, problems, "input", fills=fills, decimal=decimal)
-    return LabelColumn(
-        name,
-        problems,
-        categories,
-        "input",
-        fills=MISSING in categories,
-        by_value=name in columns.by_value,
-        decimal=decimal,
-    )
-
-
 def without_missing(x: Array, columns: Columns) -> Array:
     """Rows with 0 in place of NaN in features that preprocessing fills in; x is not changed."""
-    places = list(columns.imputed_features)
+    places = list(columns.imputed)
     if not places:
         return x
     known = x.copy()
@@ -59,20 +40,23 @@ def without_missing(x: Array, columns: Columns) -> Array:
 
 
 def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
-    """The first row with a number outside [0, 1] in a one-hot column, and a message about it.
+    """The first row that is not encoded as in training, and a message about it."""
+    if columns.plain:
+        return None
+    found = (column.odd(part) for column, part in columns.parts(x))
+    return min((odd for odd in found if odd is not None), default=None, key=lambda odd: odd[0])
 
-    Such a number may be a category that was not encoded.
+
+def completed(x: Array, columns: Columns, place: Callable[[int], str] = "row {}".format) -> Array:
+    """Rows in which what is missing is encoded as in training; x is not changed.
+
+    `place` names the row at an index of x in errors.
+
+    Raises: DataError if there is such a row, but the column had no missing values in training.
     """
-    if not columns.categories:
-        return None
-    places = columns.places
-    encoded = [place for name in columns.categories for place in places[name]]
-    wrong = ~((x[:, encoded] >= 0) & (x[:, encoded] <= 1))
-    if not wrong.any():
-        return None
-    row, index = np.argwhere(wrong)[0]
-    name = columns.feature_names[encoded[index]]
-    column = next(name for name, place in places.items() if encoded[index] in place)
-    what = f"{x[row, encoded[index]]} in the one-hot column '{name}', where 0 and 1 belong"
-    hint = f"in a table, '{column}' may hold its categories"
-    return int(row), escaped(f"{what}; {hint}", kept="")
+    if columns.plain:
+        return x
+    parts = [(part, column.completed(part, place)) for column, part in columns.parts(x)]
+    if all(after is before for before, after in parts):
+        return x
+    return np.hstack([after for _, after in parts])

@@ -1,8 +1,8 @@
-"""New rows from a CSV file; columns are found by their names."""
+"""New rows from a table; columns are found by their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -11,65 +11,141 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import RowBatch, input_column
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.numbers import NumberCells
+from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.columns.lag import Lag
+from nnrun.data.inference.carried import check_named, texts
+from nnrun.data.inference.columns import RowBatch
+from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
-from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
 from nnrun.data.readers.table import fill, joined
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
+NumberedRow = tuple[int, list[str]]
+"""The cells of a row, with the number of its first line."""
+
 
 class CsvRows:
-    """`Rows` of a CSV file; mistakes are reported as path:line:column."""
+    """`Rows` of a table; mistakes are reported with their places, in text as path:line:column.
+
+    `make` opens the table, with the arguments `keep_text` and `needed` of `CsvFile`. Rows with
+    mistakes are written to `aside` and left out, if it is given.
+    """
 
     kind: Literal["csv", "npz"] = "csv"
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
-    def __init__(self, path: Path, file: BinaryIO, layout: Layout, *, with_target: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        make: Callable[..., Table],
+        layout: Layout,
+        *,
+        with_target: bool,
+        carried: Sequence[str] = (),
+        aside: BinaryIO | None = None,
+    ) -> None:
         self.path = path
         self.layout = layout
         self.with_target = with_target
-        self.table = CsvFile(path, file, layout.columns.separator)
-        header, features = self.table.header, layout.columns.features
-        missing = {name: "" for name in features if name not in header}
-        if with_target:
-            missing |= {n: ", the target" for n in layout.target_names if n not in header}
-        if missing:
+        self.columns = [column for column in layout.columns if column.kind != Lag.kind]
+        uses = self._uses()
+        needed = {*uses, *carried}
+        self.table = make(keep_text=aside is not None, needed=needed)
+        header = self.table.header
+        if missing := {name: use for name, use in uses.items() if name not in header}:
             raise DataError("\n".join(_missing(path, missing, header)))
-        self.ignored = tuple(n for n in header if n not in (*features, *layout.target_names))
+        check_named(f"{path}:1", carried, header)
+        used = {*needed, *layout.target_names}
+        named = (name or f"column {position}" for position, name in enumerate(header, 1))
+        self.ignored = tuple(name for name in named if name not in used)
+        self.unseen: dict[str, UnseenCategories] = {}
+        self.bad = BadRows(path)
+        self._aside = None if aside is None else CsvAside(aside, self.table)
+        self.carried = [header.index(name) for name in carried]
+
+    def _uses(self) -> dict[str, str]:
+        """The columns that are read, each with what it is for; features need no words."""
+        found = dict.fromkeys((column.source for column in self.columns), "")
+        if self.with_target:
+            found |= dict.fromkeys(self.layout.target_names, ", the target")
+        return found
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path), ""
-        lines = self.table.rows()
+        return self._all(rows) if self._aside is None else self._good(rows, self._aside)
+
+    @property
+    def _numbers(self) -> set[str]:
+        """The columns that are read as numbers."""
+        problems = self.table.problems()
+        decimal = self.layout.columns.decimal
+        cells = [column.reader(problems, decimal) for column in self.columns]
+        cells += self.targets(problems)
+        return {one.name for one in cells if one.of_numbers}
+
+    def _all(self, rows: int) -> Iterator[RowBatch]:
+        problems, end = self.table.problems(self.unseen), ""
+        lines = self.table.rows(self._numbers)
         while not end:
-            features, targets = self._features(problems), self._targets(problems)
-            count = 0
+            batch = Batch(self, problems)
             try:
                 with disk_errors(self.path):
-                    part = islice(lines, rows)
-                    count, _ = fill(part, self.table.header, features + targets, problems)
+                    batch.read(islice(lines, rows))
             except DataError as error:  # the rest cannot be read
                 end = str(error)
-            if not count:
+            if not batch.count:
                 break
             if not problems:  # else the rest is only checked for further mistakes
-                x = joined(features, count, self.path).reshape(-1, *self.layout.shape)
-                yield RowBatch(x, self._y(targets))
+                yield batch.encoded()
         problems.raise_if_any(end)
 
-    def _features(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
-        columns = self.layout.columns
-        return [input_column(n, columns, problems, columns.decimal) for n in columns.features]
+    def _good(self, rows: int, aside: CsvAside) -> Iterator[RowBatch]:
+        """Rows without mistakes, in batches as if there were no others."""
+        lines, total, good = self.table.rows_or_faults(self._numbers), 0, list[NumberedRow]()
+        while True:
+            with disk_errors(self.path):
+                part = [(*row, self.table.record) for row in islice(lines, rows - len(good))]
+            total += len(part)
+            reasons = self._reasons(part)
+            for line, cells, text in part:
+                if isinstance(cells, str) or line in reasons:
+                    aside.add(line, reasons[line], text)
+                else:
+                    good.append((line, cells))
+            if good and (not part or len(good) == rows):
+                batch = Batch(self, self.table.problems(self.unseen))
+                batch.read(good)
+                yield batch.encoded()
+                good = []
+            if not part:
+                break
+        self.bad.refuse_all(total)
 
-    def _targets(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
+    def _reasons(self, rows: Sequence[tuple[int, list[str] | str, str]]) -> dict[int, list[str]]:
+        """What is wrong with which of these rows."""
+        for line, fault, _ in rows:
+            if isinstance(fault, str):
+                self.bad.add(line, "", Mistake(fault, fault))
+        sound = ((line, cells) for line, cells, _ in rows if not isinstance(cells, str))
+        Batch(self, self.bad).read(sound)
+        return self.bad.take()
+
+    def targets(self, problems: Problems) -> list[NumberCells | LabelCells]:
+        """Empty columns of cells for the targets, if they are read."""
         if not self.with_target:
             return []
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
             known, by_value = self.layout.classes, self.layout.numeric_labels
             return [
-                LabelColumn(
+                LabelCells(
                     names[0],
                     problems,
                     known,
@@ -79,13 +155,49 @@ class CsvRows:
                     what="classes",
                 )
             ]
-        return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
+        form = self.layout.target_form
+        return [NumberCells(name, problems, "input", decimal=decimal, form=form) for name in names]
 
-    @staticmethod
-    def _y(targets: Sequence[NumberColumn | LabelColumn]) -> npt.NDArray[Any] | None:
+
+class Batch:
+    """Rows while they are read."""
+
+    def __init__(self, source: CsvRows, problems: Problems) -> None:
+        self.source = source
+        self.problems = problems
+        decimal = source.layout.columns.decimal
+        self.features = [column.reader(problems, decimal) for column in source.columns]
+        self.targets = source.targets(problems)
+        self.carried: list[list[str]] = [[] for _ in source.carried]
+        self.count = 0
+
+    def read(self, rows: Iterable[NumberedRow], history: History | None = None) -> None:
+        """Read rows; it can be done once."""
+        rows = self._noting(rows) if self.carried else rows
+        header, columns = self.source.table.header, [*self.features, *self.targets]
+        self.count, _ = fill(rows, header, columns, self.problems, history=history)
+
+    def _noting(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+        width = len(self.source.table.header)
+        for line, cells in rows:
+            if len(cells) == width:
+                for place, column in zip(self.source.carried, self.carried, strict=True):
+                    column.append(cells[place])
+            yield line, cells
+
+    def encoded(self) -> RowBatch:
+        """The rows, if there are no mistakes."""
+        source = self.source
+        x = joined(source.columns, self.features, self.count, source.path)
+        carried = tuple(texts(cells) for cells in self.carried)
+        shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
+        return RowBatch(x.reshape(-1, *shape), self._y(), carried)
+
+    def _y(self) -> npt.NDArray[Any] | None:
+        targets = self.targets
         if not targets:
             return None
-        if isinstance(targets[0], LabelColumn):
+        if isinstance(targets[0], LabelCells):
             return targets[0].positions()
         return np.concatenate([column.features() for column in targets], axis=1)
 

@@ -2,76 +2,116 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import input_column
-from nnrun.data.labels import canonical, number
+from nnrun.data.cells.problems import Problems, TableProblems
+from nnrun.data.columns.column import Column
+from nnrun.data.inference.put_aside import BadTableRows
+from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
-from nnrun.data.readers.cell_errors import Mistake, about_spelling
-from nnrun.data.readers.columns import Problems, TableProblems
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import nearest
 
 _SHOWN = 8
-# The texts of pandas for missing values.
-_NOTHING = ("nan", "<NA>", "NaT")
 
 
-def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows for a model, from a table with `columns`, or an array.
+def table_rows(x: Any, layout: Layout) -> Array | None:
+    """Rows for a model from a table with `columns`, or an array of cells; None for other arrays.
 
-    If training had categories, the array may be of text or objects, (rows, columns), with its
-    columns in the order of training. Anything else is returned as it is. Raises as `frame_rows`
-    does.
+    If training had columns that are not numbers, the array, or a table whose columns have no
+    names, may be of text or objects, (rows, columns), with its columns in the order of training.
+    Raises as `frame_rows` does.
     """
-    if hasattr(x, "columns"):
-        return frame_rows(x, layout)
-    cells = np.asarray(x) if layout.columns.categories else None
-    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
-        return x
-    return _array_rows(cells, layout)
+    values = _cells(x, layout)
+    return None if values is None else _encoded(values, layout)
 
 
-def frame_rows(frame: Any, layout: Layout) -> Any:
+def frame_rows(frame: Any, layout: Layout) -> Array:
     """The rows of a table as an array (rows, features), encoded as in training.
 
     The table has `columns`, and a column under each name, as tables of pandas and polars have;
-    columns that are not features are ignored. If no column has a text as its name, their order
-    counts.
+    columns that are not features are ignored.
 
     Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
+    return _encoded(_frame_cells(frame, layout) or {}, layout)
+
+
+def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:
+    """The rows without wrong cells, and what is wrong with the others, by row.
+
+    Like `table_rows`, None for other arrays.
+
+    Raises: DataError for missing columns, or if all rows are wrong.
+    """
+    values = _cells(x, layout)
+    if values is None:
+        return None, {}
+    bad = BadTableRows()
+    _read(values, layout, bad)
+    reasons = {row: "; ".join(found) for row, found in bad.take().items()}
+    rows = len(next(iter(values.values())))
+    bad.refuse_all(rows)
+    kept = np.delete(np.arange(rows), list(reasons))
+    good = {name: np.asarray(cells)[kept] for name, cells in values.items()}
+    return _encoded(good, layout), reasons
+
+
+def _cells(x: Any, layout: Layout) -> dict[str, Any] | None:
+    """The cells of each column; None for an array of numbers."""
+    if hasattr(x, "columns"):
+        return _frame_cells(x, layout)
+    cells = None if layout.columns.plain else np.asarray(x)
+    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
+        return None
+    return _array_cells(cells, layout)
+
+
+def _frame_cells(frame: Any, layout: Layout) -> dict[str, Any] | None:
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
     if not features or not any(isinstance(name, str) for name in frame.columns):
-        return raw_rows(np.asarray(frame), layout)
+        return _cells(np.asarray(frame), layout)
     missing = [name for name in features if name not in names]
     if missing:
         raise DataError(_lacking(missing, names))
     columns = dict(zip(names, frame.columns, strict=True))
-    return _encoded({name: frame[columns[name]] for name in features}, layout)
+    return {name: frame[columns[name]] for name in features}
 
 
-def _array_rows(cells: Array, layout: Layout) -> Array:
+def _array_cells(cells: Array, layout: Layout) -> dict[str, Any]:
     features = layout.columns.features
     if cells.shape[1] != len(features):
         given = f"rows of {cells.shape[1]} cells were given"
         more = ", …" * (len(features) > _SHOWN)
         raise DataError(f"{given} where the columns are {', '.join(features[:_SHOWN])}{more}")
-    return _encoded(dict(zip(features, cells.T, strict=True)), layout)
+    return dict(zip(features, cells.T, strict=True))
 
 
-def _encoded(columns: Mapping[str, Any], layout: Layout) -> Array:
+def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
     problems = TableProblems()
-    parts = [_column(name, values, layout, problems) for name, values in columns.items()]
+    read = _read(values, layout, problems)
     problems.raise_if_any()
-    return np.hstack(parts)
+    for text in about_unseen(layout.columns, problems.unseen):
+        warnings.warn(text, UnknownCategoryWarning, stacklevel=8)
+    return np.hstack([column.encode(cells) for column, cells in read])
+
+
+def _read(
+    values: Mapping[str, Any], layout: Layout, problems: Problems
+) -> list[tuple[Column, Any]]:
+    read = []
+    for column in layout.columns:
+        cells = column.reader(problems, decimal=".")
+        column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
+        read.append((column, cells))
+    return read
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:
@@ -83,42 +123,3 @@ def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:
     there = f"its columns are {', '.join(names[:_SHOWN])}" + ", …" * (len(names) > _SHOWN)
     text = f"the table has no column {', '.join(shown + more)}; {meant if near else there}"
     return escaped(text, kept="")
-
-
-def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array:
-    cells = np.asarray(values)
-    categories = layout.columns.categories.get(name)
-    if categories is None and cells.dtype.kind in "buif" and np.isfinite(cells).all():
-        return cells.astype(np.float64)[:, None]
-    column = input_column(name, layout.columns, problems, decimal=".")
-    by_value, decimal = name in layout.columns.by_value, layout.columns.decimal
-    texts = () if categories is None or by_value else categories
-    for row, cell in enumerate(cells.tolist()):
-        text = canonical(_text(cell), decimal) if by_value else _text(cell)
-        mistake = _about_number(cell, text, texts, decimal) if texts and text else None
-        if mistake is None:
-            column.add(text, row)
-        else:
-            problems.add(row, name, mistake)
-    return np.zeros((len(cells), 0)) if problems else column.features()
-
-
-def _text(cell: Any) -> str:
-    """The text of a cell, as in a file; blank for a missing value."""
-    if isinstance(cell, str):
-        return cell
-    text = "" if cell is None else str(cell)
-    return "" if text in _NOTHING else text
-
-
-def _about_number(cell: Any, text: str, categories: Sequence[str], decimal: str) -> Mistake | None:
-    """What is wrong with a number among categories that are text, None if it is one of them.
-
-    The original text of a number is unknown: 7 may have been read from 7, 007 or 7.0.
-    """
-    if not isinstance(cell, Real) or isinstance(cell, bool | np.bool_):
-        return None
-    spellings = [category for category in categories if number(category, decimal) == cell]
-    if spellings == [text]:
-        return None
-    return about_spelling(text, spellings, categories)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,15 @@ from typing import IO, Any, BinaryIO, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.inference.columns import RowBatch, odd_code, without_missing
+from nnrun.data.cells.cell_errors import Mistake, about_unknown
+from nnrun.data.cells.problems import UnseenCategories
+from nnrun.data.inference.carried import check_column, check_named
+from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
+from nnrun.data.inference.put_aside import BadArrayRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.one_hot import fill_missing
-from nnrun.data.readers.cell_errors import about_unknown
-from nnrun.data.readers.npz import (
-    check_finite,
+from nnrun.data.readers.npz import check_finite
+from nnrun.data.readers.npz_arrays import (
     checked_header,
     damage_errors,
     read_array,
@@ -33,48 +35,119 @@ from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
 
 Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
 
 
 class NpzRows:
-    """`Rows` of an npz file; mistakes are reported as path: array[row]."""
+    """`Rows` of an npz file; mistakes are reported as path: array[row].
+
+    Rows with mistakes are written to `aside` and left out, if it is given.
+    """
 
     kind: Literal["csv", "npz"] = "npz"
     ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
 
-    def __init__(self, path: Path, file: BinaryIO, layout: Layout, *, with_target: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        layout: Layout,
+        *,
+        with_target: bool,
+        carried: Sequence[str] = (),
+        aside: BinaryIO | None = None,
+    ) -> None:
         self.path = path
         self.layout = layout
-        names = ("x", "y") if with_target else ("x",)
+        self.with_target = with_target
+        self.carried = carried
+        self.unseen: dict[str, UnseenCategories] = {}
+        self.bad = BadArrayRows(path)
+        self._aside = None if aside is None else NpzAside(aside)
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}
+        names = ["x", "y"] if with_target else ["x"]
         with damage_errors(self.path):
             archive = self._closing.enter_context(zipfile.ZipFile(file))
+            held = [name.removesuffix(".npy") for name in archive.namelist()]
             for name in names:
-                if f"{name}.npy" not in archive.namelist():
+                if name not in held:
                     raise DataError(f"{path}: has no array {name}")
+            check_named(path, carried, held)
+            for name in dict.fromkeys([*names, *carried]):
                 self._arrays[name] = _Streamed(path, archive, name)
             self._check_shapes()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._closing:
+            if self._aside is not None:
+                self._aside.close(complete=kind is None)
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
+        parts = self._parts(rows)
+        if self._aside is None:
+            return (self._checked(arrays, start) for start, arrays in parts)
+        return self._good(parts, rows, self._aside)
+
+    def _parts(self, rows: int) -> Iterator[tuple[int, Arrays]]:
         total = self._arrays["x"].shape[0]
         for start in range(0, total, rows):
             count = min(rows, total - start)
             with disk_errors(self.path), damage_errors(self.path):
-                parts = {name: array.read(count) for name, array in self._arrays.items()}
-            x = parts["x"].reshape(count, *self.layout.shape)
-            if x.dtype != np.uint8:
-                x = x.astype(np.float64)
-                check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
-            if (odd := odd_code(x, self.layout.columns)) is not None:
-                raise DataError(f"{self.path}: x[{start + odd[0]}] has {odd[1]}")
-            x = fill_missing(x, self.layout.columns, partial(self._place, start))
-            yield RowBatch(x, self._y(parts["y"], start) if "y" in parts else None)
+                arrays = {name: array.read(count) for name, array in self._arrays.items()}
+            yield start, arrays
+
+    def _good(
+        self, parts: Iterator[tuple[int, Arrays]], rows: int, aside: NpzAside
+    ) -> Iterator[RowBatch]:
+        """Rows without mistakes, in batches as if there were no others."""
+        held: Arrays = {}
+        for start, arrays in parts:
+            reasons = self._reasons(arrays, start)
+            aside.add(arrays, reasons, start)
+            kept = np.delete(np.arange(len(arrays["x"])), [row - start for row in reasons])
+            good = {name: array[kept] for name, array in arrays.items()}
+            held = {n: np.concatenate([held[n], a]) for n, a in good.items()} if held else good
+            if len(held["x"]) >= rows:
+                yield self._checked({name: array[:rows] for name, array in held.items()}, 0)
+                held = {name: array[rows:] for name, array in held.items()}
+        if held and len(held["x"]):
+            yield self._checked(held, 0)
+        self.bad.refuse_all(self._arrays["x"].shape[0])
+
+    def _reasons(self, arrays: Arrays, start: int) -> dict[int, str]:
+        """What is wrong with which rows, found by halves."""
+        try:
+            self._checked(arrays, start)
+        except DataError as error:
+            count = len(arrays["x"])
+            if count == 1:
+                reason = str(error).removeprefix(f"{self.path}: ")
+                self.bad.add(start, "", Mistake(reason, reason))
+                self.bad.take()
+                return {start: reason}
+            half = count // 2
+            first = {name: array[:half] for name, array in arrays.items()}
+            second = {name: array[half:] for name, array in arrays.items()}
+            return self._reasons(first, start) | self._reasons(second, start + half)
+        return {}
+
+    def _checked(self, arrays: Arrays, start: int) -> RowBatch:
+        """The rows from `start` on; raises a DataError if there is a mistake."""
+        x = self.layout.arranged(arrays["x"])
+        if x.dtype != np.uint8:
+            x = x.astype(np.float64)
+            check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
+        if (odd := odd_code(x, self.layout.columns)) is not None:
+            raise DataError(f"{self.path}: x[{start + odd[0]}] has {odd[1]}")
+        x = completed(x, self.layout.columns, partial(self._place, start))
+        y = self._y(arrays["y"], start) if self.with_target else None
+        return RowBatch(x, y, tuple(arrays[name] for name in self.carried))
 
     def _place(self, start: int, row: int) -> str:
         return f"{self.path}: x[{start + row}]"
@@ -86,9 +159,14 @@ class NpzRows:
         if not x.shape or not self.layout.fits(x.shape[1:]):
             has = f"rows of shape {x.shape[1:]}" if x.shape else "a single number"
             raise DataError(f"{self.path}: x: has {has} where {shape} are needed")
-        y = self._arrays.get("y")
-        if y is None:
+        for name in self.carried:
+            array = self._arrays[name]
+            check_column(self.path, name, array.shape, array.dtype)
+            if array.shape != x.shape[:1]:
+                raise DataError(f"{self.path}: {name}: has {array.shape[0]} rows, x {x.shape[0]}")
+        if not self.with_target:
             return
+        y = self._arrays["y"]
         outputs = 1 if self.layout.task == "classification" else len(self.layout.target_names)
         kinds = "buif" + "U" * (self.layout.task == "classification")
         if y.dtype.kind not in kinds:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.data.preprocessing.steps import Array, FeatureError
 
 
@@ -23,15 +24,15 @@ class Impute:
         self.statistics = dict(statistics or {})
         self.fill: Array | None = None if fill is None else np.asarray(fill, dtype=np.float64)
 
-    def fit(self, x: Array) -> None:
-        fill, columns = np.zeros(x[0].size), x.reshape(len(x), -1)
+    def fit(self, rows: Numbers) -> None:
+        fill = np.zeros(rows.shape)
         for feature, statistic in self.statistics.items():
-            values = columns[:, feature]
+            values = rows.column(feature)
             values = values[~np.isnan(values)]
             if not len(values):
                 raise FeatureError(feature, "has no value in the training split to fill in from")
             fill[feature] = STATISTICS[statistic](values)
-        self.fill = fill.reshape(x.shape[1:])
+        self.fill = fill
 
     def apply(self, x: Array) -> Array:
         return np.where(np.isnan(x), self._fitted(), x)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.impute import Impute
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.data.preprocessing.steps import (
     SCALERS,
     STEPS,
@@ -20,6 +21,7 @@ from nnrun.data.preprocessing.steps import (
     Scaler,
     Step,
 )
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.errors import DataError
 
@@ -41,7 +43,9 @@ class Preprocessing:
         if target != "none" and layout is not None and layout.task == "classification":
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
-        imputed = {} if layout is None else layout.columns.imputed_features
+        if layout is not None:
+            self._check_codes(layout)
+        imputed = {} if layout is None else layout.columns.imputed
         if imputed:
             self.steps.insert(0, Impute(imputed))
         self.target: Scaler | None = None if target == "none" else SCALERS[target]()
@@ -52,28 +56,27 @@ class Preprocessing:
         """The preprocessing of a config, not fitted yet."""
         return cls(config.features, config.target, dataset.layout)
 
-    def fit(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
-        """Fit each step to the output of the steps before it.
+    def fit(self, x: RawRows | npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
+        """Fit each step to the output of the steps before it, which is computed in blocks of rows.
 
         Args: x (rows, *shape) and y of the training split alone.
         Raises: DatasetProblem if a column to fill in has no values, or its statistics overflow.
         """
-        self._check(x)
-        current = np.array(x, dtype=np.float64)
+        self._check(x.shape if isinstance(x, RawRows) else x.shape[1:])
         for index, step in enumerate(self.steps):
-            if index:
-                current = self.steps[index - 1].apply(current)
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
-                step.fit(current)
+                step.fit(Numbers(x, self.steps[:index]))
+            if isinstance(step, Scaler) and self.layout is not None:
+                step.leave([*self.layout.columns.codes])
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
-                self.target.fit(np.array(y, dtype=np.float64))
+                self.target.fit(Numbers(np.ascontiguousarray(y)))
         return self
 
     def transform_x(self, x: npt.NDArray[Any]) -> Array:
         """A new float64 array (rows, *shape): x after all steps."""
-        self._check(x)
+        self._check(x.shape[1:])
         current = np.array(x, dtype=np.float64)
         for step in self.steps:
             current = step.apply(current)
@@ -125,6 +128,15 @@ class Preprocessing:
             return ()
         return self.layout.target_names if of == "target" else self.layout.columns.feature_names
 
+    def _check_codes(self, layout: Layout) -> None:
+        """Refuse steps that would change the numbers of categories."""
+        codes = layout.columns.codes
+        for index, step in enumerate(self.steps):
+            if codes and not isinstance(step, Scaler):
+                what = f"'{step.name}' would change the number of a category of the embedding"
+                message = f"{what} '{next(iter(codes.values()))}'; use standard or minmax"
+                raise DatasetProblem([(("dataset", "features", index), message)])
+
     @staticmethod
     @contextmanager
     def _named(key: str, what: str, names: Sequence[str]) -> Iterator[None]:
@@ -136,10 +148,10 @@ class Preprocessing:
             name = f"column '{names[place]}'" if place < len(names) else f"{what} {place}"
             raise DatasetProblem([(("dataset", key), f"{name} {error.message}")]) from None
 
-    def _check(self, x: npt.NDArray[Any]) -> None:
-        if self.layout is not None and x.shape[1:] != self.layout.shape:
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if self.layout is not None and shape != self.layout.shape:
             raise DataError(
-                f"rows of shape {x.shape[1:]} were given where {self.layout.shape} are needed"
+                f"rows of shape {shape} were given where {self.layout.shape} are needed"
             )
 
 

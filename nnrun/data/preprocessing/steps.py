@@ -1,17 +1,19 @@
 """The steps of preprocessing: fitted on training rows, then applied to all rows.
 
-Every step works on a float64 array of shape (rows, *shape) that it may overwrite. Statistics are
-per feature (or per pixel), so they have the shape of one row.
+Every step is applied to a float64 array of shape (rows, *shape) that it may overwrite, a block of
+rows at a time. Statistics are per feature (or per pixel), so they have the shape of one row, or one
+that broadcasts to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.errors import DataError
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +24,7 @@ class Step(Protocol):
 
     name: ClassVar[str]
 
-    def fit(self, x: Array) -> None: ...
+    def fit(self, rows: Numbers) -> None: ...
 
     def apply(self, x: Array) -> Array: ...
 
@@ -43,7 +45,7 @@ class L2:
 
     name: ClassVar[str] = "l2"
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Nothing to fit: each row is divided by its own length."""
 
     def apply(self, x: Array) -> Array:
@@ -88,7 +90,7 @@ class Binarize:
     def __init__(self, threshold: float) -> None:
         self.threshold = float(threshold)
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Nothing to fit: the threshold is an argument."""
 
     def apply(self, x: Array) -> Array:
@@ -107,9 +109,15 @@ class Scaler:
         self.shift: Array | None = None if shift is None else np.asarray(shift, dtype=np.float64)
         self.scale: Array | None = None if scale is None else np.asarray(scale, dtype=np.float64)
 
-    def fit(self, x: Array) -> None:
+    def fit(self, rows: Numbers) -> None:
         """Compute the statistics and keep them."""
         raise NotImplementedError
+
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features."""
+        if len(features):
+            shift, scale = self._fitted()
+            shift[features], scale[features] = 0, 1
 
     def apply(self, x: Array) -> Array:
         shift, scale = self._fitted()
@@ -147,14 +155,48 @@ class Standard(Scaler):
 
     name: ClassVar[str] = "standard"
 
-    def fit(self, x: Array) -> None:
-        low, high = x.min(axis=0), x.max(axis=0)
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
         with np.errstate(over="ignore", invalid="ignore"):
+            mean = rows.mean()
+            variance = rows.variance(mean)
             # The computed mean of equal numbers may be rounded, and the variance then not zero.
-            mean = np.where(low == high, low, x.mean(axis=0))
-            variance = np.where(low == high, 0.0, x.var(axis=0))
-            noise = np.isfinite(variance) & (variance <= _rounding(len(x), mean, variance))
+            mean = np.where(low == high, low, mean)
+            variance = np.where(low == high, 0.0, variance)
+            noise = np.isfinite(variance) & (variance <= _rounding(len(rows), mean, variance))
         self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+class PerChannel(Scaler):
+    """As `standard`, with one mean and one deviation for all pixels of a channel.
+
+    Pixels stay comparable, so that images may be shifted and turned once they are prepared. A row
+    that is no image is one channel.
+    """
+
+    name: ClassVar[str] = "per_channel"
+
+    def fit(self, rows: Numbers) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = rows.mean()  # of each pixel
+            variances = rows.variance(means)
+            mean = _over_pixels(means)
+            variance = _over_pixels(variances + (means - mean) ** 2)
+            numbers = len(rows) * means.size // mean.size
+            noise = np.isfinite(variance) & (variance <= _rounding(numbers, mean, variance))
+        self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+def _over_pixels(values: Array) -> Array:
+    """The mean of each channel of (channels, height, width), as (channels, 1, 1).
+
+    Of the features of a table, one mean for each of them.
+    """
+    if values.ndim == 1:
+        return np.full(values.shape, values.mean())
+    pixels = np.ascontiguousarray(values.reshape(len(values), -1).T)
+    means: Array = pixels.mean(axis=0)
+    return means.reshape(-1, 1, 1)
 
 
 def _rounding(rows: int, mean: Array, variance: Array) -> Array:
@@ -172,13 +214,13 @@ class MinMax(Scaler):
 
     name: ClassVar[str] = "minmax"
 
-    def fit(self, x: Array) -> None:
-        low, high = x.min(axis=0), x.max(axis=0)
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
         with np.errstate(over="ignore"):
             self._keep(low, high - low)
 
 
 STEPS: dict[str, Callable[..., Step]] = {
-    step.name: step for step in (L2, Standard, MinMax, Binarize)
+    step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)
 }
 SCALERS: dict[str, type[Scaler]] = {scaler.name: scaler for scaler in (Standard, MinMax)}

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from nnrun.characters import escaped
 from nnrun.data.labels import number
+from nnrun.data.readers.text_lines import TextLines, not_text
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
-_RARER = ("|", ":", " ")  # stand in names, too
+RARER = ("|", ":", " ")  # stand in names, too
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """The separators that a config may name. Likely ones come first, since names may hold spaces."""
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
-LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
+_NAMELESS = "; if pandas wrote the numbers of rows there, index=False leaves them out"
+
+
+class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
+    """A line that is not CSV."""
+
+    def __init__(self, path: Path, line: int, fault: str) -> None:
+        self.line, self.fault = line, fault
+        super().__init__(f"{path}:{line}: {fault}")
 
 
 class CsvFile:
@@ -31,15 +38,28 @@ class CsvFile:
     The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
     into most names, all lines of it where names have line breaks. Where none of them does, it is
     the first of bar, colon and blank that cuts the header and the first row into as many cells.
-    `sha256` is that of the file's bytes once all rows have been read.
+    `sha256` is that of the file's bytes once all rows have been read. With `keep_text`, `record` is
+    the text of the row that was read last, or of the header, with its line ends, and bytes that are
+    not UTF-8 as Python's surrogates. If `needed` has the names of some columns, others may have no
+    name, or one that several have.
 
     Raises: DataError with path:line if the file is not CSV with a header row.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        separator: str | None = None,
+        *,
+        keep_text: bool = False,
+        needed: Container[str] | None = None,
+    ) -> None:
         self.path = path
-        self._hash = hashlib.sha256()
-        lines = self._lines(file)
+        self._keep_text = keep_text
+        self._needed = needed
+        self.text = TextLines(path, file, keep_wrong=keep_text)
+        lines = iter(self.text)
         first = next(lines, "")
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
@@ -50,14 +70,28 @@ class CsvFile:
         else:
             self.delimiter = SEPARATORS[separator]
         self._named = separator is not None
-        self._reader = csv.reader(
-            chain(head, lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
-        )
+        self._taken: list[str] = []
+        self._before = 0
+        self._lines_left = chain(head, lines)
+        self._start(self._lines_left)
         self.header = self._read_header()
+
+    def _start(self, lines: Iterator[str]) -> None:
+        """Read these lines from now on."""
+        self._reader = csv.reader(
+            _noted(lines, self._taken) if self._keep_text else lines,
+            delimiter=self.delimiter,
+            skipinitialspace=True,
+            strict=True,
+        )
 
     @property
     def sha256(self) -> str:
-        return self._hash.hexdigest()
+        return self.text.sha256
+
+    @property
+    def record(self) -> str:
+        return "".join(self._taken)
 
     @property
     def other_separator(self) -> str | None:
@@ -72,32 +106,63 @@ class CsvFile:
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
         while True:
-            line = self._reader.line_num + 1
+            line = self._line
             cells = self._next(line)
             if cells is None:
                 return
             if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
                 yield line, cells
 
+    def rows_or_faults(self) -> Iterator[tuple[int, list[str] | str]]:
+        """Each row with its line, or what is wrong with the line: after it, rows are read on."""
+        while True:
+            try:
+                for line, cells in self.rows():
+                    yield line, not_text(self.record) or cells
+            except BrokenRow as broken:
+                first, *rest = self._taken
+                self._before = broken.line
+                self._start(chain(rest, self._lines_left))
+                self._taken[:] = [first]
+                yield broken.line, broken.fault
+            else:
+                return
+
+    def lines_ahead(self) -> TextLines | None:
+        """The text after the rows read so far; None where it begins within a line."""
+        level = self.text.at_line_start and self._line == self.text.line
+        return self.text if level else None
+
+    def skip(self, size: int, lines: int) -> None:
+        """Go on after so many bytes, which are so many lines that were read elsewhere."""
+        self.text.take(size, lines)
+        self._before += lines
+
+    @property
+    def _line(self) -> int:
+        """The number of the next line."""
+        return self._before + self._reader.line_num + 1
+
     def _next(self, line: int) -> list[str] | None:
+        self._taken.clear()
         try:
             return next(self._reader, None)
         except csv.Error as error:
             hint = "" if self._named or line > 1 else _HINT.format(_NAMES[self.delimiter])
-            message = f"{self.path}:{line}: is no CSV from here on: {error}{hint}"
-            raise DataError(message) from error
+            raise BrokenRow(self.path, line, f"is no CSV from here on: {error}{hint}") from error
 
     def _read_header(self) -> tuple[str, ...]:
         names = [name.strip() for name in self._next(1) or []]
+        needed = self._needed
         problems = [
-            f"{self.path}:1: column {position} has no name"
+            f"{self.path}:1: column {position} has no name{_NAMELESS if position == 1 else ''}"
             for position, name in enumerate(names, 1)
-            if not name
+            if not name and needed is None
         ]
         problems += [
             f"{self.path}:1:{escaped(name, kept='')}: {count} columns have this name"
             for name, count in Counter(names).items()
-            if name and count > 1
+            if name and count > 1 and (needed is None or name in needed)
         ]
         problems += [
             f"{self.path}:1: the name of column {position} has a NUL (U+0000) in it; "
@@ -113,20 +178,6 @@ class CsvFile:
         if problems:
             raise DataError("\n".join(first_of(problems)))
         return tuple(names)
-
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
-        line = 1
-        for raw in file:
-            self._hash.update(raw)
-            try:
-                text = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}"
-                raise DataError(f"{self.path}:{line}: {message}; save the file as UTF-8") from error
-            for piece in LONE_RETURN.split(text):
-                if piece:
-                    yield piece.removeprefix("\ufeff") if line == 1 else piece
-                    line += 1
 
 
 def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
@@ -150,7 +201,7 @@ def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
 
 def _shown_with_row(head: list[str], lines: Iterator[str]) -> tuple[str, list[str]]:
     """The same from the header and the first row below it; the comma where nothing shows it."""
-    for sign in _RARER:
+    for sign in RARER:
         taken: list[str] = []
         source = _noted(islice(chain(head, lines), _LONGEST_HEADER), taken)
         reader = csv.reader(source, delimiter=sign, skipinitialspace=True, strict=True)

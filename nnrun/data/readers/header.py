@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.dataset import DatasetProblem, Key
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.tables.table import Table
+from nnrun.data.settings import LagSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion
 
 _MOST_OF_HEADER = 60
 
 
-def check_separator(table: CsvFile, target: str) -> None:
+def check_separator(table: Table, target: str) -> None:
     """Raise a DatasetProblem if the file seems to have another separator."""
     if table.other_separator is not None and target not in table.header:
         header = table.header[0]
@@ -34,25 +35,51 @@ def check_missing_rules(named: Iterable[str], header: Sequence[str]) -> None:
         raise DatasetProblem([((*base, name), _unknown(name, header)) for name in unknown])
 
 
+def check_columns_in_time(
+    header: Sequence[str],
+    formats: Iterable[str],
+    dates: Iterable[str],
+    lags: Mapping[str, LagSettings],
+) -> None:
+    """Raise a DatasetProblem if formats, dates or lags name a column that does not exist."""
+    named: list[tuple[Key, str]] = [(("columns", "formats", name), name) for name in formats]
+    named += [(("dates", name), name) for name in dates]
+    named += [(("lags", name), name) for name in lags]
+    named += [(("lags", name, "group"), lag.group) for name, lag in lags.items() if lag.group]
+    known = set(header)
+    unknown = [(key, name) for key, name in named if name not in known]
+    if unknown:
+        raise DatasetProblem([(("dataset", *key), _unknown(name, header)) for key, name in unknown])
+
+
 def choose_features(
     header: tuple[str, ...],
     target: str,
     features: Sequence[str] | None,
     drop: Sequence[str],
-    categorical: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
     split_by: str | None = None,
     weight: str | None = None,
+    dates: Collection[str] = (),
+    lags: Collection[str] = (),
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
-    `split_by` names the column that rows are split by; it is a feature only if it is listed in
-    `features`. `weight` names the column of the rows' weights, which is no feature.
+    `categories` has columns by the key that names them. `split_by` names the column that rows are
+    split by; it is a feature only if it is listed in `features` or `dates`. `weight` names the
+    column of the rows' weights, which is no feature. Columns in `lags` are features at earlier
+    rows, and need not be features themselves.
     """
     base: Key = ("dataset", "columns")
-    lists = {"features": features or (), "drop": drop, "categorical": categorical}
-    found: list[tuple[Key, str]] = []
+    lists = {"features": features or (), "drop": drop, **categories}
+    about_dates = [
+        (("dataset", "dates", name), f"'{name}' is not among the features")
+        for name in dates
+        if features is not None and name not in features
+    ]
+    found: list[tuple[Key, str]] = [*about_dates]
     known, dropped = set(header), set(drop)
-    apart = (split_by, weight)
+    apart = (split_by if split_by not in dates else None, weight)
     chosen = [name for name in header if name not in apart] if features is None else [*features]
     chosen_ones = set(chosen)
     for place, column in (
@@ -75,16 +102,16 @@ def choose_features(
                 message = f"'{name}' is listed twice"
             elif key != "drop" and name in dropped:
                 message = f"'{name}' is also under drop"
-            elif key == "categorical" and name not in chosen_ones:
+            elif key in categories and name not in chosen_ones:
                 message = f"'{name}' is not among the features"
                 message += ", as rows are split by it; `features` may name it" * (name == split_by)
             before.add(name)
             if message:
-                found.append(((*base, key, position), message))
+                found.append(((*base, key, name if key == "embedding" else position), message))
     if found:
         raise DatasetProblem(found)
     chosen = [name for name in chosen if name != target and name not in dropped]
-    if not chosen:
+    if not chosen and not lags:
         columns = ", ".join(first_of(header))
         message = f"no features are left beside the target; the columns are {columns}"
         raise DatasetProblem([(base, escaped(message, kept=""))])

@@ -1,61 +1,49 @@
 """npz files as data sets: arrays x and y, and x_test and y_test if there is a test split.
 
-`x_train` and `y_train` are read as x and y. Nothing is unpickled, and an array is allocated only
-if the archive really has as many bytes as its header says.
+`x_train` and `y_train` are read as x and y.
 """
 
 from __future__ import annotations
 
-import errno
-import io
-import lzma
-import math
-import struct
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numpy.lib import format as npy
 
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import file_sha256, open_data
-from nnrun.errors import DataError, first_of
+from nnrun.data.readers.channels import channels_first, channels_of
+from nnrun.data.readers.npz_arrays import Array, held_names, read_arrays
+from nnrun.data.readers.opening import file_sha256
+from nnrun.data.rows.raw import all_finite
+from nnrun.errors import DataError
 
-Array = npt.NDArray[Any]
-
-_LONGEST_HEADER, _DEEPEST_HEADER = 10_000, 100
-_NESTING = (b"(", b"[", b"{", b"-", b"+", b"~")
-
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    KeyError,
-    OverflowError,
-    RuntimeError,  # encrypted, or a compression method that is not known
-    ValueError,
-)
+# The largest numbers that are kept as they are.
+_WIDEST = 8
 
 
-def read_npz(path: Path, *, task: str | None = None) -> Dataset:
+def read_npz(path: Path, *, task: str | None = None, channels: str | None = None) -> Dataset:
     """An npz file as a data set.
 
-    x is (rows, features), (rows, height, width) or (rows, channels, height, width). Unless `task`
-    is given, a one-dimensional y of integers or text holds classes, any other y is regression.
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width); with `channels`
+    of `last` it is (rows, height, width, channels), by default what `channels_of` says. Unless
+    `task` is given, a one-dimensional y of integers or text holds classes, any other y is
+    regression.
 
     Raises: DataError with path: array: what is wrong.
     """
-    arrays = _named_arrays(path)
+    dataset = dataset_of(path, _named_arrays(path), task, channels)
+    return replace(dataset, sha256=file_sha256(path))
+
+
+def dataset_of(
+    path: Path, arrays: dict[str, Array], task: str | None = None, channels: str | None = None
+) -> Dataset:
+    """Arrays as a data set, but for its digest; `path` names them in errors. Raises as above."""
+    where = channels or channels_of(arrays["x"].shape)
+    arrays = dict(arrays)
+    for name in {"x", "x_test"} & arrays.keys():
+        arrays[name] = channels_first(arrays[name], where)
     x, y = _features(path, "x", arrays["x"]), arrays["y"]
     x_test, y_test = None, None
     targets = {"y": y}
@@ -84,7 +72,6 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
         target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
         x_test=x_test,
         y_test=encoded.get("y_test"),
-        sha256=file_sha256(path),
         description=f"{path.name}: {len(x)} rows of shape {shape}",
     )
 
@@ -104,118 +91,23 @@ def _named_arrays(path: Path) -> dict[str, Array]:
     return arrays
 
 
-def held_names(path: Path) -> str:
-    """The end of a message: the arrays of the file, and how to name them."""
-    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
-        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
-    if not names:
-        return "; it holds no arrays at all"
-    return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
-
-
-def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
-    """Those of these arrays that the file has."""
-    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
-        held = [n for n in names if f"{n}.npy" in archive.namelist()]
-        headers = [checked_header(path, archive, name) for name in held]
-        refuse_if_too_big(sum(header.needed for header in headers), str(path))
-        return {name: read_array(archive, name) for name in held}
-
-
-@contextmanager
-def damage_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of a damaged archive into a DataError with its name."""
-    try:
-        yield
-    except (*DAMAGE, OSError) as error:
-        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise DataError(f"{path}: is damaged or no npz file: {error}") from error
-
-
-class Header(NamedTuple):
-    """What an archive says of an array; by columns is in Fortran order."""
-
-    shape: tuple[int, ...]
-    by_columns: bool
-    dtype: np.dtype[Any]
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def needed(self) -> int:
-        """Bytes needed to read it, including its conversion to float64."""
-        plain = self.dtype in (np.uint8, np.float64)
-        return self.size + (0 if plain else math.prod(self.shape) * 8)
-
-
-def checked_header(path: Path, archive: zipfile.ZipFile, name: str) -> Header:
-    """The header of an array; raises a DataError unless the archive has as many bytes."""
-    member = archive.getinfo(f"{name}.npy")
-    with archive.open(member) as stream:
-        header = read_header(stream)
-        there = member.file_size - stream.tell()
-    if header.dtype.hasobject:
-        message = "holds Python objects, which would have to be unpickled; save it as numbers"
-        raise DataError(f"{path}: {name}: {message}")
-    if there != header.size:
-        message = f"says it has shape {header.shape}, {header.size} bytes, and has {there}"
-        raise DataError(f"{path}: {name}: {message}")
-    return header
-
-
-def read_header(stream: IO[bytes]) -> Header:
-    """The header of the array that follows in a stream."""
-    version = npy.read_magic(stream)
-    width, form = (2, "<H") if version == (1, 0) else (4, "<I")
-    length = stream.read(width)
-    (size,) = struct.unpack(form, length)
-    content = stream.read(min(size, _LONGEST_HEADER))
-    # Python's parser recurses for each of these, and headers need only a few.
-    if size > _LONGEST_HEADER or sum(map(content.count, _NESTING)) > _DEEPEST_HEADER:
-        raise ValueError("a header is no array's")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    try:
-        shape, fortran, dtype = read(io.BytesIO(length + content))
-    except (SyntaxError, TypeError, tokenize.TokenError) as error:
-        raise ValueError(f"a header is no array's: {error}") from error
-    if any(isinstance(side, bool) or side < 0 for side in shape):
-        raise ValueError(f"an array cannot have the shape {shape}")
-    return Header(shape, fortran, dtype)
-
-
-def read_array(archive: zipfile.ZipFile, name: str) -> Array:
-    """Read a whole array; nothing is unpickled."""
-    with archive.open(f"{name}.npy") as stream:
-        array: Array = npy.read_array(stream, allow_pickle=False)
-    return array
-
-
 def _features(path: Path, name: str, x: Array) -> Array:
     if x.dtype.kind not in "buif":
         raise DataError(f"{path}: {name}: holds {x.dtype}, not real numbers")
     if not 2 <= x.ndim <= 4 or 0 in x.shape:
         needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
         raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
-    if x.ndim == 4 and x.shape[1] == x.shape[2] >= 8 and x.shape[3] in (1, 3, 4):
-        message = f"shape {x.shape} looks like channels last; use x.transpose(0, 3, 1, 2)"
-        raise DataError(f"{path}: {name}: {message}")
     if x.ndim == 3:
         x = x[:, None]
-    if x.dtype == np.uint8:
-        return x
-    x = x.astype(np.float64, copy=False)
+    if x.dtype.itemsize > _WIDEST:
+        x = x.astype(np.float64)
     check_finite(path, name, x)
     return x
 
 
 def check_finite(path: Path, name: str, values: Array, first: int = 0) -> None:
     """Raise a DataError with the first number that is not finite; rows count from `first`."""
-    if not np.isfinite(values).all():
+    if values.dtype.kind == "f" and not all_finite(values):
         wrong = np.argwhere(~np.isfinite(values))
         place = ", ".join(str(index) for index in (first + wrong[0][0], *wrong[0][1:]))
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
@@ -266,7 +158,8 @@ def check_text(path: Path, name: str, labels: Array) -> None:
 
 
 def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:
-    texts: dict[str, Array] = {}
+    known: dict[str, Array] = {}
+    places: dict[str, Array] = {}
     for name, given in targets.items():
         array = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
         if array.ndim != 1:
@@ -278,8 +171,9 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
             check_finite(path, name, array)
         if array.dtype.kind == "U":
             check_text(path, name, array)
-        texts[name] = array.astype(str)
-    seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
+        values, places[name] = np.unique(array, return_inverse=True)
+        known[name] = values.astype(str)
+    seen = np.unique(np.concatenate(list(known.values())))
     if any(array.dtype.kind == "U" for array in targets.values()):
         classes = tuple(str(text) for text in seen)
         names = {text: text for text in classes}
@@ -287,9 +181,9 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
         classes, names = ordered_classes(str(text) for text in seen)
     if "" in classes:
         raise DataError(f"{path}: y: a label is blank")
-    check_classes(classes, len(numbers), f"{path}: y")
-    order = np.array([classes.index(names[str(text)]) for text in seen], dtype=np.int64)
-    encoded = order[numbers]
-    rows = len(texts["y"])
-    parts = {"y": encoded[:rows], "y_test": encoded[rows:]}
-    return {name: parts[name] for name in targets}, classes
+    check_classes(classes, sum(map(len, places.values())), f"{path}: y")
+    number = {name: position for position, name in enumerate(classes)}
+    return {
+        name: np.array([number[names[str(text)]] for text in known[name]], np.int64)[places[name]]
+        for name in targets
+    }, classes

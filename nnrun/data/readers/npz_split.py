@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.readers.npz import Array, check_finite, check_text, held_names, read_arrays
+from nnrun.data.readers.npz import check_finite, check_text
+from nnrun.data.readers.npz_arrays import Array, held_names, read_arrays
 from nnrun.data.settings import SplitSettings
 from nnrun.errors import DataError
 

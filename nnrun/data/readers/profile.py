@@ -1,37 +1,59 @@
-"""A survey of a CSV file and its columns, from which a first config is made."""
+"""A survey of a table and its columns, from which a first config is made."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
+from nnrun.data.formats.date_evidence import DateEvidence
+from nnrun.data.formats.number_evidence import NumberEvidence, Shown
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.cell_errors import (
-    MISSING_LABELS,
-    MISSING_NUMBERS,
-    is_date,
-    is_decimal_comma,
-)
-from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.identifiers import names_rows
+from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
-    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty"
+    "number",
+    "category",
+    "constant",
+    "counter",
+    "date",
+    "undated",
+    "mixed",
+    "code",
+    "text",
+    "identifier",
+    "empty",
 ]
 
-MOST_CATEGORIES = 20
+FEW_CATEGORIES = 20
+"""So many categories are never too many."""
+ROWS_OF_EACH = 20
+"""More categories need so many rows each, on average."""
+_COMPACT = len("20241231")
 _MOST_KEPT = 1000
+# Hashes of further texts, by which different ones are counted.
+_MOST_SEEN = 200_000
 
 
 @dataclass(eq=False)
 class ColumnProfile:
-    """Counts of a column's cells; `values` has the first different ones, with their numbers."""
+    """Counts of a column's cells; `values` has the first different ones, with their numbers.
+
+    `shown` is how its numbers are written, if not plainly.
+    """
 
     name: str
+    shown: Shown | None = None
     values: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     missing: int = 0
@@ -43,30 +65,52 @@ class ColumnProfile:
     different: int = 0
     low: float = math.inf
     high: float = -math.inf
+    _seen: set[int] = field(default_factory=set, repr=False)
     odd: str = ""
     """The first cell that is neither a number nor missing."""
+    odd_line: int = 0
+    evidence: DateEvidence = field(default_factory=DateEvidence)
+    """What cells that may be dates show."""
 
-    def add(self, text: str, decimal: str) -> None:
-        """Count a cell."""
+    def add(self, text: str, line: int, decimal: str) -> None:
+        """Count a cell of a line."""
         self.rows += 1
         if text.lower() in MISSING_NUMBERS:
             self.missing += 1
-        value = number(text.replace(",", ".") if decimal == "," and "." not in text else text)
+        value = self._number(text, decimal)
         if value is not None and math.isfinite(value):
             self.numbers += 1
-            self.whole += isinstance(value, int)
-            self.codes += is_code(text)
+            self.whole += value % 1 == 0
+            self.codes += self.shown is None and is_code(text)
             self.low, self.high = min(self.low, value), max(self.high, value)
+            if len(text) == _COMPACT and text.isdigit():
+                self.evidence.add(text, line)
         elif text.lower() not in MISSING_NUMBERS:
-            self.odd = self.odd or text
+            if not self.odd:
+                self.odd, self.odd_line = text, line
             self.infinite += value is not None
             self.dates += is_date(text)
+            self.evidence.add(text, line)
         if text in self.values:
             self.values[text] += 1
-        else:
+        elif len(self.values) < _MOST_KEPT:
             self.different += 1
-            if len(self.values) < _MOST_KEPT:
-                self.values[text] = 1
+            self.values[text] = 1
+        elif not self._is_seen(text, counted=value is None or is_code(text)):
+            self.different += 1
+
+    def _is_seen(self, text: str, *, counted: bool) -> bool:
+        """Whether a text that is not kept was seen before; of numbers it is not known."""
+        if not counted or len(self._seen) >= _MOST_SEEN:
+            return False
+        before = len(self._seen)
+        self._seen.add(hash(text))
+        return len(self._seen) == before
+
+    def _number(self, text: str, decimal: str) -> float | None:
+        if self.shown is not None:
+            return self.shown.format.read(text)
+        return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
 
     @property
     def labels(self) -> dict[str, int]:
@@ -84,8 +128,8 @@ class ColumnProfile:
         present = self.rows - self.missing
         if not present:
             return "empty"
-        if self.dates == present:
-            return "date"
+        if 2 * max(self.dates, self.evidence.count) > present and self._may_be_dates:
+            return "date" if self.evidence.count == present else "undated"
         if self.holds_codes:
             return self._kind_of_words("code")
         if self.numbers == present:
@@ -94,11 +138,21 @@ class ColumnProfile:
             return "mixed"
         return self._kind_of_words("text")
 
+    @property
+    def _may_be_dates(self) -> bool:
+        """Whether no cell is a number, or all are as 20241231 and the name says what it is."""
+        words = {*re.split(r"[\W_]+", self.name.lower())}
+        dated = self.evidence.count == self.numbers and {"date", "day", "datum"} & words
+        return not self.numbers or bool(dated)
+
     def _kind_of_words(self, many: Kind) -> Kind:
         """That of cells that are compared as text; `many` where they are too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
-        return "category" if self.different <= MOST_CATEGORIES else many
+        if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
+            return "category"
+        one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
+        return "identifier" if one_each else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:
@@ -119,37 +173,48 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Read a CSV file and count its cells.
+    """Read the table in a file and count its cells.
 
-    Raises: DataError if it is not a CSV file with a header and rows of equal length.
+    Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        separator = CsvFile(path, file).other_separator
-    with open_data(path) as file:
-        decimal = _decimal(CsvFile(path, file, separator))
-    with open_data(path) as file:
-        table = CsvFile(path, file, separator)
-        columns, rows = [ColumnProfile(name) for name in table.header], 0
+    with open_table(path) as table:
+        separator = table.other_separator
+    with open_table(path, separator) as table:
+        decimal, shown = _written(table)
+    with open_table(path, separator, decimal) as table:
+        columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
                 seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
                 raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
             for column, cell in zip(columns, cells, strict=True):
-                column.add(cell.strip(), decimal)
+                column.add(cell.strip(), line, decimal)
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
     return Survey(path, separator, decimal, columns, rows)
 
 
-def _decimal(table: CsvFile) -> str:
-    """A comma if more cells are numbers with a decimal comma than with a point, else a point."""
-    if table.delimiter == SEPARATORS[","]:
-        return "."
-    commas = points = 0
-    for _, cells in table.rows():
-        for cell in cells:
-            commas += is_decimal_comma(cell.strip())
-            points += "." in cell and number(cell) is not None
-    return "," if commas > points else "."
+def _written(table: Table) -> tuple[str, list[Shown | None]]:
+    """The decimal sign of a file, and how each column writes its numbers, if not plainly.
+
+    The sign is a comma if more cells are numbers with a decimal comma only than with a point only;
+    where none is either, if cells like 1,234 stand between semicolons. Between commas it is the
+    point.
+    """
+    if not isinstance(table, CsvTable):
+        return ".", [None] * len(table.header)
+    columns = [NumberEvidence() for _ in table.header]
+    for line, cells in table.rows():
+        for evidence, cell in zip(columns, map(str.strip, cells), strict=False):
+            if cell.lower() not in MISSING_NUMBERS:
+                evidence.add(cell, line)
+    signs = sum((evidence.decimals() for evidence in columns), Counter[str]())
+    known, decimal = bool(signs["."] or signs[","]), "."
+    if table.delimiter != SEPARATORS[","]:
+        open_comma = not known and signs["?"] > 0 and table.delimiter == SEPARATORS[";"]
+        decimal = "," if signs[","] > signs["."] or open_comma else "."
+    shown = [evidence.shown(decimal, known=known) for evidence in columns]
+    return decimal, [
+        form if form and form.format != NumberFormat("", decimal) else None for form in shown
+    ]

@@ -1,125 +1,164 @@
-"""CSV files as data sets: one column is the target, the others are numbers or categories."""
+"""Tables as data sets: one column is the target, the others are numbers or categories."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.numbers import NumberCells, WeightCells
+from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.cell_errors import Mistake
-from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems, WeightColumn
-from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.formats import stem
+from nnrun.data.readers.header import (
+    check_columns_in_time,
+    check_missing_rules,
+    check_separator,
+    choose_features,
+)
+from nnrun.data.readers.history import History, with_lags
+from nnrun.data.readers.identifiers import refuse_identifiers
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
+from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
+from nnrun.nn.signature import Array
 
-CsvColumn = NumberColumn | LabelColumn
+_TOGETHER = 4096
 
 
 def read_csv(
-    path: Path,
+    path: Path, target: str, *, separator: str | None = None, decimal: str = ".", **options: Any
+) -> Dataset:
+    """The table in a file as a data set.
+
+    Args:
+        path: of the file.
+        target: the column to predict.
+        separator: of a CSV file; None to detect it from the header.
+        decimal: the decimal sign of a CSV file.
+        options: of `read_table`.
+
+    Raises: as `read_table` and `open_table` do.
+    """
+    with open_table(path, separator, decimal) as table:
+        return read_table(table, target, **options)
+
+
+def read_table(
+    table: Table,
     target: str,
     *,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
+    categories: CategorySettings | None = None,
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
-    separator: str | None = None,
-    decimal: str = ".",
     split_by: str = "random",
     split_column: str | None = None,
     weight: str | None = None,
+    formats: Mapping[str, str] | None = None,
+    dates: Mapping[str, Sequence[str]] | None = None,
+    lags: Mapping[str, LagSettings] | None = None,
 ) -> Dataset:
-    """A CSV file with a header row as a data set.
+    """A table with a header row as a data set.
 
     Args:
-        path: the file.
+        table: it has not been read.
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
-        categorical: feature columns that hold categories; each is one-hot encoded.
+        categories: feature columns that hold categories; by default none.
         task: may be left out if the target is text, which means classification.
         missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
             fills in, and missing categories are a category of their own.
         missing_by_column: rules of single columns.
-        separator: None to detect it from the header.
-        decimal: the decimal sign.
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
         weight: the column of the rows' weights, if there is one.
+        formats: an example of a number or date for each column that is written in a way of its own.
+        dates: for columns of dates, the parts that are features.
+        lags: for columns of numbers, how many rows earlier they are features, in the order of time;
+            rows without that many before them are left out.
 
-    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
-    path:line:column (the header is line 1).
+    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each with
+    its place, in files with lines as path:line:column (the header is line 1).
     """
-    by_column = missing_by_column or {}
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file, separator)
-        check_separator(table, target)
-        names = choose_features(
-            table.header, target, features, drop, categorical, split_column, weight
-        )
-        check_missing_rules(by_column, table.header)
-        splitting = [] if split_column is None else [split_column]
-        weighing = [] if weight is None else [weight]
-        used = (*names, target, *splitting, *weighing)
-        rules = {name: by_column.get(name, missing) for name in used}
-        problems, labelled = Problems(path), set(categorical)
-        columns: list[CsvColumn] = [
-            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
-            if name in labelled
-            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
-            for name in names
-        ]
-        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=decimal)
-        if task == "regression":
-            goal = NumberColumn(target, problems, "target", decimal=decimal)
-        split: list[LabelColumn | TimeColumn] = [
-            TimeColumn(name, problems, decimal)
-            if split_by == "time"
-            else LabelColumn(name, problems, role="split", decimal=decimal)
-            for name in splitting
-        ]
-        weights = [WeightColumn(name, problems, "weight", decimal=decimal) for name in weighing]
-        leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        left_out = _fill(table, [*columns, goal, *split, *weights], problems, leaving)
-    labels = [column for column in columns if isinstance(column, LabelColumn)]
-    layout = Columns(
-        features=tuple(names),
-        categories={column.name: column.ordered() for column in labels},
-        imputed={n: rules[n] for n in names if n not in labelled and _fills(rules[n])},
-        separator=separator,
-        decimal=decimal,
-        by_value=tuple(column.name for column in labels if column.holds_numbers),
+    by_column, decimal = missing_by_column or {}, table.decimal
+    dates, lags, written = dates or {}, lags or {}, Written(decimal, formats or {})
+    categories = categories or CategorySettings()
+    check_separator(table, target)
+    check_columns_in_time(table.header, written.examples, dates, lags)
+    names = choose_features(
+        table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
     )
-    dataset = _dataset(table, columns, goal, task, layout, left_out)
-    return replace(
+    check_missing_rules(by_column, table.header)
+    splitting = [] if split_column is None else [split_column]
+    weighing = [] if weight is None else [weight]
+    used = (*names, target, *splitting, *weighing)
+    rules = {name: by_column.get(name, missing) for name in used}
+    problems = table.problems()
+    columns = [*planned(names, rules, categories, dates, written)]
+    earlier = [*planned_lags(lags, split_column or "", written)]
+    cells = [column.reader(problems, decimal, training=True) for column in columns]
+    goal = _empty_target(target, task, problems, written)
+    split: list[LabelCells | TimeColumn] = [
+        TimeColumn(name, problems, decimal, written.dates(name))
+        if split_by == "time"
+        else LabelCells(name, problems, role="split", decimal=decimal)
+        for name in splitting
+    ]
+    weights = [
+        WeightCells(name, problems, "weight", decimal=decimal, form=written.numbers(name))
+        for name in weighing
+    ]
+    leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
+    history = History(earlier, problems, decimal, read=used)
+    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving, history)
+    refuse_identifiers(cells, categories.keys)
+    learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
+    layout = Columns((*learned, *earlier), table.separator, decimal)
+    dataset = _dataset(table, cells, goal, task, layout, left_out)
+    dataset = replace(
         dataset,
         split_values=split[0].positions() if split else None,
         weights=weights[0].features()[:, 0] if weights else None,
     )
+    return with_lags(dataset, history) if earlier else dataset
 
 
-def _fills(rule: str) -> bool:
-    return rule not in ("error", "drop_rows")
+def _empty_target(
+    name: str, task: str | None, problems: Problems, written: Written
+) -> LabelCells | NumberCells:
+    form = written.numbers(name)
+    if task == "regression" or (task is None and form is not None):
+        return NumberCells(name, problems, "target", decimal=written.decimal, form=form)
+    if form is not None:
+        message = "the target holds classes, which are text as the file writes them"
+        raise DatasetProblem([(("dataset", "columns", "formats", name), message)])
+    return LabelCells(name, problems, role="target", decimal=written.decimal)
 
 
 def _dataset(
-    table: CsvFile,
-    columns: Sequence[CsvColumn],
-    goal: CsvColumn,
+    table: Table,
+    cells: Sequence[Cells],
+    goal: LabelCells | NumberCells,
     task: str | None,
     layout: Columns,
     left_out: list[int],
@@ -127,30 +166,33 @@ def _dataset(
     y, classes = _target(goal, task, table.path)
     without = f" ({len(left_out)} more left out for missing values)" if left_out else ""
     return Dataset(
-        name=table.path.stem,
+        name=stem(table.path),
         task="classification" if classes else "regression",
-        x=joined(columns, len(y), table.path),
+        x=joined(layout.every[: len(cells)], cells, len(y), table.path),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,
         target_names=(goal.name,),
         sha256=table.sha256,
-        description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
+        description=f"{table.title}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
         dropped=tuple(left_out),
+        target_form=goal.form if isinstance(goal, NumberCells) else None,
     )
 
 
 def fill(
     rows: Iterable[tuple[int, list[str]]],
     header: Sequence[str],
-    columns: Sequence[CsvColumn | TimeColumn],
+    columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str] = (),
+    history: History | None = None,
 ) -> tuple[int, list[int]]:
     """Read numbered rows of cells, with the names of the header, into the columns.
 
-    Rows with a missing value in one of the columns named in `leaving` are left out.
+    Rows with a missing value in one of the columns named in `leaving` are left out, but not of the
+    history.
 
     Returns: The number of rows read, and the places of those left out.
     """
@@ -163,7 +205,10 @@ def fill(
             count += 1
             text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
-        elif any(column.is_missing(cells[place]) for place, column in needed):
+            continue
+        if history is not None:
+            history.add(cells, position, count + len(left_out), line)
+        if any(column.is_missing(cells[place]) for place, column in needed):
             left_out.append(count + len(left_out))
         else:
             count += 1
@@ -173,33 +218,48 @@ def fill(
 
 
 def _fill(
-    table: CsvFile,
-    columns: Sequence[CsvColumn | TimeColumn],
+    table: Table,
+    columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str],
+    history: History,
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
-    rows, left_out, end = 0, list[int](), ""
+    wanted = {column.name: True for column in (*columns, *history.cells)}
+    for column in (*columns, *history.cells):
+        wanted[column.name] &= column.of_numbers
+    needed = [column for column in columns if column.name in leaving]
+    count, left_out, end = 0, list[int](), ""
     try:
-        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
+        for part in table.parts(wanted, problems):
+            kept = np.ones(len(part), np.bool_)
+            for column in needed:
+                kept &= ~part.columns[column.name].where(column.is_missing)
+            history.extend(part, count)
+            left_out += (count + np.flatnonzero(~kept)).tolist()
+            count += len(part)
+            lines = np.asarray(part.lines)[kept]
+            for column in columns:
+                cells = part.columns[column.name]
+                column.extend(cells if kept.all() else cells.taken(kept), lines)
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
-        if isinstance(column, LabelColumn):
+        if isinstance(column, LabelCells):
             column.check_numbers()
     problems.raise_if_any(end)
-    if left_out and not rows:
-        message = f"each of the {len(left_out)} rows of {table.path.name} has a missing value"
+    if left_out and len(left_out) == count:
+        message = f"each of the {len(left_out)} rows of {table.title} has a missing value"
         raise DatasetProblem([(("dataset", "missing"), f"{message}; none would be left")])
-    if not rows:
+    if not count:
         raise DataError(f"{table.path}: there are no rows below the header")
     return left_out
 
 
 def _target(
-    column: CsvColumn, task: str | None, path: Path
+    column: LabelCells | NumberCells, task: str | None, path: Path
 ) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
-    if isinstance(column, NumberColumn):
+    if isinstance(column, NumberCells):
         return column.features(), ()
     if task is None and column.holds_numbers:
         message = (
@@ -212,13 +272,31 @@ def _target(
     return y, classes
 
 
-def joined(columns: Sequence[CsvColumn], rows: int, path: Path) -> npt.NDArray[np.float64]:
-    """The columns joined to x: (rows, features)."""
-    widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
-    refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")
-    x = np.empty((rows, sum(widths)))
+def joined(
+    columns: Sequence[Column], cells: Sequence[Cells], rows: int, path: Path
+) -> npt.NDArray[np.float64]:
+    """The features of columns, from the cells of each, joined to x: (rows, features)."""
+    width = sum(column.width for column in columns)
+    refuse_if_too_big(rows * width * 8, f"{path}, one-hot encoded,")
+    x = np.empty((rows, width))
     start = 0
-    for column, width in zip(columns, widths, strict=True):
-        x[:, start : start + width] = column.features()
-        start += width
+    single: list[Array] = []
+    for column, read in zip(columns, cells, strict=True):
+        if column.width == 1:
+            single.append(column.encode(read))
+            continue
+        start = _put(x, start, single)
+        x[:, start : start + column.width] = column.encode(read)
+        start += column.width
+    _put(x, start, single)
     return x
+
+
+def _put(x: Array, start: int, single: list[Array]) -> int:
+    """Put columns of one feature side by side, which stay in the cache; the place after them."""
+    stop = start + len(single)
+    for row in range(0, len(x) if single else 0, _TOGETHER):
+        rows = slice(row, row + _TOGETHER)
+        np.concatenate([feature[rows] for feature in single], axis=1, out=x[rows, start:stop])
+    single.clear()
+    return stop

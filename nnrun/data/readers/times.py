@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.cells.cell_errors import FORMATS, MISSING_NUMBERS, Mistake, about_missing
+from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
+from nnrun.data.formats.dates import DateFormat, formats_of
 from nnrun.data.labels import number
-from nnrun.data.readers.cell_errors import MISSING_NUMBERS, Mistake, about_missing
-from nnrun.data.readers.columns import Problems
 
-_MONTH = re.compile(r"\d{4}-\d{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FORMS = "write ISO dates such as 2024-03-31, or numbers"
 
 
-def read_time(text: str, decimal: str = ".") -> tuple[str, float]:
+def read_time(text: str, decimal: str, form: DateFormat) -> tuple[str, float]:
     """What a text is, and its value: a number, or a date in microseconds since 1970.
 
-    Raises: ValueError if it is neither.
+    Raises: ValueError if it is neither; with a format it has to be a date.
     """
-    value = number(text, decimal)
+    value = None if form.codes else number(text, decimal)
     if value is not None:
         if not math.isfinite(value):
             raise ValueError(text)
         return "a number", value
-    date = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
+    date = form.read(text)
+    if date is None:
+        raise ValueError(text)
     kind = "a date" if date.tzinfo is None else "a date with a time zone"
     return kind, (
         (date.replace(tzinfo=UTC) if date.tzinfo is None else date) - _EPOCH
     ) // _MICROSECOND
 
 
-class TimeColumn:
+class TimeColumn(Cells):
     """A column of times, all of them numbers or all dates.
 
     Args:
         name: of the column.
         problems: collects mistakes.
         decimal: the decimal sign.
+        form: how dates are written; in ISO form, times may be numbers instead.
+        role: `split` or `input`, as for `about_number`.
     """
 
-    def __init__(self, name: str, problems: Problems, decimal: str = ".") -> None:
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        decimal: str = ".",
+        form: DateFormat | None = None,
+        role: str = "split",
+    ) -> None:
         self.name, self.problems, self.decimal = name, problems, decimal
+        self.form, self.role = form or DateFormat(), role
         self.kind = ""
         self._numbers, self._dates = array("d"), array("q")
 
@@ -58,12 +70,12 @@ class TimeColumn:
     def add(self, text: str, line: int) -> None:
         text = text.strip()
         if self.is_missing(text):
-            self.problems.add(line, self.name, about_missing(text, "split"))
+            self.problems.add(line, self.name, about_missing(text, self.role))
             return
         try:
-            kind, value = read_time(text, self.decimal)
+            kind, value = read_time(text, self.decimal, self.form)
         except ValueError:
-            mistake = Mistake("time", f"'{text}' is not a time", f"; {_FORMS}")
+            mistake = Mistake("time", f"'{text}' is not a time", self._hint(text))
             self.problems.add(line, self.name, mistake)
             return
         self.kind = self.kind or kind
@@ -74,6 +86,16 @@ class TimeColumn:
             self._numbers.append(value)
         else:
             self._dates.append(int(value))
+
+    def _hint(self, text: str) -> str:
+        if self.form.codes:
+            return f" that is written as {self.form.example()} is"
+        forms = formats_of(text)
+        if len(forms) > 1:
+            first, *others = (form.example() for form in forms)
+            choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+            return f"; {choice} says whether the day comes first"
+        return f"; {FORMATS.format(text)} reads such dates" if forms else f"; {_FORMS}"
 
     def positions(self) -> npt.NDArray[np.float64] | npt.NDArray[np.datetime64]:
         """The times in the order of rows; dates with a time zone in UTC."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.data.splits.at_random import AtRandom
 from nnrun.data.splits.by_group import ByGroup
@@ -53,8 +54,7 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
     test_size = None if config.folds else resolve_test_size(dataset, config.test_size)
     stratified = resolve_stratify(dataset, config)
     splitter = _splitter(dataset, config, stratified, rng)
-    x, y = dataset.pooled
-    pool = SplitData(x, y, np.arange(len(x)), dataset.weights)
+    pool = SplitData(RawRows.of(*dataset.parts), dataset.pooled_y, dataset.weights)
     planned = None if dataset.split_values is None else _planned(len(pool), config)
     train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
     left_out, leave = 0, 2 if config.validation_size else 1
@@ -100,7 +100,7 @@ def resolve_stratify(dataset: Dataset, config: PreparationSettings) -> bool:
 def _splitter(
     dataset: Dataset, config: PreparationSettings, stratified: bool, rng: np.random.Generator
 ) -> Splitter:
-    labels = np.asarray(dataset.classes)[dataset.pooled[1]] if stratified else None
+    labels = np.asarray(dataset.classes)[dataset.pooled_y] if stratified else None
     if dataset.split_values is None:
         return AtRandom(labels, rng, strict=config.folds is None)
     if config.split.by == "time":

@@ -8,28 +8,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.rows.raw import RawRows
+
 Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
 class SplitData:
-    """Raw rows of a data set; `rows` are their indices, with the set's own test rows last.
+    """Rows of a data set: `raw` has their features, y (rows, ...) their targets.
 
     `weight` (rows,) is None where rows have no weights.
     """
 
-    x: npt.NDArray[Any]
+    raw: RawRows
     y: npt.NDArray[Any]
-    rows: Rows
     weight: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.raw)
+
+    @property
+    def rows(self) -> Rows:
+        """The numbers of the rows in the data set, with the set's own test rows last."""
+        return self.raw.rows
+
+    @property
+    def x(self) -> npt.NDArray[Any]:
+        """The raw rows as a new array; `raw` reads them in blocks."""
+        return self.raw.all()
 
     def take(self, places: npt.NDArray[np.intp]) -> SplitData:
         """The rows at these places."""
         weight = None if self.weight is None else self.weight[places]
-        return SplitData(self.x[places], self.y[places], self.rows[places], weight)
+        return SplitData(self.raw.take(places), self.y[places], weight)
 
 
 @dataclass(frozen=True)

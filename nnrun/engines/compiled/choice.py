@@ -18,6 +18,7 @@ from nnrun.engines.compiled.generated.cost import (
 )
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import layers as tape_layers
+from nnrun.nn.embedding import Embedding
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
@@ -34,6 +35,8 @@ LONG = 2.0
 NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
 # Seconds that NumPy takes for the many calls of a layer whose rows depend on each other.
 NUMPY_ACROSS = 35e-6
+# Seconds that NumPy takes for an embedding's table, and for each row's vector in it.
+NUMPY_TABLE, NUMPY_VECTOR = 8e-6, 0.1e-6
 # Seconds for one number through an activation, forward and backward.
 NUMPY_NUMBER = 4e-9
 # Operations per second in float64; float32 does twice as many. NumPy's matrix products begin at
@@ -119,6 +122,8 @@ def numpy_seconds(network: Network, batch_size: int) -> float:
         rate = NUMPY_CONVOLUTION if layer.input_kind == "images" else matrix
         total += work / rate if work else numbers * NUMPY_NUMBER
         total += NUMPY_ACROSS if layer.batch_dependent else 0
+        if isinstance(layer, Embedding):
+            total += len(layer.tables) * (NUMPY_TABLE + batch_size * NUMPY_VECTOR)
     return total
 
 

@@ -13,7 +13,7 @@ class Language:
     """A library and the parts of its scripts.
 
     Args:
-        imports: the first lines.
+        imports: of the library, after those of the standard library.
         helpers: functions by name; a script holds those that it calls.
         layers: emitters by the layers' types, activations included.
         steps: emitters by the names of the steps of preprocessing.

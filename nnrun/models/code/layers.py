@@ -51,6 +51,21 @@ def _batch_norm(root: str) -> Emitter:
     return emitter
 
 
+def _embedding(join: str, whole: str) -> Emitter:
+    """Numbers of categories replaced by vectors, and the features around them."""
+
+    def emitter(names: Names, layer: Any) -> list[str]:
+        parts = {
+            target.start: f"h[:, {source.start}:{source.stop}]" for source, target in layer.copies
+        }
+        for w, table, target in zip(layer.w, layer.tables, layer.vectors, strict=True):
+            parts[target.start] = f'W["{names[w]}"][h[:, {table.place}]{whole}]'
+        listed = [f"    {parts[start]}," for start in sorted(parts)]
+        return [f"h = {join}([", *listed, "], 1)"]
+
+    return emitter
+
+
 def _padding(layer: Any) -> tuple[int, int, int, int]:
     """Rows of zeros above and below the image, and columns to its left and right."""
     _, rows, columns = layer.inside
@@ -112,6 +127,9 @@ LAYERS: dict[str, Emitters[Emitter]] = {
     "max_pool2d": _pooling("max", "max_pool2d"),
     "avg_pool2d": _pooling("mean", "avg_pool2d"),
     "flatten": Emitters(_line("h.reshape(len(h), -1)"), _line("h.flatten(1)")),
+    "embedding": Emitters(
+        _embedding("np.concatenate", ".astype(int)"), _embedding("torch.cat", ".long()")
+    ),
     "dropout": _both(_line("h")),
     "batch_norm": Emitters(_batch_norm("np.sqrt"), _batch_norm("torch.sqrt")),
     "residual": Emitters(_residual("numpy"), _residual("pytorch")),

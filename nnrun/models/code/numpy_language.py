@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import getsource
+
+from nnrun.models.code.columns import CATEGORIES
+from nnrun.models.code.constants import constant
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import LAYERS
-from nnrun.models.code.steps import CATEGORIES, STEPS
+from nnrun.models.code.steps import STEPS
+from nnrun.nn import special
 
 _HELPERS = {
     "windows": '''
@@ -31,11 +36,18 @@ def softmax(h):
     h = np.exp(h - h.max(axis=1, keepdims=True))
     return h / h.sum(axis=1, keepdims=True)
 ''',
+    "normal_cdf": f"""
+# exp(z²) erfc(z) as a Chebyshev series in (z - CENTRE) / (z + CENTRE).
+{constant("CENTRE", special.CENTRE)}
+{constant("SCALED_ERFC", special.SCALED_ERFC)}
+
+
+{getsource(special.normal_cdf).replace("Array", "np.ndarray")}
+""",
     "gelu": '''
 def gelu(h):
     """x times the normal distribution's share below x."""
-    share = np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2, otypes=[float])(h)
-    return (h * share).astype(h.dtype)
+    return h * normal_cdf(h)
 ''',
     **CATEGORIES,
     "normalize": '''
@@ -50,14 +62,7 @@ def normalize(h):
 
 
 NUMPY = Language(
-    imports=(
-        "import base64",
-        "import math",
-        "import sys",
-        "import zipfile",
-        "",
-        "import numpy as np",
-    ),
+    imports=("import numpy as np",),
     helpers=_HELPERS,
     layers={name: each.numpy for name, each in LAYERS.items()},
     steps={name: each.numpy for name, each in STEPS.items()},

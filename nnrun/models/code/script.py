@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from textwrap import wrap
 
 import numpy as np
 
 from nnrun import __version__
-from nnrun.data.one_hot import one_hots
+from nnrun.characters import escaped
+from nnrun.models.code import columns
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import SCRIPT
 from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.program import has_table, program_parts, usage
 from nnrun.models.code.torch_language import TORCH
 from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
@@ -34,35 +37,63 @@ def script(model: Model, language: Language) -> str:
         UsageError: a layer or a step of preprocessing cannot be exported.
     """
     body = [*_preparation(model, language), *_network(model, language)]
+    says = "What the network puts out for raw rows x, an array."
     parts = [
-        f'"""{_heading(model)}"""',
-        "\n".join(language.imports),
         *_helpers(language, body),
-        _function("outputs", "What the network puts out for raw rows x.", ["return h"], body),
+        _function("outputs", says, ["return h"], body),
         *_meaning(model, language),
+        *program_parts(model),
         "\n".join(_loading(model, language)),
-        _MAIN,
+        'if __name__ == "__main__":\n    main()',
     ]
-    return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
+    source = "\n\n\n".join(part.strip("\n") for part in parts if part)
+    head = [f'"""{_heading(model)}"""', *_imports(source, language)]
+    return "\n".join(head) + f"\n\n\n{source}\n"
+
+
+_STANDARD = ("base64", "csv", "math", "re", "sys", "zipfile")
+_NAMES = {
+    "datetime": ("UTC", "datetime", "timedelta", "timezone"),
+    "collections.abc": ("Iterator", "Mapping", "Sequence"),
+    "math": ("sqrt",),
+    "typing": ("Any",),
+}
+
+
+def _imports(source: str, language: Language) -> Iterator[str]:
+    """Lines that import what the source uses."""
+    yield "\nfrom __future__ import annotations\n"
+    yield from (f"import {name}" for name in _STANDARD if f"{name}." in source)
+    for module, names in _NAMES.items():
+        used = [name for name in names if re.search(rf"(?<!\.)\b{name}\b", source)]
+        if used:
+            yield f"from {module} import {', '.join(used)}"
+    yield ""
+    yield from language.imports
+    if "chebval(" in source:
+        yield "from numpy.polynomial.chebyshev import chebval"
 
 
 def _heading(model: Model) -> str:
-    layout = model.layout
+    layout, shape = model.layout, _sides(model.layout.shape)
     what = "one of " + ", ".join(layout.classes[:10]) + ", …" * (len(layout.classes) > 10)
     if layout.task == "regression":
         what = ", ".join(layout.target_names)
-    names = layout.columns.feature_names
-    # The order of one-hot columns cannot be guessed; that of numbers is the file's.
-    shown = len(names) if layout.columns.categories else 20
-    features, more = ", ".join(names[:shown]), ", …" * (len(names) > shown)
-    lines = [
-        f"The network of the run {model.run_id}, written by nnrun {__version__}.",
-        "",
-        *wrap(f"Raw rows x have the shape (rows, {_sides(layout.shape)}): {features}{more}.", 90),
-        *wrap(f"It predicts {what}.", 90),
-    ]
+    lines = [f"The network of the run {model.run_id}, written by nnrun {__version__}.", ""]
+    lines += [f"As a program: python THIS_FILE {usage(model)}", ""]
+    features = ""
+    if has_table(model):
+        lines += wrap(f"Files have the columns {', '.join(layout.columns.features)}.", 90)
+    if len(model.layout.shape) == 1 and layout.columns.features:
+        names = ", ".join(layout.columns.feature_names)
+        features = ", as they are in files" if layout.columns.plain else f": {names}"
+    lines += wrap(f"Raw rows x have the shape (rows, {shape}){features}.", 90)
+    for text in columns.notes(layout.columns):
+        lines += wrap(text, 90)
+    lines += wrap(f"It predicts {what}.", 90)
     # Names come from data files; in a docstring they must not end it.
-    return "\n".join(lines).replace("\\", "/").replace('"""', "'''") + "\n"
+    text = escaped("\n".join(lines)).replace("\\", "/")
+    return text.replace('"""', "'''") + "\n"
 
 
 def _sides(shape: tuple[int, ...]) -> str:
@@ -77,12 +108,7 @@ def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
 def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield f"h = {language.take}"
     yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
-    for group in one_hots(model.layout.columns):
-        columns = f"{group.places.start}, {group.places.stop}"
-        if group.missing is None:
-            yield f"check_category(h, {columns}, {group.column!r})"
-        else:
-            yield f"h = fill_category(h, {columns}, {group.missing})"
+    yield from columns.lines(model.layout.columns)
     for index, step in enumerate(model.preprocessing.steps):
         yield from emitter_of(language.steps, step.name, SCRIPT)(f"features.{index}", step)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
@@ -163,12 +189,3 @@ def _arrays(model: Model) -> dict[str, Array]:
         if key in ("shift", "scale", "fill")
     }
     return {**fitted, **weights_views(model.network)}
-
-
-_MAIN = """
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or not zipfile.is_zipfile(sys.argv[1]):
-        sys.exit("give an npz file with raw rows in its array x; `nnrun predict` takes CSV files")
-    # A prediction a line.
-    print(*predict(np.load(sys.argv[1])["x"]), sep="\\\\n")
-""".replace("\\\\", "\\")

@@ -11,24 +11,6 @@ Emitter = Callable[[str, Any], list[str]]
 """From the prefix of a step's arrays, and the step, to its lines."""
 
 
-# Helpers of scripts in either library.
-CATEGORIES = {
-    "check_category": '''
-def check_category(h, first, end, column):
-    """Refuse rows with 0 in all one-hot columns of a column that none was missing from."""
-    if not (h[:, first:end] != 0).any(1).all():
-        raise ValueError(f"a row has 0 in all one-hot columns of {column!r}")
-''',
-    "fill_category": '''
-def fill_category(h, first, end, missing):
-    """Rows with 0 in all one-hot columns of a column get the one for what is missing."""
-    h = 1 * h
-    h[~(h[:, first:end] != 0).any(1), missing] = 1
-    return h
-''',
-}
-
-
 def _affine(name: str, step: Any) -> list[str]:
     return [f'h = (h - W["{name}.shift"]) / W["{name}.scale"]']
 
@@ -44,6 +26,7 @@ STEPS: dict[str, Emitters[Emitter]] = {
         lambda name, step: [f"h = (h >= {step.threshold!r}).double()"],
     ),
     "standard": Emitters(_affine, _affine),
+    "per_channel": Emitters(_affine, _affine),
     "minmax": Emitters(_affine, _affine),
     "impute": Emitters(
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],

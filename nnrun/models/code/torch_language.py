@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nnrun.models.code.columns import CATEGORIES
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import LAYERS
-from nnrun.models.code.steps import CATEGORIES, STEPS
+from nnrun.models.code.steps import STEPS
 
 _HELPERS = {
     **CATEGORIES,
@@ -21,10 +22,7 @@ def normalize(h):
 
 
 TORCH = Language(
-    imports=(
-        "import base64", "import sys", "import zipfile", "", "import numpy as np", "import torch",
-        "import torch.nn.functional as F",
-    ),
+    imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
     helpers=_HELPERS,
     layers={name: each.pytorch for name, each in LAYERS.items()},
     steps={name: each.pytorch for name, each in STEPS.items()},

@@ -9,13 +9,14 @@ import onnx
 from onnx import TensorProto, helper
 
 from nnrun import __version__
+from nnrun.data.columns.categorical import Categorical
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
 from nnrun.models.decision import Decision
 from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
-from nnrun.models.onnx import layers, one_hot, steps
+from nnrun.models.onnx import columns, layers, steps
 from nnrun.models.onnx.graph import OPSET, Graph
 from nnrun.models.task import Classification
 
@@ -78,8 +79,9 @@ def _properties(model: Model) -> dict[str, str]:
     properties = {"run_id": model.run_id, "task": layout.task}
     if len(layout.shape) == 1 and layout.columns.features:
         properties["features"] = json.dumps(layout.columns.feature_names)
-    if layout.columns.categories:
-        properties["categories"] = json.dumps(dict(layout.columns.categories))
+    known = {one.name: one.known for one in layout.columns if isinstance(one, Categorical)}
+    if known:
+        properties["categories"] = json.dumps(known)
     return properties
 
 
@@ -98,7 +100,7 @@ def _opset(model: Model) -> int:
 def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
-    x = one_hot.emit(graph, model.layout.columns, x)
+    x = columns.emit(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
         emitter = emitter_of(steps.EMITTERS, step.name, "ONNX")
         x = emitter(graph, f"features.{index}", step, x)

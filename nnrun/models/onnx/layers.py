@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
+from nnrun.models.onnx.steps import INT64
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 
@@ -70,6 +73,20 @@ def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
     return graph.add("Add", x, _stack(graph, names, layer.inner, x))
 
 
+def _embedding(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    parts = {}
+    for source, target in layer.copies:
+        places = np.arange(source.start, source.stop)
+        name = f"features.{source.start}_{source.stop}"
+        parts[target.start] = graph.add("Gather", x, graph.constant(name, places), axis=1)
+    for w, table, target in zip(layer.w, layer.tables, layer.vectors, strict=True):
+        place = graph.constant(f"place.{table.place}", np.array(table.place))
+        numbers = graph.add("Cast", graph.add("Gather", x, place, axis=1), to=INT64)
+        vectors = graph.weight(names[w], w.value)
+        parts[target.start] = graph.add("Gather", vectors, numbers, axis=0)
+    return graph.add("Concat", *(parts[start] for start in sorted(parts)), axis=1)
+
+
 EMITTERS: dict[str, Emitter] = {
     "matmul": _matmul,
     "bias": _bias,
@@ -77,6 +94,7 @@ EMITTERS: dict[str, Emitter] = {
     "max_pool2d": _pooling("MaxPool"),
     "avg_pool2d": _pooling("AveragePool"),
     "flatten": lambda graph, names, layer, x: graph.add("Flatten", x, axis=1),
+    "embedding": _embedding,
     "dropout": lambda graph, names, layer, x: x,
     "batch_norm": _batch_norm,
     "residual": _residual,

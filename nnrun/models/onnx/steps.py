@@ -58,6 +58,7 @@ EMITTERS: dict[str, Emitter] = {
     "l2": _l2,
     "binarize": _binarize,
     "standard": _affine,
+    "per_channel": _affine,
     "minmax": _affine,
     "impute": _impute,
 }

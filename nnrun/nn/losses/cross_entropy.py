@@ -32,8 +32,9 @@ class CrossEntropy(Loss):
 
     def _costs(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):
-            log_likelihood = -np.log(y, where=target > 0, out=np.zeros_like(y))
-        return target * log_likelihood
+            costs: Array = -np.log(y, where=target > 0, out=np.zeros_like(y))
+        costs *= target
+        return costs
 
     def gradient(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):

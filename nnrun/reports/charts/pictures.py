@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nnrun.reports.charts.palette import GREYS, RED_BLUE, ramp, rgb
 
 _SHADES = 15
+_LONGEST = 96
 _BLOCK = 65_535
 
 Array = npt.NDArray[np.float64]
@@ -47,6 +48,20 @@ def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
     if pixels.ndim == 3:
         pixels = pixels.mean(axis=0)
     return shaded_picture(_share(pixels), GREYS, label)
+
+
+def photograph(pixels: npt.NDArray[np.uint8], label: str) -> Picture:
+    """The bytes of an image (1 or 3 channels, height, width) as they are, smaller if it is large.
+
+    Blocks of so many pixels that no side is longer than 96 become their mean.
+    """
+    block = -(-max(pixels.shape[1:]) // _LONGEST)
+    channels, height, width = len(pixels), *(max(1, side // block) for side in pixels.shape[1:])
+    if block > 1:
+        kept = pixels[:, : height * block, : width * block].astype(np.float64)
+        means = kept.reshape(channels, height, block, width, block).mean(axis=(2, 4))
+        pixels = np.rint(means).astype(np.uint8)
+    return _bytes_picture(pixels, label)
 
 
 def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) -> Picture:
@@ -94,11 +109,15 @@ def _indexed(
 
 
 def _colour_picture(pixels: Array, label: str) -> Picture:
-    _, height, width = pixels.shape
-    lines = np.zeros((height, 3 * width + 1), np.uint8)
-    bytes_ = np.rint(np.nan_to_num(_share(pixels)) * 255).astype(np.uint8)
-    lines[:, 1:] = bytes_.transpose(1, 2, 0).reshape(height, 3 * width)
-    return _png(width, height, 8, 2, b"", lines.tobytes(), label)
+    return _bytes_picture(np.rint(np.nan_to_num(_share(pixels)) * 255).astype(np.uint8), label)
+
+
+def _bytes_picture(pixels: npt.NDArray[np.uint8], label: str) -> Picture:
+    """Bytes (channels, height, width): one channel is grey, three are colours."""
+    channels, height, width = pixels.shape
+    lines = np.zeros((height, channels * width + 1), np.uint8)
+    lines[:, 1:] = pixels.transpose(1, 2, 0).reshape(height, -1)
+    return _png(width, height, 8, 2 if channels == 3 else 0, b"", lines.tobytes(), label)
 
 
 def _png(

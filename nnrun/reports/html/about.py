@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from nnrun.config.canonical import canonical
@@ -15,6 +16,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
 from nnrun.reports.run_tables import environment_table
+from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
 
@@ -26,7 +28,7 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
         [
             Setting(
                 shortened(key, 80),
-                MISSING if value is None else shortened(flow(value)),
+                MISSING if value is None else shortened(flow(_without_folder(key, value))),
                 default=key not in given,
                 differs=any(f"{key}.".startswith(f"{whole}.") for whole in varying),
             )
@@ -37,6 +39,11 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
         yield Note(
             "Marked keys are those in which runs of this name differ; grey ones are defaults."
         )
+
+
+def _without_folder(key: str, value: Any) -> Any:
+    """Of the path of data their name: the page is made to be shared."""
+    return Path(value).name if key in PLACES and isinstance(value, str) else value
 
 
 def _given(config: dict[str, Any]) -> set[str]:

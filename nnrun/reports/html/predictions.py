@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.characters import clean
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
-from nnrun.reports.charts.pictures import Picture, grey_picture
+from nnrun.reports.charts.pictures import Picture, grey_picture, photograph
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
@@ -176,12 +177,15 @@ def _mistaken_cells(
 
 
 def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequence[str]) -> Gallery:
-    pictures = []
+    pictures, files = [], predictions.dataset.files
     for row in rows:
         true, wrong = classes[predictions.part.y[row]], classes[predictions.decoded[row]]
-        where = f"row {predictions.part.rows[row]}"
+        number = int(predictions.part.rows[row])
+        where = clean(files[number]) if files else f"row {number}"
         label = f"{where}: a {true}, predicted as {wrong}"
-        picture: Picture = grey_picture(predictions.part.x[row], label)
+        show = photograph if files else grey_picture
+        (pixels,) = predictions.part.raw.between(row, row + 1)
+        picture: Picture = show(pixels, label)
         caption = f"{where}: {true} → {wrong}{_probability(predictions, row)}"
         pictures.append((picture, caption))
     return Gallery(title, pictures)
@@ -190,12 +194,12 @@ def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequen
 def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
     names = predictions.dataset.feature_names[:_MOST_COLUMNS]
     extra = [] if predictions.probabilities is None else ["probability"]
-    flat = predictions.part.x.reshape(len(predictions.part.x), -1)
+    flat = predictions.part.raw.take(rows).all().reshape(len(rows), -1)
     more = flat.shape[1] - len(names)
     header = ["row", *extra, *(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
     lines = []
-    for row in rows:
-        values = [Cell(number(float(v)), float(v)) for v in flat[row, : len(names)]]
+    for row, found in zip(rows, flat, strict=True):
+        values = [Cell(number(float(v)), float(v)) for v in found[: len(names)]]
         first = [Cell(str(int(predictions.part.rows[row])))]
         if extra:
             first.append(Cell(_probability(predictions, row).strip(" ,")))

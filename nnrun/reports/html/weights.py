@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nnrun.errors import NnrunError
+from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.kinds.heatmap import heatmap
@@ -31,7 +32,9 @@ _SIDE = 60
 def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     """First-layer weights as pictures, and how all weights are distributed."""
     parameters = {name: p.value for name, p in model.network.parameters.items()}
-    first = next((name for name, w in parameters.items() if w.ndim > 1), None)
+    first = next(
+        (name for name, w in parameters.items() if w.ndim > 1 and "embedding" not in name), None
+    )
     if first is not None:
         yield from _first_layer(first, parameters[first], model)
     figures, alike = [], []
@@ -82,7 +85,7 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     """The decision surface around the training data, for two numeric features."""
-    if predictions.dataset.shape != (2,) or model.layout.columns.categories:
+    if predictions.dataset.shape != (2,) or not model.layout.columns.plain:
         return
     x = predictions.train.x.astype(np.float64)
     low, high = x.min(axis=0), x.max(axis=0)
@@ -101,7 +104,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     points = [
         (float(row[0]), float(row[1]), int(label) if classes else 0)
         for row, label in zip(
-            part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
+            part.raw.between(0, _MOST_POINTS), part.y[:_MOST_POINTS].reshape(-1), strict=False
         )
     ]
     names = [shortened(name, 40) for name in predictions.dataset.feature_names]
@@ -120,7 +123,7 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
     if len(shape) == 3 and w.shape[0] == np.prod(shape):
         yield _gallery(name, w.T.reshape(-1, *shape).mean(axis=1), largest, "unit")
         return
-    names = [shortened(feature, 40) for feature in model.layout.columns.features]
+    names = [shortened(name, 40) for name in input_names(model.layout.columns)]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
     shown = w[:_MOST_FEATURES, :_MOST_UNITS]

@@ -89,6 +89,7 @@ class _Shuffled:
 
     def __init__(self, model: Model, part: SplitData, places: list[range]) -> None:
         self.model, self.part, self.places = model, part, places
+        self.x = part.x
 
     def fit(self, x: Array, y: Array) -> _Shuffled:
         """Nothing is left to fit; scikit-learn looks for the method."""
@@ -96,10 +97,10 @@ class _Shuffled:
 
     def outputs(self, origin: npt.NDArray[np.intp]) -> Array:
         """The network's outputs for rows that are put together so."""
-        rows, own = self.part.x.copy(), np.arange(len(self.part))
+        rows, own = self.x.copy(), np.arange(len(self.part))
         for place, rows_of in zip(self.places, origin.T, strict=True):
             if (rows_of != own).any():
-                rows[:, place.start : place.stop] = self.part.x[rows_of, place.start : place.stop]
+                rows[:, place.start : place.stop] = self.x[rows_of, place.start : place.stop]
         return self.model.evaluate(rows)
 
 
@@ -117,21 +118,28 @@ def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: A
     return float(value) if larger_is_better(metric) else -float(value)
 
 
+def can_be_set(model: Model, column: str) -> bool:
+    """Whether a column can have one value in all rows; dates and earlier values cannot."""
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    return column not in kinds or kinds[column].choices() != []
+
+
 def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
     """The partial dependence on a column, over the first rows of a split.
 
     Friedman, Annals of Statistics 29 (2001).
     """
     place = places_of(model)[column]
-    rows, categories = part.x[:_MOST_ROWS], model.layout.columns.categories.get(column)
-    if categories is None:
+    rows = part.raw.between(0, _MOST_ROWS)
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    choices = kinds[column].choices() if kinds else None
+    if choices is None:
         known = rows[:, place.start].astype(np.float64)
         numbers = _grid(known[np.isfinite(known)])
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
-        settings = [*np.eye(len(categories))]
-        values = [category or "(missing)" for category in categories]
+        settings, values = [one for _, one in choices], [label for label, _ in choices]
     means = []
     for setting in settings:
         changed = rows.astype(np.float64)

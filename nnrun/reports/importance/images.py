@@ -37,7 +37,7 @@ class PixelMap:
 
 def pixel_maps(model: Model, part: SplitData) -> list[PixelMap]:
     """The maps of the first classes, from the first images of a split."""
-    x, y = part.x[:MOST_ROWS], part.y[:MOST_ROWS]
+    x, y = part.raw.between(0, MOST_ROWS), part.y[:MOST_ROWS]
     if isinstance(model.task, Classification):
         names = model.layout.classes[:_MOST_CLASSES]
         groups = [(name, label, y == label) for label, name in enumerate(names)]

@@ -18,6 +18,7 @@ from nnrun.nn.signature import Array
 from nnrun.reports.examine import LoadData, last_split, prepared_again
 from nnrun.reports.importance.columns import (
     Dependence,
+    can_be_set,
     partial_dependence,
     permutation_importance,
     places_of,
@@ -137,7 +138,8 @@ def importance_of(
                 _table(folder.parent / one.run_id, one, load_data, repeats) for one in records
             ]
             found = _summed(records, tables, [*places_of(model)], split)
-            first = [one.column for one in found[:_MOST_DEPENDENCES]]
+            varied = [one.column for one in found if can_be_set(model, one.column)]
+            first = varied[:_MOST_DEPENDENCES]
             dependence = [partial_dependence(model, part, column) for column in first]
     return Importance(
         record.name, record.run_id, split, len(part), _metric_of(record, model), repeats,

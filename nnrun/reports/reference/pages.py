@@ -13,6 +13,7 @@ PAGES = (
     "tutorial",
     "config",
     "data",
+    "series",
     "sweeps",
     "watching",
     "metrics",

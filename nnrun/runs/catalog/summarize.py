@@ -35,7 +35,13 @@ _ADDED = {
     "dataset.split.by": "random",
     "dataset.split.column": None,
     "dataset.split.seed": None,
+    "dataset.images": None,
+    "dataset.channel_axis": None,
+    "training.augment": None,
+    "training.evaluate_rows": None,
 }
+# Where data are; `dataset.sha256` says which.
+PLACES = ("dataset.path", "dataset.images.folder")
 
 
 def read_with_summary(
@@ -77,7 +83,8 @@ def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
     found = flatten(json.loads(config))
-    found.pop("dataset.path", None)
+    for key in PLACES:
+        found.pop(key, None)
     for key, default in _ADDED.items():
         if found.get(key) == default:
             found.pop(key, None)

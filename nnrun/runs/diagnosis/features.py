@@ -10,6 +10,7 @@ from nnrun.runs.diagnosis.inputs import (
     FACTOR,
     DiagnosisInput,
     Diagnostic,
+    reach,
     root_mean_square,
     rounded,
 )
@@ -23,23 +24,23 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
     Both the largest values and the root mean squares must differ, so that a rare 1 among zeros, or
     an outlier, does not count.
     """
-    x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
+    names, x = case.numbers
     sizes = root_mean_square(x)
-    if case.features and sizes.any():
-        reach = np.abs(x).max(axis=0).astype(np.float64)
-        there = np.where(sizes > 0, reach, np.inf)
-        large, small = int(reach.argmax()), int(there.argmin())
-        factor = min(float(reach[large] / reach[small]), _LARGEST)
+    if names and sizes.any():
+        largest = reach(x)
+        there = np.where(sizes > 0, largest, np.inf)
+        large, small = int(largest.argmax()), int(there.argmin())
+        factor = min(float(largest[large] / largest[small]), _LARGEST)
         if factor >= FACTOR and sizes[large] >= FACTOR * sizes[small]:
             text = (
-                f"features differ in scale: {case.features[large]} reaches {reach[large]:.3g} and "
-                f"{case.features[small]} {reach[small]:.3g}, a factor of {rounded(factor)}; "
+                f"features differ in scale: {names[large]} reaches {largest[large]:.3g} "
+                f"and {names[small]} {largest[small]:.3g}, a factor of {rounded(factor)}; "
                 "try dataset.features=standard"
             )
             return Diagnostic("feature_scale", text, log10(factor))
     size = case.feature_size
     if size >= FACTOR:
         step = "standard" if case.features else "minmax"
-        text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
+        text = f"features reach {reach(x).max():.3g}; try dataset.features={step}"
         return Diagnostic("feature_scale", text, log10(size))
     return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nnrun.data.columns.categorical import NONE
 from nnrun.runs.diagnosis.inputs import Diagnostic
 
 _SHOWN = 3
@@ -21,10 +22,15 @@ def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
         which = "; ".join(map(_categories, columns[:_SHOWN])) + "; …" * (len(columns) > _SHOWN)
         text = (
             f"of {dataset[f'n_{split}']:,} {split} rows some have a category that no training row "
-            f"has ({which}): they are predicted as none of the categories; give rare categories "
-            "one name, or leave such rows out"
+            f"has ({which}): they are predicted as {_stand_ins(columns)}; "
+            "give rare categories one name, or leave such rows out"
         )
         yield Diagnostic("unseen_category", text, split=split)
+
+
+def _stand_ins(columns: Sequence[dict[str, Any]]) -> str:
+    """What such categories are predicted as."""
+    return " or ".join(dict.fromkeys(found.get("as", NONE) for found in columns))
 
 
 def _categories(found: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
@@ -48,7 +49,7 @@ class DiagnosisInput:
 
     `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
-    weights at the end of training.
+    weights at the end of training. `codes` are the places in x of numbers of categories.
     """
 
     config: ExperimentConfig
@@ -63,6 +64,17 @@ class DiagnosisInput:
     peak_rate: float
     iterations: int
     stopped_early: bool
+    codes: Sequence[int] = ()
+
+    @cached_property
+    def numbers(self) -> tuple[Sequence[str], Array]:
+        """The names and the values of features of training rows, without numbers of categories."""
+        rows = self.examples["train"]
+        x = rows.x.reshape(len(rows), -1)
+        if not self.codes:
+            return self.features, x
+        names = np.delete(np.array(self.features, dtype=object), self.codes)
+        return names.tolist(), np.delete(x, self.codes, axis=1)
 
     @property
     def classifies(self) -> bool:
@@ -89,7 +101,8 @@ class DiagnosisInput:
     @cached_property
     def feature_size(self) -> float:
         """The root mean square of all numbers of the training rows, as the network sees them."""
-        return float(root_mean_square(self.examples["train"].x.reshape(-1, 1))[0])
+        x = self.numbers[1]
+        return float(root_mean_square(x.reshape(-1, 1))[0]) if x.size else 0.0
 
     @cached_property
     def losses(self) -> list[float]:
@@ -178,8 +191,14 @@ def rounded(factor: float) -> str:
 
 def root_mean_square(x: Array) -> Array:
     """The root mean square of each column of x, computed without overflow."""
-    largest = np.abs(x).max(axis=0).astype(np.float64)
+    rows = Numbers(x)
     # A power of two, so that nothing is rounded by it.
-    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
+    unit = np.ldexp(1.0, np.frexp(reach(x))[1] - 1)
+    size: Array = unit * np.sqrt(rows.mean(lambda block: np.square(block / unit)))
     return size
+
+
+def reach(x: Array) -> Array:
+    """The largest absolute value of each column of x."""
+    low, high = Numbers(x).extremes()
+    return np.maximum(-low, high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from nnrun.data.columns.categorical import NONE, Categorical
 from nnrun.data.held_out import duplicates
 from nnrun.data.splits.describe import describe_split
 from nnrun.data.splits.weights import describe_weights
@@ -41,12 +42,15 @@ def describe_held_out(prepared: Prepared) -> Description:
     """
     split = prepared.split
     how = describe_split(prepared.dataset, prepared.config.dataset, split)
+    columns = prepared.dataset.columns or ()
+    stand_ins = {one.name: one.stands_for for one in columns if isinstance(one, Categorical)}
     unseen = [
         {
             "split": found.part,
             "column": found.column,
             "rows": found.rows,
             "categories": list(found.categories),
+            **({} if stand_ins[found.column] == NONE else {"as": stand_ins[found.column]}),
         }
         for found in split.unseen
     ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
-from nnrun.engines.selection import build_engine, why_not_compiled
+from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
@@ -21,6 +21,7 @@ from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.deciding import decide
+from nnrun.runs.execution.engine import engine_of
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.execution.selfcheck import check_engine
@@ -154,8 +155,9 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
-        monitored = monitored_metric(self.task, stopping)
-        if monitored and (why := monitored.undefined(self.examples["validation"])):
+        monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
+        followed = {**self.examples, **parts}
+        if monitored and (why := monitored.undefined(followed["validation"])):
             text = f"{monitored.column} is undefined, since {why}, so training could not stop early"
             self.unmonitored = [Diagnostic("nothing_monitored", text)]
             stopping = monitored = None
@@ -166,22 +168,7 @@ class Execution:
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):
             callbacks.note(reason)
-        engine = build_engine(
-            self.prepared.engine,
-            self.network,
-            optimizer,
-            train.x,
-            train.loss_target,
-            rng=streams.dropout,
-            clip_norm=config.clip_norm,
-            batch_size=config.batch_size,
-            losses=curve is not None,
-            threads=callbacks.threads,
-            wait=callbacks.wait,
-            compiled_functions=self.prepared.cache.code.get(
-                f"made for {self.network.input_shape}", dict
-            ),
-        )
+        engine = engine_of(self.prepared, optimizer, streams, callbacks, losses=curve is not None)
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
@@ -198,6 +185,7 @@ class Execution:
             stopping=stopping,
             monitored=monitored,
             curve=curve,
+            parts=parts,
         )
 
     def _stopping(self) -> EarlyStopping | None:
@@ -286,6 +274,7 @@ class Execution:
             peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
             iterations=trainer.iteration,
             stopped_early=trainer.stopped_early,
+            codes=[*self.prepared.dataset.layout.columns.codes],
         )
 
 

@@ -11,8 +11,11 @@ from typing import Any
 from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.columns.embedding import Embedding as EmbeddedColumn
+from nnrun.data.layout import Columns
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
+from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
@@ -153,18 +156,20 @@ def described_network(prepared: Prepared) -> Description:
         return {"input_shape": list(prepared.dataset.shape), "layers": [], "parameters": 0}
     network = prepared.network
     text = prepared.cache.code.get(
-        f"network for {network.input_shape}",
-        lambda: json.dumps(describe_network(prepared.config, network)),
+        f"network for {network.input_shape} of {network.size}",
+        lambda: json.dumps(describe_network(prepared.config, network, prepared.dataset.columns)),
     )
     found: Description = json.loads(text)
     return found
 
 
-def describe_network(config: ExperimentConfig, network: Network) -> Description:
+def describe_network(
+    config: ExperimentConfig, network: Network, columns: Columns | None = None
+) -> Description:
     """The layers of the config, with their output shapes and numbers of parameters.
 
     A layer with inner layers has them under `layers`, each with a `name`, and counts their
-    parameters.
+    parameters. The embeddings of columns, which are before the first layer, are listed apart.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.named_layers():
@@ -173,7 +178,8 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
     outermost: list[Description] = []
     for place, config_layer in config.network.named_layers():
         block = blocks[place]
-        own = sum(parameter.size for part in block for parameter in part.parameters)
+        learning = (part for part in block if not isinstance(part, Embedding))
+        own = sum(parameter.size for part in learning for parameter in part.parameters)
         found[place] = {
             "type": config_layer.type,
             "activation": block[-1].type if len(block) > 1 else None,
@@ -190,9 +196,25 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
             outermost.append(found[place])
     return {
         "input_shape": list(network.input_shape),
+        **describe_embeddings(columns),
         "layers": outermost,
         "parameters": network.size,
     }
+
+
+def describe_embeddings(columns: Columns | None) -> Description:
+    """The tables of vectors of columns, if there are any."""
+    found = [
+        {
+            "column": column.name,
+            "entries": column.entries,
+            "dimensions": column.dimensions,
+            "parameters": column.entries * column.dimensions,
+        }
+        for column in columns or ()
+        if isinstance(column, EmbeddedColumn)
+    ]
+    return {"embeddings": found} if found else {}
 
 
 def describe_timing(trainer: Trainer) -> Description:

@@ -10,8 +10,11 @@ import numpy as np
 from nnrun.config.canonical import canonical
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.beside import BesideConfig
+from nnrun.data.columns.column import TrainingRows
+from nnrun.data.columns.target_mean import target_means
 from nnrun.data.splits.parts import SplitData
 from nnrun.errors import UsageError
+from nnrun.models.embeddings import tables_of
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.losses import LOSSES
@@ -47,6 +50,10 @@ class PreparedBeside(Prepared):
         return 0
 
     @property
+    def evaluate_rows(self) -> None:
+        return None
+
+    @property
     def requested_engine(self) -> str:
         return ENGINE
 
@@ -69,10 +76,13 @@ class PreparedBeside(Prepared):
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the model takes them: flat, missing numbers filled in unless it takes them.
 
-        Images are divided by the largest number of the training rows.
+        Images are divided by the largest number of the training rows; the categories of embeddings
+        become means of the target.
         """
         takes_missing = self.model == "boosting"
-        x = part.x if takes_missing else self.preprocessing.transform_x(part.x)
+        x = np.asarray(part.x, np.float64)
+        x = x if takes_missing else self.preprocessing.transform_x(x)
+        x = self._without_codes(x, trained=part is self.split.train)
         rows = x.reshape(len(part), -1) / self._unit
         return PreparedSplit(
             x=rows,
@@ -81,10 +91,33 @@ class PreparedBeside(Prepared):
             sample_weight=part.weight,
         )
 
+    def _without_codes(self, x: Array, *, trained: bool) -> Array:
+        """Rows with means of the target in place of numbers of categories."""
+        if not self._means:
+            return x
+        parts = [np.delete(x, [*self._means], axis=1)]
+        for place, (known, out_of_fold) in self._means.items():
+            parts.append(out_of_fold if trained else known[x[:, place].astype(np.intp)])
+        return np.hstack(parts)
+
+    @cached_property
+    def _means(self) -> dict[int, tuple[Array, Array]]:
+        """For each feature that is a number of a category, the means as of `target_mean`."""
+        train, columns = self.split.train, self.dataset.layout.columns
+        rows = TrainingRows(train.y, self.dataset.classes, lambda: self.config.seed)
+        return {
+            table.place: target_means(train.x[:, table.place].astype(np.intp), table.entries, rows)
+            for table in tables_of(columns)
+        }
+
     @cached_property
     def _unit(self) -> float:
         images = len(self.dataset.shape) > 1
-        return float(np.abs(self.split.train.x).max()) or 1.0 if images else 1.0
+        return (
+            float(np.abs(np.asarray(self.split.train.x, np.float64)).max()) or 1.0
+            if images
+            else 1.0
+        )
 
     @cached_property
     def baseline(self) -> dict[str, Metrics | None]:

@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
+from nnrun.models.embeddings import Blocks, with_embeddings
 from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
@@ -16,6 +17,7 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
+from nnrun.runs.preparation.augmentation import augmentation_mismatches
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 
 Mismatch = tuple[KeyPath, str]
@@ -41,8 +43,9 @@ def build_network(
 
     Raises: ConfigMismatchError if its layers do not fit together.
     """
-    blocks = [layer.build() for layer in config.network.layers]
+    blocks: Blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
+    blocks = with_embeddings(blocks, dataset.columns)
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
         return Network(
@@ -64,6 +67,7 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         *_loss(network, config, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
+        *augmentation_mismatches(config, dataset),
         *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
     if mismatches:

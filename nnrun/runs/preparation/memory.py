@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
+from nnrun.data.rows.mapped import is_mapped
 from nnrun.engines.selection import buffers
 from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
@@ -37,8 +38,10 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
     row = prod(dataset.shape)
-    # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
-    data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
+    # Raw rows, unless they stay in their file, and the prepared ones in the network's dtype; of
+    # each output the target, the prediction, and what metrics make of them.
+    raw = 0 if is_mapped(dataset.x) else dataset.x.itemsize
+    data = rows * (row * (raw + width) + dataset.outputs * (32 + 2 * width))
     per_row = sum(layer.activation_count for _, layer in network.named_layers())
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))

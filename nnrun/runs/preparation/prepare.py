@@ -32,6 +32,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
 from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
+from nnrun.runs.stored_config import with_data
 from nnrun.training.streams import Streams
 
 # How many learning rates of a run are checked before it starts.
@@ -52,7 +53,7 @@ def prepare(
     Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
     fit together, or the run needs more memory than there is.
     """
-    cache = cache or GridCache()
+    cache, experiment = cache or GridCache(), with_data(experiment)
     config, inference = _with_task(experiment.config)
     rows = config.dataset, config.seed, config.in_order
     try:
@@ -62,7 +63,8 @@ def prepare(
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
-        key = "name" if config.dataset.path is None else "path"
+        sources = ("path", "images", "name")
+        key = next(key for key in sources if getattr(config.dataset, key) is not None)
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
@@ -160,7 +162,7 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
     split = make_split(dataset, config.dataset, streams.split)
     if config.in_order:
         split = split.in_file_order()
-    return with_training_categories(dataset, split)
+    return with_training_categories(dataset, split, streams.split)
 
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:

@@ -26,11 +26,14 @@ from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
+from nnrun.runs.preparation.augmentation import augmentation_of
 from nnrun.runs.preparation.build import build_network
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
+from nnrun.training.augmentation.augment import Augmentation
+from nnrun.training.evaluated import drawn_parts, most_rows
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -77,8 +80,7 @@ class Prepared:
         return self.cache.get("identity", self._identity)
 
     def _identity(self) -> Identity:
-        update = {"evaluate_every": self.evaluate_every}
-        training = self.config.training.model_copy(update=update)
+        training = self.config.training.model_copy(update=self.evaluations)
         decided = self.config.model_copy(update={"training": training})
         return Identity.of(canonical(decided), self.dataset.sha256)
 
@@ -113,6 +115,35 @@ class Prepared:
         """Iterations from one evaluation to the next, the same for every seed."""
         every = self.config.training.evaluate_every
         return every or max(1, -(-self.planned_iterations // _POINTS))
+
+    @property
+    def evaluate_rows(self) -> int | None:
+        """The rows of a split that evaluations on the way take at most, the same for every seed.
+
+        None for all, and where no split can have more.
+        """
+        training = self.config.training
+        if training.evaluate_rows == "all":
+            return None
+        rows = len(self.split.train) + sum(map(len, self.split.held_out.values()))
+        splits = 1 + len(self.split.held_out)
+        most = training.evaluate_rows or most_rows(self.evaluate_every, training.batch_size, splits)
+        largest = max(self.split.planned, rows - self.split.planned)
+        return int(most) if largest > int(most) else None
+
+    @property
+    def evaluations(self) -> dict[str, int | None]:
+        """How often and on how many rows it is evaluated, as keys of the block `training`."""
+        return {"evaluate_every": self.evaluate_every, "evaluate_rows": self.evaluate_rows}
+
+    @property
+    def parts(self) -> dict[str, PreparedSplit]:
+        """The parts of splits that evaluations on the way take; of others they take all rows."""
+        most, by_default = self.evaluate_rows, self.config.training.evaluate_rows is None
+        if most is None:
+            return {}
+        rng = self.streams.evaluation
+        return drawn_parts(self.examples, most, rng, by_default=by_default)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -150,6 +181,11 @@ class Prepared:
         if self.penalty is None or weights is None:
             return self.penalty
         return L2Penalty(self.penalty.alpha / float(weights.mean()))
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """The random changes of training rows, if there are any."""
+        return augmentation_of(self.config)
 
     @property
     def engine(self) -> str:
@@ -190,7 +226,7 @@ class Prepared:
     def preprocessing(self) -> Preprocessing:
         """Fitted on the training split."""
         fitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
-        return fitted.fit(self.split.train.x, self.split.train.y)
+        return fitted.fit(self.split.train.raw, self.split.train.y)
 
     @cached_property
     def task(self) -> Task:
@@ -225,12 +261,16 @@ class Prepared:
 
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the network takes them."""
-        dtype = self.network.dtype
-        x = self.preprocessing.transform_x(part.x).reshape(len(part), *self.network.input_shape)
+        dtype, shape = self.network.dtype, self.network.input_shape
+        x = np.empty((len(part), *shape), dtype)
+        target = np.empty((len(part), *self.network.output_shape), dtype)
+        for places, rows in part.raw.as_stored():
+            x[places] = self.preprocessing.transform_x(rows).reshape(-1, *shape)
+            target[places] = self.task.encode(part.y[places])
         weight = relative(row_weights(part, self.class_factors))
         return PreparedSplit(
-            x=np.ascontiguousarray(x, dtype),
-            target=np.ascontiguousarray(self.task.encode(part.y), dtype),
+            x=x,
+            target=target,
             y=part.y,
             weight=None if weight is None else weight.astype(dtype),
             sample_weight=part.weight,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.data.dataset import DatasetProblem
+from nnrun.data.rows.raw import all_finite, array_blocks
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepared import Prepared
 
@@ -32,14 +33,14 @@ def check_ranges(prepared: Prepared) -> None:
 
 
 def _is_large(values: Array) -> bool:
-    return values.dtype.kind == "f" and bool((np.abs(values) > _LARGE).any())
+    blocks = array_blocks(values)
+    return any(bool((np.abs(block.astype(np.float64)) > _LARGE).any()) for block in blocks)
 
 
 def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
-    sound = np.isfinite(values)
-    if sound.all():
+    if all_finite(values):
         return
-    row, column = np.argwhere(~sound.reshape(len(values), -1))[0]
+    row, column = np.argwhere(~np.isfinite(values).reshape(len(values), -1))[0]
     name = f"column '{names[column]}'" if column < len(names) else f"number {column} of a row"
     raise DatasetProblem(
         [

@@ -13,6 +13,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
+from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.seal import is_sealed
@@ -129,11 +130,12 @@ def _read(report: Path) -> RunRecord:
             raise NnrunError(_of_another_version(version))
         record = RunRecord.from_dict(content)
         part = invalid_part(record)
+        config = usable_config(record.config, report.parent, record.dataset["sha256"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NnrunError(f"{REPORT} is not what nnrun writes") from None
     if part is not None:
         raise NnrunError(f"the '{part}' of {REPORT} is not what it should be")
-    return record
+    return replace(record, config=config)
 
 
 def _why_unsealed(written: bytes) -> str:

@@ -13,6 +13,7 @@ from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint
+from nnrun.runs.storage.data_place import stored_config, without_folders
 from nnrun.runs.storage.files import remove_leftovers, write_together
 from nnrun.runs.storage.group_commit import GroupCommit
 from nnrun.runs.storage.history import history_csv
@@ -88,7 +89,7 @@ class Store:
 
         Returns: The record as it is written, with the digests of the other files.
         """
-        record, files = self._content(result)
+        record, files = self._content(result, folder.path)
         staged = folder.stage(files, note)
         commit([staged])
         staged.conclude()
@@ -106,7 +107,7 @@ class Store:
         The folder must stay locked until the future is done; its value is that of `then`, which is
         called with the record once it is on the disk.
         """
-        record, files = self._content(result)
+        record, files = self._content(result, folder.path)
 
         def conclude() -> V:
             self.index.add(record)
@@ -131,8 +132,12 @@ class Store:
                 if not left:
                     raise
 
-    def _content(self, result: RunResult) -> tuple[RunRecord, dict[str, bytes]]:
-        """The record with the digests of the other files, and all files, the report last."""
+    def _content(self, result: RunResult, folder: Path) -> tuple[RunRecord, dict[str, bytes]]:
+        """The record with the digests of the other files, and all files, the report last.
+
+        The files name no folder of the author, the record does.
+        """
+        known, result = result.record, _to_share(result, folder)
         record = result.record
         files = {
             CONFIG: result.config_yaml.encode(),
@@ -151,4 +156,12 @@ class Store:
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         record = replace(record, files=digests)
         files[REPORT] = sealed(strict_json(record.to_dict()).encode())
-        return record, files
+        return replace(known, files=digests), files
+
+
+def _to_share(result: RunResult, folder: Path) -> RunResult:
+    record, traceback = result.record, result.traceback
+    config = stored_config(record.config, folder, record.dataset["sha256"])
+    error = record.error and without_folders(record.error, record.config)
+    traceback = traceback and without_folders(traceback, record.config)
+    return replace(result, record=replace(record, config=config, error=error), traceback=traceback)

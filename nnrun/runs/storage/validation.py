@@ -145,6 +145,7 @@ _DECISION = {
     "splits": dict,
 }
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
+_EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "parameters"), _is_count)}
 _REPORT = {
     **dict.fromkeys(("name", "run_id", "task", "engine", "started", "main_metric"), str),
     **dict.fromkeys(("description", "nnrun_version"), str),
@@ -162,7 +163,12 @@ _REPORT = {
         "weights": (_are_weights, _MISSING),
         "class_weight": (_are_numbers, _MISSING),
     },
-    "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
+    "network": {
+        "parameters": _is_count,
+        "input_shape": [_is_count],
+        "layers": [_LAYER],
+        "embeddings": ([_EMBEDDING], _MISSING),
+    },
     "config": (
         {
             **dict.fromkeys(("dataset", "network"), dict),

@@ -10,6 +10,7 @@ from nnrun.errors import NnrunError
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
+from nnrun.runs.storage.data_place import Given, give_again, given
 from nnrun.runs.verification.verify import Verification, verify
 
 _WAIT_SECONDS = 0.1
@@ -29,7 +30,8 @@ def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
         return
     pool = ProcessPool(jobs, __name__)
     try:
-        futures = [pool.submit(_Verifying(folder), lambda: None) for folder in folders]
+        tasks = [_Verifying(folder, given()) for folder in folders]
+        futures = [pool.submit(task, lambda: None) for task in tasks]
         for folder, future in zip(folders, futures, strict=True):
             while not future.done():
                 pool.wait([future], _WAIT_SECONDS)
@@ -51,6 +53,7 @@ class _Verifying:
     """The verification of one run, as a task of the pool."""
 
     folder: Path
+    given: Given
     data: str = ""
     is_short: bool = False
 
@@ -60,6 +63,7 @@ class _Verifying:
 
     def run(self, channel: Channel, data: None) -> Verification | NnrunError:
         """The verdict; or the error that `verify` raises on purpose, with its exit code."""
+        give_again(self.given)
         try:
             return verify(self.folder)
         except NnrunError as error:

@@ -8,13 +8,15 @@ be within a tolerance (`agreement.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
-from nnrun.config.load import load_config
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.settings import flatten
+from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -23,8 +25,10 @@ from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import CONFIG, REPORT, StoredRun, read_run
+from nnrun.runs.storage.reading import REPORT, StoredRun, read_run
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
@@ -63,8 +67,8 @@ class Verification:
         return self.finding in ("same_bits", "within_tolerance")
 
 
-def verify(folder: Path) -> Verification:
-    """Check the files of a run, train it again, and compare.
+def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None) -> Verification:
+    """Check the files of a run, train it again on the data that `load` gives, and compare.
 
     Raises: UsageError if there is no complete run.
     """
@@ -83,7 +87,7 @@ def verify(folder: Path) -> Verification:
         fault = _fault(folder, run.record)
         if fault is not None:
             return replace(verdict, reason=fault, exit_code=3)
-        return _compared(verdict, folder, run, run.record)
+        return _compared(verdict, folder, run, run.record, load)
     except (NnrunError, OSError) as error:
         code = getattr(error, "exit_code", 1)
         return replace(verdict, finding="not_verified", reason=str(error), exit_code=code)
@@ -101,13 +105,14 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
 
 
 def _compared(
-    verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
+    verdict: Verification,
+    folder: Path,
+    run: StoredRun,
+    record: RunRecord,
+    load: Callable[[DatasetConfig], Dataset] | None,
 ) -> Verification:
-    experiment = load_config(folder / CONFIG)
-    if "metrics" not in experiment.source.data:  # of an older version, which had no such key
-        config = experiment.config.model_copy(update={"metrics": []})
-        experiment = replace(experiment, config=config)
-    prepared = prepare(experiment)
+    experiment = load_stored(folder, record)
+    prepared = prepare(experiment, load or load_named(experiment))
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
         return replace(verdict, name=run.name, reason=reason, exit_code=3)
@@ -119,7 +124,8 @@ def _compared(
     result = train(prepared, None).result
     assert result is not None, "nothing was there before"
     changed = _changes(record, result.record)
-    kinds = list(pairs(folder, record, result, experiment.source.data, changed))
+    config = usable_config(experiment.source.data, folder, record.dataset["sha256"])
+    kinds = list(pairs(folder, record, result, config, changed))
     verdict = replace(
         verdict,
         differences=[one for kind in kinds if (one := first(kind)) is not None],

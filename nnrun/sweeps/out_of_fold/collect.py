@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.config.load import config_from_dict
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
+from nnrun.data.inference.carried import read_carried
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.decision import DEFAULT, Decision
 from nnrun.models.load import load
 from nnrun.models.model import Model
-from nnrun.models.scores import Metrics, score_of
+from nnrun.models.scores import score_of
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
@@ -27,79 +28,11 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.runs.stored_config import require_data
+from nnrun.sweeps.out_of_fold.table import Drawn, OutOfFold
 
 # What tells apart the runs of one setting: the fold, and the seeds.
 _WITHIN = ("dataset.fold", "dataset.split.seed")
-Drawn = tuple[int | None, int]
-"""The seed of the split, if it has its own, and that of the run."""
-
-
-@dataclass(frozen=True, eq=False)
-class OutOfFold:
-    """Predictions of an experiment for the rows that its folds test, in the order of the file.
-
-    Args:
-        name: of the experiment.
-        folds: the number of folds.
-        drawn: the seed of the split, if it has its own, and that of the runs; with several such
-            pairs, predictions are means over them: of values, or of the probabilities of classes.
-        rows: the number of each row in the file, from 1 on.
-        fold: the fold that tests the row, for each pair of seeds: (rows, pairs).
-        target: values in their own units, or labels.
-        prediction: likewise.
-        probability: (rows, classes); None where the network's outputs are no probabilities.
-        classes: the labels, in the order of the probabilities.
-        targets: the names of the target columns.
-        score: the metrics of the predictions.
-        untested: how many rows no fold tests, as the first ones by time.
-        incomplete: in words, the seeds that lack folds and are left out.
-    """
-
-    name: str
-    folds: int
-    drawn: tuple[Drawn, ...]
-    rows: npt.NDArray[np.intp]
-    fold: npt.NDArray[np.intp]
-    target: Array
-    prediction: Array
-    probability: Array | None
-    classes: Array
-    targets: tuple[str, ...]
-    score: Metrics
-    untested: int
-    incomplete: tuple[str, ...]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of the runs."""
-        return [seed for _, seed in self.drawn]
-
-    def columns(self) -> dict[str, Array]:
-        """A table: row, fold, target, prediction and, for classes, `p_<class>`.
-
-        With several seeds, `fold` has the fold for each, as text. Several targets have columns
-        `target_<name>` and `prediction_<name>`.
-        """
-        one = self.fold.shape[1] == 1
-        fold = self.fold[:, 0] if one else np.array([" ".join(map(str, f)) for f in self.fold])
-        table: dict[str, Array] = {"row": self.rows, "fold": fold}
-        for name, values in (("target", self.target), ("prediction", self.prediction)):
-            several = zip(self.targets, values.T, strict=True) if values.ndim > 1 else ()
-            table |= {f"{name}_{target}": column for target, column in several}
-            if values.ndim == 1:
-                table[name] = values
-        if self.probability is not None:
-            names = (f"p_{label}" for label in self.classes)
-            table |= dict(zip(names, self.probability.T, strict=True))
-        return table
-
-    def to_frame(self) -> Any:
-        """The same as a pandas DataFrame.
-
-        Raises:
-            ModuleNotFoundError: pandas is not installed.
-        """
-        return import_module("pandas").DataFrame(self.columns())
 
 
 @dataclass(frozen=True)
@@ -108,7 +41,9 @@ class _Stored:
     folder: Path
 
 
-def out_of_fold(folder: Path, *, all_seeds: bool, threshold: float | None = None) -> OutOfFold:
+def out_of_fold(
+    folder: Path, *, all_seeds: bool, threshold: float | None = None, carried: Sequence[str] = ()
+) -> OutOfFold:
     """The out-of-fold predictions of a run's setting.
 
     Args:
@@ -116,10 +51,11 @@ def out_of_fold(folder: Path, *, all_seeds: bool, threshold: float | None = None
         all_seeds: whether to take all seeds of the setting, and not that of the run alone.
         threshold: at which the positive one of two classes is predicted; by default that of each
             run, or its mean over the seeds.
+        carried: columns of the data file that the table has, too.
 
     Raises:
         UsageError: the run has no folds, is damaged, or its data cannot be read; or a threshold
-            cannot decide between its classes.
+            cannot decide between its classes; or there is no column to carry.
         NnrunError: no seed has all folds, or the data have changed.
     """
     run = _read(folder)
@@ -143,7 +79,7 @@ def out_of_fold(folder: Path, *, all_seeds: bool, threshold: float | None = None
             f"{run.record.name}: no seed has all of its {folds} folds: {'; '.join(incomplete)}; "
             "`nnrun sweep` of its config trains them"
         )
-    return _predicted(complete, incomplete, threshold)
+    return _predicted(complete, incomplete, threshold, carried)
 
 
 def _read(folder: Path) -> _Stored | None:
@@ -192,9 +128,12 @@ def _predicted(
     complete: Mapping[Drawn, Mapping[int, _Stored]],
     incomplete: tuple[str, ...],
     threshold: float | None,
+    carried: Sequence[str],
 ) -> OutOfFold:
     run = next(iter(complete.values()))[1]
-    dataset = load_dataset(config_from_dict(run.record.config).dataset)
+    config = config_from_dict(run.record.config).dataset
+    require_data(run.record)
+    dataset = load_dataset(config)
     if dataset.sha256 != run.record.dataset["sha256"]:
         raise NnrunError(f"{run.record.name}: the data are not those its runs were trained on")
     model = load(run.folder)
@@ -202,7 +141,7 @@ def _predicted(
     numbers = np.stack([one.folds for one in each], axis=1)
     tested = numbers[:, 0] > 0
     values = _mean([one.values[tested] for one in each])
-    y = dataset.pooled[1][tested]
+    y = dataset.pooled_y[tested]
     task = _task(model, _decision(model, each, tested, threshold))
     score = score_of(task)
     score.add(values, y, None if dataset.weights is None else dataset.weights[tested])
@@ -220,7 +159,20 @@ def _predicted(
         score=score.metrics(),
         untested=int(np.count_nonzero(~tested)),
         incomplete=incomplete,
+        carried=_carried(config, carried, dataset.row_numbers[tested]),
     )
+
+
+def _carried(
+    config: DatasetConfig, names: Sequence[str], rows: npt.NDArray[np.intp]
+) -> dict[str, Array]:
+    """Columns of the data file, for these rows."""
+    if not names:
+        return {}
+    if config.path is None or config.name is not None:
+        raise UsageError(f"--id {names[0]}: '{config.name}' is no file with columns to carry")
+    columns = read_carried(Path(config.path), names, config.separator)
+    return {name: column[rows - 1] for name, column in columns.items()}
 
 
 def _mean(values: list[Array]) -> Array:
@@ -242,14 +194,14 @@ class _OfSeed:
 
 def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> _OfSeed:
     values: Array | None = None
-    folds = np.zeros(len(dataset.pooled[0]), np.intp)
+    folds = np.zeros(len(dataset.pooled_y), np.intp)
     thresholds, positive = np.full(len(folds), DEFAULT), None
     for fold, run in runs.items():
         refuse_unusable_model(run.folder, run.record)
         model = load(run.folder)
         test = prepare_again(config_from_dict(run.record.config), dataset).split.test
         assert test is not None  # a fold always tests rows
-        found = _values(model, model.evaluate(test.x))
+        found = _values(model, model.evaluate(test.raw))
         if values is None:
             values = np.full((len(folds), found.shape[1]), np.nan, found.dtype)
         values[test.rows], folds[test.rows] = found, fold

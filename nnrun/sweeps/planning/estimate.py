@@ -51,19 +51,21 @@ def estimate(prepared: Prepared) -> Estimate:
     by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     update = by_numpy if prepared.engine == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
-    rows = sum(len(part) for part in parts if part is not None)
-    evaluations = -(-iterations // prepared.evaluate_every)
+    sizes = [len(part) for part in parts if part is not None]
+    on_the_way = -(-iterations // prepared.evaluate_every) - 1
+    most = prepared.evaluate_rows or max(sizes)
+    evaluated = sum(sizes) + on_the_way * sum(min(size, most) for size in sizes)
     return Estimate(
         iterations=iterations,
         parameters=network.size,
-        seconds=iterations * update + evaluations * rows * _row(network) + _SECONDS_PER_RUN,
+        seconds=iterations * update + evaluated * _row(network) + _SECONDS_PER_RUN,
         memory=prepared.memory.total,
     )
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:
     """By the numbers of the training rows."""
-    size = prepared.split.train.x.size
+    size = len(prepared.split.train) * prod(prepared.dataset.shape)
     seconds = _SECONDS_PER_RUN + _SECONDS_TO_BEGIN[prepared.model]
     seconds += size * _SECONDS_PER_FEATURE[prepared.model]
     return Estimate(0, 0, seconds, memory=4 * 8 * size)

@@ -29,14 +29,14 @@ class Family:
 
     Args:
         first: the variant that was checked.
-        evaluate_every: of its runs, for each fold.
+        evaluations: of its runs, for each fold, as keys of the block `training`.
         grid: with the values.
         groups: of each axis, the positions of the family's values.
         offset: the number of the grid's first variant.
     """
 
     first: Variant
-    evaluate_every: Mapping[int | None, int]
+    evaluations: Mapping[int | None, Mapping[str, int | None]]
     grid: Grid
     groups: Sequence[Sequence[int]]
     offset: int
@@ -81,15 +81,14 @@ class Family:
         for name, block in blocks.items():
             decided = block
             if isinstance(block, TrainingConfig):
-                update = {"evaluate_every": self.evaluate_every[fold]}
-                decided = block.model_copy(update=update)
+                decided = block.model_copy(update=self.evaluations[fold])
             content["config"][name] = canonical(decided)
         return Identity(canonical_json(content))
 
     def joined(self, other: Family) -> Family:
         """With the folds and the seeds of splits of a family that differs in nothing else."""
-        every = {**self.evaluate_every, **other.evaluate_every}
-        return replace(self, first=joined(self.first, other.first), evaluate_every=every)
+        evaluations = {**self.evaluations, **other.evaluations}
+        return replace(self, first=joined(self.first, other.first), evaluations=evaluations)
 
 
 @lru_cache(maxsize=1024)

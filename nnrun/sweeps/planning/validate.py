@@ -157,8 +157,8 @@ class _Planner:
             identities = {(name, identity) for identity in variant.identities.values()}
             if not identities <= self._known:
                 self._known |= identities
-                every = {fold: run.evaluate_every for fold, run in runs.items()}
-                return Family(variant, every, grid, members, offset)
+                evaluations = {fold: run.evaluations for fold, run in runs.items()}
+                return Family(variant, evaluations, grid, members, offset)
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:

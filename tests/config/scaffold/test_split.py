@@ -28,7 +28,7 @@ def proposed(tmp_path, monkeypatch):
 
     def propose(**columns):
         columns = {"size": [row * 7 % 13 for row in range(60)], **columns}
-        columns["price"] = [row * 3 % 17 + 0.5 for row in range(60)]
+        columns.setdefault("price", [row * 3 % 17 + 0.5 for row in range(60)])
         rows = zip(*columns.values(), strict=True)
         lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
         Path("t.csv").write_text("\n".join(lines) + "\n")
@@ -95,9 +95,29 @@ def test_other_ids_are_proposed_in_a_comment(proposed, name, count):
     assert "group" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
 
 
-@pytest.mark.parametrize("values", [days(), days()[::-1], days("2024-{:02}-{:02}T08:00")])
-def test_dates_are_proposed_in_a_comment(proposed, values):
-    """Sorted or not; without the comment sign, the config splits by them."""
+@pytest.mark.parametrize(
+    "values",
+    [
+        days(),
+        days()[::-1],
+        days("2024-{:02}-{:02}T08:00"),
+        days("{:02}/{:02}/2024"),
+        [value for value in days()[:30] for _ in range(2)],
+    ],
+)
+def test_rows_in_the_order_of_time_are_split_by_it(proposed, values):
+    """One way or the other, in any form of dates; the classes of a series are not stratified."""
+    lines, made = proposed(sold=values)
+    assert [TIME[4:] % "sold"] == [line.strip() for line in lines]
+    assert "it splits by time, sold, since its rows are in that order" in made.choices
+    assert "time" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+    labels = [row % 2 for row in range(60)]
+    assert "stratify" not in proposed(sold=values, price=labels)[1].text
+
+
+def test_other_dates_are_proposed_in_a_comment(proposed):
+    """Without the comment sign, the config splits by them."""
+    values = days()[30:] + days()[:30]
     lines, made = proposed(sold=values)
     assert [TIME % "sold"] == lines
     Path("t.yaml").write_text(made.text.replace("  # split:", "  split:"))
@@ -107,8 +127,9 @@ def test_dates_are_proposed_in_a_comment(proposed, values):
 def test_people_come_before_dates_and_other_ids_beside_them(proposed):
     """One split can be in use."""
     assert [GROUP % ("patient", "patient")] == proposed(patient=of(12), day=days())[0]
-    lines = proposed(shop_id=of(12), day=days())[0]
-    assert [MAYBE % ("shop_id", "shop_id"), TIME % "day"] == lines
+    lines, made = proposed(shop_id=of(12), day=days())
+    assert [MAYBE % ("shop_id", "shop_id"), TIME.replace("# ", "", 1) % "day"] == lines
+    assert "a comment says how to split by group, shop_id" in made.choices
 
 
 @pytest.mark.parametrize(
@@ -123,10 +144,9 @@ def test_people_come_before_dates_and_other_ids_beside_them(proposed):
         ("user_rating", of(12, "{}")),
         ("grid", of(12, "{}")),
         ("age_group", of(8, "{}")),
-        ("day", days("{:02}.{:02}.2024")),
         ("day", [*days()[:-1], ""]),
     ],
 )
 def test_what_looks_similar_is_not_proposed(proposed, name, values):
-    """Values that do not repeat or are no names, other dates than ISO's, blank cells."""
+    """Values that do not repeat or are no names, and blank cells."""
     assert [] == proposed(**{name: list(values)})[0]

@@ -175,7 +175,7 @@ def test_a_missing_key_is_shown_at_the_name_of_its_block(problems_of: ProblemsOf
       iterations: 3
     """
     assert [
-        "1:1: dataset: dataset needs 'name' (see `nnrun datasets`) or 'path'",
+        "1:1: dataset: dataset needs 'name' (see `nnrun datasets`), 'path' or 'images'",
         "5:7: network.layers[0]: 'dense' needs 'units'",
         "8:1: training: training needs 'learning_rate'",
     ] == problems_of(content)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.preprocessing import StandardScaler
 
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset
@@ -182,7 +184,7 @@ def test_one_row_at_a_time_is_the_same(x, steps):
 
 def test_layout_is_stored_too():
     """Prediction needs columns, categories, classes and shape from the run alone."""
-    columns = Columns(("size", "colour"), {"colour": ("blue", "red")})
+    columns = Columns((Number("size"), OneHot("colour", ("blue", "red"))))
     layout = Layout("classification", (3,), columns, ("no", "yes"), ("sold",))
     fitted = Preprocessing([], layout=layout).fit(np.eye(3), np.arange(3))
     stored = json.loads(json.dumps(fitted.to_dict()))
@@ -191,7 +193,7 @@ def test_layout_is_stored_too():
 
 def test_rows_of_another_shape_are_refused():
     """The message has both shapes."""
-    layout = Layout("regression", (2,), Columns(("a", "b")))
+    layout = Layout("regression", (2,), Columns.numbers(("a", "b")))
     fitted = Preprocessing(["standard"], layout=layout).fit(X, Y)
     with pytest.raises(DataError, match=r"\(3,\) were given where \(2,\) are needed"):
         fitted.transform_x(np.eye(3))

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.impute import Impute
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.data.readers.table import read_csv
 from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
@@ -96,14 +98,16 @@ def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
 def test_words_for_what_is_missing_are_seen_in_numbers(csv, word):
     """All that labels know, and two more that may be the name of a category."""
     rows = csv(f"a,k,y\n1,p,1\n{word},p,2\n3,p,3\n")
-    data = read_csv(rows, "y", categorical=["k"], task="regression", missing="median")
+    data = read_csv(
+        rows, "y", categories=CategorySettings(["k"]), task="regression", missing="median"
+    )
     assert [True] == np.isnan(data.x[1:2, 0]).tolist()
 
 
 @pytest.mark.parametrize("name", ["None", "none", "-"])
 def test_names_of_categories_and_classes_are_kept(csv, name):
     """Where they may stand for nothing, but need not."""
-    data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categorical=["k"])
+    data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categories=CategorySettings(["k"]))
     assert (name, "x") == data.classes == data.layout.columns.categories["k"]
 
 
@@ -131,7 +135,7 @@ def test_numbers_are_filled_in(table, statistic, expected):
 def test_of_equally_frequent_values_the_smallest_is_filled_in():
     """So that the order of rows does not matter."""
     step = Impute({0: "most_frequent"})
-    step.fit(np.array([[3.0], [np.nan], [2.0], [3.0], [2.0]]))
+    step.fit(Numbers(np.array([[3.0], [np.nan], [2.0], [3.0], [2.0]])))
     assert [2.0] == step.fill.tolist()
 
 
@@ -226,33 +230,33 @@ def test_the_text_of_a_file_is_read_as_it_is_said(table, csv):
 
 
 DAY = (
-    "is not a number but a date; columns.drop leaves the column out, or write what matters of it "
-    "as numbers"
+    "is not a number but a date; `dataset: {dates: {age: [month, weekday]}}` takes such parts of it"
 )
-UNIT = (
-    "is not a number but one with a unit; leave the unit out, it may stand in the name of the "
-    "column"
-)
+FORMAT = 'is no plain number; `columns: {formats: {age: "%s"}}` reads such a column'
 
 
 @pytest.mark.parametrize(
     ("cell", "keys", "message"),
     [
         ("1_000", {}, "is not a number: write 1000, without '_'"),
-        ('"1,5"', {}, "is not a number: write 1.5 and 1200, without commas; or say "
-                      "`decimal: ','` beside `path`, if that is what the comma is"),
-        ('"1,234.5"', {}, "is not a number: write 1.5 and 1200, without commas"),
-        ("1.234", {"decimal": ","}, "is not a number; after `decimal: ','` a point would only "
-                                    "group digits: leave it out"),
+        ('"1,5"', {}, f"{FORMAT % '1,5'}, `decimal: ','` beside `path` a file of them"),
+        ('"1,234.5"', {}, FORMAT % "1,234.5"),
+        ("1 234.5", {}, FORMAT % "1 234.5"),
+        ("$1234", {}, FORMAT % "$1234"),
+        ('"1,234"', {}, "is no plain number: it may be 1.234 or 1234; `columns: {formats: {age: "
+                        '"1234,50"}}` or "1,234.50" says which'),
+        ("1.234", {"decimal": ","}, "is no plain number: it may be 1.234 or 1234; `columns: "
+                                    '{formats: {age: "1234.50"}}` or "1.234,50" says which'),
         ("1;5", {}, "is not a number; is `separator: ';'` what separates the columns?"),
         ("new; red", {}, "is not a number; columns.categorical one-hot encodes a text column, "
                          "columns.drop leaves it out"),
         ("2024-01-31", {}, DAY),
         ("31.12.99", {}, DAY),
         ("2024-01-31T10:00:00", {}, DAY),
-        ("10:30", {}, DAY.replace("date", "time")),
-        ("12 kg", {}, UNIT),
-        ("50%", {}, UNIT),
+        ("10:30", {}, "is not a number but a time; columns.drop leaves the column out, or write it "
+                      "as numbers"),
+        ("12 kg", {}, FORMAT % "12 kg"),
+        ("50%", {}, FORMAT % "50%"),
         ("inf", {}, "is not a finite number"),
         ("red", {}, "is not a number; columns.categorical one-hot encodes a text column, "
                     "columns.drop leaves it out"),

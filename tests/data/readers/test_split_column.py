@@ -59,7 +59,9 @@ def test_numbers_have_the_decimal_sign_of_the_file(csv):
     ("cells", "message"),
     [
         (("31.03.2024", "1.1.2024"), ":2:c: '31.03.2024' is not a time (1 more like it in this "
-         "column); write ISO dates such as 2024-03-31, or numbers"),
+         'column); `columns: {formats: {c: "31.03.2024"}}` reads such dates'),
+        (("01.03.2024", "2.1.2024"), 'c: "31.12.2024"}}` or "12.31.2024" says whether the day '
+         "comes first"),
         (("2024-01-01", "soon"), ":3:c: 'soon' is not a time; write ISO dates"),
         (("2024-02-30", "1"), ":2:c: '2024-02-30' is not a time; write ISO dates"),
         (("1", "inf"), ":3:c: 'inf' is not a time"),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
@@ -103,7 +104,7 @@ def test_dialects_of_csv_are_read_alike(csv, delimiter, mark, ending):
 def test_categories_are_one_hot_in_sorted_order(csv):
     """A categorical column becomes a 0/1 feature per category, in the column's place."""
     path = csv("size,colour,price\n1,red,5\n2,blue,6\n3,red,7\n")
-    data = read_csv(path, "price", categorical=["colour"], task="regression")
+    data = read_csv(path, "price", categories=CategorySettings(["colour"]), task="regression")
     assert ("size", "colour=blue", "colour=red") == data.feature_names
     assert [[1, 0, 1], [2, 1, 0], [3, 0, 1]] == data.x.tolist()
 
@@ -205,7 +206,7 @@ def test_unknown_columns_are_all_reported_with_their_keys(csv):
             "prise",
             features=["room", "age", "age"],
             drop=["agee"],
-            categorical=["xyz"],
+            categories=CategorySettings(["xyz"]),
         )
     assert [
         ("dataset", "columns", "target"),
@@ -225,7 +226,14 @@ def test_unknown_columns_are_all_reported_with_their_keys(csv):
         ({"features": ["a", "y"]}, r"dataset.columns.features\[1\]: 'y' is the target"),
         ({"drop": ["y"]}, r"dataset.columns.drop\[0\]: 'y' is the target"),
         ({"drop": ["a"], "features": ["a"]}, r"features\[0\]: 'a' is also under drop"),
-        ({"categorical": ["b"], "features": ["a"]}, "'b' is not among the features"),
+        (
+            {"categories": CategorySettings(["b"]), "features": ["a"]},
+            "'b' is not among the features",
+        ),
+        (
+            {"categories": CategorySettings(embedding={"b": (2, None)}), "drop": ["b"]},
+            "dataset.columns.embedding.b: 'b' is also under drop",
+        ),
         ({"drop": ["a", "b"]}, "dataset.columns: no features are left"),
     ],
 )
@@ -257,7 +265,9 @@ def test_files_that_are_no_csv_with_a_header(csv, content, message):
 
 def test_decimal_commas_are_explained(csv):
     """A semicolon file with decimal commas is common; the message says what to write."""
-    with pytest.raises(DataError, match=r":2:a: '1,5' is not a number: write 1.5"):
+    with pytest.raises(
+        DataError, match=r":2:a: '1,5' is no plain number; .* `decimal: ','` beside"
+    ):
         read_csv(csv("a;y\n1,5;2\n"), "y", task="regression")
 
 
@@ -282,7 +292,7 @@ def test_new_rows_are_encoded_as_in_training(csv):
     layout = read_csv(
         csv("size,colour,price\n1,red,5\n2,blue,6\n3,green,7\n"),
         "price",
-        categorical=["colour"],
+        categories=CategorySettings(["colour"]),
         task="regression",
     ).layout
     new = csv("extra,colour,size\nzzz,green,9\n,blue,8\n")
@@ -291,7 +301,9 @@ def test_new_rows_are_encoded_as_in_training(csv):
 
 def test_categories_that_are_numbers_are_compared_by_value(csv):
     """A column of 1, 2 written as 1.0, 2.0 in the new file is the same column."""
-    layout = read_csv(csv("k,y\n10,1\n2,1\n"), "y", categorical=["k"], task="regression").layout
+    layout = read_csv(
+        csv("k,y\n10,1\n2,1\n"), "y", categories=CategorySettings(["k"]), task="regression"
+    ).layout
     assert {"k": ("2", "10")} == layout.columns.categories
     assert [[0, 1]] == load_features(csv("k\n10.0\n"), layout).tolist()
 
@@ -299,7 +311,9 @@ def test_categories_that_are_numbers_are_compared_by_value(csv):
 def test_categories_with_decimal_commas_are_compared_by_value(csv):
     """1,5 and 1,50 are one category and one class, in a file and in a table in memory."""
     rows = csv("k;y\n1,5;1,5\n1,50;2\n2,5;1,50\n")
-    data = read_csv(rows, "y", categorical=["k"], task="classification", decimal=",")
+    data = read_csv(
+        rows, "y", categories=CategorySettings(["k"]), task="classification", decimal=","
+    )
     assert {"k": ("1.5", "2.5")} == data.layout.columns.categories
     assert (("1.5", "2"), [0, 1, 0]) == (data.classes, data.y.tolist())
     expected = [[1, 0], [0, 1]]
@@ -312,8 +326,10 @@ def test_categories_with_decimal_commas_are_compared_by_value(csv):
 def test_categories_of_text_are_compared_as_text(csv):
     """One word among 1, 7 and 007 makes them texts, for new rows as in training."""
     rows = csv("k,y\n1,1\n7,2\nx,3\n007,4\n")
-    layout = read_csv(rows, "y", categorical=["k"], task="regression").layout
-    assert ((), ("007", "1", "7", "x")) == (layout.columns.by_value, layout.columns.categories["k"])
+    categories = CategorySettings(["k"], unknown="error")
+    layout = read_csv(rows, "y", categories=categories, task="regression").layout
+    (column,) = layout.columns
+    assert (False, ("007", "1", "7", "x")) == (column.by_value, column.known)
     assert [[1, 0, 0, 0], [0, 0, 1, 0]] == load_features(csv("k\n007\n7\n"), layout).tolist()
     with pytest.raises(DataError, match=r"2:k: '7.0' is none of the categories in training"):
         load_features(csv("k\n7.0\n"), layout)
@@ -322,7 +338,10 @@ def test_categories_of_text_are_compared_as_text(csv):
 def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):
     """Prediction on what training never saw would be a guess."""
     layout = read_csv(
-        csv("size,colour,y\n1,red,5\n2,blue,6\n"), "y", categorical=["colour"], task="regression"
+        csv("size,colour,y\n1,red,5\n2,blue,6\n"),
+        "y",
+        categories=CategorySettings(["colour"], unknown="error"),
+        task="regression",
     ).layout
     with pytest.raises(DataError, match="3:colour: 'pink' is none of the categories in training"):
         load_features(csv("size,colour\n1,red\n1,pink\n"), layout)
@@ -344,7 +363,13 @@ def test_an_unknown_class_is_none_of_the_classes(csv):
 def test_a_blank_cell_is_named_among_the_categories(csv):
     """Where it is one of its own, as no other word would say."""
     rows = csv("colour,y\nred,5\n,6\n")
-    layout = read_csv(rows, "y", categorical=["colour"], task="regression", missing="impute").layout
+    layout = read_csv(
+        rows,
+        "y",
+        categories=CategorySettings(["colour"], unknown="error"),
+        task="regression",
+        missing="impute",
+    ).layout
     with pytest.raises(DataError, match=r"in training: red, a blank cell$"):
         load_features(csv("colour\npink\n"), layout)
 

@@ -8,7 +8,13 @@ from base64 import b64decode
 
 import numpy as np
 
-from nnrun.reports.charts.pictures import Picture, grey_picture, raster, signed_picture
+from nnrun.reports.charts.pictures import (
+    Picture,
+    grey_picture,
+    photograph,
+    raster,
+    signed_picture,
+)
 
 
 def chunks(picture: Picture) -> dict[str, bytes]:
@@ -78,3 +84,23 @@ def test_the_bytes_are_known() -> None:
     colours = "AAAABlBMVEUAAAD///+l2Z/d"
     expected = f"{header}{colours}AAAADUlEQVR4{stored}JRU5ErkJggg=="
     assert f"data:image/png;base64,{expected}" == source
+
+
+def test_photographs_keep_their_bytes() -> None:
+    """Grey or in colours, neither stretched to black and white nor rounded to shades."""
+    grey = np.array([[[7, 130], [99, 180]]], np.uint8)
+    parts = chunks(photograph(grey, "grey"))
+    assert (2, 2, 8, 0) == struct.unpack(">IIBB", parts["IHDR"][:10])
+    assert bytes([0, 7, 130, 0, 99, 180]) == zlib.decompress(parts["IDAT"])
+    colours = np.array([[[1]], [[2]], [[3]]], np.uint8)
+    assert bytes([0, 1, 2, 3]) == zlib.decompress(chunks(photograph(colours, "rgb"))["IDAT"])
+
+
+def test_large_photographs_are_made_smaller() -> None:
+    """By whole factors, each pixel the mean of a block; an end that fills no block is left out."""
+    image = np.zeros((1, 100, 193), np.uint8)
+    image[0, :3, :3] = 90
+    image[0, 0, 1] = 99
+    picture = photograph(image, "large")
+    assert (64, 33) == (picture.width, picture.height)
+    assert bytes([0, 91, 0]) == zlib.decompress(chunks(picture)["IDAT"])[:3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -261,3 +262,30 @@ def test_data_that_have_changed_are_refused(sales):
     sales.iloc[::-1].to_csv("sales.csv", index=False)
     with pytest.raises(NnrunError, match="the data are not those"):
         nnrun.out_of_fold("sales")
+
+
+def test_columns_of_the_data_are_carried_through(sales):
+    """Of rows that were left out none; to CSV, JSON, npz and Python."""
+    for fold in (1, 2, 3):
+        nnrun.train(SALES, {"dataset.fold": fold, "dataset.columns.drop": ["day"]})
+    days = np.delete(sales["day"].to_numpy(), [0, 11]).tolist()
+    found = nnrun.out_of_fold("sales", ids=["day", "kind"])
+    assert ["day", "kind", "row", "fold", "target", "prediction"] == list(found.columns())
+    assert days == found.carried["day"].tolist()
+    words = ("predict", "sales", "--out-of-fold", "--id", "day")
+    assert days == pd.read_csv(io.StringIO(of(*words)[1]))["day"].tolist()
+    assert days == [row["day"] for row in json.loads(of(*words, "--json")[1])["predictions"]]
+    assert 0 == of(*words, "-o", "out.npz")[0]
+    with np.load("out.npz") as out:
+        assert days == out["day"].tolist()
+        assert found.prediction.tolist() == out["prediction"].tolist()
+    code, _, errors = of("predict", "sales", "--out-of-fold", "--id", "dya")
+    assert (2, True) == (code, "there is no column 'dya' for --id; did you mean 'day'?" in errors)
+
+
+def test_built_in_data_have_no_columns_to_carry(flowers):
+    """The option needs a file."""
+    code, _, errors = of("predict", "flowers", "--out-of-fold", "--id", "petal length (cm)")
+    assert (2, True) == (code, "'iris' is no file with columns to carry" in errors)
+    code, _, errors = of("predict", "flowers", "--out-of-fold", "--skip-bad", "bad.csv")
+    assert (2, True) == (code, "--skip-bad is for new rows" in errors)

@@ -9,8 +9,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from distributed import Client
 
+import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
@@ -84,7 +88,7 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, scheduler, write, tmp_pa
     scheduler.add_worker(nanny=True)
     write("iris", lasting(40_000))
     process = shell.start("sweep", "configs", "--dask", scheduler.address)
-    until(lambda: scheduler.training() == 1, seconds=60)
+    scheduler.wait_for_training(1)
     (worker,) = (
         pid
         for pid in children_of(scheduler.workers[0].pid)
@@ -113,7 +117,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
     until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 4, seconds=30)
-    until(lambda: cluster.training() == 2, seconds=30)
+    cluster.wait_for_training(2)
     process.send_signal(signal.SIGTERM)
     start = time.monotonic()
     _, err = process.communicate(timeout=20)
@@ -149,7 +153,7 @@ def test_a_lost_worker_is_reported(shell, cluster, write):
     """With its address, while the sweep goes on."""
     write("iris", lasting(40_000))
     process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
-    until(lambda: cluster.training() == 2, seconds=60)
+    cluster.wait_for_training(2)
     cluster.kill_worker()
     _, err = shell.end(process)
     assert 0 == process.returncode, err
@@ -175,3 +179,20 @@ def test_a_killed_scheduler(shell, shared, write):
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)
+
+
+def test_data_given_in_python_are_sent_to_the_workers(cluster, tmp_path):
+    """A table in memory is there for runs on a cluster, which have the bits of a run here."""
+    frame = pd.DataFrame({"a": range(40), "b": ["x", "y"] * 20, "y": np.linspace(0, 1, 40)})
+    config = {
+        "name": "given",
+        "dataset": {"columns": {"target": "y", "categorical": ["b"]}, "features": "standard"},
+        "network": {"sizes": [3, 1], "activations": ["tanh", "linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.01, "iterations": 20, "engine": "numpy"},
+    }
+    with Client(cluster.address) as client:
+        board = nnrun.sweep(config, data=frame, seeds=2, executor=client, results=tmp_path)
+    alone = nnrun.train(config, data=frame, results=None)
+    weights = {run.run_id: run.network.theta.tobytes() for run in board.runs()}
+    assert (2, alone.network.theta.tobytes()) == (len(weights), weights[alone.run_id])

@@ -50,7 +50,7 @@ def test_what_has_not_begun_is_taken_back(plan, sweep, write, executor):
 
 def test_a_broken_pool_ends_the_sweep(plan, sweep, write):
     """A process pool does not outlive a killed worker; what was finished stays, nothing is held."""
-    made = plan(write("iris", lasting(20_000)), seeds=6)
+    made = plan(write("iris", lasting(8000)), seeds=6)
     with ProcessPoolExecutor(2, get_context("spawn")) as executor:
         first = sweep(made)
 

@@ -9,82 +9,34 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from nnrun.config.schema.base.block import Block, BlockChoice, ConfigIssue
-from nnrun.config.schema.base.fields import Flag, Integer, Listed, OneOf, Rows, Text
+from nnrun.config.schema.base.fields import Flag, Integer, OneOf, Rows, Text
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
 from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.schema.data.columns import ColumnsConfig, Missing, rule_of
+from nnrun.config.schema.data.images import ImagesConfig
+from nnrun.config.schema.data.images import contradictions as about_images
 from nnrun.config.schema.data.splitting import Splitting
 from nnrun.config.schema.data.splitting import contradictions as about_splits
 from nnrun.config.schema.data.steps import Features
+from nnrun.config.schema.data.times import Dates, Lags
+from nnrun.config.schema.data.times import contradictions as about_times
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.impute import STATISTICS
 from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.formats import (
+    GIVEN,
+    format_of,
+    is_address,
+    is_data_file,
+    names_table,
+    why_no_file,
+)
 
+_SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
-ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
-
-
-class Impute(Block):
-    """Missing numbers are filled in by a statistic of the training split."""
-
-    noun: ClassVar[str] = "missing"
-
-    impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
-    """What is filled in. Of categories, a missing one is a category of its own."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {impute: median}"
-
-
-Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
-
-
-def _rule(missing: Missing) -> str:
-    return missing.impute if isinstance(missing, Impute) else missing
-
-
-class ColumnsConfig(Block):
-    """The columns of a CSV file."""
-
-    noun: ClassVar[str] = "columns"
-
-    target: Annotated[str, Text()]
-    """The column to predict."""
-    features: ColumnNames | None = None
-    """The columns to predict from; by default all but the target and those dropped."""
-    drop: list[Annotated[str, Text()]] = Field(default=[])
-    """Columns to leave out."""
-    categorical: list[Annotated[str, Text()]] = Field(default=[])
-    """Text columns to encode one-hot, by the categories that training rows have."""
-    weight: Annotated[str, Text()] | None = None
-    """The column of the rows' weights, numbers of at least 0: a row with a weight of 2 counts as
-    two rows in the loss and in metrics. It is no feature."""
-    missing: dict[str, Missing] = Field(default={})
-    """For single columns, what is done about missing values."""
-
-    @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        features, drop, missing = (data.get(key) for key in ("features", "drop", "missing"))
-        dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
-        for key in ("target", "weight"):
-            name = data.get(key)
-            if isinstance(features, list) and name in features:
-                message = f"the {key} '{name}' cannot be a feature too"
-                yield ConfigIssue(message, ("features", features.index(name)))
-            if isinstance(missing, dict) and isinstance(missing.get(str(name)), dict):
-                message = f"no {key} is filled in; leave such rows out with {name}: drop_rows"
-                yield ConfigIssue(message, ("missing", str(name)))
-        weight = data.get("weight")
-        if weight is not None and weight == data.get("target"):
-            yield ConfigIssue("this is the target", ("weight",))
-        elif isinstance(weight, str) and weight in dropped:
-            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
-        for key, names in (("features", features), ("categorical", data.get("categorical"))):
-            for index, name in enumerate(names if isinstance(names, list) else ()):
-                if isinstance(name, str) and name in dropped:
-                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
+UNKNOWN = ("error", "ignore", "most_frequent")
 
 
 @dataclass(frozen=True)
@@ -92,7 +44,7 @@ class DatasetName(OneOf):
     """The name of a built-in data set; users often write a file instead."""
 
     def hint(self, value: Any) -> str:
-        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+        if isinstance(value, str) and is_data_file(value):
             return f"; a file stands under 'path': dataset.path={value}"
         return super().hint(value)
 
@@ -103,27 +55,44 @@ class SourceConfig(Block):
     name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
-    """A .csv or .npz file; for sets that take one, the folder of their files."""
+    """A table (.csv, .tsv, .jsonl, .parquet, .xlsx) or arrays (.npz); texts may be packed (.csv.gz,
+    .csv.zst). For sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
-    """What the columns of a CSV file are."""
+    """What the columns of a table are."""
+    images: ImagesConfig | None = None
+    """A folder of images, in place of a file."""
+    channel_axis: Annotated[str, OneOf(CHANNELS)] | None = None
+    """Whether images in an npz file have their channels `first` or `last`; by default last where
+    the last axis has 1, 3 or 4 numbers, the second has not, and images at least 8×8 pixels."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
-    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    """What is done about blank cells of a table, and those like NA, in categories and classes
     too; rows are dropped where one is in a column that is used."""
+    unknown: Annotated[str, OneOf(UNKNOWN)] = "ignore"
+    """What becomes of a category that no training row has, in held-out and in new rows: `error`;
+    `ignore`, which counts it among the rare ones that `columns.min_count` puts together, else as
+    none of the categories; or `most_frequent`."""
     separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
     """What stands before the decimals in a CSV file."""
+    dates: Dates = Field(default={})
+    """For columns of dates in a CSV file, the parts that are features: year, quarter, month, day,
+    dayofyear, weekday (0 is Monday), hour, minute, elapsed (days since 2000); with cyclic, periodic
+    ones as a sine and a cosine."""
+    lags: Lags = Field(default={})
+    """For columns of numbers in a CSV file that is split by time, how many rows earlier their
+    values are features: {load: [1, 24]}. Rows without that many before them are left out."""
 
     def missing_rule(self) -> str:
         """`error`, `drop_rows`, or the statistic to fill in."""
-        return _rule(self.missing)
+        return rule_of(self.missing)
 
     def missing_rules(self) -> dict[str, str]:
         """The rules of columns that have their own."""
         columns = self.columns
-        return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
+        return {} if columns is None else {n: rule_of(rule) for n, rule in columns.missing.items()}
 
 
 class PreparationConfig(Block):
@@ -172,7 +141,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
     def hint(cls, value: Any) -> str:
         if isinstance(value, str) and value in DATASETS:
             return f"; write {{name: {value}}}"
-        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        is_file = isinstance(value, str) and is_data_file(value)
         return "; a file stands under 'path'" if is_file else ""
 
     @classmethod
@@ -181,31 +150,43 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
         yield from about_splits(data)
+        yield from about_times(data)
+        yield from about_images(data)
         name, path = data.get("name"), data.get("path")
-        if name is None and path is None and not cls.misspells(data, "name", "path"):
-            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+        if all(data.get(key) is None for key in _SOURCES) and not cls.misspells(data, *_SOURCES):
+            message = "dataset needs 'name' (see `nnrun datasets`), 'path' or 'images'"
+            yield ConfigIssue(message, part="block")
         if isinstance(path, str) and (not path or "\0" in path):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
-        if name is not None or not str(path).lower().endswith(".csv"):
-            for key in ("missing", "separator", "decimal"):
-                if data.get(key) not in (None, cls.model_fields[key].default):
-                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
+        kind = format_of(str(path)) if names_table(data) else None
+        delimited = kind is not None and kind.is_delimited
+        for key, fits in (
+            ("missing", names_table(data)),
+            ("unknown", names_table(data)),
+            ("separator", delimited),
+            ("decimal", delimited),
+        ):
+            if not fits and data.get(key) not in (None, cls.model_fields[key].default):
+                what = "CSV files" if key in ("separator", "decimal") else "tables"
+                yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
         if data.get("decimal") == data.get("separator") == ",":
             message = "the comma separates the columns already; is it `separator: ';'`?"
             yield ConfigIssue(message, ("decimal",))
 
     @classmethod
     def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
-        kind = path.lower().rpartition(".")[2]
-        if kind not in ("csv", "npz"):
-            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
-        elif kind == "csv" and columns is None:
-            message = "a CSV file needs 'columns', like columns: {target: price}"
+        kind = format_of(path)
+        if path == GIVEN:
+            return
+        if kind is None or is_address(path):
+            yield ConfigIssue(why_no_file(path) or "", ("path",))
+        elif kind.is_table and columns is None:
+            message = "a table needs 'columns', like columns: {target: price}"
             yield ConfigIssue(message, part="block")
-        elif columns is not None and kind != "csv":
-            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+        elif columns is not None and not kind.is_table:
+            yield ConfigIssue("columns are for tables only", ("columns",), "key")
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
@@ -239,7 +220,7 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
             )
             yield ConfigIssue(message, ("path",), "key")
         if data.get("columns") is not None:
-            message = "columns are for a CSV file in 'path'; a built-in data set has its own"
+            message = "columns are for a table in 'path'; a built-in data set has its own"
             yield ConfigIssue(message, ("columns",), "key")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnrun.engines.compiled.formulas.exponential import exponentials
 from nnrun.engines.compiled.formulas.logarithm import logarithms
-from nnrun.nn.special import _CENTRE, _SCALED_ERFC
+from nnrun.nn.special import CENTRE, SCALED_ERFC
 
 
 @cache
@@ -65,8 +65,8 @@ def _gelu(dtype: str) -> SimpleNamespace:
     real: Any = np.dtype(dtype).type
     zero, one, half = real(0), real(1), real(0.5)
     exp = exponentials(dtype).exp
-    c = tuple(real(term) for term in _SCALED_ERFC)
-    centre, farthest, sixteen = real(_CENTRE), real(64), real(16)
+    c = tuple(real(term) for term in SCALED_ERFC)
+    centre, farthest, sixteen = real(CENTRE), real(64), real(16)
     magic = real(1.5 * 2.0 ** (52 if dtype == "float64" else 23))
     root_half, root_2pi = real(sqrt(0.5)), real(1 / sqrt(2 * pi))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nnrun.compiler.llvm import cache
 from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
@@ -18,13 +19,12 @@ from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.generated.steps import StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
-from nnrun.engines.compiled.llvm import cache
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.llvm.machine import Function
+    from nnrun.compiler.llvm.machine import Function
 
 # By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
@@ -68,7 +68,7 @@ class CompiledEngine:
         self.network = network
         self.optimizer = optimizer
         self.x = x
-        self.target = allocation.given(target.reshape(len(target), -1), network.dtype)
+        self.target = self._flat(target)
         self.rng = rng
         self.clip_norm = clip_norm
         self.losses = losses
@@ -104,6 +104,11 @@ class CompiledEngine:
             self._drawing(batches.order).run(batches)
         else:
             self._given(batches, losses)
+
+    def train_on(self, x: Array, target: Array) -> None:
+        self.x, self.target, self._runner = x, self._flat(target), None
+        if self._function is not None:
+            self._inputs = self._arranged(x)
 
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
@@ -181,7 +186,7 @@ class CompiledEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+        from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
         return {"machine_code": machine.description()}
 
@@ -192,6 +197,9 @@ class CompiledEngine:
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return self.evaluator(x, target)()
+
+    def _flat(self, target: Array) -> Array:
+        return allocation.given(target.reshape(len(target), -1), self.network.dtype)
 
     def _arranged(self, x: Array) -> Array:
         """Rows in the function's layout: padded, images with the channels last."""

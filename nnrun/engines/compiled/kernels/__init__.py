@@ -169,6 +169,12 @@ _BY_FUNCTION = [
     _kernel(
         "elementwise.dropout.dropout", f"uniforms drawn before share factor {_X} {_Y} {_SIDES}"
     ),
+    _kernel("elementwise.embedding.embed", "x x_row w y y_row entries dimensions rows"),
+    _kernel("elementwise.embedding.copy", "x x_row y y_row numbers rows"),
+    _kernel(
+        "elementwise.embedding.embed_update",
+        "x x_row dy dy_row w entries dimensions chunk descend",
+    ),
     _kernel("elementwise.softmax.softmax", "x x_row y y_row size rows"),
     _kernel("elementwise.softmax.softmax_back", "y y_row dy dy_row dx dx_row size rows"),
     _kernel("elementwise.weights.weigh", "w w_row dy dy_row size rows"),

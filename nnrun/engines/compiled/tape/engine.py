@@ -53,8 +53,7 @@ class TapeEngine:
     ) -> None:
         self.network = network
         self.optimizer = optimizer
-        self.x = contiguous(x, network.dtype)
-        self.target = contiguous(target, network.dtype)
+        self.train_on(x, target)
         self.rng = rng
         self.losses = losses
         plan = tapes.training(
@@ -76,7 +75,7 @@ class TapeEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+        from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
         return {
             "machine_code": machine.description(),
@@ -123,6 +122,10 @@ class TapeEngine:
         if losses is not None:
             losses[...] = np.add.reduceat(row_losses[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
         self._parameters.scatter()
+
+    def train_on(self, x: Array, target: Array) -> None:
+        self.x = contiguous(x, self.network.dtype)
+        self.target = contiguous(target, self.network.dtype)
 
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]

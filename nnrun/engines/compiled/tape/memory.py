@@ -108,13 +108,14 @@ def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
 def buffers(network: Network, batch_size: int) -> int:
     """About how many numbers a tape needs for parameters, besides those of any engine.
 
-    Each task of rows has gradients of its own, except of products. Weights of convolutions are
-    stored again for the backward pass, and transformed; scratch memory holds taps, or sums.
+    Each task of rows has gradients of its own, except of products and embeddings. Weights of
+    convolutions are stored again for the backward pass, and transformed; scratch memory holds taps,
+    or sums.
     """
     summed = sum(
         parameter.size
         for layer in network.steps
-        if layer.type != "matmul"
+        if layer.type not in ("matmul", "embedding")
         for parameter in layer.parameters
     )
     return summed * (min(batch_size, TASKS) + _TRANSFORMED + _SCRATCH)

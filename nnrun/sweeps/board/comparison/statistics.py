@@ -101,9 +101,9 @@ def in_units(values: Sequence[float] | Array) -> tuple[float, Array]:
 
 
 def rounding_of(values: Array) -> Array:
-    """By how much rounding may change the mean of each line of values, NaN left out."""
-    most: Array = values.shape[-1] * np.finfo(np.float64).eps * np.nanmax(np.abs(values), axis=-1)
-    return most
+    """By how much rounding may change the mean of each line of values, in which NaN is no value."""
+    bound: Array = values.shape[-1] * np.finfo(np.float64).eps * np.nanmax(np.abs(values), axis=-1)
+    return bound
 
 
 def mean_of(values: Sequence[float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,23 @@ def _new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_addresses", {})
 
 
+_compile = build.build
+
+
+@cache
+def code_of(unit: str, dtype: str, entry: str) -> bytes:
+    """The object file of a unit whose entry in the table is this, the same for all tests."""
+    return _compile(unit, dtype)
+
+
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is compiled while a test runs."""
     found: list[str] = []
-    make = build.build
 
     def noted(unit: str, dtype: str) -> bytes:
         found.append(unit)
-        return make(unit, dtype)
+        return code_of(unit, dtype, str(kernels.KERNELS.get(unit)))
 
     monkeypatch.setattr(build, "build", noted)
     return found

@@ -9,6 +9,7 @@ from nnrun.engines.compiled.tape.layers.batch_norm import BatchNorm
 from nnrun.engines.compiled.tape.layers.bias import Bias
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.dropout import Dropout
+from nnrun.engines.compiled.tape.layers.embedding import Embedding
 from nnrun.engines.compiled.tape.layers.flatten import Flatten
 from nnrun.engines.compiled.tape.layers.matmul import MatMul
 from nnrun.engines.compiled.tape.layers.pooling import AvgPool2d, MaxPool2d
@@ -25,6 +26,7 @@ EMITTERS |= {
     "avg_pool2d": AvgPool2d,
     "flatten": Flatten,
     "dropout": Dropout,
+    "embedding": Embedding,
     "batch_norm": BatchNorm,
     "residual": Residual,
     "softmax": Softmax,

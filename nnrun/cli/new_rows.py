@@ -1,0 +1,138 @@
+"""`nnrun predict RUN INPUT`: predictions for the rows of a file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnrun.cli.arguments import check_target
+from nnrun.cli.models import decided, load_selected
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sinks import format_of, held_sink, opened_sink
+from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
+from nnrun.data.inference.new_rows import Rows, open_rows
+from nnrun.data.inference.put_aside import BadRows
+from nnrun.data.inference.unseen import about_unseen
+from nnrun.errors import UsageError
+from nnrun.models.model import Model
+from nnrun.models.predict import predict_rows
+from nnrun.models.scores import score_of
+from nnrun.models.writing.columns import check_carried
+from nnrun.models.writing.formats import WRITERS, output_names
+from nnrun.reports.numbers import count as counted
+from nnrun.reports.numbers import first_of, plural
+from nnrun.reports.terminal.tables import score_table
+from nnrun.runs.storage.files import written_whole
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `nnrun predict` writes, and where.
+
+    Args:
+        file: where predictions go; None for stdout.
+        ids: columns of the input that predictions come with.
+        skip_bad: where rows go that cannot be predicted; None to refuse the file.
+        by: how NAME/best is chosen.
+        score: whether to compare with the target.
+        threshold: on the probability of the positive class.
+        results: the results folder.
+    """
+
+    file: Path | None
+    ids: tuple[str, ...]
+    skip_bad: Path | None
+    by: str | None
+    score: bool
+    threshold: float | None
+    results: Path
+
+
+def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: Request) -> None:
+    """Write the predictions, and say what was ignored or put aside."""
+    _check_files(run, inputs, request)
+    model = load_selected(run, request.results, output, request.by, inputs[0], score=request.score)
+    decision = decided(model, request.threshold, output)
+    keeper = score_of(model.task) if request.score else None
+    in_json = output.json and request.file is None
+    with ExitStack() as stack:
+        stack.enter_context(Interruption(before="the predictions were complete"))
+        source = _opened(inputs, model, request, stack)
+        if source.ignored:
+            output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
+        kind = "json" if in_json else format_of(request.file, source.kind)
+        asked = (FILE,) if isinstance(source, ImageRows) else request.ids
+        check_carried(asked, (*output_names(model, kind), *source.added))
+        carried = (*source.added, *asked)
+        place = held_sink() if in_json else opened_sink(request.file, kind)
+        sink = stack.enter_context(place)
+        with WRITERS[kind](model, sink, carried) as writer:
+            count = predict_rows(model, source, writer, keeper)
+        metrics = None if keeper is None else keeper.metrics()
+        data = {
+            "run_id": model.run_id,
+            "rows": count,
+            "skipped": source.bad.total,
+            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
+            "unpredicted": source.unpredicted,
+            "output": None if request.file is None else str(request.file),
+            **decision,
+            "score": metrics,
+        }
+        if in_json:
+            sink.seek(0)
+            output.data(data, ("predictions", sink))
+    output.data(data)
+    output.notes(about_unseen(model.layout.columns, source.unseen))
+    _note_skipped(output, source.bad, count, request)
+    if source.unpredicted:
+        rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
+        output.note(f"{rows_left} not predicted: too few known values in the rows before them")
+    if request.file is not None:
+        output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
+    if metrics is not None:
+        output.show(score_table(metrics), to_stderr=request.file is None)
+
+
+def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
+    """Raise a UsageError if files cannot be read or written, or are the same."""
+    rows = inputs[0]
+    if Path(run).is_file() and not rows.exists():
+        raise UsageError(
+            f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
+        )
+    if request.file is not None:
+        check_target(request.file, rows)
+    if request.skip_bad is not None:
+        check_target(request.skip_bad, rows, "--skip-bad")
+        if request.file is not None and request.skip_bad.resolve() == request.file.resolve():
+            raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
+
+
+def _opened(inputs: Sequence[Path], model: Model, request: Request, stack: ExitStack) -> Rows:
+    if are_images(inputs):
+        for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
+            if given:
+                raise UsageError(f"{option} is for the rows of a table; images have their files")
+        return ImageRows(inputs, model.layout, with_target=request.score)
+    (rows,), aside = inputs, None
+    if request.skip_bad is not None:
+        aside = stack.enter_context(written_whole(request.skip_bad))
+    opened = open_rows(
+        rows, model.layout, with_target=request.score, carried=request.ids, aside=aside
+    )
+    return stack.enter_context(opened)
+
+
+def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:
+    """How many rows were put aside, and why."""
+    if request.skip_bad is None:
+        return
+    for line in bad.lines():
+        output.note(line)
+    total = plural(bad.total + predicted, "row")
+    output.note(f"put aside {counted(bad.total)} of {total}, in {request.skip_bad}")

@@ -1,0 +1,30 @@
+"""Why nothing can be learned from a column as it is."""
+
+from __future__ import annotations
+
+from nnrun.data.readers.profile import ColumnProfile
+
+_REASONS = {
+    "constant": "the same in every row",
+    "counter": "a counter of the rows",
+    "date": "a date",
+    "undated": "dates and other text",
+    "mixed": "numbers and other text",
+    "identifier": "a value of its own in most rows: it seems to be an identifier",
+    "empty": "blank in every row",
+    "category": "the same in every row that is not blank",
+    "number": "blank in so many rows that those to train on may have no value",
+}
+
+
+def reason(column: ColumnProfile) -> str:
+    """The end of a sentence; of columns that hold several things with the first odd cell."""
+    if column.kind in ("code", "text"):
+        what = "a code with zeros in front" if column.kind == "code" else "text"
+        return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
+    odd = {
+        "mixed": (column.odd, column.odd_line),
+        "undated": (column.evidence.odd, column.evidence.line),
+    }
+    text, line = odd.get(column.kind, ("", 0))
+    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")

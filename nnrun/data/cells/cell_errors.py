@@ -1,0 +1,182 @@
+"""Messages about wrong cells of a table: what was found, and the key that helps.
+
+A mistake has a kind and two texts. A mistake in one row of a column is usually in all rows, so
+mistakes of one kind in one column are reported once, with their number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnrun.data.formats.number_evidence import unit_of
+from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
+from nnrun.data.labels import number
+
+_WORDS = "na,n/a,nan,-nan,nat,null,?,<na>,#na,#n/a,#n/a n/a,1.#ind,-1.#ind,1.#qnan,-1.#qnan"
+MISSING_LABELS = {"", *_WORDS.split(",")}
+"""What stands in the place of a value that is not known, in lower case; pandas reads most so."""
+MISSING_NUMBERS = MISSING_LABELS | {"none", "-"}
+"""Likewise of a number; among categories and classes, none and - may be names."""
+
+_DROP_HINT = "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` "
+MISSING_HINT = _DROP_HINT + "fills them in"
+CATEGORY_HINT = _DROP_HINT + "makes what is missing a category of its own"
+TARGET_HINT = (
+    "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no target is filled in"
+)
+WEIGHT_HINT = (
+    "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no weight is filled in"
+)
+SPLIT_HINT = "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out of all splits"
+
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+)
+_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+FORMATS = '`columns: {{formats: {{COLUMN: "{}"}}}}`'
+"""The key that says how a column is written, by an example."""
+DATE_HINT = "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it"
+
+_SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake in a cell; `hint`, which begins with its punctuation, says what to do."""
+
+    kind: str
+    text: str
+    hint: str = ""
+
+
+def is_date(text: str) -> bool:
+    """Whether it looks like a date, with or without a time."""
+    return _DATE.fullmatch(text) is not None
+
+
+def about_number(text: str, role: str, decimal: str) -> Mistake:
+    """Why the text of a cell is not a number.
+
+    The role is `feature`, `category`, `target`, `weight` or `split`, whose keys are named; or
+    `input`, for rows to predict from, where nothing can be changed but the file.
+    """
+    if text.lower() in MISSING_NUMBERS:
+        return about_missing(text, role)
+    mistake = _about_form(text, decimal)
+    if role == "input":
+        return Mistake(mistake.kind, mistake.text, ", as it was in training")
+    if mistake.kind == "text" and role == "target":
+        hint = (
+            ", and the target of a regression has to be one; classes need a loss like cross_entropy"
+        )
+        return Mistake("text", mistake.text, hint)
+    if mistake.kind == "text" and role == "weight":
+        return Mistake("text", mistake.text, ", and the weight of a row has to be one")
+    if mistake.kind == "text":
+        hint = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
+        return Mistake("text", mistake.text, hint)
+    return mistake
+
+
+def about_format(text: str, example: str) -> Mistake:
+    """A cell that is not written as `columns.formats` says by an example."""
+    return Mistake("format", f"'{text}' is not written as '{example}' is, the column's format")
+
+
+def about_missing(text: str, role: str) -> Mistake:
+    """A cell that is blank, or has a text for a missing value."""
+    what = f"'{text}' stands for a missing value" if text else "the cell is blank"
+    return Mistake("missing", what, _missing_hint(role))
+
+
+def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
+    """A number in a table in memory, for a column that was text in training.
+
+    `spellings` are the categories with this value, `known` all of them.
+    """
+    hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
+    if len(spellings) > 1:
+        several = " or ".join(f"'{spelling}'" for spelling in spellings[:3])
+        return Mistake(text, f"the number {text} may be the category {several}", hint)
+    return Mistake(text, about_unknown(text, known).text, hint)
+
+
+def about_unknown(text: str, known: Sequence[str], what: str = "categories") -> Mistake:
+    """A label that training has not seen, among its categories or classes."""
+    names = [label or "a blank cell" for label in known[:10]]
+    some = ", ".join(names) + (", …" if len(known) > 10 else "")
+    cell = f"'{text}'" if text else "a blank cell"
+    return Mistake(text, f"{cell} is none of the {what} in training: {some}")
+
+
+def _missing_hint(role: str) -> str:
+    if role == "input":
+        return "; fill it in or leave the row out: training had no such rows"
+    hints = {
+        "target": TARGET_HINT,
+        "category": CATEGORY_HINT,
+        "split": SPLIT_HINT,
+        "weight": WEIGHT_HINT,
+    }
+    return hints.get(role, MISSING_HINT)
+
+
+def _about_form(text: str, decimal: str) -> Mistake:
+    """The mistake by the form of the text."""
+    for form in (_infinite, _underscore, _date, _separator, _format):
+        found = form(text, decimal)
+        if found is not None:
+            return found
+    return Mistake("text", f"'{text}' is not a number")
+
+
+def _infinite(text: str, decimal: str) -> Mistake | None:
+    if decimal == "," or "_" in text or number(text) is None:
+        return None
+    return Mistake("infinite", f"'{text}' is not a finite number")
+
+
+def _underscore(text: str, _: str) -> Mistake | None:
+    plain = text.replace("_", "")
+    if plain == text or number(plain) is None:
+        return None
+    return Mistake("underscore", f"'{text}' is not a number: write {plain}, without '_'")
+
+
+def _date(text: str, _: str) -> Mistake | None:
+    if is_date(text):
+        return Mistake("date", f"'{text}' is not a number but a date", DATE_HINT)
+    if _TIME.fullmatch(text):
+        hint = "; columns.drop leaves the column out, or write it as numbers"
+        return Mistake("date", f"'{text}' is not a number but a time", hint)
+    return None
+
+
+def _format(text: str, decimal: str) -> Mistake | None:
+    """A number in groups, with another decimal sign, or with a unit."""
+    if unit_of(text) is None:
+        return None
+    try:
+        form = NumberFormat.from_example(text, decimal)
+    except SeveralNumbers as error:
+        what = f"'{text}' is no plain number: it may be {error.numbers}"
+        first, *others = error.examples
+        choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+        return Mistake("format", what, f"; {choice} says which")
+    except ValueError:
+        return None
+    everywhere = form.decimal == "," and decimal == "."
+    file = ", `decimal: ','` beside `path` a file of them" if everywhere else ""
+    hint = f"; {FORMATS.format(text)} reads such a column{file}"
+    return Mistake("format", f"'{text}' is no plain number", hint)
+
+
+def _separator(text: str, _: str) -> Mistake | None:
+    """A separator next to a number; between words it is part of a text."""
+    sign = next((sign for sign in _SEPARATORS if sign in text), None)
+    if sign is None or all(number(part.strip()) is None for part in text.split(sign)):
+        return None
+    hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
+    return Mistake("separator", f"'{text}' is not a number", hint)

@@ -1,0 +1,114 @@
+"""Columns of numbers while a table is read."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_format,
+    about_number,
+)
+from nnrun.data.cells.part import Lines, Numbers, Texts
+from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
+from nnrun.data.formats.numbers import NumberFormat
+
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
+
+
+class NumberCells(Cells):
+    """A column of finite numbers.
+
+    The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
+    are allowed; they become NaN, to be filled in later. With a format, numbers are written so.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        role: str = "feature",
+        *,
+        fills: bool = False,
+        decimal: str = ".",
+        form: NumberFormat | None = None,
+    ) -> None:
+        self.name, self.problems, self.role = name, problems, role
+        self.fills, self.decimal, self.form = fills, decimal, form
+        self.of_numbers = form is None
+        self.values = array("d")
+
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a missing value."""
+        return text.strip().lower() in MISSING_NUMBERS
+
+    def add(self, text: str, line: int) -> None:
+        self.values.append(self._checked(text, line))
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        if isinstance(cells, Texts):
+            super().extend(cells, lines)
+            return
+        before = len(self.values)
+        self.values.frombytes(np.ascontiguousarray(cells.values).data.cast("B"))
+        for row, text in cells.odd.items():
+            self.values[before + row] = self._checked(text, int(lines[row]))
+
+    def _checked(self, text: str, line: int) -> float:
+        """The number of a cell, or NaN with a mistake unless it may be missing."""
+        value = self._number(text)
+        if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
+            self.problems.add(line, self.name, self._mistake(text.strip()))
+        return value
+
+    def _mistake(self, text: str) -> Mistake:
+        if self.form is None or self.is_missing(text):
+            return about_number(text, self.role, self.decimal)
+        return about_format(text, self.form.example())
+
+    def _number(self, text: str) -> float:
+        """The number, or NaN if it is not one."""
+        if self.form is not None:
+            value = self.form.read(text)
+            return math.nan if value is None else value
+        if "_" in text or (self.decimal == "," and "." in text):
+            return math.nan
+        try:
+            return float(text.replace(",", ".") if self.decimal == "," else text)
+        except ValueError:
+            return math.nan
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """The column as one feature: (rows, 1)."""
+        return np.frombuffer(self.values, dtype=np.float64)[:, None]
+
+
+class WeightCells(NumberCells):
+    """A column of the weights of rows: 0, or numbers whose fourth powers can be added up.
+
+    Such powers stand in Matthews' correlation coefficient.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of_numbers = False  # a mistake shows the text of a number
+
+    def add(self, text: str, line: int) -> None:
+        super().add(text, line)
+        weight, mistake = self.values[-1], None
+        if -math.inf < weight < 0:
+            mistake = Mistake("negative", f"'{text.strip()}' is negative, and no weight can be")
+        elif 0 < weight < _LEAST_WEIGHT or _LARGEST_WEIGHT < weight < math.inf:
+            what = (
+                f"'{text.strip()}' is neither 0 nor from {_LEAST_WEIGHT:g} to {_LARGEST_WEIGHT:g}"
+            )
+            mistake = Mistake("size", what, "; divide all weights by the same number")
+        if mistake is not None:
+            self.problems.add(line, self.name, mistake)

@@ -1,0 +1,1 @@
+"""What a column of a table becomes in x: a class for each kind, and the table of kinds."""

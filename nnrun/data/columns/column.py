@@ -1,0 +1,150 @@
+"""A column of a table as features of x."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from nnrun.data.cells.problems import Problems
+from nnrun.nn.signature import Array
+
+# The texts of pandas for missing values.
+_NOTHING = ("nan", "<NA>", "NaT")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What columns are fitted to, besides their own features.
+
+    Args:
+        y: as in a data set: class numbers (rows,) or values (rows, outputs).
+        classes: by number; empty for regression.
+        draw: a seed for folds.
+    """
+
+    y: Array
+    classes: tuple[str, ...]
+    draw: Callable[[], int]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A column after the split.
+
+    Args:
+        column: with what the training rows have.
+        convert: its features (rows, width) from those before the split.
+        unseen: of features before the split, the number of rows that hold what no training row has,
+            and what that is.
+        training: the features of the training rows, if they differ from those of `convert`.
+    """
+
+    column: Column
+    convert: Callable[[Array], Array]
+    unseen: Callable[[Array], tuple[int, tuple[str, ...]]]
+    training: Array | None = None
+
+
+@dataclass(frozen=True)
+class Column(ABC):
+    """What a column of a file becomes: one or several features of x. Each kind is a subclass.
+
+    A training file is read into `reader(…, training=True)`; `learned` is the column that knows what
+    was read, and its `encode` gives the features; after the split, `fitted` says what changes. New
+    rows are read into `reader`, and encoded likewise. The methods from `choices` on are about
+    features (rows, width) that are already encoded.
+    """
+
+    name: str
+    kind: ClassVar[str]
+    coded: ClassVar[bool] = False
+    """Whether its feature is the number of a category, which preprocessing leaves alone."""
+
+    @property
+    def source(self) -> str:
+        """The name of the column in the file."""
+        return self.name
+
+    @property
+    @abstractmethod
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of its features."""
+
+    @property
+    def width(self) -> int:
+        """How many features it has."""
+        return len(self.feature_names)
+
+    @property
+    def imputed(self) -> Mapping[int, str]:
+        """Its features where missing numbers are filled in, each with the statistic."""
+        return {}
+
+    @property
+    def categories(self) -> tuple[str, ...] | None:
+        """The categories of training; None if it holds none."""
+        return None
+
+    @abstractmethod
+    def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> Any:
+        """An empty column of cells, `Cells`."""
+
+    def read_values(self, cells: Any, values: Array, decimal: str) -> None:
+        """Read a whole column of numbers, texts or objects; rows count from 0."""
+        for row, value in enumerate(values.tolist()):
+            cells.add(text_of(value), row)
+
+    def learned(self, cells: Any) -> Self:
+        """The column that knows what the training file holds."""
+        return self
+
+    @abstractmethod
+    def encode(self, cells: Any) -> Array:
+        """The features of what was read: (rows, width)."""
+
+    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
+        """The column after a split with these training rows (rows, width); None if unchanged."""
+        return None
+
+    def choices(self) -> list[tuple[str, Array]] | None:
+        """The name and the features (width,) of each value; None if values are numbers.
+
+        Empty if they are neither, as for dates.
+        """
+        return None
+
+    def example(self) -> Array:
+        """Features that a row may have: (width,)."""
+        return np.zeros(self.width)
+
+    def odd(self, x: Array) -> tuple[int, str] | None:
+        """The first row that is not encoded as in training, and a message; None if all are."""
+        return None
+
+    def completed(self, x: Array, place: Callable[[int], str]) -> Array:
+        """Rows in which what is missing is encoded as in training; x is not changed.
+
+        Raises: DataError for a row that cannot be; `place` names the row at an index.
+        """
+        return x
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """The arguments of the class but for the name, as JSON-able values."""
+
+    @classmethod
+    def restored(cls, name: str, **state: Any) -> Self:
+        """The column that `state` described."""
+        return cls(name, **state)
+
+
+def text_of(value: Any) -> str:
+    """The text of a value, as in a file; blank for a missing one."""
+    if isinstance(value, str):
+        return value
+    text = "" if value is None else str(value)
+    return "" if text in _NOTHING else text

@@ -1,0 +1,82 @@
+"""Values of earlier rows as features: what a column had some rows before, in the order of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from nnrun.data.cells.numbers import NumberCells
+from nnrun.data.cells.problems import Problems
+from nnrun.data.columns.column import Column
+from nnrun.data.formats.dates import ISO_DATES, DateFormat
+from nnrun.data.formats.numbers import NumberFormat
+from nnrun.errors import DataError
+from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True)
+class Lag(Column):
+    """A column of numbers at earlier rows; rows that have too few before them are left out.
+
+    Its cells are read with those of all rows by `History`, which makes the features.
+
+    Args:
+        name: `load.lag` for the column `load`.
+        of: that column.
+        steps: how many rows earlier.
+        time: the column of the times of rows.
+        group: the column of the groups, each of which has rows of its own; or empty.
+        form: how the numbers are written, if not plainly.
+        time_form: how the times are written, if they are dates.
+    """
+
+    kind: ClassVar[str] = "lag"
+
+    of: str = ""
+    steps: tuple[int, ...] = ()
+    time: str = ""
+    group: str = ""
+    form: NumberFormat | None = None
+    time_form: DateFormat = ISO_DATES
+
+    @property
+    def source(self) -> str:
+        return self.of
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.of}.lag_{step}" for step in self.steps)
+
+    def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> NumberCells:
+        return NumberCells(self.of, problems, fills=True, decimal=decimal, form=self.form)
+
+    def read_values(self, cells: NumberCells, values: Array, decimal: str) -> None:
+        raise DataError(
+            f"the network takes earlier values of '{self.of}', which `nnrun predict` finds in a "
+            f"file; here, give an array with {', '.join(self.feature_names)} among its columns"
+        )
+
+    def encode(self, cells: NumberCells) -> Array:
+        raise TypeError(f"the lags of '{self.of}' are made by a History")
+
+    def choices(self) -> list[tuple[str, Array]]:
+        return []
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"of": self.of, "steps": list(self.steps), "time": self.time}
+        found |= {"group": self.group} if self.group else {}
+        found |= {"form": self.form.example()} if self.form else {}
+        return found | ({"time_form": self.time_form.codes} if self.time_form.codes else {})
+
+    @classmethod
+    def restored(cls, name: str, **state: Any) -> Self:
+        form = state.get("form")
+        steps = tuple(int(step) for step in state["steps"])
+        if min(steps) < 1:
+            raise ValueError(f"there are no {min(steps)} earlier rows")
+        changed = {
+            "steps": steps,
+            "form": form and NumberFormat.from_example(form),
+            "time_form": DateFormat.restored(state.get("time_form", "")),
+        }
+        return cls(name, **state | changed)

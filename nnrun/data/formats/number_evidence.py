@@ -1,0 +1,171 @@
+"""What all cells of a column show about how its numbers are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nnrun.data.formats.numbers import THOUSANDS, NumberFormat, plain
+
+_MOST_SHAPES = 1000
+_DIGITS = str.maketrans("123456789", "999999999")
+_ZEROS = re.compile(r"(?<=[\d.,'])0")
+_BARE = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(
+    r"([^\d+()-]*)([-+(]*)([^\d+()-]*)(\d(?:[\d.,' ]*\d)?(?:[eE][+-]?\d+)?)(\D*.?)"
+)
+_CODES = {"USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK"}
+_CODES |= {"DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "ILS"}
+_UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-][^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")
+_LONGEST_UNIT, _LONGEST_NUMBER = 12, 60
+
+
+@dataclass(eq=False)
+class Shape:
+    """Cells that differ in their digits alone: the first of them, its line, and their number."""
+
+    text: str
+    line: int
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The format of a column.
+
+    Args:
+        format: that reads the most cells.
+        read: how many.
+        odd: the first cell that it does not read, if there is one.
+        ambiguous: whether another format reads the same cells as other numbers.
+    """
+
+    format: NumberFormat
+    read: int
+    odd: Shape | None
+    ambiguous: bool
+
+
+@dataclass(eq=False)
+class NumberEvidence:
+    """The shapes of the cells of a column, of the first different ones."""
+
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    full: bool = False
+
+    def add(self, text: str, line: int) -> None:
+        """Count a cell that is not missing."""
+        shape = _ZEROS.sub("9", text.translate(_DIGITS))
+        if shape in self.shapes:
+            self.shapes[shape].count += 1
+        elif len(self.shapes) < _MOST_SHAPES:
+            self.shapes[shape] = Shape(text, line)
+        else:
+            self.full = True
+
+    def decimals(self) -> Counter[str]:
+        """The number of cells that are numbers with a point only, or with a comma only.
+
+        Under "?" those with a comma that may be either, as in 1,234.
+        """
+        found: Counter[str] = Counter()
+        for shape in self.shapes.values():
+            if (parts := unit_of(shape.text)) is None:
+                continue
+            reading = {
+                form.decimal for form in _formats(*parts) if form.read(shape.text) is not None
+            }
+            if len(reading) == 1 and ("," in shape.text or "." in shape.text):
+                found[reading.pop()] += shape.count
+            elif "," in shape.text and reading:
+                found["?"] += shape.count
+        return found
+
+    def shown(self, decimal: str, *, known: bool) -> Shown | None:
+        """The format that reads the most cells; None unless most are numbers of one unit.
+
+        Of several that read as many, it is the first of these: without groups, with the decimal
+        sign of the file; with groups, and that sign; the same with the other sign. So 1,234 is 1234
+        where nothing but the point is known to be the decimal sign. Amounts of money have no three
+        decimals: if 1.234 € may be either, its point groups digits.
+
+        Args:
+            decimal: the decimal sign of the file.
+            known: whether other cells of the file show it.
+        """
+        if self.full or not self.shapes:
+            return None
+        units = Counter[tuple[str, str] | None]()
+        for shape in self.shapes.values():
+            units[unit_of(shape.text)] += shape.count
+        (unit, count), *_ = units.most_common(1)
+        if unit is None or 2 * count <= units.total():
+            return None
+        forms = [*_formats(*unit, decimal)]
+        read = {form: self._read_by(form) for form in forms}
+        most = max(read.values())
+        same = [form for form in forms if read[form] == most]
+        differ = self._differ(same)
+        if 2 * most <= units.total():
+            return None
+        whole = [form for form in same if self._whole_by(form)] if _is_money(*unit) else []
+        best = (whole or same)[0]
+        odd = min(self._not_read(best), key=lambda shape: shape.line, default=None)
+        return Shown(best, most, odd, differ and not known)
+
+    def _read_by(self, form: NumberFormat) -> int:
+        shapes = self.shapes.values()
+        return sum(shape.count for shape in shapes if form.read(shape.text) is not None)
+
+    def _not_read(self, form: NumberFormat) -> Iterator[Shape]:
+        return (shape for shape in self.shapes.values() if form.read(shape.text) is None)
+
+    def _whole_by(self, form: NumberFormat) -> bool:
+        return all((form.read(shape.text) or 0) % 1 == 0 for shape in self.shapes.values())
+
+    def _differ(self, forms: list[NumberFormat]) -> bool:
+        """Whether the formats read a cell as different numbers."""
+        return any(
+            len({form.read(shape.text) for form in forms}) > 1 for shape in self.shapes.values()
+        )
+
+
+def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberFormat]:
+    """The formats with this unit, in the order in which they are preferred."""
+    for sign in (decimal, "." if decimal == "," else ","):
+        for thousands in ("", *THOUSANDS):
+            if thousands != sign:
+                yield NumberFormat(thousands, sign, before, after)
+
+
+def unit_of(text: str) -> tuple[str, str] | None:
+    """What stands before and behind the number of a cell; None if it is no number with a unit."""
+    text = plain(text) if len(text) <= _LONGEST_NUMBER else ""
+    if _BARE.fullmatch(text):
+        return "", ""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    before, after = (found[1] + found[3]).strip(), found[5].strip(" )").rstrip("+- )")
+    return (before, after) if _is_currency(before) and _is_unit(after) else None
+
+
+def _is_money(before: str, after: str) -> bool:
+    return any(part and _is_currency(part) for part in (before, after))
+
+
+def _is_currency(text: str) -> bool:
+    """Whether it is blank, or a sign or code of a currency."""
+    signs = [sign for sign in text if not sign.isalpha() and sign != " "]
+    if not signs:
+        return not text or text in _CODES
+    letters = text.replace(signs[0], "").strip()
+    return len(signs) == 1 and unicodedata.category(signs[0]) == "Sc" and len(letters) <= 3
+
+
+def _is_unit(text: str) -> bool:
+    """Whether it is blank, a currency, or a unit such as kg, km/h, m², % or °C."""
+    return _is_currency(text) or (len(text) <= _LONGEST_UNIT and _UNIT.fullmatch(text) is not None)

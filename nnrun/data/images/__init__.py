@@ -1,0 +1,1 @@
+"""Files of images: found in folders, decoded by Pillow, as a data set or as new rows."""

@@ -1,0 +1,64 @@
+"""Columns of the input that predictions come with: cells as they are in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnrun.characters import escaped
+from nnrun.data.readers.npz_arrays import read_arrays
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.errors import DataError
+from nnrun.nn.signature import Array
+from nnrun.suggestions import suggestion
+
+
+def check_named(path: Path | str, carried: Sequence[str], names: Sequence[str]) -> None:
+    """Raise a DataError with each carried column that is none of these names."""
+    lacking = [name for name in carried if name not in names]
+    if lacking:
+        raise DataError("\n".join(_lacking(path, lacking, names)))
+
+
+def _lacking(path: Path | str, lacking: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+    for name in lacking:
+        text = f"{path}: there is no column '{name}' for --id{suggestion(name, names)}"
+        yield escaped(text, kept="")
+
+
+def texts(cells: Sequence[str]) -> Array:
+    """Cells as an array of objects, (rows,): arrays of text would drop NULs at the ends."""
+    array: Array = np.empty(len(cells), object)
+    array[:] = cells
+    return array
+
+
+def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dict[str, Array]:
+    """These columns of a table, or arrays of an npz file, for all its rows.
+
+    Raises: DataError if there is no such column, or the file cannot be read.
+    """
+    if path.suffix.lower() == ".npz":
+        return _read_arrays(path, names)
+    with open_table(path, separator) as table:
+        check_named(f"{path}:1", names, table.header)
+        places = [table.header.index(name) for name in names]
+        rows = [[cells[place] for place in places] for _, cells in table.rows()]
+    return {name: texts([row[at] for row in rows]) for at, name in enumerate(names)}
+
+
+def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    arrays = read_arrays(path, tuple(names))
+    check_named(path, names, list(arrays))
+    for name, array in arrays.items():
+        check_column(path, name, array.shape, array.dtype)
+    return arrays
+
+
+def check_column(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise a DataError if an array is no column of numbers or texts."""
+    if len(shape) != 1 or dtype.kind not in "buifU":
+        raise DataError(f"{path}: {name}: is {dtype} of shape {shape}, and no column for --id")

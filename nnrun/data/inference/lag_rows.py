@@ -1,0 +1,78 @@
+"""New rows of a network that takes values of earlier rows, which are in the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from nnrun.data.cells.problems import Problems
+from nnrun.data.inference.columns import RowBatch
+from nnrun.data.inference.csv_rows import Batch, CsvRows
+from nnrun.data.layout import Layout
+from nnrun.data.readers.history import History
+from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.tables.table import Table
+from nnrun.errors import DataError, UsageError
+
+
+class LagRows(CsvRows):
+    """`Rows` of a CSV file that is read as a whole, in the order of the file.
+
+    Rows with too few earlier ones are not predicted, nor those with a missing value among the
+    earlier ones; `row` is the number in the file, from 1 on.
+    """
+
+    added = ("row",)
+
+    def __init__(
+        self,
+        path: Path,
+        make: Callable[..., Table],
+        layout: Layout,
+        *,
+        with_target: bool,
+        carried: Sequence[str] = (),
+        aside: BinaryIO | None = None,
+    ) -> None:
+        if aside is not None:
+            message = "rows that are put aside would be missing before others; correct them first"
+            raise UsageError(f"--skip-bad: the network takes values of earlier rows, and {message}")
+        super().__init__(path, make, layout, with_target=with_target, carried=carried)
+
+    def _uses(self) -> dict[str, str]:
+        return {**self._history(Problems(self.path)).names, **super()._uses()}
+
+    def batches(self, rows: int) -> Iterator[RowBatch]:
+        problems, end = self.table.problems(self.unseen), ""
+        history, batch = self._history(problems), Batch(self, problems)
+        try:
+            with disk_errors(self.path):
+                batch.read(self.table.rows(self._numbers), history)
+        except DataError as error:  # the rest cannot be read
+            end = str(error)
+        problems.raise_if_any(end)
+        if not batch.count:
+            return
+        whole, lags = batch.encoded(), history.features(batch.count)
+        known = np.flatnonzero(~np.isnan(lags).any(axis=1))
+        self.unpredicted = batch.count - len(known)
+        if not len(known):
+            steps = max(step for lag in history.lags for step in lag.steps)
+            message = f"no row has the values of the {steps} rows before it that are needed"
+            raise DataError(f"{self.path}: {message}; the file has to begin that much earlier")
+        for start in range(0, len(known), rows):
+            at = known[start : start + rows]
+            yield RowBatch(
+                np.hstack([whole.x[at], lags[at]]),
+                None if whole.y is None else whole.y[at],
+                (at + 1, *(column[at] for column in whole.carried)),
+            )
+
+    def _history(self, problems: Problems) -> History:
+        read = {column.source for column in self.columns}
+        read |= {*self.layout.target_names} if self.with_target else set()
+        columns = self.layout.columns
+        return History(columns.every, problems, columns.decimal, "input", read)

@@ -1,0 +1,157 @@
+"""The columns of all rows of a file that values of earlier rows are taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.part import Part
+from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.lag import Lag
+from nnrun.data.columns.lags import EqualTimes, lagged
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.readers.times import TimeColumn
+from nnrun.nn.signature import Array
+
+
+class History:
+    """Cells of every row, also of those that are left out for missing values.
+
+    Args:
+        columns: of a table; those that are not of the kind `lag` are not looked at.
+        problems: collects mistakes.
+        decimal: the decimal sign of the file.
+        role: `split` if missing times are allowed, whose rows have no place in the order; or
+            `input`.
+        read: columns that are read elsewhere too, where their mistakes are reported.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        problems: Problems,
+        decimal: str,
+        role: str = "split",
+        read: Container[str] = (),
+    ) -> None:
+        self.lags = [column for column in columns if isinstance(column, Lag)]
+        self.problems, self.role = problems, role
+        self.times, self.groups = dict[str, TimeColumn](), dict[str, LabelCells]()
+        silent = Problems(problems.path)
+
+        def heard(name: str) -> Problems:
+            return silent if name in read else problems
+
+        self.values = {lag: lag.reader(heard(lag.of), decimal) for lag in self.lags}
+        for lag in self.lags:
+            time = TimeColumn(lag.time, heard(lag.time), decimal, lag.time_form, role)
+            self.times[lag.time] = time
+            if lag.group:
+                cells = LabelCells(lag.group, heard(lag.group), fills=True, decimal=decimal)
+                self.groups[lag.group] = cells
+        self.cells: list[Cells] = [
+            *self.values.values(),
+            *self.times.values(),
+            *self.groups.values(),
+        ]
+        self._rows, self._lines = list[int](), list[int]()
+
+    def add(self, cells: Sequence[str], position: Mapping[str, int], row: int, line: int) -> None:
+        """Read a row of the file: its cells, by the position of each column, and its index."""
+        times = self.times.values()
+        if self.role == "split" and any(t.is_missing(cells[position[t.name]]) for t in times):
+            return
+        for column in self.cells:
+            column.add(cells[position[column.name]], line)
+        self._rows.append(row)
+        self._lines.append(line)
+
+    def extend(self, part: Part, first: int) -> None:
+        """Read rows, the first of which has this index."""
+        known = np.ones(len(part), np.bool_)
+        for time in self.times.values() if self.role == "split" else ():
+            known &= ~part.columns[time.name].where(time.is_missing)
+        lines = np.asarray(part.lines)[known]
+        for column in self.cells:
+            cells = part.columns[column.name]
+            column.extend(cells if known.all() else cells.taken(known), lines)
+        self._rows += (first + np.flatnonzero(known)).tolist()
+        self._lines += lines.tolist()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns of the file that are read, each with what it is for."""
+        found = {lag.of: ", whose earlier values are used" for lag in self.lags}
+        found |= dict.fromkeys(self.times, ", which puts rows in order")
+        return found | dict.fromkeys(self.groups, ", whose groups have lags of their own")
+
+    def features(self, rows: int) -> Array:
+        """The lags of all rows of the file: (rows, features), NaN where one is not known.
+
+        Raises: DataError if two rows of one group have the same time.
+        """
+        found = np.full((rows, sum(lag.width for lag in self.lags)), np.nan)
+        start = 0
+        for lag, cells in self.values.items():
+            times = self.times[lag.time].positions()
+            groups = self.groups[lag.group].positions() if lag.group else None
+            end = start + lag.width
+            try:
+                lags = lagged(cells.features()[:, 0], times, lag.steps, groups)
+            except EqualTimes as error:
+                self._refuse(lag, error)
+            found[self._rows, start:end] = lags
+            start = end
+        return found
+
+    def _refuse(self, lag: Lag, error: EqualTimes) -> NoReturn:
+        first, second = (self._lines[row] for row in error.rows)
+        where = f" in one group of '{lag.group}'" if lag.group else ""
+        text = f"has the time of line {first}{where}, so that neither is earlier"
+        series = (
+            f"; `dataset: {{lags: {{{lag.of}: {{steps: [1], group: …}}}}}}` has one series each"
+        )
+        hint = "" if lag.group else series
+        self.problems.add(second, lag.time, Mistake("equal times", text, hint))
+        self.problems.raise_if_any()
+        raise error
+
+
+def with_lags(dataset: Dataset, history: History) -> Dataset:
+    """The data set with the lags as its last features, without rows that lack one.
+
+    Raises: DatasetProblem if no row has all.
+    """
+    lags = history.features(len(dataset.y) + len(dataset.dropped))
+    file_rows = dataset.row_numbers - 1
+    lags = lags[file_rows]
+    known = ~np.isnan(lags).any(axis=1)
+    if not known.any():
+        longest = max(step for lag in history.lags for step in lag.steps)
+        message = f"no row has {longest} earlier ones with a value in each that is needed"
+        raise DatasetProblem([(("dataset", "lags"), message)])
+    short = int((~known).sum())
+    words = f"{short} more left out for too few earlier rows"
+
+    def kept(values: npt.NDArray[Any] | None) -> Any:
+        return None if values is None else values[known]
+
+    return replace(
+        dataset,
+        x=np.hstack([dataset.x, lags])[known],
+        y=dataset.y[known],
+        dropped=tuple(sorted({*dataset.dropped, *file_rows[~known].tolist()})),
+        split_values=kept(dataset.split_values),
+        weights=kept(dataset.weights),
+        description=dataset.description.replace(
+            f"{len(dataset.y)} rows", f"{len(dataset.y) - short} rows ({words})", 1
+        ),
+    )

@@ -1,0 +1,164 @@
+"""The arrays of an npz file. Nothing is unpickled; large ones are mapped and not read.
+
+An array is allocated only if the archive really has as many bytes as its header says.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import lzma
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.opening import open_data
+from nnrun.data.rows.mapped import map_array
+from nnrun.errors import DataError, first_of
+
+Array = npt.NDArray[Any]
+
+_LONGEST_HEADER, _DEEPEST_HEADER = 10_000, 100
+# Smaller arrays are read, so that nothing depends on the file any more.
+_MAPPED = 1 << 24
+_LOCAL_HEADER, _MAGIC = "<4s22xHH", b"PK\x03\x04"
+_ENCRYPTED = 1
+_NESTING = (b"(", b"[", b"{", b"-", b"+", b"~")
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,  # encrypted, or a compression method that is not known
+    ValueError,
+)
+
+
+def held_names(path: Path) -> str:
+    """The end of a message: the arrays of the file, and how to name them."""
+    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
+        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+    if not names:
+        return "; it holds no arrays at all"
+    return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
+
+
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    """Those of these arrays that the file has; large uncompressed ones are mapped, read-only."""
+    found: dict[str, Array] = {}
+    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
+        held = [n for n in names if f"{n}.npy" in archive.namelist()]
+        headers = {name: checked_header(path, archive, name) for name in held}
+        for name, header in headers.items():
+            mapped = _map(path, file, archive, name, header)
+            if mapped is not None:
+                found[name] = mapped
+        rest = [name for name in held if name not in found]
+        refuse_if_too_big(sum(headers[name].size for name in rest), str(path))
+        return found | {name: read_array(archive, name) for name in rest}
+
+
+def _map(
+    path: Path, file: BufferedReader, archive: zipfile.ZipFile, name: str, header: Header
+) -> Array | None:
+    """An array mapped from the archive, checked against its CRC; None for one to be read."""
+    member = archive.getinfo(f"{name}.npy")
+    stored = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & _ENCRYPTED
+    if not stored or header.by_columns or header.size < _MAPPED or header.dtype.kind not in "buif":
+        return None
+    with archive.open(member) as stream:
+        read_header(stream)
+        start = stream.tell()
+        while stream.read(1 << 20):  # at the end zipfile compares the CRC
+            pass
+    place = file.tell()
+    file.seek(member.header_offset)
+    magic, named, extra = struct.unpack(_LOCAL_HEADER, file.read(struct.calcsize(_LOCAL_HEADER)))
+    file.seek(place)
+    if magic != _MAGIC:
+        return None
+    begin = member.header_offset + struct.calcsize(_LOCAL_HEADER) + named + extra
+    return map_array(path, file, begin + start, header.shape, header.dtype)
+
+
+@contextmanager
+def damage_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged archive into a DataError with its name."""
+    try:
+        yield
+    except (*DAMAGE, OSError) as error:
+        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise DataError(f"{path}: is damaged or no npz file: {error}") from error
+
+
+class Header(NamedTuple):
+    """What an archive says of an array; by columns is in Fortran order."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def checked_header(path: Path, archive: zipfile.ZipFile, name: str) -> Header:
+    """The header of an array; raises a DataError unless the archive has as many bytes."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as stream:
+        header = read_header(stream)
+        there = member.file_size - stream.tell()
+    if header.dtype.hasobject:
+        message = "holds Python objects, which would have to be unpickled; save it as numbers"
+        raise DataError(f"{path}: {name}: {message}")
+    if there != header.size:
+        message = f"says it has shape {header.shape}, {header.size} bytes, and has {there}"
+        raise DataError(f"{path}: {name}: {message}")
+    return header
+
+
+def read_header(stream: IO[bytes]) -> Header:
+    """The header of the array that follows in a stream."""
+    version = npy.read_magic(stream)
+    width, form = (2, "<H") if version == (1, 0) else (4, "<I")
+    length = stream.read(width)
+    (size,) = struct.unpack(form, length)
+    content = stream.read(min(size, _LONGEST_HEADER))
+    # Python's parser recurses for each of these, and headers need only a few.
+    if size > _LONGEST_HEADER or sum(map(content.count, _NESTING)) > _DEEPEST_HEADER:
+        raise ValueError("a header is no array's")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read(io.BytesIO(length + content))
+    except (SyntaxError, TypeError, tokenize.TokenError) as error:
+        raise ValueError(f"a header is no array's: {error}") from error
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise ValueError(f"an array cannot have the shape {shape}")
+    return Header(shape, fortran, dtype)
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> Array:
+    """Read a whole array; nothing is unpickled."""
+    with archive.open(f"{name}.npy") as stream:
+        array: Array = npy.read_array(stream, allow_pickle=False)
+    return array

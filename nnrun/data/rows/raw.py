@@ -1,0 +1,137 @@
+"""Raw rows that are read in blocks, so that no split is a copy of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.rows.mapped import check_unchanged, release
+
+Array = npt.NDArray[Any]
+Places = npt.NDArray[np.intp]
+
+# The numbers of a block.
+_BLOCK = 1 << 20
+
+
+def block_rows(shape: tuple[int, ...]) -> int:
+    """The rows of a block, for rows of this shape."""
+    return max(1, _BLOCK // max(1, prod(shape)))
+
+
+def array_blocks(values: Array) -> Iterator[Array]:
+    """Views of an array, a block of rows each; a mapped one does not stay in memory."""
+    check_unchanged(values)
+    step = block_rows(values.shape[1:])
+    for start in range(0, len(values), step):
+        yield values[start : start + step]
+        release(values)
+
+
+def all_finite(values: Array) -> bool:
+    """Whether all numbers of an array are finite."""
+    return all(np.isfinite(block).all() for block in array_blocks(values))
+
+
+class View(Protocol):
+    """What the rows of a table are turned into."""
+
+    @property
+    def features(self) -> int:
+        """How many there are then."""
+
+    def __call__(self, x: Array, rows: Places) -> Array:
+        """These rows, with their numbers, as (rows, features)."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawRows:
+    """Rows of one or more arrays, in an order of their own.
+
+    Args:
+        parts: arrays (rows, *shape), whose rows are numbered through.
+        rows: the numbers of these rows.
+        view: what the rows are turned into when they are read, if they are.
+    """
+
+    parts: tuple[Array, ...]
+    rows: Places
+    view: View | None = None
+
+    @classmethod
+    def of(cls, *parts: Array) -> RawRows:
+        """All rows of these arrays."""
+        return cls(parts, np.arange(sum(map(len, parts))))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row."""
+        return self.parts[0].shape[1:] if self.view is None else (self.view.features,)
+
+    def take(self, places: Places) -> RawRows:
+        """The rows at these places."""
+        return replace(self, rows=self.rows[places])
+
+    def all(self) -> Array:
+        """All rows as an array."""
+        return self.between(0, len(self))
+
+    def between(self, start: int, stop: int) -> Array:
+        """Rows from one place to another, as a new array."""
+        return self._read(self.rows[start:stop])
+
+    def blocks(self) -> Iterator[tuple[slice, Array]]:
+        """All rows in their order: the places of a block, and its rows."""
+        self._check()
+        step = block_rows(self.shape)
+        for start in range(0, len(self), step):
+            yield slice(start, start + step), self.between(start, start + step)
+        self._release()
+
+    def as_stored(self) -> Iterator[tuple[Places, Array]]:
+        """All rows in the order of the arrays: the places of a block, and its rows.
+
+        What has been read of a mapped file does not stay in memory.
+        """
+        self._check()
+        order, step = np.argsort(self.rows, kind="stable"), block_rows(self.shape)
+        for start in range(0, len(self), step):
+            places = order[start : start + step]
+            yield places, self._read(self.rows[places])
+            self._release()
+
+    def features(self, places: range) -> Array:
+        """Some features of all rows of a table: (rows, features)."""
+        if self.view is None:
+            columns = tuple(part[:, places.start : places.stop] for part in self.parts)
+            return RawRows(columns, self.rows).all()
+        found = [x[:, places.start : places.stop] for _, x in self.blocks()]
+        return np.concatenate(found)
+
+    def _read(self, rows: Places) -> Array:
+        first, *others = self.parts
+        if not others:
+            found = first[rows]
+        else:
+            bounds = np.cumsum([0, *map(len, self.parts)])
+            found = np.empty((len(rows), *first.shape[1:]), np.result_type(*self.parts))
+            for part, low, high in zip(self.parts, bounds[:-1], bounds[1:], strict=True):
+                here = (rows >= low) & (rows < high)
+                found[here] = part[rows[here] - low]
+        return found if self.view is None else self.view(found, rows)
+
+    def _check(self) -> None:
+        for part in self.parts:
+            check_unchanged(part)
+
+    def _release(self) -> None:
+        for part in self.parts:
+            release(part)

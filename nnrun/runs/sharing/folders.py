@@ -1,0 +1,29 @@
+"""Whether the stored config of a run names a folder of its author."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from nnrun.config.content import read_config
+from nnrun.runs.storage.data_place import path_of
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.reading import CONFIG, REPORT
+
+_MOST_BYTES = 1 << 24
+# Paths that begin at a root, a drive or a home.
+_WHOLE = re.compile(r"[/\\~]|[A-Za-z]:")
+
+
+def names_folders(folder: Path) -> bool:
+    """Whether config or report have the whole path of the data, as older versions wrote it.
+
+    Raises: ConfigError if config.yaml cannot be read; OSError or ValueError for the report.
+    """
+    report = json.loads(read_regular(folder / REPORT, _MOST_BYTES))
+    configs = [report.get("config") if isinstance(report, dict) else None]
+    configs.append(read_config(folder / CONFIG).source.data)
+    paths = [path_of(config) for config in configs if isinstance(config, Mapping)]
+    return any(path is not None and _WHOLE.match(path) for path in paths)

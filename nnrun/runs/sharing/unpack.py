@@ -1,0 +1,124 @@
+"""Reading a packed run: its files are written to a temporary folder, and to no other.
+
+Nothing in the file is trusted. Only the names that `pack` writes are taken, only uncompressed
+regular files, and only as many bytes as the file itself has.
+"""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+import stat
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+
+from nnrun.config.names import is_name
+from nnrun.data.readers.opening import open_data
+from nnrun.errors import UsageError
+from nnrun.models.files import MODEL
+from nnrun.runs.identity import is_run_id
+from nnrun.runs.sharing.folders import names_folders
+from nnrun.runs.storage.data_place import INSIDE, PACKED
+from nnrun.runs.storage.reading import CONFIG, HISTORY, REPORT, STATE, TRACEBACK
+
+_FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK}
+# A name of a data file: no separator, control character or drive, and not hidden.
+_DATA = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,254}")
+_DAMAGE = (
+    *(zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error),
+    RecursionError,
+)
+_ENCRYPTED = 1
+
+
+@contextmanager
+def unpacked(file: Path) -> Iterator[Path]:
+    """The folder of a packed run, which exists within the context.
+
+    Raises: UsageError if the file is not one that `pack` writes; OSError if the disk fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="nnrun-") as temporary:
+        yield _extracted(file, Path(temporary))
+
+
+def unpacked_for_good(file: Path) -> Path:
+    """The folder of a packed run, which exists until the process ends; raises as `unpacked`."""
+    return _lasting().enter_context(unpacked(file))
+
+
+@cache
+def _lasting() -> ExitStack:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack
+
+
+def _extracted(file: Path, into: Path) -> Path:
+    with open_data(file) as source:
+        try:
+            with zipfile.ZipFile(source) as archive:
+                members = _checked(file, archive, source.seek(0, 2))
+                top = into.joinpath(*members[0].filename.split("/")[:2])
+                (top / INSIDE).mkdir(parents=True)
+                (top.parent / PACKED).touch()
+                for member in members:
+                    with (
+                        archive.open(member) as content,
+                        (into / member.filename).open("xb") as sink,
+                    ):
+                        shutil.copyfileobj(content, sink)
+            if names_folders(top):
+                raise _refused(file, "its config names a file in a folder of another machine")
+        except FileNotFoundError as error:
+            raise _refused(file, f"it has no {Path(error.filename).name}") from error
+        except _DAMAGE as error:
+            raise _refused(file, f"it is damaged ({error})") from error
+    return top
+
+
+def _checked(file: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
+    """The members, all of one run and none larger than it can be."""
+    members = archive.infolist()
+    if not 1 <= len(members) <= len(_FILES) + 1:
+        raise _refused(file, f"it holds {len(members)} files")
+    names = [member.filename for member in members]
+    tops = {tuple(name.split("/")[:2]) for name in names}
+    data = [name for name in names if _part(name)[:1] == [INSIDE]]
+    if len({name.casefold() for name in names}) < len(names) or len(tops) > 1 or len(data) > 1:
+        raise _refused(file, "it holds a file twice, or several runs")
+    for member in members:
+        if (fault := _fault(member)) is not None:
+            raise _refused(file, f"{member.filename[:80]!r} {fault}")
+    if sum(member.file_size for member in members) > size:
+        raise _refused(file, "its files are larger than itself")
+    return members
+
+
+def _part(name: str) -> list[str]:
+    """The path of a file within the folder of its run."""
+    return name.split("/")[2:]
+
+
+def _fault(member: zipfile.ZipInfo) -> str | None:
+    name, run_id, *rest = [*member.filename.split("/"), ""]
+    file = "/".join(rest[:-1])
+    inside, _, data = file.partition("/")
+    known = file in _FILES or (inside == INSIDE and _DATA.fullmatch(data) is not None)
+    if not (is_name(name) and is_run_id(run_id) and known):
+        return "is no file of a run"
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return "is no regular file"
+    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+        return "is compressed"
+    return "is encrypted" if member.flag_bits & _ENCRYPTED else None
+
+
+def _refused(file: Path, why: str) -> UsageError:
+    return UsageError(f"{file}: is not a run that `nnrun pack` wrote: {why}")

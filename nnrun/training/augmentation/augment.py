@@ -1,0 +1,125 @@
+"""What is changed in training rows, and by which random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.signature import Array, Rng, Shape
+from nnrun.training.augmentation.geometry import Moves, moved
+
+# Random numbers are drawn for about so many numbers of rows at a time.
+_BLOCK = 1 << 18
+# Uniform numbers for a row: shift down, shift right, flip, turn.
+_UNIFORMS = 4
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of rows.
+
+    Args:
+        shift: the most pixels by which an image is shifted, down or up and to the right or left.
+        flip: whether half of the images are mirrored, left to right.
+        rotate: the largest angle of a turn, in degrees.
+        noise: the standard deviation of normal noise that is added to prepared features.
+    """
+
+    shift: int = 0
+    flip: bool = False
+    rotate: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether images are moved; tables can have noise alone."""
+        return bool(self.shift or self.flip or self.rotate)
+
+
+class Augmenter:
+    """Changes rows by random numbers that depend on the stream, the iteration and the place alone.
+
+    So a run that continues from a checkpoint gets the same numbers, however its iterations are
+    grouped. The numbers are drawn for blocks of iterations, each from a part of the stream of its
+    own.
+
+    Args:
+        augmentation: what is changed.
+        shape: of a row in the data set.
+        batch_size: rows of an iteration at most.
+        rng: the stream, whose state is not changed.
+        spared: features of a table without noise, such as numbers of categories.
+    """
+
+    def __init__(
+        self,
+        augmentation: Augmentation,
+        shape: Shape,
+        batch_size: int,
+        *,
+        rng: Rng,
+        spared: Sequence[int] = (),
+    ) -> None:
+        self.augmentation = augmentation
+        self.spared = list(spared)
+        self.shape = shape
+        self.batch_size = batch_size
+        self.block = max(1, _BLOCK // (batch_size * prod(shape)))
+        self._start: Any = rng.bit_generator.state
+        self._drawn: tuple[int, Array, Array] | None = None
+
+    def until(self, iteration: int) -> int:
+        """The end of the block that an iteration is in."""
+        return (iteration // self.block + 1) * self.block
+
+    def changed(self, x: Array, first: int, sizes: Array) -> Array:
+        """The rows of consecutive iterations, changed.
+
+        Args:
+            x: (rows, *shape), flat or not; prepared.
+            first: the number of the first iteration; all are of one block.
+            sizes: the rows of each.
+        """
+        uniforms, normals = (
+            self._of_rows(numbers[first % self.block :][: len(sizes)], sizes)
+            for numbers in self._numbers(first // self.block)
+        )
+        if self.augmentation.moves:
+            images = x.reshape(len(x), *self.shape)
+            x = moved(images, self._moves(uniforms)).reshape(x.shape)
+        if self.augmentation.noise:
+            normals = self.augmentation.noise * normals
+            normals[:, self.spared] = 0
+            x = x + normals.astype(x.dtype, copy=False).reshape(x.shape)
+        return x
+
+    def _of_rows(self, numbers: Array, sizes: Array) -> Array:
+        """The numbers of the rows there are: batches may be smaller."""
+        if (sizes == self.batch_size).all():
+            return numbers.reshape(len(sizes) * self.batch_size, numbers.shape[2])
+        rows: Array = np.arange(self.batch_size) < sizes[:, None]
+        return numbers[rows]
+
+    def _moves(self, uniforms: Array) -> Moves:
+        largest, angle = self.augmentation.shift, self.augmentation.rotate
+        shifts = np.floor(uniforms[:, :2] * (2 * largest + 1)).astype(np.int64) - largest
+        flipped = (uniforms[:, 2] < 0.5) & self.augmentation.flip
+        degrees = (2 * uniforms[:, 3] - 1) * angle if angle else None
+        return Moves(shifts[:, 0], shifts[:, 1], flipped, degrees)
+
+    def _numbers(self, block: int) -> tuple[Array, Array]:
+        """Uniform and normal numbers of a block: (iterations, rows, numbers)."""
+        if self._drawn is None or self._drawn[0] != block:
+            bits = np.random.PCG64()
+            bits.state = self._start
+            bits.advance(block << 64)  # more than a block can use
+            rng = np.random.Generator(bits)
+            uniforms = rng.random((self.block, self.batch_size, _UNIFORMS))
+            width = prod(self.shape) if self.augmentation.noise else 0
+            normals = rng.standard_normal((self.block, self.batch_size, width))
+            self._drawn = block, uniforms, normals
+        return self._drawn[1:]

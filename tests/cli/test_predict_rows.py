@@ -1,0 +1,322 @@
+"""`nnrun predict`: columns that are carried through, and rows that are put aside."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+
+from nnrun.api import load as load_run
+from nnrun.errors import DataError, UsageError
+from nnrun.models.load import load
+from nnrun.runs.catalog.select import select_run
+from tests.cli.conftest import write
+from tests.cli.test_predict import CLOTHES, HOUSES, PRICES
+
+ROWS = """\
+key,size,colour,note\r
+007,3,red,"a ""b"", c"\r
+=1+1,1,blue,"two
+lines"\r
+,4.5,green,"  x"\r
+"""
+CARRIED = [["007", 'a "b", c'], ["=1+1", "two\nlines"], ["", "  x"]]
+MIXED = """\
+size,colour,key
+3,red,a
+x,red,b
+1,blue,c
+,mauve,d
+2,red,e,f
+4.5,green,g
+"""
+
+
+@pytest.fixture
+def prices(folder, nnrun):
+    """A regression from a file with a category, trained."""
+    write("houses.csv", HOUSES)
+    assert 0 == nnrun("train", write("prices.yaml", PRICES)).exit_code
+    return load(select_run("prices", Path("results")))
+
+
+@pytest.fixture
+def clothes(folder, nnrun):
+    """Two classes that are numbers, from an npz file, trained."""
+    rng = np.random.default_rng(0)
+    np.savez("clothes.npz", x=rng.normal(size=(40, 2, 3)), y=rng.integers(2, size=40) + 7)
+    assert 0 == nnrun("train", write("clothes.yaml", CLOTHES)).exit_code
+    return load(select_run("clothes", Path("results")))
+
+
+def table(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode(), newline="")))
+
+
+@pytest.mark.parametrize("way", ["stdout", "file", "stdin", "score"])
+def test_columns_are_carried_through_unchanged(prices, nnrun, way):
+    """In front of the predictions, in the order of the options, with all their characters."""
+    rows = ROWS.replace("note", "note,price").replace('"\r', '",5\r') if way == "score" else ROWS
+    Path("new.csv").write_bytes(rows.encode())
+    words = ["predict", "prices", "-" if way == "stdin" else "new.csv", "--id", "key"]
+    words += ["--id", "note", "--id", "key"] + ["--score"] * (way == "score")
+    words += ["-o", "out.csv"] if way == "file" else []
+    result = nnrun(*words, input=rows.encode())
+    assert 0 == result.exit_code
+    assert "ignored" not in result.stderr
+    header, *found = table(Path("out.csv").read_bytes() if way == "file" else result.stdout_bytes)
+    expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
+    assert ["key", "note", "prediction"] == header
+    assert [
+        [*carried, repr(value)] for carried, value in zip(CARRIED, expected, strict=True)
+    ] == found
+
+
+def test_only_columns_in_use_need_a_name_of_their_own(prices, nnrun):
+    """As in files that pandas wrote with the numbers of rows, or with two columns of notes."""
+    write("new.csv", ",note,size,note,colour\n0,a,3,b,red\n")
+    result = nnrun("predict", "prices", "new.csv")
+    assert repr(prices.predict([[3, 0, 0, 1]]).tolist()[0]) == result.stdout.splitlines()[1]
+    assert "ignored, as in training: column 1, note, note" in result.stderr
+    result = nnrun("predict", "prices", "new.csv", "--id", "note")
+    assert (2, True) == (result.exit_code, "new.csv:1:note: 2 columns have" in result.stderr)
+    write("new.csv", "size,size,colour\n3,3,red\n")
+    assert 2 == nnrun("predict", "prices", "new.csv").exit_code
+
+
+def test_json_has_an_object_for_each_row(prices, nnrun):
+    """One document on stdout, or an array in a file."""
+    Path("new.csv").write_bytes(ROWS.encode())
+    words = ("predict", "prices", "new.csv", "--id", "key", "--id", "note")
+    document = json.loads(nnrun(*words, "--json").stdout)
+    expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
+    objects = [
+        {"key": key, "note": note, "prediction": value}
+        for (key, note), value in zip(CARRIED, expected, strict=True)
+    ]
+    assert (3, objects) == (document["rows"], document["predictions"])
+    assert 0 == nnrun(*words, "-o", "out.json").exit_code
+    assert objects == json.loads(Path("out.json").read_text())
+    write("none.csv", "size,colour\n")
+    assert [] == json.loads(nnrun("predict", "prices", "none.csv", "--json").stdout)["predictions"]
+
+
+def test_arrays_are_carried_through(clothes, nnrun):
+    """Numbers and texts, one for each row, to npz and to CSV; texts of CSV files to npz."""
+    x = np.random.default_rng(1).normal(size=(3, 2, 3))
+    np.savez("new.npz", x=x, number=[7, 8, 9], text=["a", "=b", "c,d"])
+    words = ("predict", "clothes", "new.npz", "--id", "text", "--id", "number", "-o")
+    assert 0 == nnrun(*words, "out.npz").exit_code
+    with np.load("out.npz") as out:
+        assert ["text", "number", "prediction", "probability"] == list(out)
+        assert (["a", "=b", "c,d"], [7, 8, 9]) == (out["text"].tolist(), out["number"].tolist())
+        assert clothes.predict(x).tolist() == out["prediction"].tolist()
+    assert 0 == nnrun(*words, "out.csv").exit_code
+    found = table(Path("out.csv").read_bytes())
+    assert [["a", "7"], ["=b", "8"], ["c,d", "9"]] == [row[:2] for row in found[1:]]
+    names = [f"x{index}" for index in range(6)]
+    header = ",".join(["key", *clothes.layout.columns.features])
+    write("new.csv", "\n".join([header, *(f"{'k' * (n // 99)},1,2,3,4,5,6" for n in range(6000))]))
+    assert 6 == len(names)
+    result = nnrun("predict", "clothes", "new.csv", "--id", "key", "-o", "out.npz")
+    assert 0 == result.exit_code
+    with np.load("out.npz") as out:
+        assert ["k" * (n // 99) for n in range(6000)] == out["key"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--id", "kex"), "new.csv:1: there is no column 'kex' for --id; did you mean 'key'?"),
+        (("--id", "prediction"), "--id prediction: the predictions have a column of this name"),
+        (("--skip-bad", "new.csv"), "--skip-bad new.csv: is the input itself; name another file"),
+        (("--skip-bad", "none/a.csv"), "--skip-bad none/a.csv: there is no folder none"),
+        (("--skip-bad", "a.csv", "-o", "./a.csv"), "--skip-bad a.csv: predictions go there"),
+    ],
+)
+def test_mistakes_are_reported(prices, nnrun, words, expected):
+    """With exit code 2, and nothing is written."""
+    write("new.csv", "key,size,colour,prediction\na,1,red,2\n")
+    before = {*Path().iterdir()}
+    result = nnrun("predict", "prices", "new.csv", *words)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert expected in result.stderr
+    assert before == {*Path().iterdir()}
+
+
+def test_arrays_that_are_no_columns_are_not_carried(clothes, nnrun):
+    """With their shape, or the number of their rows."""
+    np.savez("new.npz", x=np.zeros((3, 6)), wide=np.zeros((3, 2)), short=np.zeros(2))
+    for name, expected in (
+        ("wide", "new.npz: wide: is float64 of shape (3, 2), and no column for --id"),
+        ("short", "new.npz: short: has 2 rows, x 3"),
+        ("none", "new.npz: there is no column 'none' for --id (one of x, wide, short)"),
+    ):
+        result = nnrun("predict", "clothes", "new.npz", "--id", name, "-o", "out.npz")
+        assert (2, False) == (result.exit_code, Path("out.npz").exists())
+        assert expected in result.stderr
+
+
+def test_bad_rows_are_put_aside(prices, nnrun):
+    """As they were, with line and reason; the others are predicted in order."""
+    write("new.csv", MIXED)
+    words = ("predict", "prices", "--id", "key", "--skip-bad", "bad.csv")
+    result = nnrun(*words, "new.csv")
+    assert 0 == result.exit_code
+    expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
+    assert [
+        ["key", "prediction"],
+        *([key, repr(value)] for key, value in zip("acg", expected, strict=True)),
+    ] == table(result.stdout_bytes)
+    assert (
+        "line,reason,size,colour,key\n"
+        "3,\"size: 'x' is not a number\",x,red,b\n"
+        "5,\"size: the cell is blank; colour: 'mauve' is none of the categories in training: "
+        'blue, green, red",,mauve,d\n'
+        '6,"has 4 cells where the header has 3",2,red,e,f\n'
+    ) == Path("bad.csv").read_text()
+    assert "new.csv:3:size: 'x' is not a number, as it was in training" in result.stderr
+    assert "put aside 3 of 6 rows, in bad.csv" == result.stderr.splitlines()[-1]
+
+
+def test_rows_put_aside_can_be_mended_and_predicted(prices, nnrun):
+    """They have the separator and the columns of the input."""
+    write("new.csv", MIXED.replace(",", ";").replace("x;", '"x";').replace("key", "line"))
+    assert 0 == nnrun("predict", "prices", "new.csv", "--skip-bad", "bad.csv").exit_code
+    text = Path("bad.csv").read_text()
+    assert text.startswith("line_;reason;size;colour;line\n")
+    assert '"x";red;b\n' in text
+    write("bad.csv", text.replace('"x"', "2").replace(";;mauve", ";2;blue").replace(";e;f", ";e"))
+    result = nnrun("predict", "prices", "bad.csv", "--id", "line_", "--id", "line")
+    assert 0 == result.exit_code
+    found = [row[:2] for row in table(result.stdout_bytes)[1:]]
+    assert [["3", "b"], ["5", "d"], ["6", "e"]] == found
+
+
+def test_rows_that_are_no_csv_are_put_aside(prices, nnrun):
+    """A quote that never closes takes no other row with it, nor do bytes that are not UTF-8."""
+    lines = [b"size,colour,key", b"3,red,a", b'1,"blue,b', b'"1"2,blue,b', b"1,blue,c\xe9",
+             b'2,red,"', b'"', b"4.5,green,d"]  # fmt: skip
+    Path("new.csv").write_bytes(b"\n".join(lines))
+    result = nnrun("predict", "prices", "new.csv", "--id", "key", "--skip-bad", "bad.csv")
+    assert 0 == result.exit_code
+    assert ["a", "\n", "d"] == [row[0] for row in table(result.stdout_bytes)[1:]]
+    header, *found = Path("bad.csv").read_bytes().splitlines()
+    assert b"line,reason,size,colour,key" == header
+    for line, text, put_aside in zip("345", lines[2:], found, strict=False):
+        assert put_aside.startswith(f'{line},"is '.encode())
+        assert put_aside.endswith(b'",' + text)
+    assert 3 == len(found)
+    assert "new.csv:5: is not UTF-8 text: byte 0xe9" in result.stderr
+    assert "put aside 3 of 6 rows" in result.stderr
+
+
+def test_good_rows_have_the_same_bits(prices, nnrun):
+    """As without the bad rows between them, in files of several batches."""
+    rng = np.random.default_rng(0)
+    good = [f"{value!r},red" for value in rng.normal(5, 3, 9000).tolist()]
+    write("good.csv", "\n".join(["size,colour", *good]) + "\n")
+    mixed = [line for row in good for line in ([row, "x,red"] if rng.random() < 0.3 else [row])]
+    write("mixed.csv", "\n".join(["size,colour", *mixed]) + "\n")
+    expected = nnrun("predict", "prices", "good.csv").stdout
+    assert expected == nnrun("predict", "prices", "mixed.csv", "--skip-bad", "bad.csv").stdout
+
+
+@pytest.mark.parametrize("rows", ["", "x,red\n,blue\n"])
+def test_without_a_good_row_nothing_is_written(prices, nnrun, rows):
+    """Exit code 2 with what is wrong; but a file without rows has no mistakes."""
+    write("new.csv", "size,colour\n" + rows)
+    write("bad.csv", "before")
+    result = nnrun("predict", "prices", "new.csv", "--skip-bad", "bad.csv", "-o", "out.csv")
+    if not rows:
+        assert (0, "prediction\n") == (result.exit_code, Path("out.csv").read_text())
+        assert "line,reason,size,colour\n" == Path("bad.csv").read_text()
+        return
+    assert (2, False) == (result.exit_code, Path("out.csv").exists())
+    assert "no row is left to predict: all 2 have mistakes" in result.stderr
+    assert "before" == Path("bad.csv").read_text()
+
+
+def test_scores_are_of_good_rows(prices, nnrun):
+    """A row without a target is bad as well."""
+    write("new.csv", "size,colour,price\n3,red,7\n1,blue,\n2,blue,6.5\n")
+    words = ("predict", "prices", "new.csv", "--score", "--skip-bad", "bad.csv", "--json")
+    document = json.loads(nnrun(*words).stdout)
+    assert (2, 1) == (document["rows"], document["skipped"])
+    write("good.csv", "size,colour,price\n3,red,7\n2,blue,6.5\n")
+    expected = json.loads(nnrun("predict", "prices", "good.csv", "--score", "--json").stdout)
+    assert expected["score"] == document["score"]
+    assert "price: the cell is blank" in Path("bad.csv").read_text()
+
+
+def test_bad_rows_of_arrays_are_put_aside(clothes, nnrun):
+    """In an archive, with their number and the reason."""
+    x = np.random.default_rng(1).normal(size=(9000, 6))
+    x[[5, 4100, 4101], 2] = np.nan
+    np.savez("new.npz", x=x, y=np.arange(9000) % 2 + 7, key=np.arange(9000))
+    words = ("predict", "clothes", "new.npz", "--skip-bad", "bad.npz", "--id", "key", "--score")
+    result = nnrun(*words, "-o", "out.npz")
+    assert 0 == result.exit_code
+    kept = np.delete(np.arange(9000), [5, 4100, 4101])
+    with np.load("out.npz") as out:
+        assert clothes.predict(x[kept]).tolist() == out["prediction"].tolist()
+        assert kept.tolist() == out["key"].tolist()
+    with np.load("bad.npz") as bad:
+        assert [5, 4100, 4101] == bad["row"].tolist()
+        assert "x[4100, 0, 0, 2]: nan is not a finite number" == bad["reason"][1]
+        np.testing.assert_array_equal(x[[5, 4100, 4101]], bad["x"])
+        assert [8, 7, 8] == bad["y"].tolist()
+    assert "put aside 3 of 9,000 rows, in bad.npz" in result.stderr
+    np.savez("new.npz", x=np.full((2, 6), np.inf), y=[7, 8], key=[1, 2])
+    assert 2 == nnrun(*words).exit_code
+
+
+def test_after_ctrl_c_neither_file_is_there(prices, start):
+    """Both appear whole or not at all."""
+    process = start("predict", "prices", "-", "-o", "out.csv", "--skip-bad", "bad.csv",
+                    stdin=subprocess.PIPE)  # fmt: skip
+    process.stdin.write("size,colour\n" + "1,red\nx,red\n" * 10_000)
+    process.stdin.flush()
+    while not list(Path().glob(".out.csv.*")):
+        assert process.poll() is None
+    process.send_signal(2)
+    process.communicate()
+    assert 130 == process.returncode
+    assert [] == [*Path().glob("*out.csv*"), *Path().glob("*bad.csv*")]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_tables_in_memory_have_the_same_options(prices, library):
+    """Columns in front of the predictions, and the reasons for rows that are left out."""
+    frame = pd.DataFrame(
+        {"size": [3, None, 1], "colour": ["red", "blue", "mauve"], "key": [7, 8, 9]}
+    )
+    table = (
+        frame.set_index(pd.Index([5, 6, 7])) if library == "pandas" else polars.from_pandas(frame)
+    )
+    run = load_run("prices")
+    with pytest.raises(DataError, match="row 1, column 'size': the cell is blank"):
+        run.predictions(table, ids=["key"])
+    found = run.predictions(table, ids=["key"], skip_bad=True)
+    expected = prices.predict([[3, 0, 0, 1]]).tolist()
+    assert (["key", "prediction"], [0]) == (list(found.table), found.rows.tolist())
+    assert ([7], expected) == tuple(column.tolist() for column in found.table.values())
+    assert {1: "size: the cell is blank"} == {1: found.skipped[1]}
+    assert found.skipped[2].startswith("colour: 'mauve' is none of the categories")
+    assert [5 if library == "pandas" else 0] == found.to_frame().index.tolist()
+    with pytest.raises(DataError, match="no row is left to predict"):
+        run.predictions(table[1:], skip_bad=True)
+    with pytest.raises(UsageError, match="ids: there is no column 'kez'; did you mean 'key'"):
+        run.predictions(table, ids=["kez"])
+    with pytest.raises(UsageError, match=r"give a list, as in ids=\['key'\]"):
+        run.predictions(table, ids="key")
+    with pytest.raises(UsageError, match="only tables have columns"):
+        run.predictions([[3, 0, 0, 1]], ids=["key"])
+    assert expected == run.predictions([[3, 0, 0, 1]]).table["prediction"].tolist()

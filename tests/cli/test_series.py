@@ -1,0 +1,181 @@
+"""A series of loads: trained on earlier rows, predicted from a file that has them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nnrun as nnrun_api
+from nnrun.config.load import load_config
+from nnrun.errors import DataError
+from nnrun.models.load import load
+from nnrun.runs.catalog.select import select_run
+from nnrun.runs.preparation.prepare import prepare
+from tests.cli.conftest import write
+
+HOURS = 24 * 12
+CONFIG = """\
+dataset:
+  path: load.csv
+  columns: {target: load, formats: {load: "1.234,50 kW", hour: "31.12.2024 23:59"}}
+  split: {by: time, column: hour}
+  dates: {hour: [hour, weekday, cyclic]}
+  lags: {load: [24, 48]}
+  features: standard
+  target: standard
+network: {sizes: [8, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.05, epochs: 3, batch_size: 16}
+"""
+
+
+def series(hours=HOURS, start="2024-05-06"):
+    """A load with a rhythm of the day, as a spreadsheet writes it, in a drawn order."""
+    frame = pd.DataFrame({"hour": pd.date_range(start, periods=hours, freq="h")})
+    rhythm = np.sin(2 * np.pi * frame["hour"].dt.hour / 24)
+    frame["load"] = (2000 + 900 * rhythm + np.random.default_rng(0).normal(0, 9, hours)).round(1)
+    return frame.sample(frac=1, random_state=1).reset_index(drop=True)
+
+
+def written(frame):
+    """The series as a file."""
+    text = "hour;load\n"
+    for moment, value in frame.itertuples(index=False):
+        number = "" if np.isnan(value) else f"{value:,.1f} kW"
+        cell = number.translate({ord(","): ".", ord("."): ","})
+        text += f"{moment:%d.%m.%Y %H:%M};{cell}\n"
+    return text
+
+
+@pytest.fixture
+def trained(folder, nnrun):
+    """A run that takes the loads of one day and of two days before."""
+    write("load.csv", written(series()))
+    assert 0 == nnrun("train", write("load.yaml", CONFIG)).exit_code
+    return load(select_run("load", Path("results")))
+
+
+def test_rows_with_too_few_before_them_are_left_out(trained, nnrun, report):
+    """Two days of 12; the report and the command say so."""
+    data = report()["dataset"]
+    assert (HOURS - 48, 48) == (
+        sum(data[f"n_{split}"] or 0 for split in ("train", "validation", "test")),
+        data["dropped"],
+    )
+    assert f"{HOURS - 48} rows (48 more left out for too few earlier rows)" in data["description"]
+    shown = " ".join(nnrun("check", "load.yaml").stdout.split())
+    assert "without 48 rows of the file that lack values" in shown
+
+
+def test_the_next_day_is_predicted_from_the_days_before(trained, nnrun):
+    """Rows without a load are predicted where both earlier loads are known, by their row numbers.
+
+    The predictions are those of the features that pandas makes.
+    """
+    frame = series(96, "2024-06-01")
+    frame.loc[frame["hour"] >= "2024-06-04", "load"] = np.nan
+    write("new.csv", written(frame))
+    done = nnrun("predict", "load", "new.csv", "--id", "hour")
+    assert "48 of 96 rows not predicted: too few known values in the rows" in done.stderr
+    table = [*csv.DictReader(io.StringIO(done.stdout))]
+    ordered = frame.sort_values("hour")
+    lags = {step: ordered["load"].shift(step).sort_index() for step in (24, 48)}
+    rows = np.flatnonzero(lags[24].notna() & lags[48].notna())
+    assert [str(row + 1) for row in rows] == [line["row"] for line in table]
+    assert [f"{t:%d.%m.%Y %H:%M}" for t in frame["hour"][rows]] == [r["hour"] for r in table]
+    angles = [2 * np.pi * frame["hour"].dt.hour / 24, 2 * np.pi * frame["hour"].dt.day_of_week / 7]
+    circles = [f(angle).round(12) for angle in angles for f in (np.sin, np.cos)]
+    x = np.column_stack([*circles, lags[24], lags[48]])[rows]
+    assert trained.predict(x).tolist() == [float(line["prediction"]) for line in table]
+
+
+def test_rows_without_earlier_ones_are_an_error(trained, nnrun):
+    """If the file has none at all, nothing is written."""
+    write("new.csv", written(series(48, "2024-06-01")))
+    done = nnrun("predict", "load", "new.csv")
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert "no row has the values of the 48 rows before it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("hour\n01.06.2024 00:00\n", ":1: there is no column 'load', whose earlier values are"),
+        ("load\n5 kW\n", ":1: there is no column 'hour'"),
+        ("hour;load\n01.06.2024 00:00;5 kWh\n", ":2:load: '5 kWh' is not written as '1.234,50 kW'"),
+        ("hour;load\n2024-06-01;5 kW\n", ":2:hour: '2024-06-01' is not a date that is written as"),
+        (
+            "hour;load\n01.06.2024 00:00;5 kW\n01.06.2024 00:00;6 kW\n",
+            ":3:hour: has the time of line 2, so that neither is earlier",
+        ),
+    ],
+)
+def test_wrong_files_are_reported(trained, nnrun, content, said):
+    """With line and column, and what a missing one is for."""
+    write("new.csv", content)
+    done = nnrun("predict", "load", "new.csv")
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert f"new.csv{said}" in done.stderr
+
+
+def test_what_needs_single_rows_is_refused(trained, nnrun):
+    """Rows cannot be put aside, nor be a table in memory; arrays of features can be."""
+    write("new.csv", written(series(96, "2024-06-01")))
+    done = nnrun("predict", "load", "new.csv", "--skip-bad", "bad.csv")
+    assert (2, True) == (done.exit_code, "correct them first" in done.stderr)
+    with pytest.raises(DataError, match=r"earlier values of 'load', which `nnrun predict` finds"):
+        nnrun_api.load("load").predict(pd.read_csv("new.csv", sep=";"))
+
+
+def test_predictions_are_scored_and_counted(trained, nnrun):
+    """The score is of predicted rows alone, in the unit of the column."""
+    write("new.csv", written(series(96, "2024-06-01")))
+    found = json.loads(nnrun("predict", "load", "new.csv", "--score", "--json").stdout)
+    assert (48, 48, 1) == (found["rows"], found["unpredicted"], found["predictions"][0]["row"] > 0)
+    assert 0 < found["score"]["rmse"] < 2000
+
+
+def test_a_run_verifies_and_exports(trained, nnrun):
+    """Training again gives the same bits; a script takes arrays, and ONNX features."""
+    assert 0 == nnrun("verify", "load").exit_code
+    assert 0 == nnrun("export", "load", "-o", "load.py").exit_code
+    text = Path("load.py").read_text()
+    assert "python THIS_FILE ROWS.npz" in text
+    assert "load.lag_24, load.lag_48" in " ".join(text.split())
+    assert 0 == nnrun("export", "load", "-o", "load.onnx").exit_code
+
+
+def test_a_random_split_is_refused(folder, nnrun):
+    """It would train on what comes after rows that are tested; the key is at fault."""
+    write("load.csv", written(series()))
+    write("load.yaml", CONFIG.replace("  split: {by: time, column: hour}\n", ""))
+    done = nnrun("check", "load.yaml")
+    assert 2 == done.exit_code
+    assert "load.yaml:5:3: dataset.lags: earlier rows need an order: add `split:" in done.stderr
+
+
+def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, nnrun):
+    """Rows count within each group, in training and in new files, by the same rows, bit for bit."""
+    frame = pd.DataFrame(
+        [(day, shop) for day in pd.date_range("2024-01-01", periods=20) for shop in "ABC"],
+        columns=["hour", "shop"],
+    )
+    frame["load"] = np.random.default_rng(2).normal(size=len(frame)).round(2)
+    frame.sample(frac=1, random_state=2).to_csv("load.csv", index=False)
+    config = CONFIG.replace(', formats: {load: "1.234,50 kW", hour: "31.12.2024 23:59"}', "")
+    config = config.replace("target: load", "target: load, categorical: [shop]")
+    config = config.replace("load: [24, 48]", "load: {steps: [1, 7], group: shop}")
+    write("load.yaml", config)
+    assert 0 == nnrun("train", "load.yaml").exit_code
+    data = prepare(load_config(Path("load.yaml"))).dataset
+    model = load(select_run("load", Path("results")))
+    table = [*csv.DictReader(io.StringIO(nnrun("predict", "load", "load.csv").stdout))]
+    assert 3 * (20 - 7) == len(table)
+    assert data.row_numbers.tolist() == [int(line["row"]) for line in table]
+    assert model.predict(data.x).tolist() == [float(line["prediction"]) for line in table]

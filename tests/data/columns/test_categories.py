@@ -1,0 +1,133 @@
+"""Rare and unknown categories, whatever features a column becomes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnrun.data.columns.plan import CategorySettings
+from nnrun.data.dataset import DatasetProblem
+from nnrun.data.held_out import with_training_categories
+from nnrun.data.inference.frames import frame_rows
+from nnrun.data.inference.unseen import UnknownCategoryWarning
+from nnrun.data.readers.table import read_csv
+from nnrun.data.rows.raw import RawRows
+from nnrun.data.splits.parts import Split, SplitData
+from tests.data.features import load_features
+
+# Training rows: a three times, b twice, c once; d is in a held-out row alone.
+TABLE = "k,y\na,1\na,2\na,3\nb,4\nb,5\nc,6\nd,7\nc,8\n"
+
+
+def divided(csv, **settings):
+    """The table with its last two rows as the test split."""
+    data = read_csv(csv(TABLE), "y", categories=CategorySettings(**settings), task="regression")
+    part = [
+        SplitData(RawRows(data.parts, rows), data.y[rows])
+        for rows in (np.arange(6), np.array([6, 7]))
+    ]
+    return with_training_categories(data, Split(part[0], None, part[1], 2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "train", "test", "names"),
+    [
+        ({"min_count": 2}, [0, 0, 0, 1, 1, 2], [2, 2], ("k=a", "k=b", "k=(other)")),
+        ({"min_count": 1}, [0, 0, 0, 1, 1, 2], [None, 2], ("k=a", "k=b", "k=c")),
+        ({"unknown": "most_frequent"}, [0, 0, 0, 1, 1, 2], [0, 2], ("k=a", "k=b", "k=c")),
+        (
+            {"unknown": "most_frequent", "min_count": 2},
+            [0, 0, 0, 1, 1, 2],
+            [0, 2],
+            ("k=a", "k=b", "k=(other)"),
+        ),
+    ],
+)
+def test_categories_of_training_rows_decide(csv, settings, train, test, names):
+    """One-hot and as numbers alike: rare ones together, unknown ones as the config says."""
+    data, split = divided(csv, one_hot=["k"], **settings)
+    one = np.eye(3)
+    expected = [[0.0] * 3 if place is None else one[place].tolist() for place in test]
+    assert (names, expected) == (data.feature_names, split.test.x.tolist())
+    assert [one[place].tolist() for place in train] == split.train.x.tolist()
+    data, split = divided(csv, embedding={"k": (2, None)}, **settings)
+    others = [data.columns.every[0].entries - 1 if place is None else place for place in test]
+    assert [[place] for place in train] == split.train.x.tolist()
+    assert [[place] for place in others] == split.test.x.tolist()
+    assert [("k", 1, ("d",))] == [(u.column, u.rows, u.categories) for u in split.unseen]
+
+
+@pytest.mark.parametrize("key", ["one_hot", "target_mean"])
+def test_unknown_categories_of_held_out_rows_are_refused_on_request(csv, key):
+    """The message says which, and what lets them pass."""
+    with pytest.raises(DatasetProblem) as error:
+        divided(csv, **{key: ["k"]}, unknown="error")
+    expected = (
+        "dataset.unknown: a row of the test split has a category of 'k' that no training row has: "
+        "'d'; `unknown: ignore` predicts it as none of them"
+    )
+    assert expected == str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]),
+        ({"min_count": 2}, [[0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]]),
+        ({"unknown": "most_frequent"}, [[0, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]]),
+    ],
+)
+def test_new_rows_are_encoded_as_held_out_ones(csv, settings, expected):
+    """From a file and from a table in memory; a rare category is no unknown one."""
+    import pandas as pd
+
+    layout = divided(csv, one_hot=["k"], **settings)[0].layout
+    assert expected == load_features(csv("k\nb\nz\nd\nc\n"), layout).tolist()
+    frame = pd.DataFrame({"k": ["b", "z", "d", "c"]})
+    with pytest.warns(UnknownCategoryWarning, match=r"k: 2 cells have .* \('z', 'd'\), predicted"):
+        assert expected == frame_rows(frame, layout).tolist()
+
+
+def test_an_embedding_may_have_its_own_count(csv):
+    """It goes before that of all columns."""
+    data, _ = divided(csv, embedding={"k": (2, 3)}, min_count=2)
+    (column,) = data.columns
+    assert (("a",), ("b", "c"), 2) == (column.known, column.rare, column.entries)
+
+
+def test_identifiers_are_refused_before_there_are_features(csv):
+    """At the key that names them, with what to do."""
+    rows = "id,n,y\n" + "".join(f"r{i},{i % 7},{i % 3}\n" for i in range(1500))
+    for settings, key in (
+        ({"one_hot": ["n", "id"]}, ("categorical", 1)),
+        ({"embedding": {"id": (4, None)}}, ("embedding", "id")),
+    ):
+        with pytest.raises(DatasetProblem, match="'id' has 1,500 different values in 1,5") as error:
+            read_csv(
+                csv(rows), "y", categories=CategorySettings(**settings), task="regression",
+                drop=() if "one_hot" in settings else ["n"],
+            )  # fmt: skip
+        assert ("dataset", "columns", *key) == error.value.key
+
+
+def test_numbers_of_categories_are_left_alone(csv, config):
+    """Scaling has the features around them."""
+    from nnrun.data.preprocessing.pipeline import Preprocessing
+
+    rows = "k,a,y\n" + "".join(f"c{i % 5},{i},{i % 3}\n" for i in range(20))
+    categories = CategorySettings(embedding={"k": (2, None)})
+    data = read_csv(csv(rows), "y", categories=categories, task="regression")
+    for step in ("standard", "minmax"):
+        ready = Preprocessing([step], "none", data.layout).fit(data.x, data.y).transform_x(data.x)
+        assert data.x[:, 0].tolist() == ready[:, 0].tolist()
+        assert abs(ready[:, 1]).max() < 2
+    with pytest.raises(DatasetProblem, match=r"features\[1\]: 'l2' would change the number"):
+        Preprocessing(["standard", "l2"], "none", data.layout)
+
+
+def test_a_column_that_is_all_rare_is_one_category(csv):
+    """Then it says nothing, and is no error."""
+    data, split = divided(csv, one_hot=["k"], min_count=10)
+    assert ("k=(other)",) == data.feature_names
+    assert [[1.0]] * 8 == [*split.train.x.tolist(), *split.test.x.tolist()]
+    assert (1,) == data.layout.shape

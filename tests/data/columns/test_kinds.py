@@ -1,0 +1,84 @@
+"""Kinds of columns, and columns as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nnrun.data.columns.date import Date
+from nnrun.data.columns.embedding import Embedding
+from nnrun.data.columns.kinds import KINDS, from_json, to_json
+from nnrun.data.columns.lag import Lag
+from nnrun.data.columns.number import Number
+from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.target_mean import TargetMean
+from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.layout import Columns, Layout
+from nnrun.models.code.columns import EMITTERS as SCRIPT_EMITTERS
+from nnrun.models.onnx.columns import EMITTERS as ONNX_EMITTERS
+
+EUROS = NumberFormat.from_example("1.234,50 €")
+GERMAN = DateFormat.from_example("31.12.2024")
+COLUMNS = {
+    "number": [Number("age"), Number("age", "median"), Number("price", "", EUROS)],
+    "date": [Date("sold", ("month", "cyclic"), "mean"), Date("sold", ("year",), "", GERMAN)],
+    "lag": [
+        Lag("load.lag", "load", (1, 24), "time"),
+        Lag("load.lag", "load", (1,), "time", "site", EUROS, GERMAN),
+    ],
+    "one_hot": [
+        OneHot("town", ("A", "B", "")),
+        OneHot("floor", ("1", "2"), by_value=True, rare=("3",), unknown="ignore"),
+    ],
+    "embedding": [
+        Embedding("shop", ("x", "y"), dimensions=3, unknown="most_frequent", frequent="y")
+    ],
+    "target_mean": [
+        TargetMean("city", ("p",), means=((0.5,), (0.25,))),
+        TargetMean("city", ("p",), classes=("a", "b", "c"), means=((0.1, 0.2, 0.7),) * 2),
+    ],
+}
+
+
+def test_every_kind_is_tried_and_exported():
+    """The tables of emitters and of these tests have the kinds that there are."""
+    assert KINDS.keys() == COLUMNS.keys() == SCRIPT_EMITTERS.keys() == ONNX_EMITTERS.keys()
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_columns_survive_json(column):
+    """A stored column is the same column."""
+    assert column == from_json(json.loads(json.dumps(to_json(column))))
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_an_example_is_encoded_as_in_training(column):
+    """It has the width of the column, and nothing in it is odd or missing."""
+    x = column.example()[None]
+    assert ((1, column.width), None) == (x.shape, column.odd(x))
+    np.testing.assert_array_equal(x, column.completed(x, str))
+
+
+def test_layouts_of_older_models_are_read():
+    """They have names of columns, with categories and rules beside them."""
+    layout = Layout(
+        "regression",
+        (4,),
+        Columns((Number("age", "mean"), OneHot("town", ("A", "B")), Number("size")), ";", ","),
+        target_names=("y",),
+    )
+    older = {
+        **layout.to_dict(),
+        "columns": ["age", "town", "size"],
+        "categories": {"town": ["A", "B"]},
+        "imputed": {"age": "mean"},
+        "by_value": [],
+    }
+    assert layout == Layout.from_dict(older)
+    oldest = {key: value for key, value in older.items() if key not in ("by_value", "imputed")}
+    floors = {**oldest, "categories": {"town": ["1", "2", ""]}}
+    expected = (Number("age"), OneHot("town", ("1", "2", ""), by_value=True), Number("size"))
+    assert expected == Layout.from_dict(floors).columns.every

@@ -1,0 +1,197 @@
+"""Files of images as arrays: kinds of pixels, formats, sizes, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nnrun.data.images import decode
+from nnrun.data.images.decode import FORMATS, is_image, read_image
+from nnrun.errors import DataError, UsageError
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(256, size=(4, 6, 3), dtype=np.uint8)
+GREY = COLOURS[:, :, 0]
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves an array or image, and returns the file."""
+
+    def write(image, name="image.png", **options):
+        path = tmp_path / name
+        if isinstance(image, bytes):
+            path.write_bytes(image)
+        else:
+            image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+            image.save(path, **options)
+        return path
+
+    return write
+
+
+def test_colours_are_channels_and_grey_is_one(save):
+    """Bytes as they are, (3, height, width) and (1, height, width)."""
+    np.testing.assert_array_equal(COLOURS.transpose(2, 0, 1), read_image(save(COLOURS), "rgb"))
+    np.testing.assert_array_equal(GREY[None], read_image(save(GREY), "gray"))
+    np.testing.assert_array_equal([GREY] * 3, read_image(save(GREY), "rgb"))
+
+
+def test_colours_become_grey_by_their_brightness(save):
+    """0.299 R + 0.587 G + 0.114 B, as in ITU-R 601."""
+    found = read_image(save(COLOURS), "gray")[0]
+    expected = COLOURS @ [0.299, 0.587, 0.114]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.51)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "CMYK"])
+def test_other_kinds_of_pixels_show_the_same(save, mode):
+    """Black and white, palettes, opaque alpha and print colours are what they look like."""
+    image = Image.fromarray(np.where(GREY > 127, 255, 0).astype(np.uint8)).convert("RGB")
+    name = "image.jpg" if mode == "CMYK" else "image.png"
+    options = {"quality": 100, "subsampling": 0} if mode == "CMYK" else {}
+    found = read_image(save(image.convert(mode), name, **options), "gray")
+    expected = np.asarray(image.convert("L"))[None].astype(int)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=40 if mode == "CMYK" else 0)
+
+
+def test_transparent_parts_are_white(save):
+    """A pixel that is clear is white, half of it is half white; also by a palette's colour."""
+    clear = np.zeros((1, 3, 4), np.uint8)
+    clear[0, :, 3] = [255, 128, 0]
+    np.testing.assert_array_equal([[[0, 127, 255]]], read_image(save(clear), "gray"))
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    found = read_image(save(palette, transparency=1), "rgb")
+    assert [[10, 255], [20, 255], [30, 255]] == found[:, 0].tolist()
+
+
+def test_sixteen_bits_become_eight(save):
+    """The whole range, rounded: 65535 is 255."""
+    deep = np.array([[0, 128, 129, 32768, 65406, 65535]], np.uint16)
+    np.testing.assert_array_equal([[[0, 0, 1, 128, 254, 255]]], read_image(save(deep), "gray"))
+    pgm = b"P5 2 1 65535\n" + struct.pack(">2H", 0, 65535)
+    np.testing.assert_array_equal([[[0, 255]]], read_image(save(pgm, "deep.pgm"), "gray"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_the_image(save, orientation):
+    """A camera's upright image is the same, however it was held."""
+    upright = np.kron(np.array([[0, 255], [100, 50], [200, 150]]), np.ones((8, 8))).astype(np.uint8)
+    flips = Image.Transpose
+    held = {
+        2: flips.FLIP_LEFT_RIGHT, 3: flips.ROTATE_180, 4: flips.FLIP_TOP_BOTTOM,
+        5: flips.TRANSPOSE, 6: flips.ROTATE_90, 7: flips.TRANSVERSE, 8: flips.ROTATE_270,
+    }  # fmt: skip
+    image = Image.fromarray(upright)
+    if orientation > 1:
+        image = image.transpose(held[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = read_image(save(image, "photo.png", exif=exif), "gray")
+    np.testing.assert_array_equal(upright[None], found)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_is_read(save, kind):
+    """Whatever the file's name says."""
+    content = io.BytesIO()
+    Image.fromarray(np.full((3, 5), 77, np.uint8)).save(content, kind)
+    found = read_image(save(content.getvalue(), "image.dat"), "gray")
+    assert ((1, 3, 5), 77) == (found.shape, round(found.mean()))
+    assert all(is_image(f"a{suffix.upper()}") for suffix in FORMATS[kind])
+
+
+def test_a_smaller_size_is_the_mean_of_what_it_covers(save):
+    """Exact where the mean is a whole number, and stretched where the sides differ."""
+    blocks = np.kron([[10, 20, 30], [40, 50, 60]], np.ones((6, 6))).astype(np.uint8)
+    assert [[[35]]] == read_image(save(blocks), "gray", (1, 1)).tolist()
+    assert (3, 7, 2) == read_image(save(COLOURS), "rgb", (7, 2)).shape
+    flat = read_image(save(np.full((60, 90, 3), 99, np.uint8), "a.jpg"), "rgb", (5, 4))
+    assert np.full((3, 5, 4), 99).tolist() == flat.tolist()
+
+
+def test_of_an_animation_the_first_frame_is_taken(save):
+    """The others are not decoded."""
+    frames = [Image.fromarray(np.full((2, 2), value, np.uint8)) for value in (50, 250)]
+    path = save(frames[0], "moving.gif", save_all=True, append_images=frames[1:])
+    assert {50} == {*read_image(path, "gray").ravel().tolist()}
+
+
+def png(width, height, content=b""):
+    """The head of a PNG of this size, with these compressed pixels."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is no PNG, JPEG, BMP, GIF, WEBP, PPM image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is no PNG"),
+        (b"II*\x00\x08\x00\x00\x00\x00\x00", "it is no PNG"),
+        (png(10_000, 10_000), r"has 10,000×10,000 pixels; at most 67,108,864 are read"),
+        (png(60_000, 60_000), "pixels"),
+        (png(2**31 - 1, 2**31 - 1), "pixels"),
+        (png(4, 4), "cannot be read"),
+        (png(4, 4, zlib.compress(bytes(20))[:-9]), "cannot be read"),
+        (png(4, 4, b"no zlib"), "cannot be read"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_its_name(save, content, message):
+    """Broken, too large, or of a format that is not read: nothing of it is decoded."""
+    path = save(content, "broken.png")
+    with pytest.raises(DataError, match=message) as caught:
+        read_image(path, "gray")
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def read_or_refused(path):
+    """The shape of the image, or the message; another error would come out."""
+    try:
+        return read_image(path, "rgb", (4, 6)).shape
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_every_cut_of_a_file_is_refused_or_read(save, kind):
+    """No other error comes out, wherever a file ends or whichever of its bytes is changed."""
+    content = io.BytesIO()
+    Image.fromarray(COLOURS).save(content, kind, exif=Image.Exif())
+    whole, seen = content.getvalue(), set()
+    for place in range(0, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 0xFF
+        seen |= {read_or_refused(save(part)) for part in (whole[:place], bytes(changed))}
+    assert (3, 4, 6) in seen
+    assert all("image.png: " in found for found in seen - {(3, 4, 6)})
+
+
+def test_large_files_are_not_opened(save, monkeypatch):
+    """Some formats read the whole file first."""
+    monkeypatch.setattr(decode, "_MOST_BYTES", 10)
+    with pytest.raises(DataError, match=r"has \d+ bytes; at most 10 are read"):
+        read_image(save(GREY), "gray")
+
+
+def test_without_pillow_the_extra_is_named(save, monkeypatch):
+    """It is not needed for anything else."""
+    path = save(GREY)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(UsageError, match=r"pip install 'nnrun\[images\]'"):
+        read_image(path, "gray")

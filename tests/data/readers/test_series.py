@@ -1,0 +1,180 @@
+"""Tables with lags and dates, against pandas; nothing in them looks ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.data.dataset import DatasetProblem
+from nnrun.data.readers.table import read_csv
+from nnrun.errors import DataError
+
+
+@dataclass
+class Steps:
+    """Which earlier rows are features."""
+
+    steps: list[int]
+    group: str | None = None
+
+
+def series(seed, shops, holes):
+    """A table of hours and loads of some shops in a drawn order, some without a value."""
+    rng = np.random.default_rng(seed)
+    hours = pd.date_range("2024-02-28 20:00", periods=20, freq="h")
+    rows = [*product(hours, range(shops))]
+    frame = pd.DataFrame(rows, columns=["at", "shop"])
+    frame["warm"] = rng.integers(-90, 90, len(frame)) / 4
+    frame["load"] = rng.integers(0, 4000, len(frame)) / 8
+    if holes:
+        frame.loc[rng.random(len(frame)) < 0.1, "load"] = np.nan
+    return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def read(csv, frame, lags, missing="error"):
+    """The data set of the table, which predicts the load."""
+    written = frame.assign(at=frame["at"].dt.strftime("%d.%m.%Y %H:%M"))
+    return read_csv(
+        csv(written.to_csv(index=False)),
+        "load",
+        task="regression",
+        missing_by_column={"load": "drop_rows"} if missing != "error" else None,
+        split_by="time",
+        split_column="at",
+        formats={"at": "31.12.2024 23:59"},
+        dates={"at": ["weekday", "hour", "elapsed"]},
+        lags=lags,
+    )
+
+
+def expected(frame, lags):
+    """The features by pandas, with the number of the row in the file as the index."""
+    found = pd.DataFrame({"at.weekday": frame["at"].dt.day_of_week})
+    found["at.hour"] = frame["at"].dt.hour
+    found["at.elapsed"] = (frame["at"] - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1)
+    found["shop"], found["warm"] = frame["shop"], frame["warm"]
+    ordered = frame.sort_values("at", kind="stable")
+    for name, lag in lags.items():
+        for step in lag.steps:
+            column = ordered.groupby("shop")[name].shift(step)
+            found[f"{name}.lag_{step}"] = column.sort_index()
+    return found[frame["load"].notna()].dropna()
+
+
+LAGS = [
+    (1, {"load": Steps([1])}),
+    (1, {"load": Steps([1, 5]), "warm": Steps([2])}),
+    (3, {"load": Steps([3, 1], "shop")}),
+]
+
+
+@pytest.mark.parametrize(("shops", "lags"), LAGS)
+@pytest.mark.parametrize("holes", [False, True])
+def test_features_are_those_of_pandas(csv, shops, lags, holes):
+    """Rows without a value at each earlier time are left out, and counted with their numbers."""
+    frame = series(7, shops, holes)
+    data, meant = read(csv, frame, lags, "drop_rows" if holes else "error"), expected(frame, lags)
+    assert tuple(meant.columns) == data.feature_names
+    assert (meant.index + 1).tolist() == data.row_numbers.tolist()
+    assert meant.to_numpy().tolist() == data.x.tolist()
+    assert frame["load"][meant.index].tolist() == data.y[:, 0].tolist()
+    assert "more left out for too few earlier rows" in data.description
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("shops", "lags"), LAGS)
+def test_later_rows_change_no_feature_of_earlier_ones(csv, seed, shops, lags):
+    """Whatever all rows from a time on hold, every feature of earlier rows stays as it is."""
+    frame = series(seed, shops, holes=False)
+    rng = np.random.default_rng(seed)
+    now = frame["at"][rng.integers(len(frame))]
+    later = frame["at"] >= now
+    changed = frame.copy()
+    changed.loc[later, ["load", "warm"]] = rng.integers(0, 99, (int(later.sum()), 2))
+    before, after = read(csv, frame, lags), read(csv, changed, lags)
+    assert before.row_numbers.tolist() == after.row_numbers.tolist()
+    earlier = ~later.to_numpy()[before.row_numbers - 1]
+    assert before.x[earlier].tolist() == after.x[earlier].tolist()
+    same_time = (frame["at"] == now).to_numpy()[before.row_numbers - 1]
+    lagged = [place for place, name in enumerate(before.feature_names) if ".lag_" in name]
+    assert before.x[same_time][:, lagged].tolist() == after.x[same_time][:, lagged].tolist()
+
+
+def test_rows_of_one_time_need_groups(csv):
+    """Two rows of one time are an error that has both lines and the key for several series."""
+    with pytest.raises(DataError) as error:
+        read(csv, series(1, 2, holes=False), {"load": Steps([1])})
+    assert "has the time of line" in str(error.value)
+    assert "`dataset: {lags: {load: {steps: [1], group: …}}}`" in str(error.value)
+
+
+def test_a_table_that_is_too_short_is_refused(csv):
+    """If no row has all earlier values, the key of the lags is at fault."""
+    with pytest.raises(DatasetProblem, match=r"dataset\.lags: no row has 30 earlier ones"):
+        read(csv, series(1, 1, holes=False), {"load": Steps([30])})
+
+
+def test_columns_that_do_not_exist_are_named_with_their_keys(csv):
+    """Formats, dates and lags have the message of other keys that name columns."""
+    with pytest.raises(DatasetProblem) as error:
+        read_csv(
+            csv("a,y\n1,2\n"),
+            "y",
+            task="regression",
+            formats={"aa": "12 kg"},
+            dates={"b": ["year"]},
+            lags={"y": Steps([1], "shop")},
+        )
+    keys = [("columns", "formats", "aa"), ("dates", "b"), ("lags", "y", "group")]
+    assert [("dataset", *key) for key in keys] == [key for key, _ in error.value.problems]
+
+
+def test_text_in_a_column_of_lags_is_reported_once(csv):
+    """With its line, also if the column is the target too."""
+    with pytest.raises(DataError) as error:
+        read_csv(
+            csv("t,y\n1,2\n2,red\n3,4\n"),
+            "y",
+            task="regression",
+            split_by="time",
+            split_column="t",
+            lags={"y": Steps([1])},
+        )
+    assert ["3:y: 'red' is not a number"] == [
+        line.partition("csv:")[2].partition(",")[0] for line in str(error.value).splitlines()
+    ]
+
+
+def test_missing_dates_follow_the_rule(csv):
+    """They are an error, leave rows out, or are filled in part by part."""
+    rows = csv("d,y\n2024-01-01,1\n,2\n2024-03-01,3\n")
+    given = {"target": "y", "task": "regression", "dates": {"d": ["month", "day"]}}
+    with pytest.raises(DataError, match=r":3:d: the cell is blank"):
+        read_csv(rows, **given)
+    assert [[1, 1], [3, 1]] == read_csv(rows, **given, missing="drop_rows").x.tolist()
+    data = read_csv(rows, **given, missing="mean")
+    assert {0: "mean", 1: "mean"} == data.layout.columns.imputed
+    assert np.isnan(data.x[1]).all()
+
+
+def test_time_zones_are_those_of_the_cells(csv):
+    """Parts are of the clock as written, days gone by are in UTC; both forms do not mix."""
+    rows = "d,y\n2024-01-01T00:30+02:00,1\n2023-12-31T22:30Z,2\n"
+    parts = {"d": ["year", "hour", "elapsed"]}
+    x = read_csv(csv(rows), "y", task="regression", dates=parts).x
+    assert ([2024.0, 0.0], [2023.0, 22.0], x[0, 2]) == (*x[:, :2].tolist(), x[1, 2])
+    with pytest.raises(DataError, match=r":4:d: '2024-01-01' is without a time zone"):
+        read_csv(csv(rows + "2024-01-01,3\n"), "y", task="regression", dates=parts)
+
+
+def test_a_target_with_a_format_is_a_number(csv):
+    """In its own unit, percent as percent; classes are text, and a format of them is refused."""
+    rows, formats = csv('a,y\n1,"1,200 %"\n2,-5 %\n'), {"y": "1,234.50 %"}
+    data = read_csv(rows, "y", formats=formats)
+    assert ("regression", [[1200.0], [-5.0]]) == (data.task, data.y.tolist())
+    with pytest.raises(DatasetProblem, match=r"columns\.formats\.y: the target holds classes"):
+        read_csv(rows, "y", formats=formats, task="classification")

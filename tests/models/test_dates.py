@@ -1,0 +1,80 @@
+"""Networks that take dates and amounts: tables in memory, exports, importance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nnrun
+from nnrun.errors import DataError
+from nnrun.reports.importance.columns import can_be_set, places_of
+
+CONFIG = {
+    "dataset": {
+        "path": "flats.csv",
+        "columns": {"target": "rent", "formats": {"rent": "1,234.50", "size": "12 m²"}},
+        "dates": {"let": ["month", "elapsed", "cyclic"], "built": ["year"]},
+        "missing": {"impute": "median"},
+        "features": ["standard"],
+        "target": "standard",
+    },
+    "network": {"sizes": [4, 1], "activations": ["tanh", "linear"]},
+    "loss": "mean_squared",
+    "training": {"learning_rate": 0.05, "epochs": 2, "batch_size": 8, "engine": "numpy"},
+}
+
+
+def flats(rows=60):
+    """What the flats are, as numbers and dates; one of them has no date."""
+    frame = pd.DataFrame({"let": pd.date_range("2023-01-31", periods=rows, freq="11D")})
+    frame["built"] = pd.date_range("1950-06-01", periods=rows, freq="173D").tz_localize("UTC")
+    frame["size"] = np.arange(rows) % 37 + 20.5
+    frame["rent"] = frame["size"] * 31 + frame["let"].dt.month
+    frame.loc[3, "let"] = pd.NaT
+    return frame
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run on the flats in a file, which writes sizes and rents in its own way."""
+    monkeypatch.chdir(tmp_path)
+    frame = flats()
+    frame["size"] = frame["size"].map("{:g} m²".format)
+    frame["rent"] = frame["rent"].map("{:,.1f}".format)
+    frame.to_csv("flats.csv", index=False, date_format="%Y-%m-%dT%H:%M:%S%z")
+    return nnrun.train(CONFIG)
+
+
+def test_frames_may_have_dates_as_dates_and_amounts_as_numbers(run):
+    """Rows of a frame with typed columns are those of the file, bit for bit."""
+    Path("new.csv").write_text(Path("flats.csv").read_text())
+    written = pd.read_csv("new.csv", keep_default_na=False)
+    expected = run.predict(written)
+    assert (60,) == expected.shape
+    assert expected.tolist() == run.predict(flats()).tolist()
+    objects = flats().astype({"let": object, "size": object})
+    assert expected.tolist() == run.predict(objects).tolist()
+
+
+def test_wrong_cells_of_frames_are_reported(run):
+    """With row and column, as in files."""
+    frame = pd.read_csv("flats.csv", keep_default_na=False)
+    frame.loc[1, "size"], frame.loc[2, "built"] = "20 feet", "long ago"
+    with pytest.raises(DataError) as error:
+        run.predict(frame)
+    first, second = str(error.value).splitlines()
+    assert first.startswith("row 1, column 'size': '20 feet' is not written as")
+    assert second.startswith("row 2, column 'built': 'long ago' is not a date")
+
+
+def test_a_column_of_dates_is_one_column(run):
+    """Its parts are shuffled together, and have no curve of single values."""
+    model = run.model
+    assert {"let": 3, "built": 1, "size": 1} == {n: len(p) for n, p in places_of(model).items()}
+    assert [False, False, True] == [can_be_set(model, name) for name in ("let", "built", "size")]
+    assert ("let.month_sin", "let.month_cos", "let.elapsed", "built.year", "size") == (
+        model.layout.columns.feature_names
+    )
