@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,12 @@ from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.run import Run, read
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import format_override
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.yaml.plain import plain
+from nnrun.data.dataset import Dataset
+from nnrun.data.given import GivenData
+from nnrun.data.load import load_dataset
+from nnrun.data.readers.formats import GIVEN
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.run import report_markdown
@@ -31,6 +36,8 @@ from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.sharing import is_packed
+from nnrun.runs.sharing.unpack import unpacked_for_good
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
@@ -39,6 +46,8 @@ from nnrun.sweeps.picking import pick_run
 
 Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
+FROM_DATA = {"dataset.path": GIVEN}
+"""The override for data that are given in place of a file."""
 
 
 @explained
@@ -46,6 +55,7 @@ def train(
     config: Config,
     overrides: Mapping[str, Any] | None = None,
     *,
+    data: Any = None,
     seed: int | None = None,
     iterations: int | None = None,
     results: Path_ | None = "results",
@@ -58,6 +68,8 @@ def train(
     Args:
         config: a YAML file, or its content as a dictionary.
         overrides: values by their dotted keys, such as `{"training.learning_rate": 0.1}`.
+        data: in place of the config's file: a table of pandas, polars or pyarrow, or arrays as
+            `(x, y)`; runs know it by its content.
         seed: replaces the config's.
         iterations: replaces the config's iterations or epochs.
         results: the results folder; None to keep the run in memory only, and always train.
@@ -78,7 +90,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the next call continues the run.
     """
     threads = at_least_one("threads", threads)
-    prepared = prepare(_experiment(config, overrides, seed, iterations))
+    prepared = prepare(_experiment(config, overrides, seed, iterations, data), _loader(data))
     return _train(prepared, None, results, force, quiet, threads)
 
 
@@ -87,6 +99,7 @@ def extend(
     run: Run | Path_,
     iterations: int,
     *,
+    data: Any = None,
     results: Path_ | None = "results",
     force: bool = False,
     quiet: bool = True,
@@ -99,6 +112,7 @@ def extend(
     Args:
         run: the run; or its folder or name, as `load` takes it.
         iterations: how many more.
+        data: what the run was trained on, if that was given in Python.
         results: the results folder, for looking up names and saving the longer run; None to keep
             that in memory only.
         force: train even if the run is complete or damaged in the results folder.
@@ -115,16 +129,17 @@ def extend(
     threads = at_least_one("threads", threads)
     folder = folder_of(run, results)
     name = None if results is None else name_in(folder, Path(results))
-    extension = extend_run(folder, iterations, name)
+    extension = extend_run(folder, iterations, name, _loader(data))
     return _train(extension.prepared, extension, results, force, quiet, threads)
 
 
 @explained
-def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
+def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") -> Verification:
     """Train a run again, in memory, and compare every value with the stored one.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
+        data: what the run was trained on, if that was given in Python.
         results: the results folder, for looking up names.
 
     Returns:
@@ -134,7 +149,7 @@ def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
         UsageError: there is no such run, or it is not complete.
     """
     folder = folder_of(run, results)
-    verdict = verify_run(folder)
+    verdict = verify_run(folder, _loader(data))
     return replace(verdict, name=name_in(folder, Path(results)) or verdict.name)
 
 
@@ -143,6 +158,7 @@ def check(
     config: Config,
     overrides: Mapping[str, Any] | None = None,
     *,
+    data: Any = None,
     iterations: int | None = None,
     gradients: bool = False,
 ) -> CheckedRun:
@@ -151,6 +167,8 @@ def check(
     Args:
         config: a YAML file, or its content as a dictionary.
         overrides: values by their dotted keys.
+        data: in place of the config's file: a table of pandas, polars or pyarrow, or arrays as
+            `(x, y)`; runs know it by its content.
         iterations: replaces the config's iterations or epochs.
         gradients: whether to compare every parameter's gradient with a numerical one.
 
@@ -158,7 +176,8 @@ def check(
         ConfigError: with all mistakes of the config.
         UsageError: the run needs more memory than is free, or an argument is invalid.
     """
-    return describe(_experiment(config, overrides, None, iterations), gradients=gradients)
+    experiment = _experiment(config, overrides, None, iterations, data)
+    return describe(experiment, gradients=gradients, load=_loader(data))
 
 
 @explained
@@ -167,7 +186,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
-            median run of its best setting; `name/ID-PREFIX`; or `latest`.
+            median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
 
     Raises:
@@ -178,9 +197,14 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
     return read(folder, placed=lies_in(folder, Path(results)))
 
 
-def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
+def describe(
+    experiment: Experiment,
+    *,
+    gradients: bool,
+    load: Callable[[DatasetConfig], Dataset] = load_dataset,
+) -> CheckedRun:
     """The result of `check` for a loaded config."""
-    prepared = prepare(experiment)
+    prepared = prepare(experiment, load)
     config = prepared.config
     found = CheckedRun(
         file=str(experiment.file),
@@ -220,6 +244,8 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 
 def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     """The folder of a stored run."""
+    if not isinstance(run, Run) and is_packed(os.fspath(run)):
+        return unpacked_for_good(Path(run))
     if not isinstance(run, Run):
         return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:
@@ -249,11 +275,21 @@ def _train(
     return Run(outcome.record, outcome.folder, outcome.result)
 
 
+def _loader(data: Any) -> Callable[[DatasetConfig], Dataset]:
+    """What loads the data: a file's, unless some are given."""
+    return load_dataset if data is None else GivenData(data).load
+
+
 def _experiment(
-    config: Config, overrides: Mapping[str, Any] | None, seed: int | None, iterations: int | None
+    config: Config,
+    overrides: Mapping[str, Any] | None,
+    seed: int | None,
+    iterations: int | None,
+    data: Any,
 ) -> Experiment:
     origin = config if isinstance(config, Mapping) else Path(config)
     given = words(overrides) + ([] if seed is None else words({"seed": seed}))
+    given += [] if data is None else words(FROM_DATA)
     return load_config(origin, given, iterations)
 
 

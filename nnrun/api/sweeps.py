@@ -11,11 +11,12 @@ from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
-from nnrun.api.experiments import Config, Path_
+from nnrun.api.experiments import FROM_DATA, Config, Path_
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid
 from nnrun.config.yaml.plain import plain
+from nnrun.data.given import GivenData
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown
@@ -40,6 +41,7 @@ def sweep(
     configs: Config | Sequence[Config],
     overrides: Mapping[str, Any] | None = None,
     *,
+    data: Any = None,
     seeds: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     iterations: int | None = None,
     executor: Executor | None = None,
@@ -61,6 +63,8 @@ def sweep(
         overrides: values by their dotted keys; a list of values spans a grid, such as
             `{"training.learning_rate": [0.1, 0.01]}`. A value that is itself a list is put into
             another list.
+        data: in place of the files of all configs: a table of pandas, polars or pyarrow, or arrays
+            as `(x, y)`; runs know it by its content, and workers are sent it.
         seeds: how many seeds of each config, counted from its seed; or a list of seeds; or
             `{"split": 5, "weights": 4}` to cross seeds of the split with those of all else.
         iterations: replaces the configs' iterations or epochs.
@@ -91,7 +95,9 @@ def sweep(
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
-    datasets = Datasets()
+    datasets = Datasets() if data is None else Datasets(GivenData(data).read)
+    if data is not None:
+        overrides = {**(overrides or {}), **FROM_DATA}
     if order_by is not None:
         overrides = {**(overrides or {}), "sweep.order_by": order_by}
     arguments = _arguments(overrides, seeds, iterations)

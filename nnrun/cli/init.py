@@ -15,6 +15,7 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft
+from nnrun.data.readers.formats import stem as stem_of
 
 if TYPE_CHECKING:
     from nnrun.config.schema.base.from_signature import NamedBlock
@@ -68,9 +69,9 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a config for this CSV or npz file, or folder of images.",
+    help="Write a config for this table (CSV, Parquet, Excel, …), npz file or folder of images.",
 )
-@click.option("--target", metavar="COLUMN", help="The column of the CSV file to predict.")
+@click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
@@ -112,7 +113,7 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
 def _stem(name: str | None, data: Path | None) -> str:
     """The name of the experiment: as given, or after the data, or `experiment`."""
     if name is None and data is not None:
-        stem = re.sub("[^A-Za-z0-9._-]+", "_", data.stem)[:100]
+        stem = re.sub("[^A-Za-z0-9._-]+", "_", stem_of(data))[:100]
         return stem if is_name(stem) else "experiment"
     stem = "experiment" if name is None else name
     there = bool(Path(stem).suffix) and not stem.endswith(SUFFIXES) and Path(stem).is_file()

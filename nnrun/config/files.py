@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnrun.data.readers.formats import is_data_file
 from nnrun.errors import UsageError
 
 SUFFIXES = (".yaml", ".yml")
-_DATA_SUFFIXES = (".csv", ".npz", ".tsv")
 
 
 def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
@@ -35,7 +35,7 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
 
 def is_data(name: str) -> bool:
     """Whether this is the name of a data file, given in place of a config."""
-    return name.lower().endswith(_DATA_SUFFIXES)
+    return is_data_file(name)
 
 
 def init_hint(name: str) -> str:

@@ -30,6 +30,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
@@ -189,6 +190,8 @@ def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> 
 
 def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
     data = config.dataset
+    if data.path == GIVEN:
+        return config
     if data.path is not None:
         found: dict[str, Any] = {"path": _absolute(data.path, ("dataset", "path"), source, file)}
     elif data.images is not None:

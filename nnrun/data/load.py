@@ -10,10 +10,13 @@ from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.images.read import read_images
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
+from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.table import read_table
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.suggestions import suggestion
 
@@ -62,22 +65,32 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
 
 
 def _from_path(config: SourceSettings) -> Dataset:
+    if config.path == GIVEN:
+        message = "its data were given in Python, and in no file; give them again, as `data`"
+        raise DatasetProblem([(("dataset", "path"), message)])
     path = Path(config.path or "")
     with disk_errors(path):
         fault = fault_of(path)
     if fault is not None:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
-    if path.suffix.lower() == ".npz":
-        dataset = read_npz(path, task=config.task, channels=config.channel_axis)
-        return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
-    if path.suffix.lower() != ".csv":
-        raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])
+    found = format_of(path)
+    if found is None:
+        raise DatasetProblem([(("dataset", "path"), why_no_file(path) or "")])
+    if found.is_table:
+        with open_table(path, config.separator, config.decimal) as table:
+            return from_table(table, config)
+    dataset = read_npz(path, task=config.task, channels=config.channel_axis)
+    return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
+
+
+def from_table(table: Table, config: SourceSettings) -> Dataset:
+    """A table as a data set; raises as `read_dataset` does."""
     if config.columns is None:
-        message = "a CSV file needs `columns: {target: …}`, the column to predict"
+        message = "a table needs `columns: {target: …}`, the column to predict"
         raise DatasetProblem([(("dataset", "columns"), message)])
-    return read_csv(
-        path,
+    return read_table(
+        table,
         config.columns.target,
         features=config.columns.features,
         drop=config.columns.drop,
@@ -85,8 +98,6 @@ def _from_path(config: SourceSettings) -> Dataset:
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),
-        separator=config.separator,
-        decimal=config.decimal,
         split_by=config.split.by,
         split_column=config.split.column,
         weight=config.columns.weight,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import is_name
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -44,7 +46,12 @@ class Extension:
     origin: dict[str, Any]
 
 
-def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
+def extend(
+    folder: Path,
+    iterations: int,
+    name: str | None = None,
+    load: Callable[[DatasetConfig], Dataset] | None = None,
+) -> Extension:
     """Prepare to continue the completed run in a folder for more iterations.
 
     The evaluation interval, the length of the schedule and the engine stay those of the shorter
@@ -58,7 +65,7 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
     stored = load_stored(folder, record)
-    shorter = prepare(stored, load_named(stored))
+    shorter = prepare(stored, load or load_named(stored))
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:

@@ -12,6 +12,7 @@ from nnrun.config.load import Experiment, load_config
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
+from nnrun.data.readers.formats import GIVEN, stem
 from nnrun.errors import DataError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.data_place import path_of
@@ -51,10 +52,10 @@ def load_named(stored: Experiment) -> Callable[[DatasetConfig], Dataset]:
 
     def load(config: DatasetConfig) -> Dataset:
         dataset, before, now = load_dataset(config), path_of(stored.source.data), _place_of(config)
-        if before is None or now is None or dataset.name != Path(now).stem:
+        if before is None or now is None or dataset.name != stem(Path(now)):
             return dataset
         description = dataset.description.replace(Path(now).name, Path(before).name, 1)
-        return replace(dataset, name=Path(before).stem, description=description)
+        return replace(dataset, name=stem(Path(before)), description=description)
 
     return load
 
@@ -85,4 +86,6 @@ def _with_path(experiment: Experiment, record: RunRecord) -> Experiment:
 
 
 def _place_of(block: DatasetConfig) -> str | None:
-    return block.path if block.images is None else block.images.folder
+    if block.images is not None:
+        return block.images.folder
+    return None if block.path == GIVEN else block.path

@@ -183,7 +183,10 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
     [
         (["--target", "x"], "--target is a column of the file in --data; give that too"),
         (["--data", "none.csv"], "none.csv: "),
-        (["--data", "text.txt"], "text.txt: is neither a .csv nor a .npz file"),
+        (
+            ["--data", "text.txt"],
+            "'text.txt' is no .csv, .tsv, .jsonl, .parquet, .xlsx or",
+        ),
         (["--data", "t.csv", "--target", "prise"], "there is no column 'prise'; did you mean"),
         (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),

@@ -72,8 +72,8 @@ def test_paths_that_lead_nowhere(tmp_path, csv, config):
     for path, message in [
         (tmp_path / "none.csv", "dataset.path: .*none.csv does not exist"),
         (tmp_path, "dataset.path: .* is a folder"),
-        (tmp_path / "text.txt", "dataset.path: .*neither a .csv nor a .npz"),
-        (csv("a,y\n1,2\n"), "dataset.columns: a CSV file needs"),
+        (tmp_path / "text.txt", "dataset.path: .*is no .csv, .tsv"),
+        (csv("a,y\n1,2\n"), "dataset.columns: a table needs"),
     ]:
         with pytest.raises(DatasetProblem, match=message):
             load_dataset(config(path=str(path)))

@@ -26,8 +26,8 @@ CASES = [
     path("a long name", LONG + ".csv", ".csv does not exist: the name is too long"),
     path("a long path", "a/" * 3000 + "x.npz", "x.npz does not exist: the name is too long"),
     path("up and away", "../" * 50 + "no/x.csv", "/no/x.csv does not exist"),
-    path("another ending", "x.pkl", "neither a .csv nor a .npz file"),
-    path("no ending", "x", "neither a .csv nor a .npz file"),
+    path("another ending", "x.pkl", "is no .csv, .tsv, .jsonl, .parquet, .xlsx or .npz file"),
+    path("no ending", "x", "is no .csv, .tsv, .jsonl, .parquet, .xlsx or .npz file"),
     path("an empty name", "", "this is not the path of a file"),
     Case(
         "mnist in a long folder",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Columns, Layout
+from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
@@ -67,7 +70,8 @@ def test_memory_does_not_grow_with_the_rows(trained, score):
 
     def predict(rows: int) -> None:
         file, sink = io.BufferedReader(Lines(header, row, rows)), Nowhere()
-        source = CsvRows("rows.csv", file, model.layout, with_target=score)
+        path = Path("rows.csv")
+        source = CsvRows(path, partial(CsvTable, path, file), model.layout, with_target=score)
         keeper = score_of(model.task) if score else None
         with WRITERS["csv"](model, sink) as writer:
             assert rows == predict_rows(model, source, writer, keeper)
@@ -85,7 +89,9 @@ def test_memory_does_not_grow_with_bad_rows():
     def read(rows: int) -> None:
         file = io.BufferedReader(Lines(header, good + "x,b\ny,c\n,d\n", rows))
         aside = Nowhere()
-        source = CsvRows("rows.csv", file, layout, with_target=False, carried=["key"], aside=aside)
+        path = Path("rows.csv")
+        make = partial(CsvTable, path, file)
+        source = CsvRows(path, make, layout, with_target=False, carried=["key"], aside=aside)
         sizes = [len(batch) for batch in source.batches(256)]
         assert (rows, {256}) == (sum(sizes), {*sizes})
         assert (3 * rows, 3 * rows + 1) == (source.bad.total, aside.lines)

@@ -7,6 +7,8 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from nnrun.data.columns.kinds import KINDS
 from nnrun.data.columns.number import Number
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.labels import canonical
-from nnrun.data.layout import Columns
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
 from nnrun.models.code.script import LANGUAGES, script
@@ -28,11 +31,17 @@ from tests.models.random_tables import Table, random_table
 from tests.models.test_code import run
 
 
+def csv_rows(content: bytes, layout: Layout) -> CsvRows:
+    """The rows of a CSV file."""
+    path = Path("rows.csv")
+    make = partial(CsvTable, path, io.BytesIO(content), layout.columns.separator)
+    return CsvRows(path, make, layout, with_target=False)
+
+
 def predicted(model: Model, content: bytes) -> str:
     """What `nnrun predict` writes."""
     sink = io.BytesIO()
-    rows = CsvRows("rows.csv", io.BufferedReader(io.BytesIO(content)), model.layout,
-                   with_target=False)  # fmt: skip
+    rows = csv_rows(content, model.layout)
     with CsvWriter(model, sink) as writer:
         predict_rows(model, rows, writer, None)
     return sink.getvalue().decode()
@@ -69,8 +78,7 @@ def test_pytorch_scripts_agree(tmp_path):
     for seed in range(40):
         table = random_table(seed)
         names = by_script(table, "pytorch", tmp_path / "rows.csv")
-        rows = CsvRows("rows.csv", io.BufferedReader(io.BytesIO(table.content)),
-                       table.model.layout, with_target=False)  # fmt: skip
+        rows = csv_rows(table.content, table.model.layout)
         (batch,) = rows.batches(1000)
         np.testing.assert_array_equal(batch.x, names["rows"])
         expected, found = table.model.predict(batch.x), names["predict"](batch.x)

@@ -7,9 +7,9 @@ import struct
 import llvmlite.binding as llvm
 import pytest
 
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, unit_of
 from nnrun.engines.compiled.kernels.build import build
-from nnrun.engines.compiled.llvm import machine
 
 # Of Windows' C library, and of `symbols` in `nnrun/systems/windows.py`.
 KNOWN = {"memset"} | {"_fltused", "clock_gettime", "sched_yield"}

@@ -18,6 +18,7 @@ from nnrun.config.scaffold.reasons import reason
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
+from nnrun.data.readers.formats import why_no_file
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
@@ -79,8 +80,8 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     """A config for this file.
 
     Args:
-        path: a CSV or npz file, or a folder of images.
-        target: the column of the CSV file to predict; None to guess.
+        path: a table or an npz file, or a folder of images.
+        target: the column of the table to predict; None to guess.
         folder: of the config.
 
     Raises:
@@ -92,17 +93,17 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         shown = os.path.relpath(path, folder)
     if path.is_dir():
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; images have their folders")
+            raise UsageError("--target names a column of a table; images have their folders")
         lines, words = draft_images(path, shown)
         return Draft(aligned(lines), words)
+    if (wrong := why_no_file(path)) is not None:
+        raise UsageError(f"--data: {wrong}")
     if path.suffix.lower() == ".npz":
         if target is not None:
-            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+            raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
         return Draft(aligned(array_lines(data, shown)), [guess])
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
     return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import DATE_HINT, MISSING_NUMBERS, Mistake, about_missing
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.dates import DateFormat
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,7 +19,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MISSING = np.iinfo(np.int64).min  # NaT
 
 
-class DateCells:
+class DateCells(Cells):
     """A column of dates, all with a time zone or all without.
 
     Args:

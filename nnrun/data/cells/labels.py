@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Container, Iterable
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, Mistake, about_missing, about_unknown
+from nnrun.data.cells.part import Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 
 MISSING = ""
@@ -19,7 +22,7 @@ OTHER = "\udfff"
 """What stands for every category that is not among the known ones; no text in UTF-8 holds it."""
 
 
-class LabelCells:
+class LabelCells(Cells):
     """A column of categories.
 
     Args:
@@ -62,6 +65,10 @@ class LabelCells:
         return text.strip().lower() in MISSING_LABELS
 
     def add(self, text: str, line: int) -> None:
+        self.values.append(self._number(text, line))
+
+    def _number(self, text: str, line: int) -> int:
+        """The number of a cell's text among those that were read."""
         text = text.strip()
         if self.is_missing(text) and text not in (self.known or ()):
             if not self.fills:
@@ -72,7 +79,25 @@ class LabelCells:
             if text not in self.known and text not in self.others:
                 text = self._unseen(text, line)
         self.lines.setdefault(text, line)
-        self.values.append(self.numbers.setdefault(text, len(self.numbers)))
+        return self.numbers.setdefault(text, len(self.numbers))
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        """Each different text is looked at once, unless it is a mistake."""
+        assert isinstance(cells, Texts), "it asked for texts"
+        if self.known is not None:  # unseen categories are counted
+            super().extend(cells, lines)
+            return
+        present, first = np.unique(cells.codes, return_index=True)
+        numbers = np.zeros(len(cells.texts), np.int64)
+        for code, row in sorted(
+            zip(present.tolist(), first.tolist(), strict=True), key=itemgetter(1)
+        ):
+            text, found = cells.texts[code], len(self.problems)
+            numbers[code] = self._number(text, int(lines[row]))
+            if len(self.problems) > found:
+                for again in np.flatnonzero(cells.codes == code)[1:]:
+                    self._number(text, int(lines[again]))
+        self.values.frombytes(numbers[cells.codes].tobytes())
 
     def _unseen(self, text: str, line: int) -> str:
         if self.stand_in is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,15 @@ from nnrun.data.cells.cell_errors import (
     about_format,
     about_number,
 )
+from nnrun.data.cells.part import Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.numbers import NumberFormat
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
 
 
-class NumberCells:
+class NumberCells(Cells):
     """A column of finite numbers.
 
     The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
@@ -39,6 +42,7 @@ class NumberCells:
     ) -> None:
         self.name, self.problems, self.role = name, problems, role
         self.fills, self.decimal, self.form = fills, decimal, form
+        self.of_numbers = form is None
         self.values = array("d")
 
     def is_missing(self, text: str) -> bool:
@@ -46,10 +50,23 @@ class NumberCells:
         return text.strip().lower() in MISSING_NUMBERS
 
     def add(self, text: str, line: int) -> None:
+        self.values.append(self._checked(text, line))
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        if isinstance(cells, Texts):
+            super().extend(cells, lines)
+            return
+        before = len(self.values)
+        self.values.frombytes(np.ascontiguousarray(cells.values).data.cast("B"))
+        for row, text in cells.odd.items():
+            self.values[before + row] = self._checked(text, int(lines[row]))
+
+    def _checked(self, text: str, line: int) -> float:
+        """The number of a cell, or NaN with a mistake unless it may be missing."""
         value = self._number(text)
         if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
             self.problems.add(line, self.name, self._mistake(text.strip()))
-        self.values.append(value)
+        return value
 
     def _mistake(self, text: str) -> Mistake:
         if self.form is None or self.is_missing(text):
@@ -78,6 +95,10 @@ class WeightCells(NumberCells):
 
     Such powers stand in Matthews' correlation coefficient.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of_numbers = False  # a mistake shows the text of a number
 
     def add(self, text: str, line: int) -> None:
         super().add(text, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ class UnseenCategories:
 class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
-    Mistakes of one kind in one column are reported once, at the first, with their number. At most
-    `limit` different ones are reported; the rest is counted. `unseen` has by column the categories
-    that training has not seen, which are no mistakes.
+    Mistakes of one kind in one column are reported once, at the first, with their number. The first
+    `limit` different ones are reported, whatever the order of columns; the rest is counted.
+    `unseen` has by column the categories that training has not seen, which are no mistakes.
     """
 
     limit = 20
@@ -54,19 +55,24 @@ class Problems:
     def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
-        if len(self._first) < self.limit:
-            self._first.setdefault(key, (line, mistake))
-        if key in self._first:
-            self._count[key] += 1
-        else:
-            self._others += 1
+        if key not in self._first and len(self._first) == self.limit:
+            last = max(reversed(self._first), key=lambda known: self._first[known][0])
+            if line >= self._first[last][0]:
+                self._others += 1
+                return
+            del self._first[last]
+            self._others += self._count.pop(last)
+        self._first[key] = min(
+            self._first.get(key, (line, mistake)), (line, mistake), key=itemgetter(0)
+        )
+        self._count[key] += 1
 
     def add_unseen(self, column: str, text: str) -> None:
         """Count a category that training has not seen; it is no mistake."""
         self.unseen.setdefault(column, UnseenCategories()).add(text)
 
-    def __bool__(self) -> bool:
-        return bool(self._count)
+    def __len__(self) -> int:
+        return self._count.total() + self._others
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,18 +14,6 @@ from nnrun.nn.signature import Array
 
 # The texts of pandas for missing values.
 _NOTHING = ("nan", "<NA>", "NaT")
-
-
-class Cells(Protocol):
-    """The cells of one column of a file while they are read; `name` is that of the column."""
-
-    name: str
-
-    def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a missing value."""
-
-    def add(self, text: str, line: int) -> None:
-        """Read a cell; mistakes are collected with its line."""
 
 
 @dataclass(frozen=True, eq=False)

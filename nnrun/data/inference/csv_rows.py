@@ -1,8 +1,8 @@
-"""New rows from a CSV file; columns are found by their names."""
+"""New rows from a table; columns are found by their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,10 +20,10 @@ from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
-from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
 from nnrun.data.readers.table import fill, joined
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
@@ -32,9 +32,10 @@ NumberedRow = tuple[int, list[str]]
 
 
 class CsvRows:
-    """`Rows` of a CSV file; mistakes are reported as path:line:column.
+    """`Rows` of a table; mistakes are reported with their places, in text as path:line:column.
 
-    Rows with mistakes are written to `aside` and left out, if it is given.
+    `make` opens the table, with the arguments `keep_text` and `needed` of `CsvFile`. Rows with
+    mistakes are written to `aside` and left out, if it is given.
     """
 
     kind: Literal["csv", "npz"] = "csv"
@@ -44,7 +45,7 @@ class CsvRows:
     def __init__(
         self,
         path: Path,
-        file: BinaryIO,
+        make: Callable[..., Table],
         layout: Layout,
         *,
         with_target: bool,
@@ -56,8 +57,8 @@ class CsvRows:
         self.with_target = with_target
         self.columns = [column for column in layout.columns if column.kind != Lag.kind]
         uses = self._uses()
-        needed, separator = {*uses, *carried}, layout.columns.separator
-        self.table = CsvFile(path, file, separator, keep_text=aside is not None, needed=needed)
+        needed = {*uses, *carried}
+        self.table = make(keep_text=aside is not None, needed=needed)
         header = self.table.header
         if missing := {name: use for name, use in uses.items() if name not in header}:
             raise DataError("\n".join(_missing(path, missing, header)))
@@ -80,9 +81,18 @@ class CsvRows:
     def batches(self, rows: int) -> Iterator[RowBatch]:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)
 
+    @property
+    def _numbers(self) -> set[str]:
+        """The columns that are read as numbers."""
+        problems = self.table.problems()
+        decimal = self.layout.columns.decimal
+        cells = [column.reader(problems, decimal) for column in self.columns]
+        cells += self.targets(problems)
+        return {one.name for one in cells if one.of_numbers}
+
     def _all(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path, self.unseen), ""
-        lines = self.table.rows()
+        problems, end = self.table.problems(self.unseen), ""
+        lines = self.table.rows(self._numbers)
         while not end:
             batch = Batch(self, problems)
             try:
@@ -98,7 +108,7 @@ class CsvRows:
 
     def _good(self, rows: int, aside: CsvAside) -> Iterator[RowBatch]:
         """Rows without mistakes, in batches as if there were no others."""
-        lines, total, good = self.table.rows_or_faults(), 0, list[NumberedRow]()
+        lines, total, good = self.table.rows_or_faults(self._numbers), 0, list[NumberedRow]()
         while True:
             with disk_errors(self.path):
                 part = [(*row, self.table.record) for row in islice(lines, rows - len(good))]
@@ -110,7 +120,7 @@ class CsvRows:
                 else:
                     good.append((line, cells))
             if good and (not part or len(good) == rows):
-                batch = Batch(self, Problems(self.path, self.unseen))
+                batch = Batch(self, self.table.problems(self.unseen))
                 batch.read(good)
                 yield batch.encoded()
                 good = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +14,7 @@ from nnrun.data.inference.csv_rows import Batch, CsvRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError, UsageError
 
 
@@ -29,7 +30,7 @@ class LagRows(CsvRows):
     def __init__(
         self,
         path: Path,
-        file: BinaryIO,
+        make: Callable[..., Table],
         layout: Layout,
         *,
         with_target: bool,
@@ -39,17 +40,17 @@ class LagRows(CsvRows):
         if aside is not None:
             message = "rows that are put aside would be missing before others; correct them first"
             raise UsageError(f"--skip-bad: the network takes values of earlier rows, and {message}")
-        super().__init__(path, file, layout, with_target=with_target, carried=carried)
+        super().__init__(path, make, layout, with_target=with_target, carried=carried)
 
     def _uses(self) -> dict[str, str]:
         return {**self._history(Problems(self.path)).names, **super()._uses()}
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = Problems(self.path, self.unseen), ""
+        problems, end = self.table.problems(self.unseen), ""
         history, batch = self._history(problems), Batch(self, problems)
         try:
             with disk_errors(self.path):
-                batch.read(self.table.rows(), history)
+                batch.read(self.table.rows(self._numbers), history)
         except DataError as error:  # the rest cannot be read
             end = str(error)
         problems.raise_if_any(end)

@@ -9,8 +9,10 @@ import io
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -22,10 +24,21 @@ from nnrun.data.inference.lag_rows import LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
+from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
 from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.tables.opening import table_in
+from nnrun.errors import UsageError
 
 STDIN = "-"
-_ZIP = b"PK"
+_STARTS = {
+    b"PK": Format(ARRAYS),
+    b"PAR1": Format("parquet"),
+    b"{": Format("json lines"),
+    b"\x1f\x8b": Format("csv", "gzip"),
+    b"\x28\xb5\x2f\xfd": Format("csv", "zstd"),
+}
+# Their directory is at their end.
+_FROM_ANY_PLACE = (ARRAYS, "parquet", "excel")
 
 
 class Rows(Protocol):
@@ -63,21 +76,23 @@ def open_rows(
     carried: Sequence[str] = (),
     aside: BinaryIO | None = None,
 ) -> Iterator[Rows]:
-    """The new rows of a CSV or npz file, or of stdin if the path is `-`.
+    """The new rows of a table or npz file, or of stdin if the path is `-`.
 
-    The format is detected from the first bytes.
+    The format is what the first bytes show, or the name where they do not.
 
     Args:
         source: the path.
         layout: that of the training data.
         with_target: whether the target is needed and read, too.
         carried: columns, or arrays of an npz file, that batches come with.
-        aside: takes wrong rows as they were, in the format of the source; the others are read.
+        aside: takes wrong rows, as they were in text or arrays, else as CSV; the others are read.
 
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
     the disk fails.
     """
     path = Path("<stdin>") if str(source) == STDIN else source
+    if is_address(path):
+        raise UsageError(f"{why_no_file(path)}")
     with ExitStack() as stack:
         # Only here: OSErrors of the caller's code are about other files.
         with disk_errors(path):
@@ -95,11 +110,36 @@ def _stdin() -> io.BufferedReader:
 def _rows(
     path: Path, file: io.BufferedReader, stack: ExitStack, layout: Layout, **options: Any
 ) -> Rows:
-    if not file.peek(len(_ZIP)).startswith(_ZIP):
-        lagged = any(column.kind == Lag.kind for column in layout.columns)
-        return (LagRows if lagged else CsvRows)(path, file, layout, **options)
-    archive: Any = file
-    if not file.seekable():  # a pipe; but the directory of an archive is at its end
-        archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
-        shutil.copyfileobj(file, archive)
-    return stack.enter_context(NpzRows(path, archive, layout, **options))
+    named, shown = format_of(path), _shown(file)
+    found = shown if named is None or named.name in ("csv", ARRAYS) else named
+    source: Any = file
+    if found.name in _FROM_ANY_PLACE and not file.seekable():  # a pipe
+        source = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
+        shutil.copyfileobj(file, source)
+        source.seek(0)
+    if found.name == ARRAYS and _is_excel(source):
+        found = Format("excel")
+    if found.name == ARRAYS:
+        return stack.enter_context(NpzRows(path, source, layout, **options))
+    separator = layout.columns.separator
+    make = partial(table_in, path, source, found, separator, layout.columns.decimal)
+    lagged = any(column.kind == Lag.kind for column in layout.columns)
+    return (LagRows if lagged else CsvRows)(path, make, layout, **options)
+
+
+def _shown(file: io.BufferedReader) -> Format:
+    """The format that the first bytes show; else that of CSV files."""
+    first = file.peek(4)
+    found = next((kind for start, kind in _STARTS.items() if first.startswith(start)), None)
+    return found or Format("csv")
+
+
+def _is_excel(file: Any) -> bool:
+    """Whether an archive is an Excel file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "[Content_Types].xml" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError):
+        return False
+    finally:
+        file.seek(0)

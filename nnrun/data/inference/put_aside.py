@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.problems import Problems, table_place
 from nnrun.data.inference.npz_arrays import NpzArrays
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.tables.table import Table
 from nnrun.nn.signature import Array
 
 
@@ -67,7 +67,7 @@ class CsvAside:
     Its separator is that of the input, so that it can be predicted itself once it is mended.
     """
 
-    def __init__(self, file: BinaryIO, table: CsvFile) -> None:
+    def __init__(self, file: BinaryIO, table: Table) -> None:
         self.file = file
         self.delimiter = table.delimiter
         self._write(_free("line", table.header), _free("reason", table.header), table.record)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Container, Iterator
 from itertools import chain, islice
@@ -13,6 +11,7 @@ from typing import BinaryIO
 
 from nnrun.characters import escaped
 from nnrun.data.labels import number
+from nnrun.data.readers.text_lines import TextLines, not_text
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
@@ -23,9 +22,6 @@ _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
 _NAMELESS = "; if pandas wrote the numbers of rows there, index=False leaves them out"
-_NOT_TEXT = "is not UTF-8 text: byte 0x{:02x}"
-_BYTE = re.compile("[\udc80-\udcff]")
-LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 
 
 class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
@@ -62,8 +58,8 @@ class CsvFile:
         self.path = path
         self._keep_text = keep_text
         self._needed = needed
-        self._hash = hashlib.sha256()
-        lines = self._lines(file)
+        self.text = TextLines(path, file, keep_wrong=keep_text)
+        lines = iter(self.text)
         first = next(lines, "")
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
@@ -91,7 +87,7 @@ class CsvFile:
 
     @property
     def sha256(self) -> str:
-        return self._hash.hexdigest()
+        return self.text.sha256
 
     @property
     def record(self) -> str:
@@ -110,7 +106,7 @@ class CsvFile:
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
         while True:
-            line = self._before + self._reader.line_num + 1
+            line = self._line
             cells = self._next(line)
             if cells is None:
                 return
@@ -122,7 +118,7 @@ class CsvFile:
         while True:
             try:
                 for line, cells in self.rows():
-                    yield line, _not_text(self.record) or cells
+                    yield line, not_text(self.record) or cells
             except BrokenRow as broken:
                 first, *rest = self._taken
                 self._before = broken.line
@@ -131,6 +127,21 @@ class CsvFile:
                 yield broken.line, broken.fault
             else:
                 return
+
+    def lines_ahead(self) -> TextLines | None:
+        """The text after the rows read so far; None where it begins within a line."""
+        level = self.text.at_line_start and self._line == self.text.line
+        return self.text if level else None
+
+    def skip(self, size: int, lines: int) -> None:
+        """Go on after so many bytes, which are so many lines that were read elsewhere."""
+        self.text.take(size, lines)
+        self._before += lines
+
+    @property
+    def _line(self) -> int:
+        """The number of the next line."""
+        return self._before + self._reader.line_num + 1
 
     def _next(self, line: int) -> list[str] | None:
         self._taken.clear()
@@ -167,29 +178,6 @@ class CsvFile:
         if problems:
             raise DataError("\n".join(first_of(problems)))
         return tuple(names)
-
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
-        line = 1
-        for raw in file:
-            self._hash.update(raw)
-            try:
-                text = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                if not self._keep_text or line == 1:
-                    fault = _NOT_TEXT.format(raw[error.start])
-                    message = f"{self.path}:{line}: {fault}; save the file as UTF-8"
-                    raise DataError(message) from error
-                text = raw.decode("utf-8", "surrogateescape")
-            for piece in LONE_RETURN.split(text):
-                if piece:
-                    yield piece.removeprefix("\ufeff") if line == 1 else piece
-                    line += 1
-
-
-def _not_text(record: str) -> str:
-    """What is wrong with a row if bytes of it are not UTF-8."""
-    found = None if record.isascii() else _BYTE.search(record)
-    return _NOT_TEXT.format(ord(found[0]) - 0xDC00) if found else ""
 
 
 def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.dataset import DatasetProblem, Key
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import LagSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion
@@ -14,7 +14,7 @@ from nnrun.suggestions import suggestion
 _MOST_OF_HEADER = 60
 
 
-def check_separator(table: CsvFile, target: str) -> None:
+def check_separator(table: Table, target: str) -> None:
     """Raise a DatasetProblem if the file seems to have another separator."""
     if table.other_separator is not None and target not in table.header:
         header = table.header[0]

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.columns.column import Cells, Column
+from nnrun.data.cells.reader import Cells
+from nnrun.data.columns.column import Column
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.lags import EqualTimes, lagged
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -55,7 +57,7 @@ class History:
             if lag.group:
                 cells = LabelCells(lag.group, heard(lag.group), fills=True, decimal=decimal)
                 self.groups[lag.group] = cells
-        self._cells: list[Cells] = [
+        self.cells: list[Cells] = [
             *self.values.values(),
             *self.times.values(),
             *self.groups.values(),
@@ -67,10 +69,22 @@ class History:
         times = self.times.values()
         if self.role == "split" and any(t.is_missing(cells[position[t.name]]) for t in times):
             return
-        for column in self._cells:
+        for column in self.cells:
             column.add(cells[position[column.name]], line)
         self._rows.append(row)
         self._lines.append(line)
+
+    def extend(self, part: Part, first: int) -> None:
+        """Read rows, the first of which has this index."""
+        known = np.ones(len(part), np.bool_)
+        for time in self.times.values() if self.role == "split" else ():
+            known &= ~part.columns[time.name].where(time.is_missing)
+        lines = np.asarray(part.lines)[known]
+        for column in self.cells:
+            cells = part.columns[column.name]
+            column.extend(cells if known.all() else cells.taken(known), lines)
+        self._rows += (first + np.flatnonzero(known)).tolist()
+        self._lines += lines.tolist()
 
     @property
     def names(self) -> dict[str, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,16 @@ def read_npz(path: Path, *, task: str | None = None, channels: str | None = None
 
     Raises: DataError with path: array: what is wrong.
     """
-    arrays = _named_arrays(path)
+    dataset = dataset_of(path, _named_arrays(path), task, channels)
+    return replace(dataset, sha256=file_sha256(path))
+
+
+def dataset_of(
+    path: Path, arrays: dict[str, Array], task: str | None = None, channels: str | None = None
+) -> Dataset:
+    """Arrays as a data set, but for its digest; `path` names them in errors. Raises as above."""
     where = channels or channels_of(arrays["x"].shape)
+    arrays = dict(arrays)
     for name in {"x", "x_test"} & arrays.keys():
         arrays[name] = channels_first(arrays[name], where)
     x, y = _features(path, "x", arrays["x"]), arrays["y"]
@@ -63,7 +72,6 @@ def read_npz(path: Path, *, task: str | None = None, channels: str | None = None
         target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
         x_test=x_test,
         y_test=encoded.get("y_test"),
-        sha256=file_sha256(path),
         description=f"{path.name}: {len(x)} rows of shape {shape}",
     )
 

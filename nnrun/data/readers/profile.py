@@ -1,4 +1,4 @@
-"""A survey of a CSV file and its columns, from which a first config is made."""
+"""A survey of a table and its columns, from which a first config is made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
+from nnrun.data.readers.csv_file import SEPARATORS
 from nnrun.data.readers.identifiers import names_rows
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 
 Kind = Literal[
@@ -172,18 +173,16 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Read a CSV file and count its cells.
+    """Read the table in a file and count its cells.
 
-    Raises: DataError if it is not a CSV file with a header and rows of equal length.
+    Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        separator = CsvFile(path, file).other_separator
-    with open_data(path) as file:
-        decimal, shown = _written(CsvFile(path, file, separator))
-    with open_data(path) as file:
-        table, rows = CsvFile(path, file, separator), 0
-        columns = [*map(ColumnProfile, table.header, shown)]
+    with open_table(path) as table:
+        separator = table.other_separator
+    with open_table(path, separator) as table:
+        decimal, shown = _written(table)
+    with open_table(path, separator, decimal) as table:
+        columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
@@ -196,13 +195,15 @@ def survey(path: Path) -> Survey:
     return Survey(path, separator, decimal, columns, rows)
 
 
-def _written(table: CsvFile) -> tuple[str, list[Shown | None]]:
+def _written(table: Table) -> tuple[str, list[Shown | None]]:
     """The decimal sign of a file, and how each column writes its numbers, if not plainly.
 
     The sign is a comma if more cells are numbers with a decimal comma only than with a point only;
     where none is either, if cells like 1,234 stand between semicolons. Between commas it is the
     point.
     """
+    if not isinstance(table, CsvTable):
+        return ".", [None] * len(table.header)
     columns = [NumberEvidence() for _ in table.header]
     for line, cells in table.rows():
         for evidence, cell in zip(columns, map(str.strip, cells), strict=False):

@@ -1,10 +1,11 @@
-"""CSV files as data sets: one column is the target, the others are numbers or categories."""
+"""Tables as data sets: one column is the target, the others are numbers or categories."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,14 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.columns.column import Cells, Column
+from nnrun.data.cells.reader import Cells
+from nnrun.data.columns.column import Column
 from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.formats import stem
 from nnrun.data.readers.header import (
     check_columns_in_time,
     check_missing_rules,
@@ -29,14 +31,36 @@ from nnrun.data.readers.header import (
 )
 from nnrun.data.readers.history import History, with_lags
 from nnrun.data.readers.identifiers import refuse_identifiers
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.tables.opening import open_table
+from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
 from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
+from nnrun.nn.signature import Array
+
+_TOGETHER = 4096
 
 
 def read_csv(
-    path: Path,
+    path: Path, target: str, *, separator: str | None = None, decimal: str = ".", **options: Any
+) -> Dataset:
+    """The table in a file as a data set.
+
+    Args:
+        path: of the file.
+        target: the column to predict.
+        separator: of a CSV file; None to detect it from the header.
+        decimal: the decimal sign of a CSV file.
+        options: of `read_table`.
+
+    Raises: as `read_table` and `open_table` do.
+    """
+    with open_table(path, separator, decimal) as table:
+        return read_table(table, target, **options)
+
+
+def read_table(
+    table: Table,
     target: str,
     *,
     features: Sequence[str] | None = None,
@@ -45,8 +69,6 @@ def read_csv(
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
-    separator: str | None = None,
-    decimal: str = ".",
     split_by: str = "random",
     split_column: str | None = None,
     weight: str | None = None,
@@ -54,10 +76,10 @@ def read_csv(
     dates: Mapping[str, Sequence[str]] | None = None,
     lags: Mapping[str, LagSettings] | None = None,
 ) -> Dataset:
-    """A CSV file with a header row as a data set.
+    """A table with a header row as a data set.
 
     Args:
-        path: the file.
+        table: it has not been read.
         target: the column to predict.
         features: the columns to predict it from, in order; None takes all others.
         drop: columns to leave out.
@@ -67,8 +89,6 @@ def read_csv(
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
             fills in, and missing categories are a category of their own.
         missing_by_column: rules of single columns.
-        separator: None to detect it from the header.
-        decimal: the decimal sign.
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
         weight: the column of the rows' weights, if there is one.
@@ -77,54 +97,43 @@ def read_csv(
         lags: for columns of numbers, how many rows earlier they are features, in the order of time;
             rows without that many before them are left out.
 
-    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
-    path:line:column (the header is line 1).
+    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each with
+    its place, in files with lines as path:line:column (the header is line 1).
     """
-    by_column, written = missing_by_column or {}, Written(decimal, formats or {})
-    dates, lags, categories = dates or {}, lags or {}, categories or CategorySettings()
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file, separator)
-        check_separator(table, target)
-        check_columns_in_time(table.header, written.examples, dates, lags)
-        names = choose_features(
-            table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
-        )
-        check_missing_rules(by_column, table.header)
-        splitting = [] if split_column is None else [split_column]
-        weighing = [] if weight is None else [weight]
-        used = (*names, target, *splitting, *weighing)
-        rules = {name: by_column.get(name, missing) for name in used}
-        problems = Problems(path)
-        columns = [*planned(names, rules, categories, dates, written)]
-        earlier = [*planned_lags(lags, split_column or "", written)]
-        cells = [column.reader(problems, decimal, training=True) for column in columns]
-        goal: LabelCells | NumberCells = LabelCells(
-            target, problems, role="target", decimal=decimal
-        )
-        form = written.numbers(target)
-        if task == "regression" or (task is None and form is not None):
-            goal = NumberCells(target, problems, "target", decimal=decimal, form=form)
-        elif form is not None:
-            message = "the target holds classes, which are text as the file writes them"
-            raise DatasetProblem([(("dataset", "columns", "formats", target), message)])
-        split: list[LabelCells | TimeColumn] = [
-            TimeColumn(name, problems, decimal, written.dates(name))
-            if split_by == "time"
-            else LabelCells(name, problems, role="split", decimal=decimal)
-            for name in splitting
-        ]
-        weights = [
-            WeightCells(name, problems, "weight", decimal=decimal, form=written.numbers(name))
-            for name in weighing
-        ]
-        leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        history = History(earlier, problems, decimal, read=used)
-        every = [*cells, goal, *split, *weights]
-        left_out = _fill(table, every, problems, leaving, history)
+    by_column, decimal = missing_by_column or {}, table.decimal
+    dates, lags, written = dates or {}, lags or {}, Written(decimal, formats or {})
+    categories = categories or CategorySettings()
+    check_separator(table, target)
+    check_columns_in_time(table.header, written.examples, dates, lags)
+    names = choose_features(
+        table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
+    )
+    check_missing_rules(by_column, table.header)
+    splitting = [] if split_column is None else [split_column]
+    weighing = [] if weight is None else [weight]
+    used = (*names, target, *splitting, *weighing)
+    rules = {name: by_column.get(name, missing) for name in used}
+    problems = table.problems()
+    columns = [*planned(names, rules, categories, dates, written)]
+    earlier = [*planned_lags(lags, split_column or "", written)]
+    cells = [column.reader(problems, decimal, training=True) for column in columns]
+    goal = _empty_target(target, task, problems, written)
+    split: list[LabelCells | TimeColumn] = [
+        TimeColumn(name, problems, decimal, written.dates(name))
+        if split_by == "time"
+        else LabelCells(name, problems, role="split", decimal=decimal)
+        for name in splitting
+    ]
+    weights = [
+        WeightCells(name, problems, "weight", decimal=decimal, form=written.numbers(name))
+        for name in weighing
+    ]
+    leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
+    history = History(earlier, problems, decimal, read=used)
+    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving, history)
     refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
-    layout = Columns((*learned, *earlier), separator, decimal)
+    layout = Columns((*learned, *earlier), table.separator, decimal)
     dataset = _dataset(table, cells, goal, task, layout, left_out)
     dataset = replace(
         dataset,
@@ -134,8 +143,20 @@ def read_csv(
     return with_lags(dataset, history) if earlier else dataset
 
 
+def _empty_target(
+    name: str, task: str | None, problems: Problems, written: Written
+) -> LabelCells | NumberCells:
+    form = written.numbers(name)
+    if task == "regression" or (task is None and form is not None):
+        return NumberCells(name, problems, "target", decimal=written.decimal, form=form)
+    if form is not None:
+        message = "the target holds classes, which are text as the file writes them"
+        raise DatasetProblem([(("dataset", "columns", "formats", name), message)])
+    return LabelCells(name, problems, role="target", decimal=written.decimal)
+
+
 def _dataset(
-    table: CsvFile,
+    table: Table,
     cells: Sequence[Cells],
     goal: LabelCells | NumberCells,
     task: str | None,
@@ -145,7 +166,7 @@ def _dataset(
     y, classes = _target(goal, task, table.path)
     without = f" ({len(left_out)} more left out for missing values)" if left_out else ""
     return Dataset(
-        name=table.path.stem,
+        name=stem(table.path),
         task="classification" if classes else "regression",
         x=joined(layout.every[: len(cells)], cells, len(y), table.path),
         y=y,
@@ -153,7 +174,7 @@ def _dataset(
         feature_names=layout.feature_names,
         target_names=(goal.name,),
         sha256=table.sha256,
-        description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
+        description=f"{table.title}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
         dropped=tuple(left_out),
         target_form=goal.form if isinstance(goal, NumberCells) else None,
@@ -197,26 +218,40 @@ def fill(
 
 
 def _fill(
-    table: CsvFile,
+    table: Table,
     columns: Sequence[Cells],
     problems: Problems,
     leaving: Container[str],
     history: History,
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
-    rows, left_out, end = 0, list[int](), ""
+    wanted = {column.name: True for column in (*columns, *history.cells)}
+    for column in (*columns, *history.cells):
+        wanted[column.name] &= column.of_numbers
+    needed = [column for column in columns if column.name in leaving]
+    count, left_out, end = 0, list[int](), ""
     try:
-        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving, history)
+        for part in table.parts(wanted, problems):
+            kept = np.ones(len(part), np.bool_)
+            for column in needed:
+                kept &= ~part.columns[column.name].where(column.is_missing)
+            history.extend(part, count)
+            left_out += (count + np.flatnonzero(~kept)).tolist()
+            count += len(part)
+            lines = np.asarray(part.lines)[kept]
+            for column in columns:
+                cells = part.columns[column.name]
+                column.extend(cells if kept.all() else cells.taken(kept), lines)
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
         if isinstance(column, LabelCells):
             column.check_numbers()
     problems.raise_if_any(end)
-    if left_out and not rows:
-        message = f"each of the {len(left_out)} rows of {table.path.name} has a missing value"
+    if left_out and len(left_out) == count:
+        message = f"each of the {len(left_out)} rows of {table.title} has a missing value"
         raise DatasetProblem([(("dataset", "missing"), f"{message}; none would be left")])
-    if not rows:
+    if not count:
         raise DataError(f"{table.path}: there are no rows below the header")
     return left_out
 
@@ -245,7 +280,23 @@ def joined(
     refuse_if_too_big(rows * width * 8, f"{path}, one-hot encoded,")
     x = np.empty((rows, width))
     start = 0
+    single: list[Array] = []
     for column, read in zip(columns, cells, strict=True):
+        if column.width == 1:
+            single.append(column.encode(read))
+            continue
+        start = _put(x, start, single)
         x[:, start : start + column.width] = column.encode(read)
         start += column.width
+    _put(x, start, single)
     return x
+
+
+def _put(x: Array, start: int, single: list[Array]) -> int:
+    """Put columns of one feature side by side, which stay in the cache; the place after them."""
+    stop = start + len(single)
+    for row in range(0, len(x) if single else 0, _TOGETHER):
+        rows = slice(row, row + _TOGETHER)
+        np.concatenate([feature[rows] for feature in single], axis=1, out=x[rows, start:stop])
+    single.clear()
+    return stop

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import FORMATS, MISSING_NUMBERS, Mistake, about_missing
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.dates import DateFormat, formats_of
 from nnrun.data.labels import number
 
@@ -38,7 +39,7 @@ def read_time(text: str, decimal: str, form: DateFormat) -> tuple[str, float]:
     ) // _MICROSECOND
 
 
-class TimeColumn:
+class TimeColumn(Cells):
     """A column of times, all of them numbers or all dates.
 
     Args:

@@ -2,6 +2,5 @@
 
 `generated` writes the source of a function for one network, for single rows and small networks;
 `tape` lists calls of `kernels` for larger ones. Both take their mathematics from `formulas`, and
-are written in one `language`, a part of Python that is translated to LLVM's code. `llvm` compiles,
-caches and loads machine code.
+are written in the language of `nnrun.compiler`.
 """

@@ -27,7 +27,7 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
     path = config.dataset.path
     if path is None or config.dataset.name is not None or isinstance(config, BesideConfig):
         return None
-    return _of_classes(config) or (_of_table(config) if path.lower().endswith(".csv") else None)
+    return _of_classes(config) or (None if config.dataset.columns is None else _of_table(config))
 
 
 def _of_classes(config: ExperimentConfig) -> InferredTask | None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
 from nnrun.runs.storage.files import read_regular, write_atomically
 
@@ -105,7 +106,8 @@ def path_of(config: Mapping[str, Any]) -> str | None:
     found: Any = config
     for key in _key_of(config):
         found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) and found and "\0" not in found else None
+    is_path = isinstance(found, str) and found not in ("", GIVEN) and "\0" not in found
+    return found if is_path else None
 
 
 def _key_of(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ be within a tolerance (`agreement.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.settings import flatten
+from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -64,8 +67,8 @@ class Verification:
         return self.finding in ("same_bits", "within_tolerance")
 
 
-def verify(folder: Path) -> Verification:
-    """Check the files of a run, train it again, and compare.
+def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None) -> Verification:
+    """Check the files of a run, train it again on the data that `load` gives, and compare.
 
     Raises: UsageError if there is no complete run.
     """
@@ -84,7 +87,7 @@ def verify(folder: Path) -> Verification:
         fault = _fault(folder, run.record)
         if fault is not None:
             return replace(verdict, reason=fault, exit_code=3)
-        return _compared(verdict, folder, run, run.record)
+        return _compared(verdict, folder, run, run.record, load)
     except (NnrunError, OSError) as error:
         code = getattr(error, "exit_code", 1)
         return replace(verdict, finding="not_verified", reason=str(error), exit_code=code)
@@ -102,10 +105,14 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
 
 
 def _compared(
-    verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
+    verdict: Verification,
+    folder: Path,
+    run: StoredRun,
+    record: RunRecord,
+    load: Callable[[DatasetConfig], Dataset] | None,
 ) -> Verification:
     experiment = load_stored(folder, record)
-    prepared = prepare(experiment, load_named(experiment))
+    prepared = prepare(experiment, load or load_named(experiment))
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
         return replace(verdict, name=run.name, reason=reason, exit_code=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from threading import Lock
 
 from nnrun.config.schema.experiment import DatasetConfig
@@ -21,9 +22,10 @@ def _source(config: DatasetConfig) -> str:
 
 
 class Datasets:
-    """Loads data sets and keeps the most recently used ones."""
+    """Loads data sets, by `read` if it is given, and keeps the most recently used ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[DatasetConfig], Dataset] | None = None) -> None:
+        self._read = read
         self._loaded: LruCache[Dataset] = LruCache()
         self._lock = Lock()
 
@@ -40,6 +42,7 @@ class Datasets:
         key = _source(config) if data is None else data.partition(" ")[2]
         with self._lock:
             known = self._loaded.get(key)
-            dataset = self._loaded.keep(key, read_dataset(config) if known is None else known)
+            read = self._read or read_dataset
+            dataset = self._loaded.keep(key, read(config) if known is None else known)
         check_preparation(dataset, config)
         return dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from nnrun.engines.compiled.llvm.cache import CacheWarning, has_compiled_much
+from nnrun.compiler.llvm.cache import CacheWarning, has_compiled_much
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import WorkerLostError

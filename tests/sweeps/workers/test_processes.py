@@ -107,7 +107,7 @@ def test_messages_of_a_worker_before_its_end_count(plan, sweep, write, worker_mo
 
 
 RETIRING = """
-from nnrun.engines.compiled.llvm import cache
+from nnrun.compiler.llvm import cache
 from nnrun.sweeps.workers.processes import main
 
 cache._MOST_COMPILED = 0

@@ -24,6 +24,14 @@ from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.channels import CHANNELS
 from nnrun.data.readers.csv_file import SEPARATORS
+from nnrun.data.readers.formats import (
+    GIVEN,
+    format_of,
+    is_address,
+    is_data_file,
+    names_table,
+    why_no_file,
+)
 
 _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
@@ -36,7 +44,7 @@ class DatasetName(OneOf):
     """The name of a built-in data set; users often write a file instead."""
 
     def hint(self, value: Any) -> str:
-        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+        if isinstance(value, str) and is_data_file(value):
             return f"; a file stands under 'path': dataset.path={value}"
         return super().hint(value)
 
@@ -47,9 +55,10 @@ class SourceConfig(Block):
     name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
-    """A .csv or .npz file; for sets that take one, the folder of their files."""
+    """A table (.csv, .tsv, .jsonl, .parquet, .xlsx) or arrays (.npz); texts may be packed (.csv.gz,
+    .csv.zst). For sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
-    """What the columns of a CSV file are."""
+    """What the columns of a table are."""
     images: ImagesConfig | None = None
     """A folder of images, in place of a file."""
     channel_axis: Annotated[str, OneOf(CHANNELS)] | None = None
@@ -58,7 +67,7 @@ class SourceConfig(Block):
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
-    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    """What is done about blank cells of a table, and those like NA, in categories and classes
     too; rows are dropped where one is in a column that is used."""
     unknown: Annotated[str, OneOf(UNKNOWN)] = "ignore"
     """What becomes of a category that no training row has, in held-out and in new rows: `error`;
@@ -132,7 +141,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
     def hint(cls, value: Any) -> str:
         if isinstance(value, str) and value in DATASETS:
             return f"; write {{name: {value}}}"
-        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        is_file = isinstance(value, str) and is_data_file(value)
         return "; a file stands under 'path'" if is_file else ""
 
     @classmethod
@@ -151,24 +160,33 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
-        if name is not None or not str(path).lower().endswith(".csv"):
-            for key in ("missing", "unknown", "separator", "decimal"):
-                if data.get(key) not in (None, cls.model_fields[key].default):
-                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
+        kind = format_of(str(path)) if names_table(data) else None
+        delimited = kind is not None and kind.is_delimited
+        for key, fits in (
+            ("missing", names_table(data)),
+            ("unknown", names_table(data)),
+            ("separator", delimited),
+            ("decimal", delimited),
+        ):
+            if not fits and data.get(key) not in (None, cls.model_fields[key].default):
+                what = "CSV files" if key in ("separator", "decimal") else "tables"
+                yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
         if data.get("decimal") == data.get("separator") == ",":
             message = "the comma separates the columns already; is it `separator: ';'`?"
             yield ConfigIssue(message, ("decimal",))
 
     @classmethod
     def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
-        kind = path.lower().rpartition(".")[2]
-        if kind not in ("csv", "npz"):
-            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
-        elif kind == "csv" and columns is None:
-            message = "a CSV file needs 'columns', like columns: {target: price}"
+        kind = format_of(path)
+        if path == GIVEN:
+            return
+        if kind is None or is_address(path):
+            yield ConfigIssue(why_no_file(path) or "", ("path",))
+        elif kind.is_table and columns is None:
+            message = "a table needs 'columns', like columns: {target: price}"
             yield ConfigIssue(message, part="block")
-        elif columns is not None and kind != "csv":
-            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+        elif columns is not None and not kind.is_table:
+            yield ConfigIssue("columns are for tables only", ("columns",), "key")
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
@@ -202,7 +220,7 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
             )
             yield ConfigIssue(message, ("path",), "key")
         if data.get("columns") is not None:
-            message = "columns are for a CSV file in 'path'; a built-in data set has its own"
+            message = "columns are for a table in 'path'; a built-in data set has its own"
             yield ConfigIssue(message, ("columns",), "key")
 
 

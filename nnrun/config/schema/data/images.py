@@ -9,6 +9,7 @@ from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import OneOf, Text
 from nnrun.config.schema.base.from_signature import Translator
 from nnrun.data.images.decode import CHANNELS
+from nnrun.data.readers.formats import holds_arrays
 from nnrun.nn.signature import Bounds
 
 # Larger images are for larger networks than these.
@@ -50,7 +51,7 @@ class ImagesConfig(Block):
 
 def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
     """Keys of a `dataset` block that images do not have, or only they have."""
-    if data.get("channel_axis") is not None and not str(data.get("path")).lower().endswith(".npz"):
+    if data.get("channel_axis") is not None and not holds_arrays(data.get("path")):
         yield ConfigIssue("channel_axis is for npz files only", ("channel_axis",), "key")
     if data.get("images") is None:
         return
@@ -60,6 +61,6 @@ def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
             yield ConfigIssue(message, ("images",), "key")
             return
     if data.get("columns") is not None:
-        yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+        yield ConfigIssue("columns are for tables only", ("columns",), "key")
     if data.get("task") == "regression":
         yield ConfigIssue("images have the classes of their folders", ("task",))

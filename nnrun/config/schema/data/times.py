@@ -13,6 +13,7 @@ from nnrun.config.schema.base.fields import Integer, Listed, OneOf, Text
 from nnrun.data.columns.date_parts import CYCLIC, PARTS, PERIODS
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.readers.formats import names_table
 
 _LIKE_A_DATE = re.compile(r"%[a-zA-Z]|\d([-/.:])\d+\1\d|\d:\d")
 CATEGORIES = ("categorical", "embedding", "target_mean")
@@ -94,10 +95,10 @@ def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
         steps = lag.get("steps") if isinstance(lag, dict) else lag
         if isinstance(steps, list) and len({*map(str, steps)}) < len(steps):
             yield ConfigIssue("a number of rows stands twice", ("lags", name))
-    if data.get("name") is not None or not str(data.get("path")).lower().endswith(".csv"):
+    if not names_table(data):
         for key in ("dates", "lags"):
             if data.get(key):
-                yield ConfigIssue(f"{key} are for CSV files only", (key,), "key")
+                yield ConfigIssue(f"{key} are for tables only", (key,), "key")
 
 
 def _about_dates(dates: dict[str, Any], columns: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.language.numbers import bits, from_bits
+from nnrun.compiler.language.numbers import bits, from_bits
 
 
 @cache

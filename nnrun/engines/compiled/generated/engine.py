@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from nnrun.compiler.llvm import cache
 from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
@@ -18,13 +19,12 @@ from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.generated.steps import StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
-from nnrun.engines.compiled.llvm import cache
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.llvm.machine import Function
+    from nnrun.compiler.llvm.machine import Function
 
 # By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
@@ -186,7 +186,7 @@ class CompiledEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+        from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
         return {"machine_code": machine.description()}
 

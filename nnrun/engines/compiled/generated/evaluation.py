@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.signature import Array
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.llvm.machine import Function
+    from nnrun.compiler.llvm.machine import Function
 
 # Rows of a batch in evaluation, unless the function takes single rows.
 _TOGETHER = 64

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from nnrun.compiler.llvm.arguments import ARGUMENTS
 from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
@@ -14,7 +15,6 @@ from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.engines.compiled.generated.text import Text, title_lines, words
 from nnrun.engines.compiled.generated.update import clip, step
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -131,9 +131,9 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         "import numpy as np",
         "",
         f"from {package}.formulas.functions import functions",
-        f"from {package}.language.numbers import double, sqrt",
-        f"from {package}.language.vectors import dot",
-        f"from {package}.language.views import view",
+        "from nnrun.compiler.language.numbers import double, sqrt",
+        "from nnrun.compiler.language.vectors import dot",
+        "from nnrun.compiler.language.views import view",
         *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
     ):

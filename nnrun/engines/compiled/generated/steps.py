@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.compiler.llvm.arguments import NUMBER
 from nnrun.engines.base import Evaluations, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.evaluation import Portion, arguments_for
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES
-from nnrun.engines.compiled.llvm.arguments import NUMBER
 from nnrun.nn.schedules import Constant
 from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.llvm.machine import Function
+    from nnrun.compiler.llvm.machine import Function
 
 # Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18

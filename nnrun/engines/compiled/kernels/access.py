@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import DOUBLE, I32, I64
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.numbers import real, sqrt
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.kernels.sizes.scratch import lines
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.numbers import real, sqrt
 from nnrun.systems import system
 
 

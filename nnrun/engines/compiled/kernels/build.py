@@ -12,12 +12,12 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language import definitions
+from nnrun.compiler.language.definitions import Definition
+from nnrun.compiler.language.kinds import DOUBLE, I64
+from nnrun.compiler.language.translator import Translator
+from nnrun.compiler.llvm.machine import object_file
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
-from nnrun.engines.compiled.language import definitions
-from nnrun.engines.compiled.language.definitions import Definition
-from nnrun.engines.compiled.language.kinds import DOUBLE, I64
-from nnrun.engines.compiled.language.translator import Translator
-from nnrun.engines.compiled.llvm.machine import object_file
 
 ARGUMENTS = {
     "p": I64.as_pointer(), "task": I64, "n": I64, "k": I64, "start": I64, "rate": DOUBLE,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import cache as memo
 from pathlib import Path
 
+from nnrun.compiler.llvm import cache
 from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
-from nnrun.engines.compiled.llvm import cache
 
 _lock = threading.Lock()
 _addresses: dict[tuple[str, str], int] = {}
@@ -21,7 +21,7 @@ def addresses(
 
     `wait` is called before any are compiled.
     """
-    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
     names = list(names)
     with _lock:

@@ -75,7 +75,7 @@ class TapeEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+        from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
 
         return {
             "machine_code": machine.description(),

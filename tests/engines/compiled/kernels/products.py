@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, members
 from nnrun.engines.compiled.kernels.sizes import shapes, sparse
-from nnrun.engines.compiled.llvm import machine
 
 NEVER = {"counts": 0, "counted": 1}  # zeros are not skipped
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, load, members, unit_of
 from nnrun.engines.compiled.kernels.sizes import winograd as winograd_sizes
-from nnrun.engines.compiled.llvm import machine
 from nnrun.nn import AvgPool2d, MaxPool2d
 from nnrun.nn.layers import Convolution
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.base import Steps
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.nn.schedules import Constant
 from nnrun.training.sampling import Sampler
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.language.kinds import LanguageError
+from nnrun.compiler.language.translator import Translator
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS, Kernel, load
 from nnrun.engines.compiled.kernels.access import evaluated, pointer
 from nnrun.engines.compiled.kernels.build import ARGUMENTS
 from nnrun.engines.compiled.kernels.sizes import scratch
-from nnrun.engines.compiled.language.kinds import LanguageError
-from nnrun.engines.compiled.language.translator import Translator
 
 KINDS = [ARGUMENTS[name] for name in ("task", "n", "rate")]
 PLACE = "nnrun.engines.compiled.kernels."

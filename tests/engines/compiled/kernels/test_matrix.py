@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
-from nnrun.engines.compiled.llvm import machine
 from tests.engines.compiled.kernels.products import NEVER, Kernels, Layer
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70, 256, 600)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.kernels.sizes.sparse import SPARSE
-from nnrun.engines.compiled.llvm import machine
 from tests.engines.compiled.kernels.products import Kernels, Layer, SparseLayer
 
 UNITS = ("dense.matrix", "nonzeros", "dense.sparse_matrix")

@@ -9,11 +9,11 @@ Maps of a kernel are tuples of an address and the distances to the next row, lin
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import real
+from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
-from nnrun.engines.compiled.language.numbers import real
-from nnrun.engines.compiled.language.vectors import read, room, spread, write
 
 LEVEL = 1
 WIDTHS = 2 * LEAST, LEAST

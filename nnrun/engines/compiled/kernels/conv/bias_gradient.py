@@ -6,10 +6,10 @@ for a bias per channel.
 
 from __future__ import annotations
 
+from nnrun.compiler.language.vectors import read, spread, write
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
-from nnrun.engines.compiled.language.vectors import read, spread, write
 
 LEVEL = 1
 

@@ -6,11 +6,11 @@ processor; in which order each number is summed does not: it is one chain of fus
 
 from __future__ import annotations
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.marks import intrinsic, subroutine
+from nnrun.compiler.language.vectors import read, room, spread, write
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.marks import intrinsic, subroutine
-from nnrun.engines.compiled.language.vectors import read, room, spread, write
-from nnrun.engines.compiled.llvm import machine
 
 _MANY = 64  # bytes of a register: processors with such have 32 of them, others 16
 

@@ -7,12 +7,12 @@ in rows that lie as y's would without a border.
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import real
+from nnrun.compiler.language.vectors import read, spread, write
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.conv.pieces import clear
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
-from nnrun.engines.compiled.language.numbers import real
-from nnrun.engines.compiled.language.vectors import read, spread, write
 
 LEVEL = 1
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.vectors import read, write
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.vectors import read, write
 
 
 def tiles_of(rows, oh, ow):

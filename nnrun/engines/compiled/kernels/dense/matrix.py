@@ -6,6 +6,8 @@ tiles nor threads change its bits. `shapes` describes the layout of the weights 
 
 from __future__ import annotations
 
+from nnrun.compiler.language.marks import subroutine
+from nnrun.compiler.language.numbers import real
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix_tile import (
     lanes,
@@ -18,8 +20,6 @@ from nnrun.engines.compiled.kernels.dense.matrix_tile import (
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.sizes.scratch import STRIPS
 from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
-from nnrun.engines.compiled.language.marks import subroutine
-from nnrun.engines.compiled.language.numbers import real
 
 # Of LLVM's passes, the one that moves variables into registers.
 LEVEL = 1

@@ -9,12 +9,12 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I32, I64
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.vectors import read, room, spread, write
+from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I32, I64
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.vectors import read, room, spread, write
-from nnrun.engines.compiled.llvm import machine
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.
 _TALLEST = {64: 8, 32: 4, 16: 4}

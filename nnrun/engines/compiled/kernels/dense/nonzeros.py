@@ -6,12 +6,12 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I64
+from nnrun.compiler.language.marks import intrinsic
 from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, SPARSE
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I64
-from nnrun.engines.compiled.language.marks import intrinsic
 
 
 def nonzeros(task, n, x, x_row, size, masks, capacity, counts, rows):

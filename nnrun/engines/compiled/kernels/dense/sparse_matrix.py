@@ -14,6 +14,9 @@ checks of weights and loss find them), and -0 from underflow stays -0 where + 0 
 
 from __future__ import annotations
 
+from nnrun.compiler.language.marks import subroutine
+from nnrun.compiler.language.numbers import real
+from nnrun.compiler.language.vectors import read, write
 from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_weights
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, prefetch, strip
@@ -21,9 +24,6 @@ from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.dense.sparse_tile import WIDEST, chains
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, update_places
-from nnrun.engines.compiled.language.marks import subroutine
-from nnrun.engines.compiled.language.numbers import real
-from nnrun.engines.compiled.language.vectors import read, write
 
 # Of LLVM's passes, the one that moves variables into registers.
 LEVEL = 1

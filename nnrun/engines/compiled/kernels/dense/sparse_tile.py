@@ -6,11 +6,11 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I1, I64
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I1, I64
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.vectors import read, room, spread, write
 
 # Registers of sums: enough to hide latency, few enough for 16 registers.
 WIDEST = 8

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import real, whole
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import column_range, row_range
-from nnrun.engines.compiled.language.numbers import real, whole
 
 
 def embed(task, n, x, x_row, w, y, y_row, entries, dimensions, rows):

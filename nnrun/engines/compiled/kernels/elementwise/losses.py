@@ -5,6 +5,7 @@ The formulas are constants of the kernels, from `formulas.losses`.
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import double, real
 from nnrun.engines.compiled.kernels.access import (
     doubles,
     evaluated,
@@ -14,7 +15,6 @@ from nnrun.engines.compiled.kernels.access import (
 )
 from nnrun.engines.compiled.kernels.elementwise.softmax import normalised
 from nnrun.engines.compiled.kernels.parts import row_range
-from nnrun.engines.compiled.language.numbers import double, real
 
 # ruff: noqa: F821 - constants of the kernels: formula, names, factor, over_outputs
 

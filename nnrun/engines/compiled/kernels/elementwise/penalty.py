@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import double, real
 from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
 from nnrun.engines.compiled.kernels.elementwise.update import sum_of_squares
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.language.numbers import double, real
 
 
 def penalty(task, n, theta, gradient, size, chunk, alpha, sums):

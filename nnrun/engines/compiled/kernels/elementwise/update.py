@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import double, real, sqrt
+from nnrun.compiler.language.vectors import lane, read, spread
 from nnrun.engines.compiled.kernels.access import (
     doubles,
     floating,
@@ -11,8 +13,6 @@ from nnrun.engines.compiled.kernels.access import (
     stepped,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.language.numbers import double, real, sqrt
-from nnrun.engines.compiled.language.vectors import lane, read, spread
 
 SQUARES = 16  # sums of squares that run side by side
 

@@ -5,9 +5,9 @@ A row with a weight of 0 has zeros, even where its loss or its gradient is infin
 
 from __future__ import annotations
 
+from nnrun.compiler.language.numbers import double, real
 from nnrun.engines.compiled.kernels.access import doubles, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
-from nnrun.engines.compiled.language.numbers import double, real
 
 
 def weigh(task, n, w, w_row, dy, dy_row, size, rows):

@@ -11,13 +11,13 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I64
+from nnrun.compiler.language.marks import intrinsic, subroutine
+from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled.kernels.access import integers, nanoseconds
 from nnrun.engines.compiled.kernels.sampling import fields as at
 from nnrun.engines.compiled.kernels.sampling.pcg64 import below, copied, half, put_back
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I64
-from nnrun.engines.compiled.language.marks import intrinsic, subroutine
-from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
 _UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))

@@ -12,11 +12,11 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I64
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.vectors import room
 from nnrun.engines.compiled.kernels.sampling.fields import FULL, HALF, INCREMENT, STATE, STREAM
-from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I64
-from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.vectors import room
 
 _MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 _WIDE = ir.IntType(128)

@@ -1,0 +1,94 @@
+"""Vectors of any width, and dot products, which LLVM does not vectorise: that reorders a sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.kinds import I32
+from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.views import View
+
+SUMS = 4
+
+
+@intrinsic
+def dot(t: Code, x: View, w: View, row: Any) -> Any:
+    """The product of x with a row of w, both as long as the row: a multiple of a register.
+
+    Four registers sum up side by side; then they and the numbers in them are added as a tree.
+    """
+    left, right, length = x.start, w.row(t, row), w.row_length
+    sums = _zeros(t, SUMS)
+
+    def add(index: Any, place: Any) -> None:
+        factors = (read(t, t.address(base, index), t.lanes) for base in (left, right))
+        t.builder.store(t.call("llvm.fma", *factors, t.builder.load(place)), place)
+
+    def add_all(start: Any) -> None:
+        for part, place in enumerate(sums):
+            add(t.builder.add(start, t.integer(part * t.lanes)), place)
+
+    whole = length - length % (SUMS * t.lanes)
+    t.loop(0, whole, SUMS * t.lanes, add_all)
+    t.loop(whole, length, t.lanes, lambda index: add(index, sums[0]))
+    a, b, c, d = (t.builder.load(place) for place in sums)
+    return _across(t, t.builder.fadd(t.builder.fadd(a, b), t.builder.fadd(c, d)))
+
+
+@intrinsic
+def read(t: Code, address: Any, lanes: int) -> Any:
+    """The vector of the numbers from an address on."""
+    kind = ir.VectorType(address.type.pointee, lanes)
+    return t.builder.load(t.builder.bitcast(address, kind.as_pointer()), align=t.size)
+
+
+@intrinsic
+def write(t: Code, vector: Any, address: Any) -> None:
+    """Write a vector to an address."""
+    t.builder.store(vector, t.builder.bitcast(address, vector.type.as_pointer()), align=t.size)
+
+
+@intrinsic
+def spread(t: Code, number: Any, lanes: int) -> Any:
+    """The vector with a number in all its lanes."""
+    return t.spread(t.number(number), lanes)
+
+
+@intrinsic
+def lane(t: Code, vector: Any, index: int) -> Any:
+    """One of a vector's numbers."""
+    return t.builder.extract_element(vector, I32(index))
+
+
+@intrinsic
+def room(t: Code, count: int, like: Any) -> View:
+    """An array in registers, for so many values of one type."""
+    place = t.place(ir.ArrayType(t.variable(like).type, count))
+    return View(t.builder.gep(place, [I32(0), I32(0)]), (count,))
+
+
+def _zeros(t: Code, count: int) -> list[Any]:
+    """The places of so many registers of zeros."""
+    places = [t.place(ir.VectorType(t.real, t.lanes)) for _ in range(count)]
+    for place in places:
+        t.builder.store(ir.Constant(place.type.pointee, None), place)
+    return places
+
+
+def _across(t: Code, vector: Any) -> Any:
+    """The sum of the numbers in a register: its halves added, and so on."""
+    lanes = t.lanes
+    while lanes > 1:
+        lanes //= 2
+        kind = ir.VectorType(I32, lanes)
+        halves = [
+            t.builder.shuffle_vector(
+                vector, vector, ir.Constant(kind, list(range(start, start + lanes)))
+            )
+            for start in (0, lanes)
+        ]
+        vector = t.builder.fadd(*halves)
+    return t.builder.extract_element(vector, I32(0))

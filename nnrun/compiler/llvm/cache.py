@@ -1,0 +1,182 @@
+"""Cached machine code: `<digest>.py`, the source, and `<digest>.o` in a cache folder.
+
+The digest covers everything that the machine code depends on: the source, its imports, the
+language, the versions of LLVM and NumPy, the processor. Files are written
+atomically; a damaged or unreadable file is compiled again. No locks are needed.
+
+Machine code is run unchecked, so it is only loaded from files that no other user can write, and
+that are signed with this user's key: files from an archive, for example, are not.
+
+LLVM and the compiler are imported late: most commands do not need them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnrun.compiler.llvm import private_files
+from nnrun.systems.caches import cache_folder
+
+if TYPE_CHECKING:
+    from nnrun.compiler.llvm.machine import Function
+
+_MAGIC = b"nnrun object 2\n"
+_SIGNATURE, _SECRET = "sha256", "cache.key"
+_SECRET_BYTES = 32
+# The functions used last, for networks that are trained again.
+_functions: dict[str, Function] = {}
+_MOST_FUNCTIONS = 64
+# LLVM keeps about 16 KB for each function that it has compiled, until the process ends.
+_MOST_COMPILED = 1000
+_compiled = 0
+_MOST_BYTES = 256 * 2**20
+_lock = threading.Lock()
+
+
+class CacheWarning(UserWarning):
+    """The cache cannot be used, and why."""
+
+
+def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text: None) -> Function:
+    """The training function of this source, from the cache or compiled now.
+
+    `wait` is called before it is compiled.
+    """
+    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
+
+    key = digest(source)
+    with _lock:
+        found = _functions.pop(key, None)
+        if found is None:
+            found = machine.load(object_code(source, dtype, key, wait))
+        _functions[key] = found
+        if len(_functions) > _MOST_FUNCTIONS:
+            del _functions[next(iter(_functions))]
+        return found
+
+
+def has_compiled_much() -> bool:
+    """Whether a new process would save memory."""
+    return _compiled >= _MOST_COMPILED
+
+
+def object_code(
+    source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
+) -> bytes:
+    """The object file of this source, from the cache if it has it."""
+    place = cache_folder() / "compiled"
+
+    def compile_() -> bytes:
+        with suppress(OSError, private_files.NotPrivateError):  # for readers and tracebacks
+            private_files.write(place, f"{key}.py", source.encode())
+        return _compile(source, dtype, place / f"{key}.py")
+
+    return kept(key, compile_, wait, "compiling, once for this architecture")
+
+
+def kept(
+    key: str, compile_: Callable[[], bytes], wait: Callable[[str], None], announced: str
+) -> bytes:
+    """The object file of this key, from the cache, or compiled and stored.
+
+    `key` is a digest of all that the machine code depends on; `wait` is called with `announced`
+    before anything is compiled.
+    """
+    place, name = cache_folder() / "compiled", f"{key}.o"
+    try:
+        secret = _secret()
+        code = _verified(private_files.read(place, name), secret, key)
+    except (OSError, private_files.NotPrivateError) as error:
+        message = f"machine code is made anew and not kept: {_reason(error)}"
+        # With the same location for all callers, Python shows the warning once.
+        warnings.warn(message, CacheWarning, stacklevel=1)
+        wait("compiling")
+        return compile_()
+    if code is None:
+        wait(announced)
+        code = compile_()
+        with suppress(OSError, private_files.NotPrivateError):
+            if key.startswith("0"):  # of digests one in 16, so that it takes no time
+                private_files.prune(place, _MOST_BYTES)
+            private_files.write(place, name, _MAGIC + _signature(code, secret, key) + code)
+    return code
+
+
+def digest(source: str) -> str:
+    """The key of a source."""
+    return hashlib.sha256((source + _surroundings()).encode()).hexdigest()
+
+
+@cache
+def _surroundings() -> str:
+    import llvmlite  # noqa: PLC0415 - imports LLVM
+    import numpy  # noqa: PLC0415 - only needed here
+
+    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
+
+    compiler = Path(__file__).parents[1]
+    engine = compiler.parent / "engines" / "compiled"
+    paths = [compiler / "llvm" / f"{name}.py" for name in ("arguments", "compiler", "machine")]
+    paths += [
+        path
+        for room in (compiler / "language", engine / "formulas", engine / "kernels" / "sampling")
+        for path in room.rglob("*.py")
+    ]
+    paths += [Path(special.__file__)]
+    helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
+    versions = [llvmlite.__version__, numpy.__version__]
+    return "\n".join([*helpers, *versions, str(machine.processor())])
+
+
+def _compile(source: str, dtype: str, path: Path) -> bytes:
+    global _compiled  # noqa: PLW0603  # of this process
+    from nnrun.compiler.llvm.compiler import compile_source  # noqa: PLC0415 - slow to import
+
+    _compiled += 1
+    return compile_source(source, dtype, str(path))
+
+
+def _verified(content: bytes | None, secret: bytes, key: str) -> bytes | None:
+    """The object file in what the cache holds, or None if its signature is wrong."""
+    if content is None:
+        return None
+    start = len(_MAGIC) + hashlib.new(_SIGNATURE).digest_size
+    code = content[start:]
+    ours = hmac.compare_digest(content[:start], _MAGIC + _signature(code, secret, key))
+    return code if ours else None
+
+
+def _signature(code: bytes, secret: bytes, key: str) -> bytes:
+    return hmac.digest(secret, key.encode() + code, _SIGNATURE)
+
+
+def _secret() -> bytes:
+    """This user's signing key; created if there is no usable one."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
+
+    place = user_state_path("nnrun", appauthor=False)
+    forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
+    secret = private_files.read(place, _SECRET, forbidden=forbidden)
+    if secret is None or len(secret) != _SECRET_BYTES:
+        # If two processes come here together, both use the first one's key.
+        private_files.write(
+            place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
+        )
+        secret = private_files.read(place, _SECRET, forbidden=forbidden)
+    return secret or b""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror or error}"
+    return str(error)

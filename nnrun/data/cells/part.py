@@ -1,0 +1,88 @@
+"""Some rows of a table as columns of numbers or of texts, which is how all formats are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Lines = Sequence[int] | npt.NDArray[np.int64]
+Rows = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Cells that are finite numbers, but for the `odd` ones, by row the text that stands there."""
+
+    values: npt.NDArray[np.float64]
+    odd: Mapping[int, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[str]:
+        texts = map(repr, self.values.tolist())
+        return (self.odd.get(row, text) for row, text in enumerate(texts))
+
+    def where(self, holds: Callable[[str], bool]) -> Rows:
+        """The rows whose text is of some sort, which no finite number is."""
+        found = np.zeros(len(self.values), np.bool_)
+        found[[row for row, text in self.odd.items() if holds(text)]] = True
+        return found
+
+    def taken(self, kept: Rows) -> Numbers:
+        """Some of the rows."""
+        place = np.cumsum(kept) - 1
+        odd = {int(place[row]): text for row, text in self.odd.items() if kept[row]}
+        return Numbers(self.values[kept], odd)
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Cells as texts: `texts[codes[row]]`, each different one once."""
+
+    codes: npt.NDArray[np.int64]
+    texts: Sequence[str]
+
+    @classmethod
+    def of(cls, cells: Iterable[Any], text: Callable[[Any], str] = str) -> Texts:
+        """The texts of these cells."""
+        numbers = _Numbering()
+        codes = np.fromiter(map(numbers.__getitem__, cells), np.int64)
+        return cls(codes, [text(cell) for cell in numbers])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.texts.__getitem__, self.codes.tolist())
+
+    def where(self, holds: Callable[[str], bool]) -> Rows:
+        """The rows whose text is of some sort."""
+        found: Rows = np.array([holds(text) for text in self.texts], np.bool_)
+        return found[self.codes]
+
+    def taken(self, kept: Rows) -> Texts:
+        """Some of the rows."""
+        return Texts(self.codes[kept], self.texts)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Consecutive rows of a table.
+
+    Args:
+        lines: where each row is in the file, as messages say it.
+        columns: by name, those that were asked for.
+    """
+
+    lines: Lines
+    columns: Mapping[str, Numbers | Texts]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+class _Numbering(dict[Any, int]):
+    """A number for each different key, in the order of their first use."""
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = number = len(self)
+        return number

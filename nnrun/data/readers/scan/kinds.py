@@ -1,0 +1,3 @@
+"""What a column of cells is read as."""
+
+SKIPPED, NUMBER, TEXT = range(3)

@@ -1,0 +1,1 @@
+"""Tables with a header, in files of each format or in memory, read as columns."""

@@ -1,0 +1,122 @@
+"""Columns of Arrow, from Parquet files and tables of pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nnrun.data.cells.part import Numbers, Part, Texts
+from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.opening import file_sha256
+from nnrun.data.readers.tables.table import RowProblems, Table
+from nnrun.data.readers.tables.values import cells_of, cells_of_array, checked_header, text
+from nnrun.errors import DataError
+
+_ROWS = 1 << 16
+
+
+def arrow_cells(column: Any, as_numbers: bool) -> Numbers | Texts:
+    """The cells of a chunked array."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+
+    kind = column.type
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if as_numbers and (is_number or pa.types.is_boolean(kind)):
+        values = column.cast(pa.int8()) if pa.types.is_boolean(kind) else column
+        cells = cells_of_array(values.cast(pa.float64(), safe=False).to_numpy())
+        return Numbers(cells.values, {**cells.odd, **_blank(column)})
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        coded = column.combine_chunks()
+        coded = coded if pa.types.is_dictionary(kind) else coded.dictionary_encode()
+        codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False)
+        return Texts(codes.astype(np.int64), [*map(text, coded.dictionary.to_pylist()), ""])
+    return cells_of(column.to_pylist(), as_numbers)
+
+
+def _blank(column: Any) -> dict[int, str]:
+    if not column.null_count:
+        return {}
+    return dict.fromkeys(np.flatnonzero(column.is_null().to_numpy()).tolist(), "")
+
+
+class ParquetTable(Table):
+    """A Parquet file.
+
+    Args:
+        path: of the file.
+        file: open; it can be read from any place.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+        import pyarrow.parquet as pq  # noqa: PLC0415 - likewise
+
+        self.path = path
+        with _damage_errors(path):
+            schema = pq.ParquetFile(file).schema_arrow
+            texts = [one.name for one in schema if pa.types.is_string(one.type)]
+            # Each different text is in memory once, as in the file.
+            self._file = pq.ParquetFile(file, read_dictionary=texts)
+            self._rows = self._file.metadata.num_rows
+            self.header = checked_header(schema.names, str(path))
+
+    @property
+    def sha256(self) -> str:
+        return file_sha256(self.path)
+
+    def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
+        return RowProblems(self.path, unseen)
+
+    def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
+        refuse_if_too_big(8 * self._rows * len(wanted), str(self.path))
+        self._refuse_if_too_big()
+        names = dict(zip(self.header, self._file.schema_arrow.names, strict=True))
+        first = 1
+        for batch in self._batches([names[name] for name in wanted]):
+            with _damage_errors(self.path):
+                columns = {
+                    name: arrow_cells(batch.column(place), as_numbers)
+                    for place, (name, as_numbers) in enumerate(wanted.items())
+                }
+            yield Part(range(first, first + batch.num_rows), columns)
+            first += batch.num_rows
+
+    def _refuse_if_too_big(self) -> None:
+        """A group of rows is unpacked as a whole."""
+        with _damage_errors(self.path):
+            meta = self._file.metadata
+            groups = [meta.row_group(place).total_byte_size for place in range(meta.num_row_groups)]
+        refuse_if_too_big(2 * max(groups, default=0), str(self.path))
+
+    def _batches(self, names: list[str]) -> Iterator[Any]:
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+
+        with _damage_errors(self.path):
+            batches = self._file.iter_batches(_ROWS, columns=names, use_threads=False)
+        while True:
+            with _damage_errors(self.path):
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                table = pa.Table.from_batches([batch]).select(names)
+            yield table
+
+
+@contextmanager
+def _damage_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of Arrow into a DataError with the name of the file."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+
+    try:
+        yield
+    except (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: is damaged or no Parquet file: {error}") from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk
+            raise
+        raise DataError(f"{path}: is damaged or no Parquet file: {error}") from error

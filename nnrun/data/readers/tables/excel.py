@@ -1,0 +1,108 @@
+"""Excel files (.xlsx): the first sheet, its first row with the names of columns."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.part import Part
+from nnrun.data.cells.problems import Problems
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.opening import file_sha256
+from nnrun.data.readers.tables.table import Table
+from nnrun.data.readers.tables.values import cells_of, checked_header
+from nnrun.errors import DataError
+
+_ROWS = 1024
+_BYTES_BY_TEXT = 20
+"""Memory for what openpyxl keeps of a byte of XML, at most: texts, styles and formulas."""
+
+
+class ExcelTable(Table):
+    """The first sheet of an Excel file; formulas are their last values.
+
+    Args:
+        path: of the file.
+        file: open; it can be read from any place.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        import openpyxl  # noqa: PLC0415 - slow to import, and an extra
+
+        self.path = path
+        with _damage_errors(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles, for example
+            with zipfile.ZipFile(file) as archive:
+                kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
+                unpacked = sum(one.file_size for one in kept)
+            refuse_if_too_big(_BYTES_BY_TEXT * unpacked, str(path))
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            if not book.worksheets:
+                raise DataError(f"{path}: there is no sheet")
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # else all rows are as wide as the widest may be
+            self._all = enumerate(sheet.iter_rows(values_only=True), 1)
+            _, first = next(self._all, (1, ()))
+        names = _without_blank_end(first)
+        if not names:
+            raise DataError(f"{path}:1: the first row, with the column names, is blank")
+        self.header = checked_header(names, f"{path}:1")
+
+    @property
+    def sha256(self) -> str:
+        return file_sha256(self.path)
+
+    def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
+        places = {name: self.header.index(name) for name in wanted}
+        rows = self._rows(problems)
+        while part := [*islice(rows, _ROWS)]:
+            columns = {
+                name: cells_of([cells[places[name]] for _, cells in part], as_numbers)
+                for name, as_numbers in wanted.items()
+            }
+            yield Part([line for line, _ in part], columns)
+
+    def _rows(self, problems: Problems) -> Iterator[tuple[int, list[Any]]]:
+        """Rows as long as the header; blank ones are left out."""
+        width = len(self.header)
+        while True:
+            with _damage_errors(self.path):
+                line, cells = next(self._all, (0, ()))
+            if not line:
+                return
+            found = _without_blank_end(cells)
+            if len(found) > width:
+                text = f"has {len(found)} cells where the header has {width}"
+                problems.add(line, "", Mistake(text, text))
+            elif found:
+                yield line, [*found, *[None] * (width - len(found))]
+
+
+def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:
+    """The cells up to the last that is not blank."""
+    end = len(cells)
+    while end and cells[end - 1] in (None, ""):
+        end -= 1
+    return cells[:end]
+
+
+@contextmanager
+def _damage_errors(path: Path) -> Iterator[None]:
+    """Turn what openpyxl raises at a wrong file into a DataError with its name."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # openpyxl raises a dozen kinds
+        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: is damaged or no .xlsx file: {reason}") from error

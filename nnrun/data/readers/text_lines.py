@@ -1,0 +1,96 @@
+"""The lines of a text file, while it is read block by block."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from nnrun.errors import DataError
+
+LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
+_BYTE = re.compile("[\udc80-\udcff]")
+_NOT_TEXT = "is not UTF-8 text: byte 0x{:02x}"
+_BLOCK = 1 << 20
+_MARK = b"\xef\xbb\xbf"
+
+
+class TextLines:
+    """The lines of an open file (UTF-8, with or without a byte order mark).
+
+    `line` is the number of the next one, from 1 on; `sha256` is that of the bytes read so far.
+    Blocks of whole lines may be taken instead (`block`, `take`), wherever `at_line_start`. With
+    `keep_wrong`, bytes that are not UTF-8 are surrogates, but for those in the first line.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, *, keep_wrong: bool = False) -> None:
+        self.path = path
+        self._keep_wrong = keep_wrong
+        self.line = 1
+        self.at_line_start = True
+        # What is there already: a pipe may be slow.
+        self._read = getattr(file, "read1", file.read)
+        self._hash = hashlib.sha256()
+        self._bytes, self._at, self._ended = b"", 0, False
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def __iter__(self) -> Iterator[str]:
+        """The lines with their ends; raises a DataError at one that is not UTF-8."""
+        while raw := self._next():
+            pieces = [piece for piece in LONE_RETURN.split(self._decoded(raw)) if piece]
+            for number, piece in enumerate(pieces, 1):
+                self.at_line_start = number == len(pieces)
+                self.line += 1
+                yield piece
+
+    def block(self) -> tuple[bytes, int, int]:
+        """Bytes that are there, the start of the next line in them, and the size of whole lines."""
+        if self._bytes.rfind(b"\n", self._at) < 0:
+            self._read_on()
+        return self._bytes, self._at, self._bytes.rfind(b"\n", self._at) + 1 - self._at
+
+    def take(self, size: int, lines: int) -> None:
+        """Go on after so many bytes of the block, which are so many lines."""
+        self._at += size
+        self.line += lines
+
+    def _next(self) -> bytes:
+        """The next line; empty at the end."""
+        end = self._bytes.find(b"\n", self._at) + 1
+        if not end:
+            self._read_on()
+            end = self._bytes.find(b"\n", self._at) + 1 or len(self._bytes)
+        line = self._bytes[self._at : end]
+        self._at = end
+        return line
+
+    def _read_on(self) -> None:
+        """Read until there is a whole line, or the end of the file."""
+        parts, found = [self._bytes[self._at :]], False
+        while not (found or self._ended):
+            more = self._read(_BLOCK)
+            self._hash.update(more)
+            self._ended = not more
+            parts.append(more)
+            found = b"\n" in more
+        self._bytes, self._at = b"".join(parts), 0
+
+    def _decoded(self, raw: bytes) -> str:
+        try:
+            return (raw.removeprefix(_MARK) if self.line == 1 else raw).decode("utf-8")
+        except UnicodeDecodeError as error:
+            if self._keep_wrong and self.line > 1:
+                return raw.decode("utf-8", "surrogateescape")
+            message = f"{_NOT_TEXT.format(error.object[error.start])}; save the file as UTF-8"
+            raise DataError(f"{self.path}:{self.line}: {message}") from error
+
+
+def not_text(lines: str) -> str:
+    """What is wrong with lines if bytes of them are not UTF-8."""
+    found = None if lines.isascii() else _BYTE.search(lines)
+    return _NOT_TEXT.format(ord(found[0]) - 0xDC00) if found else ""

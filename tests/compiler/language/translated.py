@@ -1,0 +1,29 @@
+"""Functions of the language, to be called with arrays."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from nnrun.compiler.language.kinds import I64, REAL
+from nnrun.compiler.language.translator import Translator
+from nnrun.compiler.llvm import machine
+
+
+def run(function: Any, *arrays: np.ndarray) -> None:
+    """Call f(*pointers, n), with n the length of the last array.
+
+    `real` is what the last array of floating-point numbers holds.
+    """
+    kinds = {"int64": I64, **REAL}
+    types = [kinds[array.dtype.name].as_pointer() for array in arrays]
+    dtype = next((a.dtype.name for a in arrays[::-1] if a.dtype.name in REAL), "float64")
+    translator = Translator(function, "translated", [*types, I64], dtype)
+    for argument in translator.function.args[: len(arrays)]:
+        argument.add_attribute("noalias")
+    code = machine.object_file(str(translator.module))
+    place = machine.symbols(code, ["translated"])["translated"]
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * (len(arrays) + 1))(place)
+    call(*(array.ctypes.data for array in arrays), len(arrays[-1]))

@@ -1,0 +1,139 @@
+"""Machine code for other processors, run on this one: the bits are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.compiler.llvm import cache, machine
+from nnrun.compiler.llvm.machine import Processor
+from nnrun.engines.compiled.generated.engine import CompiledEngine
+from nnrun.engines.compiled.kernels import load
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.nn import (
+    ACTIVATIONS,
+    SGD,
+    Adam,
+    AvgPool2d,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Dropout,
+    Flatten,
+    Huber,
+    MaxPool2d,
+    MeanSquared,
+    Residual,
+    activation,
+    conv2d,
+    dense,
+)
+from nnrun.systems.caches import cache_folder
+from tests.compiler.objects import compiled_for
+from tests.engines.compiled.conftest import numbers
+
+# Vectors of 32 bytes, of both makers, and of 16 bytes, without fused products: calls instead. Those
+# of 64 bytes only a machine that has them can run, and there they are this machine's own.
+PROCESSORS = {
+    "float64": [Processor("haswell"), Processor("x86-64-v2")],
+    "float32": [Processor("znver3"), Processor("x86-64-v2")],
+}
+REGISTERS = {"haswell": 32, "znver3": 32, "x86-64-v2": 16}
+
+
+TASKS: dict[str, dict[str, Any]] = {
+    "activations": {
+        "blocks": lambda: [*(dense(19, name) for name in ACTIVATIONS), dense(3)],
+        "input_shape": (5,), "loss": MeanSquared(),
+    },
+    "few weights": {"blocks": lambda: [dense(3, "softmax")], "input_shape": (4,)},
+    "wide": {
+        "blocks": lambda: [dense(89, "tanh"), dense(10, "softmax")], "input_shape": (64,),
+        "iterations": 300,
+    },
+    "batches": {
+        "blocks": lambda: [dense(70, "tanh"), dense(33, "gelu"), dense(3, "sigmoid")],
+        "input_shape": (50,), "loss": BinaryCrossEntropy(), "optimizer": Adam, "batch_size": 13,
+        "clip_norm": 0.5, "iterations": 200,
+    },
+    "images": {
+        "blocks": lambda: [
+            conv2d(5, 3, bias="per_position", activation="tanh"), MaxPool2d(2, 1),
+            conv2d(9, 3, padding="same", activation="elu"), AvgPool2d(2), Dropout(0.3),
+            Flatten(), dense(3),
+        ],
+        "input_shape": (2, 9, 8), "loss": Huber(), "batch_size": 4, "iterations": 100,
+        "optimizer": lambda: SGD(0.9, nesterov=True, weight_decay=1e-3),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", TASKS)
+def test_every_processor_has_the_same_bits(
+    name: str, dtype: str, task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights after training, whatever vectors and instructions the code was compiled for."""
+    one = task(**{"iterations": 500, **TASKS[name], "dtype": dtype})
+    found: dict[str, bytes] = {"this": one.train(CompiledEngine).network.theta.tobytes()}
+    codes: set[bytes] = set()
+    for processor in PROCESSORS[dtype]:
+
+        def function(source: str, dtype: str, wait: Any, target: Processor = processor) -> Any:
+            code = compiled_for(target, source, dtype)
+            codes.add(code)
+            return machine.load(code)
+
+        monkeypatch.setattr(cache, "function", function)
+        found[str(processor)] = one.train(CompiledEngine).network.theta.tobytes()
+    assert np.isfinite(np.frombuffer(found["this"], dtype)).all()
+    assert len(codes) > 1
+    assert dict.fromkeys(found, found["this"]) == found
+
+
+def folder_of(target: Processor) -> Path:
+    """A cache for another processor's kernels, whose digests name this one; later runs find it."""
+    return cache_folder() / "targets" / target.name
+
+
+def build_for(target: Processor, patch: pytest.MonkeyPatch) -> None:
+    """Have kernels made for another processor from now on, in a cache of their own."""
+    folder = folder_of(target)
+    patch.setattr(machine, "processor", lambda: target)
+    patch.setattr(machine, "register", lambda: REGISTERS[target.name])
+    patch.setattr(load, "_addresses", {})
+    patch.setenv("NNRUN_CACHE", str(folder))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_have_the_same_bits_on_every_processor(
+    dtype: str, task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where products and convolutions are cut into other tiles, and over sums of batches."""
+    one = task(
+        lambda: [
+            conv2d(16, 5, bias="none"), BatchNorm(), activation("tanh"), AvgPool2d(2),
+            Residual([conv2d(16, 3, padding="same"), BatchNorm(), activation("relu")]),
+            conv2d(18, 3, padding="same", activation="gelu"), MaxPool2d(2), Dropout(0.3),
+            Flatten(), dense(70, "tanh"), BatchNorm(), dense(3, "softmax"),
+        ],
+        (3, 16, 15), optimizer=Adam, dtype=dtype, batch_size=13, iterations=20, rate=0.002,
+        clip_norm=0.5,
+    )  # fmt: skip
+    found = {"this": one.train(TapeEngine)}
+    for target in PROCESSORS[dtype]:
+        with monkeypatch.context() as patch:
+            build_for(target, patch)
+            found[str(target)] = one.train(TapeEngine)
+    thetas = {
+        name: b"".join(array.tobytes() for array in numbers(engine).values())
+        for name, engine in found.items()
+    }
+    assert np.isfinite(found["this"].network.theta).all()
+    assert dict.fromkeys(thetas, thetas["this"]) == thetas
+    folders = map(folder_of, PROCESSORS[dtype])
+    objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in folders]
+    # Code of integers alone may be the same.
+    assert all(len(set.intersection(*objects)) < len(each) / 10 for each in objects)
