@@ -29,7 +29,7 @@ ALLOWED = {
     *("Apache-2.0 WITH LLVM-exception", "MPL-2.0", "Mozilla Public"),
 }
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("dask", "onnx", "images", "figures")
+EXTRAS = ("dask", "onnx", "images", "tables", "figures")
 
 # Of extras alone, with what nnrun has to do with it.
 EXCEPTIONS = {"cairosvg": {"LGPL-3.0-or-later"}}  # called as it is, and never changed or shipped

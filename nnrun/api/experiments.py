@@ -17,7 +17,7 @@ from nnrun.config.overrides import format_override
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.config.yaml.plain import plain
 from nnrun.data.dataset import Dataset
-from nnrun.data.given import GivenData
+from nnrun.data.given import loader_of
 from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN
 from nnrun.engines.selection import why_not_compiled
@@ -36,6 +36,8 @@ from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.sharing import is_packed
+from nnrun.runs.sharing.unpack import unpacked_for_good
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
@@ -88,7 +90,8 @@ def train(
         KeyboardInterrupt: Ctrl-C; the next call continues the run.
     """
     threads = at_least_one("threads", threads)
-    prepared = prepare(_experiment(config, overrides, seed, iterations, data), _loader(data))
+    experiment = _experiment(config, overrides, seed, iterations, data)
+    prepared = prepare(experiment, loader_of(data) or load_dataset)
     return _train(prepared, None, results, force, quiet, threads)
 
 
@@ -127,7 +130,7 @@ def extend(
     threads = at_least_one("threads", threads)
     folder = folder_of(run, results)
     name = None if results is None else name_in(folder, Path(results))
-    extension = extend_run(folder, iterations, name, _loader(data))
+    extension = extend_run(folder, iterations, name, loader_of(data))
     return _train(extension.prepared, extension, results, force, quiet, threads)
 
 
@@ -147,7 +150,7 @@ def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") ->
         UsageError: there is no such run, or it is not complete.
     """
     folder = folder_of(run, results)
-    verdict = verify_run(folder, _loader(data))
+    verdict = verify_run(folder, loader_of(data))
     return replace(verdict, name=name_in(folder, Path(results)) or verdict.name)
 
 
@@ -175,7 +178,7 @@ def check(
         UsageError: the run needs more memory than is free, or an argument is invalid.
     """
     experiment = _experiment(config, overrides, None, iterations, data)
-    return describe(experiment, gradients=gradients, load=_loader(data))
+    return describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
 
 
 @explained
@@ -184,7 +187,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
-            median run of its best setting; `name/ID-PREFIX`; or `latest`.
+            median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
 
     Raises:
@@ -242,6 +245,8 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 
 def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     """The folder of a stored run."""
+    if not isinstance(run, Run) and is_packed(os.fspath(run)):
+        return unpacked_for_good(Path(run))
     if not isinstance(run, Run):
         return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:
@@ -269,11 +274,6 @@ def _train(
         )
         outcome = train_prepared(prepared, store, callbacks, force=force, extension=extension)
     return Run(outcome.record, outcome.folder, outcome.result)
-
-
-def _loader(data: Any) -> Callable[[DatasetConfig], Dataset]:
-    """What loads the data: a file's, unless some are given."""
-    return load_dataset if data is None else GivenData(data).load
 
 
 def _experiment(

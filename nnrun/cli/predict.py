@@ -74,11 +74,12 @@ def command(
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
     latest.
-    INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
-    or - for either from stdin. Of a run on images, INPUT is any number of images and folders of
-    them, and a column `file` has their paths. Predictions are a column `prediction` and, for
-    classes, a column `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`.
-    They go to stdout or into FILE once all rows are predicted: if one is wrong, nothing is written.
+    INPUT is a table (CSV, TSV, JSON lines, Parquet, Excel) with the columns of training, in any
+    order; an npz file with an array x; or - for one of them from stdin. Of a run on images, INPUT
+    is any number of images and folders of them, and a column `file` has their paths. Predictions
+    are a column `prediction` and, for classes, a column `p_CLASS` for each; of an npz file, arrays
+    `prediction` and `probability`. They go to stdout or into FILE once all rows are predicted: if
+    one is wrong, nothing is written.
     With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
     Categories that training has not seen are counted, and predicted as dataset.unknown of the
     config says. --id puts columns of the input in front of the predictions. With --json and without

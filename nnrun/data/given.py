@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class GivenData:
             raise DatasetProblem([(("dataset", "columns"), message)])
         dataset = dataset_of(Path("data"), self._arrays, config.task, config.channel_axis)
         return replace(dataset, sha256=hash_arrays(*self._arrays.values()))
+
+
+def loader_of(data: Any) -> Callable[[DatasetSettings], Dataset] | None:
+    """What loads data that are given in place of a config's; None if none are."""
+    return None if data is None else GivenData(data).load
 
 
 def _named(data: Any) -> dict[str, Any]:

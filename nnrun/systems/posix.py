@@ -9,8 +9,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -163,6 +163,26 @@ def after_fork(call: Callable[[], None]) -> None:
 def encoding_of(stream: IO[str]) -> str | None:
     """The encoding of a standard stream; None for the one that it has."""
     return None
+
+
+@contextmanager
+def keys(stream: IO[str]) -> Iterator[Callable[[float], str]]:
+    """A function that waits for a key on a terminal, so many seconds at most; "" without one."""
+    import termios  # noqa: PLC0415  # for live displays only
+    import tty  # noqa: PLC0415
+
+    descriptor = stream.fileno()
+    before = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)  # a key counts without Enter; Ctrl-C stays a signal
+
+    def pressed(seconds: float) -> str:
+        ready, _, _ = select.select([descriptor], [], [], seconds)
+        return os.read(descriptor, 1).decode(errors="replace") if ready else ""
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def symbols() -> dict[str, int]:

@@ -11,8 +11,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -175,6 +175,19 @@ def after_fork(call: Callable[[], None]) -> None:
 
 def encoding_of(stream: IO[str]) -> str | None:
     return None if stream.isatty() else "utf-8"  # JSON has no other
+
+
+@contextmanager
+def keys(stream: IO[str]) -> Iterator[Callable[[float], str]]:
+    def pressed(seconds: float) -> str:
+        end = time.monotonic() + seconds
+        while not msvcrt.kbhit():
+            if time.monotonic() > end:
+                return ""
+            time.sleep(0.05)
+        return msvcrt.getwch()
+
+    yield pressed
 
 
 @cache

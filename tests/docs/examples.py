@@ -71,8 +71,9 @@ def write_files() -> None:
         for n in range(60)
     )
     Path("flats.csv").write_text("\n".join(["let;size;rent", *flats]), encoding="utf-8")
-    for code in blocks(read(PLACES["series"]), "python"):
-        exec(code, {})  # it writes the series that the page is about
+    for page in ("series", "data"):
+        for code in blocks(read(PLACES[page]), "python"):
+            exec(code, {})  # it writes the files that the page is about
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
     np.savez("tumours.npz", x=np.zeros((3, 30)))
     for number in range(16):

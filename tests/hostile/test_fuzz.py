@@ -27,10 +27,10 @@ from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
 from nnrun.data.images.decode import FORMATS, read_image
 from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.idx import read_idx
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.text.csv_file import CsvFile
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model

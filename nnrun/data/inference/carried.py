@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.npz_arrays import read_arrays
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.tables.opening import open_table
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import suggestion
@@ -38,14 +37,13 @@ def texts(cells: Sequence[str]) -> Array:
 
 
 def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dict[str, Array]:
-    """These columns of a CSV file, or arrays of an npz file, for all its rows.
+    """These columns of a table, or arrays of an npz file, for all its rows.
 
     Raises: DataError if there is no such column, or the file cannot be read.
     """
     if path.suffix.lower() == ".npz":
         return _read_arrays(path, names)
-    with open_data(path) as file:
-        table = CsvFile(path, file, separator)
+    with open_table(path, separator) as table:
         check_named(f"{path}:1", names, table.header)
         places = [table.header.index(name) for name in names]
         rows = [[cells[place] for place in places] for _, cells in table.rows()]

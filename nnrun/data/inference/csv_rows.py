@@ -15,14 +15,15 @@ from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.columns.joining import joined
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts
 from nnrun.data.inference.columns import RowBatch
+from nnrun.data.inference.filling import fill
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
 from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.table import fill, joined
 from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
@@ -175,7 +176,7 @@ class Batch:
         """Read rows; it can be done once."""
         rows = self._noting(rows) if self.carried else rows
         header, columns = self.source.table.header, [*self.features, *self.targets]
-        self.count, _ = fill(rows, header, columns, self.problems, history=history)
+        self.count = fill(rows, header, columns, self.problems, history)
 
     def _noting(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
         width = len(self.source.table.header)

@@ -94,7 +94,8 @@ def why_no_file(path: str | PathLike[str]) -> str | None:
     """What is wrong with the name of a data file, and what helps; None if nothing is."""
     text = fspath(path)
     if is_address(text):
-        return f"'{text}' is an address, and nothing is fetched: download it, and name the file"
+        whole = re.sub(":/+", "://", text, count=1)  # paths leave one of two strokes out
+        return f"'{whole}' is an address, and nothing is fetched: download it, and name the file"
     if format_of(text) is None:
         return f"'{text}' is no {KNOWN} file"
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
-from nnrun.data.columns.column import Column
+from nnrun.data.columns.joining import joined
 from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.formats import stem
 from nnrun.data.readers.header import (
     check_columns_in_time,
@@ -36,9 +34,6 @@ from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.times import TimeColumn
 from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
-from nnrun.nn.signature import Array
-
-_TOGETHER = 4096
 
 
 def read_csv(
@@ -181,42 +176,6 @@ def _dataset(
     )
 
 
-def fill(
-    rows: Iterable[tuple[int, list[str]]],
-    header: Sequence[str],
-    columns: Sequence[Cells],
-    problems: Problems,
-    leaving: Container[str] = (),
-    history: History | None = None,
-) -> tuple[int, list[int]]:
-    """Read numbered rows of cells, with the names of the header, into the columns.
-
-    Rows with a missing value in one of the columns named in `leaving` are left out, but not of the
-    history.
-
-    Returns: The number of rows read, and the places of those left out.
-    """
-    position = {name: index for index, name in enumerate(header)}
-    places = [(position[column.name], column) for column in columns]
-    needed = [(place, column) for place, column in places if column.name in leaving]
-    width, count, left_out = len(header), 0, list[int]()
-    for line, cells in rows:
-        if len(cells) != width:
-            count += 1
-            text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
-            problems.add(line, "", Mistake(text, text))
-            continue
-        if history is not None:
-            history.add(cells, position, count + len(left_out), line)
-        if any(column.is_missing(cells[place]) for place, column in needed):
-            left_out.append(count + len(left_out))
-        else:
-            count += 1
-            for place, column in places:
-                column.add(cells[place], line)
-    return count, left_out
-
-
 def _fill(
     table: Table,
     columns: Sequence[Cells],
@@ -270,33 +229,3 @@ def _target(
     classes, y = column.ordered(), column.positions()
     check_classes(classes, len(y), escaped(f"{path}: column {column.name}", kept=""))
     return y, classes
-
-
-def joined(
-    columns: Sequence[Column], cells: Sequence[Cells], rows: int, path: Path
-) -> npt.NDArray[np.float64]:
-    """The features of columns, from the cells of each, joined to x: (rows, features)."""
-    width = sum(column.width for column in columns)
-    refuse_if_too_big(rows * width * 8, f"{path}, one-hot encoded,")
-    x = np.empty((rows, width))
-    start = 0
-    single: list[Array] = []
-    for column, read in zip(columns, cells, strict=True):
-        if column.width == 1:
-            single.append(column.encode(read))
-            continue
-        start = _put(x, start, single)
-        x[:, start : start + column.width] = column.encode(read)
-        start += column.width
-    _put(x, start, single)
-    return x
-
-
-def _put(x: Array, start: int, single: list[Array]) -> int:
-    """Put columns of one feature side by side, which stay in the cache; the place after them."""
-    stop = start + len(single)
-    for row in range(0, len(x) if single else 0, _TOGETHER):
-        rows = slice(row, row + _TOGETHER)
-        np.concatenate([feature[rows] for feature in single], axis=1, out=x[rows, start:stop])
-    single.clear()
-    return stop

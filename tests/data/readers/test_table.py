@@ -14,8 +14,8 @@ from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.text.csv_file import CsvFile
 from nnrun.errors import DataError, NnrunError
 from tests.data.features import load_features
 

@@ -9,8 +9,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from distributed import Client
 
+import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
@@ -175,3 +179,20 @@ def test_a_killed_scheduler(shell, shared, write):
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)
+
+
+def test_data_given_in_python_are_sent_to_the_workers(cluster, tmp_path):
+    """A table in memory is there for runs on a cluster, which have the bits of a run here."""
+    frame = pd.DataFrame({"a": range(40), "b": ["x", "y"] * 20, "y": np.linspace(0, 1, 40)})
+    config = {
+        "name": "given",
+        "dataset": {"columns": {"target": "y", "categorical": ["b"]}, "features": "standard"},
+        "network": {"sizes": [3, 1], "activations": ["tanh", "linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.01, "iterations": 20, "engine": "numpy"},
+    }
+    with Client(cluster.address) as client:
+        board = nnrun.sweep(config, data=frame, seeds=2, executor=client, results=tmp_path)
+    alone = nnrun.train(config, data=frame, results=None)
+    weights = {run.run_id: run.network.theta.tobytes() for run in board.runs()}
+    assert (2, alone.network.theta.tobytes()) == (len(weights), weights[alone.run_id])

@@ -23,7 +23,6 @@ from nnrun.config.schema.data.times import contradictions as about_times
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.channels import CHANNELS
-from nnrun.data.readers.csv_file import SEPARATORS
 from nnrun.data.readers.formats import (
     GIVEN,
     format_of,
@@ -32,6 +31,7 @@ from nnrun.data.readers.formats import (
     names_table,
     why_no_file,
 )
+from nnrun.data.readers.text.csv_file import SEPARATORS
 
 _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")

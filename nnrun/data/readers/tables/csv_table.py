@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.csv_parts import csv_parts
 from nnrun.data.readers.tables.table import Table
+from nnrun.data.readers.text.csv_file import CsvFile
+from nnrun.data.readers.text.csv_parts import csv_parts
 
 
 class CsvTable(Table):

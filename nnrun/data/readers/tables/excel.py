@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError
 
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.part import Part
@@ -46,7 +46,9 @@ class ExcelTable(Table):
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             if not book.worksheets:
                 raise DataError(f"{path}: there is no sheet")
-            self._all = enumerate(book.worksheets[0].iter_rows(values_only=True), 1)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # else all rows are as wide as the widest may be
+            self._all = enumerate(sheet.iter_rows(values_only=True), 1)
             _, first = next(self._all, (1, ()))
         names = _without_blank_end(first)
         if not names:
@@ -96,8 +98,11 @@ def _damage_errors(path: Path) -> Iterator[None]:
     """Turn what openpyxl raises at a wrong file into a DataError with its name."""
     try:
         yield
-    except (DataError, OSError):
+    except DataError:
         raise
-    except (zipfile.BadZipFile, ParseError, Exception) as error:
+    except Exception as error:  # openpyxl raises a dozen kinds
+        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: is damaged or no .xlsx file: {reason}") from error

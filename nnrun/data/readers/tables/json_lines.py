@@ -13,7 +13,7 @@ from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header
-from nnrun.data.readers.text_lines import TextLines
+from nnrun.data.readers.text.text_lines import TextLines
 from nnrun.errors import DataError
 
 _ROWS = 4096

@@ -23,6 +23,7 @@ from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
 from nnrun.data.readers.tables import opening
 from nnrun.errors import ConfigError, DataError, UsageError
@@ -154,7 +155,7 @@ def test_long_texts_that_repeat_take_no_memory(tmp_path):
     pool = pa.proxy_memory_pool(usual)
     pa.set_memory_pool(pool)
     try:
-        data = read_csv(path, "y", categorical=["a"], task="regression")
+        data = read_csv(path, "y", categories=CategorySettings(["a"]), task="regression")
     finally:
         pa.set_memory_pool(usual)
     assert (400, 1) == data.x.shape
@@ -191,6 +192,34 @@ def _book() -> bytes:
     file = io.BytesIO()
     pd.DataFrame(columns()).astype({"number": float}).to_excel(file, index=False)
     return file.getvalue()
+
+
+def test_hostile_sheets_are_refused_at_once(tmp_path):
+    """A cell in the last corner fills no memory, and no entity is multiplied."""
+    book = openpyxl.Workbook()
+    for row in (["a", "y"], [1, 2]):
+        book.active.append(row)
+    book.save(tmp_path / "sound.xlsx")
+    book.active.cell(1 << 18, 1 << 14).value = 7
+    book.save(tmp_path / "far.xlsx")
+    lols = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 11))
+    head = f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a0 "lollollol">{lols}]>'
+    with (
+        zipfile.ZipFile(tmp_path / "sound.xlsx") as sound,
+        zipfile.ZipFile(tmp_path / "lol.xlsx", "w") as wrong,
+    ):
+        for name in sound.namelist():
+            content = sound.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                content = head + content.partition("?>")[2].replace("<v>", "<v>&a10;", 1)
+            wrong.writestr(name, content)
+    for name, said in (
+        ("far.xlsx", "far.xlsx:262144: has 16384 cells where the header has 2"),
+        ("lol.xlsx", "lol.xlsx: is damaged or no .xlsx file: "),
+    ):
+        with pytest.raises(DataError) as error:
+            read_csv(tmp_path / name, "y", task="regression")
+        assert said in str(error.value)
 
 
 @pytest.mark.parametrize(

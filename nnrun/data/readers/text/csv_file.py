@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from nnrun.characters import escaped
 from nnrun.data.labels import number
-from nnrun.data.readers.text_lines import TextLines, not_text
+from nnrun.data.readers.text.text_lines import TextLines, not_text
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")

@@ -8,9 +8,9 @@ from itertools import islice
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import Problems
-from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.scan.kinds import NUMBER, SKIPPED, TEXT
-from nnrun.data.readers.scan.machine import Scanned, Scanner
+from nnrun.data.readers.text.csv_file import CsvFile
+from nnrun.data.readers.text.scan.kinds import NUMBER, SKIPPED, TEXT
+from nnrun.data.readers.text.scan.machine import Scanned, Scanner
 
 LEAST_BYTES = 1 << 20
 """Loading machine code takes as long as reading a smaller file."""

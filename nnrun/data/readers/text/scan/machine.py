@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.compiler.llvm import cache as object_files
-from nnrun.data.readers.scan.kinds import NUMBER, TEXT
+from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
 
 _MOST_ROWS = 1 << 14
 
@@ -71,7 +71,7 @@ class Scanner:
 
 @cache
 def _powers() -> npt.NDArray[np.int64]:
-    from nnrun.data.readers.scan.decimals import powers  # noqa: PLC0415 - imports LLVM
+    from nnrun.data.readers.text.scan.decimals import powers  # noqa: PLC0415 - imports LLVM
 
     return powers()
 
@@ -92,7 +92,7 @@ def _compiled() -> bytes:
     from nnrun.compiler.language.kinds import I64  # noqa: PLC0415 - imports LLVM
     from nnrun.compiler.language.translator import Translator  # noqa: PLC0415 - likewise
     from nnrun.compiler.llvm.machine import object_file  # noqa: PLC0415 - likewise
-    from nnrun.data.readers.scan.cells import scan  # noqa: PLC0415 - likewise
+    from nnrun.data.readers.text.scan.cells import scan  # noqa: PLC0415 - likewise
 
     assert isinstance(scan, FunctionType)
     return object_file(str(Translator(scan, "scan", [I64] * 13, "float64").module))

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.readers import csv_parts
-from nnrun.data.readers.scan.machine import Scanner
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.text import csv_parts
+from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
 
 ODD = [
@@ -160,7 +161,12 @@ def outcome(path: Path, **options: object) -> object:
     """All that reading a file gives: the bits of its arrays and its meaning, or its messages."""
     try:
         data = read_csv(
-            path, "y", categorical=["word"], drop=["when"], task="regression", **options
+            path,
+            "y",
+            categories=CategorySettings(["word"]),
+            drop=["when"],
+            task="regression",
+            **options,
         )
     except DataError as error:
         return str(error)
@@ -225,6 +231,6 @@ def test_blocks_end_anywhere(csv, monkeypatch):
     path = csv(f"a,b,y\n{lines}\n")
     monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
     for size in (1, 7, 64, 1000, 4096):
-        monkeypatch.setattr("nnrun.data.readers.text_lines._BLOCK", size)
+        monkeypatch.setattr("nnrun.data.readers.text.text_lines._BLOCK", size)
         data = read_csv(path, "y", task="regression")
         assert numbers.tobytes() == np.hstack([data.x, data.y]).tobytes()

@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.compiler.language.numbers import from_bits
-from nnrun.data.readers.scan.words import byte, leading_zeros, shifted, upper_product, with_digit
+from nnrun.data.readers.text.scan.words import (
+    byte,
+    leading_zeros,
+    shifted,
+    upper_product,
+    with_digit,
+)
 
 LEAST, LARGEST = -330, 300
 """The exponents of ten that `powers` has."""

@@ -1,0 +1,1 @@
+"""Files of text: their lines, and cells between separators."""
