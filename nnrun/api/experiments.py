@@ -245,9 +245,9 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 
 def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     """The folder of a stored run."""
-    if not isinstance(run, Run) and is_packed(os.fspath(run)):
-        return unpacked_for_good(Path(run))
     if not isinstance(run, Run):
+        if is_packed(os.fspath(run)):
+            return unpacked_for_good(Path(run))
         return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:
         raise UsageError(f"{run.name}/{run.run_id}: it was kept in memory, and no file of it is")

@@ -148,7 +148,7 @@ margin_option = click.option(
 
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
     if files:
-        from nnrun.runs.storage.data_place import give  # noqa: PLC0415  # slow to import
+        from nnrun.runs.storage.paths.data_place import give  # noqa: PLC0415  # slow to import
 
         give(files)
 

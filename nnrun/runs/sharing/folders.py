@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnrun.config.content import read_config
-from nnrun.runs.storage.data_place import path_of
 from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.paths.data_place import path_of
 from nnrun.runs.storage.reading import CONFIG, REPORT
 
 _MOST_BYTES = 1 << 24

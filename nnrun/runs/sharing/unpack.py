@@ -24,7 +24,7 @@ from nnrun.errors import UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.sharing.folders import names_folders
-from nnrun.runs.storage.data_place import INSIDE, PACKED
+from nnrun.runs.storage.paths.data_place import INSIDE, PACKED
 from nnrun.runs.storage.reading import CONFIG, HISTORY, REPORT, STATE, TRACEBACK
 
 _FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK}

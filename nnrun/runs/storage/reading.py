@@ -13,9 +13,9 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
-from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.folders import folders, names_in
+from nnrun.runs.storage.paths.data_place import usable_config
 from nnrun.runs.storage.seal import is_sealed
 from nnrun.runs.storage.validation import invalid_part
 

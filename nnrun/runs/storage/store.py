@@ -13,11 +13,11 @@ from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint
-from nnrun.runs.storage.data_place import stored_config, without_folders
 from nnrun.runs.storage.files import remove_leftovers, write_together
 from nnrun.runs.storage.group_commit import GroupCommit
 from nnrun.runs.storage.history import history_csv
 from nnrun.runs.storage.locks import locked
+from nnrun.runs.storage.paths.data_place import stored_config, without_folders
 from nnrun.runs.storage.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK
 from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.runs.storage.seal import sealed

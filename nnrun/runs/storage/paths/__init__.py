@@ -1,0 +1,1 @@
+"""Paths in stored configs, which name no folder of their author."""
