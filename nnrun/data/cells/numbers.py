@@ -89,6 +89,12 @@ class NumberCells(Cells):
         """The column as one feature: (rows, 1)."""
         return np.frombuffer(self.values, dtype=np.float64)[:, None]
 
+    def taken_from(self, start: int) -> npt.NDArray[np.float64]:
+        """Take the last rows away, as one feature: (rows, 1)."""
+        last = np.array(self.values[start:], dtype=np.float64)[:, None]
+        del self.values[start:]
+        return last
+
 
 class WeightCells(NumberCells):
     """A column of the weights of rows: 0, or numbers whose fourth powers can be added up.
