@@ -44,6 +44,7 @@ class NumberCells(Cells):
         self.fills, self.decimal, self.form = fills, decimal, form
         self.of_numbers = form is None
         self.values = array("d")
+        self._parts: list[npt.NDArray[np.float64]] = []  # what came before `values`
 
     def is_missing(self, text: str) -> bool:
         """Whether the cell stands for a missing value."""
@@ -56,10 +57,12 @@ class NumberCells(Cells):
         if isinstance(cells, Texts):
             super().extend(cells, lines)
             return
-        before = len(self.values)
-        self.values.frombytes(np.ascontiguousarray(cells.values).data.cast("B"))
         for row, text in cells.odd.items():
-            self.values[before + row] = self._checked(text, int(lines[row]))
+            cells.values[row] = self._checked(text, int(lines[row]))
+        if self.values:
+            self._parts.append(np.frombuffer(self.values, np.float64))
+            self.values = array("d")
+        self._parts.append(cells.values)
 
     def _checked(self, text: str, line: int) -> float:
         """The number of a cell, or NaN with a mistake unless it may be missing."""
@@ -87,7 +90,8 @@ class NumberCells(Cells):
 
     def features(self) -> npt.NDArray[np.float64]:
         """The column as one feature: (rows, 1)."""
-        return np.frombuffer(self.values, dtype=np.float64)[:, None]
+        last = np.frombuffer(self.values, dtype=np.float64)
+        return (np.concatenate([*self._parts, last]) if self._parts else last)[:, None]
 
 
 class WeightCells(NumberCells):
