@@ -12,7 +12,7 @@ run.predict(x)
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from nnrun.api import check, extend, importance, load, out_of_fold, sweep, train, verify
+    from nnrun.api import check, extend, importance, load, out_of_fold, pack, sweep, train, verify
 
 __version__ = "0.1.0"
 
@@ -34,6 +34,7 @@ __all__ = [
     "importance",
     "load",
     "out_of_fold",
+    "pack",
     "sweep",
     "train",
     "verify",
@@ -41,7 +42,7 @@ __all__ = [
 
 _FUNCTIONS = (
     *("check", "extend", "importance", "load"),
-    *("out_of_fold", "sweep", "train", "verify"),
+    *("out_of_fold", "pack", "sweep", "train", "verify"),
 )
 _MODULES = ("api", "errors", "nn")
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nnrun.api.history import History
     from nnrun.api.influence import importance
     from nnrun.api.run import Run
+    from nnrun.api.sharing import pack
     from nnrun.api.sweeps import sweep
 
 __all__ = [
@@ -21,13 +22,15 @@ __all__ = [
     "importance",
     "load",
     "out_of_fold",
+    "pack",
     "sweep",
     "train",
     "verify",
 ]
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
-_MODULES |= {"importance": "influence", "out_of_fold": "folds", "sweep": "sweeps"}
+_MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
+_MODULES |= {"sweep": "sweeps"}
 
 
 def __getattr__(name: str) -> object:

@@ -36,6 +36,8 @@ from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.sharing import is_packed
+from nnrun.runs.sharing.unpack import unpacked_for_good
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
@@ -185,7 +187,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
-            median run of its best setting; `name/ID-PREFIX`; or `latest`.
+            median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
 
     Raises:
@@ -243,6 +245,8 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 
 def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     """The folder of a stored run."""
+    if not isinstance(run, Run) and is_packed(os.fspath(run)):
+        return unpacked_for_good(Path(run))
     if not isinstance(run, Run):
         return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:

@@ -11,6 +11,7 @@ COMMANDS = {
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
     "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
+    "watch": ("nnrun.cli.watch", "Watch the runs in progress."),
     "show": ("nnrun.cli.show", "Show one run in full."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),

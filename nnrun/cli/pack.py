@@ -14,6 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.sharing import SUFFIX
 from nnrun.runs.sharing.pack import pack
+from nnrun.runs.storage.data_place import path_of
 
 
 @click.command("pack")
@@ -51,5 +52,5 @@ def command(
         {"run": f"{record.name}/{record.run_id}", "file": str(file), "bytes": size}
         | {"data": with_data}
     )
-    what = "with its data" if with_data else "without its data"
+    what = "with its data" if with_data and path_of(record.config) else "without data"
     output.note(f"wrote {record.name}/{record.run_id} {what} to {file}, {human_bytes(size)}")

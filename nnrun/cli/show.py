@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,10 +11,11 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
+from nnrun.reports.terminal.runs import listed_data
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
-from nnrun.runs.catalog.summary import DAMAGED, RUNNING
+from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -53,7 +54,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:
-        output.data({**asdict(found), "folder": str(folder)})
+        output.data({**listed_data(found), "folder": str(folder)})
         output.show(run_at_a_glance(found, folder))
         return
     if importance:
@@ -62,7 +63,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         return
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
-    if changed is not None and found.status != RUNNING:
+    if changed is not None and found.status not in IN_PROGRESS:
         found, history = replace(found, status=DAMAGED, error=changed), {}
     output.data(
         {

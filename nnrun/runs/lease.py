@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.progress import About, ProgressNotes
 from nnrun.runs.storage.reading import StoredRun, refuse_damaged
 from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
 
 
 def _ignore(text: str) -> None:
@@ -57,6 +60,8 @@ class RunLease:
         self._folder = folder
         self._resumes = resumes
         self._saved = False
+        self._concluded = False
+        self._notes: ProgressNotes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +74,7 @@ class RunLease:
 
         `note` is called with a sentence if the checkpoint is damaged.
         """
+        self._concluded = False
         if self._folder is None or not self._resumes:
             return None
         try:
@@ -83,11 +89,24 @@ class RunLease:
             self._folder.save_checkpoint(state)
             self._resumes = True
 
+    def note(self, progress: Progress, about: About) -> None:
+        """Say how far the run has come, once a second at most; it is no error if that fails.
+
+        `about` returns the run's replicate, its config and the digest of its data.
+        """
+        if self._folder is None or self._concluded:
+            return
+        if self._notes is None:
+            self._notes = ProgressNotes(self._folder.save_progress, about)
+        with suppress(OSError):
+            self._notes.add(progress)
+
     def conclude(self, result: RunResult, note: Callable[[str], None] = _ignore) -> Outcome:
         """Save the result unless a better one exists; an OSError if it cannot be written.
 
         `note` is called with a sentence about anything unusual.
         """
+        self._concluded = True
         if self._store is None or self._folder is None or self._adds_nothing(result.record):
             return self._outcome(result.record, result)
         record = self._store.save(result, self._folder, note)
@@ -100,6 +119,7 @@ class RunLease:
 
         An outcome that was saved holds no history and weights.
         """
+        self._concluded = True
         if self._store is None or self._folder is None or self._adds_nothing(result.record):
             future: Future[Outcome] = Future()
             future.set_result(self._outcome(result.record, result))

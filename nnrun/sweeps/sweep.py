@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
@@ -18,6 +19,7 @@ from nnrun.runs.lease import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.open_files import most_results, most_runs
@@ -25,8 +27,9 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.job import Job, config_of
+from nnrun.sweeps.workers.job import LONG_SECONDS, Job, config_of
 from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
 
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
@@ -42,6 +45,11 @@ class ActiveRun:
     run: PlannedRun
     lease: RunLease
     attempt: int = 1
+
+    def about(self) -> tuple[Replicate, Mapping[str, Any], str]:
+        """The run, as what it says of its progress names it."""
+        variant = self.run.variant
+        return self.run.replicate, json.loads(variant.config), variant.sha256
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:
         """The job for a worker, with the last checkpoint of the run."""
@@ -165,6 +173,7 @@ class Sweep:
                 reason = getattr(error, "strerror", None) or error
                 self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
         else:
+            active.lease.note(message.content, active.about)
             self.listener.progressed(active.run, message.content)
 
     def _submit_more(self, workers: Workers) -> None:
@@ -221,6 +230,8 @@ class Sweep:
             self._abandon(active, str(error))
         else:
             self._futures[future] = active
+            if not workers.reports and job.seconds >= LONG_SECONDS:
+                active.lease.note(Progress(0, 1, None, 0.0), active.about)
 
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and handle them."""

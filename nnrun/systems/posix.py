@@ -9,8 +9,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -165,6 +165,26 @@ def encoding_of(stream: IO[str]) -> str | None:
     return None
 
 
+@contextmanager
+def keys(stream: IO[str]) -> Iterator[Callable[[float], str]]:
+    """A function that waits for a key on a terminal, so many seconds at most; "" without one."""
+    import termios  # noqa: PLC0415  # for live displays only
+    import tty  # noqa: PLC0415
+
+    descriptor = stream.fileno()
+    before = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)  # a key counts without Enter; Ctrl-C stays a signal
+
+    def pressed(seconds: float) -> str:
+        ready, _, _ = select.select([descriptor], [], [], seconds)
+        return os.read(descriptor, 1).decode(errors="replace") if ready else ""
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
 def symbols() -> dict[str, int]:
     """Addresses that machine code needs, of functions that the system does not have."""
     return {}
@@ -226,3 +246,11 @@ def wait_for_hangup(descriptor: int) -> None:
     closed.register(descriptor, 0)  # hang-ups are always reported
     while not any(event & (select.POLLHUP | select.POLLERR) for _, event in closed.poll()):
         pass
+
+
+def return_memory() -> None:
+    """Give memory that is free within the process back to the system, where the C library can."""
+    import ctypes  # noqa: PLC0415  # needed for large tables only
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

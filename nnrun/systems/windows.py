@@ -11,8 +11,8 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -177,6 +177,19 @@ def encoding_of(stream: IO[str]) -> str | None:
     return None if stream.isatty() else "utf-8"  # JSON has no other
 
 
+@contextmanager
+def keys(stream: IO[str]) -> Iterator[Callable[[float], str]]:
+    def pressed(seconds: float) -> str:
+        end = time.monotonic() + seconds
+        while not msvcrt.kbhit():
+            if time.monotonic() > end:
+                return ""
+            time.sleep(0.05)
+        return msvcrt.getwch()
+
+    yield pressed
+
+
 @cache
 def symbols() -> dict[str, int]:
     import ctypes  # noqa: PLC0415  # for machine code only
@@ -232,3 +245,7 @@ def wait_for_hangup(descriptor: int) -> None:
     from psutil import Process  # noqa: PLC0415  # for sweeps only
 
     Process(os.getppid()).wait()
+
+
+def return_memory() -> None:
+    """Nothing: Windows gives back what is freed."""

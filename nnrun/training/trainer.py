@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from time import perf_counter
 
 from nnrun.nn.signature import Array
@@ -25,16 +26,34 @@ from nnrun.training.state import (
 # save a checkpoint or stop; and after this many updates at the latest.
 _SECONDS_AT_ONCE = 0.05
 _MOST_AT_ONCE = 1 << 24
+# Messages about progress have so many evaluations.
+_MOST_POINTS = 100
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far training has come; the loss is that of the last evaluation."""
+    """How far training has come; the loss is that of the last evaluation.
+
+    `history` are the evaluations so far, which grow while training goes on.
+    """
 
     iteration: int
     total: int
     loss: float | None
     train_seconds: float
+    history: Sequence[Mapping[str, float | None]] = ()
+
+    def brief(self) -> Progress:
+        """With evenly spread evaluations, the last one included, and their losses alone."""
+        step = -(-len(self.history) // _MOST_POINTS) or 1
+        rows = self.history[(len(self.history) - 1) % step :: step]
+        return replace(self, history=[*map(_losses, rows)])
+
+
+def _losses(row: Mapping[str, float | None]) -> dict[str, float | None]:
+    found = {name: value for name, value in row.items() if name.endswith("_loss")}
+    known = {name: v if v is not None and isfinite(v) else None for name, v in found.items()}
+    return {"iteration": row["iteration"], **known}
 
 
 @dataclass
@@ -163,4 +182,6 @@ class Trainer(TrainingCore):
             copy_into(network_arrays(self.network), self.best)
 
     def _progress(self) -> Progress:
-        return Progress(self.iteration, self.iterations, self._loss, self.train_seconds)
+        return Progress(
+            self.iteration, self.iterations, self._loss, self.train_seconds, self.history
+        )

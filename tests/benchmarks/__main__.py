@@ -6,7 +6,7 @@ estimators:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
     python -m tests.benchmarks --only W9,W12 --threads 2 --peers pytorch,pytorch_channels_last
-    python -m tests.benchmarks --only slopes,S1,S2,S3,S4,S5,S6
+    python -m tests.benchmarks --only slopes,S1,S2,S3,S4,S5,S6,S7
     python -m tests.benchmarks --only compiling
     python -m tests.benchmarks --only overhead,estimators
 
@@ -31,6 +31,7 @@ from tests.benchmarks import (  # noqa: E402
     estimators,
     folders,
     grids,
+    large,
     many,
     overhead,
     processes,
@@ -48,7 +49,10 @@ OTHERS: dict[str, Callable[[int], str]] = {
     **{name: partial(processes.table, name) for name in processes.PROCESSES},
     **{
         part.ID: part.table
-        for part in (slopes, tiny_runs, folders, grids, many, compiling, overhead, estimators)
+        for part in (
+            *(slopes, tiny_runs, folders, grids, many, large),
+            *(compiling, overhead, estimators),
+        )
     },
 }
 _ALL = [*WORKS, *OTHERS]

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 import nnrun as nnrun_api
+from nnrun.config.load import load_config
 from nnrun.errors import DataError
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
+from nnrun.runs.preparation.prepare import prepare
 from tests.cli.conftest import write
 
 HOURS = 24 * 12
@@ -156,3 +158,24 @@ def test_a_random_split_is_refused(folder, nnrun):
     done = nnrun("check", "load.yaml")
     assert 2 == done.exit_code
     assert "load.yaml:5:3: dataset.lags: earlier rows need an order: add `split:" in done.stderr
+
+
+def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, nnrun):
+    """Rows count within each group, in training and in new files, by the same rows, bit for bit."""
+    frame = pd.DataFrame(
+        [(day, shop) for day in pd.date_range("2024-01-01", periods=20) for shop in "ABC"],
+        columns=["hour", "shop"],
+    )
+    frame["load"] = np.random.default_rng(2).normal(size=len(frame)).round(2)
+    frame.sample(frac=1, random_state=2).to_csv("load.csv", index=False)
+    config = CONFIG.replace(', formats: {load: "1.234,50 kW", hour: "31.12.2024 23:59"}', "")
+    config = config.replace("target: load", "target: load, categorical: [shop]")
+    config = config.replace("load: [24, 48]", "load: {steps: [1, 7], group: shop}")
+    write("load.yaml", config)
+    assert 0 == nnrun("train", "load.yaml").exit_code
+    data = prepare(load_config(Path("load.yaml"))).dataset
+    model = load(select_run("load", Path("results")))
+    table = [*csv.DictReader(io.StringIO(nnrun("predict", "load", "load.csv").stdout))]
+    assert 3 * (20 - 7) == len(table)
+    assert data.row_numbers.tolist() == [int(line["row"]) for line in table]
+    assert model.predict(data.x).tolist() == [float(line["prediction"]) for line in table]

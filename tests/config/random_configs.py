@@ -169,6 +169,14 @@ CONFIGS = fields(
                     patience=POSITIVE,
                     restore_best=st.booleans(),
                 ),
+                augment=st.none()
+                | fields(
+                    {},
+                    shift=st.integers(0, 2**63 - 1),
+                    flip=st.booleans(),
+                    rotate=bounded(float, Bounds(ge=0, le=180)),
+                    noise=bounded(float, Bounds(ge=0, le=1e6)),
+                ),
                 clip_norm=st.none() | bounded(float, Bounds(gt=0)),
                 dtype=st.sampled_from(["float64", "float32"]),
             ),

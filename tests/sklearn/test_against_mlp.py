@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -42,6 +44,18 @@ def values():
     return scale(x)[:150], scale(y)[:150]
 
 
+@cache
+def initial(data, activation: str) -> dict[str, np.ndarray]:
+    """The parameters that our network for these data begins with, by their names."""
+    kind = NetworkRegressor if data is values else NetworkClassifier
+    # A rate so small that it changes no bit, but of the biases, which start at zero.
+    start = kind((7, 5), activation, learning_rate=1e-300, epochs=1, random_state=0, engine="numpy")
+    return {
+        name: np.where(np.abs(part.value) < 1e-200, 0.0, part.value)
+        for name, part in start.fit(*data()).network_.parameters.items()
+    }
+
+
 def twins(data, activation: str, optimizer: str, batch_size: int):
     """Both estimators before their first update, with the same weights; and how a loss is ours."""
     x, y = data()
@@ -55,20 +69,15 @@ def twins(data, activation: str, optimizer: str, batch_size: int):
     settings = {"optimizer": ours, "batch_size": batch_size, "sampling": "in_order",
                 "random_state": 0, "engine": "numpy"}  # fmt: skip
     model = kind((7, 5), activation, learning_rate=rate, epochs=EPOCHS, **settings)
-    # A rate so small that it changes no bit, but of the biases, which start at zero.
-    start = kind((7, 5), activation, learning_rate=1e-300, epochs=1, **settings).fit(x, y)
     peer = peer_kind(
         hidden_layer_sizes=(7, 5), activation=ACTIVATIONS[activation], alpha=0,
         batch_size=batch_size, shuffle=False,
         learning_rate_init=0.01, **theirs,
     )  # fmt: skip
     peer.partial_fit(x, y, **({} if regression else {"classes": np.unique(y)}))
-    weights = {
-        name: np.where(np.abs(part.value) < 1e-200, 0.0, part.value)
-        for name, part in start.network_.parameters.items()
-    }
-    peer.coefs_ = [weights[f"{layer}.weight"] for layer in range(3)]
-    peer.intercepts_ = [weights[f"{layer}.bias"] for layer in range(3)]
+    weights = initial(data, activation)
+    peer.coefs_ = [weights[f"{layer}.weight"].copy() for layer in range(3)]
+    peer.intercepts_ = [weights[f"{layer}.bias"].copy() for layer in range(3)]
     peer.loss_curve_ = []
     del peer._optimizer
     return model, peer, x, y

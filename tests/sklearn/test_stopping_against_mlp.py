@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,18 @@ def values():
 DATA = pytest.mark.parametrize("data", [classes, two_classes, values])
 
 
+@cache
+def initial(data) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The weights and biases that our network for these data begins with."""
+    kind = NetworkRegressor if data is values else NetworkClassifier
+    settings = {"loss": HALF} if data is values else {}
+    # The rate is so small that it moves biases alone, from zero.
+    start = kind((7, 5), "tanh", learning_rate=1e-300, epochs=1, random_state=0, engine="numpy",
+                 **settings).fit(*data())  # fmt: skip
+    biases = [np.zeros_like(bias) for bias in start.intercepts_]
+    return list(zip(start.coefs_, biases, strict=True))
+
+
 def twins(data, optimizer: str = "sgd", **common):
     """Both estimators with the same weights to begin with, rows in order, and other settings."""
     x, y = data()
@@ -79,16 +92,13 @@ def twins(data, optimizer: str = "sgd", **common):
     )
     settings = {"optimizer": ours, "sampling": "in_order", "random_state": 0, "engine": "numpy"}
     settings |= {"loss": HALF} if regression else {}
-    start = kind((7, 5), "tanh", learning_rate=1e-300, epochs=1, **settings).fit(x, y)
     epochs, rate = common.pop("epochs"), common.pop("rate", 0.01)
     model = kind((7, 5), "tanh", learning_rate=rate, epochs=epochs, **settings, **common)
     peer = peer_kind(
         hidden_layer_sizes=(7, 5), activation="tanh", shuffle=False, learning_rate_init=rate,
         max_iter=epochs, random_state=0, **theirs, **{"alpha": 0, **common},
     )  # fmt: skip
-    # The rate is so small that it moves biases alone, from zero.
-    biases = [np.zeros_like(bias) for bias in start.intercepts_]
-    peer.given = iter(list(zip(start.coefs_, biases, strict=True)))
+    peer.given = iter(initial(data))
     return model, peer, x, y
 
 

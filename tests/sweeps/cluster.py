@@ -21,10 +21,12 @@ with Client(sys.argv[1]) as client:
 """
 _TRAINING = 'sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())'
 _JOINED = 'len(client.scheduler_info(n_workers=-1)["workers"])'
-# By default each process samples its stacks a hundred times a second.
+# By default each process watches itself many times a second, also while it has nothing to do.
 _SETTINGS = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }
 
 

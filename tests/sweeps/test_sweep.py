@@ -303,7 +303,7 @@ def test_a_run_on_a_cluster_ends_when_nobody_asks_for_it(monkeypatch):
     now[0] = 150.0
     assert not notes.stopped()
     notes.send(Progress(3, 10, 0.5, 0.1))
-    assert [("iris/s3", [3, 10, 0.5, 0.1])] == dask_tasks.fetch_messages("token")
+    assert [("iris/s3", [3, 10, 0.5, 0.1, []])] == dask_tasks.fetch_messages("token")
     assert [] == dask_tasks.fetch_messages("token")
     now[0] = 209.0
     assert not notes.stopped()

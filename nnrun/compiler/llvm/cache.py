@@ -35,8 +35,8 @@ _SECRET_BYTES = 32
 # The functions used last, for networks that are trained again.
 _functions: dict[str, Function] = {}
 _MOST_FUNCTIONS = 64
-# LLVM keeps about 16 KB for each function that it has compiled, until the process ends.
-_MOST_COMPILED = 1000
+# A function that was compiled leaves about 50 KB until the process ends, most of it in LLVM.
+_MOST_COMPILED = 256
 _compiled = 0
 _MOST_BYTES = 256 * 2**20
 _lock = threading.Lock()

@@ -17,11 +17,12 @@ from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_o
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
+from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History, metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -35,7 +36,7 @@ from nnrun.sweeps.board.from_store.stored import (
 )
 
 _ENDED = ("completed", "diverged", "failed")
-_WHY = {RUNNING: "it is in progress"}
+_WHY = {RUNNING: "it is in progress", QUEUED: "it waits in a sweep"}
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Report:
         """Leaderboards, learning curves and grids, then the list of all runs."""
         histories, faults = self._histories()
         several = len(self.found) > 1
+        yield from in_progress([found.overview for found in self.found])
         for board in self.boards if several else ():
             yield Section(
                 board_title(board), [*board_blocks(board, self.anchors, self.limits.rows)]

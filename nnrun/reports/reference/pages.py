@@ -15,6 +15,7 @@ PAGES = (
     "data",
     "series",
     "sweeps",
+    "watching",
     "metrics",
     "choosing",
     "prediction",

@@ -15,7 +15,8 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, setting_of, setting_words
 from nnrun.reports.numbers import MISSING, count, number, plural
-from nnrun.reports.summary import metric_label, status_words
+from nnrun.reports.progress_words import status_of
+from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.bookkeeping import DATA
@@ -34,7 +35,8 @@ Metrics = Sequence[tuple[str, float] | None]
 def listed_data(run: RunSummary) -> dict[str, Any]:
     """A run as JSON data."""
     mappings = {key: dict(getattr(run, key)) for key in MAPPINGS}
-    return {key: getattr(run, key) for key in PLAIN} | mappings
+    progress = None if run.progress is None else run.progress.numbers()
+    return {key: getattr(run, key) for key in PLAIN} | mappings | {"progress": progress}
 
 
 @group()
@@ -68,7 +70,7 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
         ),
         Column(
             "status",
-            [_status(run, status_words(run.status, run.warnings)) for run in runs],
+            [_status(run, status_of(run)) for run in runs],
             need=1,
             left=True,
             short=[[_status(run, _short_status(run)) for run in runs]],
@@ -133,8 +135,8 @@ def _status(run: RunSummary, words: str) -> Text:
 
 
 def _short_status(run: RunSummary) -> str:
-    """`completed (2)`, with two warnings."""
-    return f"{run.status} ({count(run.warnings)})" if run.warnings else run.status
+    """`completed (2)`, with two warnings; `running 43%`."""
+    return f"{run.status} ({count(run.warnings)})" if run.warnings else status_of(run)
 
 
 def _moment(started: str | None) -> str:

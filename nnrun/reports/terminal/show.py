@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.characters import clean
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import setting_of, setting_words
 from nnrun.reports.numbers import count, moment
+from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
@@ -20,9 +23,12 @@ from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.progress import RunProgress
 from nnrun.runs.storage.reading import remedy
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
+_BLOCKS = ("dataset", "network", "loss", "training")
 # A larger matrix does not fit a screen; report.json has it.
 _MOST_CLASSES = 20
 
@@ -51,9 +57,11 @@ def run_in_full(
 
 @group()
 def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
-    """The summary of a run without a readable report."""
-    yield Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}")
+    """The summary of a run without a readable report, and its curve if it is in progress."""
+    yield Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {status_of(run)}")
     yield Text()
+    if run.progress is not None:
+        yield from _so_far(run, run.progress)
     if run.error:
         yield labelled("why", clean(run.error))
     if run.status == DAMAGED:
@@ -64,6 +72,23 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
     yield unbroken("folder", clean(str(folder)))
 
 
+def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
+    """How far a run has come, its settings, and its losses."""
+    yield labelled("at", ", ".join([iteration_words(progress), *pace_words(progress)]))
+    if losses := loss_words(progress):
+        yield labelled("loss", losses.removeprefix("loss "))
+    replicate = Replicate(progress.seed, progress.split_seed, progress.fold)
+    yield labelled("seed", replicate.words.removeprefix("seed="))
+    for key in _BLOCKS:
+        if block := setting_of(run.settings, key):
+            yield labelled(key, clean(setting_words(key, block)))
+    history = progress.columns()
+    if plot := _plot("loss", "loss", history, SPLITS):
+        yield Text()
+        yield plot
+        yield Text()
+
+
 def again(folder: Path) -> str:
     """The command that repeats a run, into another folder."""
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
@@ -72,13 +97,18 @@ def again(folder: Path) -> str:
 def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
     """The loss, the main metric unless it equals the loss, and what early stopping followed."""
     for key in curve_names(record.main_metric, [history], monitored(record)):
-        curves = [
-            Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
-            for split in reversed(splits(record.dataset))
-            if f"{split}_{key}" in history
-        ]
-        if any(len(curve.x) > 1 for curve in curves):
-            yield Plot(metric_label(key), curves)
+        if plot := _plot(metric_label(key), key, history, splits(record.dataset)):
+            yield plot
+
+
+def _plot(title: str, key: str, history: History, names: Sequence[str]) -> Plot | None:
+    """The curves of these splits; None without two evaluations."""
+    curves = [
+        Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
+        for split in reversed(names)
+        if f"{split}_{key}" in history
+    ]
+    return Plot(title, curves) if any(len(curve.x) > 1 for curve in curves) else None
 
 
 def _confusion(record: RunRecord) -> Iterator[RenderableType]:

@@ -28,14 +28,14 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.tables import Grid
 from nnrun.reports.weight_words import decision_line, decision_table
-from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, RUNNING
+from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
 _CELL_STYLES = {"strong": "bold", "soft": "dim"}
-_STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
+_STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan", QUEUED: "dim"}
 
 
 @group()

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from time import time
 from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.index_file import JsonMapping, Line
-from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate, setting
 from nnrun.runs.storage.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage.progress import RunProgress, read_progress
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
+_NEW_SECONDS = 2.0
 # Keys that reports of older versions do not have, and what these runs had in their place.
 _ADDED = {
     "dataset.folds": None,
@@ -57,7 +63,7 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
     if run is None:
         # Until its first checkpoint, a run has nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):
-            return RunSummary(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
+            return _in_progress(folder.parent.name, folder.name, folder)
         return None
     return _described(run, folder)
 
@@ -66,8 +72,12 @@ def settings_of(record: RunRecord) -> JsonMapping:
     """The settings that decide a run's numbers, by dotted key, without seeds and fold, which tell
     runs of one setting apart; data by digest.
     """
-    config = {k: v for k, v in setting(record.config).items() if not changes_nothing(k)}
-    return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
+    return _settings(record.config, str(record.dataset["sha256"]))
+
+
+def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
+    deciding = {k: v for k, v in setting(config).items() if not changes_nothing(k)}
+    return _flat(json.dumps(deciding), sha256[:10])
 
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
@@ -81,22 +91,53 @@ def _flat(config: str, data: str) -> JsonMapping:
     return JsonMapping(json.dumps({**found, "dataset.sha256": data}))
 
 
+def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
+    """Of a run that a process holds, and that has no report yet."""
+    found = read_progress(folder)
+    summary = RunSummary(name, run_id, started=_changed(folder), **_now(found, folder))
+    if found is None:
+        return summary
+    summary = replace(
+        summary, seed=found.seed, split_seed=found.split_seed, fold=found.fold,
+        seconds=found.seconds, iterations=found.iteration,
+    )  # fmt: skip
+    with suppress(AttributeError, TypeError, KeyError):  # its config is not what nnrun writes
+        return replace(summary, settings=_settings(found.config or {}, found.sha256))
+    return summary
+
+
+def _now(progress: RunProgress | None, folder: Path) -> dict[str, Any]:
+    """Status and progress of a run that a process holds.
+
+    One that has not said anything for seconds waits in a sweep.
+    """
+    running = progress is not None or _is_new(folder)
+    return {"status": RUNNING if running else QUEUED, "progress": progress}
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether a run began to use its folder a moment ago: it has had no time to say anything."""
+    with suppress(OSError):
+        return time() - os.stat(folder).st_mtime < _NEW_SECONDS
+    return False
+
+
 def _described(run: StoredRun, folder: Path) -> RunSummary:
     held = not run.complete and is_held(folder)
     if run.record is None:
+        if held:
+            return _in_progress(run.name, run.run_id, folder)
         status = INTERRUPTED if run.unfinished else DAMAGED
-        error = None if held else run.problem
-        return RunSummary(
-            run.name, run.run_id, RUNNING if held else status, error=error, started=_changed(folder)
-        )
+        return RunSummary(run.name, run.run_id, status, error=run.problem, started=_changed(folder))
     record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
         replicate = Replicate.of(record.config, record.seed)
-        numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
-        return RunSummary(
+        found = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
+        numbers: dict[str, Any] = {s: v for s, v in found.items() if isinstance(v, int | float)}
+        summary = RunSummary(
             name=run.name,
             run_id=run.run_id,
-            status=RUNNING if held else str(status),
+            status=str(status),
             warnings=len(record.warnings) if record.status == COMPLETED else 0,
             error=run.problem or record.error,
             seed=record.seed,
@@ -104,7 +145,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             fold=replicate.fold,
             metric=record.main_metric,
             larger_is_better=larger_is_better(record.main_metric),
-            **{split: value for split, value in numbers.items() if isinstance(value, int | float)},
+            **numbers,
             started=str(record.started),
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
@@ -112,6 +153,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             metrics=_numbers(record),
             settings=settings_of(record),
         )
+        return replace(summary, **_now(read_progress(folder), folder)) if held else summary
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
         return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))

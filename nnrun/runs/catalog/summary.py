@@ -8,22 +8,26 @@ from typing import Any
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import differing
+from nnrun.runs.storage.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
-STATUSES = (COMPLETED, "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
+QUEUED = "queued"
+STATUSES = (COMPLETED, "diverged", "failed", INTERRUPTED, QUEUED, RUNNING, DAMAGED)
+IN_PROGRESS = (QUEUED, RUNNING)
 
 # Interrupted and running runs come last in a list, nearest to the prompt.
-_LATE = {INTERRUPTED: 1, RUNNING: 2}
+_LATE = {INTERRUPTED: 1, QUEUED: 2, RUNNING: 3}
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """A run in a few plain values; None for what is not known.
 
-    `status` is as in its report; or `running` while a process holds it, `interrupted` if it can be
-    continued, and `damaged` if its report or its model is missing or has changed. `warnings` counts
-    those of a completed run. `metrics` has all its numbers, as `test_roc_auc`. `split_seed` is
-    that of its split, where that has one of its own; `fold` the one that it tests. `train`,
+    `status` is as in its report; or `running` while a process holds it, `queued` while a sweep does
+    that has not begun it, `interrupted` if it can be continued, and `damaged` if its report or its
+    model is missing or has changed. `progress` is what a running one says of itself. `warnings`
+    counts those of a completed run. `metrics` has all its numbers, as `test_roc_auc`. `split_seed`
+    is that of its split, where that has one of its own; `fold` the one that it tests. `train`,
     `validation` and `test` are its main metric on these splits. `started` is in UTC: of a run
     without a report, when its folder was changed last. `extended_from` is the id of the shorter run
     that this one goes on from; `settings` are those of its config, by dotted keys.
@@ -48,6 +52,7 @@ class RunSummary:
     extended_from: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    progress: RunProgress | None = None
 
     @property
     def label(self) -> str:
@@ -92,7 +97,7 @@ class RunSummary:
 
 
 MAPPINGS = ("metrics", "settings")
-PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key not in MAPPINGS)
+PLAIN = tuple(k for k in RunSummary.__dataclass_fields__ if k not in (*MAPPINGS, "progress"))
 """The fields of a summary that are single values, in order."""
 
 

@@ -49,6 +49,10 @@ def engine_of(
     if augmentation is None:
         return engine
     augmenter = Augmenter(
-        augmentation, prepared.dataset.shape, training.batch_size, rng=streams.augmentation
+        augmentation,
+        prepared.dataset.shape,
+        training.batch_size,
+        rng=streams.augmentation,
+        spared=[*prepared.dataset.layout.columns.codes],
     )
     return AugmentingEngine(engine, augmenter, train.x, train.loss_target)

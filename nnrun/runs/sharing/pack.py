@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from nnrun.data.readers.opening import disk_errors, fault_of, open_data
+from nnrun.data.readers.opening import disk_errors, open_data
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
@@ -21,6 +21,7 @@ from nnrun.runs.storage.data_place import INSIDE, path_of
 from nnrun.runs.storage.files import written_whole
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.reading import REPORT, read_run, refuse_damaged
+from nnrun.runs.stored_config import require_data
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _MODE = 3, stat.S_IFREG | 0o644
@@ -32,11 +33,11 @@ def pack(folder: Path, file: Path, *, with_data: bool = False) -> RunRecord:
     Args:
         folder: of the run.
         file: to write.
-        with_data: whether the data file is in it, too.
+        with_data: whether the data file, if there is one, is in it, too.
 
     Raises:
         UsageError: the run is not complete, or damaged, or its files name a folder; or its data are
-            built in, or no longer what they were.
+            a folder, or not there, or no longer what they were.
         OSError: the file cannot be written.
     """
     record = _complete(folder)
@@ -71,17 +72,13 @@ def _complete(folder: Path) -> RunRecord:
     return run.record
 
 
-def _data_of(folder: Path, record: RunRecord) -> Path:
+def _data_of(folder: Path, record: RunRecord) -> Path | None:
+    """The data file; None where the data set is built in, so that it is everywhere."""
+    require_data(record)
     path = path_of(record.config)
-    if path is None or Path(path).is_dir():
-        what = "is built in" if path is None else "is a folder, which is shared beside it"
-        raise UsageError(f"{folder}: its data set, {record.dataset['name']}, {what}")
-    data = Path(path)
-    with disk_errors(data):
-        fault = fault_of(data)
-    if fault is not None:
-        raise UsageError(f"{data}: {fault}; --data FILE says where the data are now")
-    return data
+    if path is not None and Path(path).is_dir():
+        raise UsageError(f"{folder}: its data are a folder, which is shared beside the packed run")
+    return None if path is None else Path(path)
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> str:

@@ -6,6 +6,7 @@ regular files, and only as many bytes as the file itself has.
 
 from __future__ import annotations
 
+import atexit
 import re
 import shutil
 import stat
@@ -13,7 +14,8 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from nnrun.config.names import is_name
@@ -29,12 +31,8 @@ _FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK}
 # A name of a data file: no separator, control character or drive, and not hidden.
 _DATA = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,254}")
 _DAMAGE = (
-    zipfile.BadZipFile,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
+    *(zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error),
+    RecursionError,
 )
 _ENCRYPTED = 1
 
@@ -47,6 +45,18 @@ def unpacked(file: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="nnrun-") as temporary:
         yield _extracted(file, Path(temporary))
+
+
+def unpacked_for_good(file: Path) -> Path:
+    """The folder of a packed run, which exists until the process ends; raises as `unpacked`."""
+    return _lasting().enter_context(unpacked(file))
+
+
+@cache
+def _lasting() -> ExitStack:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack
 
 
 def _extracted(file: Path, into: Path) -> Path:
@@ -63,10 +73,12 @@ def _extracted(file: Path, into: Path) -> Path:
                         (into / member.filename).open("xb") as sink,
                     ):
                         shutil.copyfileobj(content, sink)
+            if names_folders(top):
+                raise _refused(file, "its config names a file in a folder of another machine")
+        except FileNotFoundError as error:
+            raise _refused(file, f"it has no {Path(error.filename).name}") from error
         except _DAMAGE as error:
             raise _refused(file, f"it is damaged ({error})") from error
-    if names_folders(top):
-        raise _refused(file, "its config names a file in a folder of another machine")
     return top
 
 

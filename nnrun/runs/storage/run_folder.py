@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +18,9 @@ from nnrun.runs.storage.files import (
     write_together,
 )
 from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.progress import PROGRESS
 from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
-from nnrun.runs.storage.staged import Staged, is_temporary
+from nnrun.runs.storage.staged import Staged, is_temporary, temporary_name
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
 
@@ -89,6 +91,19 @@ class RunFolder:
         """Write the state of a run that is still in progress."""
         content = {CHECKPOINT: pack_checkpoint(state, self.path.name)}
         write_together(self.path, content, self._held)
+
+    def save_progress(self, content: bytes) -> None:
+        """Write how far a run has come; it is not forced to the disk.
+
+        Raises: OSError if the disk is full, or the folder not writable.
+        """
+        folder, temporary = self._held, temporary_name(PROGRESS)
+        descriptor = folder.create(temporary)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        folder.replace(temporary, PROGRESS)
 
     def stage(self, files: dict[str, bytes], note: Callable[[str], None]) -> Staged:
         """Write files under temporary names, for `commit`: where the last one is, all are there.

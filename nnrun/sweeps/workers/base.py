@@ -19,11 +19,12 @@ class Workers(Protocol):
     """Workers of one kind.
 
     `lost` are the errors of futures whose worker was lost; `patience` is how many seconds runs have
-    to stop before they are given up.
+    to stop before they are given up; `reports` is whether runs say how far they are.
     """
 
     lost: tuple[type[BaseException], ...]
     patience: float
+    reports: bool
 
     @property
     def at_a_time(self) -> int:

@@ -54,6 +54,7 @@ class DaskWorkers:
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
     patience = PATIENCE
+    reports = True
 
     def __init__(self, client: Any, *, owned: bool = False) -> None:
         self._client = client

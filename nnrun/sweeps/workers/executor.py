@@ -36,6 +36,7 @@ class ExecutorWorkers:
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
     patience = inf
+    reports = False
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.at_a_time = workers

@@ -39,6 +39,7 @@ class InlineWorkers:
 
     lost: tuple[type[BaseException], ...] = ()
     patience = PATIENCE
+    reports = True
     at_a_time = 1
     capacity = 1
 

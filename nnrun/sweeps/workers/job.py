@@ -30,6 +30,8 @@ _PROGRESS_SECONDS = 0.25
 # characters.
 _SHORT_SECONDS = 0.05
 _SHORT_CONFIG = 1 << 14
+# Of a run that takes longer, a worker says that it has begun.
+LONG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     prepared = prepare_again(replicate.applied(config_of(job.config)), dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
-    return execute(prepared, job.checkpoint, _callbacks(channel, job.threads))
+    return execute(prepared, job.checkpoint, _callbacks(channel, job, max(1, prepared.iterations)))
 
 
 @cache
@@ -126,18 +128,23 @@ def _shared_cache_of(key: str) -> ConfigCache:
     return ConfigCache()
 
 
-def _callbacks(channel: Channel, threads: int) -> Callbacks:
+def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
     shown = monotonic()
+
+    def start(iteration: int) -> None:
+        if job.seconds >= LONG_SECONDS:
+            channel.send(Progress(iteration, iterations, None, 0.0))
 
     def observe(progress: Progress) -> None:
         nonlocal shown
         if monotonic() - shown > _PROGRESS_SECONDS:
-            channel.send(progress)
+            channel.send(progress.brief())
             shown = monotonic()
 
     return Callbacks(
+        start=start,
         observe=observe,
         stop=channel.stopped,
         checkpoint=now_and_then(channel.send),
-        threads=threads,
+        threads=job.threads,
     )

@@ -26,6 +26,7 @@ class ProcessWorkers(ProcessPool):
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
     patience = PATIENCE
+    reports = True
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, _MODULE)

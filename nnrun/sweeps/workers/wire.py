@@ -16,6 +16,7 @@ from nnrun.nn.signature import Array
 from nnrun.pool.task import WorkerLostError, deserialize_error, serialize_error
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.progress import is_history
 from nnrun.runs.storage.validation import invalid_part
 from nnrun.sweeps.workers.versions import OtherVersionError
 from nnrun.training.state import TrainingState
@@ -87,10 +88,11 @@ def unpack_result(content: bytes, key: str) -> RunResult | None:
     return RunResult(record, history, weights, metadata, states["checkpoint"], states["ending"])
 
 
-def pack_message(content: Progress | TrainingState, key: str) -> list[float | None] | bytes:
+def pack_message(content: Progress | TrainingState, key: str) -> list[Any] | bytes:
     """A message of a run in progress, as plain data."""
     if isinstance(content, Progress):
-        return [content.iteration, content.total, content.loss, content.train_seconds]
+        history = [dict(row) for row in content.history]
+        return [content.iteration, content.total, content.loss, content.train_seconds, history]
     return pack_checkpoint(content, _run_id(key))
 
 
@@ -101,14 +103,14 @@ def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
             return parse_checkpoint(content, _run_id(key), _ORIGIN)
         except NnrunError:
             return None
-    if not isinstance(content, list) or len(content) != 4:
+    if not isinstance(content, list) or len(content) != 5:
         return None
-    iteration, total, loss, seconds = content
+    iteration, total, loss, seconds, history = content
     counts = all(type(count) is int and count >= 0 for count in (iteration, total))
     numbers = (seconds, 0.0 if loss is None else loss)
     if not counts or not total or not all(type(n) in (int, float) and isfinite(n) for n in numbers):
         return None
-    return Progress(iteration, total, loss, seconds)
+    return Progress(iteration, total, loss, seconds, history) if is_history(history) else None
 
 
 def _error(values: dict[str, Any]) -> NnrunError:

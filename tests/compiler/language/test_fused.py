@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.compiler.language.fusing import fuse
 from nnrun.compiler.language.kinds import LanguageError
-from nnrun.compiler.llvm.compiler import compile_source
+from nnrun.compiler.llvm.machine import processor
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.generated.generate import generate
 from nnrun.engines.compiled.generated.update import logarithm
@@ -32,6 +32,7 @@ from nnrun.nn import (
     dense,
 )
 from tests.compiler.language import translated
+from tests.compiler.objects import compiled_for
 
 WRITTEN = [
     ("y = a * b + c", "y = fma(a, b, c)"),
@@ -155,4 +156,4 @@ def test_nothing_is_left_to_a_library(name: str, dtype: str) -> None:
     blocks, shape, loss, optimizer, batch_size = OBJECTS[name]
     network = Network(blocks(), LOSSES[loss](), shape, dtype)
     code = generate(network, optimizer(), clip_norm=0.5, single=batch_size == 1)
-    assert undefined(compile_source(code.source, dtype, "train.py")) <= {"memset", "memcpy"}
+    assert undefined(compiled_for(processor(), code.source, dtype)) <= {"memset", "memcpy"}

@@ -53,6 +53,8 @@ def test_short_forms_are_accepted(validator: jsonschema.Draft202012Validator) ->
     "dataset",
     [
         {"name": "moons", "rows": 100, "noise": 0.2, "seed": 1, "test_size": 0.5},
+        {"images": {"folder": "cats", "size": [28, 20], "mode": "gray"}},
+        {"images": {"folder": "cats"}, "features": "per_channel"},
         {"name": "mnist", "path": "folder"},
         {"path": "x.npz"},
         {"path": "x.csv", "columns": {"target": "y"}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from nnrun.compiler.llvm import cache, machine
-from nnrun.compiler.llvm.compiler import compile_source
 from nnrun.compiler.llvm.machine import Processor
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels import load
@@ -33,6 +31,7 @@ from nnrun.nn import (
     dense,
 )
 from nnrun.systems.caches import cache_folder
+from tests.compiler.objects import compiled_for
 from tests.engines.compiled.conftest import numbers
 
 # Vectors of 32 bytes, of both makers, and of 16 bytes, without fused products: calls instead. Those
@@ -92,16 +91,6 @@ def test_every_processor_has_the_same_bits(
     assert np.isfinite(np.frombuffer(found["this"], dtype)).all()
     assert len(codes) > 1
     assert dict.fromkeys(found, found["this"]) == found
-
-
-def compiled_for(target: Processor, source: str, dtype: str) -> bytes:
-    """A source's object file for another processor; later test runs find it in the cache."""
-    key = sha256(f"{target} {dtype} {cache.digest(source)}".encode()).hexdigest()
-
-    def compile_() -> bytes:
-        return compile_source(source, dtype, "train.py", target)
-
-    return cache.kept(key, compile_, lambda text: None, "")
 
 
 def folder_of(target: Processor) -> Path:

@@ -56,6 +56,20 @@ def test_both_engines_train_on_the_same_rows(trained, text):
     assert np.abs(plain - expected).max() > 1e-3
 
 
+def test_numbers_of_categories_have_no_noise(trained, tmp_path):
+    """An embedding takes whole numbers: where all features are such, noise changes no bit."""
+    rows = "".join(f"{'abcde'[number % 5]},{number % 3}\n" for number in range(60))
+    (tmp_path / "t.csv").write_text(f"shop,y\n{rows}")
+    text = (
+        "name: shops\ndataset: {path: t.csv, columns: {target: y, embedding: {shop: 3}}}\n"
+        "network: {sizes: [3], activations: [softmax]}\nloss: cross_entropy\n"
+        "training: {learning_rate: 0.1, iterations: 20, batch_size: 8, augment: {noise: 0.9}}\n"
+    )
+    noisy, _ = trained(text)
+    plain, _ = trained(text, "training.augment=null")
+    assert plain.tobytes() == noisy.tobytes()
+
+
 def test_changes_of_nothing_are_none(prepared):
     """The run has the name, and the engine, of one without them."""
     nothing = "training.augment={shift: 0, noise: 0}"

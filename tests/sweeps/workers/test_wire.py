@@ -145,7 +145,8 @@ def test_an_error_on_a_worker_is_packed(monkeypatch, result):
 
 def test_messages_are_the_same_after_the_way_or_left_out():
     """Progress and checkpoints; nonsense is not shown to anyone."""
-    progress = Progress(3, 10, None, 0.5)
+    rows = [{"iteration": 2, "train_loss": 0.5, "test_loss": None}]
+    progress = Progress(3, 10, None, 0.5, rows)
     assert progress == unpack_message(pack_message(progress, "iris/s3-1"), "iris/s3-1")
     values = {
         "iteration": 3, "optimizer_steps": 3, "train_seconds": 0.1, "evaluation_seconds": 0.1,

@@ -21,6 +21,7 @@ SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
+_LAST = "; if each line ends in a separator, remove it there"
 _NAMELESS = "; if pandas wrote the numbers of rows there, index=False leaves them out"
 
 
@@ -64,6 +65,11 @@ class CsvFile:
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
             raise DataError(f"{path}:1: the header row with the column names {state}")
+        if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=;"):
+            message = (
+                f"'{first.strip()}' is for Excel alone; remove the line, the header comes first"
+            )
+            raise DataError(f"{path}:1: {message}")
         head = [first]
         if separator is None:
             self.delimiter, head = _shown_by(first, lines)
@@ -155,7 +161,8 @@ class CsvFile:
         names = [name.strip() for name in self._next(1) or []]
         needed = self._needed
         problems = [
-            f"{self.path}:1: column {position} has no name{_NAMELESS if position == 1 else ''}"
+            f"{self.path}:1: column {position} has no name"
+            f"{_NAMELESS if position == 1 else _LAST * (position == len(names))}"
             for position, name in enumerate(names, 1)
             if not name and needed is None
         ]

@@ -15,8 +15,8 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
 from nnrun.reports.summary import metric_label
+from nnrun.sweeps.board.comparison.comparable import Comparable, label_of
 from nnrun.sweeps.board.comparison.statistics import half_interval
-from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore
 
 _GAP = 2
@@ -26,7 +26,7 @@ _GAP = 2
 class _Row:
     """Running mean and variance of a config (Welford, Technometrics 4, 1962)."""
 
-    variant: Variant
+    variant: Comparable
     overlap: float = 0.0
     ended: int = 0
     diverged: int = 0
@@ -71,7 +71,7 @@ class FormingRows:
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], dict[int, _Row]] = {}
 
-    def add(self, variant: Variant, score: RunScore) -> None:
+    def add(self, variant: Comparable, score: RunScore) -> None:
         """Add a run that has ended."""
         split = next(split for split in ("validation", "test", "train") if split in variant.splits)
         rows = self._groups.setdefault(
@@ -79,6 +79,10 @@ class FormingRows:
         )
         row = rows.setdefault(variant.number, _Row(variant, variant.overlap.get(split, 0.0)))
         row.add(score, SPLITS.index(split))
+
+    def __len__(self) -> int:
+        """How many lines there are."""
+        return sum(1 + len(rows) for rows in self._groups.values())
 
     def table(self, most: int, width: int) -> RenderableType:
         """At most `most` lines of this width; the last line counts the rows left out."""
@@ -93,7 +97,7 @@ class FormingRows:
         for (dataset, metric), rows in self._groups.items():
             yield clean(dataset), metric, ""
             for row in sorted(rows.values(), key=lambda row: row.cost):
-                yield clean(row.variant.label), row.result, row.runs
+                yield clean(label_of(row.variant)), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nnrun.compiler.llvm import cache as object_files
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
 
-_MOST_ROWS, _BLOCK, _ROOM = 1 << 14, 1 << 19, 1 << 22
+_MOST_ROWS, _BLOCK, _ROOM = 1 << 14, 1 << 19, 1 << 20
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""`nnrun watch`: the runs in progress, and the board that forms."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+
+import click
+
+from nnrun.cli import completion, options
+from nnrun.cli.output import Output
+from nnrun.errors import UsageError
+from nnrun.reports.terminal.live.forming import FormingRows
+from nnrun.reports.terminal.live.progress import console_of, draws
+from nnrun.reports.terminal.live.watching import HINT, View, state_line
+from nnrun.reports.terminal.runs import listed_data
+from nnrun.runs.catalog.index import look_through
+from nnrun.runs.catalog.select import named
+from nnrun.runs.catalog.summary import RunSummary, varied
+from nnrun.runs.catalog.watched import Look, WatchedRuns
+from nnrun.runs.record import RunRecord
+from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
+from nnrun.sweeps.board.from_store.stored import stored_variants
+from nnrun.systems import system
+
+_SECONDS = 0.5
+# A look takes at most this share of the time, however many runs there are.
+_SHARE = 0.1
+_END = ("q", "Q", "\x1b", "\x04")
+
+
+@click.command("watch")
+@click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
+@click.option("--once", is_flag=True, help="Show what is in progress now, and end.")
+@options.results_option
+@options.json_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path) -> None:
+    """Watch the runs in progress, whichever process trains them.
+
+    With NAME, only those of experiments of that name. `q` or Ctrl-C ends the view; runs are not
+    touched. Where the output is no terminal, there is a line for each run that begins, waits or
+    ends; with --json, a line of JSON.
+
+    \b
+    nnrun watch
+    nnrun watch iris_softmax
+    nnrun watch --once
+    nnrun watch --json | jq .status
+    """
+    if not results.is_dir():
+        raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
+    watch = _Watch(results, tuple(named(name, results) for name in names))
+    if once:
+        watch.look()
+        output.data([listed_data(run) for run in watch.runs])
+        output.show(watch.view())
+        return
+    with suppress(KeyboardInterrupt):  # which is the way to end it
+        if output.json or not draws(sys.stdout):
+            _print_changes(watch, output)
+        else:
+            _draw(watch)
+
+
+class _Watch:
+    """The runs in progress, and the rows of the experiments that have some."""
+
+    def __init__(self, root: Path, names: tuple[str, ...]) -> None:
+        self._root = root
+        self._watched = WatchedRuns(root, names)
+        self._entries: dict[str, list[RunEntry]] = {}
+        self._summaries: dict[str, dict[str, RunSummary]] = {}
+        self._rows = FormingRows()
+        self.runs: list[RunSummary] = []
+        self.ended = 0
+        self.pause = _SECONDS
+
+    def look(self) -> Look:
+        """Look again."""
+        start = monotonic()
+        found = self._watched.look()
+        self.runs = found.running
+        self.ended += len(found.ended)
+        new = {run.name for run in self.runs} - self._entries.keys()
+        for run, record in found.ended:
+            if run.name in self._entries:
+                self._add(run, record)
+        for name in sorted(new):
+            self._entries[name], self._summaries[name] = [], {}
+            look_through(self._root, [name], self._add)
+        for run in self.runs:
+            self._summaries[run.name][run.run_id] = run
+        if new or found.ended:
+            self._rows = FormingRows()
+            entries = [entry for each in self._entries.values() for entry in each]
+            for variant in stored_variants(entries):
+                for score in variant.scores:
+                    self._rows.add(variant, score)
+        self.pause = max(_SECONDS, (monotonic() - start) / _SHARE)
+        return found
+
+    def view(self, hint: str = "") -> View:
+        """What is shown of it."""
+        known = (run for runs in self._summaries.values() for run in runs.values())
+        return View(self.runs, varied(known), self._rows, self.ended, hint)
+
+    def _add(self, run: RunSummary, record: RunRecord | None) -> None:
+        self._summaries[run.name][run.run_id] = run
+        entry = entry_of(run, record)
+        if entry is not None:
+            self._entries[run.name].append(entry)
+
+
+def _draw(watch: _Watch) -> None:
+    """Draw until a key or a Ctrl-C ends it."""
+    from rich.live import Live  # noqa: PLC0415  # terminals only
+
+    console = console_of(sys.stdout)
+    with _keys() as pressed, Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            watch.look()
+            live.update(watch.view(HINT), refresh=True)
+            if pressed(watch.pause) in _END:
+                return
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[float], str]]:
+    """A function that waits for a key; without a terminal to press one on, it only waits."""
+    if not sys.stdin.isatty():
+        yield _wait
+        return
+    with system.keys(sys.stdin) as pressed:
+        yield pressed
+
+
+def _wait(seconds: float) -> str:
+    sleep(seconds)
+    return ""
+
+
+def _print_changes(watch: _Watch, output: Output) -> None:
+    """A line for each run whose status is another than at the last look."""
+    before: dict[str, str] = {}
+    while True:
+        found = watch.look()
+        gone = ((run, "gone") for run in found.gone)
+        for run, status in [
+            *((run, run.status) for run in (*found.running, *(run for run, _ in found.ended))),
+            *gone,
+        ]:
+            if before.get(run.label) != status:
+                before[run.label] = status
+                _print(run, status, output)
+        sys.stdout.flush()
+        sleep(watch.pause)
+
+
+def _print(run: RunSummary, status: str, output: Output) -> None:
+    if output.json:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, **listed_data(run), "status": status}
+        click.echo(json.dumps(line, allow_nan=False))
+    else:
+        click.echo(state_line(run, status))

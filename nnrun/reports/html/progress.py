@@ -1,0 +1,70 @@
+"""Runs in progress: how far they have come, and their losses so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_of, choice_words
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Figures, Note, Section
+from nnrun.reports.numbers import MISSING, count, number, plural, remaining
+from nnrun.reports.progress_words import share_words
+from nnrun.reports.tables import Cell, Grid
+from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, varied
+from nnrun.runs.storage.progress import RunProgress
+
+_MOST_ROWS = 100
+_MOST_DRAWN = 12
+
+
+def in_progress(runs: Sequence[RunSummary]) -> Iterator[Section]:
+    """A section about those that are running; none where none are."""
+    running = [run for run in runs if run.status == RUNNING]
+    if running:
+        yield Section("In progress", [*_blocks(running, runs)])
+
+
+def _blocks(running: Sequence[RunSummary], runs: Sequence[RunSummary]) -> Iterator[Block]:
+    keys = varied(runs)
+    header = ["run", "settings", "seed", "done", "left", *(f"{split} loss" for split in SPLITS)]
+    rows = [_row(run, keys.get(run.name, ())) for run in running[:_MOST_ROWS]]
+    yield Grid("In progress", header, rows, texts=2, hidden=True)
+    if len(running) > _MOST_ROWS:
+        yield Note(f"{count(len(running) - _MOST_ROWS)} more are left out.", "warning")
+    if queued := sum(run.status == QUEUED for run in runs):
+        yield Note(f"{plural(queued, 'run')} more wait in a sweep.", "small")
+    known = [(run, run.progress) for run in running if run.progress is not None]
+    charts = [chart for one in known[:_MOST_DRAWN] if (chart := _chart(*one))]
+    if charts:
+        yield Figures(charts, [(index, split) for index, split in enumerate(SPLITS)])
+
+
+def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
+    choice = " ".join(choice_words(choice_of(dict(run.settings), keys)))
+    progress = run.progress
+    losses = {} if progress is None else progress.losses
+    left = None if progress is None else progress.left
+    return [
+        Cell(shortened(run.label)),
+        Cell(shortened(choice) or MISSING),
+        Cell(MISSING if run.seed is None else str(run.seed), run.seed),
+        Cell(" ".join(share_words(progress)) or MISSING),
+        Cell(MISSING if left is None else remaining(left), left),
+        *(Cell(number(loss), loss) for loss in map(losses.get, SPLITS)),
+    ]
+
+
+def _chart(run: RunSummary, progress: RunProgress) -> Chart | None:
+    history = progress.columns()
+    series = [
+        Series(split, history["iteration"], [v if isfinite(v) else None for v in y], index=index)
+        for index, split in enumerate(SPLITS)
+        if (y := history.get(f"{split}_loss"))
+    ]
+    if not series:
+        return None
+    return lines(f"loss of {shortened(run.label)}", series, x_label="iteration", y_label="loss")

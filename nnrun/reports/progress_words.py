@@ -1,0 +1,36 @@
+"""Runs in progress in words, for every output."""
+
+from __future__ import annotations
+
+from nnrun.reports.numbers import count, number, remaining
+from nnrun.reports.summary import status_words
+from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.storage.progress import RunProgress
+
+
+def status_of(run: RunSummary) -> str:
+    """`running 43%`, `completed, 2 warnings`."""
+    return " ".join([status_words(run.status, run.warnings), *share_words(run.progress)])
+
+
+def share_words(progress: RunProgress | None) -> list[str]:
+    """`43%` alone; nothing where a run has no iterations to count."""
+    share = None if progress is None else progress.share
+    return [] if share is None else [f"{int(100 * share)}%"]
+
+
+def iteration_words(progress: RunProgress) -> str:
+    """`iteration 1,200 of 5,000`."""
+    return f"iteration {count(progress.iteration)} of {count(progress.iterations)}"
+
+
+def pace_words(progress: RunProgress) -> list[str]:
+    """`400/s`, `10 s left`, as far as that is known."""
+    found = [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
+    return found if progress.left is None else [*found, f"{remaining(progress.left)} left"]
+
+
+def loss_words(progress: RunProgress) -> str:
+    """`loss 0.31 train, 0.36 validation`; empty before the first evaluation."""
+    found = [f"{number(loss)} {split}" for split, loss in progress.losses.items()]
+    return f"loss {', '.join(found)}" if found else ""

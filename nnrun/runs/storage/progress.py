@@ -1,0 +1,195 @@
+"""What a run in progress says of itself, in a file of its folder.
+
+The file is written at most once a second, and not forced to the disk. Its name is that of a file
+that is being written: whatever removes those removes it too, where its process was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from math import isfinite
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from nnrun.config.names import SPLITS
+from nnrun.runs.replicate import Replicate
+from nnrun.systems import system
+
+if TYPE_CHECKING:  # slow to import
+    from nnrun.training.trainer import Progress
+
+PROGRESS = ".progress.json.partial"
+_SECONDS = 1.0
+_MOST_BYTES = 1 << 18
+# A config that is longer, as JSON, is left out.
+_LONGEST_CONFIG = 1 << 16
+_MOST_POINTS = 200
+_COLUMNS = {"iteration", *(f"{split}_loss" for split in SPLITS)}
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run has come.
+
+    Args:
+        iteration: the updates made.
+        iterations: those of the whole run; fewer are made where it stops early.
+        seconds: of training.
+        rate: iterations per second; None where that is not known.
+        left: seconds, likewise.
+        history: some of the evaluations so far, the last one included: iteration and losses.
+        seed: of the run.
+        split_seed: that draws its split; None where `seed` does.
+        fold: that it tests; None without folds.
+        config: resolved, as plain values; None where it is long.
+        sha256: the digest of its data.
+    """
+
+    iteration: int
+    iterations: int
+    seconds: float
+    rate: float | None
+    left: float | None
+    history: Sequence[Mapping[str, float | None]]
+    seed: int
+    split_seed: int | None
+    fold: int | None
+    config: Mapping[str, Any] | None
+    sha256: str
+
+    @property
+    def share(self) -> float | None:
+        """Of the iterations; None where a run has no iterations to count."""
+        return self.iteration / self.iterations if self.iterations > 1 else None
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """At the last evaluation, by split."""
+        last = self.history[-1] if self.history else {}
+        found = {split: last.get(f"{split}_loss") for split in SPLITS}
+        return {split: loss for split, loss in found.items() if loss is not None}
+
+    def columns(self) -> dict[str, list[float]]:
+        """The evaluations as `read_history` returns those of a run that has ended."""
+        names = dict.fromkeys(name for row in self.history for name in row)
+        values = ((name, [row.get(name) for row in self.history]) for name in names)
+        return {name: [float("nan") if v is None else v for v in found] for name, found in values}
+
+    def numbers(self) -> dict[str, Any]:
+        """As JSON data, without what else is known of the run."""
+        names = ("iteration", "iterations", "seconds", "rate", "left")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "losses": self.losses,
+            "history": [dict(row) for row in self.history],
+        }
+
+
+About = Callable[[], tuple[Replicate, Mapping[str, Any], str]]
+
+
+class ProgressNotes:
+    """Writes the progress of a run, from its first second on.
+
+    Args:
+        write: takes the content of the file.
+        about: returns the replicate of the run, its config and the digest of its data.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        about: About,
+    ) -> None:
+        self._write = write
+        self._about = about
+        self._known: dict[str, Any] = {}
+        self._first: tuple[int, float] | None = None
+        self._next = 0.0
+
+    def add(self, progress: Progress) -> None:
+        """Write it, unless the file is less than a second old, or the run."""
+        now = monotonic()
+        if self._first is None:
+            self._first = progress.iteration, now
+            # A run that is known to be long says at once that it has begun.
+            self._next = now if progress.train_seconds == 0 else now + _SECONDS
+        if now < self._next:
+            return
+        self._next = now + _SECONDS
+        done, seconds = progress.iteration - self._first[0], now - self._first[1]
+        rate = done / seconds if done and seconds else None
+        found = RunProgress(
+            progress.iteration,
+            progress.total,
+            progress.train_seconds,
+            rate,
+            (progress.total - progress.iteration) / rate if rate else None,
+            progress.brief().history,
+            **(self._known or self._described()),
+        )
+        self._write(json.dumps(asdict(found), allow_nan=False).encode())
+
+    def _described(self) -> dict[str, Any]:
+        replicate, config, sha256 = self._about()
+        fits = len(json.dumps(config)) <= _LONGEST_CONFIG
+        self._known = {
+            **replicate._asdict(),
+            "config": config if fits else None,
+            "sha256": sha256,
+        }
+        return self._known
+
+
+def read_progress(folder: Path) -> RunProgress | None:
+    """What the run in a folder says of itself; None where that is missing or not valid.
+
+    A link, a file of another user than the folder's, and a very large one are not read.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        with closing(system.Folder(folder)) as opened:
+            descriptor = opened.open(PROGRESS)
+            with os.fdopen(descriptor, "rb") as file:
+                state = os.fstat(descriptor)
+                regular = stat.S_ISREG(state.st_mode) and state.st_size <= _MOST_BYTES
+                if not regular or state.st_uid != opened.stat().st_uid:
+                    return None
+                content = file.read(_MOST_BYTES)
+        found = RunProgress(**json.loads(content))
+        return found if _is_valid(found) else None
+    return None
+
+
+def _is_valid(found: RunProgress) -> bool:
+    counts = (found.iteration, found.iterations)
+    numbers = (found.seconds, *(n for n in (found.rate, found.left) if n is not None))
+    whole = (found.seed, *(n for n in (found.split_seed, found.fold) if n is not None))
+    return (
+        all(type(count) is int for count in (*counts, *whole))
+        and 0 <= found.iteration <= found.iterations > 0
+        and all(_is_number(number) and number >= 0 for number in numbers)
+        and isinstance(found.config, dict | None)
+        and isinstance(found.sha256, str)
+        and is_history(found.history)
+    )
+
+
+def is_history(rows: Any) -> bool:
+    """Whether these are evaluations of a run in progress, as `Progress.brief` has them."""
+    return (
+        isinstance(rows, list)
+        and len(rows) <= _MOST_POINTS
+        and all(isinstance(row, dict) and row.keys() <= _COLUMNS for row in rows)
+        and all(v is None or _is_number(v) for row in rows for v in row.values())
+        and all(type(row.get("iteration")) is int for row in rows)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value)

@@ -1,0 +1,143 @@
+"""`nnrun watch`: what it shows of runs in progress, and that it leaves them alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nnrun.config.load import load_config
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.terminal.live.forming import FormingRows
+from nnrun.reports.terminal.live.watching import View
+from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.lease import begin
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.store import Store
+from nnrun.training.trainer import Progress
+
+WATCH = [sys.executable, "-m", "nnrun", "watch"]
+ROWS = [{"iteration": n, "train_loss": 1 / n, "test_loss": 2 / n} for n in (50, 100)]
+
+
+@pytest.fixture
+def running(cars):
+    """A complete run, and one that this process is at, 40% done; the last is yielded."""
+    store = Store(Path("results"), report_markdown)
+    first, run = (prepare(load_config(Path(cars), [f"seed={seed}"])) for seed in (3, 4))
+    train(first, store)
+    about = Replicate(4), run.config_dict, run.dataset.sha256
+    with begin(store, "cars", run.run_id) as lease:
+        lease.note(Progress(120, 300, 0.5, 0.0, ROWS), lambda: about)
+        yield run, lease
+    if Path(f"results/cars/{run.run_id}").exists():
+        assert (store.root / "cars" / run.run_id / "report.json").exists()
+
+
+def test_a_snapshot(running, nnrun):
+    """The run with its share, its loss and the rows of its experiment so far; data with --json."""
+    run, _ = running
+    shown = nnrun("watch", "--once").stdout
+    assert "1 running\n" == shown.splitlines(keepends=True)[0]
+    for words in ("s4", " 40% ", "loss 0.01000", "test mse", "1/1"):
+        assert words in shown, words
+    (data,) = json.loads(nnrun("watch", "--once", "--json").stdout)
+    assert (run.run_id, "running", 4) == (data["run_id"], data["status"], data["seed"])
+    assert (120, 300, {"train": 0.01, "test": 0.02}) == tuple(
+        data["progress"][key] for key in ("iteration", "iterations", "losses")
+    )
+    assert ROWS == data["progress"]["history"]
+
+
+def test_lists_and_reports_say_how_far_it_is(running, nnrun):
+    """In percent, with its seed, its settings and its curve."""
+    assert "running 40%" in nnrun("ls").stdout
+    shown = nnrun("show", "cars/s4").stdout
+    for words in ("running 40%", "iteration 120 of 300", "0.01000 train, 0.02000 test", "mean_sq",
+                  "seed       4", "learning_rate: 0.01", "• test"):  # fmt: skip
+        assert words in shown, words
+    assert 0 == nnrun("report", "-o", "report.html").exit_code
+    page = Path("report.html").read_text()
+    for words in (">In progress<", "40%", f"loss of cars/{running[0].run_id}"):
+        assert words in page, words
+
+
+def test_lines_for_another_program(running):
+    """One for each change of status, with --json one object; Ctrl-C ends it, and not the run."""
+    run, lease = running
+    process = subprocess.Popen([*WATCH, "--json"], stdout=subprocess.PIPE, text=True)
+    try:
+        first = json.loads(process.stdout.readline())
+        lease.conclude(train(run, None).result)
+        lease.release()
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert 0 == process.wait(10)
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert ["running", "completed"] == [first["status"], second["status"]]
+    assert second["test"] is not None
+
+
+def test_a_key_ends_the_view(running):
+    """`q`, without Enter; the terminal is as it was, and the run goes on."""
+    run, _ = running
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        WATCH, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while b"the runs go on" not in shown:
+        shown += os.read(ours, 4096)
+    os.write(ours, b"q")
+    assert 0 == process.wait(10)
+    os.close(ours)
+    assert b"1 running" in shown
+    assert Path(f"results/cars/{run.run_id}").is_dir()
+
+
+def test_nothing_in_progress(nnrun):
+    """It says so, also of an experiment that has not begun; a results folder must be there."""
+    assert "there is no results folder" in nnrun("watch", "--once").stderr
+    Path("results").mkdir()
+    assert "no run is in progress\n" == nnrun("watch", "--once").stdout
+    assert [] == json.loads(nnrun("watch", "iris", "--once", "--json").stdout)
+
+
+def progress(number):
+    """Of a run with long numbers."""
+    row = {"iteration": 5, "train_loss": 0.123456, "validation_loss": 1.23456e-5}
+    return RunProgress(number, 1000, 9.0, 1e6, 1e5, [row], number, None, None, None, "ab")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_it_fits_its_terminal(width):
+    """Many runs, long names and settings: no line is broken, and there are at most 24."""
+    runs = [
+        RunSummary(
+            f"{'long_' * 10}{n % 2}", f"s{n}-0123456789", "running", seed=n,
+            settings={"training.learning_rate": n / 1e6}, progress=progress(n),
+        )
+        for n in range(40)
+    ]  # fmt: skip
+    keys = {run.name: ["training.learning_rate"] for run in runs}
+    console = Console(width=width, height=24, force_terminal=True)
+    lines = console.render_lines(View(runs, keys, FormingRows(), 7, "q ends it"))
+    texts = ["".join(part.text for part in line).rstrip() for line in lines]
+    assert len(texts) <= 24
+    assert max(map(len, texts)) <= width
+    assert "40 running, 7 runs ended since" == texts[0]
+    assert "… 28 more" in texts
