@@ -66,7 +66,7 @@ class CsvFile:
             state = "is blank" if first else "is missing: the file is empty"
             raise DataError(f"{path}:1: the header row with the column names {state}")
         if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=;"):
-            message = f"'{first.strip()}' is for Excel alone; remove the line, the header comes first"
+            message = f"'{first.strip()}' is for Excel alone; remove it, the header comes first"
             raise DataError(f"{path}:1: {message}")
         head = [first]
         if separator is None:
