@@ -82,6 +82,11 @@ class Columns:
         return {place.start: column.name for column, place in places if column.coded}
 
     @cached_property
+    def sources(self) -> dict[str, str]:
+        """The column of the file by the name of a feature."""
+        return {name: column.source for column in self.every for name in column.feature_names}
+
+    @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features of x."""
         return tuple(name for column in self.every for name in column.feature_names)

@@ -301,3 +301,26 @@ def test_a_column_called_weight_may_be_the_weight_of_rows(nnrun):
     assert "    # weight: weight" in text
     Path("t.yaml").write_text(text.replace("    # weight: weight", "    weight: weight  #"))
     assert "of 1 feature;" in nnrun("check", "t.yaml").stdout.replace("\n", " ")
+
+
+def test_identifiers_are_no_guess_for_the_target(nnrun):
+    """The last column by its name is one of routes' ends, and nothing to learn."""
+    rows = [f"{i * i % 17}.5,{i * i % 7}.5,{i * i % 900}" for i in range(60)]
+    Path("t.csv").write_text("\n".join(["stops,hours,AirportID", *rows]))
+    nnrun("init", "--data", "t.csv")
+    assert "hours" == drafted("t")["dataset"]["columns"]["target"]
+
+
+@pytest.mark.parametrize(
+    ("header", "doubted"),
+    [("18.0,8,307.0,ford", "18.0, 8, 307.0"), ("2018,2019,2020,ford", ""), ("a,8,b,c", "")],
+)
+def test_a_first_line_of_data_is_doubted(nnrun, header, doubted):
+    """Numbers among those of their columns are no names, unless they are in order."""
+    rows = [f"{9 + i}.0,{i},{i * i % 900 * 3}.0,car {i % 3}" for i in range(60)]
+    Path("t.csv").write_text("\n".join([header, *rows]))
+    done = nnrun("init", "--data", "t.csv")
+    said = f"its first line seems to be data and no names: {doubted}; if so, write a line"
+    assert bool(doubted) == (said in done.stderr)
+    assert bool(doubted) == (f"# A guess: {said}" in Path("t.yaml").read_text())
+    assert 0 == nnrun("check", "t.yaml").exit_code

@@ -13,9 +13,10 @@ from nnrun.config.scaffold.categories import category_lines, is_embedded, width
 from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
+from nnrun.config.scaffold.first_line import data_as_names
 from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.reasons import reason
-from nnrun.config.scaffold.split import Proposal, proposals
+from nnrun.config.scaffold.split import Proposal, is_identifier, proposals
 from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow
 from nnrun.data.readers.formats import why_no_file
@@ -106,7 +107,8 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         return Draft(aligned(array_lines(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
-    return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])
+    words, doubt = [*_described(choice)], _doubt(found)
+    return Draft(aligned(_csv(found, choice, shown)), [doubt, *words] if doubt else words)
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
@@ -164,6 +166,13 @@ def _described(choice: _Choice) -> Iterator[str]:
     yield from (split.words() for split in choice.splits)
 
 
+def _doubt(found: Survey) -> str:
+    """That the first line seems to be data."""
+    names = data_as_names(found.columns)
+    why = "if so, write a line with names above it"
+    return f"its first line seems to be data and no names: {_clipped(names)}; {why}" * bool(names)
+
+
 def _listed(columns: Sequence[ColumnProfile]) -> str:
     names = [f"{column.name} ({reason(column)})" for column in columns[:_MOST_LISTED]]
     more = len(columns) - len(names)
@@ -187,6 +196,8 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     extent = f"{found.rows} rows, {len(found.columns)} columns"
     yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield "# Guesses are marked; `nnrun check` checks the config."
+    if doubt := _doubt(found):
+        yield f"# A guess: {doubt}."
     yield ""
     yield "dataset:"
     yield f"  path: {flow(shown)}\trelative to this file"
@@ -229,12 +240,16 @@ def _format(found: Survey) -> Iterator[str]:
 
 
 def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
-    """A column with the name of a target, else the last one that can be predicted."""
+    """A column with the name of a target, else the last one that can be predicted.
+
+    Names of identifiers, such as `AirlineID`, come last.
+    """
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
-    few = [c for c in usable if c.kind == "number" or c.different <= FEW_CATEGORIES]
-    return named[0] if named else (few or usable)[-1]
+    others = [column for column in usable if not is_identifier(column.name)] or usable
+    few = [c for c in others if c.kind == "number" or c.different <= FEW_CATEGORIES]
+    return named[0] if named else (few or others)[-1]
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:

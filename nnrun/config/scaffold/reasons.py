@@ -7,6 +7,7 @@ from nnrun.data.readers.profile import ColumnProfile
 _REASONS = {
     "constant": "the same in every row",
     "counter": "a counter of the rows",
+    "unnamed": "numbers without a name, as those of rows",
     "date": "a date",
     "undated": "dates and other text",
     "mixed": "numbers and other text",

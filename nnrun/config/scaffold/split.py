@@ -77,7 +77,7 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     if group is not None:
         yield Proposal("group", group, sure, beside=ordered)
     if time is not None:
-        yield Proposal("time", time, ordered)
+        yield Proposal("time", time, ordered, beside=group is not None)
 
 
 def _has_groups(column: ColumnProfile) -> bool:
@@ -101,6 +101,11 @@ def _is_person(name: str) -> bool:
     words = _words(name)
     first = words[0].removesuffix("id").removesuffix("s") if words else ""
     return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
+
+
+def is_identifier(name: str) -> bool:
+    """`id`, `AirlineID`, `store_id`."""
+    return _words(name)[-1:] in (["id"], ["ids"])
 
 
 def _words(name: str) -> list[str]:

@@ -17,7 +17,7 @@ from nnrun.data.labels import number
 _WORDS = "na,n/a,nan,-nan,nat,null,?,<na>,#na,#n/a,#n/a n/a,1.#ind,-1.#ind,1.#qnan,-1.#qnan"
 MISSING_LABELS = {"", *_WORDS.split(",")}
 """What stands in the place of a value that is not known, in lower case; pandas reads most so."""
-MISSING_NUMBERS = MISSING_LABELS | {"none", "-"}
+MISSING_NUMBERS = MISSING_LABELS | {"none", "-", "."}
 """Likewise of a number; among categories and classes, none and - may be names."""
 
 _DROP_HINT = "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` "

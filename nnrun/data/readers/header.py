@@ -62,13 +62,15 @@ def choose_features(
     weight: str | None = None,
     dates: Collection[str] = (),
     lags: Collection[str] = (),
+    unnamed: str | None = None,
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
     `categories` has columns by the key that names them. `split_by` names the column that rows are
     split by; it is a feature only if it is listed in `features` or `dates`. `weight` names the
     column of the rows' weights, which is no feature. Columns in `lags` are features at earlier
-    rows, and need not be features themselves.
+    rows, and need not be features themselves. A column that the file does not name is no feature
+    unless one of these names it, since it may hold the numbers of rows.
     """
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, **categories}
@@ -79,7 +81,8 @@ def choose_features(
     ]
     found: list[tuple[Key, str]] = [*about_dates]
     known, dropped = set(header), set(drop)
-    apart = (split_by if split_by not in dates else None, weight)
+    read = {*dates} if unnamed is None else {*dates}.union(*categories.values())
+    apart = {name for name in (split_by, unnamed) if name not in read} | {weight}
     chosen = [name for name in header if name not in apart] if features is None else [*features]
     chosen_ones = set(chosen)
     for place, column in (

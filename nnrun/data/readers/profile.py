@@ -33,6 +33,7 @@ Kind = Literal[
     "text",
     "identifier",
     "empty",
+    "unnamed",
 ]
 
 FEW_CATEGORIES = 20
@@ -49,11 +50,13 @@ _MOST_SEEN = 200_000
 class ColumnProfile:
     """Counts of a column's cells; `values` has the first different ones, with their numbers.
 
-    `shown` is how its numbers are written, if not plainly.
+    `shown` is how its numbers are written, if not plainly; `is_unnamed` is that of a first column
+    without a name.
     """
 
     name: str
     shown: Shown | None = None
+    is_unnamed: bool = False
     values: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     missing: int = 0
@@ -155,6 +158,8 @@ class ColumnProfile:
         return "identifier" if one_each else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
+        if self.is_unnamed:
+            return "unnamed"
         if self.low == self.high and not self.missing:
             return "constant"
         counted = self.whole == present == self.different and self.high - self.low == present - 1
@@ -183,6 +188,7 @@ def survey(path: Path) -> Survey:
         decimal, shown = _written(table)
     with open_table(path, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
+        columns[0].is_unnamed = table.unnamed is not None
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):

@@ -101,7 +101,16 @@ def read_table(
     check_separator(table, target)
     check_columns_in_time(table.header, written.examples, dates, lags)
     names = choose_features(
-        table.header, target, features, drop, categories.keys, split_column, weight, dates, lags
+        table.header,
+        target,
+        features,
+        drop,
+        categories.keys,
+        split_column,
+        weight,
+        dates,
+        lags,
+        table.unnamed,
     )
     check_missing_rules(by_column, table.header)
     splitting = [] if split_column is None else [split_column]

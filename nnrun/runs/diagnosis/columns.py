@@ -27,10 +27,12 @@ def one_column(case: DiagnosisInput) -> Diagnostic | None:
     found = [name for name, x in zip(case.features, part.x.T, strict=True) if gives(x, part.y)]
     if not found:
         return None
+    source = case.sources.get(found[0], found[0])
+    part_of = f", by {found[0]}," * (source != found[0])
     what = "separates the classes" if case.classifies else "is the target, in another unit,"
     text = (
-        f"the column {found[0]} alone {what} in all {len(part):,} training rows: if it is known "
-        "only after the target, name it in dataset.columns.drop"
+        f"the column {source} alone{part_of} {what} in all {len(part):,} training rows: "
+        "if it is known only after the target, name it in dataset.columns.drop"
     )
     return Diagnostic("leak", text)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, sqrt
 from typing import Any
@@ -50,6 +50,7 @@ class DiagnosisInput:
     `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
     weights at the end of training. `codes` are the places in x of numbers of categories.
+    `sources` has the column of the file by the name of a feature.
     """
 
     config: ExperimentConfig
@@ -65,6 +66,7 @@ class DiagnosisInput:
     iterations: int
     stopped_early: bool
     codes: Sequence[int] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def numbers(self) -> tuple[Sequence[str], Array]:
@@ -163,8 +165,13 @@ class DiagnosisInput:
         return costs
 
     def at_share(self, split: str) -> bool:
-        """Whether accuracy differs from the majority class's share by no more than chance."""
-        return abs(self._above_share(split)) <= ERRORS
+        """Whether accuracy differs from the majority class's share by no more than chance.
+
+        If all rows are right, nothing is wrong with it.
+        """
+        accuracy, share = self.main(self.metrics, split), self.main(self.baseline, split)
+        is_perfect = accuracy == 1 != share
+        return abs(self._above_share(split)) <= ERRORS and not is_perfect
 
     def below_share(self, split: str) -> bool:
         """Whether accuracy is below the majority class's share, beyond chance."""

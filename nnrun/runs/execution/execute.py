@@ -275,6 +275,7 @@ class Execution:
             iterations=trainer.iteration,
             stopped_early=trainer.stopped_early,
             codes=[*self.prepared.dataset.layout.columns.codes],
+            sources=self.prepared.dataset.layout.columns.sources,
         )
 
 

@@ -94,7 +94,7 @@ def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
     assert ("p", "q") == classes
 
 
-@pytest.mark.parametrize("word", [*WORDS, "None", "-"])
+@pytest.mark.parametrize("word", [*WORDS, "None", "-", "."])
 def test_words_for_what_is_missing_are_seen_in_numbers(csv, word):
     """All that labels know, and two more that may be the name of a category."""
     rows = csv(f"a,k,y\n1,p,1\n{word},p,2\n3,p,3\n")
@@ -104,7 +104,7 @@ def test_words_for_what_is_missing_are_seen_in_numbers(csv, word):
     assert [True] == np.isnan(data.x[1:2, 0]).tolist()
 
 
-@pytest.mark.parametrize("name", ["None", "none", "-"])
+@pytest.mark.parametrize("name", ["None", "none", "-", "."])
 def test_names_of_categories_and_classes_are_kept(csv, name):
     """Where they may stand for nothing, but need not."""
     data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categories=CategorySettings(["k"]))

@@ -172,3 +172,45 @@ def test_an_early_stop_is_not_called_too_early(fraud, finished):
 
     base = case.baseline["train"]["loss"]
     assert [True, False] == [kinds(*range(10, 0, -1)), kinds(*range(10))]
+
+
+def test_a_column_that_gives_the_target_is_named_as_in_the_file(finished, tmp_path):
+    """A part of a date cannot be dropped by itself."""
+    hours = [(row * 7) % 24 for row in range(200)]
+    rows = [f"2024-01-01T{hour:02}:00,{row % 5},{int(hour > 11)}" for row, hour in enumerate(hours)]
+    (tmp_path / "t.csv").write_text("\n".join(["left,a,y", *rows]))
+    text = """
+dataset:
+  path: t.csv
+  columns: {target: y}
+  dates: {left: [hour]}
+  task: classification
+  features: standard
+  test_size: 0.3
+network: {sizes: [16, 2], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
+"""
+    case = finished(text)
+    assert 1 == case.metrics["test"]["accuracy"]
+    expected = (
+        "the column left alone, by left.hour, separates the classes in all 140 training rows: "
+        "if it is known only after the target, name it in dataset.columns.drop"
+    )
+    assert expected == said(case)["leak"]
+
+
+def test_an_accuracy_without_mistakes_is_not_held_against_a_run(fraud, finished):
+    """Though by a few rows it is no further from the largest class's share than chance."""
+    fraud(2.0)
+    case = finished(FRAUD)
+    perfect = {
+        name: {**numbers, "accuracy": 1.0} for name, numbers in case.metrics.items() if numbers
+    }
+    share = {
+        name: {**numbers, "accuracy": 0.97} for name, numbers in case.baseline.items() if numbers
+    }
+    few = {name: part[:38] for name, part in case.outputs.items()}
+    assert not replace(case, metrics=perfect, baseline=share, outputs=few).at_share("test")
+    assert replace(case, metrics=share, baseline=share, outputs=few).at_share("test")
+    assert "unequal_classes" not in said(replace(case, metrics=perfect))

@@ -40,6 +40,7 @@ class CsvTable(Table):
         self.file = CsvFile(path, file, separator, **options)
         self.delimiter = self.file.delimiter
         self.header, self.other_separator = self.file.header, self.file.other_separator
+        self.unnamed = self.file.unnamed
         self._size, self._sha256 = size, sha256
 
     @property

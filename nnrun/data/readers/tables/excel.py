@@ -18,6 +18,7 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header
+from nnrun.data.readers.unnamed import unnamed
 from nnrun.errors import DataError
 
 _ROWS = 1024
@@ -53,7 +54,8 @@ class ExcelTable(Table):
         names = _without_blank_end(first)
         if not names:
             raise DataError(f"{path}:1: the first row, with the column names, is blank")
-        self.header = checked_header(names, f"{path}:1")
+        self.unnamed = unnamed(["" if name is None else str(name) for name in names])
+        self.header = checked_header([self.unnamed or names[0], *names[1:]], f"{path}:1")
 
     @property
     def sha256(self) -> str:

@@ -15,7 +15,8 @@ from nnrun.data.cells.problems import Problems, UnseenCategories
 class Table(ABC):
     """An open table, which is read once.
 
-    `header` has the names of its columns. `sha256` is the digest of the file, or of what a table in
+    `header` has the names of its columns; `unnamed` is that of a first one which the file does not
+    name. `sha256` is the digest of the file, or of what a table in
     memory holds, once all rows have been read.
     """
 
@@ -25,6 +26,7 @@ class Table(ABC):
     decimal = "."
     other_separator: str | None = None
     delimiter = ","
+    unnamed: str | None = None
     _last: Sequence[str] | None = None
 
     @property

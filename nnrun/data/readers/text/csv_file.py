@@ -12,6 +12,7 @@ from typing import BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.labels import number
 from nnrun.data.readers.text.text_lines import TextLines, not_text
+from nnrun.data.readers.unnamed import unnamed
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
@@ -20,9 +21,9 @@ SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """The separators that a config may name. Likely ones come first, since names may hold spaces."""
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
+_DOUBLED = "; a quote in a cell with quotes around it is written twice"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
-_LAST = "; if each line ends in a separator, remove it there"
-_NAMELESS = "; if pandas wrote the numbers of rows there, index=False leaves them out"
+_TRAILING = "; if each line ends in a separator, remove it there"
 
 
 class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
@@ -42,7 +43,7 @@ class CsvFile:
     `sha256` is that of the file's bytes once all rows have been read. With `keep_text`, `record` is
     the text of the row that was read last, or of the header, with its line ends, and bytes that are
     not UTF-8 as Python's surrogates. If `needed` has the names of some columns, others may have no
-    name, or one that several have.
+    name, or one that several have. A first column without a name is named in `unnamed`.
 
     Raises: DataError with path:line if the file is not CSV with a header row.
     """
@@ -152,15 +153,18 @@ class CsvFile:
         try:
             return next(self._reader, None)
         except csv.Error as error:
-            hint = "" if self._named or line > 1 else _HINT.format(_NAMES[self.delimiter])
+            hint = _DOUBLED if "expected after" in str(error) else ""
+            if line == 1 and not self._named:
+                hint = _HINT.format(_NAMES[self.delimiter])
             raise BrokenRow(self.path, line, f"is no CSV from here on: {error}{hint}") from error
 
     def _read_header(self) -> tuple[str, ...]:
         names = [name.strip() for name in self._next(1) or []]
+        self.unnamed = unnamed(names)
+        names[:1] = [self.unnamed or names[0]] if names else []
         needed = self._needed
         problems = [
-            f"{self.path}:1: column {position} has no name"
-            f"{_NAMELESS if position == 1 else _LAST * (position == len(names))}"
+            f"{self.path}:1: column {position} has no name{_TRAILING * (position == len(names))}"
             for position, name in enumerate(names, 1)
             if not name and needed is None
         ]

@@ -26,6 +26,7 @@ def table_rows(
         table = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
         try:
             header = [name.strip() for name in next(table, [])]
+            header[:1] = [name or "Unnamed: 0" for name in header[:1]]
         except csv.Error:
             header = []
         if set(columns) <= set(header):
