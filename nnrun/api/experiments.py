@@ -246,9 +246,8 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     """The folder of a stored run."""
     if not isinstance(run, Run):
-        if is_packed(os.fspath(run)):
-            return unpacked_for_good(Path(run))
-        return pick_run(os.fspath(run), Path("results" if results is None else results))
+        place, root = os.fspath(run), Path(results or "results")
+        return unpacked_for_good(Path(place)) if is_packed(place) else pick_run(place, root)
     if run.path is None:
         raise UsageError(f"{run.name}/{run.run_id}: it was kept in memory, and no file of it is")
     return run.path
