@@ -130,11 +130,11 @@ def _read(report: Path) -> RunRecord:
             raise NnrunError(_of_another_version(version))
         record = RunRecord.from_dict(content)
         part = invalid_part(record)
-        config = usable_config(record.config, report.parent, record.dataset["sha256"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NnrunError(f"{REPORT} is not what nnrun writes") from None
     if part is not None:
         raise NnrunError(f"the '{part}' of {REPORT} is not what it should be")
+    config = usable_config(record.config, report.parent, record.dataset["sha256"])
     return replace(record, config=config)
 
 

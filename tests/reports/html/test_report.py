@@ -323,13 +323,16 @@ def test_numbers_that_the_network_does_not_give_are_reported(
         assert note not in notes(full(make_report(results, name), name)["Predictions"])
 
 
-def test_missing_data_are_reported(results, make_report, tmp_path) -> None:
-    """Likewise."""
+def test_missing_data_are_reported(results, make_report, tmp_path, monkeypatch) -> None:
+    """Likewise, where no list of this user says where they are."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path / "cache"))
     source = next((results / "moons").iterdir())
     config = json.loads((source / "report.json").read_text())["config"]
     config["dataset"]["path"] = str(tmp_path / "gone.csv")
     with_report(source, tmp_path / "moons" / source.name, config=config)
-    assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Predictions"])
+    assert "its data, gone.csv (SHA-256 " in notes(
+        full(make_report(tmp_path), "moons")["Predictions"]
+    )
 
 
 def test_a_damaged_curve_is_reported(results, make_report, tmp_path) -> None:

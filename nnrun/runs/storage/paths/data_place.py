@@ -36,11 +36,11 @@ def stored_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
     if path is None or not os.path.isabs(path):
         return dict(config)
     data, own = Path(os.path.abspath(path)), folder.absolute()
+    with suppress(OSError):  # a list that cannot be kept costs an argument --data later
+        _remember(sha256, data)
     project = own.parents[2] if len(own.parents) > 2 else own
     if data.is_relative_to(project) and not _holds_homes(project):
         return _with_path(config, Path(os.path.relpath(data, own)).as_posix())
-    with suppress(OSError):  # a list that cannot be kept costs an argument --data later
-        _remember(sha256, data)
     return _with_path(config, data.name)
 
 
@@ -49,7 +49,7 @@ def usable_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
     path = path_of(config)
     if path is None:
         return dict(config)
-    packed = (folder.absolute().parents[1] / PACKED).exists()
+    packed = (folder.absolute().parent.parent / PACKED).exists()
     name = Path(path.replace("\\", "/")).name
     places = [] if packed else [folder / path, folder / name]
     folders = [place for root in _folders for place in (root / name, root)]
