@@ -155,6 +155,7 @@ _REPORT = {
     "dataset": {
         **dict.fromkeys(("name", "sha256"), str),
         **dict.fromkeys(("n_train", "n_validation", "n_test", "n_features"), _is_count),
+        "classes": ([str], None),
         # Older versions did not write these.
         **dict.fromkeys(("left_out", "dropped"), (_is_count, _MISSING)),
         "duplicates": (_are_counts_by_split, _MISSING),

@@ -304,7 +304,7 @@ def test_changed_data_are_reported(results, make_report, tmp_path) -> None:
     report = folder / "report.json"
     revise(report, dataset={**said(report)["dataset"], "sha256": "00" * 32})
     run = full(make_report(tmp_path), "moons")
-    assert "the data are not those it was trained on" in notes(run["Predictions"])
+    assert "moons.csv (SHA-256 0000000000…), are not there" in notes(run["Predictions"])
     assert "Confusion matrix, test split" in titles(run["Predictions"])
     assert "Weights" in run
 
