@@ -152,8 +152,10 @@ class Sweep:
             self._settle(0)
             for active in list(self._active.values()):
                 self._release(active)
-            if self.store is not None and self.progress.trained:
-                self.store.index.refresh(names)
+            if self.store is not None:
+                self.store.index.close()
+                if self.progress.trained:
+                    self.store.index.refresh(names)
         return self.progress
 
     def receive(self, message: Message) -> None:

@@ -124,6 +124,12 @@ class RunIndex:
                 for name, found in stamps.items():
                     _update(file, self._root / name, found)
 
+    def close(self) -> None:
+        """Close the file from which runs were found."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _write(self, file: IndexFile) -> None:
         lines, self._lines = self._lines, []
         file.write(lines)

@@ -93,17 +93,28 @@ class IndexFile:
         _require_no_links(path)
         # Does not wait for the disk: a file damaged by a power cut is made again.
         self._db = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = OFF")
-        if self._is_outdated:
-            with self._writing():
-                if self._is_outdated:  # no other process has made it anew
-                    self._make()
+        try:
+            self._prepare()
+        except sqlite3.Error:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
         self._db.close()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA synchronous = OFF")
+        if self._is_outdated:
+            with self._writing():
+                if self._is_outdated:  # no other process has made it anew
+                    self._make()
 
     def stamps(self, name: str) -> dict[str, str]:
         """The stamps of an experiment's lines, by run id."""

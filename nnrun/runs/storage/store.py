@@ -40,6 +40,9 @@ class Index(Protocol):
     def refresh(self, names: Iterable[str], coming: int = 0) -> None:
         """Read the runs of these experiments again; `coming` runs will be saved next."""
 
+    def close(self) -> None:
+        """Close the files that `find` has opened; it may be called again."""
+
 
 class NoIndex:
     """The index of a store that has none."""
@@ -51,6 +54,9 @@ class NoIndex:
         pass
 
     def refresh(self, names: Iterable[str], coming: int = 0) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
