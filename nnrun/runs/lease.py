@@ -89,17 +89,21 @@ class RunLease:
             self._folder.save_checkpoint(state)
             self._resumes = True
 
-    def note(self, progress: Progress, about: About) -> None:
+    def note(self, progress: Progress | None, about: About) -> None:
         """Say how far the run has come, once a second at most; it is no error if that fails.
 
-        `about` returns the run's replicate, its config and the digest of its data.
+        Without progress, it waits to begin. `about` returns the run's replicate, its config and the
+        digest of its data.
         """
         if self._folder is None or self._concluded:
             return
         if self._notes is None:
             self._notes = ProgressNotes(self._folder.save_progress, about)
         with suppress(OSError):
-            self._notes.add(progress)
+            if progress is None:
+                self._notes.wait()
+            else:
+                self._notes.add(progress)
 
     def conclude(self, result: RunResult, note: Callable[[str], None] = _ignore) -> Outcome:
         """Save the result unless a better one exists; an OSError if it cannot be written.

@@ -29,7 +29,6 @@ from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import LONG_SECONDS, Job, config_of
 from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
 
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
@@ -224,14 +223,14 @@ class Sweep:
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._active[active.run.key] = active
         job = active.job(self.listener.warn, self.threads)
+        if workers.reports and job.seconds >= LONG_SECONDS:  # its worker says when it begins
+            active.lease.note(None, active.about)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))
         except (DataError, OSError) as error:  # its data are missing or have changed
             self._abandon(active, str(error))
         else:
             self._futures[future] = active
-            if not workers.reports and job.seconds >= LONG_SECONDS:
-                active.lease.note(Progress(0, 1, None, 0.0), active.about)
 
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and handle them."""

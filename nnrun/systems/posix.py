@@ -246,3 +246,11 @@ def wait_for_hangup(descriptor: int) -> None:
     closed.register(descriptor, 0)  # hang-ups are always reported
     while not any(event & (select.POLLHUP | select.POLLERR) for _, event in closed.poll()):
         pass
+
+
+def return_memory() -> None:
+    """Give memory that is free within the process back to the system, where the C library can."""
+    import ctypes  # noqa: PLC0415  # needed for large tables only
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -245,3 +245,7 @@ def wait_for_hangup(descriptor: int) -> None:
     from psutil import Process  # noqa: PLC0415  # for sweeps only
 
     Process(os.getppid()).wait()
+
+
+def return_memory() -> None:
+    """Nothing: Windows gives back what is freed."""

@@ -14,6 +14,7 @@ import polars
 import pytest
 
 from nnrun.api import load as load_run
+from nnrun.cli.sinks import _Terminal
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
@@ -320,3 +321,13 @@ def test_tables_in_memory_have_the_same_options(prices, library):
     with pytest.raises(UsageError, match="only tables have columns"):
         run.predictions([[3, 0, 0, 1]], ids=["key"])
     assert expected == run.predictions([[3, 0, 0, 1]]).table["prediction"].tolist()
+
+
+def test_carried_texts_do_not_steer_a_terminal(capsys):
+    """What is printed there is escaped, wherever the pieces of the output end."""
+    content = "a\x1b[31m,é\u202e\n".encode()
+    for end in range(1, len(content)):
+        terminal = _Terminal()
+        terminal.write(content[:end])
+        terminal.write(content[end:])
+        assert "a\\x1b[31m,é\\u202e\n" == capsys.readouterr().out

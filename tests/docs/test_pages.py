@@ -125,9 +125,9 @@ def run_python(name: str) -> dict[str, object]:
 
 
 def test_the_python_of_pages_is_known():
-    """Each of these has a test below; the one about series writes what its commands name."""
+    """Each of these has a test below; those about data and series write what commands name."""
     shown = {name for name, path in PLACES.items() if blocks(read(path), "python")}
-    assert {"README", "notebooks", "series"} == shown
+    assert {"README", "data", "notebooks", "series"} == shown
 
 
 def test_python_of_the_readme_gives_what_it_says(folder):

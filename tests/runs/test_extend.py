@@ -48,6 +48,7 @@ training: {learning_rate: 0.05, iterations: 200, batch_size: 8, engine: numpy}
         ["training.epochs=7"],
         ["training.early_stopping={patience: 100}"],
         ["training.augment={noise: 0.1}"],
+        ["training.evaluate_rows=9", "training.early_stopping={patience: 100}"],
     ],
     ids=str,
 )

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
@@ -459,3 +460,23 @@ def test_what_a_run_fills_in_may_be_missing(results, tmp_path):
         model.predict(pd.DataFrame({"size": [1.0], "rooms": [np.nan]}))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         clone(model).fit(frame, [1, 2])
+
+
+@pytest.mark.parametrize("form", ["csr_matrix", "coo_array", "csc_array"])
+def test_sparse_rows_are_the_same_rows(form):
+    """Of any format: the same network, and the same predictions in blocks."""
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((90, 6)) < 0.7, 0.0, rng.normal(size=(90, 6)))
+    y, sparse = x[:, 0] > 0, getattr(scipy.sparse, form)(x)
+    settings = {"layers": (3,), "epochs": 2, "random_state": 0}
+    dense, other = (NetworkClassifier(**settings).fit(rows, y) for rows in (x, sparse))
+    assert dense.predict_proba(x).tolist() == other.predict_proba(sparse).tolist()
+    assert dense.predict_proba(x).tolist() == other.predict_proba(x).tolist()
+
+
+def test_sparse_rows_that_memory_does_not_hold_are_refused(monkeypatch):
+    """With what their zeros would take, before any is written."""
+    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 1_000_000)
+    rows = scipy.sparse.csr_array((1000, 1000))
+    with pytest.raises(ValueError, match=r"with its zeros, needs 8\.0 MB of memory; 1\.0 MB are"):
+        NetworkRegressor().fit(rows, np.arange(1000.0))

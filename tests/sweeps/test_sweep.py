@@ -21,6 +21,7 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.listener import SweepListener
@@ -401,3 +402,20 @@ def workers():
         except OSError:
             continue
     return found
+
+
+def test_long_runs_say_that_they_wait(plan, sweep, write, store):
+    """Until their worker begins with them: with several workers, most of a sweep does."""
+    made, seen = plan(write("long", lasting(1_000_000))), []
+
+    class Busy(InlineWorkers):
+        def submit(self, job, load):
+            seen.append(read_progress(store.root / job.key).waits)
+            future = Future()
+            future.set_result(None)
+            return future
+
+    busy = sweep(made, stopped=lambda: bool(seen))
+    assert 0 == busy.run(Busy(busy.receive, busy.stopping)).trained
+    assert [True] == seen
+    assert [] == [*store.root.iterdir()]

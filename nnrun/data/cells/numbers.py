@@ -44,6 +44,7 @@ class NumberCells(Cells):
         self.fills, self.decimal, self.form = fills, decimal, form
         self.of_numbers = form is None
         self.values = array("d")
+        self._parts: list[npt.NDArray[np.float64]] = []  # what came before `values`
 
     def is_missing(self, text: str) -> bool:
         """Whether the cell stands for a missing value."""
@@ -56,10 +57,15 @@ class NumberCells(Cells):
         if isinstance(cells, Texts):
             super().extend(cells, lines)
             return
-        before = len(self.values)
-        self.values.frombytes(np.ascontiguousarray(cells.values).data.cast("B"))
         for row, text in cells.odd.items():
-            self.values[before + row] = self._checked(text, int(lines[row]))
+            cells.values[row] = self._checked(text, int(lines[row]))
+        self._put_by()
+        self._parts.append(cells.values)
+
+    def _put_by(self) -> None:
+        if self.values:
+            self._parts.append(np.frombuffer(self.values, np.float64))
+            self.values = array("d")
 
     def _checked(self, text: str, line: int) -> float:
         """The number of a cell, or NaN with a mistake unless it may be missing."""
@@ -87,7 +93,22 @@ class NumberCells(Cells):
 
     def features(self) -> npt.NDArray[np.float64]:
         """The column as one feature: (rows, 1)."""
-        return np.frombuffer(self.values, dtype=np.float64)[:, None]
+        self._put_by()
+        # Parts would keep those of other columns in memory, which are beside them.
+        self._parts = [np.concatenate([np.empty(0), *self._parts])]
+        return self._parts[0][:, None]
+
+    def taken_from(self, start: int) -> npt.NDArray[np.float64]:
+        """Take the last rows away, as one feature: (rows, 1)."""
+        self._put_by()
+        taken, count = [np.empty(0)], sum(map(len, self._parts))
+        while count > start:
+            last = self._parts.pop()
+            count -= len(last)
+            if count < start:
+                self._parts.append(last[: start - count])
+            taken.append(last[max(0, start - count) :])
+        return np.concatenate(taken[::-1])[:, None]
 
 
 class WeightCells(NumberCells):

@@ -15,7 +15,10 @@ Rows = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """Cells that are finite numbers, but for the `odd` ones, by row the text that stands there."""
+    """Cells that are finite numbers, but for the `odd` ones, by row the text that stands there.
+
+    A reader keeps the array, and puts in what the odd ones are.
+    """
 
     values: npt.NDArray[np.float64]
     odd: Mapping[int, str] = field(default_factory=dict)

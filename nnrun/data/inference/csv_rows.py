@@ -60,8 +60,8 @@ class CsvRows:
         uses = self._uses()
         needed = {*uses, *carried}
         self.table = make(keep_text=aside is not None, needed=needed)
-        header = self.table.header
-        if missing := {name: use for name, use in uses.items() if name not in header}:
+        header, known = self.table.header, {*self.table.header}
+        if missing := {name: use for name, use in uses.items() if name not in known}:
             raise DataError("\n".join(_missing(path, missing, header)))
         check_named(f"{path}:1", carried, header)
         used = {*needed, *layout.target_names}

@@ -172,7 +172,7 @@ def _dataset(
     return Dataset(
         name=stem(table.path),
         task="classification" if classes else "regression",
-        x=joined(layout.every[: len(cells)], cells, len(y), table.path),
+        x=joined(layout.every[: len(cells)], cells, len(y), table.path, using_up=True),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,

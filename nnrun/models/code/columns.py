@@ -48,18 +48,14 @@ def lines(columns: Columns) -> Iterator[str]:
 
 
 def notes(columns: Columns) -> Iterator[str]:
-    """What the numbers of categories in raw rows mean, a sentence for each column that has them."""
+    """What numbers in raw rows have to do with categories, a sentence for each such column."""
     for column in columns:
         if isinstance(column, Embedding):
-            numbered = ", ".join(f"{i} {label}" for i, (label, _) in enumerate(column.choices()))
-            other = column.entries - 1
-            yield f"{column.name} is the number of a category ({numbered}), {other} for all others."
+            numbers = f"the place of a category in CATEGORIES[{column.name!r}]"
+            yield f"{column.name} is {numbers}, {column.entries - 1} for all others."
         elif isinstance(column, TargetMean):
-            means = "; ".join(
-                f"{label} {', '.join(map(repr, row.tolist()))}" for label, row in column.choices()
-            )
-            others = ", ".join(map(repr, column.means[-1]))
-            yield f"{column.name} is a mean of the target ({means}), for all others {others}."
+            means = f"MEANS[{column.name!r}]: of each of its CATEGORIES, then of all others"
+            yield f"Means of the target for {column.name} are {means}."
 
 
 def _one_hot(column: OneHot, places: range) -> list[str]:

@@ -83,6 +83,7 @@ def _constants(model: Model) -> Iterator[str]:
     texts = [label for label in model.classes.tolist() if isinstance(label, str)]
     yield constant("LABELS", {t: label_text(t) for t in texts if label_text(t) != t})
     yield f"BATCH = {chunk_rows(model.network)}"
+    yield "UNSEEN = {}"
     yield f"RESULTS = [{'predict, predict_proba' if model.probabilistic else 'predict'}]"
 
 

@@ -170,9 +170,10 @@ def _loading(model: Model, language: Language) -> Iterator[str]:
     yield "W = {"
     for name, values in _arrays(model).items():
         little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        text = wrap(base64.b64encode(little.tobytes()).decode(), _WIDTH - 10)
+        text = base64.b64encode(little.tobytes()).decode()
         yield f"    {json.dumps(name)}: array({values.dtype.itemsize}, {values.shape}, ("
-        yield from (f"        {json.dumps(piece)}" for piece in text)
+        for start in range(0, len(text), _WIDTH - 10):
+            yield f'        "{text[start : start + _WIDTH - 10]}"'
         yield "    )),"
     yield "}"
 

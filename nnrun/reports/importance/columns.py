@@ -24,6 +24,7 @@ from nnrun.nn.signature import Array
 _MOST_SEEDS = 2**32
 _MOST_ROWS = 500
 _POINTS = 20
+_MOST_CHOICES = 50
 # The range of a partial dependence is that of scikit-learn.
 _RANGE = (0.05, 0.95)
 
@@ -127,7 +128,8 @@ def can_be_set(model: Model, column: str) -> bool:
 def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
     """The partial dependence on a column, over the first rows of a split.
 
-    Friedman, Annals of Statistics 29 (2001).
+    Of many categories it has those that most of these rows have. Friedman, Annals of Statistics 29
+    (2001).
     """
     place = places_of(model)[column]
     rows = part.raw.between(0, _MOST_ROWS)
@@ -139,6 +141,7 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
+        choices = _most_frequent(choices, rows[:, place.start : place.stop])
         settings, values = [one for _, one in choices], [label for label, _ in choices]
     means = []
     for setting in settings:
@@ -146,6 +149,13 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
         changed[:, place.start : place.stop] = setting
         means.append([float(mean) for mean in _predicted(model, changed).mean(axis=0)])
     return Dependence(column, values, _names(model, len(means[0])), means)
+
+
+def _most_frequent(choices: list[tuple[str, Array]], x: Array) -> list[tuple[str, Array]]:
+    """Those that most rows have, if there are many; in their own order."""
+    counts = np.array([(x == features).all(axis=1).sum() for _, features in choices])
+    kept = np.argsort(-counts, kind="stable")[:_MOST_CHOICES]
+    return [choices[index] for index in sorted(kept)]
 
 
 def _grid(values: Array) -> list[float]:

@@ -163,4 +163,8 @@ def _curve(result: RunResult) -> Iterator[str]:
         for row in thinned(history, _MOST_ROWS)
     ]
     yield table(header, rows, texts=0)
+    parts = [split for split in parts if f"{split}_rows" in history[0]]
+    if parts:
+        sizes = [f"{count(int(history[0][f'{split}_rows']))} {split}" for split in parts]
+        yield f"Evaluations before the last one are on {', '.join(sizes)} rows, the last on all."
     yield "Every evaluation is in `history.csv`."

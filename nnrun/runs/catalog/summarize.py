@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from time import time
 from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
@@ -27,7 +26,6 @@ from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.progress import RunProgress, read_progress
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
-_NEW_SECONDS = 2.0
 # Keys that reports of older versions do not have, and what these runs had in their place.
 _ADDED = {
     "dataset.folds": None,
@@ -94,7 +92,7 @@ def _flat(config: str, data: str) -> JsonMapping:
 def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
     """Of a run that a process holds, and that has no report yet."""
     found = read_progress(folder)
-    summary = RunSummary(name, run_id, started=_changed(folder), **_now(found, folder))
+    summary = RunSummary(name, run_id, started=_changed(folder), **_now(found))
     if found is None:
         return summary
     summary = replace(
@@ -106,20 +104,11 @@ def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
     return summary
 
 
-def _now(progress: RunProgress | None, folder: Path) -> dict[str, Any]:
-    """Status and progress of a run that a process holds.
-
-    One that has not said anything for seconds waits in a sweep.
-    """
-    running = progress is not None or _is_new(folder)
-    return {"status": RUNNING if running else QUEUED, "progress": progress}
-
-
-def _is_new(folder: Path) -> bool:
-    """Whether a run began to use its folder a moment ago: it has had no time to say anything."""
-    with suppress(OSError):
-        return time() - os.stat(folder).st_mtime < _NEW_SECONDS
-    return False
+def _now(progress: RunProgress | None) -> dict[str, Any]:
+    """Status and progress of a run that a process holds."""
+    if progress is not None and progress.waits:
+        return {"status": QUEUED}
+    return {"status": RUNNING, "progress": progress}
 
 
 def _described(run: StoredRun, folder: Path) -> RunSummary:
@@ -153,7 +142,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             metrics=_numbers(record),
             settings=settings_of(record),
         )
-        return replace(summary, **_now(read_progress(folder), folder)) if held else summary
+        return replace(summary, **_now(read_progress(folder))) if held else summary
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
         return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))

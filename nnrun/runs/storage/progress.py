@@ -49,6 +49,7 @@ class RunProgress:
         fold: that it tests; None without folds.
         config: resolved, as plain values; None where it is long.
         sha256: the digest of its data.
+        waits: whether it has not begun, since the workers of its sweep are busy.
     """
 
     iteration: int
@@ -62,6 +63,7 @@ class RunProgress:
     fold: int | None
     config: Mapping[str, Any] | None
     sha256: str
+    waits: bool = False
 
     @property
     def share(self) -> float | None:
@@ -112,6 +114,13 @@ class ProgressNotes:
         self._known: dict[str, Any] = {}
         self._first: tuple[int, float] | None = None
         self._next = 0.0
+
+    def wait(self) -> None:
+        """Write that the run waits; how far it was before is not known any more."""
+        self._first = None
+        known = self._known or self._described()
+        found = RunProgress(0, 1, 0.0, None, None, [], **known, waits=True)
+        self._write(json.dumps(asdict(found), allow_nan=False).encode())
 
     def add(self, progress: Progress) -> None:
         """Write it, unless the file is less than a second old, or the run."""
@@ -176,6 +185,7 @@ def _is_valid(found: RunProgress) -> bool:
         and all(_is_number(number) and number >= 0 for number in numbers)
         and isinstance(found.config, dict | None)
         and isinstance(found.sha256, str)
+        and isinstance(found.waits, bool)
         and is_history(found.history)
     )
 

@@ -71,8 +71,6 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     shutil.copytree(results / "broken" / "s5-00000000ee", folder)
     lock = acquire(folder, wait=False)
     assert lock is not None
-    assert {"queued": 1} == counts(make_report(tmp_path / "results"))
-    folder.touch()  # a process has just begun with it
     assert {"running": 1} == counts(make_report(tmp_path / "results"))
     # Until its first checkpoint, a run leaves nothing but its lock.
     (folder / "checkpoint.safetensors").unlink()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
-
 from nnrun.runs.catalog import watched as module
 from nnrun.runs.catalog.watched import WatchedRuns
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
 from nnrun.training.trainer import Progress
-
-LONG_AGO = 100
 
 
 def state(look):
@@ -30,11 +25,10 @@ def test_runs_from_their_lease_to_their_end(prepared, store):
     assert {} == state(watched.look())
     runs = [prepared(None, f"seed={seed}") for seed in (8, 9)]
     first, second = (begin(store, "tiny", run.run_id) for run in runs)
-    folder = store.root / "tiny" / runs[0].run_id
-    os.utime(folder, (time.time() - LONG_AGO,) * 2)
+    about = Replicate(8), runs[0].config_dict, "ab" * 32
+    first.note(None, lambda: about)
     assert {"s8": "queued", "s9": "running"} == state(watched.look())
-    config = runs[0].config_dict
-    first.note(Progress(0, 200, None, 0.0), lambda: (Replicate(8), config, "ab" * 32))
+    first.note(Progress(0, 200, None, 0.0), lambda: about)
     second.release()
     assert {"s8": "running", "s9": "gone"} == state(watched.look())
     with first:

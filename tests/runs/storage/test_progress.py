@@ -50,6 +50,16 @@ def test_a_run_that_is_known_to_be_long_says_that_it_has_begun(clock):
     assert [0] == [json.loads(content)["iteration"] for content in written]
 
 
+def test_a_run_that_waits_again(clock):
+    """Where its worker was lost: what it says next counts from there."""
+    written = []
+    notes = ProgressNotes(written.append, lambda: ABOUT)
+    for progress in (at(0, seconds=0.0), None, at(500, seconds=0.0)):
+        notes.wait() if progress is None else notes.add(progress)
+    found = [json.loads(content) for content in written]
+    assert [(0, False), (0, True), (500, False)] == [(f["iteration"], f["waits"]) for f in found]
+
+
 def test_what_is_said_is_read(store):
     """Losses without other metrics; what is not finite is not known; nothing is left at the end."""
     with begin(store, "tiny", "s3-0123456789") as lease:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client
 
 import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
@@ -112,6 +111,25 @@ def test_the_same_bits_on_a_cluster(shell, cluster, plan, sweep, write, tmp_path
     assert weights_of(tmp_path / "inline") == weights_of(tmp_path / "results")
 
 
+def test_data_given_in_python_are_sent_to_the_workers(cluster, tmp_path):
+    """A table in memory is there for runs on a cluster, which have the bits of a run here."""
+    from distributed import Client
+
+    frame = pd.DataFrame({"a": range(40), "b": ["x", "y"] * 20, "y": np.linspace(0, 1, 40)})
+    config = {
+        "name": "given",
+        "dataset": {"columns": {"target": "y", "categorical": ["b"]}, "features": "standard"},
+        "network": {"sizes": [3, 1], "activations": ["tanh", "linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.01, "iterations": 20, "engine": "numpy"},
+    }
+    with Client(cluster.address) as client:
+        board = nnrun.sweep(config, data=frame, seeds=2, executor=client, results=tmp_path)
+    alone = nnrun.train(config, data=frame, results=None)
+    weights = {run.run_id: run.network.theta.tobytes() for run in board.runs()}
+    assert (2, alone.network.theta.tobytes()) == (len(weights), weights[alone.run_id])
+
+
 def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     """The runs in hand come back with their checkpoints, within 5 seconds."""
     write("iris", lasting(100_000_000))
@@ -179,20 +197,3 @@ def test_a_killed_scheduler(shell, shared, write):
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)
-
-
-def test_data_given_in_python_are_sent_to_the_workers(cluster, tmp_path):
-    """A table in memory is there for runs on a cluster, which have the bits of a run here."""
-    frame = pd.DataFrame({"a": range(40), "b": ["x", "y"] * 20, "y": np.linspace(0, 1, 40)})
-    config = {
-        "name": "given",
-        "dataset": {"columns": {"target": "y", "categorical": ["b"]}, "features": "standard"},
-        "network": {"sizes": [3, 1], "activations": ["tanh", "linear"]},
-        "loss": "mean_squared",
-        "training": {"learning_rate": 0.01, "iterations": 20, "engine": "numpy"},
-    }
-    with Client(cluster.address) as client:
-        board = nnrun.sweep(config, data=frame, seeds=2, executor=client, results=tmp_path)
-    alone = nnrun.train(config, data=frame, results=None)
-    weights = {run.run_id: run.network.theta.tobytes() for run in board.runs()}
-    assert (2, alone.network.theta.tobytes()) == (len(weights), weights[alone.run_id])

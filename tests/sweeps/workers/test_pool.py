@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import distributed
 import pytest
 
 import nnrun
@@ -34,6 +33,8 @@ def pool():
 @pytest.fixture(scope="session")
 def connected(pool):
     """A client of the pool."""
+    import distributed
+
     with distributed.Client(pool.address, set_as_default=False) as client:
         yield client
 

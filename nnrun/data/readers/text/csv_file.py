@@ -23,6 +23,7 @@ _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _DOUBLED = "; a quote in a cell with quotes around it is written twice"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
+_TRAILING = "; if each line ends in a separator, remove it there"
 
 
 class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
@@ -65,6 +66,9 @@ class CsvFile:
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
             raise DataError(f"{path}:1: the header row with the column names {state}")
+        if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=;"):
+            message = f"'{first.strip()}' is for Excel alone; remove it, the header comes first"
+            raise DataError(f"{path}:1: {message}")
         head = [first]
         if separator is None:
             self.delimiter, head = _shown_by(first, lines)
@@ -160,7 +164,7 @@ class CsvFile:
         names[:1] = [self.unnamed or names[0]] if names else []
         needed = self._needed
         problems = [
-            f"{self.path}:1: column {position} has no name"
+            f"{self.path}:1: column {position} has no name{_TRAILING * (position == len(names))}"
             for position, name in enumerate(names, 1)
             if not name and needed is None
         ]

@@ -11,6 +11,9 @@ from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS
 from nnrun.data.formats.dates import date_by, iso_date
 from nnrun.data.formats.numbers import read_amount
 
+UNSEEN: dict[str, int] = {}
+"""How many cells of each column had a category that training has not seen."""
+
 
 def number(row: Mapping[str, str], name: str, decimal: str = ".", fills: bool = False) -> float:
     """The number in a cell; where training filled in missing ones, NaN for those."""
@@ -52,6 +55,7 @@ def category(
         return len(known)
     if text == "" or otherwise is None:
         raise ValueError(f"{name}: {text!r} is none of the categories in training")
+    UNSEEN[name] = UNSEEN.get(name, 0) + 1
     return otherwise
 
 

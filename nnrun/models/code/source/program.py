@@ -20,6 +20,7 @@ HEADER: list[str]
 LABELS: dict[str, str]
 RESULTS: list[Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]]
 BATCH: int
+UNSEEN: dict[str, int]
 READ: Callable[[str], np.ndarray[Any, Any]]
 encode: Callable[[Mapping[str, str]], list[float]]
 
@@ -74,4 +75,7 @@ def main() -> None:
     except (OSError, ValueError, csv.Error) as error:
         sys.stderr.write(f"{path}: {getattr(error, 'strerror', None) or error}\n")
         sys.exit(2)
+    for name, count in UNSEEN.items():
+        what = "cells have categories" if count > 1 else "cell has a category"
+        sys.stderr.write(f"{path}: {name}: {count} {what} that training has not seen\n")
     write(x)

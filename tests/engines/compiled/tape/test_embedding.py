@@ -14,6 +14,7 @@ from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.embedding import Embedding, Table
 from tests.engines.compiled.conftest import Task, numbers
+from tests.engines.compiled.guards import SIDES, apart, guarded
 
 # The second table has more entries than one task takes.
 TABLES = (Table(1, 5, 3), Table(4, 700, 2), Table(5, 2, 1))
@@ -60,6 +61,22 @@ def test_threads_change_no_bit(optimizer: Any) -> None:
         found = numbers(one.train(partial(TapeEngine, threads=threads)))
         for name, array in expected.items():
             np.testing.assert_array_equal(array, found[name])
+
+
+@pytest.mark.parametrize("kind", [TapeEngine, partial(TapeEngine, threads=3)])
+@pytest.mark.parametrize("side", SIDES)
+def test_kernels_keep_to_their_arrays(kind: Any, side: Any) -> None:
+    """Every array is between pages that fault, and holds NaN where nothing was written."""
+    one = Coded(blocks, (7,), optimizer=Adam, batch_size=13, iterations=20, rate=0.1)
+
+    def run() -> Any:
+        with guarded(side):
+            engine = one.train(kind)
+            return engine.evaluate(*one.data())[0], engine.network.theta
+
+    loss, theta = apart(run)
+    assert np.isfinite(loss)
+    assert np.isfinite(theta).all()
 
 
 def test_kernels_train_them_and_functions_do_not() -> None:

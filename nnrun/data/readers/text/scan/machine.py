@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nnrun.compiler.llvm import cache as object_files
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
 
-_MOST_ROWS = 1 << 14
+_MOST_ROWS, _BLOCK, _ROOM = 1 << 14, 1 << 19, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,27 +46,42 @@ class Scanner:
     def __init__(self, kinds: Sequence[int], separator: str, point: str) -> None:
         self._kinds = np.array(kinds, dtype=np.int64)
         self._signs = ord(separator), ord(point)
-        self._of_numbers = int((self._kinds == NUMBER).sum())
-        self._of_texts = int((self._kinds == TEXT).sum())
         self._function, self._powers = _function(), _powers()
+        of_numbers, of_texts = (int((self._kinds == kind).sum()) for kind in (NUMBER, TEXT))
+        # Used for all blocks: only what is read of each stays in memory.
+        self._rows = rows = min(_BLOCK // len(kinds) + 1, _MOST_ROWS)
+        self._numbers = np.empty((of_numbers, rows))
+        self._spans = np.empty((of_texts, 2, rows), dtype=np.int64)
+        self._room: npt.NDArray[np.float64] = np.empty(0)
+        self._odd = np.empty((rows * of_numbers + len(kinds), 4), dtype=np.int64)
 
     def scan(self, text: bytes, start: int, size: int) -> Scanned:
         """The rows of so many bytes, which are whole lines, up to one of another form."""
-        columns = len(self._kinds)
-        rows = min(size // columns + 1, _MOST_ROWS)
-        numbers = np.empty((self._of_numbers, rows))
-        spans = np.empty((self._of_texts, 2, rows), dtype=np.int64)
-        odd = np.empty((rows * self._of_numbers + columns, 4), dtype=np.int64)
         out = np.zeros(3, dtype=np.int64)
         held = np.frombuffer(text, dtype=np.uint8)
-        arrays = (self._kinds, numbers, spans, odd, out, self._powers)
-        kinds, numbers_, spans_, odd_, out_, powers = (array.ctypes.data for array in arrays)
+        arrays = (self._kinds, self._numbers, self._spans, self._odd, out, self._powers)
+        kinds, numbers, spans, odd, out_, powers = (array.ctypes.data for array in arrays)
         self._function(
-            held.ctypes.data + start, size, *self._signs, powers, kinds, columns, rows,
-            numbers_, spans_, odd_, len(odd), out_,
+            held.ctypes.data + start, size, *self._signs, powers, kinds, len(self._kinds),
+            self._rows, numbers, spans, odd, len(self._odd), out_,
         )  # fmt: skip
-        count, read, strange = out.tolist()
-        return Scanned(count, read, numbers[:, :count], odd[:strange], spans[:, :, :count])
+        rows, read, strange = out.tolist()
+        return Scanned(
+            rows,
+            read,
+            self._kept(self._numbers[:, :rows]),
+            self._odd[:strange].copy(),
+            self._spans[:, :, :rows].copy(),
+        )
+
+    def _kept(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """A copy beside others: blocks of text would leave holes between single copies."""
+        if numbers.size > len(self._room):
+            self._room = np.empty(max(_ROOM, numbers.size))
+        copy, self._room = self._room[: numbers.size], self._room[numbers.size :]
+        copy = copy.reshape(numbers.shape)
+        copy[:] = numbers
+        return copy
 
 
 @cache
