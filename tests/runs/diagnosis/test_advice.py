@@ -226,7 +226,12 @@ def test_a_logarithm_of_the_target_is_found(finished, tmp_path, noise):
     lines = [",".join(map(str, row)) for row in rows]
     (tmp_path / "t.csv").write_text("\n".join(["logwage,age,wage", *lines]))
     text = """
-dataset: {path: t.csv, columns: {target: wage}, features: standard, target: standard, test_size: 0.2}
+dataset:
+  path: t.csv
+  columns: {target: wage}
+  features: standard
+  target: standard
+  test_size: 0.2
 network: {sizes: [16, 1], activations: [tanh, linear]}
 loss: mean_squared
 training: {optimizer: adam, learning_rate: 0.02, epochs: 150, batch_size: 16}
