@@ -164,7 +164,8 @@ def _models(tables: list[PackagedTable], found: list[Found]) -> Iterator[str]:
     yield "## Models of scikit-learn beside them"
     yield (
         f"The {len(swept)} tables of at most {MOST_ROWS:,} rows by {SEEDS} seeds: the network's "
-        "mean on test data, and what a model's mean is above it, positive where the model is "
+        "mean on validation data, by which boards are ordered and which its early stopping "
+        "watches, in its favour; and what a model's mean is above it, positive where the model is "
         "better; bold where its 95% interval, which holds for all models of a row, is clear of 0."
     )
     rows = [
