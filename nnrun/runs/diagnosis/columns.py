@@ -65,5 +65,5 @@ def _orders(x: Array, y: Array) -> bool:
     """Whether the only target rises or falls with the column, as with its logarithm or square."""
     if y.shape[1] > 1 or not np.ptp(x):
         return False
-    places = (np.unique(values, return_inverse=True)[1] for values in (x, y[:, 0]))
-    return abs(float(np.corrcoef(*places)[0, 1])) > _SAME
+    first, second = (np.unique(values, return_inverse=True)[1] for values in (x, y[:, 0]))
+    return abs(float(np.corrcoef(first, second)[0, 1])) > _SAME
