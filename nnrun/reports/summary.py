@@ -206,7 +206,8 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     yield from split_words(dataset.get("split") or {})
     yield from weight_words(dataset)
     if dropped := dataset.get("dropped", 0):
-        yield f"without {plural(dropped, 'row')} of the file that lack values"
+        lack = "lacks" if dropped == 1 else "lack"
+        yield f"without {plural(dropped, 'row')} of the file that {lack} values"
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"
     for split, copies in dataset.get("duplicates", {}).items():

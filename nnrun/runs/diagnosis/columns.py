@@ -23,13 +23,22 @@ def one_column(case: DiagnosisInput) -> Diagnostic | None:
     if min(case.skill(split) or 0.0 for split in ("train", "test")) < _NEARLY_ALL:
         return None
     part = case.examples["train"]
-    gives = _separates if case.classifies else _follows
-    found = [name for name, x in zip(case.features, part.x.T, strict=True) if gives(x, part.y)]
+    looked_for = (
+        {"separates the classes": _separates}
+        if case.classifies
+        else {"is the target, in another unit,": _follows, "has the target's order": _orders}
+    )
+    found = [
+        (name, what)
+        for what, gives in looked_for.items()
+        for name, x in zip(case.features, part.x.T, strict=True)
+        if gives(x, part.y)
+    ]
     if not found:
         return None
-    source = case.sources.get(found[0], found[0])
-    part_of = f", by {found[0]}," * (source != found[0])
-    what = "separates the classes" if case.classifies else "is the target, in another unit,"
+    feature, what = found[0]
+    source = case.sources.get(feature, feature)
+    part_of = f", by {feature}," * (source != feature)
     text = (
         f"the column {source} alone{part_of} {what} in all {len(part):,} training rows: "
         "if it is known only after the target, name it in dataset.columns.drop"
@@ -50,3 +59,11 @@ def _follows(x: Array, y: Array) -> bool:
     if y.shape[1] > 1 or not np.ptp(x):
         return False
     return abs(float(np.corrcoef(x, y[:, 0])[0, 1])) > _SAME
+
+
+def _orders(x: Array, y: Array) -> bool:
+    """Whether the only target rises or falls with the column, as with its logarithm or square."""
+    if y.shape[1] > 1 or not np.ptp(x):
+        return False
+    first, second = (np.unique(values, return_inverse=True)[1] for values in (x, y[:, 0]))
+    return abs(float(np.corrcoef(first, second)[0, 1])) > _SAME

@@ -254,6 +254,10 @@ def test_contradictions_between_columns(csv, columns, message):
         (b"a,,y\n1,2,3\n", "houses.csv:1: column 2 has no name"),
         (b"a,y\n1,2\n\xe9,3\n", "houses.csv:3: is not UTF-8 text: byte 0xe9"),
         (b'a,y\n1,2\n"3,4\n5,6\n', "houses.csv:3: is no CSV from here on"),
+        (
+            b'a,y\n"x \\"z\\"",3\n',
+            r"houses.csv:2: is no CSV from here on: .*; a quote in a cell wi",
+        ),
         (b"a,y\n1,5;2\n", "houses.csv:2:y: '5;2' is not a number"),
     ],
 )
