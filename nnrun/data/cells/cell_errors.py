@@ -59,14 +59,16 @@ def is_date(text: str) -> bool:
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why the text of a cell is not a number.
 
-    The role is `feature`, `category`, `target`, `weight` or `split`, whose keys are named; or
-    `input`, for rows to predict from, where nothing can be changed but the file.
+    The role is `feature`, `category`, `target`, `weight`, `split` or `lag`, whose keys are named;
+    or `input`, for rows to predict from, where nothing can be changed but the file.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
     mistake = _about_form(text, decimal)
     if role == "input":
         return Mistake(mistake.kind, mistake.text, ", as it was in training")
+    if role == "lag" and mistake.kind in ("text", "date"):
+        return Mistake(mistake.kind, mistake.text, "; lags are of numbers")
     if mistake.kind == "text" and role == "target":
         hint = (
             ", and the target of a regression has to be one; classes need a loss like cross_entropy"

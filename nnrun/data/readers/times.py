@@ -60,7 +60,7 @@ class TimeColumn(Cells):
     ) -> None:
         self.name, self.problems, self.decimal = name, problems, decimal
         self.form, self.role = form or DateFormat(), role
-        self.kind = ""
+        self.kind, self.fills = "", False
         self._numbers, self._dates = array("d"), array("q")
 
     def is_missing(self, text: str) -> bool:
