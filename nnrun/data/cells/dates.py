@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import DATE_HINT, MISSING_NUMBERS, Mistake, about_missing
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_missing,
+    date_format_hint,
+)
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.dates import DateFormat
@@ -61,7 +66,9 @@ class DateCells(Cells):
         """Add a date that is read already; None if the text is not written as dates are."""
         if date is None:
             message = f"'{text}' is not a date that is written as {self.form.example()} is"
-            self.problems.add(line, self.name, Mistake("date", message, DATE_HINT))
+            before = ", as it was in training"
+            hint = before if self.role == "input" else date_format_hint(text)
+            self.problems.add(line, self.name, Mistake("date", message, hint))
         elif self._zoned is None:
             self._zoned = date.tzinfo is not None
         elif self._zoned != (date.tzinfo is not None):

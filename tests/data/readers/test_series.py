@@ -115,7 +115,9 @@ def test_rows_of_one_time_need_groups(csv):
 
 def test_a_table_that_is_too_short_is_refused(csv):
     """If no row has all earlier values, the key of the lags is at fault."""
-    with pytest.raises(DatasetProblem, match=r"dataset\.lags: no row has the values of the 30 rows before"):
+    with pytest.raises(
+        DatasetProblem, match=r"dataset\.lags: no row has the values of the 30 rows before"
+    ):
         read(csv, series(1, 1, holes=False), {"load": Steps([30])})
 
 
@@ -209,3 +211,36 @@ def test_the_times_of_rows_have_no_lags(csv):
             split_column="t",
             lags={"t": Steps([1])},
         )
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats", "hint"),
+    [
+        ("13.01.2023", {}, '; `columns: {formats: {d: "13.01.2023"}}` reads such dates'),
+        (
+            "13.01.2023",
+            {"d": "12/31/2024"},
+            '; `columns: {formats: {d: "13.01.2023"}}` reads such dates',
+        ),
+        (
+            "01.02.2023",
+            {},
+            '; `columns: {formats: {d: "31.12.2024"}}` or "12.31.2024" says whether the day comes '
+            "first",
+        ),
+        ("soon", {}, ""),
+    ],
+)
+def test_dates_in_another_form_are_told_the_format(csv, cells, formats, hint):
+    """The message of a column under `dates` names `columns.formats`, with what the cell shows."""
+    with pytest.raises(DataError) as error:
+        read_csv(
+            csv(f"d,y\n{cells},1\n"),
+            "y",
+            task="regression",
+            dates={"d": ["month"]},
+            formats=formats,
+        )
+    written = "12/31/2024" if formats else "2024-03-31"
+    message = f"'{cells}' is not a date that is written as {written} is{hint}"
+    assert message == str(error.value).rpartition(":2:d: ")[2]
