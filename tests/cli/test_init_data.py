@@ -326,23 +326,6 @@ def test_a_first_line_of_data_is_doubted(nnrun, header, doubted):
     assert 0 == nnrun("check", "t.yaml").exit_code
 
 
-@pytest.mark.parametrize("values", [["38", "40", "XL"], ["007", "7", "x"]])
-def test_labels_of_which_some_are_numbers_are_classes(nnrun, values):
-    """As a target they are learned; as a feature a comment says how, which can be used."""
-    rows = [f"{i % 7}.5,{i % 11},{values[i % 3]}\n" for i in range(60)]
-    Path("t.csv").write_text("a,b,size\n" + "".join(rows))
-    done = nnrun("init", "t", "--data", "t.csv", "--target", "size")
-    assert (0, True) == (done.exit_code, "3 different values, not all of them" in done.stderr)
-    assert 0 == nnrun("check", "t.yaml").exit_code
-    assert "classification" == drafted("t")["dataset"]["task"]
-    assert 0 == nnrun("init", "u", "--data", "t.csv", "--target", "b").exit_code
-    assert ["size"] == drafted("u")["dataset"]["columns"]["drop"]
-    text = Path("u.yaml").read_text()
-    assert re.search(r"\n    # categorical: \[size\] +# would keep this column, if it is not", text)
-    Path("u.yaml").write_text(text.replace("# categorical", "categorical"))
-    assert 0 == nnrun("check", "u.yaml", "dataset.columns.drop=[]").exit_code
-
-
 def test_series_of_several_stores_have_lags_of_each(nnrun):
     """A comment names the column of the stores, with the lags of a day and of a week of hours."""
     hours = np.arange("2024-01-01", "2024-02-01", dtype="M8[h]")

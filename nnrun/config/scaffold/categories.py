@@ -11,7 +11,6 @@ from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile
 MOST_ONE_HOT = 100
 """A column with more categories gets learned vectors."""
 _RARE = 5
-_KEEPS = "would keep this column, if it is not under drop"
 
 
 def is_embedded(column: ColumnProfile) -> bool:
@@ -43,17 +42,15 @@ def category_lines(
         codes = " or codes such as 007," * any(column.holds_codes for column in one_hot)
         yield f"    # Text{codes} with few different values: a feature for each."
         yield f"    categorical: {flow([column.name for column in one_hot])}"
-    for column in filter(lambda column: column.mixes_few, dropped):
-        names = [each.name for each in (*one_hot, column)]
-        yield f"    # categorical: {flow(names)}\t{_KEEPS}"
     others = [column for column in dropped if column.kind in ("text", "code")]
     if embedded:
         yield "    # Text with many: vectors of this length, which the network learns."
         yield "    embedding:"
         yield from (f"      {_entry(column)}\t{_many(column)}" for column in embedded)
     for column in others:
+        why = "would keep this column, if it is not under drop"
         entry = f"  # {_entry(column)}" if embedded else f"# embedding: {{{_entry(column)}}}"
-        yield f"    {entry}\t{_KEEPS}"
+        yield f"    {entry}\t{why}"
     if any(_has_rare(column) for column in used):
         yield f"    min_count: {_RARE}\tcategories in fewer training rows are put together"
 

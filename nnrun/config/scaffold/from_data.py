@@ -265,7 +265,7 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     if target.kind == "number":
         few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
         return target.labels if few and target.whole == target.numbers else {}
-    if (target.kind == "category" or target.mixes_few) and len(target.labels) > 1:
+    if target.kind == "category" and len(target.labels) > 1:
         return target.labels
     name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
@@ -278,8 +278,6 @@ def _task(size: Size) -> str:
 def _why(target: ColumnProfile, labels: dict[str, int]) -> str:
     if not labels:
         return "numbers to predict; for labels, classification"
-    if target.mixes_few:
-        return f"{len(labels)} different values, not all of them numbers"
     if target.kind == "category":
         return f"{len(labels)} different {'codes' if target.holds_codes else 'words'}"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"

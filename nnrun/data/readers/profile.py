@@ -121,16 +121,6 @@ class ColumnProfile:
         return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
 
     @property
-    def has_few(self) -> bool:
-        """Whether its different values are few enough to be categories."""
-        return self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH)
-
-    @property
-    def mixes_few(self) -> bool:
-        """Whether it may hold categories of which some are numbers, such as 38, 40 and XL."""
-        return self.kind == "mixed" and self.has_few and not self.infinite
-
-    @property
     def holds_codes(self) -> bool:
         """Whether all are numbers to look at, and some have a zero in front, as 007 has."""
         return self.codes > 0 and self.numbers == self.rows - self.missing
@@ -162,7 +152,7 @@ class ColumnProfile:
         """That of cells that are compared as text; `many` where they are too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
-        if self.has_few:
+        if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):
             return "category"
         one_each = names_rows(self.different, self.rows - self.missing, FEW_CATEGORIES)
         return "identifier" if one_each else many
