@@ -177,3 +177,13 @@ def test_an_override_may_be_longer_than_a_file_name(nnrun, cars):
     layers = ", ".join(["{type: dense, units: 12, activation: relu}"] * 7)
     done = nnrun("check", cars, f"network.layers=[{layers}, {{type: dense, units: 1}}]")
     assert 0 == done.exit_code, done.stderr
+
+
+def test_quoted_decimal_commas_may_stand_between_commas(nnrun, folder):
+    """The separator that the header shows may be written out, also if it is the decimal sign."""
+    rows = "".join(f'"{i},5","{i % 7},25"\n' for i in range(30))
+    (folder / "d.csv").write_text("a,y\n" + rows)
+    head = "dataset: {path: d.csv, decimal: ',', separator: ',', columns: {target: y}}\n"
+    rest = "network: {sizes: [2, 1], activations: [tanh, linear]}\nloss: mean_squared\n"
+    (folder / "d.yaml").write_text(head + rest + "training: {learning_rate: 0.1, iterations: 1}\n")
+    assert 0 == nnrun("check", "d.yaml").exit_code

@@ -324,3 +324,16 @@ def test_a_first_line_of_data_is_doubted(nnrun, header, doubted):
     assert bool(doubted) == (said in done.stderr)
     assert bool(doubted) == (f"# A guess: {said}" in Path("t.yaml").read_text())
     assert 0 == nnrun("check", "t.yaml").exit_code
+
+
+def test_series_of_several_stores_have_lags_of_each(nnrun):
+    """A comment names the column of the stores, with the lags of a day and of a week of hours."""
+    hours = np.arange("2024-01-01", "2024-02-01", dtype="M8[h]")
+    rows = [f"{hour},{s},{i * i % 97}.5\n" for i, hour in enumerate(hours) for s in "AB"]
+    Path("t.csv").write_text("when,store,sales\n" + "".join(rows))
+    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    text = Path("t.yaml").read_text()
+    comment = "# lags: {sales: {steps: [1, 24, 168], group: store}}"
+    assert f"\n  {comment}" in text
+    Path("t.yaml").write_text(text.replace(comment, comment[2:]))
+    assert 0 == nnrun("check", "t.yaml").exit_code

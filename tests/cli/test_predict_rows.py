@@ -15,6 +15,7 @@ import pytest
 
 from nnrun.api import load as load_run
 from nnrun.cli.sinks import _Terminal
+from nnrun.data.inference.carried import read_carried
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
@@ -331,3 +332,25 @@ def test_carried_texts_do_not_steer_a_terminal(capsys):
         terminal.write(content[:end])
         terminal.write(content[end:])
         assert "a\\x1b[31m,é\\u202e\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["new.parquet", "new.xlsx"])
+def test_carried_dates_of_a_column_have_one_form(prices, nnrun, name):
+    """With a time of day in each row, if there is one in some; out of folds too."""
+    frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=3, freq="12h")})
+    frame["day"] = frame["when"].dt.normalize()
+    frame["size"], frame["colour"] = 1.5, "red"
+    frame.loc[1, "when"] = pd.NaT
+    frame.loc[3] = [pd.Timestamp("2024-01-05T06:00"), pd.Timestamp("2024-01-05"), 2, "blue"]
+    frame.to_parquet(name) if name == "new.parquet" else frame.to_excel(name, index=False)
+    done = nnrun("predict", "prices", name, "--id", "when", "--id", "day")
+    assert 0 == done.exit_code
+    expected = [
+        ["2024-01-01T00:00:00", "2024-01-01"],
+        ["", "2024-01-01"],
+        ["2024-01-02T00:00:00", "2024-01-02"],
+        ["2024-01-05T06:00:00", "2024-01-05"],
+    ]
+    assert expected == [row[:2] for row in table(done.stdout_bytes)[1:]]
+    columns = read_carried(Path(name), ["when", "day"], None)
+    assert expected == [[*row] for row in zip(columns["when"], columns["day"], strict=True)]

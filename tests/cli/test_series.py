@@ -179,3 +179,11 @@ def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, nnru
     assert 3 * (20 - 7) == len(table)
     assert data.row_numbers.tolist() == [int(line["row"]) for line in table]
     assert model.predict(data.x).tolist() == [float(line["prediction"]) for line in table]
+
+
+def test_two_new_rows_of_one_time_are_to_be_corrected_in_the_file(trained, nnrun):
+    """Their message does not name keys of the config: the network is trained already."""
+    write("new.csv", "hour;load\n01.06.2024 00:00;5 kW\n01.06.2024 00:00;6 kW\n")
+    said = nnrun("predict", "load", "new.csv").stderr
+    assert "leave one of them out: training had one row for each time" in said
+    assert "lags:" not in said

@@ -125,7 +125,8 @@ def _date(rng: np.random.Generator, name: str, decimal: str, rows: int) -> tuple
         text = moment.strftime(codes) if codes else moment.isoformat()
         texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
     wanted = tuple(dict.fromkeys([*drawn.tolist(), "elapsed"]))
-    return Date(name, wanted, "mean" if fills else "", DateFormat(codes)), texts
+    zoned = not codes or "%z" in codes
+    return Date(name, wanted, "mean" if fills else "", DateFormat(codes), zoned), texts
 
 
 def _layout(rng: np.random.Generator, columns: tuple[Column, ...], decimal: str) -> Layout:

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from click.testing import CliRunner
 
 import nnrun
+from nnrun.cli import cli
 from nnrun.errors import DataError
+from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.script import script
 from nnrun.reports.importance.columns import can_be_set, places_of
 
 CONFIG = {
@@ -78,3 +83,52 @@ def test_a_column_of_dates_is_one_column(run):
     assert ("let.month_sin", "let.month_cos", "let.elapsed", "built.year", "size") == (
         model.layout.columns.feature_names
     )
+
+
+ZONES = [
+    ("let", "2023-05-03T10:30Z", "is with a time zone, unlike those in training"),
+    ("built", "2023-05-03T10:30", "is without a time zone, unlike those in training"),
+]
+
+
+@pytest.mark.parametrize("others", ["alike", "unlike"])
+@pytest.mark.parametrize(("column", "date", "said"), ZONES)
+def test_new_dates_have_time_zones_as_those_of_training(run, others, column, date, said):
+    """The rows before them in the file do not count; commands, tables and scripts agree."""
+    frame = pd.read_csv("flats.csv", keep_default_na=False).iloc[4:8]
+    frame.loc[[7] if others == "alike" else [4, 5, 6, 7], column] = date
+    frame.to_csv("new.csv", index=False)
+    line = 5 if others == "alike" else 2
+    done = CliRunner().invoke(cli, ["predict", str(run.path), "new.csv"])
+    assert (2, True) == (done.exit_code, f"new.csv:{line}:{column}: '{date}' {said}" in done.stderr)
+    with pytest.raises(DataError, match=f"row {line - 2}, column '{column}': '{date}' {said}"):
+        run.predict(frame)
+    names = {"__name__": "model"}
+    exec(script(run.model, NUMPY), names)
+    with pytest.raises(ValueError, match=f"line {line}: {column}: '{date}' {said}"):
+        names["read_rows"]("new.csv")
+
+
+def test_rows_with_other_time_zones_are_put_aside_in_any_order(run):
+    """Which rows are bad does not depend on the rows before them."""
+    frame = pd.read_csv("flats.csv", keep_default_na=False).iloc[4:8]
+    frame.loc[4, "built"] = "2023-05-03T10:30"
+    for order in (1, -1):
+        frame[::order].to_csv("new.csv", index=False)
+        done = CliRunner().invoke(
+            cli, ["predict", str(run.path), "new.csv", "--skip-bad", f"bad{order}.csv"]
+        )
+        assert 0 == done.exit_code
+        (bad,) = pd.read_csv(f"bad{order}.csv")["built"]
+        assert "2023-05-03T10:30" == bad
+
+
+def test_tables_of_polars_keep_the_time_zones_of_their_dates(run):
+    """As those of pandas do."""
+    frame = flats().iloc[4:]
+    frame.loc[4, "built"] = pd.Timestamp("1999-12-31T20:00Z")  # the next year in Tokyo
+    built = frame["built"].dt.tz_convert("Asia/Tokyo")
+    zoned = pl.DataFrame({**frame.to_dict("list"), "built": built.tolist()}).with_columns(
+        pl.col("built").dt.convert_time_zone("Asia/Tokyo")
+    )
+    assert run.predict(frame.assign(built=built)).tolist() == run.predict(zoned).tolist()

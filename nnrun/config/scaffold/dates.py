@@ -70,12 +70,31 @@ def steps_of(target: ColumnProfile, time: ColumnProfile) -> list[int]:
     return [1, *_seasons(time.evidence.times, time.rows)]
 
 
-def lags(target: ColumnProfile, time: ColumnProfile, *, alone: bool) -> Iterator[str]:
-    """The line with the lags of a target, a comment unless they are `alone`, the only features."""
-    if steps := steps_of(target, time):
+def lags(
+    target: ColumnProfile, time: ColumnProfile, columns: Sequence[ColumnProfile], *, alone: bool
+) -> Iterator[str]:
+    """The line with the lags of a target, a comment unless they are `alone`, the only features.
+
+    Where a column seems to name several series, they are those of each series.
+    """
+    steps: object = steps_of(target, time)
+    if (group := _group(columns, target, time)) is not None:
+        seasons = _seasons(time.evidence.times, time.different)
+        steps = {"steps": [1, *seasons], "group": group.name}
+    if steps:
         why = "earlier values as features; new rows then come with those before them"
         sign = "" if alone else "# "
-        yield f"  {sign}lags: {{{flow(target.name)}: {flow(steps)}}}\t{why}"
+        yield f"  {sign}lags: {flow({target.name: steps})}\t{why}"
+
+
+def _group(
+    columns: Sequence[ColumnProfile], target: ColumnProfile, time: ColumnProfile
+) -> ColumnProfile | None:
+    """The first column of which each value has as many rows as there are times."""
+    if target.kind != "number" or target.missing or time.different == time.rows:
+        return None
+    others = (column for column in columns if column is not target and column is not time)
+    return next((each for each in others if {*each.values.values()} == {time.different}), None)
 
 
 def _seasons(times: Times, rows: int) -> list[int]:

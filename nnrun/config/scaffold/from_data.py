@@ -221,7 +221,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield f"  task: {_task(size)}\t{_why(target, labels)}"
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
-        yield from lags(target, choice.by_time, alone=bool(choice.lagged))
+        yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
     blank = sum(column.missing > 0 for column in (*features, *choice.dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nnrun.data.formats.dates import formats_of
 from nnrun.data.formats.number_evidence import unit_of
 from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
 from nnrun.data.labels import number
@@ -30,6 +31,12 @@ WEIGHT_HINT = (
     "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no weight is filled in"
 )
 SPLIT_HINT = "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out of all splits"
+_TEXT_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
+_TEXT_HINTS = {
+    "target": ", and the target of a regression has to be one; classes need a loss like "
+    "cross_entropy",
+    "weight": ", and the weight of a row has to be one",
+}
 
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
@@ -59,25 +66,29 @@ def is_date(text: str) -> bool:
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why the text of a cell is not a number.
 
-    The role is `feature`, `category`, `target`, `weight` or `split`, whose keys are named; or
-    `input`, for rows to predict from, where nothing can be changed but the file.
+    The role is `feature`, `category`, `target`, `weight`, `split` or `lag`, whose keys are named;
+    or `input`, for rows to predict from, where nothing can be changed but the file.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
     mistake = _about_form(text, decimal)
     if role == "input":
         return Mistake(mistake.kind, mistake.text, ", as it was in training")
-    if mistake.kind == "text" and role == "target":
-        hint = (
-            ", and the target of a regression has to be one; classes need a loss like cross_entropy"
-        )
-        return Mistake("text", mistake.text, hint)
-    if mistake.kind == "text" and role == "weight":
-        return Mistake("text", mistake.text, ", and the weight of a row has to be one")
+    if role == "lag" and mistake.kind in ("text", "date"):
+        return Mistake(mistake.kind, mistake.text, "; lags are of numbers")
     if mistake.kind == "text":
-        hint = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
-        return Mistake("text", mistake.text, hint)
+        return Mistake("text", mistake.text, _TEXT_HINTS.get(role, _TEXT_HINT))
     return mistake
+
+
+def date_format_hint(text: str) -> str:
+    """The key that reads dates as this text is written; empty if it is no date."""
+    forms = formats_of(text)
+    if len(forms) > 1:
+        first, *others = (form.example() for form in forms)
+        choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
+        return f"; {choice} says whether the day comes first"
+    return f"; {FORMATS.format(text)} reads such dates" if forms else ""
 
 
 def about_format(text: str, example: str) -> Mistake:
@@ -125,7 +136,7 @@ def _missing_hint(role: str) -> str:
 
 def _about_form(text: str, decimal: str) -> Mistake:
     """The mistake by the form of the text."""
-    for form in (_infinite, _underscore, _date, _separator, _format):
+    for form in (_infinite, _underscore, _complex, _date, _separator, _format):
         found = form(text, decimal)
         if found is not None:
             return found
@@ -143,6 +154,21 @@ def _underscore(text: str, _: str) -> Mistake | None:
     if plain == text or number(plain) is None:
         return None
     return Mistake("underscore", f"'{text}' is not a number: write {plain}, without '_'")
+
+
+def _complex(text: str, _: str) -> Mistake | None:
+    if not text.rstrip(")").endswith("j") or not _is_complex(text):
+        return None
+    hint = "; write its real and its imaginary part as two columns"
+    return Mistake("complex", f"'{text}' is a complex number", hint)
+
+
+def _is_complex(text: str) -> bool:
+    try:
+        complex(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _date(text: str, _: str) -> Mistake | None:

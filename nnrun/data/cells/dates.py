@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import DATE_HINT, MISSING_NUMBERS, Mistake, about_missing
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_missing,
+    date_format_hint,
+)
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.dates import DateFormat
@@ -28,6 +33,7 @@ class DateCells(Cells):
         form: how dates are written.
         role: `feature` or `input`, as for `about_number`.
         fills: whether missing dates are allowed; they become NaT.
+        zoned: whether dates in training have a time zone; None if that is not known.
     """
 
     def __init__(
@@ -38,10 +44,11 @@ class DateCells(Cells):
         role: str = "feature",
         *,
         fills: bool = False,
+        zoned: bool | None = None,
     ) -> None:
         self.name, self.problems, self.form = name, problems, form
         self.role, self.fills = role, fills
-        self._zoned: bool | None = None
+        self.zoned, self._others = zoned, "before" if zoned is None else "in training"
         self._local, self._instants = array("q"), array("q")
 
     def is_missing(self, text: str) -> bool:
@@ -61,12 +68,14 @@ class DateCells(Cells):
         """Add a date that is read already; None if the text is not written as dates are."""
         if date is None:
             message = f"'{text}' is not a date that is written as {self.form.example()} is"
-            self.problems.add(line, self.name, Mistake("date", message, DATE_HINT))
-        elif self._zoned is None:
-            self._zoned = date.tzinfo is not None
-        elif self._zoned != (date.tzinfo is not None):
-            without = "without" if self._zoned else "with"
-            message = f"'{text}' is {without} a time zone, unlike those before"
+            before = ", as it was in training"
+            hint = before if self.role == "input" else date_format_hint(text)
+            self.problems.add(line, self.name, Mistake("date", message, hint))
+        elif self.zoned is None:
+            self.zoned = date.tzinfo is not None
+        elif self.zoned != (date.tzinfo is not None):
+            without = "without" if self.zoned else "with"
+            message = f"'{text}' is {without} a time zone, unlike those {self._others}"
             self.problems.add(line, self.name, Mistake("zone", message, "; write all in one form"))
         self._append(date)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, ClassVar, Self
 
@@ -24,6 +24,7 @@ class Date(Column):
         wanted: names of `PARTS`, and perhaps `cyclic`.
         statistic: `mean`, `median` or `most_frequent`, or empty.
         form: how dates are written.
+        zoned: whether they have a time zone; None before a file is read.
     """
 
     kind: ClassVar[str] = "date"
@@ -31,6 +32,7 @@ class Date(Column):
     wanted: tuple[str, ...] = ()
     statistic: str = ""
     form: DateFormat = ISO_DATES
+    zoned: bool | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -42,7 +44,10 @@ class Date(Column):
 
     def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> DateCells:
         role, fills = "feature" if training else "input", bool(self.statistic)
-        return DateCells(self.source, problems, self.form, role, fills=fills)
+        return DateCells(self.source, problems, self.form, role, fills=fills, zoned=self.zoned)
+
+    def learned(self, cells: DateCells) -> Self:
+        return replace(self, zoned=cells.zoned)
 
     def read_values(self, cells: DateCells, values: Array, decimal: str) -> None:
         if values.dtype.kind == "M":
@@ -63,14 +68,15 @@ class Date(Column):
     def state(self) -> dict[str, Any]:
         statistic = {"statistic": self.statistic} if self.statistic else {}
         form = {"form": self.form.codes} if self.form.codes else {}
-        return {"wanted": list(self.wanted), **statistic, **form}
+        zoned = {} if self.zoned is None else {"zoned": self.zoned}
+        return {"wanted": list(self.wanted), **statistic, **form, **zoned}
 
     @classmethod
     def restored(cls, name: str, **state: Any) -> Self:
         wanted, form = tuple(state["wanted"]), DateFormat.restored(state.get("form", ""))
         if not {*wanted} <= {*PARTS, CYCLIC}:
             raise ValueError(f"dates have no parts {wanted}")
-        return cls(name, wanted, state.get("statistic", ""), form)
+        return cls(name, wanted, state.get("statistic", ""), form, state.get("zoned"))
 
 
 def _as_datetime(value: date) -> datetime:

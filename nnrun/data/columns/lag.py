@@ -48,7 +48,8 @@ class Lag(Column):
         return tuple(f"{self.of}.lag_{step}" for step in self.steps)
 
     def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> NumberCells:
-        return NumberCells(self.of, problems, fills=True, decimal=decimal, form=self.form)
+        role = "lag" if training else "input"
+        return NumberCells(self.of, problems, role, fills=True, decimal=decimal, form=self.form)
 
     def read_values(self, cells: NumberCells, values: Array, decimal: str) -> None:
         raise DataError(

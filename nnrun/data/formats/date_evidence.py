@@ -86,7 +86,7 @@ class Times:
             step = moment - self._before
             self.rising &= step >= timedelta(0)
             self.falling &= step <= timedelta(0)
-            if step in self.steps or len(self.steps) < _MOST_STEPS:
+            if step and (step in self.steps or len(self.steps) < _MOST_STEPS):
                 self.steps[abs(step)] += 1
         self.first = moment if self.first is None else min(self.first, moment)
         self.last = moment if self.last is None else max(self.last, moment)
@@ -104,6 +104,6 @@ class Times:
 
     @property
     def step(self) -> timedelta | None:
-        """The step between rows that most of them have, if it is not zero."""
-        step = max(self.steps, key=lambda step: self.steps[step], default=timedelta(0))
+        """The step between one time and the next that most rows have, if there is one."""
+        step = max(self.steps, key=lambda step: self.steps[step], default=None)
         return step if step and 2 * self.steps[step] > self.steps.total() else None

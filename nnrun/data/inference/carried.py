@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import suggestion
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
 
 def check_named(path: Path | str, carried: Sequence[str], names: Sequence[str]) -> None:
     """Raise a DataError with each carried column that is none of these names."""
@@ -27,6 +30,11 @@ def _lacking(path: Path | str, lacking: Sequence[str], names: Sequence[str]) -> 
     for name in lacking:
         text = f"{path}: there is no column '{name}' for --id{suggestion(name, names)}"
         yield escaped(text, kept="")
+
+
+def with_time(cell: str) -> str:
+    """A date in the form of others of its column, which have a time of day."""
+    return f"{cell}T00:00:00" if _DAY.fullmatch(cell) else cell
 
 
 def texts(cells: Sequence[str]) -> Array:
@@ -46,8 +54,13 @@ def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dic
     with open_table(path, separator) as table:
         check_named(f"{path}:1", names, table.header)
         places = [table.header.index(name) for name in names]
+        timed = table.timed(names)
         rows = [[cells[place] for place in places] for _, cells in table.rows()]
-    return {name: texts([row[at] for row in rows]) for at, name in enumerate(names)}
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    return {
+        name: texts([*map(with_time, cells)] if name in timed else cells)
+        for name, cells in columns.items()
+    }
 
 
 def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:

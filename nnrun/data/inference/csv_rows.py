@@ -17,7 +17,7 @@ from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.columns.joining import joined
 from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.carried import check_named, texts
+from nnrun.data.inference.carried import check_named, texts, with_time
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.filling import fill
 from nnrun.data.inference.put_aside import BadRows, CsvAside
@@ -70,7 +70,10 @@ class CsvRows:
         self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadRows(path)
         self._aside = None if aside is None else CsvAside(aside, self.table)
-        self.carried = [header.index(name) for name in carried]
+        timed = self.table.timed(carried)
+        self.carried = [
+            (header.index(name), with_time if name in timed else str) for name in carried
+        ]
 
     def _uses(self) -> dict[str, str]:
         """The columns that are read, each with what it is for; features need no words."""
@@ -182,8 +185,8 @@ class Batch:
         width = len(self.source.table.header)
         for line, cells in rows:
             if len(cells) == width:
-                for place, column in zip(self.source.carried, self.carried, strict=True):
-                    column.append(cells[place])
+                for (place, form), column in zip(self.source.carried, self.carried, strict=True):
+                    column.append(form(cells[place]))
             yield line, cells
 
     def encoded(self) -> RowBatch:

@@ -109,9 +109,15 @@ def _read(
     read = []
     for column in layout.columns:
         cells = column.reader(problems, decimal=".")
-        column.read_values(cells, np.asarray(values[column.source]), layout.columns.decimal)
+        column.read_values(cells, _array(values[column.source]), layout.columns.decimal)
         read.append((column, cells))
     return read
+
+
+def _array(values: Any) -> Array:
+    """A column as an array; dates with a time zone as objects, since NumPy has no zones."""
+    zone = getattr(getattr(values, "dtype", None), "time_zone", None)  # of polars
+    return np.asarray(values) if zone is None else np.array(list(values), object)
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:

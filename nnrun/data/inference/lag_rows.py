@@ -9,10 +9,11 @@ from typing import BinaryIO
 import numpy as np
 
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.reader import Cells
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import Batch, CsvRows
 from nnrun.data.layout import Layout
-from nnrun.data.readers.history import History
+from nnrun.data.readers.history import History, rows_before
 from nnrun.data.readers.opening import disk_errors
 from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError, UsageError
@@ -47,7 +48,8 @@ class LagRows(CsvRows):
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         problems, end = self.table.problems(self.unseen), ""
-        history, batch = self._history(problems), Batch(self, problems)
+        batch = Batch(self, problems)
+        history = self._history(problems, [*batch.features, *batch.targets])
         try:
             with disk_errors(self.path):
                 batch.read(self.table.rows(self._numbers), history)
@@ -61,7 +63,7 @@ class LagRows(CsvRows):
         self.unpredicted = batch.count - len(known)
         if not len(known):
             steps = max(step for lag in history.lags for step in lag.steps)
-            message = f"no row has the values of the {steps} rows before it that are needed"
+            message = f"no row has the values of the {rows_before(steps)} that are needed"
             raise DataError(f"{self.path}: {message}; the file has to begin that much earlier")
         for start in range(0, len(known), rows):
             at = known[start : start + rows]
@@ -71,8 +73,6 @@ class LagRows(CsvRows):
                 (at + 1, *(column[at] for column in whole.carried)),
             )
 
-    def _history(self, problems: Problems) -> History:
-        read = {column.source for column in self.columns}
-        read |= {*self.layout.target_names} if self.with_target else set()
+    def _history(self, problems: Problems, read: Sequence[Cells] = ()) -> History:
         columns = self.layout.columns
         return History(columns.every, problems, columns.decimal, "input", read)

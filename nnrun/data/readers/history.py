@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.dates import DateCells
 from nnrun.data.cells.labels import LabelCells
+from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
@@ -20,6 +22,8 @@ from nnrun.data.columns.lags import EqualTimes, lagged
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.readers.times import TimeColumn
 from nnrun.nn.signature import Array
+
+_TIMES = (TimeColumn, DateCells, NumberCells)
 
 
 class History:
@@ -31,7 +35,7 @@ class History:
         decimal: the decimal sign of the file.
         role: `split` if missing times are allowed, whose rows have no place in the order; or
             `input`.
-        read: columns that are read elsewhere too, where their mistakes are reported.
+        read: cells of the same rows that are read too; mistakes that they report are left out.
     """
 
     def __init__(
@@ -40,22 +44,22 @@ class History:
         problems: Problems,
         decimal: str,
         role: str = "split",
-        read: Container[str] = (),
+        read: Iterable[Cells] = (),
     ) -> None:
         self.lags = [column for column in columns if isinstance(column, Lag)]
         self.problems, self.role = problems, role
+        self.values = dict[Lag, NumberCells]()
         self.times, self.groups = dict[str, TimeColumn](), dict[str, LabelCells]()
         silent = Problems(problems.path)
-
-        def heard(name: str) -> Problems:
-            return silent if name in read else problems
-
-        self.values = {lag: lag.reader(heard(lag.of), decimal) for lag in self.lags}
+        numbers = {cells.name for cells in read if isinstance(cells, NumberCells)}
+        times = {cells.name for cells in read if isinstance(cells, _TIMES) and not cells.fills}
         for lag in self.lags:
-            time = TimeColumn(lag.time, heard(lag.time), decimal, lag.time_form, role)
-            self.times[lag.time] = time
-            if lag.group:
-                cells = LabelCells(lag.group, heard(lag.group), fills=True, decimal=decimal)
+            heard = silent if lag.of in numbers else problems
+            self.values[lag] = lag.reader(heard, decimal, training=role == "split")
+            heard = silent if lag.time in times else problems
+            self.times[lag.time] = TimeColumn(lag.time, heard, decimal, lag.time_form, role)
+            if lag.group:  # any text is a group, and a missing one too
+                cells = LabelCells(lag.group, silent, fills=True, decimal=decimal)
                 self.groups[lag.group] = cells
         self.cells: list[Cells] = [
             *self.values.values(),
@@ -116,13 +120,18 @@ class History:
         first, second = (self._lines[row] for row in error.rows)
         where = f" in one group of '{lag.group}'" if lag.group else ""
         text = f"has the time of line {first}{where}, so that neither is earlier"
-        series = (
-            f"; `dataset: {{lags: {{{lag.of}: {{steps: [1], group: …}}}}}}` has one series each"
-        )
-        hint = "" if lag.group else series
+        hint = "; leave one of them out: training had one row for each time"
+        if self.role == "split":
+            key = f"`dataset: {{lags: {{{lag.of}: {{steps: {[*lag.steps]}, group: …}}}}}}`"
+            hint = "" if lag.group else f"; {key} has one series each"
         self.problems.add(second, lag.time, Mistake("equal times", text, hint))
         self.problems.raise_if_any()
         raise error
+
+
+def rows_before(count: int) -> str:
+    """So many rows before another one, in words."""
+    return "row before it" if count == 1 else f"{count} rows before it"
 
 
 def with_lags(dataset: Dataset, history: History) -> Dataset:
@@ -136,7 +145,7 @@ def with_lags(dataset: Dataset, history: History) -> Dataset:
     known = ~np.isnan(lags).any(axis=1)
     if not known.any():
         longest = max(step for lag in history.lags for step in lag.steps)
-        message = f"no row has {longest} earlier ones with a value in each that is needed"
+        message = f"no row has the values of the {rows_before(longest)} that are needed"
         raise DatasetProblem([(("dataset", "lags"), message)])
     short = int((~known).sum())
     words = f"{short} more left out for too few earlier rows"

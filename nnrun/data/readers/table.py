@@ -133,8 +133,9 @@ def read_table(
         for name in weighing
     ]
     leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-    history = History(earlier, problems, decimal, read=used)
-    left_out = _fill(table, [*cells, goal, *split, *weights], problems, leaving, history)
+    every = [*cells, goal, *split, *weights]
+    history = History(earlier, problems, decimal, read=every)
+    left_out = _fill(table, every, problems, leaving, history)
     refuse_identifiers(cells, categories.keys)
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
     layout = Columns((*learned, *earlier), table.separator, decimal)

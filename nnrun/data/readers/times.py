@@ -9,14 +9,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import FORMATS, MISSING_NUMBERS, Mistake, about_missing
+from nnrun.data.cells.cell_errors import (
+    MISSING_NUMBERS,
+    Mistake,
+    about_missing,
+    date_format_hint,
+)
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
-from nnrun.data.formats.dates import DateFormat, formats_of
+from nnrun.data.formats.dates import DateFormat
 from nnrun.data.labels import number
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_AS_BEFORE = ", as it was in training"
 _FORMS = "write ISO dates such as 2024-03-31, or numbers"
 
 
@@ -60,7 +66,7 @@ class TimeColumn(Cells):
     ) -> None:
         self.name, self.problems, self.decimal = name, problems, decimal
         self.form, self.role = form or DateFormat(), role
-        self.kind = ""
+        self.kind, self.fills = "", False
         self._numbers, self._dates = array("d"), array("q")
 
     def is_missing(self, text: str) -> bool:
@@ -89,13 +95,11 @@ class TimeColumn(Cells):
 
     def _hint(self, text: str) -> str:
         if self.form.codes:
-            return f" that is written as {self.form.example()} is"
-        forms = formats_of(text)
-        if len(forms) > 1:
-            first, *others = (form.example() for form in forms)
-            choice = " or ".join([FORMATS.format(first), *(f'"{other}"' for other in others)])
-            return f"; {choice} says whether the day comes first"
-        return f"; {FORMATS.format(text)} reads such dates" if forms else f"; {_FORMS}"
+            hint = date_format_hint(text) if self.role == "split" else _AS_BEFORE
+            return f" that is written as {self.form.example()} is{hint}"
+        if self.role == "input":
+            return _AS_BEFORE
+        return date_format_hint(text) or f"; {_FORMS}"
 
     def positions(self) -> npt.NDArray[np.float64] | npt.NDArray[np.datetime64]:
         """The times in the order of rows; dates with a time zone in UTC."""

@@ -116,10 +116,11 @@ def _target_mean(column: TargetMean, name: str, decimal: str) -> Cell:
 def _date(column: Date, name: str, decimal: str) -> Cell:
     circle = PERIODS if CYCLIC in column.wanted else {}
     parts = [(part, *circle.get(part, (0, 0))) for part in column.wanted if part != CYCLIC]
-    fills = ", fills=True" * bool(column.imputed)
+    options = ", fills=True" * bool(column.imputed)
+    options += "" if column.zoned is None else f", zoned={column.zoned}"
     taken = f"DATES[{column.name!r}], PARTS[{column.name!r}]"
     constants = {"DATES": column.form.pattern, "PARTS": parts}
-    return Cell(f"*date(row, {name}, {taken}{fills})", constants)
+    return Cell(f"*date(row, {name}, {taken}{options})", constants)
 
 
 CELLS: dict[str, Emitter] = {

@@ -24,7 +24,7 @@ EUROS = NumberFormat.from_example("1.234,50 €")
 GERMAN = DateFormat.from_example("31.12.2024")
 COLUMNS = {
     "number": [Number("age"), Number("age", "median"), Number("price", "", EUROS)],
-    "date": [Date("sold", ("month", "cyclic"), "mean"), Date("sold", ("year",), "", GERMAN)],
+    "date": [Date("sold", ("month", "cyclic"), "mean"), Date("sold", ("year",), "", GERMAN, False)],
     "lag": [
         Lag("load.lag", "load", (1, 24), "time"),
         Lag("load.lag", "load", (1,), "time", "site", EUROS, GERMAN),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.readers.table import read_csv
 from nnrun.errors import DataError
@@ -114,7 +115,9 @@ def test_rows_of_one_time_need_groups(csv):
 
 def test_a_table_that_is_too_short_is_refused(csv):
     """If no row has all earlier values, the key of the lags is at fault."""
-    with pytest.raises(DatasetProblem, match=r"dataset\.lags: no row has 30 earlier ones"):
+    with pytest.raises(
+        DatasetProblem, match=r"dataset\.lags: no row has the values of the 30 rows before"
+    ):
         read(csv, series(1, 1, holes=False), {"load": Steps([30])})
 
 
@@ -178,3 +181,66 @@ def test_a_target_with_a_format_is_a_number(csv):
     assert ("regression", [[1200.0], [-5.0]]) == (data.task, data.y.tolist())
     with pytest.raises(DatasetProblem, match=r"columns\.formats\.y: the target holds classes"):
         read_csv(rows, "y", formats=formats, task="classification")
+
+
+@pytest.mark.parametrize("kind", ["one_hot", "embedding", "target_mean"])
+def test_lags_are_of_numbers_whatever_else_a_column_is(csv, kind):
+    """Text in a column that has lags is a mistake with its line, also if it has categories."""
+    names = {"size": (2, None)} if kind == "embedding" else ["size"]
+    with pytest.raises(DataError, match=r":4:size: 'XL' is not a number; lags are of numbers$"):
+        read_csv(
+            csv("t,size,y\n1,38,1\n2,40,3\n3,XL,4\n4,38,4\n"),
+            "y",
+            task="regression",
+            categories=CategorySettings(**{kind: names}),
+            split_by="time",
+            split_column="t",
+            lags={"size": Steps([1])},
+        )
+
+
+def test_the_times_of_rows_have_no_lags(csv):
+    """Dates that put rows in order are no numbers: the first is named."""
+    date = r":2:t: '2024-01-01' is not a number but a date .*; lags are of numbers"
+    with pytest.raises(DataError, match=date):
+        read_csv(
+            csv("t,y\n2024-01-01,1\n2024-01-02,3\n"),
+            "y",
+            task="regression",
+            split_by="time",
+            split_column="t",
+            lags={"t": Steps([1])},
+        )
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats", "hint"),
+    [
+        ("13.01.2023", {}, '; `columns: {formats: {d: "13.01.2023"}}` reads such dates'),
+        (
+            "13.01.2023",
+            {"d": "12/31/2024"},
+            '; `columns: {formats: {d: "13.01.2023"}}` reads such dates',
+        ),
+        (
+            "01.02.2023",
+            {},
+            '; `columns: {formats: {d: "31.12.2024"}}` or "12.31.2024" says whether the day comes '
+            "first",
+        ),
+        ("soon", {}, ""),
+    ],
+)
+def test_dates_in_another_form_are_told_the_format(csv, cells, formats, hint):
+    """The message of a column under `dates` names `columns.formats`, with what the cell shows."""
+    with pytest.raises(DataError) as error:
+        read_csv(
+            csv(f"d,y\n{cells},1\n"),
+            "y",
+            task="regression",
+            dates={"d": ["month"]},
+            formats=formats,
+        )
+    written = "12/31/2024" if formats else "2024-03-31"
+    message = f"'{cells}' is not a date that is written as {written} is{hint}"
+    assert message == str(error.value).rpartition(":2:d: ")[2]

@@ -171,9 +171,6 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             if not fits and data.get(key) not in (None, cls.model_fields[key].default):
                 what = "CSV files" if key in ("separator", "decimal") else "tables"
                 yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
-        if data.get("decimal") == data.get("separator") == ",":
-            message = "the comma separates the columns already; is it `separator: ';'`?"
-            yield ConfigIssue(message, ("decimal",))
 
     @classmethod
     def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +14,13 @@ from nnrun.data.cells.problems import Problems, UnseenCategories
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import RowProblems, Table
-from nnrun.data.readers.tables.values import cells_of, cells_of_array, checked_header, text
+from nnrun.data.readers.tables.values import (
+    cells_of,
+    cells_of_array,
+    checked_header,
+    has_times,
+    text,
+)
 from nnrun.errors import DataError
 
 _ROWS = 1 << 16
@@ -85,6 +91,18 @@ class ParquetTable(Table):
                 }
             yield Part(range(first, first + batch.num_rows), columns)
             first += batch.num_rows
+
+    def timed(self, names: Sequence[str]) -> set[str]:
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+
+        schema, found = self._file.schema_arrow, set[str]()
+        own = dict(zip(self.header, schema.names, strict=True))
+        dates = [name for name in names if pa.types.is_timestamp(schema.field(own[name]).type)]
+        for batch in self._batches([own[name] for name in dates]) if dates else ():
+            with _damage_errors(self.path):
+                columns = zip(dates, batch.columns, strict=True)
+                found |= {name for name, column in columns if has_times(column.to_pylist())}
+        return found
 
     def _refuse_if_too_big(self) -> None:
         """A group of rows is unpacked as a whole."""

@@ -17,7 +17,7 @@ from nnrun.data.cells.problems import Problems
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import Table
-from nnrun.data.readers.tables.values import cells_of, checked_header
+from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
 from nnrun.data.readers.unnamed import unnamed
 from nnrun.errors import DataError
 
@@ -49,6 +49,7 @@ class ExcelTable(Table):
                 raise DataError(f"{path}: there is no sheet")
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # else all rows are as wide as the widest may be
+            self._sheet = sheet
             self._all = enumerate(sheet.iter_rows(values_only=True), 1)
             _, first = next(self._all, (1, ()))
         names = _without_blank_end(first)
@@ -70,6 +71,13 @@ class ExcelTable(Table):
                 for name, as_numbers in wanted.items()
             }
             yield Part([line for line, _ in part], columns)
+
+    def timed(self, names: Sequence[str]) -> set[str]:
+        places, found = {name: self.header.index(name) for name in names}, set[str]()
+        with _damage_errors(self.path):
+            for row in self._sheet.iter_rows(min_row=2, values_only=True) if names else ():
+                found |= {name for name, at in places.items() if has_times(row[at : at + 1])}
+        return found
 
     def _rows(self, problems: Problems) -> Iterator[tuple[int, list[Any]]]:
         """Rows as long as the header; blank ones are left out."""

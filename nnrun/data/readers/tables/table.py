@@ -70,6 +70,13 @@ class Table(ABC):
         """Likewise, or what is wrong with a line that is no row."""
         return self.rows(numbers)
 
+    def timed(self, names: Sequence[str]) -> set[str]:
+        """Those of these columns that hold dates of which some have a time of day.
+
+        In text there are none: each cell is as it is written.
+        """
+        return set()
+
     @property
     def record(self) -> str:
         """The row that was read last, or the header, as text of a CSV file."""

@@ -28,6 +28,11 @@ def text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else text_of(value)
 
 
+def has_times(values: Iterable[Any]) -> bool:
+    """Whether some are dates whose text has a time of day."""
+    return any(isinstance(value, datetime) and "T" in text(value) for value in values)
+
+
 def cells_of(values: Sequence[Any], as_numbers: bool) -> Numbers | Texts:
     """A column of values of Python."""
     if not as_numbers:

@@ -97,9 +97,11 @@ def date(
     pattern: str,
     parts: Sequence[tuple[str, int, int]],
     fills: bool = False,
+    zoned: bool | None = None,
 ) -> list[float]:
     """Parts of the date in a cell: each as a number, or by its first value and period as a sine
-    and a cosine. Dates are written as the pattern says, or in ISO form.
+    and a cosine. Dates are written as the pattern says, or in ISO form; all with a time zone, or
+    all without.
     """
     text = row[name].strip()
     missing = fills and text.lower() in MISSING_NUMBERS
@@ -108,6 +110,9 @@ def date(
     )
     if time is None:
         raise ValueError(f"{name}: {text!r} is not a date as in training")
+    if zoned is not None and not missing and (time.tzinfo is not None) != zoned:
+        without = "without" if zoned else "with"
+        raise ValueError(f"{name}: {text!r} is {without} a time zone, unlike those in training")
     features: list[float] = []
     for part, first, period in parts:
         value = date_part(time, part)
