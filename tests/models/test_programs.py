@@ -55,11 +55,13 @@ def by_script(table: Table, language: str, path) -> dict:
     return {**names, "rows": names["read_rows"](str(path))}
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_numpy_scripts_write_the_same_bytes(dtype, tmp_path, capfd):
+@pytest.mark.parametrize(
+    ("dtype", "target"), [("float64", "standard"), ("float32", "standard"), ("float32", "none")]
+)
+def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
     """As `nnrun predict` does, for forty tables in all the forms that tables have."""
     for seed in range(40):
-        table = random_table(seed, dtype=dtype)
+        table = random_table(seed, dtype=dtype, target=target)
         names = by_script(table, "numpy", tmp_path / "rows.csv")
         names["write"](names["rows"])
         assert predicted(table.model, table.content) == capfd.readouterr().out
