@@ -140,6 +140,9 @@ def test_arrays_are_carried_through(clothes, nnrun):
         (("--skip-bad", "new.csv"), "--skip-bad new.csv: is the input itself; name another file"),
         (("--skip-bad", "none/a.csv"), "--skip-bad none/a.csv: there is no folder none"),
         (("--skip-bad", "a.csv", "-o", "./a.csv"), "--skip-bad a.csv: predictions go there"),
+        (("-o", "a.parquet"), "-o a.parquet: predictions are written as .csv, .json or .npz, by"),
+        (("--skip-bad", "a.parquet"), "--skip-bad a.parquet: these rows are written as .csv\n"),
+        (("--skip-bad", "a.tsv"), "--skip-bad a.tsv: these rows are written as .csv\n"),
     ],
 )
 def test_mistakes_are_reported(prices, nnrun, words, expected):
