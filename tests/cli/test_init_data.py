@@ -68,6 +68,19 @@ def test_a_rarer_separator_is_seen(nnrun, sign):
     assert 0 == nnrun("check", "t.yaml").exit_code
 
 
+@pytest.mark.parametrize("sizes", [("38", "40", "XL"), ("007", "7", "x")])
+def test_few_numbers_and_texts_are_classes_or_categories(nnrun, sizes):
+    """A target of them is one of classes, and a comment offers a feature as one of categories."""
+    rows = "".join(f"{i * i % 17}.5,{i % 7}.5,{sizes[i % 3]}\n" for i in range(60))
+    Path("t.csv").write_text("a,y,size\n" + rows)
+    assert 0 == nnrun("init", "s", "--data", "t.csv", "--target", "size").exit_code
+    assert "classification" == drafted("s")["dataset"]["task"]
+    assert 0 == nnrun("check", "s.yaml").exit_code
+    assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
+    assert {"target": "y", "drop": ["size"]} == drafted("t")["dataset"]["columns"]
+    assert "    # categorical: [size]  # numbers and text" in Path("t.yaml").read_text()
+
+
 def test_numbers_with_zeros_in_front_are_codes(nnrun):
     """Few are categories, many are left out as text is; both are reported."""
     rows = "".join(f"{'007' if i % 2 else '7'},{1001 + i:05},{i * i % 17}.5\n" for i in range(60))

@@ -40,6 +40,7 @@ FEW_CATEGORIES = 20
 """So many categories are never too many."""
 ROWS_OF_EACH = 20
 """More categories need so many rows each, on average."""
+_MOST_CLASSES, _ROWS_OF_CLASS = 10, 5
 _COMPACT = len("20241231")
 _MOST_KEPT = 1000
 # Hashes of further texts, by which different ones are counted.
@@ -119,6 +120,17 @@ class ColumnProfile:
     def labels(self) -> dict[str, int]:
         """The values that may be categories, without those for missing values."""
         return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
+
+    @property
+    def has_few_values(self) -> bool:
+        """Whether numbers have so few different values that they may be classes or categories."""
+        return len(self.labels) <= min(_MOST_CLASSES, self.rows / _ROWS_OF_CLASS)
+
+    @property
+    def may_hold_categories(self) -> bool:
+        """Whether it is a column of few different values that are numbers and other text."""
+        only_numbers = self.numbers + self.infinite == self.rows - self.missing
+        return self.kind == "mixed" and self.has_few_values and not only_numbers
 
     @property
     def holds_codes(self) -> bool:
