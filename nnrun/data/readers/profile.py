@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
+from nnrun.data.cells.widths import about_width
 from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
@@ -204,8 +205,9 @@ def survey(path: Path) -> Survey:
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
-                seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
-                raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
+                sign = table.delimiter if isinstance(table, CsvTable) else ""
+                wrong = about_width(len(cells), len(columns), sign, first=rows == 1)
+                raise DataError(f"{path}:{line}: {wrong.text}{wrong.hint}")
             for column, cell in zip(columns, cells, strict=True):
                 column.add(cell.strip(), line, decimal)
     if not rows:

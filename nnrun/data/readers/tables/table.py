@@ -65,6 +65,7 @@ class Table(ABC):
                 self._last = cells
                 yield int(line), list(cells)
             problems.raise_if_any()
+        problems.raise_if_any()
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
         """Likewise, or what is wrong with a line that is no row."""
