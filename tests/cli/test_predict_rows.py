@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from nnrun.api import load as load_run
 from nnrun.cli.sinks import _Terminal
@@ -188,6 +190,17 @@ def test_bad_rows_are_put_aside(prices, nnrun):
     ) == Path("bad.csv").read_text()
     assert "new.csv:3:size: 'x' is not a number, as it was in training" in result.stderr
     assert "put aside 3 of 6 rows, in bad.csv" == result.stderr.splitlines()[-1]
+
+
+def test_bad_rows_of_parquet_have_their_places(prices, nnrun):
+    """The same as in the error without --skip-bad."""
+    sizes = pa.array(["3", "x"])
+    parquet.write_table(pa.table({"size": sizes, "colour": ["red", "red"]}), "new.parquet")
+    expected = "new.parquet: row 2, column 'size': 'x' is not a number, as it was in training"
+    assert expected in nnrun("predict", "prices", "new.parquet").stderr
+    done = nnrun("predict", "prices", "new.parquet", "--skip-bad", "bad.csv")
+    assert 0 == done.exit_code
+    assert expected in done.stderr
 
 
 def test_rows_put_aside_can_be_mended_and_predicted(prices, nnrun):

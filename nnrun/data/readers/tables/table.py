@@ -82,5 +82,5 @@ class Table(ABC):
 class RowProblems(Problems):
     """Mistakes in a table whose rows have no lines; they count from 1."""
 
-    def _place(self, line: int, column: str) -> str:
+    def place(self, line: int, column: str) -> str:
         return f"{self.path}: row {line}" + (f", column '{column}'" if column else "")
