@@ -72,8 +72,8 @@ def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
             more = ", …" * (len(one.categories) > 3)
             message = (
                 f"{rows} of the {one.part} split ({where}) {verb} a category of '{one.column}' "
-                f"that no training row has: {names}{more}; `unknown: ignore` predicts it as none of "
-                "them"
+                f"that no training row has: {names}{more}; `unknown: ignore` predicts it as none "
+                "of them"
             )
             raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
 
