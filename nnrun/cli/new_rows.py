@@ -13,6 +13,7 @@ from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sinks import format_of, held_sink, opened_sink
+from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
 from nnrun.data.inference.new_rows import Rows, open_rows
 from nnrun.data.inference.put_aside import BadRows
@@ -125,7 +126,22 @@ def _opened(inputs: Sequence[Path], model: Model, request: Request, stack: ExitS
     opened = open_rows(
         rows, model.layout, with_target=request.score, carried=request.ids, aside=aside
     )
-    return stack.enter_context(opened)
+    found = stack.enter_context(opened)
+    if request.skip_bad is not None:
+        _check_aside(request.skip_bad, found)
+    return found
+
+
+def _check_aside(file: Path, rows: Rows) -> None:
+    """Raise a UsageError if the end of a name is that of another format than rows are put aside in.
+
+    By the end, the file is read when its rows are predicted again.
+    """
+    ends = [".npz"]
+    if isinstance(rows, CsvRows):
+        ends = [".csv", ".tsv"] if rows.table.delimiter == "\t" else [".csv"]
+    if file.suffix.lower() not in ("", *ends):
+        raise UsageError(f"--skip-bad {file}: these rows are written as {' or '.join(ends)}")
 
 
 def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:

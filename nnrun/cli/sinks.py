@@ -17,9 +17,14 @@ from nnrun.runs.storage.files import kept_back, written_whole
 
 
 def format_of(file: Path | None, kind: str) -> str:
-    """By the name of the output, else `kind`."""
-    named = "" if file is None else file.suffix.lower().removeprefix(".")
-    return named if named in WRITERS else kind
+    """By the end of the output's name; `kind` if it has none.
+
+    Raises: UsageError for an end of another format.
+    """
+    end = "" if file is None else file.suffix.lower()
+    if end and end.removeprefix(".") not in WRITERS:
+        raise UsageError(f"-o {file}: predictions are written as .csv, .json or .npz, by the name")
+    return end.removeprefix(".") or kind
 
 
 @contextmanager

@@ -44,7 +44,12 @@ __all__ = [
 ]
 
 # Blocks whose keys are names: what is found about one later is about its key.
-_NAMED: tuple[KeyPath, ...] = (("published",), ("training", "class_weight"))
+_NAMED: tuple[KeyPath, ...] = (
+    ("published",),
+    ("training", "class_weight"),
+    *(("dataset", name) for name in ("dates", "lags")),
+    *(("dataset", "columns", name) for name in ("embedding", "formats", "missing")),
+)
 _MOST_TRIED = 200
 """Only so many values of a grid are checked here; a sweep checks all when it plans."""
 

@@ -43,7 +43,7 @@ def with_training_categories(
     if not any(fits):
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
-    unseen = tuple(_unseen(split, columns, fits))
+    unseen = tuple(_unseen(split, columns, fits, dataset.row_numbers))
     _refuse_unknown(every, unseen)
     after = replace(columns, every=tuple(every))
 
@@ -66,12 +66,14 @@ def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
     for one in unseen:
         if one.column in forbids:
             rows = f"{one.rows} rows" if one.rows > 1 else "a row"
+            where = f"{'the first is ' * (one.rows > 1)}row {one.first} of the data"
             verb = "have" if one.rows > 1 else "has"
             names = ", ".join(f"'{name}'" for name in one.categories[:3])
             more = ", …" * (len(one.categories) > 3)
             message = (
-                f"{rows} of the {one.part} split {verb} a category of '{one.column}' that no "
-                f"training row has: {names}{more}; `unknown: ignore` predicts it as none of them"
+                f"{rows} of the {one.part} split ({where}) {verb} a category of '{one.column}' "
+                f"that no training row has: {names}{more}; `unknown: ignore` predicts it as none "
+                "of them"
             )
             raise DatasetProblem([(("dataset", "unknown"), escaped(message, kept=""))])
 
@@ -116,12 +118,17 @@ class _Fitted:
         return positions
 
 
-def _unseen(split: Split, columns: Columns, fits: Sequence[Fitted | None]) -> Iterator[Unseen]:
+def _unseen(
+    split: Split, columns: Columns, fits: Sequence[Fitted | None], numbers: Places
+) -> Iterator[Unseen]:
     for name, part in split.held_out.items():
         for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
-            rows, categories = fit.unseen(part.raw.features(place)) if fit else (0, ())
+            if fit is None:
+                continue
+            rows, categories = fit.unseen(part.raw.features(place))
             if categories:
-                yield Unseen(name, column.name, rows, categories)
+                first = int(numbers[part.rows[rows]].min())
+                yield Unseen(name, column.name, len(rows), categories, first)
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:

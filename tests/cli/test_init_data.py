@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import yaml
 
@@ -66,6 +67,19 @@ def test_a_rarer_separator_is_seen(nnrun, sign):
     assert 0 == nnrun("init", "--data", "t.csv").exit_code
     assert "y" == drafted("t")["dataset"]["columns"]["target"]
     assert 0 == nnrun("check", "t.yaml").exit_code
+
+
+@pytest.mark.parametrize("sizes", [("38", "40", "XL"), ("007", "7", "x")])
+def test_few_numbers_and_texts_are_classes_or_categories(nnrun, sizes):
+    """A target of them is one of classes, and a comment offers a feature as one of categories."""
+    rows = "".join(f"{i * i % 17}.5,{i % 7}.5,{sizes[i % 3]}\n" for i in range(60))
+    Path("t.csv").write_text("a,y,size\n" + rows)
+    assert 0 == nnrun("init", "s", "--data", "t.csv", "--target", "size").exit_code
+    assert "classification" == drafted("s")["dataset"]["task"]
+    assert 0 == nnrun("check", "s.yaml").exit_code
+    assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
+    assert {"target": "y", "drop": ["size"]} == drafted("t")["dataset"]["columns"]
+    assert "    # categorical: [size]  # numbers and text" in Path("t.yaml").read_text()
 
 
 def test_numbers_with_zeros_in_front_are_codes(nnrun):
@@ -191,6 +205,20 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
         (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),
         (["--data", "ragged.csv"], "ragged.csv:3: has 1 cell where the header has 2"),
+        (
+            ["--data", "meta.csv"],
+            "meta.csv:3: has 1 cell where the header has 3; if line 1, cut at each space, is a "
+            "title or a comment, remove it: the names of columns come first\n",
+        ),
+        (
+            ["--data", "title.csv"],
+            "title.csv:2: has 2 cells where the header has 1; if line 1, cut at each comma, is",
+        ),
+        (
+            ["--data", "title.xlsx"],
+            "title.xlsx:2: has 2 cells where the header has 1 (2 more like it in other rows); if "
+            "line 1 is a title or a comment",
+        ),
         (["--data", "t.csv", "--target", "id"], "'id' cannot be predicted: it is a counter of the"),
         (["--data", "w.csv", "--target", "one"], "it is the same in every row that is not blank"),
         (["--data", "t.csv", "--target", "same"], "'same' cannot be predicted: it is the same in"),
@@ -204,6 +232,12 @@ def test_files_that_no_config_can_be_made_for(nnrun, folder, arguments, message)
     Path("text.txt").write_text("hello")
     Path("words.csv").write_text("a\n" + "".join(f"word{i}\n" for i in range(30)))
     Path("one.csv").write_text("y\n" + "".join(f"{i}.5\n" for i in range(30)))
+    Path("meta.csv").write_text("# exported 2024-01-01\n# unit: mm\na,b,y\n1,2,3\n")
+    Path("title.csv").write_text("Report\na,y\n1,2\n3,4\n")
+    book = openpyxl.Workbook()
+    for row in (["Report"], ["a", "b"], [1, 2], [3, 4]):
+        book.active.append(row)
+    book.save("title.xlsx")
     Path("ragged.csv").write_text("a,b\n1,2\n3\n")
     done = nnrun("init", *arguments)
     assert 2 == done.exit_code

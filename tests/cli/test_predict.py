@@ -347,6 +347,11 @@ def test_damaged_archives_are_reported(clothes, nnrun):
     [
         (("prices", "none.csv"), "none.csv: there is no such file"),
         (("prices", "results"), "results: is not a file"),
+        (("prices", "houses.csv", "results"), "results: is not a file of rows"),
+        (
+            ("prices", "houses.csv", "b.csv"),
+            "b.csv: is a second input: one file of rows is predicted at a time; run the command",
+        ),
         (
             ("houses.csv", "prices"),
             "'houses.csv' is a file; the run comes first, as in nnrun predict RUN houses.csv",

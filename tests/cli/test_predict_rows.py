@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from nnrun.api import load as load_run
 from nnrun.cli.sinks import _Terminal
@@ -141,6 +143,9 @@ def test_arrays_are_carried_through(clothes, nnrun):
         (("--skip-bad", "new.csv"), "--skip-bad new.csv: is the input itself; name another file"),
         (("--skip-bad", "none/a.csv"), "--skip-bad none/a.csv: there is no folder none"),
         (("--skip-bad", "a.csv", "-o", "./a.csv"), "--skip-bad a.csv: predictions go there"),
+        (("-o", "a.parquet"), "-o a.parquet: predictions are written as .csv, .json or .npz, by"),
+        (("--skip-bad", "a.parquet"), "--skip-bad a.parquet: these rows are written as .csv\n"),
+        (("--skip-bad", "a.tsv"), "--skip-bad a.tsv: these rows are written as .csv\n"),
     ],
 )
 def test_mistakes_are_reported(prices, nnrun, words, expected):
@@ -186,6 +191,17 @@ def test_bad_rows_are_put_aside(prices, nnrun):
     ) == Path("bad.csv").read_text()
     assert "new.csv:3:size: 'x' is not a number, as it was in training" in result.stderr
     assert "put aside 3 of 6 rows, in bad.csv" == result.stderr.splitlines()[-1]
+
+
+def test_bad_rows_of_parquet_have_their_places(prices, nnrun):
+    """The same as in the error without --skip-bad."""
+    sizes = pa.array(["3", "x"])
+    parquet.write_table(pa.table({"size": sizes, "colour": ["red", "red"]}), "new.parquet")
+    expected = "new.parquet: row 2, column 'size': 'x' is not a number, as it was in training"
+    assert expected in nnrun("predict", "prices", "new.parquet").stderr
+    done = nnrun("predict", "prices", "new.parquet", "--skip-bad", "bad.csv")
+    assert 0 == done.exit_code
+    assert expected in done.stderr
 
 
 def test_rows_put_aside_can_be_mended_and_predicted(prices, nnrun):

@@ -36,7 +36,9 @@ class Table:
     content: bytes
 
 
-def random_table(seed: int, rows: int = 60, dtype: str = "float64") -> Table:
+def random_table(
+    seed: int, rows: int = 60, dtype: str = "float64", target: str = "standard"
+) -> Table:
     """Numbers, some with missing values, and categories that are texts or numbers."""
     rng = np.random.default_rng(seed)
     decimal = ".,"[seed % 2]
@@ -48,7 +50,7 @@ def random_table(seed: int, rows: int = 60, dtype: str = "float64") -> Table:
         columns.append(column)
         cells.append(found)
     layout = _layout(rng, tuple(columns), decimal)
-    return Table(_model(rng, layout, dtype), _content(rng, columns, cells))
+    return Table(_model(rng, layout, dtype, target), _content(rng, columns, cells))
 
 
 def _number(
@@ -140,7 +142,7 @@ def _layout(rng: np.random.Generator, columns: tuple[Column, ...], decimal: str)
     return Layout(shape=(width,), columns=Columns(columns, None, decimal), **kinds[rng.integers(4)])
 
 
-def _model(rng: np.random.Generator, layout: Layout, dtype: str) -> Model:
+def _model(rng: np.random.Generator, layout: Layout, dtype: str, target: str) -> Model:
     loss, last = MeanSquared(), dense(len(layout.target_names))
     if len(layout.classes) == 2:
         loss, last = BinaryCrossEntropy(), dense(1, "sigmoid")
@@ -150,7 +152,7 @@ def _model(rng: np.random.Generator, layout: Layout, dtype: str) -> Model:
     blocks = with_embeddings([hidden, last], layout.columns)
     network = Network(blocks, loss, layout.shape, dtype)
     network.initialize(rng=rng)
-    scaling = "standard" if layout.task == "regression" else "none"
+    scaling = target if layout.task == "regression" else "none"
     preprocessing = Preprocessing(["standard"], scaling, layout)
     y = rng.normal(20, 7, (30, network.output_shape[0]))
     preprocessing.fit(rng.normal(0, 3, (30, *layout.shape)), y)

@@ -23,7 +23,7 @@ from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
 from nnrun.models.code.script import LANGUAGES, script
-from nnrun.models.code.source.cells import one_spelling
+from nnrun.models.code.source.cells import category, one_spelling
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing.csv_file import CsvWriter
@@ -55,11 +55,13 @@ def by_script(table: Table, language: str, path) -> dict:
     return {**names, "rows": names["read_rows"](str(path))}
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_numpy_scripts_write_the_same_bytes(dtype, tmp_path, capfd):
+@pytest.mark.parametrize(
+    ("dtype", "target"), [("float64", "standard"), ("float32", "standard"), ("float32", "none")]
+)
+def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
     """As `nnrun predict` does, for forty tables in all the forms that tables have."""
     for seed in range(40):
-        table = random_table(seed, dtype=dtype)
+        table = random_table(seed, dtype=dtype, target=target)
         names = by_script(table, "numpy", tmp_path / "rows.csv")
         names["write"](names["rows"])
         assert predicted(table.model, table.content) == capfd.readouterr().out
@@ -177,6 +179,15 @@ def test_unseen_categories_are_counted(tmp_path, capfd, monkeypatch):
     names["main"]()
     expected = "rows.csv: kind: 2 cells have categories that training has not seen\n"
     assert capfd.readouterr().err.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [(" ", "the cell is blank"), ("NA", "'NA' stands for a missing value")]
+)
+def test_missing_categories_are_refused_as_missing(cell, expected):
+    """Where training had none, the message is that of `nnrun predict`."""
+    with pytest.raises(ValueError, match=f"^kind: {expected}; training had no such rows$"):
+        category({"kind": cell}, "kind", ["a", "b"], otherwise=0)
 
 
 def test_all_columns_are_named():

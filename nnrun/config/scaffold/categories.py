@@ -42,6 +42,10 @@ def category_lines(
         codes = " or codes such as 007," * any(column.holds_codes for column in one_hot)
         yield f"    # Text{codes} with few different values: a feature for each."
         yield f"    categorical: {flow([column.name for column in one_hot])}"
+    if mixed := [column for column in dropped if column.may_hold_categories]:
+        names = [column.name for column in (*one_hot, *mixed)]
+        why = "numbers and text as categories, if they are not under drop"
+        yield f"    # categorical: {flow(names)}\t{why}"
     others = [column for column in dropped if column.kind in ("text", "code")]
     if embedded:
         yield "    # Text with many: vectors of this length, which the network learns."

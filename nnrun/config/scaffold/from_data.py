@@ -27,7 +27,6 @@ from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _WEIGHTS = ("weight", "weights", "sample_weight", "row_weight", "survey_weight", "case_weight")
-_MOST_CLASSES = 10
 _MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
@@ -263,9 +262,9 @@ def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
 def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     """The labels of a target with their counts; empty for regression."""
     if target.kind == "number":
-        few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
-        return target.labels if few and target.whole == target.numbers else {}
-    if target.kind == "category" and len(target.labels) > 1:
+        return target.labels if target.has_few_values and target.whole == target.numbers else {}
+    is_class = target.kind == "category" or target.may_hold_categories
+    if is_class and len(target.labels) > 1:
         return target.labels
     name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
@@ -280,4 +279,6 @@ def _why(target: ColumnProfile, labels: dict[str, int]) -> str:
         return "numbers to predict; for labels, classification"
     if target.kind == "category":
         return f"{len(labels)} different {'codes' if target.holds_codes else 'words'}"
+    if target.may_hold_categories:
+        return f"{len(labels)} different values, some of them text"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"

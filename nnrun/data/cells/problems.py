@@ -92,9 +92,10 @@ class Problems:
         where = "in this column" if column else "in other rows"
         count = f" ({more} more like it {where})" if more else ""
         hint = mistake.hint.replace("COLUMN", column)
-        return escaped(f"{self._place(line, column)}: {mistake.text}{count}{hint}", kept="")
+        return escaped(f"{self.place(line, column)}: {mistake.text}{count}{hint}", kept="")
 
-    def _place(self, line: int, column: str) -> str:
+    def place(self, line: int, column: str) -> str:
+        """Where a mistake is; without a column, that is a whole row."""
         return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
 
 
@@ -104,7 +105,7 @@ class TableProblems(Problems):
     def __init__(self) -> None:
         super().__init__("the table")
 
-    def _place(self, line: int, column: str) -> str:
+    def place(self, line: int, column: str) -> str:
         return table_place(line, column)
 
 

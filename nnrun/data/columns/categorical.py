@@ -156,11 +156,11 @@ class Regrouped:
         fewer = len(self.column.known) < len(self.names)
         return fewer or self.column.frequent is not None
 
-    def unseen(self, codes: npt.NDArray[np.int64]) -> tuple[int, tuple[str, ...]]:
+    def unseen(self, codes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
         """The rows with a category that no training row has, and these categories."""
         there = np.bincount(codes, minlength=len(self.names))
         which = self.lost & (there > 0)
-        return int(there[which].sum()), tuple(self.names[which])
+        return np.flatnonzero(self.lost[codes]), tuple(self.names[which])
 
 
 def _about_number(value: Any, text: str, known: Sequence[str], decimal: str) -> Mistake | None:

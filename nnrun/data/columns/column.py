@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.cells.problems import Problems
 from nnrun.nn.signature import Array
@@ -38,14 +39,14 @@ class Fitted:
     Args:
         column: with what the training rows have.
         convert: its features (rows, width) from those before the split.
-        unseen: of features before the split, the number of rows that hold what no training row has,
+        unseen: of features before the split, the rows that hold what no training row has,
             and what that is.
         training: the features of the training rows, if they differ from those of `convert`.
     """
 
     column: Column
     convert: Callable[[Array], Array]
-    unseen: Callable[[Array], tuple[int, tuple[str, ...]]]
+    unseen: Callable[[Array], tuple[npt.NDArray[np.intp], tuple[str, ...]]]
     training: Array | None = None
 
 

@@ -68,7 +68,7 @@ class CsvRows:
         named = (name or f"column {position}" for position, name in enumerate(header, 1))
         self.ignored = tuple(name for name in named if name not in used)
         self.unseen: dict[str, UnseenCategories] = {}
-        self.bad = BadRows(path)
+        self.bad = BadRows(path, self.table.problems())
         self._aside = None if aside is None else CsvAside(aside, self.table)
         timed = self.table.timed(carried)
         self.carried = [

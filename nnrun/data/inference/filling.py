@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
+from nnrun.data.cells.widths import about_width
 from nnrun.data.readers.history import History
 
 
@@ -27,8 +27,7 @@ def fill(
     for line, cells in rows:
         count += 1
         if len(cells) != width:
-            text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
-            problems.add(line, "", Mistake(text, text))
+            problems.add(line, "", about_width(len(cells), width))
             continue
         if history is not None:
             history.add(cells, position, count - 1, line)

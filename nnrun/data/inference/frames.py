@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.characters import escaped
 from nnrun.data.cells.problems import Problems, TableProblems
 from nnrun.data.columns.column import Column
-from nnrun.data.inference.put_aside import BadTableRows
+from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
@@ -53,7 +53,7 @@ def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:
     values = _cells(x, layout)
     if values is None:
         return None, {}
-    bad = BadTableRows()
+    bad = BadRows("the table", TableProblems())
     _read(values, layout, bad)
     reasons = {row: "; ".join(found) for row, found in bad.take().items()}
     rows = len(next(iter(values.values())))

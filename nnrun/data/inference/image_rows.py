@@ -24,7 +24,11 @@ FILE = "file"
 
 def are_images(inputs: Sequence[Path]) -> bool:
     """Whether these are images, by their names, or folders of them, and no table or arrays."""
-    return len(inputs) > 1 or any(path.is_dir() or is_image(path.name) for path in inputs)
+    return len(inputs) > 1 or any(map(_holds_images, inputs))
+
+
+def _holds_images(path: Path) -> bool:
+    return path.is_dir() or is_image(path.name)
 
 
 class ImageRows:
@@ -43,8 +47,12 @@ class ImageRows:
 
     def __init__(self, inputs: Sequence[Path], layout: Layout, *, with_target: bool) -> None:
         if not layout.from_images:
+            image = next(filter(_holds_images, inputs), None)
+            if image is None:
+                message = "one file of rows is predicted at a time; run the command for each"
+                raise UsageError(f"{inputs[1]}: is a second input: {message}")
             raise UsageError(
-                f"{inputs[0]}: is not a file of rows: this run was not trained on a folder of "
+                f"{image}: is not a file of rows: this run was not trained on a folder of "
                 "images; give it a CSV or npz file like that which it was trained on"
             )
         self.files = [file for path in inputs for file in images_within(path)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.problems import Problems, table_place
+from nnrun.data.cells.problems import Problems
 from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.data.readers.tables.table import Table
 from nnrun.nn.signature import Array
@@ -19,11 +19,13 @@ from nnrun.nn.signature import Array
 class BadRows(Problems):
     """Mistakes by the rows that they are in.
 
-    `total` is the number of rows with mistakes.
+    `total` is the number of rows with mistakes. `places` says where in the source they are; by
+    default, it is a text file with lines.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, places: Problems | None = None) -> None:
         super().__init__(path)
+        self._places = Problems(path) if places is None else places
         self.total = 0
         self._reasons: dict[int, list[str]] = {}
 
@@ -32,6 +34,9 @@ class BadRows(Problems):
         self.total += line not in self._reasons
         text = f"{column}: {mistake.text}" if column else mistake.text
         self._reasons.setdefault(line, []).append(escaped(text, kept=""))
+
+    def place(self, line: int, column: str) -> str:
+        return self._places.place(line, column)
 
     def take(self) -> dict[int, list[str]]:
         """What is wrong, by line, since this was called last."""
@@ -44,20 +49,10 @@ class BadRows(Problems):
             self.raise_if_any(f"{self.path}: no row is left to predict: all {rows} have mistakes")
 
 
-class BadTableRows(BadRows):
-    """Likewise of a table in memory."""
-
-    def __init__(self) -> None:
-        super().__init__("the table")
-
-    def _place(self, line: int, column: str) -> str:
-        return table_place(line, column)
-
-
 class BadArrayRows(BadRows):
     """Likewise of an npz file, whose messages say where the row is."""
 
-    def _place(self, line: int, column: str) -> str:
+    def place(self, line: int, column: str) -> str:
         return str(self.path)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
+from nnrun.data.cells.widths import about_width
 from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
@@ -40,6 +41,7 @@ FEW_CATEGORIES = 20
 """So many categories are never too many."""
 ROWS_OF_EACH = 20
 """More categories need so many rows each, on average."""
+_MOST_CLASSES, _ROWS_OF_CLASS = 10, 5
 _COMPACT = len("20241231")
 _MOST_KEPT = 1000
 # Hashes of further texts, by which different ones are counted.
@@ -121,6 +123,17 @@ class ColumnProfile:
         return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
 
     @property
+    def has_few_values(self) -> bool:
+        """Whether numbers have so few different values that they may be classes or categories."""
+        return len(self.labels) <= min(_MOST_CLASSES, self.rows / _ROWS_OF_CLASS)
+
+    @property
+    def may_hold_categories(self) -> bool:
+        """Whether it is a column of few different values that are numbers and other text."""
+        only_numbers = self.numbers + self.infinite == self.rows - self.missing
+        return self.kind == "mixed" and self.has_few_values and not only_numbers
+
+    @property
     def holds_codes(self) -> bool:
         """Whether all are numbers to look at, and some have a zero in front, as 007 has."""
         return self.codes > 0 and self.numbers == self.rows - self.missing
@@ -192,8 +205,9 @@ def survey(path: Path) -> Survey:
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
-                seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
-                raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
+                sign = table.delimiter if isinstance(table, CsvTable) else ""
+                wrong = about_width(len(cells), len(columns), sign, first=rows == 1)
+                raise DataError(f"{path}:{line}: {wrong.text}{wrong.hint}")
             for column, cell in zip(columns, cells, strict=True):
                 column.add(cell.strip(), line, decimal)
     if not rows:

@@ -45,12 +45,16 @@ class SplitData:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Categories of a column in a held-out split that no training row has, and in how many rows."""
+    """Categories of a column in a held-out split that no training row has, and in how many rows.
+
+    `first` is the number of the first of these rows in the data, from 1 on.
+    """
 
     part: str
     column: str
     rows: int
     categories: tuple[str, ...]
+    first: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ class Language:
         take: an expression for rows x as float64.
         cast: an expression for h in the dtype `{dtype}`.
         reshape: an expression for h with rows of the shape `{shape}`.
-        inverse: an expression for h in the target's original units.
+        as_double: the end of an expression for an array as float64.
+        inverse: an expression for h, which is float64, in the target's original units.
         argmax: an expression for the class numbers in h with a column for each class.
         above_half: the same for a single column.
         at_least: the same where the positive class is predicted from a threshold on.
@@ -38,6 +39,7 @@ class Language:
     take: str
     cast: str
     reshape: str
+    as_double: str
     inverse: str
     argmax: str
     above_half: str

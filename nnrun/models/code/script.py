@@ -133,7 +133,7 @@ def _helpers(language: Language, body: list[str]) -> Iterator[str]:
 
 def _meaning(model: Model, language: Language) -> Iterator[str]:
     if not isinstance(model.task, Classification):
-        body = ["h = outputs(x)"]
+        body = [f"h = outputs(x){language.as_double}"]
         if model.preprocessing.target is not None:
             body.append(f"h = {language.inverse}")
         single = model.network.output_shape[0] == 1

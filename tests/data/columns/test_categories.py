@@ -59,12 +59,12 @@ def test_categories_of_training_rows_decide(csv, settings, train, test, names):
 
 @pytest.mark.parametrize("key", ["one_hot", "target_mean"])
 def test_unknown_categories_of_held_out_rows_are_refused_on_request(csv, key):
-    """The message says which, and what lets them pass."""
+    """The message says which, in which row, and what lets them pass."""
     with pytest.raises(DatasetProblem) as error:
         divided(csv, **{key: ["k"]}, unknown="error")
     expected = (
-        "dataset.unknown: a row of the test split has a category of 'k' that no training row has: "
-        "'d'; `unknown: ignore` predicts it as none of them"
+        "dataset.unknown: a row of the test split (row 7 of the data) has a category of 'k' that "
+        "no training row has: 'd'; `unknown: ignore` predicts it as none of them"
     )
     assert expected == str(error.value)
 

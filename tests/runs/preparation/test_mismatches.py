@@ -188,6 +188,29 @@ def test_a_name_that_the_data_refuses_is_pointed_at(prepared, block, key):
     assert key == place.text[place.column - 1 :][: place.width]
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "  columns:\n    target: y\n    embedding:\n      zebra: 3",
+        '  columns:\n    target: y\n    formats: {zebra: "1.234,50"}',
+        "  columns: {target: y, missing: {zebra: drop_rows}}",
+        "  columns: {target: y}\n  dates:\n    zebra:\n      - month",
+        "  columns: {target: y}\n  split: {by: time, column: a}\n  lags: {zebra: [1]}",
+    ],
+)
+def test_a_column_that_is_not_there_is_pointed_at(prepared, tmp_path, block):
+    """The caret is below its name, also where the value is on lines of its own."""
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,y\n" + "".join(f"{i},{i % 3},{i * i}\n" for i in range(9)))
+    last = "{type: dense, units: 1, activation: linear}"
+    _, *rest = config(layers=[last], loss="mean_squared").splitlines()
+    text = f"dataset:\n  path: {table}\n  task: regression\n{block}"
+    with pytest.raises(ConfigError) as caught:
+        prepared("\n".join([text, *rest, ""]))
+    (place,) = [problem.place for problem in caught.value.problems]
+    assert "zebra" == place.text[place.column - 1 :][: place.width]
+
+
 def test_all_mismatches_come_at_once(prepared):
     """A softmax in the middle does not hide that the last layer does not fit the classes."""
     layers = [SOFTMAX3, "{type: dense, units: 4, activation: sigmoid}"]

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.widths import about_width
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import Table
@@ -81,7 +81,7 @@ class ExcelTable(Table):
 
     def _rows(self, problems: Problems) -> Iterator[tuple[int, list[Any]]]:
         """Rows as long as the header; blank ones are left out."""
-        width = len(self.header)
+        width, first = len(self.header), True
         while True:
             with _damage_errors(self.path):
                 line, cells = next(self._all, (0, ()))
@@ -89,10 +89,10 @@ class ExcelTable(Table):
                 return
             found = _without_blank_end(cells)
             if len(found) > width:
-                text = f"has {len(found)} cells where the header has {width}"
-                problems.add(line, "", Mistake(text, text))
+                problems.add(line, "", about_width(len(found), width, first=first))
             elif found:
                 yield line, [*found, *[None] * (width - len(found))]
+            first &= not found
 
 
 def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:

@@ -65,6 +65,7 @@ class Table(ABC):
                 self._last = cells
                 yield int(line), list(cells)
             problems.raise_if_any()
+        problems.raise_if_any()
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
         """Likewise, or what is wrong with a line that is no row."""
@@ -88,5 +89,5 @@ class Table(ABC):
 class RowProblems(Problems):
     """Mistakes in a table whose rows have no lines; they count from 1."""
 
-    def _place(self, line: int, column: str) -> str:
+    def place(self, line: int, column: str) -> str:
         return f"{self.path}: row {line}" + (f", column '{column}'" if column else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
-from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.widths import about_width
 from nnrun.data.readers.text.csv_file import CsvFile
 from nnrun.data.readers.text.scan.kinds import NUMBER, SKIPPED, TEXT
 from nnrun.data.readers.text.scan.machine import Scanned, Scanner
@@ -33,7 +33,7 @@ def csv_parts(
     """
     places = {name: place for place, name in enumerate(table.header) if name in wanted}
     wanted = {name: wanted[name] for name in places}
-    scanner = None
+    scanner, first = None, True
     if size >= LEAST_BYTES and len(table.header) > 1 and table.delimiter.isascii():
         kinds = [SKIPPED] * len(table.header)
         for name, place in places.items():
@@ -45,21 +45,28 @@ def csv_parts(
             rows = [*islice(table.rows(), _ROWS if scanner is None else _ROWS_BESIDE)]
             if not rows:
                 return
-            part = _part(rows, places, len(table.header), problems)
+            part = _part(table, rows, places, problems, first=first)
         yield part
+        first = False
 
 
 def _part(
-    rows: list[tuple[int, list[str]]], places: Mapping[str, int], width: int, problems: Problems
+    table: CsvFile,
+    rows: list[tuple[int, list[str]]],
+    places: Mapping[str, int],
+    problems: Problems,
+    *,
+    first: bool,
 ) -> Part:
-    """Rows that were read cell by cell."""
-    sound = []
-    for line, cells in rows:
+    """Rows that were read cell by cell; `first` if they are those below the header."""
+    sound, width = [], len(table.header)
+    for row, (line, cells) in enumerate(rows):
         if len(cells) == width:
             sound.append((line, cells))
         else:
-            text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
-            problems.add(line, "", Mistake(text, text))
+            is_first = first and row == 0
+            mistake = about_width(len(cells), width, table.delimiter, first=is_first)
+            problems.add(line, "", mistake)
     columns = {name: Texts.of(cells[place] for _, cells in sound) for name, place in places.items()}
     return Part([line for line, _ in sound], columns)
 

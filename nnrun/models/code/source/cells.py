@@ -53,7 +53,11 @@ def category(
         return known.index(text)
     if text in others:
         return len(known)
-    if text == "" or otherwise is None:
+    if text == "":
+        cell = row[name].strip()
+        what = f"{cell!r} stands for a missing value" if cell else "the cell is blank"
+        raise ValueError(f"{name}: {what}; training had no such rows")
+    if otherwise is None:
         raise ValueError(f"{name}: {text!r} is none of the categories in training")
     UNSEEN[name] = UNSEEN.get(name, 0) + 1
     return otherwise
