@@ -134,6 +134,14 @@ def test_it_waits_for_the_first_run(cars):
         process.communicate()
 
 
+def test_only_the_next_runs_of_a_sweep_are_counted():
+    """The line says so, since later runs have no folder yet."""
+    runs = [RunSummary("q", f"s{n}-0123456789", "queued" if n else "running") for n in range(3)]
+    console = Console(width=80, force_terminal=True)
+    (first, *_) = console.render_lines(View(runs, {}, FormingRows(), 0))
+    assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
+
+
 def progress(number):
     """Of a run with long numbers."""
     row = {"iteration": 5, "train_loss": 0.123456, "validation_loss": 1.23456e-5}
