@@ -14,7 +14,6 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
-from nnrun.errors import UsageError
 from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.reports.terminal.live.progress import console_of, draws
 from nnrun.reports.terminal.live.watching import HINT, View, state_line
@@ -44,9 +43,9 @@ _END = ("q", "Q", "\x1b", "\x04")
 def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path) -> None:
     """Watch the runs in progress, whichever process trains them.
 
-    With NAME, only those of experiments of that name. `q` or Ctrl-C ends the view; runs are not
-    touched. Where the output is no terminal, there is a line for each run that begins, waits or
-    ends; with --json, a line of JSON.
+    With NAME, only those of experiments of that name. The first run may be yet to begin. `q` or
+    Ctrl-C ends the view; runs are not touched. Where the output is no terminal, there is a line for
+    each run that begins, waits or ends; with --json, a line of JSON.
 
     \b
     nnrun watch
@@ -54,8 +53,8 @@ def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path
     nnrun watch --once
     nnrun watch --json | jq .status
     """
-    if not results.is_dir():
-        raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
+    if not once and not results.is_dir():
+        output.note(f"waiting for the first run: there is no results folder {results} yet")
     watch = _Watch(results, tuple(named(name, results) for name in names))
     if once:
         watch.look()

@@ -27,7 +27,7 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.job import LONG_SECONDS, Job, config_of
+from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3
@@ -225,7 +225,7 @@ class Sweep:
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._active[active.run.key] = active
         job = active.job(self.listener.warn, self.threads)
-        if workers.reports and job.seconds >= LONG_SECONDS:  # its worker says when it begins
+        if workers.reports and not job.is_short:  # its worker says when it begins
             active.lease.note(None, active.about)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))

@@ -110,11 +110,36 @@ def test_a_key_ends_the_view(running):
 
 
 def test_nothing_in_progress(nnrun):
-    """It says so, also of an experiment that has not begun; a results folder must be there."""
-    assert "there is no results folder" in nnrun("watch", "--once").stderr
-    Path("results").mkdir()
-    assert "no run is in progress\n" == nnrun("watch", "--once").stdout
-    assert [] == json.loads(nnrun("watch", "iris", "--once", "--json").stdout)
+    """It says so, also of an experiment that has not begun, and without a results folder."""
+    for _ in range(2):
+        shown = nnrun("watch", "--once")
+        assert (0, "no run is in progress\n", "") == (shown.exit_code, shown.stdout, shown.stderr)
+        assert [] == json.loads(nnrun("watch", "iris", "--once", "--json").stdout)
+        Path("results").mkdir(exist_ok=True)
+
+
+def test_it_waits_for_the_first_run(cars):
+    """Begun before there is a results folder, it shows the runs that come."""
+    process = subprocess.Popen(
+        [*WATCH, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert "waiting for the first run" in process.stderr.readline()
+        with begin(Store(Path("results"), report_markdown), "cars", "s4-0123456789"):
+            assert "running" == json.loads(process.stdout.readline())["status"]
+        process.send_signal(signal.SIGINT)
+        assert 0 == process.wait(10)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_only_the_next_runs_of_a_sweep_are_counted():
+    """The line says so, since later runs have no folder yet."""
+    runs = [RunSummary("q", f"s{n}-0123456789", "queued" if n else "running") for n in range(3)]
+    console = Console(width=80, force_terminal=True)
+    (first, *_) = console.render_lines(View(runs, {}, FormingRows(), 0))
+    assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
 
 
 def progress(number):

@@ -48,6 +48,12 @@ def test_every_loss_has_a_line():
     assert set(OPTIMIZERS) <= {word.lower() for word in named(CONVENTIONS)}
 
 
+def test_sparse_rows_are_not_among_what_is_missing():
+    """The table does not say that what the estimators take is refused."""
+    (row,) = re.findall(r"^\| .*sparse.*$", DIFFERENCES, re.MULTILINE)
+    assert not row.endswith("| none |")
+
+
 def test_parameters_that_only_one_has_are_in_the_table():
     """Of scikit-learn's networks and of ours, and those whose defaults differ."""
     ours, theirs = (

@@ -404,9 +404,11 @@ def workers():
     return found
 
 
-def test_long_runs_say_that_they_wait(plan, sweep, write, store):
-    """Until their worker begins with them: with several workers, most of a sweep does."""
-    made, seen = plan(write("long", lasting(1_000_000))), []
+@pytest.mark.parametrize("iterations", [10_000, 1_000_000])
+def test_long_runs_say_that_they_wait(iterations, plan, sweep, write, store):
+    """Until their worker begins with them, also those that are estimated at a part of a second."""
+    made, seen = plan(write("long", lasting(iterations))), []
+    assert 0.05 < next(made.runs()).variant.estimate.seconds
 
     class Busy(InlineWorkers):
         def submit(self, job, load):
@@ -419,3 +421,16 @@ def test_long_runs_say_that_they_wait(plan, sweep, write, store):
     assert 0 == busy.run(Busy(busy.receive, busy.stopping)).trained
     assert [True] == seen
     assert [] == [*store.root.iterdir()]
+
+
+def test_a_worker_says_that_it_begins_with_a_run_that_waits(plan, sweep, write, store):
+    """The run is then shown as running."""
+    made, seen = plan(write("long", lasting(10_000))), []
+
+    def receive(message):
+        trained.receive(message)
+        seen.append((message.content.iteration, read_progress(store.root / message.key).waits))
+
+    trained = sweep(made)
+    assert 1 == trained.run(InlineWorkers(receive, trained.stopping)).trained
+    assert (0, False) == seen[0]

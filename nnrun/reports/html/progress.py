@@ -36,7 +36,7 @@ def _blocks(running: Sequence[RunSummary], runs: Sequence[RunSummary]) -> Iterat
     if len(running) > _MOST_ROWS:
         yield Note(f"{count(len(running) - _MOST_ROWS)} more are left out.", "warning")
     if queued := sum(run.status == QUEUED for run in runs):
-        yield Note(f"{plural(queued, 'run')} more wait in a sweep.", "small")
+        yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
     known = [(run, run.progress) for run in running if run.progress is not None]
     charts = [chart for one in known[:_MOST_DRAWN] if (chart := _chart(*one))]
     if charts:

@@ -14,7 +14,7 @@ from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.storage.folders import folders, is_held
-from nnrun.runs.storage.reading import CHECKPOINT, REPORT
+from nnrun.runs.storage.reading import CHECKPOINT, REPORT, read_run
 from nnrun.suggestions import suggestion
 
 LATEST, BEST = "latest", "best"
@@ -65,7 +65,9 @@ def is_run_folder(folder: Path) -> bool:
     """Whether a folder is of a run, damaged or just begun ones included."""
     if any(os.path.lexists(folder / file) for file in (REPORT, MODEL, CHECKPOINT)):
         return True
-    return is_run_id(folder.name) and is_held(folder)
+    if not is_run_id(folder.name):
+        return False
+    return is_held(folder) or read_run(folder, placed=True) is not None
 
 
 def lies_in(folder: Path, root: Path) -> bool:

@@ -16,6 +16,7 @@ from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.paths.data_place import usable_config
+from nnrun.runs.storage.progress import read_progress
 from nnrun.runs.storage.seal import is_sealed
 from nnrun.runs.storage.validation import invalid_part
 
@@ -40,7 +41,7 @@ class StoredRun:
         run_id: of the run.
         record: its report; None where there is none that can be read.
         problem: what is wrong with it, if anything.
-        unfinished: there is a checkpoint, but no report yet.
+        unfinished: it has begun, but there is no report yet.
     """
 
     name: str
@@ -98,9 +99,8 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
         if placed and record.name != name:
             record = replace(record, name=name)
     except (FileNotFoundError, NotADirectoryError):
-        if not (folder / CHECKPOINT).exists():
-            return None
-        return StoredRun(name, run_id, None, "it continues from its checkpoint", unfinished=True)
+        why = _why_unfinished(folder)
+        return None if why is None else StoredRun(name, run_id, None, why, unfinished=True)
     except OSError as error:
         problem = f"{REPORT} cannot be read: {error.strerror or error}"
         return StoredRun(name, run_id, None, problem)
@@ -117,6 +117,16 @@ def list_runs(root: Path) -> Iterator[StoredRun]:
             run = read_run(root / name / run_id, placed=True)
             if run is not None:
                 yield run
+
+
+def _why_unfinished(folder: Path) -> str | None:
+    """What is said of a folder without a report; None where no run has begun."""
+    if (folder / CHECKPOINT).exists():
+        return "it continues from its checkpoint"
+    progress = read_progress(folder)
+    if progress is None or progress.waits:
+        return None
+    return "it has no checkpoint yet, and starts over"
 
 
 def _read(report: Path) -> RunRecord:

@@ -30,8 +30,6 @@ _PROGRESS_SECONDS = 0.25
 # characters.
 _SHORT_SECONDS = 0.05
 _SHORT_CONFIG = 1 << 14
-# Of a run that takes longer, a worker says that it has begun.
-LONG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
     shown = monotonic()
 
     def start(iteration: int) -> None:
-        if job.seconds >= LONG_SECONDS:
+        if not job.is_short:  # such a run is shown as queued until it says this
             channel.send(Progress(iteration, iterations, None, 0.0))
 
     def observe(progress: Progress) -> None:

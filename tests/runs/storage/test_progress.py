@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
@@ -72,6 +74,32 @@ def test_what_is_said_is_read(store):
         assert ABOUT == (Replicate(found.seed, found.split_seed, found.fold), found.config,
                          found.sha256)  # fmt: skip
     assert [] == [*store.root.iterdir()]
+
+
+def killed(store, run_id, *notes):
+    """The folder of a run whose process was killed after it said this."""
+    folder = store.root / "tiny" / run_id
+    with begin(store, "tiny", run_id) as lease:
+        for note in notes:
+            lease.note(note, lambda: ABOUT)
+        content = (folder / PROGRESS).read_bytes()
+    folder.mkdir(parents=True)
+    (folder / PROGRESS).write_bytes(content)
+    return folder
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint(store):
+    """It is listed and found as interrupted, and starts over; one that had not begun is not."""
+    begun = killed(store, "s3-0123456789", None, at(0, seconds=0.0))
+    killed(store, "s4-0123456789", None)
+    (found,) = look(store.root)
+    assert ("s3-0123456789", "interrupted") == (found.run_id, found.status)
+    assert "it has no checkpoint yet, and starts over" == found.error
+    assert begun == select_run("tiny/s3", store.root)
+    with begin(store, "tiny", "s3-0123456789") as lease:
+        assert "running" == look(store.root)[0].status
+        assert lease.checkpoint() is None
+    assert [] == look(store.root)
 
 
 def test_a_run_that_has_ended_says_no_more(prepared, store):

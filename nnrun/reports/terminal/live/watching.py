@@ -69,7 +69,7 @@ class View:
     def _counts(self, running: int) -> str:
         queued = sum(run.status == QUEUED for run in self.runs)
         parts = [f"{count(running)} running"]
-        parts += [f"{count(queued)} queued"] * bool(queued)
+        parts += [f"next {count(queued)} queued"] * bool(queued)  # later ones have no folder yet
         parts += [f"{plural(self.ended, 'run')} ended since"] * bool(self.ended)
         return ", ".join(parts) if self.runs or self.ended else "no run is in progress"
 
