@@ -24,6 +24,7 @@ from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
+from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.paths.data_place import INSIDE, PACKED
@@ -91,15 +92,20 @@ def _changed(top: Path) -> str | None:
         return f"it has no {REPORT}"
     if run.record is None or run.problem is not None:
         return f"it is damaged: {run.problem}"
+    return _differing(top, run.record)
+
+
+def _differing(top: Path, record: RunRecord) -> str | None:
+    """What is lacking, too many or changed; else None."""
     files = {path.name for path in top.iterdir() if path.is_file()} - {REPORT}
-    if lacking := sorted(run.record.files.keys() - files):
+    if lacking := sorted(record.files.keys() - files):
         return f"it has no {lacking[0]}"
-    if unknown := sorted(files - run.record.files.keys()):
+    if unknown := sorted(files - record.files.keys()):
         return f"its {REPORT} does not name {unknown[0]}"
-    if (fault := changed_file(top, run.record)) is not None:
+    if (fault := changed_file(top, record)) is not None:
         return f"it is damaged: {fault}"
     for data in (top / INSIDE).iterdir():
-        if file_sha256(data) != run.record.dataset["sha256"]:
+        if file_sha256(data) != record.dataset["sha256"]:
             return f"{INSIDE}/{data.name} is not the file that the run was trained on"
     return None
 
