@@ -115,14 +115,14 @@ def _checked(file: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.Zi
     members = archive.infolist()
     if not 1 <= len(members) <= len(_FILES) + 1:
         raise _refused(file, f"it holds {len(members)} files")
-    names = [member.filename for member in members]
-    tops = {tuple(name.split("/")[:2]) for name in names}
-    data = [name for name in names if _part(name)[:1] == [INSIDE]]
-    if len({name.casefold() for name in names}) < len(names) or len(tops) > 1 or len(data) > 1:
-        raise _refused(file, "it holds a file twice, or several runs")
     for member in members:
         if (fault := _fault(member)) is not None:
             raise _refused(file, f"{member.filename[:80]!r} {fault}")
+    names = [member.filename for member in members]
+    tops = {tuple(name.split("/")[:2]) for name in names}
+    data = [name for name in names if _part(name)[:1] == [INSIDE]]
+    if len({*names}) < len(names) or len(tops) > 1 or len(data) > 1:
+        raise _refused(file, "it holds a file twice, or several runs")
     if sum(member.file_size for member in members) > size:
         raise _refused(file, "its files are larger than itself")
     return members

@@ -199,6 +199,7 @@ REPORT = (f"{TOP}/report.json", b"{}", FILE)
     [
         ([], "it holds 0 files"),
         ([(f"{TOP}/../../../x", b"", FILE)], "no file of a run"),
+        ([REPORT, ("../evil.txt", b"", FILE)], "'../evil.txt' is no file of a run"),
         ([("/etc/x/report.json", b"", FILE)], "no file of a run"),
         ([(f"{TOP}/evil.py", b"", FILE)], "no file of a run"),
         ([("..\\..\\x", b"", FILE)], "no file of a run"),
@@ -207,13 +208,13 @@ REPORT = (f"{TOP}/report.json", b"{}", FILE)
         ([(f"{TOP}/data/{'x' * 60000}", b"", FILE)], "no file of a run"),
         ([(f"{TOP}/report.json", b"/etc/passwd", LINK)], "no regular file"),
         ([REPORT, REPORT], "a file twice"),
-        ([REPORT, (f"{TOP}/REPORT.json", b"", FILE)], "a file twice"),
+        ([REPORT, (f"{TOP}/REPORT.json", b"", FILE)], "REPORT.json' is no file"),
         ([REPORT, ("others/s1-0123456789/report.json", b"", FILE)], "several runs"),
         ([(f"{TOP}/data/{i}", b"", FILE) for i in range(2)], "several runs"),
         ([(f"{TOP}/data/{i}", b"", FILE) for i in range(99)], "it holds 99 files"),
         ([(f"{TOP}/report.json", b"[", FILE), (f"{TOP}/config.yaml", b"a: 1\n", FILE)], "damaged"),
     ],
-    ids=range(15),
+    ids=range(16),
 )  # fmt: skip
 def test_hostile_files_are_refused(away, members, said):
     """With exit code 2; nothing is left, and nothing was written but below the temporary folder."""
