@@ -63,10 +63,10 @@ def prepare(
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
-        block = config.dataset
-        key = ("name",) if block.path is None else ("path",)
-        key = key if block.images is None else ("images", "folder")
-        head = experiment.problem(("dataset", *key), "this data set cannot be used:")
+        sources = ("path", "images", "name")
+        key = next(key for key in sources if getattr(config.dataset, key) is not None)
+        place = ("dataset", key, *(["folder"] * (key == "images")))
+        head = experiment.problem(place, "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
         return _beside(experiment, config, dataset, split)
