@@ -116,13 +116,23 @@ def test_the_score_is_by_the_folders(lamps, nnrun):
         (["results"], "results: has no images (PNG, JPEG"),
         (["lamps", "--id", "x"], "--id is for the rows of a table; images have their files"),
         (["lamps", "--skip-bad", "x.csv"], "--skip-bad is for the rows of a table"),
+        (["-"], "<stdin>: images cannot come from stdin; this run was trained on a folder"),
+        (["rows.csv"], "rows.csv: is no image; this run was trained on a folder"),
     ],
 )
 def test_other_inputs_are_refused(lamps, nnrun, words, message):
     """Nothing is written, and the exit code is 2."""
+    write("rows.csv", "a,b\n1,2\n")
     done = nnrun("predict", "lamps", *words)
     assert (2, "") == (done.exit_code, done.stdout)
     assert message in done.stderr
+
+
+def test_a_missing_folder_is_found_where_it_was_named(lamps, nnrun):
+    """In the argument, though the block of images is in the file."""
+    done = nnrun("check", "lamps.yaml", "dataset.images.folder=nope")
+    assert 2 == done.exit_code
+    assert "argument 'dataset.images.folder=nope': dataset.images.folder: " in done.stderr
 
 
 def test_runs_on_arrays_take_no_images(folder, nnrun):

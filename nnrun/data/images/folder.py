@@ -31,7 +31,9 @@ class Skipped:
         named = [f"{count:,} {ending}" for ending, count in sorted(self.endings.items())]
         found = [f"files that are no images ({', '.join(named)})"] if named else []
         found += [f"{self.hidden:,} hidden"] * (self.hidden > 0)
-        found += [f"{self.folders:,} folders within those of classes"] * (self.folders > 0)
+        if self.folders:
+            s = "s" * (self.folders != 1)
+            found.append(f"{self.folders:,} folder{s} within those of classes")
         return f"Not read: {'; '.join(found)}." if found else ""
 
 

@@ -30,6 +30,7 @@ from nnrun.data.readers.tables.opening import table_in
 from nnrun.errors import UsageError
 
 STDIN = "-"
+_NAME_OF_STDIN = Path("<stdin>")
 _STARTS = {
     b"PK": Format(ARRAYS),
     b"PAR1": Format("parquet"),
@@ -90,7 +91,7 @@ def open_rows(
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
     the disk fails.
     """
-    path = Path("<stdin>") if str(source) == STDIN else source
+    path = _NAME_OF_STDIN if str(source) == STDIN else source
     if is_address(path):
         raise UsageError(f"{why_no_file(path)}")
     with ExitStack() as stack:
@@ -119,6 +120,12 @@ def _rows(
         source.seek(0)
     if found.name == ARRAYS and _is_excel(source):
         found = Format("excel")
+    if layout.from_images and found.name != ARRAYS:
+        why = "images cannot come from stdin" if path == _NAME_OF_STDIN else "is no image"
+        raise UsageError(
+            f"{path}: {why}; this run was trained on a folder of images: name images, folders of "
+            "them, or an npz file with an array x"
+        )
     if found.name == ARRAYS:
         return stack.enter_context(NpzRows(path, source, layout, **options))
     separator = layout.columns.separator

@@ -90,12 +90,17 @@ def is_address(path: str | PathLike[str]) -> bool:
     return _ADDRESS.match(fspath(path)) is not None
 
 
+def about_address(path: str | PathLike[str], wanted: str = "file") -> str:
+    """What helps where a file or folder is wanted, and this is an address."""
+    whole = re.sub(":/+", "://", fspath(path), count=1)  # paths leave one of two strokes out
+    return f"'{whole}' is an address, and nothing is fetched: download it, and name the {wanted}"
+
+
 def why_no_file(path: str | PathLike[str]) -> str | None:
     """What is wrong with the name of a data file, and what helps; None if nothing is."""
     text = fspath(path)
     if is_address(text):
-        whole = re.sub(":/+", "://", text, count=1)  # paths leave one of two strokes out
-        return f"'{whole}' is an address, and nothing is fetched: download it, and name the file"
+        return about_address(text)
     if format_of(text) is None:
         return f"'{text}' is no {KNOWN} file"
     return None

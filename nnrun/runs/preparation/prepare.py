@@ -65,7 +65,8 @@ def prepare(
     except DataError as error:
         sources = ("path", "images", "name")
         key = next(key for key in sources if getattr(config.dataset, key) is not None)
-        head = experiment.problem(("dataset", key), "this data set cannot be used:")
+        place = ("dataset", key, *(["folder"] * (key == "images")))
+        head = experiment.problem(place, "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
         return _beside(experiment, config, dataset, split)

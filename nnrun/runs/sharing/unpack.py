@@ -1,7 +1,8 @@
 """Reading a packed run: its files are written to a temporary folder, and to no other.
 
 Nothing in the file is trusted. Only the names that `pack` writes are taken, only uncompressed
-regular files, and only as many bytes as the file itself has.
+regular files, and only as many bytes as the file itself has. Then all files are compared with the
+digests in the report, before any of them is used.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from functools import cache
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.data.readers.opening import open_data
+from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
+from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
+from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.paths.data_place import INSIDE, PACKED
-from nnrun.runs.storage.reading import CONFIG, HISTORY, REPORT, STATE, TRACEBACK
+from nnrun.runs.storage.reading import CONFIG, HISTORY, REPORT, STATE, TRACEBACK, read_run
 
 _FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK}
 # A name of a data file: no separator, control character or drive, and not hidden.
@@ -73,13 +76,38 @@ def _extracted(file: Path, into: Path) -> Path:
                         (into / member.filename).open("xb") as sink,
                     ):
                         shutil.copyfileobj(content, sink)
+            if (fault := _changed(top)) is not None:
+                raise _refused(file, fault)
             if names_folders(top):
                 raise _refused(file, "its config names a file in a folder of another machine")
-        except FileNotFoundError as error:
-            raise _refused(file, f"it has no {Path(error.filename).name}") from error
         except _DAMAGE as error:
             raise _refused(file, f"it is damaged ({error})") from error
     return top
+
+
+def _changed(top: Path) -> str | None:
+    """What is wrong with the files of an unpacked run, by the digests in its report; else None."""
+    run = read_run(top)
+    if run is None:
+        return f"it has no {REPORT}"
+    if run.record is None or run.problem is not None:
+        return f"it is damaged: {run.problem}"
+    return _differing(top, run.record)
+
+
+def _differing(top: Path, record: RunRecord) -> str | None:
+    """What is lacking, too many or changed; else None."""
+    files = {path.name for path in top.iterdir() if path.is_file()} - {REPORT}
+    if lacking := sorted(record.files.keys() - files):
+        return f"it has no {lacking[0]}"
+    if unknown := sorted(files - record.files.keys()):
+        return f"its {REPORT} does not name {unknown[0]}"
+    if (fault := changed_file(top, record)) is not None:
+        return f"it is damaged: {fault}"
+    for data in (top / INSIDE).iterdir():
+        if file_sha256(data) != record.dataset["sha256"]:
+            return f"{INSIDE}/{data.name} is not the file that the run was trained on"
+    return None
 
 
 def _checked(file: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
@@ -87,14 +115,14 @@ def _checked(file: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.Zi
     members = archive.infolist()
     if not 1 <= len(members) <= len(_FILES) + 1:
         raise _refused(file, f"it holds {len(members)} files")
-    names = [member.filename for member in members]
-    tops = {tuple(name.split("/")[:2]) for name in names}
-    data = [name for name in names if _part(name)[:1] == [INSIDE]]
-    if len({name.casefold() for name in names}) < len(names) or len(tops) > 1 or len(data) > 1:
-        raise _refused(file, "it holds a file twice, or several runs")
     for member in members:
         if (fault := _fault(member)) is not None:
             raise _refused(file, f"{member.filename[:80]!r} {fault}")
+    names = [member.filename for member in members]
+    tops = {tuple(name.split("/")[:2]) for name in names}
+    data = [name for name in names if _part(name)[:1] == [INSIDE]]
+    if len({*names}) < len(names) or len(tops) > 1 or len(data) > 1:
+        raise _refused(file, "it holds a file twice, or several runs")
     if sum(member.file_size for member in members) > size:
         raise _refused(file, "its files are larger than itself")
     return members

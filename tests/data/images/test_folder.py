@@ -70,7 +70,7 @@ def test_what_is_skipped_is_counted(folder):
     (root / "cat/.DS_Store").touch()
     for name in ("notes.txt", "cat/Thumbs.db", "dog/a.TXT", "dog/LICENSE"):
         (root / name).touch()
-    note = "files that are no images (1 .db, 2 .txt, 1 without ending); 2 hidden; 1 folders within"
+    note = "files that are no images (1 .db, 2 .txt, 1 without ending); 2 hidden; 1 folder within"
     assert f"Not read: {note} those of classes." == read(root).note
 
 

@@ -154,6 +154,15 @@ def test_what_cannot_be_packed_is_refused(author, away, words, said):
     assert before == sorted(away.rglob("*"))
 
 
+def name_elsewhere(folder, before, after):
+    """Change the path of a run's data in its config, with the digest that fits."""
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace(before, after))
+    report = json.loads((folder / "report.json").read_bytes())
+    files = {**report["files"], "config.yaml": sha256(config.read_bytes()).hexdigest()}
+    revise(folder / "report.json", files=files)
+
+
 def test_changed_data_and_older_runs_are_not_packed(author, away):
     """The data must be those of the run; a report with a whole path names a folder."""
     shutil.copytree(author / "project", "project")
@@ -162,11 +171,7 @@ def test_changed_data_and_older_runs_are_not_packed(author, away):
         file.write("1,2,3\n")
     with pytest.raises(UsageError, match="not the file that the run was trained on"):
         pack(folder, Path("x.zip"), with_data=True)
-    config = folder / "config.yaml"
-    config.write_text(config.read_text().replace("../../../data", "/home/alice"))
-    report = json.loads((folder / "report.json").read_bytes())
-    files = {**report["files"], "config.yaml": sha256(config.read_bytes()).hexdigest()}
-    revise(folder / "report.json", files=files)
+    name_elsewhere(folder, "../../../data", "/home/alice")
     with pytest.raises(UsageError, match="names the folder of its data"):
         pack(folder, Path("x.zip"))
     assert not Path("x.zip").exists()
@@ -186,7 +191,6 @@ def hostile(path, *members, compression=zipfile.ZIP_STORED):
 
 FILE, LINK = stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777
 REPORT = (f"{TOP}/report.json", b"{}", FILE)
-ELSEWHERE = json.dumps({"config": {"dataset": {"path": "/etc/passwd"}}}).encode()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -195,6 +199,7 @@ ELSEWHERE = json.dumps({"config": {"dataset": {"path": "/etc/passwd"}}}).encode(
     [
         ([], "it holds 0 files"),
         ([(f"{TOP}/../../../x", b"", FILE)], "no file of a run"),
+        ([REPORT, ("../evil.txt", b"", FILE)], "'../evil.txt' is no file of a run"),
         ([("/etc/x/report.json", b"", FILE)], "no file of a run"),
         ([(f"{TOP}/evil.py", b"", FILE)], "no file of a run"),
         ([("..\\..\\x", b"", FILE)], "no file of a run"),
@@ -203,12 +208,10 @@ ELSEWHERE = json.dumps({"config": {"dataset": {"path": "/etc/passwd"}}}).encode(
         ([(f"{TOP}/data/{'x' * 60000}", b"", FILE)], "no file of a run"),
         ([(f"{TOP}/report.json", b"/etc/passwd", LINK)], "no regular file"),
         ([REPORT, REPORT], "a file twice"),
-        ([REPORT, (f"{TOP}/REPORT.json", b"", FILE)], "a file twice"),
+        ([REPORT, (f"{TOP}/REPORT.json", b"", FILE)], "REPORT.json' is no file"),
         ([REPORT, ("others/s1-0123456789/report.json", b"", FILE)], "several runs"),
         ([(f"{TOP}/data/{i}", b"", FILE) for i in range(2)], "several runs"),
         ([(f"{TOP}/data/{i}", b"", FILE) for i in range(99)], "it holds 99 files"),
-        ([(f"{TOP}/report.json", ELSEWHERE, FILE), (f"{TOP}/config.yaml", b"a: 1\n", FILE)],
-         "a folder of another machine"),
         ([(f"{TOP}/report.json", b"[", FILE), (f"{TOP}/config.yaml", b"a: 1\n", FILE)], "damaged"),
     ],
     ids=range(16),
@@ -220,6 +223,56 @@ def test_hostile_files_are_refused(away, members, said):
     code, text = run("verify", "x.zip")
     assert (2, True) == (code, said in text), text[:500]
     assert before == sorted(away.rglob("*"))
+
+
+def unpacked_again():
+    """The folder of the run in whole.zip, to be changed."""
+    with zipfile.ZipFile("whole.zip") as archive:
+        archive.extractall("files")
+    (folder,) = Path("files/houses").iterdir()
+    return folder
+
+
+def packed_again(folder):
+    """A zip file of a run's folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    top = folder.parent.parent
+    members = [(path.relative_to(top).as_posix(), path.read_bytes(), FILE) for path in files]
+    hostile("x.zip", *members)
+    return "x.zip"
+
+
+@pytest.mark.parametrize("command", [("show",), ("verify",), ("predict", "whole.zip")])
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("history.csv", "1", "damaged: history.csv"),
+        ("config.yaml", "seed: 1", "damaged: config.yaml"),
+        ("report.md", "1", "damaged: report.md"),
+        ("config.yaml", None, "it has no config.yaml"),
+        ("report.json", None, "it has no report.json"),
+        ("traceback.txt", "", "does not name traceback.txt"),
+        ("data/houses.csv", "", "data/houses.csv is not the file"),
+    ],
+)
+def test_files_that_differ_from_the_report_are_refused(away, command, file, content, said):
+    """By every command, with the packed file's name, without a temporary path or vain advice."""
+    folder = unpacked_again()
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text(content)
+    code, text = run(command[0], packed_again(folder), *command[1:])
+    text = " ".join(text.split())
+    assert (2, True) == (code, "x.zip: is not a run that `nnrun pack` wrote" in text), text
+    assert (True, False, False) == (said in text, "nnrun-" in text, "--force" in text), text
+
+
+def test_a_report_with_a_path_elsewhere_is_refused(away):
+    """Whatever digests it has, so that no other file of this machine is read."""
+    folder = unpacked_again()
+    name_elsewhere(folder, "../../../data", "/etc")
+    assert "a folder of another machine" in run("verify", packed_again(folder))[1]
 
 
 def test_compressed_files_are_refused(away):

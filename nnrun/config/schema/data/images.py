@@ -9,7 +9,7 @@ from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import OneOf, Text
 from nnrun.config.schema.base.from_signature import Translator
 from nnrun.data.images.decode import CHANNELS
-from nnrun.data.readers.formats import holds_arrays
+from nnrun.data.readers.formats import about_address, holds_arrays, is_address
 from nnrun.nn.signature import Bounds
 
 # Larger images are for larger networks than these.
@@ -47,6 +47,8 @@ class ImagesConfig(Block):
         folder = data.get("folder")
         if isinstance(folder, str) and (not folder or "\0" in folder):
             yield ConfigIssue("this is not the path of a folder", ("folder",))
+        elif isinstance(folder, str) and is_address(folder):
+            yield ConfigIssue(about_address(folder, "folder"), ("folder",))
 
 
 def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:

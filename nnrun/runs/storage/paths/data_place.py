@@ -1,7 +1,7 @@
 """Where the data of a stored run are: no folder of its author is stored.
 
-A stored config has the path from the run's folder to a data file in the folder of the results
-folder or below it, and of any other file the name. Such a file is found beside the config, among
+A stored config has the path from the run's folder to data beside the results folder, or in a folder
+beside it, and of any other data the name. Such a file is found beside the config, among
 the files that a command was given, or by its SHA-256 in a list of this user's cache.
 """
 
@@ -39,7 +39,8 @@ def stored_config(config: Mapping[str, Any], folder: Path, sha256: str) -> dict[
     with suppress(OSError):  # a list that cannot be kept costs an argument --data later
         _remember(sha256, data)
     project = own.parents[2] if len(own.parents) > 2 else own
-    if data.is_relative_to(project) and not _holds_homes(project):
+    beside = data.parent.parent == project and not _is_shared(project, data.parent)
+    if data.parent == project or beside:
         return _with_path(config, Path(os.path.relpath(data, own)).as_posix())
     return _with_path(config, data.name)
 
@@ -128,9 +129,10 @@ def _with_path(config: Mapping[str, Any], path: str) -> dict[str, Any]:
     return found
 
 
-def _holds_homes(project: Path) -> bool:
-    """Whether the folders below it may be named after people."""
-    return project == project.parent or project in Path.home().parents
+def _is_shared(project: Path, folder: Path) -> bool:
+    """Whether the folders in it, such as this one, may be named after people."""
+    at_top = project.parent == Path(project.anchor)  # as /home, /data or /scratch
+    return at_top or project in Path.home().parents or folder.name == Path.home().name
 
 
 def _list() -> Path:
