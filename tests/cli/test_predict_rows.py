@@ -88,7 +88,7 @@ def test_only_columns_in_use_need_a_name_of_their_own(prices, nnrun):
     write("new.csv", ",note,size,note,colour\n0,a,3,b,red\n")
     result = nnrun("predict", "prices", "new.csv")
     assert repr(prices.predict([[3, 0, 0, 1]]).tolist()[0]) == result.stdout.splitlines()[1]
-    assert "ignored, as in training: column 1, note, note" in result.stderr
+    assert "ignored, as in training: Unnamed: 0, note, note" in result.stderr
     result = nnrun("predict", "prices", "new.csv", "--id", "note")
     assert (2, True) == (result.exit_code, "new.csv:1:note: 2 columns have" in result.stderr)
     write("new.csv", "size,size,colour\n3,3,red\n")
