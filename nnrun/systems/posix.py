@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import select
 import signal
@@ -254,3 +255,8 @@ def return_memory() -> None:
 
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def forget_pages(mapping: mmap.mmap) -> None:
+    """Let go of the memory of a mapped file; what is needed again comes from the file."""
+    mapping.madvise(mmap.MADV_DONTNEED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import msvcrt
 import os
 import re
@@ -249,3 +250,7 @@ def wait_for_hangup(descriptor: int) -> None:
 
 def return_memory() -> None:
     """Nothing: Windows gives back what is freed."""
+
+
+def forget_pages(mapping: mmap.mmap) -> None:
+    """Windows takes such memory by itself when others need it."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.errors import DataError
+from nnrun.systems import system
 
 Array = npt.NDArray[Any]
 
@@ -56,8 +57,8 @@ def check_unchanged(array: Array) -> None:
 def release(array: Array) -> None:
     """Let go of the memory of a mapped array; what is needed again comes from the file."""
     mapping = _mapping_of(array)
-    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)
+    if mapping is not None:
+        system.forget_pages(mapping)
 
 
 def _mapping_of(array: Array) -> _Mapping | None:
