@@ -33,7 +33,7 @@ PARTS = {
     "slopes": ["--only", "slopes"],
     "compiling": ["--only", "compiling"],
     "processes": ["--only", "S1,S2,S3"],
-    "folders": ["--only", "S4,S5,S6"],
+    "folders": ["--only", "S4,S5,S6,S7"],
 }
 
 
