@@ -12,10 +12,10 @@ from nnrun.runs.storage.paths.data_place import stored_config
 @pytest.mark.parametrize(
     ("results", "data", "stored"),
     [
-        ("/work/alice/proj/results", "/work/alice/proj/a.csv", "../../../a.csv"),
-        ("/work/alice/proj/results", "/work/alice/proj/data/a.csv", "../../../data/a.csv"),
-        ("/work/alice/proj/results", "/work/alice/proj/results/a.csv", "../../a.csv"),
-        ("/work/alice/proj/results", "/work/alice/a.csv", "a.csv"),
+        ("/srv/alice/proj/results", "/srv/alice/proj/a.csv", "../../../a.csv"),
+        ("/srv/alice/proj/results", "/srv/alice/proj/data/a.csv", "../../../data/a.csv"),
+        ("/srv/alice/proj/results", "/srv/alice/proj/results/a.csv", "../../a.csv"),
+        ("/srv/alice/proj/results", "/srv/alice/a.csv", "a.csv"),
         ("/mnt/home/results", "/mnt/home/alice/proj/a.csv", "a.csv"),
         ("/mnt/home/results", "/mnt/home/carol/a.csv", "a.csv"),
         ("/users/results", "/users/carol/a.csv", "a.csv"),
