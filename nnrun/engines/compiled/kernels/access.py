@@ -39,18 +39,6 @@ def pointer(t: Code, address: Any) -> Any:
 
 
 @intrinsic
-def integers(t: Code, address: Any) -> Any:
-    """A pointer to int64."""
-    return t.builder.inttoptr(address, I64.as_pointer())
-
-
-@intrinsic
-def doubles(t: Code, address: Any) -> Any:
-    """A pointer to float64."""
-    return t.builder.inttoptr(address, DOUBLE.as_pointer())
-
-
-@intrinsic
 def floating(t: Code, held: Any) -> Any:
     """The float64 that a parameter holds the bits of."""
     return t.builder.bitcast(held, DOUBLE)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import (
-    atomic_add,
-    atomic_load,
-    doubles,
-    give_way,
-    integers,
-    run,
-)
+from nnrun.compiler.language.addresses import doubles, integers
+from nnrun.engines.compiled.kernels.access import atomic_add, atomic_load, give_way, run
 
 # Reads of the barrier before a waiting thread yields its processor.
 _PATIENCE = 2000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnrun.compiler.language.addresses import doubles, integers
 from nnrun.data.readers.text.scan.decimals import read_number
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
-from nnrun.data.readers.text.scan.words import byte, doubles, integers
+from nnrun.data.readers.text.scan.words import byte
 
 LONGEST = 100_000
 """A cell with more bytes is left to the module csv, which has a limit."""

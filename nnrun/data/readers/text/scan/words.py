@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.compiler.language.code import Code
-from nnrun.compiler.language.kinds import DOUBLE, I1, I64
+from nnrun.compiler.language.kinds import I1, I64
 from nnrun.compiler.language.marks import intrinsic
 
 _BYTE, _WIDE = ir.IntType(8), ir.IntType(128)
@@ -17,18 +17,6 @@ _BYTE, _WIDE = ir.IntType(8), ir.IntType(128)
 def byte(t: Code, address: Any) -> Any:
     """The byte at an address."""
     return t.builder.zext(t.builder.load(t.builder.inttoptr(address, _BYTE.as_pointer())), I64)
-
-
-@intrinsic
-def integers(t: Code, address: Any) -> Any:
-    """A pointer to int64."""
-    return t.builder.inttoptr(address, I64.as_pointer())
-
-
-@intrinsic
-def doubles(t: Code, address: Any) -> Any:
-    """A pointer to float64."""
-    return t.builder.inttoptr(address, DOUBLE.as_pointer())
 
 
 @intrinsic

@@ -15,7 +15,8 @@ Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import integers, itemsize, pieces, pointer
+from nnrun.compiler.language.addresses import integers
+from nnrun.engines.compiled.kernels.access import itemsize, pieces, pointer
 from nnrun.engines.compiled.kernels.conv.convolution import list_numbers
 from nnrun.engines.compiled.kernels.conv.pieces import clear, sum_pixels, sum_taps, widths
 from nnrun.engines.compiled.kernels.conv.winograd_tiles import (

@@ -14,10 +14,11 @@ checks of weights and loss find them), and -0 from underflow stays -0 where + 0 
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import integers
 from nnrun.compiler.language.marks import subroutine
 from nnrun.compiler.language.numbers import real
 from nnrun.compiler.language.vectors import read, write
-from nnrun.engines.compiled.kernels.access import integers, pointer
+from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_weights
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, prefetch, strip
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse

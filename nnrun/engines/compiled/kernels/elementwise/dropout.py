@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import doubles
 from nnrun.compiler.language.numbers import real
-from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
+from nnrun.engines.compiled.kernels.access import floating, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 

@@ -5,14 +5,9 @@ The formulas are constants of the kernels, from `formulas.losses`.
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import doubles
 from nnrun.compiler.language.numbers import double, real
-from nnrun.engines.compiled.kernels.access import (
-    doubles,
-    evaluated,
-    function,
-    pointer,
-    settings,
-)
+from nnrun.engines.compiled.kernels.access import evaluated, function, pointer, settings
 from nnrun.engines.compiled.kernels.elementwise.softmax import normalised
 from nnrun.engines.compiled.kernels.parts import row_range
 

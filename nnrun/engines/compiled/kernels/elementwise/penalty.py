@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import doubles
 from nnrun.compiler.language.numbers import double, real
-from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
+from nnrun.engines.compiled.kernels.access import floating, pointer
 from nnrun.engines.compiled.kernels.elementwise.update import sum_of_squares
 from nnrun.engines.compiled.kernels.parts import column_range
 

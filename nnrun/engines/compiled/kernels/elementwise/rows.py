@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import integers, pointer
+from nnrun.compiler.language.addresses import integers
+from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 

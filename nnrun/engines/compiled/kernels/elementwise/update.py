@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import doubles
 from nnrun.compiler.language.numbers import double, real, sqrt
 from nnrun.compiler.language.vectors import lane, read, spread
-from nnrun.engines.compiled.kernels.access import (
-    doubles,
-    floating,
-    optimizer,
-    pointer,
-    precision,
-    stepped,
-)
+from nnrun.engines.compiled.kernels.access import floating, optimizer, pointer, precision, stepped
 from nnrun.engines.compiled.kernels.parts import column_range
 
 SQUARES = 16  # sums of squares that run side by side

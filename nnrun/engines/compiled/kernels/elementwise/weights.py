@@ -5,8 +5,9 @@ A row with a weight of 0 has zeros, even where its loss or its gradient is infin
 
 from __future__ import annotations
 
+from nnrun.compiler.language.addresses import doubles
 from nnrun.compiler.language.numbers import double, real
-from nnrun.engines.compiled.kernels.access import doubles, pointer
+from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 
