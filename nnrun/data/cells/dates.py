@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,8 @@ from nnrun.data.cells.cell_errors import (
 )
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
-from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.dates import DateFormat, microseconds
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MISSING = np.iinfo(np.int64).min  # NaT
 
 
@@ -84,10 +82,8 @@ class DateCells(Cells):
             self._local.append(_MISSING)
             self._instants.append(_MISSING)
             return
-        local = (date.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-        shift = date.utcoffset() or timedelta(0)
-        self._local.append(local)
-        self._instants.append(local - shift // _MICROSECOND)
+        self._local.append(microseconds(date.replace(tzinfo=UTC)))
+        self._instants.append(microseconds(date))
 
     @property
     def local(self) -> npt.NDArray[Any]:

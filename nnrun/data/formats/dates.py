@@ -13,6 +13,7 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
 _CODES = {
@@ -137,6 +138,11 @@ _CLOCKS = [
 
 
 # Scripts take over the source of the following functions.
+
+
+def microseconds(date: datetime) -> int:
+    """Microseconds since 1970 in UTC; a date without a time zone is taken as in UTC."""
+    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def iso_date(text: str) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,9 @@ from nnrun.data.cells.cell_errors import (
 )
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
-from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.dates import DateFormat, microseconds
 from nnrun.data.labels import number
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _AS_BEFORE = ", as it was in training"
 _FORMS = "write ISO dates such as 2024-03-31, or numbers"
 
@@ -40,9 +37,7 @@ def read_time(text: str, decimal: str, form: DateFormat) -> tuple[str, float]:
     if date is None:
         raise ValueError(text)
     kind = "a date" if date.tzinfo is None else "a date with a time zone"
-    return kind, (
-        (date.replace(tzinfo=UTC) if date.tzinfo is None else date) - _EPOCH
-    ) // _MICROSECOND
+    return kind, microseconds(date)
 
 
 class TimeColumn(Cells):
