@@ -92,7 +92,7 @@ def report(tables: list[PackagedTable], found: list[Found], before: list[Found])
     yield "# Sixty tables as they are"
     yield (
         f"Tables of {len({one.package for one in tables})} Python packages, each by two commands, "
-        "`nnrun init --data` and `nnrun train`, without a word on the target: the first sixty by "
+        "`nnrun init --data` and `nnrun train`, with no target named: the first sixty by "
         "the SHA-256 of package and path, of all with 60 to 100,000 rows and three columns, at "
         "most ten of a package. The packages and the rule were chosen before any was tried."
     )
