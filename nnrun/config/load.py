@@ -43,7 +43,7 @@ __all__ = [
     "load_content",
 ]
 
-# Blocks whose keys are names: what is found about one later is about its key.
+# Blocks whose keys are names that the user chooses: later mistakes are shown at the key, not its value.
 _NAMED: tuple[KeyPath, ...] = (
     ("published",),
     ("training", "class_weight"),

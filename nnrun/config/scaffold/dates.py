@@ -13,7 +13,7 @@ from nnrun.data.readers.profile import ColumnProfile
 _DAY = timedelta(days=1)
 # The shortest range in which a part can show something.
 _FOR_MONTHS, _FOR_WEEKDAYS = 60 * _DAY, 14 * _DAY
-# Of a series, of which two thirds or so are trained on: they should have every month.
+# Days that a series needs for its training rows, about two thirds, to have every month.
 _FOR_MONTHS_AHEAD = 730 * _DAY
 _ROWS_FOR_LAG = 4
 # How many rows make a day or week, or a year, by the step between rows.
@@ -90,7 +90,7 @@ def lags(
 def _group(
     columns: Sequence[ColumnProfile], target: ColumnProfile, time: ColumnProfile
 ) -> ColumnProfile | None:
-    """The first column of which each value has as many rows as there are times."""
+    """The first column whose values each have as many rows as there are times."""
     if target.kind != "number" or target.missing or time.different == time.rows:
         return None
     others = (column for column in columns if column is not target and column is not time)

@@ -15,7 +15,7 @@ def formats(columns: Sequence[ColumnProfile], decimal: str) -> Iterator[str]:
     found = [(column, *_format(column, decimal)) for column in columns]
     lines = [f"      {flow(c.name)}: {flow(text)}{note}" for c, text, note in found if text]
     if lines:
-        yield "    # How columns are written, by an example; what is written otherwise is an error."
+        yield "    # How columns are written, by an example; other forms are errors."
         yield "    formats:"
         yield from lines
 

@@ -24,7 +24,6 @@ PACKED = ".packed"
 """A file in the folder of an unpacked run's experiment: data elsewhere are not looked at."""
 
 _MOST_BYTES = 1 << 14
-_NO_FILE = "<data>"  # of data that were given in Python (`data/readers/formats.py`, slow to import)
 # What commands were given with --data: files by their SHA-256, and folders.
 _given: dict[str, Path] = {}
 _folders: list[Path] = []
