@@ -43,7 +43,7 @@ __all__ = [
     "load_content",
 ]
 
-# Blocks whose keys are names that the user chooses: later mistakes are shown at the key, not its value.
+# Blocks with keys of the user: later mistakes are shown at the key, not at its value.
 _NAMED: tuple[KeyPath, ...] = (
     ("published",),
     ("training", "class_weight"),

@@ -60,6 +60,6 @@ class Streams:
         return self._stream(number) if self.fold is None else self._stream(number, self.fold)
 
     def _stream(self, *key: int) -> Rng:
-        """The generator of `SeedSequence(seed).spawn(5)[number]`, or of its child for a fold."""
+        """The generator of `SeedSequence(seed).spawn(6)[number]`, or of its child for a fold."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(sequence))
