@@ -170,7 +170,8 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
 def test_a_lost_worker_is_reported(shell, cluster, write):
     """With its address, while the sweep goes on."""
     write("iris", lasting(40_000))
-    process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
+    cluster.wait_for_workers()  # the sweep has to know both
+    process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
     cluster.wait_for_training(2)
     cluster.kill_worker()
     _, err = shell.end(process)
