@@ -153,7 +153,7 @@ class Execution:
         return None
 
     def _trainer(self, callbacks: Callbacks) -> Trainer:
-        config, train = self.prepared.config.training, self.examples["train"]
+        config, rows = self.prepared.config.training, len(self.examples["train"])
         curve, stopping = self._curve(), self._stopping()
         monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
         followed = {**self.examples, **parts}
@@ -169,7 +169,7 @@ class Execution:
         if reason := why_not_compiled(config.engine, self.network):
             callbacks.note(reason)
         engine = engine_of(self.prepared, optimizer, streams, callbacks, losses=curve is not None)
-        sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
+        sampler = Sampler(rows, config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
             optimizer=optimizer,
