@@ -26,7 +26,8 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
-from nnrun.reports.terminal.leaderboard import incomplete, leaderboard_tables
+from nnrun.reports.terminal.board.columns import incomplete
+from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
