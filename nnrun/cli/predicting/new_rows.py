@@ -27,7 +27,7 @@ from nnrun.models.writing.formats import WRITERS, output_names
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.terminal.tables import score_table
-from nnrun.runs.storage.files import written_whole
+from nnrun.runs.storage.durable.files import written_whole
 
 
 @dataclass(frozen=True)
