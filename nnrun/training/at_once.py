@@ -14,8 +14,8 @@ def run_at_once(core: TrainingCore) -> bool:
 
     Returns:
         False if updates remain: the run is long or large, stops early, or follows the losses of
-        evaluations or batches. Or it has diverged: then it is back at its last good evaluation, for the loop to
-        find where.
+        evaluations or batches. Or it has diverged: then it is back at its last good evaluation,
+        for the loop to find where.
     """
     first = core.iteration
     followed = core.stopping is not None or core.schedule.follows_loss

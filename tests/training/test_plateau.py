@@ -48,9 +48,8 @@ def test_the_rate_follows_the_validation_loss(trained):
 
 def test_a_run_that_is_continued_has_the_same_bits(trained):
     """From each checkpoint of its way."""
-    whole, states = trained(), []
-    for _ in whole.run():
-        states.append(whole.checkpoint())
+    whole = trained()
+    states = [whole.checkpoint() for _ in whole.run()]
 
     for state in states[:: len(states) // 6]:
         rest = trained()

@@ -38,7 +38,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axis:
-    """The words below a plot: the value at the left, what the axis shows, the value at the right."""
+    """The words below a plot: the first value, what the axis shows, and the last value."""
 
     first: str
     name: str

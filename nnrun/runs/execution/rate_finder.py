@@ -80,9 +80,9 @@ def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
 def _rising(prepared: Prepared, experiment: Experiment, updates: int, factor: float) -> Prepared:
     """The run with so many updates and a rate that rises by a factor at each."""
     config, training = experiment.config, experiment.config.training
-    block = ScheduleConfig.blocks["exponential"]
+    rising = {"schedule": "exponential", "initial": LOWEST, "every": 1, "factor": factor}
     update = {
-        "learning_rate": block(schedule="exponential", initial=LOWEST, every=1, factor=factor),
+        "learning_rate": ScheduleConfig.blocks["exponential"].model_validate(rising),
         "iterations": updates,
         "epochs": None,
         "evaluate_every": max(updates // _POINTS, 1),

@@ -35,10 +35,10 @@ def find(tmp_path, monkeypatch):
 
 
 def test_a_quadratic_loss(find):
-    """Gradient descent on it is stable up to a rate of about 1: the suggestion is below, the end above.
+    """Gradient descent is stable up to a rate of about 1: the suggestion is below, the end above.
 
-    The mean of (w x + b - y)² has the Hessian 2 I but for the rows of the test split, at most 9% off,
-    so that a rate η multiplies errors by 1 - 2 η.
+    The mean of (w x + b - y)² has the Hessian 2 I but for the rows of the test split, at most 9%
+    off, so that a rate η multiplies errors by 1 - 2 η.
     """
     found = find()
 
