@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic, sleep
 from traceback import format_exception
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
@@ -119,6 +121,7 @@ class Sweep:
         self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
+        self._notes = SweepNotes(None if store is None else store.root)
         self._failed = False
         self._deadline: float | None = None
 
@@ -146,12 +149,14 @@ class Sweep:
                     break
                 else:
                     self.listener.waiting(len(self._held_elsewhere))
+                    self._notes.add(self._counts)
                     sleep(_TICK_SECONDS)
         finally:
             workers.close()
             self._settle(0)
             for active in list(self._active.values()):
                 self._release(active)
+            self._notes.close()
             if self.store is not None:
                 self.store.index.close()
                 if self.progress.trained:
@@ -248,6 +253,7 @@ class Sweep:
         self._settle(self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
+        self._notes.add(partial(self._counts, workers.at_a_time))
         if not self.stopping():
             return
         if self._deadline is None:
@@ -256,6 +262,17 @@ class Sweep:
             workers.stop()
         elif monotonic() > self._deadline:
             self._futures.clear()
+
+    def _counts(self, at_a_time: int = 0) -> SweepCounts:
+        """For those who watch the sweep, who see it train so many runs at a time."""
+        progress = self.progress
+        return SweepCounts(
+            sorted(progress.plan.names),
+            total=len(progress.plan),
+            done=progress.ended,
+            failed=progress.failed + progress.diverged,
+            running=min(len(self._futures), at_a_time),
+        )
 
     def _finish(
         self, active: ActiveRun, future: Future[RunResult | None], workers: Workers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +17,9 @@ from nnrun.runs.storage.files import (
     write_together,
 )
 from nnrun.runs.storage.locks import acquire
-from nnrun.runs.storage.progress import PROGRESS
+from nnrun.runs.storage.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
-from nnrun.runs.storage.staged import Staged, is_temporary, temporary_name
+from nnrun.runs.storage.staged import Staged, is_temporary
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
 
@@ -97,13 +96,7 @@ class RunFolder:
 
         Raises: OSError if the disk is full, or the folder not writable.
         """
-        folder, temporary = self._held, temporary_name(PROGRESS)
-        descriptor = folder.create(temporary)
-        try:
-            os.write(descriptor, content)
-        finally:
-            os.close(descriptor)
-        folder.replace(temporary, PROGRESS)
+        write_unforced(self._held, PROGRESS, content)
 
     def stage(self, files: dict[str, bytes], note: Callable[[str], None]) -> Staged:
         """Write files under temporary names, for `commit`: where the last one is, all are there.
