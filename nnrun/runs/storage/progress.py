@@ -174,13 +174,12 @@ def read_own(folder: Path, name: str, most: int) -> bytes:
 
     Raises: OSError if it is missing, large, a link, or belongs to another user than the folder.
     """
-    with closing(system.Folder(folder)) as opened:
-        with os.fdopen(opened.open(name), "rb") as file:
-            state = os.fstat(file.fileno())
-            own = state.st_uid == opened.stat().st_uid
-            if not own or not stat.S_ISREG(state.st_mode) or state.st_size > most:
-                raise OSError(errno.EINVAL, "it is not what nnrun writes", str(folder / name))
-            return file.read(most)
+    with closing(system.Folder(folder)) as opened, os.fdopen(opened.open(name), "rb") as file:
+        state = os.fstat(file.fileno())
+        own = state.st_uid == opened.stat().st_uid
+        if not own or not stat.S_ISREG(state.st_mode) or state.st_size > most:
+            raise OSError(errno.EINVAL, "it is not what nnrun writes", str(folder / name))
+        return file.read(most)
 
 
 def write_unforced(folder: system.Folder, name: str, content: bytes) -> None:
