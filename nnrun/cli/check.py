@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nnrun.api.experiments import describe
+from nnrun.api.checks import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
 from nnrun.cli.errors import problems_data

@@ -24,7 +24,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage import sweep_progress
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepNotes
 from nnrun.sweeps.sweep import Sweep

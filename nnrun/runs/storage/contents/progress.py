@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
 from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.staged import temporary_name
+from nnrun.runs.storage.durable.staged import temporary_name
 from nnrun.systems import system
 
 if TYPE_CHECKING:  # slow to import
