@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import FileIO
 from itertools import chain
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ def _file_of(size: int) -> FileIO | None:
     """A file without a name; None unless there is room for twice as many bytes."""
     with suppress(OSError):
         if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
-            return cast("FileIO", tempfile.TemporaryFile(buffering=0))
+            return tempfile.TemporaryFile(buffering=0)
     return None
 
 
