@@ -1,4 +1,4 @@
-"""The command line: one file for each command, and one line for each in this table."""
+"""The command line: one file for each command, and a table of them."""
 
 from __future__ import annotations
 
