@@ -28,6 +28,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.terminal.leaderboard import incomplete, leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
+from nnrun.reports.verdict.board import board_data
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.reading import damaged
@@ -293,7 +294,7 @@ def _conclude(
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": None if board is None else board.to_dict(),
+            "leaderboard": None if board is None else board_data(board),
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []

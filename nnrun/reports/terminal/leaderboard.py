@@ -29,6 +29,8 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text, taken_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.tables import verdict_text
+from nnrun.reports.verdict.board import board_verdict
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
@@ -60,6 +62,8 @@ def leaderboard_tables(
     if board.unfinished is not None:
         yield Text(unfinished(board.unfinished))
         yield Text()
+    yield verdict_text(board_verdict(board))
+    yield Text()
     # NAME/best is chosen from all of an experiment's boards: it is named once.
     last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:
@@ -250,9 +254,6 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         shares = _shares(rows, [row.warned for row in rows])
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(rows)
-    alone = [group.rows[0] for group in groups if len(group.rows) == 1]
-    if any(row.completed == row.runs == 1 for row in alone):
-        yield "A single run shows no spread, hence no interval; --seeds 20 would show both."
     if any(row.completed > 1 for row in rows):
         yield (
             "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
