@@ -23,7 +23,8 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.leaderboard import columns, heading, notes
+from nnrun.reports.terminal.board.columns import columns, heading
+from nnrun.reports.terminal.board.notes import notes
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.reports.verdict.lines import Verdict
 from nnrun.reports.verdict.run import run_verdict

@@ -21,7 +21,7 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.progress import read_progress
+from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.listener import SweepListener
@@ -364,9 +364,8 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
 
     tracemalloc.start()
     try:
-        weighed = sweep(plan(write("iris", IRIS.replace("60", "2")), seeds=runs))
-        weighed.listener = Scales()
-        progress = run_inline(weighed)
+        made = plan(write("iris", IRIS.replace("60", "2")), seeds=runs)
+        progress = run_inline(sweep(made, listener=Scales()))
     finally:
         tracemalloc.stop()
     assert (held[1] - held[0]) / (runs - 20) < 2000

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnrun.config.settings import choice_of, choice_words, differing
-from nnrun.reports.charts.kinds.strip import strip
+from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
@@ -15,21 +15,21 @@ from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.terminal.leaderboard import (
+from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,
     has_sources,
     heading,
     incomplete,
     mean,
-    notes,
     place,
     runs,
     sources,
     to_the_best,
     warned,
 )
-from nnrun.reports.terminal.leaderboard import splits as all_splits
+from nnrun.reports.terminal.board.columns import splits as all_splits
+from nnrun.reports.terminal.board.notes import notes
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
@@ -93,7 +93,10 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
-    yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
+    yield Grid(
+        board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True,
+        marks={"each run": strip_scale(scale)},
+    )  # fmt: skip
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):

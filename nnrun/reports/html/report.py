@@ -27,9 +27,10 @@ from nnrun.reports.verdict.lines import Verdict
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import DAMAGED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY, REPORT
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import HISTORY, REPORT, damaged, read_run
+from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,

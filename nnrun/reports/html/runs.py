@@ -26,7 +26,6 @@ from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
     metric_notes,
-    monitored,
     published_source,
     split_line,
     training_line,
@@ -34,10 +33,10 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import read_regular
-from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY, TRACEBACK
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
-from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
@@ -143,7 +142,7 @@ def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     if fault is not None:
         yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
-    yield from run_curves(read_history(folder), record.main_metric, monitored(record))
+    yield from run_curves(read_history(folder), record)
 
 
 def _predictions(

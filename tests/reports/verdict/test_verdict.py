@@ -14,7 +14,7 @@ from nnrun.reports.verdict.kinds import kind_words
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from tests.sweeps.board.boards import named, progress, score
