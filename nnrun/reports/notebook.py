@@ -25,6 +25,9 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.terminal.board.columns import columns, heading
 from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.verdict.board import board_verdict
+from nnrun.reports.verdict.lines import Verdict
+from nnrun.reports.verdict.run import run_verdict
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.rows import Leaderboard
 
@@ -43,6 +46,7 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
     title = element("strong", clean(f"{record.name}/{record.run_id}"))
     status = status_words(record.status, len(record.warnings))
     yield element("p", title, f" {status}", *([clean(f": {record.error}")] * bool(record.error)))
+    yield from _lines(run_verdict(record))
     if any(record.metrics.values()):
         grid = metrics_table(record)
         yield _table(grid.header, grid.words)
@@ -84,6 +88,7 @@ def board_html(board: Leaderboard) -> str:
 
 
 def _board(board: Leaderboard) -> Iterator[Markup]:
+    yield from _lines(board_verdict(board))
     for group in board.groups:
         yield element("p", element("strong", clean(heading(group))))
         shown = columns(group)
@@ -91,6 +96,11 @@ def _board(board: Leaderboard) -> Iterator[Markup]:
         yield _table([column.title for column in shown], rows)
     for note in notes(board.groups):
         yield element("p", clean(note))
+
+
+def _lines(verdict: Verdict) -> Iterator[Markup]:
+    for line in verdict.lines:
+        yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
