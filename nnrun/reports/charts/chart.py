@@ -15,6 +15,8 @@ from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 _LINK = re.compile(r"</?a\b[^>]*>")
 _MARGIN = 10.0
+# A chart that does not fill its column has text as large as one that does.
+_ENLARGED = 1.25
 _KEY = 42.0  # the line before a name in a legend, and the space after it
 
 
@@ -67,7 +69,7 @@ class Chart:
     @property
     def svg(self) -> Markup:
         """The chart for a page that has the charts' style sheet."""
-        return self._svg(self.height, self.drawing)
+        return self._svg(self.height, self.drawing, 1.0 if self.fills else _ENLARGED)
 
     @property
     def file(self) -> str:
@@ -82,7 +84,7 @@ class Chart:
             legend,
         )
         alone = replace(self, interactive=False)
-        drawing = alone._svg(height, *content, xmlns="http://www.w3.org/2000/svg")
+        drawing = alone._svg(height, content, xmlns="http://www.w3.org/2000/svg")
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'
 
     def _legend(self) -> tuple[Markup, float]:
@@ -102,16 +104,18 @@ class Chart:
             x += wide
         return Markup("").join(parts), y + _MARGIN
 
-    def _svg(self, height: float, *content: str, **attributes: str) -> Markup:
+    def _svg(
+        self, height: float, content: str | Sequence[str], scale: float = 1.0, **attributes: str
+    ) -> Markup:
         # Screen readers skip the parts of an image, but must find its links.
         role = "group" if self.interactive else "img"
         box = Markup(f"0 0 {self.width:g} {height:g}")
         label = clean(f"{self.title}. {self.alternative}")
         return element(
             "svg",
-            *content,
+            content,
             viewBox=box,
-            width=self.width,
+            width=scale * self.width,
             class_="chart fills" if self.fills else "chart",
             role=role,
             aria_label=label,

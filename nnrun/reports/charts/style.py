@@ -74,7 +74,11 @@ _MARKS = """
 
 STEPS = 16
 # The letter of the classes of a ramp's colours, and the ramp on dark pages.
-_RAMPS = {BLUES: ("q", BLUES_ON_DARK), RED_BLUE: ("w", RED_BLUE_ON_DARK), CIVIDIS: ("v", CIVIDIS)}
+_RAMPS: dict[Ramp, tuple[str, Ramp]] = {
+    BLUES: ("q", BLUES_ON_DARK),
+    RED_BLUE: ("w", RED_BLUE_ON_DARK),
+    CIVIDIS: ("v", CIVIDIS),
+}
 
 
 def amount_class(colours: Ramp, share: float | None) -> str:

@@ -162,9 +162,9 @@ for (const strip of all("td .strip")) {
 }
 addEventListener("scroll", hide, { passive: true });
 
-// Tables that are wider than their frame say so.
+// Tables and maps that are wider than their frame say so.
 const wider = new ResizeObserver((entries) => {
   for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
 });
-all(".scroll").forEach((frame) => wider.observe(frame));
+all(".scroll, .drawing[tabindex]").forEach((frame) => wider.observe(frame));
 })();
