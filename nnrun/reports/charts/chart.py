@@ -52,6 +52,7 @@ class Chart:
         interactive: whether there are links among the marks.
         fills: whether a page draws it as wide as its column, rather than at its natural size.
         legend: the number and name of each series; pages show it once for several charts.
+        grey: how many more series are drawn in grey.
         log: the same on a logarithmic scale, which readers can switch to.
     """
 
@@ -64,6 +65,7 @@ class Chart:
     interactive: bool = False
     fills: bool = True
     legend: Sequence[tuple[int, str]] = ()
+    grey: int = 0
     log: Chart | None = None
 
     @property
@@ -89,17 +91,19 @@ class Chart:
 
     def _legend(self) -> tuple[Markup, float]:
         """The legend below the drawing, and the height of drawing and legend."""
-        if len(self.legend) < 2:
+        entries = [(series_class(index), name) for index, name in self.legend]
+        entries += [("grey", f"{self.grey} more")] if self.grey else []
+        if len(entries) < 2:
             return Markup(""), self.height
         x, y = _MARGIN, self.height + LINE
         parts = []
-        for index, name in self.legend:
+        for kind, name in entries:
             shown = shortened(name, int((self.width - _KEY) / CHARACTER))
             wide = _KEY + len(shown) * CHARACTER
             if x > _MARGIN and x + wide > self.width:
                 x, y = _MARGIN, y + LINE
             key = Markup(f"M{x:g} {y - 4:g}h20")
-            parts.append(element("path", d=key, class_=f"line {series_class(index)}"))
+            parts.append(element("path", d=key, class_=f"line {kind}"))
             parts.append(element("text", shown, x=x + 26, y=y, class_="name"))
             x += wide
         return Markup("").join(parts), y + _MARGIN

@@ -43,6 +43,10 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
+_WITHOUT_DATA = (
+    "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
+    "be used."
+)
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
 # Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -121,6 +125,8 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if model is not None and predictions is not None:
         parts.append(("Units", lambda: activity_blocks(record, predictions)))
         parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
+    elif model is not None:
+        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
     return parts
 
 

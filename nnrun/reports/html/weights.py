@@ -13,7 +13,7 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
-from nnrun.reports.charts.kinds.surface import decision_surface
+from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.svg import shortened
@@ -124,18 +124,18 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
         return
     classes = [shortened(name, 40) for name in predictions.dataset.classes]
     part = predictions.part
+    rows = zip(part.rows, part.raw.between(0, _MOST_POINTS), part.y, strict=False)
     points = [
-        (float(row[0]), float(row[1]), int(label) if classes else 0)
-        for row, label in zip(
-            part.raw.between(0, _MOST_POINTS), part.y[:_MOST_POINTS].reshape(-1), strict=False
-        )
+        Point(int(number), float(x), float(y), int(label) if classes else 0)
+        for number, (x, y), label in rows
     ]
     names = [shortened(name, 40) for name in predictions.dataset.feature_names]
     pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
     title = f"Predictions, with rows of the {predictions.split} split"
     surface = predicted.astype(np.float64)
     extent = (left, right, bottom, top)
-    yield Figures([decision_surface(title, surface, extent, pair, points, classes)])
+    chart = decision_surface(title, surface, extent, pair, points, classes)
+    yield Figures([chart], chart.legend)
 
 
 def _is_of_pixels(w: Array, model: Model) -> bool:

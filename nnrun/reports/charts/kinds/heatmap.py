@@ -111,14 +111,7 @@ def heatmap(
         for row, line in enumerate(values)
         for column, value in enumerate(line)
     }
-    written = all(map(cells.fits, {*chain(*texts)} - {MISSING}))
-    if heat.links or written:
-        for (row, column), kind in kinds.items():
-            text = texts[row][column]
-            label, link = f"{rows[row]}, {columns[column]}: {text}", heat.links.get((row, column))
-            parts.append(_cell(cells, (row, column), kind, text * written, label, link))
-    else:
-        parts += _merged(cells, kinds)
+    parts += _cells(cells, kinds, texts, (rows, columns), heat.links)
     bottom = cells.top + cells.height * len(rows) + 8
     wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
@@ -155,6 +148,25 @@ def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:
             yield element("text", name, x=x + 4, y=y, class_="start name", transform=turn)
         else:
             yield element("text", name, x=x, y=y, class_="mid name")
+
+
+def _cells(
+    cells: _Cells,
+    kinds: Mapping[Place, str],
+    texts: Sequence[Sequence[str]],
+    names: tuple[Sequence[str], Sequence[str]],
+    links: Mapping[Place, str],
+) -> list[Markup]:
+    """The cells, with their numbers where all of them have room."""
+    written = all(map(cells.fits, {*chain(*texts)} - {MISSING}))
+    if not links and not written:
+        return _merged(cells, kinds)
+    parts = []
+    for (row, column), kind in kinds.items():
+        text = texts[row][column]
+        label, link = f"{names[0][row]}, {names[1][column]}: {text}", links.get((row, column))
+        parts.append(_cell(cells, (row, column), kind, text * written, label, link))
+    return parts
 
 
 def _kind(heat: Heat, place: Place, share: float | None) -> str:
@@ -207,9 +219,16 @@ def _scale(left: float, top: float, wide: float, scale: Linear, heat: Heat) -> I
             yield element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
 
 
+def colour_marks(
+    left: float, top: float, colours: Ramp, scale: Linear, text: Callable[[float], str]
+) -> Markup:
+    """A scale as a part of another drawing."""
+    return Markup("").join(_scale(left, top, _SCALE, scale, Heat(colours, text)))
+
+
 def colour_scale(colours: Ramp, low: float, high: float, text: Callable[[float], str]) -> Markup:
     """What the colours of pictures mean, as a drawing of its own."""
-    parts = _scale(2.0, 1.0, _SCALE, Linear(low, high), Heat(colours, text))
+    parts = colour_marks(2.0, 1.0, colours, Linear(low, high), text)
     label = f"Colours from {text(low)} to {text(high)}"
     return element(
         "svg", parts, viewBox=Markup("0 0 184 26"), width=184.0, height=26.0, role="img",

@@ -51,7 +51,8 @@ def rates(
         _WIDTH,
         _HEIGHT,
         lines_table(frame, series, x_label),
-        legend=[(one.index, one.name) for one in series],
+        legend=[(one.index, one.name) for one in series if not one.other],
+        grey=sum(one.other for one in series),
     )
 
 

@@ -114,7 +114,7 @@ def _steps(traced: _Traced) -> tuple[list[Block], int]:
             same.append(title)
             continue
         last = traced.classes if index == len(traced.titles) - 1 else ()
-        found = _outputs(f"Outputs of {title}", after, traced.names, last)
+        found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, traced.names, last)
         size += len(found.svg) if isinstance(found, Chart) else _bytes(found)
         if size > _MOST_BYTES:
             blocks.append(Note(f"Without {title} and what comes after, to keep the file small."))
