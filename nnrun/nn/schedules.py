@@ -11,6 +11,7 @@ from math import pi
 import numpy as np
 
 from nnrun.nn.signature import Array, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from nnrun.tables import Table
 
 
 class Schedule:
@@ -156,11 +157,14 @@ class WarmupCosine(Schedule):
         return np.where(t < self.warmup, rising, falling)
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    "step": Step,
-    "exponential": Exponential,
-    "inverse_time": InverseTime,
-    "cosine": Cosine,
-    "warmup_cosine": WarmupCosine,
-    "constant": Constant,
-}
+SCHEDULES: Table[type[Schedule]] = Table(
+    "schedule",
+    {
+        "step": Step,
+        "exponential": Exponential,
+        "inverse_time": InverseTime,
+        "cosine": Cosine,
+        "warmup_cosine": WarmupCosine,
+        "constant": Constant,
+    },
+)
