@@ -15,11 +15,33 @@ their registered words alone, so that nothing in them can load code.
 ...         dx[...] = 3 * x**2 * dy
 """
 
-from __future__ import annotations
+# Commands that list runs ask for installed plugins, and for no more.
+TYPE_CHECKING = False
 
-from nnrun.plugins.kinds import KINDS
-from nnrun.plugins.loading import load, unload
-from nnrun.plugins.part import Part, PluginError, Source
-from nnrun.plugins.registering import register
+if TYPE_CHECKING:
+    from nnrun.plugins.loading import load, unload
+    from nnrun.plugins.part import Part, PluginError
+    from nnrun.plugins.registering import register
 
-__all__ = ["KINDS", "Part", "PluginError", "Source", "load", "register", "unload"]
+_MODULES = {
+    "Part": "part",
+    "PluginError": "part",
+    "load": "loading",
+    "register": "registering",
+    "unload": "loading",
+}
+
+__all__ = ["Part", "PluginError", "load", "register", "unload"]
+
+
+def __getattr__(name: str) -> object:
+    """Import names from the modules of this package at first use."""
+    from importlib import import_module  # noqa: PLC0415  # as above
+
+    if name in _MODULES:
+        return getattr(import_module(f"nnrun.plugins.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'nnrun.plugins' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

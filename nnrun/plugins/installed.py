@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnrun.plugins.part import Source
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "nnrun.plugins"
 
@@ -50,7 +53,12 @@ def packages() -> tuple[Package, ...]:
 @cache
 def _packages(places: tuple[str, ...]) -> tuple[Package, ...]:
     found: dict[str, Package] = {}
-    for distribution in distributions(path=list(_with_entries(places))):
+    with_entries = [*_with_entries(places)]
+    if not with_entries:
+        return ()
+    from importlib.metadata import distributions  # noqa: PLC0415  # slow to import
+
+    for distribution in distributions(path=with_entries):
         for point in _points(distribution):
             key = distribution.metadata["Name"]
             package = Package(key, distribution.version, point.module)
