@@ -43,6 +43,7 @@ from nnrun.runs.preparation.prepare import prepare
     help="Print the source that the compiled engine makes for the network of one config.",
 )
 @options.iterations_option
+@options.plugin_option
 @options.wide_option
 @options.output_options
 @click.pass_obj

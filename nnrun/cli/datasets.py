@@ -17,6 +17,7 @@ from nnrun.suggestions import suggestion
 
 @click.command("datasets")
 @click.argument("name", required=False)
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

@@ -24,6 +24,7 @@ from nnrun.plugins.registering import forget, registered
 _lock = RLock()
 _loaded: dict[str, tuple[Source, tuple[Part, ...]]] = {}
 _parts: dict[str, Part] = {}
+_files: set[str] = set()
 _MOST_BYTES = 1 << 20
 
 
@@ -38,6 +39,9 @@ class Shipment:
 
     sources: tuple[Source, ...] = ()
     checks: bool = True
+
+
+NO_PLUGINS = Shipment()
 
 
 class _State:
@@ -97,7 +101,7 @@ def find(kind: str, name: str) -> Part | None:
     return part if part is not None and part.kind == kind else None
 
 
-def activate(files: Iterable[str | PathLike[str]], *, checks: bool = True) -> None:
+def activate(files: Iterable[str | PathLike[str]]) -> None:
     """Know the parts of these files and of installed packages, and no others.
 
     Raises: PluginError as for `load`.
@@ -106,9 +110,19 @@ def activate(files: Iterable[str | PathLike[str]], *, checks: bool = True) -> No
     unload(
         *(key for key, (source, _) in list(_loaded.items()) if source.path and key not in wanted)
     )
-    _State.checks = checks
+    _State.checks = True
     load_installed()
     load(*wanted.values())
+
+
+def is_source(file: str) -> bool:
+    """Whether parts were registered in this file."""
+    return file in _files
+
+
+def leave_unchecked() -> None:
+    """Check no gradients of parts from now on."""
+    _State.checks = False
 
 
 def checks_gradients() -> bool:
@@ -233,9 +247,10 @@ def _run(source: Source) -> list[Part]:
 
 def _checked(module: str, source: Source) -> list[Part]:
     parts = [
-        Part(one.kind, one.name, one.entry, source, _place(one.file, one.line), one.options)
+        Part(one.kind, one.name, one.entry, source, place_of(one.file, one.line), one.options)
         for one in registered(module)
     ]
+    _files.update(one.file for one in registered(module))
     if not parts:
         example = '@register("layer", "squash") before a class'
         raise PluginError(f"{source.name}: registers no part; it needs {example}")
@@ -251,11 +266,11 @@ def _guarded(name: str, file: str | None, execute: Callable[[], Source]) -> Sour
     except PluginError:
         raise
     except SyntaxError as error:
-        place = _place(error.filename or name, error.lineno or 1)
+        place = place_of(error.filename or name, error.lineno or 1)
         raise PluginError(f"{place}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         lines = [frame for frame in extract_tb(error.__traceback__) if frame.filename == file]
-        place = _place(file, lines[-1].lineno or 1) if file and lines else name
+        place = place_of(file, lines[-1].lineno or 1) if file and lines else name
         advice = ""
         if isinstance(error, ModuleNotFoundError):
             advice = "; what a plugin imports has to be installed"
@@ -263,7 +278,8 @@ def _guarded(name: str, file: str | None, execute: Callable[[], Source]) -> Sour
         raise PluginError(message) from error
 
 
-def _place(file: str, line: int) -> str:
+def place_of(file: str, line: int) -> str:
+    """A line of a file, relative to the working folder if it is in there."""
     with suppress(ValueError):  # on another drive
         near = path.relpath(file)
         file = near if not near.startswith("..") else file

@@ -193,7 +193,9 @@ CONFIGS = fields(
         lambda source, numbers: {"source": source, **numbers},
         TEXT,
         st.dictionaries(
-            st.sampled_from(published_keys()), st.floats(allow_nan=False, allow_infinity=False), max_size=3
+            st.sampled_from(published_keys()),
+            st.floats(allow_nan=False, allow_infinity=False),
+            max_size=3,
         ),
     ),
     sweep=st.none()
