@@ -18,6 +18,19 @@ CHECKS: dict[str, Callable[[Part], Iterator[Finding]]] = {
     "loss": check_loss,
     **OTHERS,
 }
+_OF_LAYERS = ("shapes", "forward", "input", "parameters", "calls", "rows", "gradient of x")
+# What each kind is always checked for; layers have a check for the gradient of each parameter, too.
+ALWAYS: dict[str, tuple[str, ...]] = {
+    "layer": (*_OF_LAYERS, "needs_dx", "float32"),
+    "activation": (*_OF_LAYERS, "needs_dx", "float32"),
+    "loss": ("value", "input", "mean", "rows", "gradient of y", "float32"),
+    "optimizer": ("step", "descends", "state", "float32"),
+    "initializer": ("values", "rng"),
+    "schedule": ("rates", "alone"),
+    "step": ("apply", "rows", "state"),
+    "metric": ("value", "order", "direction"),
+    "dataset": ("data", "same again"),
+}
 
 
 def check_file(file: str | PathLike[str]) -> list[PartReport]:
@@ -29,11 +42,18 @@ def check_file(file: str | PathLike[str]) -> list[PartReport]:
 
 
 def check_part(part: Part) -> PartReport:
-    """The findings about one part, up to the first after which others make no sense."""
+    """The findings about one part.
+
+    After a mistake that leaves the other checks without sense, these count as not passed.
+    """
     findings: list[Finding] = []
     try:
         for finding in CHECKS[part.kind](part):
             findings.append(finding)  # noqa: PERF402  # those before an error are kept
     except Failed as failed:
         findings.append(failed.finding)
+        made = {finding.check for finding in findings}
+        why = f"not checked, since '{failed.finding.check}' is wrong"
+        rest = (name for name in ALWAYS[part.kind] if name not in made)
+        findings += [Finding(name, False, why, reached=False) for name in rest]
     return PartReport(part, findings)

@@ -20,12 +20,14 @@ class Finding:
         passed: whether the part passes it.
         says: the mistake, in a sentence; or what was compared.
         detail: the numbers that show it.
+        reached: whether it was made; a mistake may leave others without sense.
     """
 
     check: str
     passed: bool
     says: str = ""
     detail: str = ""
+    reached: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,19 @@ class PartReport:
     @property
     def wrong(self) -> list[Finding]:
         """Those that it does not pass."""
-        return [finding for finding in self.findings if not finding.passed]
+        return [finding for finding in self.findings if finding.reached and not finding.passed]
+
+    @property
+    def points(self) -> int:
+        """How many it passes."""
+        return sum(finding.passed for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, with a point for each check."""
         return {
             **self.part.fingerprint,
             "place": self.part.place,
-            "points": len(self.findings) - len(self.wrong),
+            "points": self.points,
             "of": len(self.findings),
             "checks": [vars(finding) for finding in self.findings],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
@@ -65,7 +66,7 @@ def _kind(part: Part) -> str | None:
 
 
 def _build(part: Part, arguments: dict[str, Any]) -> Callable[[], Layer | list[Layer]]:
-    return lambda: part.entry(**arguments)
+    return lambda: part.entry(**deepcopy(arguments))  # which may hold layers
 
 
 class _Tried:

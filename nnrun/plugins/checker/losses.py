@@ -46,7 +46,7 @@ def check_loss(part: Part) -> Iterator[Finding]:
     yield _rows(loss, y, target)
     yield _gradient(loss, y, target)
     yield _float32(loss, y, target)
-    yield from compare_loss(part, value, y, target)
+    yield from compare_loss(part, loss)
 
 
 def _value(loss: Any, y: Array, target: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ def compare_layer(part: Part, arguments: dict[str, Any], shapes: list[Shape]) ->
     name, entry = found
     for shape in shapes:
         try:
-            right = Subject(lambda: entry(**arguments), shape)
+            right = Subject(lambda: entry(**deepcopy(arguments)), shape)
         except (TypeError, ShapeError):
             continue
-        ours = Subject(lambda: part.entry(**arguments), shape)
+        ours = Subject(lambda: part.entry(**deepcopy(arguments)), shape)
         yield _beside(name, ours, right, samples.rows(shape))
         return
 
@@ -71,16 +72,20 @@ def _why(y: Array, expected: Array) -> str:
     return ""
 
 
-def compare_loss(part: Part, value: float, y: Array, target: Array) -> Iterator[Finding]:
-    """The value beside that of the loss with the same name."""
+def compare_loss(part: Part, loss: Any) -> Iterator[Finding]:
+    """The values of two batches beside those of the loss with the same name."""
     found = reference_of(part)
     if found is None:
         return
     name, entry = found
-    expected = entry(**samples.arguments(entry)).value(y, target)
-    if abs(value - expected) <= 1e-9 * max(1.0, abs(expected)):
+    right = entry(**samples.arguments(entry))
+    batches = [samples.predictions(right.needs, seed=seed) for seed in (2, 5)]
+    ours, expected = (np.array([one.value(*batch) for batch in batches]) for one in (loss, right))
+    if not differing(ours, expected).any():
         yield Finding(f"beside {name}", True, f"the value is that of nnrun's {name}")
         return
-    factor = f"it is {number(value / expected)} times the right one" if expected else ""
-    detail = f"the value is {number(value)}, and {number(expected)} by nnrun's {name}"
-    yield Finding(f"beside {name}", False, factor or f"it is not that of {name}", detail)
+    ratio = ours / expected
+    multiple = f"it is {number(float(ratio[0]))} times the right one"
+    says = f"it is not that of {name}" if differing(ratio[1:], ratio[:1]).any() else multiple
+    detail = f"{number(float(ours[0]))}, and {number(float(expected[0]))} by nnrun's {name}"
+    yield Finding(f"beside {name}", False, says, detail)

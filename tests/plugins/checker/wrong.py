@@ -34,12 +34,8 @@ class Wrong:
     @property
     def kind(self) -> str:
         """Of the part."""
-        return self.part.__mro__[-3].__name__.lower() if False else _kind(self.part)
-
-
-def _kind(part: type) -> str:
-    names = [base.__name__ for base in part.__mro__]
-    return next(n.lower() for n in names if n in ("Activation", "Loss", "Layer"))
+        names = [base.__name__ for base in self.part.__mro__]
+        return next(n.lower() for n in names if n in ("Activation", "Loss", "Layer"))
 
 
 WRONG: list[Wrong] = []
@@ -309,7 +305,7 @@ class NoDx(Gain):
         super().backward(dy)
 
 
-@wrong("gradient of x", "its shape is 3, 5, and that of x 5, 3: it is the transpose")
+@wrong("gradient of x", "its shape is 4, 5, and that of x 5, 4: it is the transpose")
 class DxTransposed(Gain):
     input_kind = "vectors"
 
@@ -429,13 +425,13 @@ class ValueForSlope(Swish):
 @wrong("forward", "value writes nothing into y; write y[...] = … and not y = …")
 class ValueUnwritten(Swish):
     def value(self, x, y):
-        y = x / (1 + np.exp(-x))  # noqa: F841
+        y = x / (1 + np.exp(-x))
 
 
 @wrong("gradient of x", "gradient writes nothing into dx; write dx[...] = … and not dx = …")
 class SlopeUnwritten(Swish):
     def gradient(self, dy, x, y, dx):
-        dx = dy * y  # noqa: F841
+        dx = dy * y
 
 
 @wrong(
