@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 V = TypeVar("V")
 
@@ -27,6 +27,36 @@ class Table(dict[str, V]):
     __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__
     __ne__ = object.__ne__
+
+
+class Extended(dict[str, V]):
+    """A table in which a name that is not there may be made from another table.
+
+    Args:
+        entries: those of nnrun itself.
+        make: makes the entry of a name; None if there is none. Nothing made is kept, since a plugin
+            may change.
+    """
+
+    def __init__(self, entries: Mapping[str, V], make: Callable[[str], V | None]) -> None:
+        super().__init__(entries)
+        self._make = make
+
+    def __missing__(self, name: str) -> V:
+        found = self._make(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or self._make(str(name)) is not None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The entry of this name."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 class Words(Collection[str]):
