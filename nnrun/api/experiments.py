@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
-from nnrun.api.given import Config, Path_, experiment_of, folder_of
+from nnrun.api.given import Config, Path_, Plugins, experiment_of, folder_of
 from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.run import Run, read
 from nnrun.data.given import loader_of
@@ -41,6 +41,7 @@ def train(
     force: bool = False,
     quiet: bool = True,
     threads: int | None = None,
+    plugins: Plugins = (),
 ) -> Run:
     """Train a config, unless its run is complete already.
 
@@ -55,6 +56,7 @@ def train(
         force: train even if the run is complete or damaged in the results folder.
         quiet: show no progress.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
 
     Returns:
         The run; see its `status`, since it may have diverged.
@@ -84,6 +86,7 @@ def extend(
     force: bool = False,
     quiet: bool = True,
     threads: int | None = None,
+    plugins: Plugins = (),
 ) -> Run:
     """Train a completed run for more iterations, as a new run that names the shorter one.
 
@@ -98,6 +101,7 @@ def extend(
         force: train even if the run is complete or damaged in the results folder.
         quiet: show no progress.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Raises:
         UsageError: the run was kept in memory only, is not complete, or cannot be extended.
@@ -114,13 +118,16 @@ def extend(
 
 
 @explained
-def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") -> Verification:
+def verify(
+    run: Run | Path_, *, data: Any = None, results: Path_ = "results", plugins: Plugins = ()
+) -> Verification:
     """Train a run again, in memory, and compare every value with the stored one.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
         data: what the run was trained on, if that was given in Python.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Returns:
         The verdict: `agrees`; and if not, `finding`, `reason` and the first `differences`.
@@ -134,13 +141,14 @@ def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") ->
 
 
 @explained
-def load(run: Path_, *, results: Path_ = "results") -> Run:
+def load(run: Path_, *, results: Path_ = "results", plugins: Plugins = ()) -> Run:
     """Load a stored run.
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
             median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Raises:
         UsageError: there is no such run, or several, or it is damaged.

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
-from nnrun.api.given import FROM_DATA, Config, Path_
+from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid
@@ -54,6 +54,7 @@ def sweep(
     margin: float | None = None,
     beside: Sequence[str] | None = None,
     listener: SweepListener | None = None,
+    plugins: Plugins = (),
 ) -> Board:
     """Train configs × grid × seeds, except for complete runs, and compare them.
 
@@ -84,6 +85,7 @@ def sweep(
         beside: models of scikit-learn to train on the same splits and seeds: linear, neighbors,
             forest, boosting, mlp; by default those of `sweep.beside` in the configs.
         listener: its methods are called, in this thread, as runs begin and end.
+        plugins: Python files that register parts which the configs name; see `nnrun.plugins`.
 
     Raises:
         ConfigError: with all mistakes of the configs; nothing was trained.
@@ -117,6 +119,8 @@ def sweep(
         threads=(threads or 1) if executor else threads_for(threads, processes),
     )
     if executor is not None:
+        if _is_of_dask(executor):
+            plan.refuse_plugin_files()
         workers: Workers = _workers_of(executor, jobs)
     else:
         workers = local_workers(this, processes)
@@ -163,9 +167,13 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
 
 
+def _is_of_dask(executor: Executor) -> bool:
+    return type(executor).__module__.partition(".")[0] == "distributed"
+
+
 def _workers_of(executor: Executor, jobs: int | None) -> Workers:
     """The workers of an executor, and how many these are, as far as it is known."""
-    if type(executor).__module__.partition(".")[0] == "distributed":
+    if _is_of_dask(executor):
         from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
 
         # Its workers keep data; otherwise each run would bring them along.

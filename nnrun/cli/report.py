@@ -59,6 +59,7 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.data_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(
