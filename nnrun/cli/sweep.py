@@ -44,6 +44,8 @@ from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.progress import Failure, SweepProgress
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.trackers.addresses import Trackers
+from nnrun.trackers.tracking import Tracking
 
 _MOST_FAILURES = 20
 _MANY_CHOICES = 100
@@ -71,6 +73,7 @@ class _Request:
     shard: Shard
     force: bool
     fail_fast: bool
+    trackers: Trackers
 
 
 @click.command("sweep")
@@ -128,6 +131,7 @@ class _Request:
 @options.iterations_option
 @options.threads_option
 @options.force_option
+@options.tracker_options
 @options.wide_option
 @options.output_options
 @click.pass_obj
@@ -179,9 +183,10 @@ def command(
             _show_plan(plan, store, output, asked)
             return
         again = command_again(force=None)  # it resumes the sweep
-        progress = _run(plan, store, datasets, output, interruption, asked, again)
-        found = replications(progress, references) if asked.replication else []
-        _conclude(progress, store, output, interruption, asked, again, found)
+        with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
+            progress = _run(plan, store, datasets, output, interruption, asked, again, tracking)
+            found = replications(progress, references) if asked.replication else []
+            _conclude(progress, store, output, interruption, asked, again, found, tracking)
 
 
 def _announce(choices: int, output: Output) -> None:
@@ -219,13 +224,14 @@ def _run(
     interruption: Interruption,
     asked: _Request,
     again: str,
+    tracking: Tracking,
 ) -> SweepProgress:
     start = monotonic()
     processes = 1 if asked.dask else workers_for(plan, asked.jobs)
     part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
     with watching_sweep(len(plan), output, part) as listener:
         sweep = Sweep(
-            plan, store, datasets, listener, interruption.stop,
+            plan, store, datasets, tracking.listening(listener), interruption.stop,
             force=asked.force, fail_fast=asked.fail_fast,
             threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
         )  # fmt: skip
@@ -279,6 +285,7 @@ def _conclude(
     asked: _Request,
     again: str,
     replicated: Sequence[Replication],
+    tracking: Tracking,
 ) -> None:
     """Show and write the results, and exit with their code."""
     whole = not progress.missing
@@ -305,6 +312,7 @@ def _conclude(
         try:
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+            tracking.board([store.root / name for name in files])
             write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root
