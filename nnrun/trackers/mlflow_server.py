@@ -15,7 +15,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from nnrun.runs.storage.reading import CONFIG
+from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.trackers.content import ENDED, EndedRun, TrackedRun, as_text, final, numbers, tags
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nnrun.errors import NnrunError
 from nnrun.runs.replicate import KEYS
-from nnrun.runs.storage.files import read_regular, write_atomically
+from nnrun.runs.storage.durable.files import read_regular, write_atomically
 from nnrun.trackers.content import ENDED, EndedRun, TrackedRun, as_text, final, numbers, tags
 
 if TYPE_CHECKING:

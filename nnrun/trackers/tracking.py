@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from nnrun.errors import NnrunError
 from nnrun.runs.lease import Outcome
-from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.trackers.content import EndedRun, TrackedRun
