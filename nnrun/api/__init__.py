@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnrun.api.board import Board
     from nnrun.api.checks import check
+    from nnrun.api.evaluation import Evaluation
     from nnrun.api.experiments import extend, load, train, verify
     from nnrun.api.folds import out_of_fold
     from nnrun.api.history import History
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Board",
+    "Evaluation",
     "History",
     "Run",
     "check",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
+_MODULES |= {"Evaluation": "evaluation"}
 _MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
 _MODULES |= {"check": "checks", "sweep": "sweeps"}
 

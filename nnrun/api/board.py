@@ -10,7 +10,7 @@ from typing import Any
 from nnrun.api.run import Run, read
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import flat_row
-from nnrun.reports.notebook import board_html
+from nnrun.reports.notebook.results import board_html
 from nnrun.reports.numbers import plural
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.progress import Failure, SweepProgress
