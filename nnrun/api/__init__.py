@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nnrun.api.folds import out_of_fold
     from nnrun.api.history import History
     from nnrun.api.influence import importance
+    from nnrun.api.pages import Page, report
     from nnrun.api.run import Run
     from nnrun.api.sharing import pack
     from nnrun.api.sweeps import sweep
@@ -19,6 +20,7 @@ __all__ = [
     "Board",
     "Evaluation",
     "History",
+    "Page",
     "Run",
     "check",
     "extend",
@@ -26,13 +28,14 @@ __all__ = [
     "load",
     "out_of_fold",
     "pack",
+    "report",
     "sweep",
     "train",
     "verify",
 ]
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
-_MODULES |= {"Evaluation": "evaluation"}
+_MODULES |= {"Evaluation": "evaluation", "Page": "pages", "report": "pages"}
 _MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
 _MODULES |= {"check": "checks", "sweep": "sweeps"}
 

@@ -1,0 +1,50 @@
+"""Tables and pictures for notebooks, without a style that the rest of a notebook would get."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from nnrun.characters import clean
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.style import STANDALONE
+from nnrun.reports.charts.svg import element
+
+# The rules that strips need: a board has one for each row.
+_PARTS = "chart|ticks|arrow|line|area|dot|k0|k1"
+_STRIP = re.compile(rf"^\.(?:{_PARTS})(?: text| \.mid|\.d0)?\{{.*\}}$", re.M)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """A table; cells that are no `Markup` are escaped."""
+
+    def line(kind: str, cells: Sequence[str]) -> Markup:
+        shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
+        return element("tr", *(element(kind, cell) for cell in shown))
+
+    body = element("tbody", *(line("td", row) for row in rows))
+    return element("table", element("thead", line("th", header)), body)
+
+
+def image(chart: Chart, width: str | None = None) -> Markup:
+    """A chart as an `img` element, as wide as a CSS length says."""
+    style = None if width is None else f"width:{width}"
+    return _embedded(chart.file, f"{chart.title}. {chart.alternative}", style)
+
+
+def strip_image(strip: Markup) -> Markup:
+    """A strip of a board as an `img` element."""
+    label = re.search(r'aria-label="([^"]*)"', strip)
+    style = element("style", Markup("".join(_STRIP.findall(STANDALONE))))
+    head, end, rest = str(strip).partition(">")
+    head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')
+    return _embedded(f"{head}{end}{style}{rest}", Markup(label[1]).unescape() if label else "")
+
+
+def _embedded(svg: str, label: str, style: str | None = None) -> Markup:
+    content = b64encode(svg.encode()).decode()
+    source = f"data:image/svg+xml;base64,{content}"
+    return element("img", src=source, alt=clean(label), style=style)
