@@ -11,9 +11,10 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.svg import element
+from nnrun.reports.html.blocks import Figures
 from nnrun.reports.html.board import scale_of
 from nnrun.reports.html.curves import board_curves
-from nnrun.reports.notebook.parts import image, strip_image, table
+from nnrun.reports.notebook.parts import captioned, strip_image, table
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.board.columns import columns, heading
 from nnrun.reports.terminal.board.notes import notes
@@ -27,14 +28,14 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 _MOST_ROWS = 100
 _MOST_SEEDS = 60
 # Curves are of the first groups, rows and runs.
-_GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 4
+_GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
 
 Scores = Mapping[tuple[str, str, str], Sequence[RunScore]]
 
 
 def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -> str:
     """The leaderboard with its notes; the curves are of runs in the results folder `root`."""
-    return element("div", *_board(board, progress, root))
+    return str(element("div", *_board(board, progress, root)))
 
 
 def _board(board: Leaderboard, progress: SweepProgress, root: Path | None) -> Iterator[Markup]:
@@ -98,10 +99,17 @@ def _curves(group: Group, scores: Scores, root: Path) -> Iterator[Markup]:
             if entry is not None:
                 entries.append(entry)
                 histories[entry.key] = read_history(root / row.name / score.run_id)
-    for board in stored_boards(stored_variants(entries)):
-        for block in board_curves(board, histories):
-            for chart in getattr(block, "charts", ())[:_CHARTS]:
-                yield image(chart, "49%")
+    charts = [
+        chart
+        for board in stored_boards(stored_variants(entries))
+        for block in board_curves(board, histories)
+        if isinstance(block, Figures)
+        for chart in block.charts
+    ]
+    # The split that the order is by, then the one that was trained on; the report has all.
+    for split in (group.ordered_by, "train"):
+        for chart in [chart for chart in charts if split in chart.title.split()][:_CHARTS]:
+            yield captioned(chart, "49%")
 
 
 def _entry(folder: Path) -> RunEntry | None:

@@ -16,7 +16,7 @@ from nnrun.reports.terminal.checks import CheckedRun, memory_line, training_line
 
 def check_html(run: CheckedRun) -> str:
     """What `nnrun check` shows."""
-    return element("div", *_check(run))
+    return str(element("div", *_check(run)))
 
 
 def _check(run: CheckedRun) -> Iterator[Markup]:

@@ -14,6 +14,7 @@ from nnrun.reports.charts.style import STANDALONE
 from nnrun.reports.charts.svg import element
 
 # The rules that strips need: a board has one for each row.
+_SHORT = 18
 _PARTS = "chart|ticks|arrow|line|area|dot|k0|k1"
 _STRIP = re.compile(rf"^\.(?:{_PARTS})(?: text| \.mid|\.d0)?\{{.*\}}$", re.M)
 
@@ -23,16 +24,26 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
 
     def line(kind: str, cells: Sequence[str]) -> Markup:
         shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
-        return element("tr", *(element(kind, cell) for cell in shown))
+        return element("tr", *(element(kind, cell, style=_style(cell)) for cell in shown))
 
     body = element("tbody", *(line("td", row) for row in rows))
     return element("table", element("thead", line("th", header)), body)
 
 
-def image(chart: Chart, width: str | None = None) -> Markup:
-    """A chart as an `img` element, as wide as a CSS length says."""
-    style = None if width is None else f"width:{width}"
-    return _embedded(chart.file, f"{chart.title}. {chart.alternative}", style)
+def _style(cell: str) -> str | None:
+    """Short cells stay on one line."""
+    return "white-space:nowrap" if len(cell) <= _SHORT else None
+
+
+def image(chart: Chart) -> Markup:
+    """A chart as an `img` element."""
+    return _embedded(chart.file, f"{chart.title}. {chart.alternative}")
+
+
+def captioned(chart: Chart, width: str) -> Markup:
+    """A chart below its title, as wide as a CSS length says; two of them are side by side."""
+    style = f"display:inline-block;width:{width};margin:0"
+    return element("figure", element("figcaption", clean(chart.title)), image(chart), style=style)
 
 
 def strip_image(strip: Markup) -> Markup:
@@ -44,7 +55,7 @@ def strip_image(strip: Markup) -> Markup:
     return _embedded(f"{head}{end}{style}{rest}", Markup(label[1]).unescape() if label else "")
 
 
-def _embedded(svg: str, label: str, style: str | None = None) -> Markup:
+def _embedded(svg: str, label: str) -> Markup:
     content = b64encode(svg.encode()).decode()
     source = f"data:image/svg+xml;base64,{content}"
-    return element("img", src=source, alt=clean(label), style=style)
+    return element("img", src=source, alt=clean(label))

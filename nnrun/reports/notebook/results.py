@@ -33,7 +33,7 @@ def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> st
 
     `history` has a row for each evaluation; a run in memory has no path.
     """
-    return element("div", *_run(record, history, path))
+    return str(element("div", *_run(record, history, path)))
 
 
 def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterator[Markup]:
