@@ -39,7 +39,7 @@ from nnrun.sweeps.board.from_store.stored import (
     stored_variants,
 )
 
-_ENDED = ("completed", "diverged", "failed")
+_ENDED = ("completed", "diverged", "stopped", "failed")
 _WHY = {RUNNING: "it is in progress", QUEUED: "it waits in a sweep"}
 
 
