@@ -65,7 +65,7 @@ def command(
         raise click.UsageError("give one config or one run")
     if html is not None:
         check_target(html)
-    found = _explanation(names[0], overrides, rows, by, results, output)
+    found = _explanation(str(names[0]), overrides, rows, by, results, output)
     output.data(as_data(found))
     if html is None:
         output.show(explanation(found, full=full))

@@ -90,7 +90,7 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     prepared = _network_of(prepare(stored, load_named(stored)), str(folder))
     if prepared.dataset.sha256 != record.dataset["sha256"]:
         raise UsageError(f"{folder}: its data have changed, so its rows are not known")
-    weights, _ = unpack(folder / MODEL)
+    weights, stored_values = unpack(folder / MODEL)
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     network, optimizer = prepared.network, prepared.config.training.optimizer.build()
@@ -98,8 +98,10 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     optimizer.allocate(network.theta)
     try:
         load_weights(network, weights)
-    except (KeyError, ValueError) as error:
-        raise NnrunError(damaged(folder, f"{MODEL} has other weights than its config")) from error
+        if prepared.schedule.follows_loss:
+            prepared.schedule.restore(stored_values["state"]["schedule"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise NnrunError(damaged(folder, f"{MODEL} does not fit its config")) from error
     iteration = int(record.timing["iterations"])
     notes = [] if _restored(folder, prepared, optimizer, iteration) else [_FRESH]
     title = f"{record.name}/{record.run_id}"
@@ -147,8 +149,11 @@ def _explained(
     places = _places(prepared, rows) if rows else _first(prepared)
     weight = None if train.weight is None else train.weight[places]
     batch = replace(train, x=train.x[places], target=train.target[places], weight=weight)
-    total = prepared.iterations
-    rate = prepared.schedule.rate_at(min(iteration, total - 1), total)
+    schedule, total = prepared.schedule, prepared.iterations
+    rate = schedule.rate_at(iteration, total)
+    if not rate:
+        rate = schedule.rate_at(iteration - 1, total)
+        notes = [*notes, "the schedule has ended at 0; the rate is that of the last update"]
     update = trace_update(
         prepared.network,
         optimizer,

@@ -72,4 +72,6 @@ def numbers(array: Array) -> Any:
     """Nested lists; null for what is no number."""
     if np.isfinite(array).all():
         return array.tolist()
-    return np.where(np.isfinite(array), array, None).tolist()
+    known = array.astype(object)
+    known[~np.isfinite(array)] = None
+    return known.tolist()
