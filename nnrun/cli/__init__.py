@@ -13,6 +13,7 @@ COMMANDS = {
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "watch": ("nnrun.cli.watch", "Watch the runs in progress."),
     "show": ("nnrun.cli.show", "Show one run in full."),
+    "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),
