@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
@@ -16,34 +16,12 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
 from nnrun.ui.parts import Part
+from nnrun.ui.snapshot import Snapshot
 
 _SECONDS = 1.0
 # Looking, and drawing what has ended, take at most these shares of the time.
 _LOOKING, _DRAWING = 0.1, 0.2
 _PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is known at one moment.
-
-    Args:
-        runs: all of them, by name and seed.
-        sweeps: in progress, as far as they count their runs.
-        now: the parts about runs in progress and about all runs.
-        results: those about runs that have ended; of an earlier moment, if that takes long.
-        drawn: whether there are such.
-    """
-
-    runs: Sequence[Found] = ()
-    sweeps: Sequence[SweepCounts] = ()
-    now: Sequence[Part] = ()
-    results: Sequence[Part] = ()
-    drawn: bool = False
-
-    def find(self, key: str) -> Found | None:
-        """The run with this name and id."""
-        return next((run for run in self.runs if run.overview.label == key), None)
 
 
 Draw = Callable[[Sequence[Found]], Sequence[Part]]

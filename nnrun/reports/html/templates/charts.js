@@ -8,8 +8,12 @@ const make = (tag, text, attributes = {}) => {
   return element;
 };
 
+const tip = document.getElementById("tip");
+const hide = () => { tip.hidden = true; };
+
+const enhance = (root) => {
 // Curves: the legend switches series on and off, a button goes from linear to logarithmic.
-for (const plots of all(".plots")) {
+for (const plots of all(".plots", root)) {
   for (const item of all(".legend li", plots)) {
     const button = make("button", "", { type: "button", "aria-pressed": "true" });
     button.append(...item.childNodes);
@@ -36,9 +40,7 @@ for (const plots of all(".plots")) {
 }
 
 // Hovering: the values of the nearest place, from the table of numbers.
-const tip = document.getElementById("tip");
-const hide = () => { tip.hidden = true; };
-for (const plot of all(".plot")) {
+for (const plot of all(".plot", root)) {
   const rows = all("tr[data-x]", plot);
   const chart = plot.querySelector(".drawing svg");
   if (!rows.length || !chart) continue;
@@ -58,5 +60,9 @@ for (const plot of all(".plot")) {
   });
   chart.addEventListener("pointerleave", hide);
 }
+};
+// The live page says which part of it is new.
+document.addEventListener("nnrun:content", (event) => enhance(event.target));
+enhance(document);
 addEventListener("scroll", hide, { passive: true });
 })();
