@@ -17,6 +17,7 @@ from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.runs.execution.described_data import describe_dataset
+from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.execution.record_builder import described_network
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
@@ -54,6 +55,7 @@ def describe(
     experiment: Experiment,
     *,
     gradients: bool,
+    learning_rate: bool = False,
     load: Callable[[DatasetConfig], Dataset] = load_dataset,
 ) -> CheckedRun:
     """The result of `check` for a loaded config."""
@@ -68,8 +70,9 @@ def describe(
         network=described_network(prepared),
     )
     if isinstance(prepared, PreparedBeside):
-        if gradients:
-            raise UsageError(f"scikit-learn's '{prepared.model}' has no gradients to compare")
+        if gradients or learning_rate:
+            lacks = "gradients to compare" if gradients else "learning rate"
+            raise UsageError(f"scikit-learn's '{prepared.model}' has no {lacks}")
         return replace(found, engine=ENGINE, beside=prepared.model)
     return replace(
         found,
@@ -81,4 +84,5 @@ def describe(
         engine=prepared.engine,
         engine_note=why_not_compiled(config.training.engine, prepared.network),
         gradients=check_run_gradients(prepared) if gradients else None,
+        learning_rate=find_rate(prepared, experiment) if learning_rate else None,
     )

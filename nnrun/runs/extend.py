@@ -140,9 +140,11 @@ def _longer(
 ) -> ExperimentConfig:
     training, total = shorter.config.training, shorter.iterations
     off_grid = total % shorter.evaluate_every
-    if training.early_stopping is not None and off_grid:
+    followed = training.early_stopping is not None or shorter.schedule.follows_loss
+    if followed and off_grid:
+        by = "its schedule" if training.early_stopping is None else "early stopping"
         raise UsageError(
-            f"{folder}: early stopping has counted the evaluation at iteration {total}, which a "
+            f"{folder}: {by} has counted the evaluation at iteration {total}, which a "
             "longer run would not make; train all iterations at once instead:\n"
             f"  {_whole(folder, total + iterations)}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.data.memory import available_memory
-from nnrun.runs.execution.threads import cores
+from nnrun.systems.cores import cores
 from nnrun.sweeps.open_files import most_processes
 from nnrun.sweeps.planning.compiling import compile_plan
 from nnrun.sweeps.planning.plan import Plan
