@@ -11,7 +11,6 @@ from time import monotonic
 from nnrun.reports.html.report import Found
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
-from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
@@ -47,7 +46,7 @@ class Watcher:
         self._draw_now, self._draw, self._publish = draw_now, draw, publish
         self._state = Condition()
         self._listeners = 0
-        self._asked = False
+        self._asked = True  # the first look is made before the first page is opened
         self._ended = False
         self._looks = 0
         self._looked = 0.0
@@ -108,7 +107,7 @@ class Watcher:
         sweeps, changed = sweeps_in(self._root), self._live.look()
         if changed or sweeps != self.snapshot.sweeps or not self._looks:
             self._outdated |= any(map(self._has_ended, changed))
-            runs = sorted(self._live.runs.values(), key=_order)
+            runs = self._live.runs
             now = self._draw_now(runs, sweeps)
             self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
         with self._state:
@@ -118,7 +117,7 @@ class Watcher:
             self._state.notify_all()
 
     def _has_ended(self, key: Key) -> bool:
-        run = self._live.runs.get(key)
+        run = self._live.get(key)
         return run is None or run.overview.status not in IN_PROGRESS
 
     def _draw_results(self) -> None:
@@ -137,7 +136,3 @@ class Watcher:
 
     def _found(self, run: RunSummary, record: RunRecord | None) -> Found:
         return Found(f"{self._root}/{run.label}", run, entry_of(run, record))
-
-
-def _order(found: Found) -> tuple[str, tuple[int, str]]:
-    return found.overview.name, by_seed(found.overview.run_id)

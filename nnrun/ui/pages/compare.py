@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_words, short_key
 from nnrun.errors import UsageError
+from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison_words import pair_words, result_words
-from nnrun.reports.html.blocks import Note, Section
+from nnrun.reports.html.blocks import Figures, Note, Section
 from nnrun.reports.html.report import Found
-from nnrun.reports.numbers import MISSING
+from nnrun.reports.numbers import MISSING, thinned
+from nnrun.reports.summary import History, curve_names, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.compare import Comparison, compare
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.integrity import changed_file
 from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of
@@ -25,6 +32,8 @@ from nnrun.ui.pages.base import fresh, page
 from nnrun.ui.state import state_of
 
 _MOST = 26
+_MOST_POINTS = 60
+_LONGEST = 600
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -36,6 +45,7 @@ def compare_page(request: Request) -> Response:
     try:
         found, records = _chosen(request, keys)
         sections += _differences(compare(records))
+        sections += _curves(found, records)
         alike = _alike(request, found)
         sections += _tested(alike, found)
         sections += result_sections(alike, state_of(request).datasets.load)
@@ -81,12 +91,52 @@ def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]
     first = found[0].key
     members.sort(key=lambda member: all(run.key != first for run in member[0].runs))
     if (test := pair_test(members[0], members[1], groups[0].ordered_by)) is not None:
-        words = map(shortened, pair_words(test))
+        words = (shortened(text, _LONGEST) for text in pair_words(test))
         yield Section("The first less the second, as one test", [*map(Note, words)])
 
 
+def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
+    """The learning curves of these runs, a line for each."""
+    histories = [
+        read_history(run.folder)
+        for run, record in zip(found, records, strict=True)
+        if changed_file(run.folder, record, (HISTORY,)) is None
+    ]
+    if len(histories) < len(found):
+        yield Section("Curves", [Note("The curve of one of these runs cannot be read.", "bad")])
+        return
+    names = curve_names(records[0].main_metric, histories)
+    charts = [
+        lines(
+            f"{split} {metric_label(what)}", series, x_label="iteration", y_label=metric_label(what)
+        )
+        for what in names
+        for split in SPLITS
+        if (series := _lines(f"{split}_{what}", histories))
+    ]
+    if charts:
+        yield Section("Curves", [Figures(charts, [*enumerate(map(_letter, range(len(found))))])])
+
+
+def _lines(column: str, histories: Sequence[History]) -> list[Series]:
+    return [
+        Series(
+            _letter(index),
+            thinned(history["iteration"], _MOST_POINTS),
+            [v if isfinite(v) else None for v in thinned(history[column], _MOST_POINTS)],
+            index=index,
+        )
+        for index, history in enumerate(histories)
+        if column in history
+    ]
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index)
+
+
 def _differences(comparison: Comparison) -> Iterator[Section]:
-    letters = [chr(ord("A") + index) for index in range(len(comparison.labels))]
+    letters = [*map(_letter, range(len(comparison.labels)))]
     for title, rows in (("Settings", comparison.settings), ("Results", comparison.results)):
         if not rows:
             yield Section(title, [Note(f"Their {title.lower()} are the same.")])

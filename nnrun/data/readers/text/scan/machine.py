@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nnrun.compiler.llvm import cache as object_files
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
 
+
 @dataclass(frozen=True)
 class Scanned:
     """Rows of cells from the start of a text.
