@@ -12,6 +12,7 @@ COMMANDS = {
     "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "watch": ("nnrun.cli.watch", "Watch the runs in progress."),
+    "ui": ("nnrun.cli.ui", "Show the report as a page that changes while runs come."),
     "show": ("nnrun.cli.show", "Show one run in full."),
     "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
