@@ -16,6 +16,7 @@ PAGES = (
     "series",
     "sweeps",
     "watching",
+    "explain",
     "metrics",
     "choosing",
     "prediction",
