@@ -22,6 +22,12 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parents[1]
+COMMANDS = (
+    *(f"nnrun.cli.{name}" for name in ("group", "train", "sweep", "watch", "verify", "predict")),
+    "scipy.special",
+)
+"""What commands import, most of them while they run."""
+
 _SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 _MOST_BYTES = 1 << 20
 _origins: list[subprocess.Popen[bytes]] = []
@@ -54,6 +60,11 @@ class Forked(subprocess.Popen[Any]):
         self.pid = int(self._origin.recv(20))
         self._child_created = True
         self._close_pipe_fds(*ends)
+
+
+def nnrun(*words: object, **options: Any) -> Forked:
+    """A command as a process; the options are those of `Popen`."""
+    return Forked(COMMANDS, ["nnrun", *map(str, words)], **options)
 
 
 @cache

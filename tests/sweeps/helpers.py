@@ -18,7 +18,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
-from tests.forked import Forked
+from tests.forked import nnrun
 
 IRIS = """
 dataset: {name: iris, features: standard}
@@ -35,7 +35,6 @@ training: {learning_rate: 0.01, iterations: 60}
 """
 # Longer than any of these configs takes from one file that it writes to the next.
 PATIENCE_SECONDS = 120.0
-SWEEPING = ("nnrun.cli.group", "nnrun.cli.sweep", "nnrun.cli.verify", "scipy.special")
 # By the NumPy engine it takes longest of these, and so is begun first.
 WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000, engine: numpy")
 
@@ -86,19 +85,15 @@ def weights_of(root: Path) -> dict[str, str]:
 
 
 class Shell:
-    """Runs the command line in processes, each the leader of a group of its own.
-
-    They begin with what commands about many runs import, without which each would take a second.
-    """
+    """Runs the command line in processes, each the leader of a group of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        process = Forked(
-            SWEEPING,
-            ["nnrun", *map(str, words)],
+        process = nnrun(
+            *words,
             cwd=self.folder,
             env={**os.environ, "COLUMNS": "200"},
             stdin=subprocess.DEVNULL,
