@@ -15,7 +15,6 @@ from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -56,8 +55,7 @@ def _given(config: dict[str, Any]) -> set[str]:
     return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
 
 
-def again_blocks(record: RunRecord) -> Iterator[Block]:
-    """The command, the environment, and the digests of data and weights."""
+def again_blocks() -> Iterator[Block]:
+    """The command that trains a run again."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
     yield Code("nnrun train config.yaml --results again")
-    yield environment_table(record)

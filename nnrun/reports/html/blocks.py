@@ -12,6 +12,8 @@ from nnrun.reports.summary import status_words
 from nnrun.reports.tables import Grid
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
 
+NOW, BOARD, CURVES, SETTINGS, RUNS = "Now", "Board", "Curves", "Settings", "Runs"
+
 
 @dataclass(frozen=True)
 class StatusMark:
@@ -127,10 +129,19 @@ Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading."""
+    """Blocks under a heading.
+
+    Args:
+        title: the heading.
+        blocks: in order.
+        part: of the page that it belongs to, such as `BOARD`; empty in the details of a run.
+        folded: whether it is closed at first.
+    """
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
+    part: str = ""
+    folded: bool = False
 
 
 def charts_of(block: Block) -> list[Chart]:

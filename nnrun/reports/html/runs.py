@@ -21,7 +21,12 @@ from nnrun.reports.html.predictions import agree, class_blocks, regression_block
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.markup import sentence
-from nnrun.reports.run_tables import metrics_table, network_table, published_table
+from nnrun.reports.run_tables import (
+    environment_table,
+    metrics_table,
+    network_table,
+    published_table,
+)
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -41,6 +46,9 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
+# Seldom of interest: closed at first, and not printed in brief.
+_FOLDED = ("Units", "Network", "Environment")
+_BRIEF = ("Result", "Traceback", "Learning curves", "Predictions", "Config")
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
 # Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -67,11 +75,18 @@ def run_sections(
     load_data: LoadData,
     *,
     importance: bool = False,
+    brief: bool = False,
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    `anchor` is its id in the page; in the keys `varying`, runs of its name differ; `importance` is
-    whether to compute which columns count.
+    Args:
+        record: of the run.
+        folder: of the run.
+        anchor: its id in the page.
+        varying: keys in which runs of its name differ.
+        load_data: loads data sets.
+        importance: whether to compute which columns count.
+        brief: whether only to show what is worth printing.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),
@@ -81,17 +96,20 @@ def run_sections(
         *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
         ("Network", lambda: iter([] if record.beside else [network_table(record.network)])),
-        ("To repeat it", lambda: again_blocks(record)),
+        ("To repeat it", again_blocks),
+        ("Environment", lambda: iter([environment_table(record)])),
     ]
     sections = []
     for title, blocks in parts:
+        if brief and title not in _BRIEF:
+            continue
         try:
             found = list(blocks())
         except DAMAGE as error:
             kind = shortened(f"{type(error).__name__}: {error}", 80)
             found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
         if found:
-            sections.append(Section(title, found))
+            sections.append(Section(title, found, folded=title in _FOLDED))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
@@ -183,6 +201,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
     yield Note(f"{shortened(split_line(record.dataset))}.")
     yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
+    if record.dataset.get("note"):
+        yield Note(shortened(str(record.dataset["note"]), 1000), "warning")
     yield Note(sentence(training_line(record)))
 
 
