@@ -29,6 +29,7 @@ from nnrun.sweeps.picking import pick_run
 @options.margin_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

@@ -71,6 +71,7 @@ _MOST = 100
 @options.margin_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

@@ -35,6 +35,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.by_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

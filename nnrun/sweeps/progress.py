@@ -95,6 +95,7 @@ class SweepProgress:
         found: the number of runs that were complete already, or completed by another sweep.
         interrupted: the number of runs saved before their end.
         failed: the number of runs that could not be trained or saved.
+        stopped: the number of runs that a callback stopped, now or before.
     """
 
     plan: Plan
@@ -103,6 +104,7 @@ class SweepProgress:
     found: int = 0
     interrupted: int = 0
     failed: int = 0
+    stopped: int = 0
     _failures: dict[Place, Failure] = field(default_factory=dict)
 
     @property
@@ -148,6 +150,7 @@ class SweepProgress:
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a complete run."""
         self.scores.setdefault(run.variant.number, []).append(RunScore.of(record, run.replicate))
+        self.stopped += record.status == "stopped"
         if trained:
             self.trained += 1
         else:

@@ -21,6 +21,7 @@ from nnrun.sweeps.board.published.replication import Replication
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.progress import Failure, SweepProgress
+from nnrun.trackers.tracking import Tracking
 
 _MOST_FAILURES = 20
 REPLICATION = "REPLICATION.md"
@@ -34,6 +35,7 @@ def conclude(
     asked: Request,
     again: str,
     replicated: Sequence[Replication],
+    tracking: Tracking,
 ) -> None:
     """Show and write the results, and exit with their code."""
     whole = not progress.missing
@@ -60,6 +62,7 @@ def conclude(
         try:
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+            tracking.board([store.root / name for name in files])
             write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
+from nnrun.reports.run_tables import environment_table
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -55,7 +57,9 @@ def _given(config: dict[str, Any]) -> set[str]:
     return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
 
 
-def again_blocks() -> Iterator[Block]:
-    """The command that trains a run again."""
+def again_blocks(record: RunRecord) -> Iterator[Block]:
+    """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
     yield Code("nnrun train config.yaml --results again")
+    table = environment_table(record)
+    yield Folded(table.title, [replace(table, hidden=True)])

@@ -17,12 +17,13 @@ from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
+from nnrun.reports.html.inside.boundary import boundary_blocks
+from nnrun.reports.html.inside.layers import layer_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.markup import sentence
 from nnrun.reports.run_tables import (
-    environment_table,
     metrics_table,
     network_table,
     published_table,
@@ -46,9 +47,12 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
-# Seldom of interest: closed at first, and not printed in brief.
-_FOLDED = ("Units", "Network", "Environment")
+# What is worth printing in brief.
 _BRIEF = ("Result", "Traceback", "Learning curves", "Predictions", "Config")
+_WITHOUT_DATA = (
+    "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
+    "be used."
+)
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
 # Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -96,8 +100,7 @@ def run_sections(
         *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
         ("Network", lambda: iter([] if record.beside else [network_table(record.network)])),
-        ("To repeat it", again_blocks),
-        ("Environment", lambda: iter([environment_table(record)])),
+        ("To repeat it", lambda: again_blocks(record)),
     ]
     sections = []
     for title, blocks in parts:
@@ -109,7 +112,7 @@ def run_sections(
             kind = shortened(f"{type(error).__name__}: {error}", 80)
             found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
         if found:
-            sections.append(Section(title, found, folded=title in _FOLDED))
+            sections.append(Section(title, found))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
@@ -130,11 +133,15 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if predictions is not None and record.task == "classification":
         parts.append(("Curves by class", lambda: curve_blocks(predictions)))
     if model is not None and predictions is not None:
+        parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
     if model is not None:
         parts.append(("Weights", lambda: weight_blocks(record, model)))
-    if predictions is not None:
+    if model is not None and predictions is not None:
         parts.append(("Units", lambda: activity_blocks(record, predictions)))
+        parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
+    elif model is not None:
+        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
     return parts
 
 

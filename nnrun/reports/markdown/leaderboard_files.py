@@ -35,7 +35,8 @@ _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
     *("difference", "difference_low", "difference_high", "name", "choice"),
-    *("runs", "completed", "weights", "splits", "diverged", "failed", "warned", "elsewhere"),
+    *("runs", "completed", "weights", "splits", "diverged", "failed", "stopped", "warned"),
+    "elsewhere",
 )
 _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 

@@ -169,6 +169,7 @@ def _row(
         completed=len(completed),
         diverged=sum(score.status == "diverged" for score in scores),
         failed=variant.planned - len(scores),
+        stopped=sum(score.status == "stopped" for score in scores),
         train=summaries["train"],
         validation=summaries["validation"],
         test=summaries["test"],

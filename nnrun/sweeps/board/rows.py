@@ -19,7 +19,7 @@ class Row:
 
     Args:
         rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
-            Runs that diverged or failed take no part; `note` counts them.
+            Runs that diverged, failed or were stopped take no part; `note` counts them.
         name: of the experiment.
         choice: from its grid.
         runs: that were planned, for each seed, seed of the split, and fold.
@@ -64,6 +64,7 @@ class Row:
         weights: how many different initial weights its completed runs have, one for each seed and
             fold.
         splits: how many different splits these have; every fold is one.
+        stopped: runs that a callback stopped.
     """
 
     rank: int | None
@@ -101,6 +102,7 @@ class Row:
     shares: dict[str, float] | None = None
     weights: int = 0
     splits: int = 0
+    stopped: int = 0
 
     @property
     def is_network(self) -> bool:

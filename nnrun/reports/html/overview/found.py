@@ -13,7 +13,7 @@ from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.sweeps.board.from_store.entry import RunEntry
 
-ENDED = ("completed", "diverged", "failed")
+ENDED = ("completed", "diverged", "stopped", "failed")
 _WHY = {RUNNING: "it is in progress", QUEUED: "it waits in a sweep"}
 
 

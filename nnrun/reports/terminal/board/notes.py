@@ -110,8 +110,9 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
         )
     for reason, names in reasons.items():
         yield f"{reason}: {first_of(names)}"
-    if any(row.diverged and row.completed for row in rows):
-        yield (
-            "Numbers are without diverged runs, which flatters their rows; no other row is dropped "
-            "because of them."
-        )
+    for what in ("diverged", "stopped"):
+        if any(getattr(row, what) and row.completed for row in rows):
+            yield (
+                f"Numbers are without {what} runs, which flatters their rows; no other row is "
+                "dropped because of them."
+            )
