@@ -2,10 +2,11 @@
 "use strict";
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// A link to something within closed details opens them.
+// A link to something within closed details opens them; to a card that a filter hides, ends that.
 const reveal = (id) => {
   const target = id && document.getElementById(id);
   if (!target) return;
+  if (target.closest(".cards .hide")) find(boxes.indexOf(document.querySelector(".cards").previousElementSibling.firstElementChild), "");
   for (let element = target; element; element = element.parentElement) {
     if (element.tagName === "DETAILS") element.open = true;
   }
@@ -31,10 +32,15 @@ const state = () => {
   logs.forEach((button, index) => put(`log${index}`, pressed(button) ? "1" : ""));
   return found.toString();
 };
+const find = (index, words) => {
+  if (words === boxes[index].value) return;
+  boxes[index].value = words;
+  boxes[index].dispatchEvent(new Event("input"));
+};
 let current = "", clicked = false;
 const write = (target, replaces) => {
   const query = state(), next = query ? `#${target}?${query}` : `#${target || "?"}`;
-  if (!keeps || next === current || (next === "#?" && !current)) return;
+  if (!keeps || next === current || (!target && query === (current.split("?")[1] || ""))) return;
   current = next;
   if (replaces) location.replace(next);
   else location.hash = next;
@@ -45,12 +51,7 @@ const apply = () => {
   const wanted = new URLSearchParams(query || "");
   const open = (wanted.get("open") || "").split(".");
   runs.forEach((run) => { run.open = open.includes(run.id.slice(4)); });
-  boxes.forEach((box, index) => {
-    const words = wanted.get(`find${index}`) || "";
-    if (words === box.value) return;
-    box.value = words;
-    box.dispatchEvent(new Event("input"));
-  });
+  boxes.forEach((_, index) => find(index, wanted.get(`find${index}`) || ""));
   tables.forEach((table, index) => {
     const text = wanted.get(`sort${index}`) || "";
     if (text === sorted(table)) return;
@@ -59,6 +60,7 @@ const apply = () => {
   });
   logs.forEach((button, index) => { if (pressed(button) !== wanted.has(`log${index}`)) button.click(); });
   reveal(target);
+  write(target, true);
 };
 addEventListener("hashchange", () => {
   if (location.hash === current && keeps) return;
