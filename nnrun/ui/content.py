@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import Note, Section, StatusMark
+from nnrun.reports.html.overview.found import Found, Limits
 from nnrun.reports.html.progress import in_progress
-from nnrun.reports.html.report import Found, Limits, Report
+from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.parts import Part, rendered, section_parts

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.record import RunRecord

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
 from nnrun.reports.run_tables import environment_table
 from nnrun.runs.catalog.summarize import PLACES
@@ -60,4 +61,5 @@ def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
     yield Code("nnrun train config.yaml --results again")
-    yield environment_table(record)
+    table = environment_table(record)
+    yield Folded(table.title, [replace(table, hidden=True)])

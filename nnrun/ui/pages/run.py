@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from nnrun.config.settings import differing
 from nnrun.reports.html.blocks import Note, Section, StatusMark
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.runs import run_sections
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.ui.content import run_parts
