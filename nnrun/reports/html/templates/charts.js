@@ -10,7 +10,8 @@ const make = (tag, text, attributes = {}) => {
 
 // Legends: a click switches a series off and on, or keeps a grey one in colour; pointing at a name
 // or reaching it by the keyboard shows its lines in all charts.
-for (const plots of all(".plots")) {
+const legends = (root) => {
+for (const plots of all(".plots", root)) {
   const series = (item) => all(`.s${item.dataset.s}`, plots);
   for (const item of all(".legend li", plots)) {
     const other = item.parentElement.classList.contains("others");
@@ -42,6 +43,7 @@ for (const plots of all(".plots")) {
   plots.querySelector(".figures").before(tools);
   show(false);
 }
+};
 
 // The tip is beside what it explains, never on it: right or left of it, else below or above.
 const tip = document.getElementById("tip");
@@ -148,7 +150,8 @@ const kindOf = (plot, svg) => {
   if (svg.querySelector("circle > title")) return kinds.titled;
   return plot.querySelector("tr[data-x]") || svg.querySelector("g.series") ? kinds.lines : null;
 };
-for (const plot of all(".plot")) {
+const tips = (root) => {
+for (const plot of all(".plot", root)) {
   for (const svg of all(".drawing svg", plot)) {
     const kind = kindOf(plot, svg);
     if (!kind) continue;
@@ -163,7 +166,7 @@ for (const plot of all(".plot")) {
     svg.addEventListener("pointerleave", () => { hide(); bring(plot, null); });
   }
 }
-for (const strip of all("td .strip")) {
+for (const strip of all("td .strip", root)) {
   strip.addEventListener("pointerenter", (event) => {
     const row = strip.closest("tr"), head = row.querySelector("th") || row.cells[0];
     const lines = strip.getAttribute("aria-label").split("; ").map((text) => make("span", text));
@@ -171,11 +174,20 @@ for (const strip of all("td .strip")) {
   });
   strip.addEventListener("pointerleave", hide);
 }
+};
 addEventListener("scroll", hide, { passive: true });
 
 // Tables and maps that are wider than their frame say so.
 const wider = new ResizeObserver((entries) => {
   for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
 });
-all(".scroll, .drawing[tabindex]").forEach((frame) => wider.observe(frame));
+
+const enhance = (root) => {
+  legends(root);
+  tips(root);
+  all(".scroll, .drawing[tabindex]", root).forEach((frame) => wider.observe(frame));
+};
+// The live page says which part of it is new.
+document.addEventListener("nnrun:content", (event) => enhance(event.target));
+enhance(document);
 })();
