@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -127,11 +128,12 @@ def predictions_of(record: RunRecord, model: Model, load_data: LoadData) -> Pred
 
 
 def layer_outputs(model: Model, x: Array) -> Iterator[Array]:
-    """The outputs of each layer of the config for raw rows: (rows, *shape)."""
+    """What goes into the first layer for these rows, and what comes out of each layer."""
     network = model.network
     with np.errstate(all="ignore"):
         ready = model.preprocessing.transform_x(x).reshape(-1, *network.input_shape)
         y = np.ascontiguousarray(ready, network.dtype)
+        yield y
         for block in network.blocks:
             for layer in block:
                 y = layer.forward(y)
@@ -140,7 +142,7 @@ def layer_outputs(model: Model, x: Array) -> Iterator[Array]:
 
 def _activity(model: Model, x: Array) -> list[LayerActivity]:
     found = []
-    for index, y in enumerate(layer_outputs(model, x)):
+    for index, y in enumerate(islice(layer_outputs(model, x), 1, None)):
         # (rows, units, values of a unit)
         units = y.reshape(len(y), y.shape[1], -1) if y.ndim > 1 else y[:, None, None]
         same = (units.max(axis=(0, 2)) == units.min(axis=(0, 2))) & (len(y) > 1)

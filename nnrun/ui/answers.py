@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -110,7 +111,7 @@ class Answers:
                 rows = self._data(record)
                 x = rows.low + x * (rows.high - rows.low)
             outputs = model.outputs(x)
-            layers = [layer[0] for layer in layer_outputs(model, model.rows(x))]
+            layers = [y[0] for y in islice(layer_outputs(model, model.rows(x)), 1, None)]
             return _answer(model, outputs, layers, notes)
 
     def _model(self, folder: Path, record: RunRecord) -> Model:
