@@ -147,3 +147,21 @@ def test_nothing_is_fetched(tmp_path):
     with pytest.raises(URLError) as caught:
         urlopen("http://127.0.0.1:9/")
     assert "nnrun ui" not in str(caught.value.reason)
+
+
+def test_an_error_is_shown_and_passes(results, ask_in, monkeypatch):
+    """Pages stay open; once results can be drawn again, they are."""
+    asker = ask_in(results)
+    asker.watcher.fresh(drawn_within=20)
+    draw = asker.watcher._draw
+    monkeypatch.setattr(asker.watcher, "_draw", lambda _: 1 / 0)
+    asker.watcher._outdated = True
+
+    def done(events):
+        if "division by zero" in part(events, "problem"):
+            monkeypatch.setattr(asker.watcher, "_draw", draw)
+        return len(events) > 1 and "Problem" not in titles(events)
+
+    events = asker.events("/events", done)
+    assert "ZeroDivisionError: division by zero" in part(events, "problem")
+    assert "Settings of flowers" in titles(events)
