@@ -95,6 +95,11 @@ def load_installed() -> None:
                     raise PluginError(message) from error
 
 
+def digests() -> list[str]:
+    """Of the sources of all parts that are known."""
+    return [source.sha256 for source, _ in _loaded.values()]
+
+
 def find(kind: str, name: str) -> Part | None:
     """The part of a plugin with this kind and name, if there is one."""
     part = _parts.get(name)
