@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_PACKAGE = __file__.removesuffix("errors.py")
+
 EXIT_CODES = {
     0: "all well",
     1: (
@@ -27,6 +29,15 @@ class NnrunError(Exception):
     """Something failed that the user should read about, without a traceback."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the message, and the caller's line."""
+        import traceback  # noqa: PLC0415  # notebooks only
+
+        frames = traceback.extract_tb(self.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
+        called = [f"at line {own[-1].lineno}:  {own[-1].line}", ""] if own and own[-1].line else []
+        return [*called, f"{type(self).__name__}: {self}"]
 
 
 class UsageError(NnrunError):

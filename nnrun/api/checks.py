@@ -24,6 +24,16 @@ from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepare import prepare
 
 
+class Check(CheckedRun):
+    """A checked config, which notebooks show as a table."""
+
+    def _repr_html_(self) -> str:
+        """Layers, data and training, for notebooks."""
+        from nnrun.reports.notebook.checks import check_html  # noqa: PLC0415  # imports charts
+
+        return check_html(self)
+
+
 @explained
 def check(
     config: Config,
@@ -33,7 +43,7 @@ def check(
     iterations: int | None = None,
     gradients: bool = False,
     plugins: Plugins = (),
-) -> CheckedRun:
+) -> Check:
     """Check a config and describe its run, without training it.
 
     Args:
@@ -50,7 +60,8 @@ def check(
         UsageError: the run needs more memory than is free, or an argument is invalid.
     """
     experiment = experiment_of(config, overrides, None, iterations, data)
-    return describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
+    found = describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
+    return Check(**vars(found))
 
 
 def describe(

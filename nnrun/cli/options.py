@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -16,6 +17,7 @@ from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find
 from nnrun.sweeps.planning.shard import Shard
+from nnrun.trackers.addresses import Trackers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,6 +147,31 @@ margin_option = click.option(
     help="A difference that does not matter, in the units of the metric: name the rows that are as "
     "good as the best to within X, and the cheapest of them.",
 )
+
+
+def tracker_options(command: F) -> F:
+    """`--mlflow` and `--tensorboard`, as the argument `trackers`."""
+
+    @wraps(command)
+    def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
+        return command(*args, trackers=Trackers(mlflow, tensorboard), **given)
+
+    options = (
+        click.option(
+            "--mlflow",
+            metavar="URI",
+            help="Send runs to the MLflow server at this address, such as http://127.0.0.1:5000.",
+        ),
+        click.option(
+            "--tensorboard",
+            type=Folder(),
+            metavar="DIR",
+            help="Write runs for TensorBoard into this folder: `tensorboard --logdir DIR`.",
+        ),
+    )
+    for option in reversed(options):
+        call = option(call)
+    return cast(F, call)
 
 
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:

@@ -55,7 +55,10 @@ def train(
         callbacks.note("another process is training this run; waiting for it")
         return True
 
-    begun = begin(store, name, run_id, force=force, held=held, metrics=prepared.metrics)
+    begun = begin(
+        store, name, run_id,
+        force=force, held=held, stopped=callbacks.evaluated is not None, metrics=prepared.metrics,
+    )  # fmt: skip
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):
         return replace(begun, record=reworded(begun.record, prepared))

@@ -14,7 +14,8 @@ SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
 """The version of reports without a digest of themselves."""
 
-Status = Literal["completed", "diverged", "interrupted", "failed"]
+Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
+"""How a run ended; `stopped` by a callback, of which it keeps the weights."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class RunResult:
         history: a row for each evaluation.
         weights: arrays by name; None for a run that diverged or failed.
         metadata: what prediction needs besides the weights: network and fitted preprocessing.
-        checkpoint: the state to continue from, for a run that was interrupted.
+        checkpoint: the state to continue from, for a run that was interrupted or stopped.
         ending: the state at the end of a completed run, without its weights; for extensions.
         traceback: of the error that ended the run, where nnrun did not expect it.
     """

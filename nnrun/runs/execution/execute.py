@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -36,7 +36,7 @@ from nnrun.training.loss_curve import LossCurve
 from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress, Trainer
+from nnrun.training.trainer import Trainer
 
 # Errors from restoring the state of another run.
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
@@ -141,24 +141,30 @@ class Execution:
     def run(self, callbacks: Callbacks) -> RunResult:
         """Train to the end, or until `callbacks` stops it."""
         with one_thread():
-            interrupted = self._train(callbacks)
+            cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
-            return self._result("interrupted" if interrupted else ended)
+            return self._result(cut or ended)
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""
         with one_thread():
-            return self._train(callbacks)
+            return self._train(callbacks) is not None
 
-    def _train(self, callbacks: Callbacks) -> bool:
-        callbacks.start(self.trainer.iteration)
-        progress: Iterator[Progress] = self.trainer.run()
-        for state in progress:
+    def _train(self, callbacks: Callbacks) -> Status | None:
+        """Returns how `callbacks` stopped it, if they did."""
+        trainer, evaluated = self.trainer, callbacks.evaluated
+        callbacks.start(trainer.iteration)
+        known = len(trainer.history)
+        for state in trainer.run(at_once=evaluated is None):
             callbacks.observe(state)
+            if evaluated is not None and len(trainer.history) > known:
+                known = len(trainer.history)
+                if evaluated(trainer.history[-1]) and trainer.goes_on:
+                    return "stopped"
             if state.iteration < state.total and callbacks.stop():
-                return True
-            callbacks.checkpoint(self.trainer.checkpoint)
-        return False
+                return "interrupted"
+            callbacks.checkpoint(trainer.checkpoint)
+        return None
 
     def _task(self) -> Task:
         return self.prepared.task
@@ -168,7 +174,7 @@ class Execution:
         return None
 
     def _trainer(self, callbacks: Callbacks) -> Trainer:
-        config, train = self.prepared.config.training, self.examples["train"]
+        config, rows = self.prepared.config.training, len(self.examples["train"])
         curve, stopping = self._curve(), self._stopping()
         monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
         followed = {**self.examples, **parts}
@@ -184,7 +190,7 @@ class Execution:
         if reason := why_not_compiled(config.engine, self.network):
             callbacks.note(reason)
         engine = engine_of(self.prepared, optimizer, streams, callbacks, losses=curve is not None)
-        sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
+        sampler = Sampler(rows, config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
             optimizer=optimizer,
@@ -258,6 +264,9 @@ class Execution:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
             return "stopped before its end; it can continue from here", []
+        if status == "stopped":
+            done, planned = self.trainer.iteration, self.trainer.iterations
+            return f"on_evaluation stopped it at iteration {done:,} of {planned:,}", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

@@ -1,4 +1,4 @@
-"""The one maker of records, for completed, diverged, interrupted and failed runs."""
+"""The one maker of records, for runs of each status."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def trained_result(
         divergence=asdict(found) if found else None,
         **fields,
     )
-    checkpoint = trainer.checkpoint() if status == "interrupted" else None
+    checkpoint = trainer.checkpoint() if status in ("interrupted", "stopped") else None
     ending = trainer.ending() if status == "completed" else None
     metadata = describe_model(prepared, record.decision)
     return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)

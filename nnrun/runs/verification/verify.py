@@ -22,6 +22,7 @@ from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.plugins.needed import changed
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -83,7 +84,7 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
     if run.record is None:
         raise UsageError(f"{folder}: only complete runs are verified, and {run.problem}")
     verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
-    if not run.complete:
+    if not run.complete and not run.is_stopped:
         raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")
     try:
         fault = _fault(folder, run.record)
@@ -129,7 +130,7 @@ def _compared(
         reason = "its data have changed since it was trained"
         data = {"dataset.sha256": (known, found)}
         return replace(verdict, finding="differs", reason=reason, environment=data, exit_code=3)
-    result = train(prepared, None).result
+    result = train(prepared, None, _until(record)).result
     assert result is not None, "nothing was there before"
     moved = _changes(record, result.record)
     config = usable_config(experiment.source.data, folder, record.dataset["sha256"])
@@ -147,6 +148,13 @@ def _compared(
     return replace(
         verdict, finding="differs", reason=_reason(record, result.record, kinds), exit_code=3
     )
+
+
+def _until(record: RunRecord) -> Callbacks | None:
+    """Stops where the run was stopped."""
+    if record.status != "stopped":
+        return None
+    return Callbacks(evaluated=lambda row: bool(row["iteration"] >= record.timing["iterations"]))
 
 
 def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) -> str:

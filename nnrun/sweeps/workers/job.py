@@ -25,7 +25,7 @@ from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
-from nnrun.training.state import TrainingState
+from nnrun.training.state import HistoryRow, TrainingState
 from nnrun.training.trainer import Progress
 
 _PROGRESS_SECONDS = 0.25
@@ -49,6 +49,8 @@ class Job:
         threads: how many it may use.
         seconds: estimated for the run.
         plugins: the sources of parts that the config names.
+        follows: whether its evaluations are sent, now and then.
+        asks: whether each evaluation is sent, and training waits for whether to stop there.
     """
 
     key: str
@@ -60,6 +62,8 @@ class Job:
     threads: int = 1
     seconds: float = inf
     plugins: Shipment = NO_PLUGINS
+    follows: bool = False
+    asks: bool = False
 
     @property
     def seed(self) -> int:
@@ -75,6 +79,13 @@ class Job:
     def run(self, channel: Channel, data: Dataset) -> RunResult | None:
         """Train the run on its data; see `execute_job`."""
         return execute_job(self, channel, data)
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Evaluations of a run in progress, those since the last message."""
+
+    rows: Sequence[HistoryRow]
 
 
 def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
@@ -142,22 +153,30 @@ def _shared_cache_of(key: str) -> ConfigCache:
 
 
 def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
-    shown = monotonic()
+    shown, sent = monotonic(), 0
 
     def start(iteration: int) -> None:
         if not job.is_short:  # such a run is shown as queued until it says this
             channel.send(Progress(iteration, iterations, None, 0.0))
 
     def observe(progress: Progress) -> None:
-        nonlocal shown
-        if monotonic() - shown > _PROGRESS_SECONDS:
-            channel.send(progress.brief())
-            shown = monotonic()
+        nonlocal shown, sent
+        if monotonic() - shown <= _PROGRESS_SECONDS:
+            return
+        channel.send(progress.brief())
+        if job.follows and not job.asks and len(progress.history) > sent:
+            channel.send(Evaluations(progress.since(sent)))
+            sent = len(progress.history)
+        shown = monotonic()
+
+    def evaluated(row: HistoryRow) -> bool:
+        return bool(channel.ask(Evaluations([row])))
 
     return Callbacks(
         start=start,
         observe=observe,
         stop=channel.stopped,
+        evaluated=evaluated if job.asks else None,
         checkpoint=now_and_then(channel.send),
         threads=job.threads,
     )
