@@ -12,7 +12,7 @@ import nnrun
 from nnrun.plugins import PluginError
 from nnrun.plugins.installed import packages
 from nnrun.plugins.loading import find, load_installed
-from tests.plugins.conftest import ALL, HERE, install
+from tests.plugins.sources import ALL, HERE, install
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import nnrun
 from nnrun.errors import ConfigError, NnrunError
 from nnrun.plugins import PluginError, load, unload
-from tests.plugins.conftest import weights_of
+from tests.plugins.sources import weights_of
 
 SMALL = """
 dataset: {name: moons, rows: 60}

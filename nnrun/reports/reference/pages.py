@@ -20,6 +20,7 @@ PAGES = (
     "choosing",
     "prediction",
     "notebooks",
+    "plugins",
     "clusters",
     "results",
     "conventions",
