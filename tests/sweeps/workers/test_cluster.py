@@ -92,7 +92,7 @@ def test_a_plugin_that_is_installed_trains_to_the_same_bits(
     here, there = (weights_of(tmp_path / name) for name in ("here", "there"))
     assert (3, here) == (len(here), there)
     scheduler.kill_worker()
-    scheduler.add_worker()
+    scheduler.add_worker(PYTHONPATH="")
     code, _, err = shell.run(*words, "--results", "none", "--dask", scheduler.address)
     says = "the plugin nnrun-parts 1.0 is not installed here; pip install nnrun-parts brings it"
     assert (1, True) == (code, says in err), err
