@@ -155,7 +155,7 @@ def test_a_wrong_file_has_a_message_with_its_line_and_registers_nothing(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("none.py", "none.py: No such file or directory"),
+        ("none.py", "none.py does not exist"),
         ("mine.txt", "mine.txt: a plugin is a Python file, like mylayer.py"),
         (".", ".: a plugin is a Python file, like mylayer.py"),
     ],
