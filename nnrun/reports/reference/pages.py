@@ -21,6 +21,7 @@ PAGES = (
     "choosing",
     "prediction",
     "notebooks",
+    "plugins",
     "clusters",
     "results",
     "conventions",
