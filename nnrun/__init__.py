@@ -56,7 +56,7 @@ _FUNCTIONS = (
     *("check", "extend", "importance", "load"),
     *("out_of_fold", "pack", "report", "sweep", "train", "verify"),
 )
-_MODULES = ("api", "errors", "nn")
+_MODULES = ("api", "errors", "nn", "plugins")
 
 
 def __getattr__(name: str) -> object:

@@ -14,8 +14,8 @@ _PACKAGE = __file__.removesuffix("errors.py")
 EXIT_CODES = {
     0: "all well",
     1: (
-        "the run diverged or failed, the disk or the network did, or the compiled engine did not "
-        "compute what NumPy does"
+        "the run diverged or failed, the disk or the network did, a plugin is wrong, or the "
+        "compiled engine did not compute what NumPy does"
     ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
@@ -61,6 +61,10 @@ class DataError(UsageError):
 
 class EngineFaultError(NnrunError):
     """The compiled engine does not compute what NumPy does: a fault of nnrun's own."""
+
+
+class PluginFaultError(NnrunError):
+    """The code of a plugin raised an error, or its gradient is wrong."""
 
 
 class InterruptionError(NnrunError):

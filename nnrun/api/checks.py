@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnrun.api.arguments import explained
-from nnrun.api.given import Config, experiment_of
+from nnrun.api.given import Config, Plugins, experiment_of
 from nnrun.config.load import Experiment
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
@@ -20,8 +20,8 @@ from nnrun.runs.execution.described_data import describe_dataset
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.execution.record_builder import described_network
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
+from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.verification.gradients import check_run_gradients
 
 
 class Check(CheckedRun):
@@ -42,6 +42,7 @@ def check(
     data: Any = None,
     iterations: int | None = None,
     gradients: bool = False,
+    plugins: Plugins = (),
 ) -> Check:
     """Check a config and describe its run, without training it.
 
@@ -52,6 +53,7 @@ def check(
             `(x, y)`; runs know it by its content.
         iterations: replaces the config's iterations or epochs.
         gradients: whether to compare every parameter's gradient with a numerical one.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
 
     Raises:
         ConfigError: with all mistakes of the config.

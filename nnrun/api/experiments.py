@@ -9,7 +9,7 @@ from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
-from nnrun.api.given import Config, Path_, experiment_of, folder_of
+from nnrun.api.given import Config, Path_, Plugins, experiment_of, folder_of
 from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.progress import sending, stderr_for, watching_run
 from nnrun.api.run import Run, read
@@ -43,6 +43,7 @@ def train(
     force: bool = False,
     progress: bool | None = None,
     threads: int | None = None,
+    plugins: Plugins = (),
     on_evaluation: OnEvaluation | None = None,
     mlflow: str | None = None,
     tensorboard: Path_ | None = None,
@@ -60,6 +61,7 @@ def train(
         force: train even if the run is complete or damaged in the results folder.
         progress: whether to show progress; by default in IPython and notebooks alone.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
         on_evaluation: called with each `Evaluation` of the run, whose `stop()` ends it there: it is
             kept as stopped. With this argument it is not trained again, without it continues.
         mlflow: the address of an MLflow server that the run is sent to.
@@ -95,6 +97,7 @@ def extend(
     force: bool = False,
     progress: bool | None = None,
     threads: int | None = None,
+    plugins: Plugins = (),
     on_evaluation: OnEvaluation | None = None,
     mlflow: str | None = None,
     tensorboard: Path_ | None = None,
@@ -112,6 +115,7 @@ def extend(
         force: train even if the run is complete or damaged in the results folder.
         progress: as for `train`; so are `on_evaluation`, `mlflow` and `tensorboard`.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
         on_evaluation: called with each new evaluation.
         mlflow: the address of a server.
         tensorboard: a folder.
@@ -134,13 +138,16 @@ def extend(
 
 
 @explained
-def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") -> Verification:
+def verify(
+    run: Run | Path_, *, data: Any = None, results: Path_ = "results", plugins: Plugins = ()
+) -> Verification:
     """Train a run again, in memory, and compare every value with the stored one.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
         data: what the run was trained on, if that was given in Python.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Returns:
         The verdict: `agrees`; and if not, `finding`, `reason` and the first `differences`.
@@ -154,13 +161,14 @@ def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") ->
 
 
 @explained
-def load(run: Path_, *, results: Path_ = "results") -> Run:
+def load(run: Path_, *, results: Path_ = "results", plugins: Plugins = ()) -> Run:
     """Load a stored run.
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
             median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Raises:
         UsageError: there is no such run, or several, or it is damaged.

@@ -13,7 +13,7 @@ from typing import Any
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
-from nnrun.api.given import FROM_DATA, Config, Path_
+from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
 from nnrun.api.progress import sending, stderr_for, watching_sweep
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
@@ -63,6 +63,7 @@ def sweep(
     mlflow: str | None = None,
     tensorboard: Path_ | None = None,
     listener: SweepListener | None = None,
+    plugins: Plugins = (),
 ) -> Board:
     """Train configs × grid × seeds, except for complete runs, and compare them.
 
@@ -99,6 +100,7 @@ def sweep(
         mlflow: the address of an MLflow server that the runs are sent to.
         tensorboard: a folder that the runs are written to for TensorBoard.
         listener: its methods are called, in this thread, as runs begin and end.
+        plugins: Python files that register parts which the configs name; see `nnrun.plugins`.
 
     Raises:
         ConfigError: with all mistakes of the configs; nothing was trained.
@@ -141,6 +143,8 @@ def sweep(
             on_evaluation=None if on_evaluation is None else partial(_asked, watched),
         )
         if executor is not None:
+            if _is_of_dask(executor):
+                plan.refuse_plugin_files()
             workers: Workers = _workers_of(executor, jobs)
         else:
             workers = local_workers(this, processes)
@@ -194,9 +198,13 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
 
 
+def _is_of_dask(executor: Executor) -> bool:
+    return type(executor).__module__.partition(".")[0] == "distributed"
+
+
 def _workers_of(executor: Executor, jobs: int | None) -> Workers:
     """The workers of an executor, and how many these are, as far as it is known."""
-    if type(executor).__module__.partition(".")[0] == "distributed":
+    if _is_of_dask(executor):
         from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
 
         # Its workers keep data; otherwise each run would bring them along.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from math import isfinite
@@ -189,6 +190,47 @@ data_option = click.option(
     expose_value=False,
     callback=_give,
     help="Where the data of stored runs are now; files are known by their SHA-256.",
+)
+
+
+def _activate(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+    # Commands that only list runs start faster without the rest.
+    from nnrun.plugins.installed import packages  # noqa: PLC0415
+
+    if files or packages() or "nnrun.plugins.loading" in sys.modules:
+        from nnrun.plugins.loading import activate  # noqa: PLC0415  # as above
+
+        activate(files)
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    envvar="NNRUN_PLUGINS",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_activate,
+    help="Run a Python file that registers layers, losses or other parts, so that configs can name "
+    "them; also NNRUN_PLUGINS. `nnrun help plugins` shows how.",
+)
+
+
+def _unchecked(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from nnrun.plugins.loading import leave_unchecked  # noqa: PLC0415  # slow to import
+
+        leave_unchecked()
+
+
+gradient_check_option = click.option(
+    "--no-gradient-check",
+    is_flag=True,
+    expose_value=False,
+    callback=_unchecked,
+    help="Train with a plugin's parts without comparing their gradients with numerical ones first.",
 )
 
 

@@ -51,6 +51,7 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.data_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(
@@ -89,6 +90,7 @@ def command(
         found = find_runs(runs, results, order_by)
         report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
+    data["verdict"] = report.verdict.to_dict()
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
         with _write_errors(figures), new_folder(figures):

@@ -102,6 +102,8 @@ MOST_RUNS = 100_000
 @options.iterations_option
 @options.threads_option
 @options.force_option
+@options.plugin_option
+@options.gradient_check_option
 @options.tracker_options
 @options.wide_option
 @options.output_options
@@ -170,6 +172,8 @@ def _run(
     tracking: Tracking,
 ) -> SweepProgress:
     start = monotonic()
+    if asked.dask:
+        plan.refuse_plugin_files()
     processes = 1 if asked.dask else workers_for(plan, asked.jobs)
     part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
     with watching_sweep(len(plan), output, part) as listener:

@@ -47,6 +47,7 @@ class RunRecord:
     files: dict[str, str] = field(default_factory=dict)
     extended_from: dict[str, Any] | None = None
     decision: dict[str, Any] | None = None
+    plugins: list[dict[str, str]] = field(default_factory=list)
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
@@ -63,7 +64,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the version first."""
-        content = vars(self)
+        content = {key: value for key, value in vars(self).items() if key != "plugins" or value}
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 

@@ -20,8 +20,8 @@ class RunScore(NamedTuple):
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
     for a missing split, and `rows` the size of each; `published` has our value for each published
-    number, ordered by name. `warned` is whether its report has warnings; `arithmetic` is the
-    numeric backend.
+    number, ordered by name. `warning` is the kind of the first warning in its report, empty without
+    any; `arithmetic` is the numeric backend.
     """
 
     seed: int
@@ -31,7 +31,7 @@ class RunScore(NamedTuple):
     seconds: float
     published: tuple[float | None, ...]
     run_id: str = ""
-    warned: bool = False
+    warning: str = ""
     arithmetic: str = ""
     split_seed: int | None = None
     fold: int | None = None
@@ -60,7 +60,7 @@ class RunScore(NamedTuple):
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
-            warned=bool(record.warnings),
+            warning=intern(str(record.warnings[0]["kind"])) if record.warnings else "",
             arithmetic=intern(numeric_backend(record)),
             split_seed=replicate.split_seed,
             fold=replicate.fold,

@@ -15,6 +15,7 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published.replication import Replication
 from nnrun.sweeps.planning.plan import Plan
@@ -49,7 +50,7 @@ def conclude(
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": None if board is None else board.to_dict(),
+            "leaderboard": None if board is None else board_data(board),
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []

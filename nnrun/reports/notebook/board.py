@@ -14,10 +14,11 @@ from nnrun.reports.charts.svg import element
 from nnrun.reports.html.blocks import Figures
 from nnrun.reports.html.board import scale_of
 from nnrun.reports.html.curves import board_curves
-from nnrun.reports.notebook.parts import captioned, strip_image, table
+from nnrun.reports.notebook.parts import captioned, strip_image, table, verdict_lines
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.board.columns import columns, heading
 from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.verdict.board import board_verdict
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
@@ -39,6 +40,7 @@ def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -
 
 
 def _board(board: Leaderboard, progress: SweepProgress, root: Path | None) -> Iterator[Markup]:
+    yield from verdict_lines(board_verdict(board))
     scores = {
         (variant.dataset, variant.name, repr(variant.choice)): found
         for variant, found in progress.by_variant()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -12,11 +12,18 @@ from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.style import STANDALONE
 from nnrun.reports.charts.svg import element
+from nnrun.reports.verdict.lines import Verdict
 
 # The rules that strips need: a board has one for each row.
 _SHORT = 18
 _PARTS = "chart|ticks|arrow|line|area|dot|k0|k1"
 _STRIP = re.compile(rf"^\.(?:{_PARTS})(?: text| \.mid|\.d0)?\{{.*\}}$", re.M)
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
+    """The lines of a verdict, each a paragraph."""
+    for line in verdict.lines:
+        yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:

@@ -13,7 +13,7 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
-from nnrun.reports.notebook.parts import image, table
+from nnrun.reports.notebook.parts import image, table, verdict_lines
 from nnrun.reports.run_tables import metrics_table
 from nnrun.reports.summary import (
     data_line,
@@ -23,6 +23,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.verdict.run import run_verdict
 from nnrun.runs.record import RunRecord
 
 Row = dict[str, float | int]
@@ -40,6 +41,7 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
     title = element("strong", clean(f"{record.name}/{record.run_id}"))
     status = status_words(record.status, len(record.warnings))
     yield element("p", title, f" {status}", *([clean(f": {record.error}")] * bool(record.error)))
+    yield from verdict_lines(run_verdict(record))
     if any(record.metrics.values()):
         grid = metrics_table(record)
         yield table(grid.header, grid.words)

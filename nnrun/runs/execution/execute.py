@@ -21,11 +21,12 @@ from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.checks.engine import check_engine
+from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.engine import engine_of
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
-from nnrun.runs.execution.selfcheck import check_engine
 from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
@@ -59,8 +60,19 @@ def execute(
         start: the state at the end of a shorter run that this one continues, if any.
         origin: that run, as the report names it.
     """
-    if isinstance(prepared, PreparedBeside):
-        return train_beside(prepared, callbacks)
+    with naming_plugins():
+        if isinstance(prepared, PreparedBeside):
+            return train_beside(prepared, callbacks)
+        return _execute(prepared, checkpoint, callbacks, start, origin)
+
+
+def _execute(
+    prepared: Prepared,
+    checkpoint: TrainingState | None,
+    callbacks: Callbacks,
+    start: TrainingState | None,
+    origin: dict[str, Any] | None,
+) -> RunResult:
     execution = None
     if checkpoint is not None:
         execution = _resumed(prepared, checkpoint, origin, callbacks)
@@ -99,7 +111,8 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does;
+    PluginFaultError if the gradient of a plugin's part is wrong.
     """
 
     def __init__(
@@ -120,6 +133,7 @@ class Execution:
         self.unmonitored: list[Diagnostic] = []
         self.trainer = self._trainer(callbacks or Callbacks())
         if not checked:
+            check_plugins(prepared)
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.resume(checkpoint)
@@ -160,7 +174,7 @@ class Execution:
         return None
 
     def _trainer(self, callbacks: Callbacks) -> Trainer:
-        config, train = self.prepared.config.training, self.examples["train"]
+        config, rows = self.prepared.config.training, len(self.examples["train"])
         curve, stopping = self._curve(), self._stopping()
         monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
         followed = {**self.examples, **parts}
@@ -176,7 +190,7 @@ class Execution:
         if reason := why_not_compiled(config.engine, self.network):
             callbacks.note(reason)
         engine = engine_of(self.prepared, optimizer, streams, callbacks, losses=curve is not None)
-        sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
+        sampler = Sampler(rows, config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
             optimizer=optimizer,

@@ -54,6 +54,7 @@ class Row:
             95%; None where no margin was given.
         published: numbers from elsewhere.
         warned: completed runs whose reports have warnings.
+        warnings: these by the kind of the first warning.
         elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
             most runs of their engine: another kernel of the BLAS, other vectors. Trained again
             beside the others they may have other last digits.
@@ -95,6 +96,7 @@ class Row:
     published: dict[str, float]
     as_good: bool | None = None
     warned: int = 0
+    warnings: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
     best_fold: int | None = None
     shares: dict[str, float] | None = None

@@ -16,6 +16,8 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
+from nnrun.plugins.part import Source
 from nnrun.pool.task import Channel
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
@@ -46,6 +48,7 @@ class Job:
         checkpoint: the state to continue from.
         threads: how many it may use.
         seconds: estimated for the run.
+        plugins: the sources of parts that the config names.
         follows: whether its evaluations are sent, now and then.
         asks: whether each evaluation is sent, and training waits for whether to stop there.
     """
@@ -58,6 +61,7 @@ class Job:
     checkpoint: TrainingState | None = None
     threads: int = 1
     seconds: float = inf
+    plugins: Shipment = NO_PLUGINS
     follows: bool = False
     asks: bool = False
 
@@ -94,12 +98,15 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
 
     Raises:
         NnrunError: this process computes another run id.
+        PluginError: it does not have the plugins.
     """
     if channel.stopped():
         return None
-    replicate = job.replicate
-    cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold)
-    prepared = prepare_again(replicate.applied(config_of(job.config)), dataset, cache)
+    receive(job.plugins)
+    replicate, sources = job.replicate, job.plugins.sources
+    cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold, sources)
+    config = replicate.applied(config_of(job.config, sources))
+    prepared = prepare_again(config, dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return execute(prepared, job.checkpoint, _callbacks(channel, job, max(1, prepared.iterations)))
@@ -115,18 +122,25 @@ def limit_threads() -> Any:
 
 
 @lru_cache(maxsize=64)
-def config_of(text: str) -> ExperimentConfig:
-    """The config of a job or a variant; cached for all its seeds."""
+def config_of(text: str, sources: Sequence[Source] = ()) -> ExperimentConfig:
+    """The config of a job or a variant; cached for all its seeds, and these plugins."""
     return config_from_dict(json.loads(text))
 
 
 @lru_cache(maxsize=512)
-def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
+def _cache_of(
+    config: str,
+    data: str,
+    split_seed: int | None,
+    fold: int | None,
+    sources: Sequence[Source],
+) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
     content = json.loads(config)
     if "training" in content and not isinstance(content["training"]["learning_rate"], dict):
         del content["training"]["learning_rate"]
-    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold])))
+    plugins = [source.sha256 for source in sources]
+    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold, plugins])))
 
 
 @lru_cache(maxsize=64)

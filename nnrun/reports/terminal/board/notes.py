@@ -51,9 +51,6 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         shares = _shares(rows, [row.warned for row in rows])
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(rows)
-    alone = [group.rows[0] for group in groups if len(group.rows) == 1]
-    if any(row.completed == row.runs == 1 for row in alone):
-        yield "A single run shows no spread, hence no interval; --seeds 20 would show both."
     if any(row.completed > 1 for row in rows):
         yield (
             "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
