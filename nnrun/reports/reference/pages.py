@@ -20,6 +20,7 @@ PAGES = (
     "choosing",
     "prediction",
     "notebooks",
+    "trackers",
     "clusters",
     "results",
     "conventions",
