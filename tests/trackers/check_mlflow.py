@@ -156,7 +156,7 @@ def test_a_server_that_dies_costs_no_run(server, client):
     assert 6 == len(list(Path("results/dies").glob("*/report.json")))
     said = [line for line in done.stderr.splitlines() if "MLflow" in line]
     assert 2 == len(said)
-    assert "training goes on without it" in said[0]
+    assert "runs are kept without it" in said[0]
     assert "the same command sends them" in said[1]
     server.start()
     assert 0 == CliRunner().invoke(cli, command).exit_code

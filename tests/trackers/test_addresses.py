@@ -73,7 +73,7 @@ def test_passwords_are_not_repeated(monkeypatch):
         run = nnrun.train("flowers.yaml", mlflow="http://me:secret@127.0.0.1:9")
     assert "completed" == run.status
     assert [
-        "MLflow at http://127.0.0.1:9: Connection refused; training goes on without it",
+        "MLflow at http://127.0.0.1:9: Connection refused; runs are kept without it",
         "MLflow at http://127.0.0.1:9 lacks 1 run, or parts of them; the same command sends them",
     ] == [str(one.message) for one in warned]
 

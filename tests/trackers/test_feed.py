@@ -47,7 +47,7 @@ def test_a_tracker_that_is_down_is_said_once(said):
         feed.send(run, lambda tracker: None)
     feed.close()
     assert [
-        "MLflow at x: Connection refused; training goes on without it",
+        "MLflow at x: Connection refused; runs are kept without it",
         "MLflow at x lacks 2 runs, or parts of them; the same command sends them",
     ] == said
 
@@ -88,5 +88,5 @@ def test_a_tracker_that_does_not_answer_is_waited_for_briefly(said, monkeypatch)
         feed.send(f"a/s{number}", lambda tracker: None)
     feed.close()
     answers.set()
-    assert "it: there is no answer; training goes on without it" == said[0]
-    assert "it lacks 5 runs" in said[1]
+    assert "it: there is no answer; runs are kept without it" == said[0]
+    assert "it lacks 6 runs" in said[1]
