@@ -21,7 +21,11 @@ PAGES = (
     "choosing",
     "prediction",
     "notebooks",
+<<<<<<< HEAD
     "plugins",
+=======
+    "trackers",
+>>>>>>> notebook
     "clusters",
     "results",
     "conventions",
