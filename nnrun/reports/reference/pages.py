@@ -21,11 +21,8 @@ PAGES = (
     "choosing",
     "prediction",
     "notebooks",
-<<<<<<< HEAD
     "plugins",
-=======
     "trackers",
->>>>>>> notebook
     "clusters",
     "results",
     "conventions",
