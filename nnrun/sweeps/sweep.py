@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
@@ -26,6 +26,7 @@ from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import PlannedRuns, RunSource
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
@@ -63,7 +64,13 @@ class ActiveRun:
             checkpoint,
             threads,
             variant.estimate.seconds,
+            run.until,
         )
+
+    def paused(self, record: RunRecord) -> bool:
+        """Whether the run has reached the iteration where it pauses."""
+        until = self.run.until
+        return until is not None and int(record.timing["iterations"]) >= until
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Sweep:
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
+        source: where runs come from; by default all runs of the plan.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class Sweep:
         force: bool = False,
         fail_fast: bool = False,
         threads: int = 1,
+        source: RunSource | None = None,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
@@ -109,7 +118,7 @@ class Sweep:
         self.fail_fast = fail_fast
         self.threads = threads
         self._stopped = stopped
-        self._runs: Iterator[PlannedRun] = plan.runs()
+        self._source = source or PlannedRuns(plan)
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
@@ -180,7 +189,7 @@ class Sweep:
     def _submit_more(self, workers: Workers) -> None:
         """Submit as many runs as the workers can take."""
         while self._has_room(workers):
-            run = next(self._runs, None)
+            run = self._source.next(workers.at_a_time)
             if run is None:
                 self._retry_held(workers)
                 return
@@ -312,6 +321,8 @@ class Sweep:
                 continue
             if outcome.record.status != "interrupted":
                 self._count(saved.active.run, outcome.record, trained=True)
+            elif saved.active.paused(outcome.record):
+                self._source.ended(saved.active.run, outcome.record)
             elif saved.asked:
                 self.progress.interrupted += outcome.saved
             elif workers is not None:
@@ -332,6 +343,7 @@ class Sweep:
 
     def _count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         self.progress.add(run, record, trained=trained)
+        self._source.ended(run, record)
         self.listener.ended(run, record, self.progress, trained=trained)
         if record.status != "completed":
             reason = record.error or record.status
@@ -359,6 +371,7 @@ class Sweep:
     def _fail(self, run: PlannedRun, reason: str) -> None:
         self._failed = True
         self.progress.fail(run, reason)
+        self._source.failed(run, reason)
         self.listener.failed(run, reason)
 
     def _release(self, active: ActiveRun) -> None:

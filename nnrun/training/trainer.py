@@ -63,15 +63,20 @@ class Trainer(TrainingCore):
     _steps: int = 1
     _last: TrainingState | None = None  # before the best weights were put back
 
-    def run(self) -> Iterator[Progress]:
-        """Train to the end, to early stopping or to divergence; yields after each engine call."""
-        if run_at_once(self):
+    def run(self, until: int | None = None) -> Iterator[Progress]:
+        """Train to the end, to early stopping or to divergence; yields after each engine call.
+
+        With `until`, pause at the first evaluation from that iteration on.
+        """
+        if until is None and run_at_once(self):
             yield self._progress()
             return
         if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
             # The last row of a shorter run that this one continues is of all rows.
             self.history[-1] = self.evaluate_splits(whole=False)
-        while self.iteration < self.iterations and not self._stopped:
+        while not self.ended:
+            if until is not None and self.iteration >= until:
+                return
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
             )
@@ -142,6 +147,11 @@ class Trainer(TrainingCore):
     def _current(self) -> TrainingState:
         """The current state, which must not change any more."""
         return self.last_good if self.last_good.iteration == self.iteration else self.snapshot()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all updates are made, or early stopping has ended them."""
+        return self.iteration >= self.iterations or self._stopped
 
     @property
     def stopped_early(self) -> bool:

@@ -124,7 +124,7 @@ class Execution:
             self.trainer.resume(checkpoint)
 
     def run(self, callbacks: Callbacks) -> RunResult:
-        """Train to the end, or until `callbacks` stops it."""
+        """Train to the end, or until `callbacks` stops or pauses it."""
         with one_thread():
             interrupted = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
@@ -137,13 +137,13 @@ class Execution:
 
     def _train(self, callbacks: Callbacks) -> bool:
         callbacks.start(self.trainer.iteration)
-        progress: Iterator[Progress] = self.trainer.run()
+        progress: Iterator[Progress] = self.trainer.run(callbacks.until)
         for state in progress:
             callbacks.observe(state)
             if state.iteration < state.total and callbacks.stop():
                 return True
             callbacks.checkpoint(self.trainer.checkpoint)
-        return False
+        return self.trainer.divergence is None and not self.trainer.ended
 
     def _task(self) -> Task:
         return self.prepared.task

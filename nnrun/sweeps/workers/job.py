@@ -45,6 +45,7 @@ class Job:
         checkpoint: the state to continue from.
         threads: how many it may use.
         seconds: estimated for the run.
+        until: the iteration to pause at, if any.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Job:
     checkpoint: TrainingState | None = None
     threads: int = 1
     seconds: float = inf
+    until: int | None = None
 
     @property
     def seed(self) -> int:
@@ -145,4 +147,5 @@ def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
         stop=channel.stopped,
         checkpoint=now_and_then(channel.send),
         threads=job.threads,
+        until=job.until,
     )
