@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nnrun.api.board import Board
-    from nnrun.api.experiments import check, extend, load, train, verify
+    from nnrun.api.checks import check
+    from nnrun.api.experiments import extend, load, train, verify
     from nnrun.api.folds import out_of_fold
     from nnrun.api.history import History
     from nnrun.api.influence import importance
@@ -30,7 +31,7 @@ __all__ = [
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
 _MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
-_MODULES |= {"sweep": "sweeps"}
+_MODULES |= {"check": "checks", "sweep": "sweeps"}
 
 
 def __getattr__(name: str) -> object:

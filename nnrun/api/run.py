@@ -19,9 +19,10 @@ from nnrun.models.model import Model
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import no_model, refuse_changed, refuse_unusable_model
-from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 class Run:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
-from nnrun.api.experiments import FROM_DATA, Config, Path_
+from nnrun.api.given import FROM_DATA, Config, Path_
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid

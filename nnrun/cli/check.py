@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nnrun.api.experiments import describe
+from nnrun.api.checks import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
 from nnrun.cli.errors import problems_data
@@ -33,6 +33,11 @@ from nnrun.runs.preparation.prepare import prepare
     help="Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
 )
 @click.option(
+    "--learning-rate",
+    is_flag=True,
+    help="Train for about an epoch while the learning rate rises, and suggest a rate.",
+)
+@click.option(
     "--emit",
     is_flag=True,
     help="Print the source that the compiled engine makes for the network of one config.",
@@ -45,6 +50,7 @@ def command(
     output: Output,
     arguments: tuple[str, ...],
     gradients: bool,
+    learning_rate: bool,
     emit: bool,
     iterations: int | None,
 ) -> None:
@@ -56,13 +62,17 @@ def command(
     \b
     nnrun check configs/
     nnrun check configs/digits_cnn.yaml --gradients
+    nnrun check configs/iris_softmax.yaml --learning-rate
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
     nnrun check configs/boston_arch2.yaml --emit
     """
     paths, overrides = split_arguments(arguments)
     files = config_files(paths)
-    if emit and gradients:
-        raise click.UsageError("--emit and --gradients are two commands; give one of them")
+    if emit and (gradients or learning_rate):
+        other = "--gradients" if gradients else "--learning-rate"
+        raise click.UsageError(f"--emit and {other} are two commands; give one of them")
+    if learning_rate and len(files) > 1:
+        raise click.UsageError("--learning-rate takes a single config")
     if emit:
         _emit(output, files, overrides, iterations)
         return
@@ -74,7 +84,7 @@ def command(
             output.note(f"comparing gradients of {file}")
         try:
             experiment = load_config(file, overrides, iterations)
-            run = describe(experiment, gradients=gradients)
+            run = describe(experiment, gradients=gradients, learning_rate=learning_rate)
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")
             runs.append(run)

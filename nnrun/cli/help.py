@@ -17,7 +17,7 @@ from nnrun.reports.reference.pages import pages
 from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
 from nnrun.reports.reference.topics import Topic, found, topics
-from nnrun.runs.storage.files import new_folder, write_together
+from nnrun.runs.storage.durable.files import new_folder, write_together
 from nnrun.suggestions import suggestion
 
 

@@ -163,8 +163,8 @@ def _show_leaderboard(
     output: Output,
 ) -> None:
     from nnrun.reports.markdown import leaderboard_files as files  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
-    from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:

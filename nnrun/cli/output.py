@@ -59,7 +59,7 @@ class Output:
         """
         if not self.json or self.has_data:
             return
-        from nnrun.runs.storage.strict_json import strict_json  # noqa: PLC0415  # slow to import
+        from nnrun.runs.storage.contents.strict_json import strict_json  # noqa: PLC0415  # slow to import
 
         self.has_data = True
         text = strict_json(value)

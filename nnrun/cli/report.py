@@ -25,7 +25,7 @@ from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import new_folder, write_atomically, write_together
+from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
 from nnrun.sweeps.board.from_store.entry import entry_of, ordered_by
 from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets

@@ -10,8 +10,8 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.config.schema.json_schema import json_schema
-from nnrun.runs.storage.files import write_atomically
-from nnrun.runs.storage.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.durable.files import write_atomically
 
 
 @click.command("schema")

@@ -17,9 +17,10 @@ from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 @click.command("show")

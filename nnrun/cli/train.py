@@ -32,7 +32,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import CONFIG
+from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.picking import pick_run
 

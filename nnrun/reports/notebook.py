@@ -23,7 +23,8 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.leaderboard import columns, heading, notes
+from nnrun.reports.terminal.board.columns import columns, heading
+from nnrun.reports.terminal.board.notes import notes
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.rows import Leaderboard
 

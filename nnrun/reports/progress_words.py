@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun.reports.numbers import count, number, remaining
 from nnrun.reports.summary import status_words
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 
 
 def status_of(run: RunSummary) -> str:

@@ -210,8 +210,10 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
         yield f"without {plural(dropped, 'row')} of the file that {lack} values"
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         hidden = dataset.get("hidden", False)
-        yield f"{plural(own, 'test row')} set aside" if hidden else (
-            f"without the set's own {plural(own, 'test row')}"
+        yield (
+            f"{plural(own, 'test row')} set aside"
+            if hidden
+            else (f"without the set's own {plural(own, 'test row')}")
         )
     for split, copies in dataset.get("duplicates", {}).items():
         if copies:

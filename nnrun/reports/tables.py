@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from markupsafe import Markup
@@ -40,6 +40,7 @@ class Grid:
         sortable: whether readers of HTML can sort and filter it.
         heads: the index of the column with the names of rows.
         hidden: whether only screen readers get its title, since a heading repeats it.
+        marks: in HTML, drawings below the names of columns, such as the scale of what is in them.
     """
 
     block: ClassVar[str] = "grid"
@@ -50,6 +51,7 @@ class Grid:
     sortable: bool = False
     heads: int = 0
     hidden: bool = False
+    marks: Mapping[str, Markup] = field(default_factory=dict)
 
     @property
     def words(self) -> list[list[str]]:

@@ -18,17 +18,10 @@ from nnrun.models.weights import load_weights, weights_sha256
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.names import CONFIG, HISTORY, REPORT, STATE
 from nnrun.runs.storage.integrity import no_model, refuse_changed
-from nnrun.runs.storage.reading import (
-    CONFIG,
-    HISTORY,
-    REPORT,
-    STATE,
-    damaged,
-    read_run,
-    refuse_damaged,
-)
+from nnrun.runs.storage.reading import damaged, read_run, refuse_damaged
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
@@ -147,9 +140,11 @@ def _longer(
 ) -> ExperimentConfig:
     training, total = shorter.config.training, shorter.iterations
     off_grid = total % shorter.evaluate_every
-    if training.early_stopping is not None and off_grid:
+    followed = training.early_stopping is not None or shorter.schedule.follows_loss
+    if followed and off_grid:
+        by = "its schedule" if training.early_stopping is None else "early stopping"
         raise UsageError(
-            f"{folder}: early stopping has counted the evaluation at iteration {total}, which a "
+            f"{folder}: {by} has counted the evaluation at iteration {total}, which a "
             "longer run would not make; train all iterations at once instead:\n"
             f"  {_whole(folder, total + iterations)}"
         )

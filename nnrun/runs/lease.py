@@ -11,7 +11,7 @@ from typing import Self
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.progress import About, ProgressNotes
+from nnrun.runs.storage.contents.progress import About, ProgressNotes
 from nnrun.runs.storage.reading import StoredRun, refuse_damaged
 from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.runs.storage.store import Store

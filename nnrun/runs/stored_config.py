@@ -15,8 +15,9 @@ from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN, stem
 from nnrun.errors import DataError
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.paths.data_place import path_of
-from nnrun.runs.storage.reading import CONFIG, read_run
+from nnrun.runs.storage.reading import read_run
 
 
 def load_stored(folder: Path, record: RunRecord) -> Experiment:

@@ -7,9 +7,10 @@ copies of the first, with the units, the activation and the dropout that are cho
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from nnrun.config.schema.search.distributions import DEPTH
 from nnrun.errors import UsageError
 
 Layers = Sequence[Mapping[str, Any]]
@@ -62,3 +63,19 @@ def _parts(layers: Layers) -> tuple[Layers, Layers, Mapping[str, Any]]:
     while end < last and layers[end]["type"] != "dense":
         end += 1
     return layers[:first], layers[first : min(end, last)], layers[last]
+
+
+def of_hidden(layers: Layers, names: Collection[str]) -> dict[str, Any]:
+    """How many hidden layers there are, and what of them may vary, by dotted key."""
+    head, _, _ = _parts(layers)
+    inner = layers[len(head) : -1]
+    dense = [layer for layer in inner if layer["type"] == "dense"]
+    found: dict[str, Any] = {DEPTH: len(dense)}
+    if "activation" in names and dense:
+        found[f"{DEPTH}.activation"] = dense[0]["activation"]
+    if "dropout" in names:
+        rates = [layer["rate"] for layer in inner if layer["type"] == "dropout"]
+        found[f"{DEPTH}.dropout"] = rates[0] if rates else 0.0
+    if "units" in names:
+        found[f"{DEPTH}.units"] = [layer["units"] for layer in dense]
+    return found

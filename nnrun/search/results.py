@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.plan import PlannedRun
 

@@ -24,15 +24,15 @@ from nnrun.search.finals import (
     final_plan,
     winner_of,
 )
-from nnrun.search.importance import importance_of
 from nnrun.search.plan import SearchPlan
-from nnrun.search.proposer import make_proposer
+from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.results import Results
 from nnrun.search.settings import Setting
 from nnrun.search.source import SearchRuns
-from nnrun.search.space import Draw
+from nnrun.search.space import Draw, present
 from nnrun.search.state import SearchState
 from nnrun.search.stored import before, read_search, write_search
+from nnrun.search.study import importance_of
 from nnrun.search.track import Track
 from nnrun.search.trial import Trial
 from nnrun.sweeps.planning.plan import Plan, Variant
@@ -42,6 +42,8 @@ from nnrun.sweeps.source import RunSource
 _WRITE_SECONDS = 0.5
 # For the choice of workers, where only the time is limited.
 _MANY = 1000
+# The number of no trial: its seed is that of the random search.
+_OTHER = 2**31
 
 
 class Runner(Protocol):
@@ -83,6 +85,7 @@ class Search:
         self.clock = Clock(plan.block.time, used)
         self._written = -_WRITE_SECONDS
         self._values: dict[tuple[Origin, int], Draw] = {}
+        self._tracks: list[Track] = []
 
     def run(self) -> SearchState:
         """Make all trials that are left, compare the best, and test the winner.
@@ -99,10 +102,16 @@ class Search:
         if not all(track.done for track in self._tracks):
             self._write()
             return self.state
-        self.state.importance = importance_of(plan, self.state.trials)
+        self.state.importance = importance_of(self.state.to_dict())
         self._compare()
         self._write()
         return self.state
+
+    @property
+    def trials(self) -> int | None:
+        """How many trials there may be in all; None for as many as there is time for."""
+        known = [track.most for track in self._tracks]
+        return None if None in known else sum(most or 0 for most in known)
 
     @property
     def final_runs(self) -> int:
@@ -123,8 +132,9 @@ class Search:
     def _track(self, origin: Origin, sampler: str, part: float) -> Track:
         """The trials of a sampler, which may use so large a part of the time."""
         plan = self.plan
+        seed = plan.seeds[0] if origin == "search" else seed_of(plan.seeds[0], _OTHER)
         proposer = make_proposer(
-            sampler, plan.space, plan.seeds[0], maximize=plan.goal.maximize, trials=plan.trials
+            sampler, plan.space, seed, maximize=plan.goal.maximize, trials=plan.trials
         )
 
         def prepare(number: int, draw: Draw) -> Setting:
@@ -192,7 +202,8 @@ class Search:
         found += [("random", trial) for trial in best_trials(state.random, plan.goal, 1)]
         for number, (origin, trial) in enumerate([*found, ("default", None)]):
             at = None if trial is None else trial.number
-            draw = Draw() if at is None else self._values[origin, at]
+            own = present(plan.space.keys, plan.default.config)
+            draw = Draw(own) if at is None else self._values[origin, at]
             setting = plan.settings.make(number, draw.choice, draw.values, fresh)
             yield Finalist(origin, at, draw.choice, draw.values, setting)
 

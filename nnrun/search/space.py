@@ -14,9 +14,11 @@ from nnrun.config.schema.search.distributions import (
     Range,
     is_conditional,
 )
+from nnrun.config.settings import flatten, setting_of
 from nnrun.config.yaml.dump import flow
-from nnrun.search.hidden import Layers, with_hidden
+from nnrun.search.hidden import Layers, of_hidden, with_hidden
 
+_DIGITS = 4
 Label = str | int | float | bool | None
 
 
@@ -84,7 +86,7 @@ class _Drawing:
     def value(self, name: str, found: Any) -> Any:
         """A value of a distribution, or of what holds distributions."""
         if isinstance(found, Range):
-            number = self.chooser.number(name, found)
+            number = in_short(self.chooser.number(name, found), found)
             self.draw.params[name] = number
             return number
         if isinstance(found, Choice):
@@ -114,6 +116,14 @@ class _Drawing:
         return with_hidden(layers, depth, shared)
 
 
+def in_short(number: float | int, among: Range) -> float | int:
+    """A number with as many digits as people read: what is shown is what is trained."""
+    if among.whole:
+        return number
+    short = float(f"{number:.12g}" if among.step is not None else f"{number:.{_DIGITS}g}")
+    return min(max(short, among.low), among.high)
+
+
 def labels_of(choice: Choice) -> list[Label]:
     """What the options of a choice are called: single values, or their text."""
     plain = all(isinstance(option, str | int | float | bool | None) for option in choice.options)
@@ -131,3 +141,15 @@ def _text(option: Any) -> str:
 
 def _named(option: Mapping[str, Any]) -> set[str]:
     return {key for key in ("type", "schedule", "name") if key in option}
+
+
+def present(keys: Mapping[str, Distribution], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a resolved config has where a search may choose."""
+    flat, layers = flatten(config), config["network"]["layers"]
+    found: dict[str, Any] = {}
+    for key, among in keys.items():
+        if isinstance(among, Depth):
+            found |= of_hidden(layers, among.inner)
+        else:
+            found[key] = setting_of(flat, key)
+    return found

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.store import Store
-from nnrun.runs.storage.strict_json import strict_json
 from nnrun.search.space import Label
 from nnrun.search.state import SCHEMA_VERSION, SearchState
 

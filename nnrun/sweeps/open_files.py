@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.runs.storage.group_commit import MOST
+from nnrun.runs.storage.durable.group_commit import MOST
 from nnrun.systems import system
 
 # The most files that a result keeps open until it is on the disk.

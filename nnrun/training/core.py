@@ -102,6 +102,11 @@ class TrainingCore:
         self.iteration += iterations
         self._rate = self._rate_of(self.iteration)
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last update."""
+        return self._rate
+
     def steps(self, iterations: int) -> Steps:
         """The next updates, this many of them."""
         return Steps(
@@ -199,6 +204,7 @@ class TrainingCore:
             "sampler": self.sampler.state(),
             "dropout": self.dropout.bit_generator.state,
             "stopping": asdict(self.stopping) if self.stopping else None,
+            **({"schedule": self.schedule.state()} if self.schedule.follows_loss else {}),
         }
         return TrainingState(arrays, values)
 
@@ -219,6 +225,8 @@ class TrainingCore:
         self.dropout.bit_generator.state = values["dropout"]
         if self.stopping:
             self.stopping = replace(self.stopping, **values["stopping"])
+        if self.schedule.follows_loss:
+            self.schedule.restore(values["schedule"])
         self.best = under("best.", snapshot.arrays)
 
     def adopt(

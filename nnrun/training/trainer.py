@@ -96,10 +96,11 @@ class Trainer(TrainingCore):
     def _evaluate(self) -> Cause | None:
         """Evaluate, add a row to the history, and return why the state counts as diverged, if so.
 
-        Early stopping follows the parts of splits to the end, so that what it compares is of the
-        same rows; the last row of the history is of all rows.
+        Early stopping and schedules follow the parts of splits to the end, so that what they
+        compare is of the same rows; the last row of the history is of all rows.
         """
-        whole = self.iteration == self.iterations and self.stopping is None
+        followed = self.stopping is not None or self.schedule.follows_loss
+        whole = self.iteration == self.iterations and not followed
         row, cause = self.evaluate_splits(whole=whole), self.check_divergence(whole=whole)
         if cause != "not_finite":
             self._follow(row)
@@ -179,6 +180,7 @@ class Trainer(TrainingCore):
             self._steps = max(1, min(int(steps * growth), most))
 
     def _follow(self, row: HistoryRow) -> None:
+        self.schedule.observe(float(row.get("validation_loss", row["train_loss"])))
         if self.stopping is None:
             return
         improved = self.stopping.update(row[self.stopping.monitor], self.iteration)

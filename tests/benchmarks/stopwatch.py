@@ -20,8 +20,8 @@ PARTS = {
     "nnrun.runs.execution.selfcheck": {"check_engine": "it is compared with NumPy"},
     "nnrun.runs.execution.execute": {"execute": "updates, evaluations and metrics"},
     "nnrun.runs.execution.environment": {"environment": "versions, processor and BLAS are noted"},
-    "nnrun.runs.storage.files": {"write_together": "files are written"},
-    "nnrun.runs.storage.staged": {"commit": "files are written"},
+    "nnrun.runs.storage.durable.files": {"write_together": "files are written"},
+    "nnrun.runs.storage.durable.staged": {"commit": "files are written"},
     "nnrun.reports.markdown.run": {"report_markdown": "the report as Markdown"},
     "nnrun.cli.output": {"Output.show": "the report on the terminal"},
 }

@@ -187,3 +187,23 @@ def test_quoted_decimal_commas_may_stand_between_commas(nnrun, folder):
     rest = "network: {sizes: [2, 1], activations: [tanh, linear]}\nloss: mean_squared\n"
     (folder / "d.yaml").write_text(head + rest + "training: {learning_rate: 0.1, iterations: 1}\n")
     assert 0 == nnrun("check", "d.yaml").exit_code
+
+
+def test_a_learning_rate_is_suggested(nnrun, digits):
+    """The curve in the terminal, a rate to try, and the same as data; nothing is stored."""
+    done = nnrun("check", digits, "--learning-rate", "dataset.name=iris", "network.layers=[{type: "
+                 "dense, units: 3, activation: softmax}]", "--json")  # fmt: skip
+    found = json.loads(done.stdout)["configs"][0]["learning_rate"]
+    assert 0 < found["suggestion"] < found["highest"]
+    assert len(found["rates"]) == len(found["losses"]) > 1
+    shown = nnrun("check", digits, "--learning-rate").stdout
+    assert "learning rate, logarithmic" in shown
+    assert "training.learning_rate=" in shown
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--emit"], ["other.yaml"]])
+def test_a_learning_rate_is_that_of_one_config(nnrun, digits, arguments):
+    """It is a command of its own, for a single file."""
+    Path("other.yaml").write_text(DIGITS)
+    assert 2 == nnrun("check", digits, "--learning-rate", *arguments).exit_code

@@ -255,7 +255,7 @@ def test_a_mistake_leaves_a_pipe_empty(prices):
 
 def test_large_predictions_wait_on_the_disk(prices, nnrun, monkeypatch):
     """The same bytes as in a file."""
-    monkeypatch.setattr("nnrun.runs.storage.files._IN_MEMORY", 1000)
+    monkeypatch.setattr("nnrun.runs.storage.durable.files._IN_MEMORY", 1000)
     write("new.csv", "size,colour\n" + "1,red\n" * 9000)
     result = nnrun("predict", "prices", "new.csv")
     assert 0 == nnrun("predict", "prices", "new.csv", "-o", "out.csv").exit_code

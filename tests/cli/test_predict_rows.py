@@ -16,7 +16,7 @@ import pytest
 from pyarrow import parquet
 
 from nnrun.api import load as load_run
-from nnrun.cli.sinks import _Terminal
+from nnrun.cli.predicting.sinks import _Terminal
 from nnrun.data.inference.carried import read_carried
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load

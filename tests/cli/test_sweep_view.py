@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.cli import sweep_view as module
 from nnrun.cli.output import Output
-from nnrun.cli.sweep_view import watching_sweep
+from nnrun.cli.sweeping import view as module
+from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.training.trainer import Progress

@@ -22,7 +22,7 @@ from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.store import Store
 from nnrun.training.trainer import Progress
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.runs.storage import staged
+from nnrun.runs.storage.durable import staged
 
 
 class Disk:

@@ -37,9 +37,10 @@ from nnrun.models.load import make_model
 from nnrun.models.model import Model
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.history import load_history, read_history
-from nnrun.runs.storage.reading import CHECKPOINT, HISTORY, REPORT, StoredRun, read_run
-from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.contents.history import load_history, read_history
+from nnrun.runs.storage.contents.names import CHECKPOINT, HISTORY, REPORT
+from nnrun.runs.storage.contents.seal import sealed
+from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.published.reference import read_references, welch_p

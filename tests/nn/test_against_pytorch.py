@@ -18,6 +18,7 @@ from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.schedules import CosineRestarts, OneCycle, ReduceOnPlateau
 from tests.architectures.dealing import at_random, choosing
 from tests.architectures.plan import Architecture
 from tests.architectures.walks import draw
@@ -155,3 +156,63 @@ def test_any_network(data: st.DataObject):
     images = deal("images", (True, False))
     plan = draw(deal, images=images, batch_norm=batch_norm, dropout=not batch_norm)
     compare(plan, deal("rule", STABLE), deal("clip", (None, 0.1)), np.float64, 1e-10)
+
+
+def with_rate(rate: float) -> torch.optim.Optimizer:
+    """An optimizer whose learning rate a schedule of PyTorch changes."""
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate)
+
+
+def rates_of(optimizer: torch.optim.Optimizer, schedule: Any, *arguments: Any) -> list[float]:
+    """The rate of each iteration; the schedule takes a step after each, with its argument."""
+    rates = []
+    for step in arguments:
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step(*step)
+    return rates
+
+
+@pytest.mark.parametrize(("rise", "total"), [(0.3, 100), (0.5, 41), (0.25, 12)])
+def test_one_cycle(rise: float, total: int):
+    """The rates of OneCycleLR, all through its cycle."""
+    optimizer = with_rate(1.0)
+    twin = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.7, total, pct_start=rise, cycle_momentum=False
+    )
+
+    expected = rates_of(optimizer, twin, *[()] * (total - 1), ())
+
+    actual = OneCycle(0.7, rise).rates(np.arange(float(total)), total)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("period", "growth"), [(7, 1), (5, 2), (3, 3)])
+def test_cosine_restarts(period: int, growth: int):
+    """The rates of CosineAnnealingWarmRestarts, over several restarts."""
+    optimizer = with_rate(0.7)
+    twin = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, period, growth, 0.1)
+
+    expected = rates_of(optimizer, twin, *[()] * 100)
+
+    actual = CosineRestarts(0.7, period, growth, 0.1).rates(np.arange(100.0), 100)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_reduce_on_plateau(patience: int):
+    """The rates of ReduceLROnPlateau, whose patience is smaller by one, for the same losses."""
+    losses = np.random.default_rng(patience).random(200).cumsum() % 7
+    optimizer = with_rate(0.7)
+    twin = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=patience - 1, threshold=0.0, min_lr=0.01, eps=0.0
+    )
+    schedule = ReduceOnPlateau(0.7, 0.5, patience, 0.01)
+
+    expected = rates_of(optimizer, twin, *[(loss,) for loss in losses])
+
+    actual = []
+    for loss in losses:
+        actual.append(schedule.rate_at(0, 200))
+        schedule.observe(float(loss))
+    assert expected == actual

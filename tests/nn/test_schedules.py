@@ -53,6 +53,20 @@ BY_HAND = [
         {0: 0.5, 3: 2, 4: 2, 14: 1.5, 24: 1, 99: 1},
     ),
     ("warmup_cosine", {"peak": 1.0, "warmup": 0}, {0: 1, 50: 0.5, 100: 0}),
+    ("cosine_restarts", {"initial": 1.0, "period": 10}, {0: 1, 5: 0.5, 10: 1, 95: 0.5, 100: 1}),
+    (
+        "cosine_restarts",
+        {"initial": 2.0, "period": 4, "growth": 3, "final": 1.0},
+        {0: 2, 2: 1.5, 4: 2, 10: 1.5, 16: 2, 34: 1.5, 52: 2},
+    ),
+    ("one_cycle", {"peak": 25.0}, {0: 1, 14.5: 13, 29: 25, 64: 12.50005, 99: 1e-4, 500: 1e-4}),
+    (
+        "one_cycle",
+        {"peak": 1.0, "rise": 0.5, "initial": 0.0, "final": 0.5, "over": 10},
+        {0: 0, 2: 0.5, 4: 1, 6.5: 0.75, 9: 0.5, 99: 0.5},
+    ),
+    ("one_cycle", {"peak": 1.0, "rise": 0.0}, {0: 1, 99: 4e-6}),
+    ("reduce_on_plateau", {"initial": 0.5}, {0: 0.5, 99: 0.5}),
 ]
 
 
@@ -101,6 +115,9 @@ def test_many_iterations_at_once_are_those_one_by_one(name: str):
         "constant": {"value": 0.1},
         "cosine": {"initial": 0.1},
         "warmup_cosine": {"peak": 0.1, "warmup": 7},
+        "cosine_restarts": {"initial": 0.1, "period": 7, "growth": 2},
+        "one_cycle": {"peak": 0.1},
+        "reduce_on_plateau": {"initial": 0.1},
     }.get(name, {"initial": 0.1, "every": 7})
     schedule = SCHEDULES[name](**arguments)
 
@@ -112,3 +129,25 @@ def test_many_iterations_at_once_are_those_one_by_one(name: str):
     assert [rate(schedule, t) for t in range(TOTAL)] == [
         schedule.rate_at(t, TOTAL) for t in range(TOTAL)
     ]
+
+
+def test_a_plateau_lowers_the_rate():
+    """After `patience` losses in a row that are no better than the best, and counted anew."""
+    schedule = SCHEDULES["reduce_on_plateau"](initial=1.0, factor=0.5, patience=2, final=0.2)
+    losses = [9, 8, 8, 7, 7, 7.5, 7, 8, 6, 6, 6, 5, 5, 5, 5, 5]
+
+    rates = []
+    for loss in losses:
+        rates.append(rate(schedule, 0))
+        schedule.observe(loss)
+
+    assert [*[1.0] * 6, *[0.5] * 2, *[0.25] * 3, *[0.2] * 5] == rates
+
+
+def test_a_plateau_never_raises_the_rate():
+    """A `final` above the rate leaves it where it is."""
+    schedule = SCHEDULES["reduce_on_plateau"](initial=0.1, patience=1, final=0.5)
+    for loss in (1, 1, 1):
+        schedule.observe(loss)
+
+    assert 0.1 == rate(schedule, 0)

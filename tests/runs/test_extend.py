@@ -44,6 +44,13 @@ training: {learning_rate: 0.05, iterations: 200, batch_size: 8, engine: numpy}
         ["training.learning_rate={schedule: cosine, initial: 0.1, over: 300}"],
         ["training.learning_rate={schedule: warmup_cosine, peak: 0.1, warmup: 20, final: 0.02}"],
         ["training.learning_rate={schedule: step, initial: 0.1, every: 90}"],
+        ["training.learning_rate={schedule: cosine_restarts, initial: 0.1, period: 40, growth: 2}"],
+        ["training.learning_rate={schedule: one_cycle, peak: 0.1}"],
+        ["training.learning_rate={schedule: reduce_on_plateau, initial: 0.3, patience: 1}"],
+        [
+            "training.learning_rate={schedule: reduce_on_plateau, initial: 0.3, patience: 1}",
+            "training.evaluate_rows=9",
+        ],
         ["training.evaluate_every=70"],
         ["training.epochs=7"],
         ["training.early_stopping={patience: 100}"],

@@ -19,8 +19,8 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
+from nnrun.runs.storage.durable.locks import acquire
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.locks import acquire
 from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.run_folder import RunFolder
 from tests.forging import revise
@@ -71,7 +71,9 @@ def test_one_module_locks_and_saves_runs():
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
-    assert {"runs/storage/run_folder.py"} == importers("nnrun.runs.storage.locks", "acquire")
+    assert {"runs/storage/run_folder.py"} == importers(
+        "nnrun.runs.storage.durable.locks", "acquire"
+    )
 
 
 def test_one_module_reads_reports():

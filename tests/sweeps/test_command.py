@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.ends import RunEnds
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -56,13 +56,13 @@ def test_what_is_there_is_no_garbage(run, write, monkeypatch):
     """While runs are trained, the garbage collector passes over what was there before them."""
     write("iris")
     spared = []
-    count = Sweep._count
+    count = RunEnds.count
 
     def counting(*arguments, **keywords):
         spared.append(gc.get_freeze_count())
         count(*arguments, **keywords)
 
-    monkeypatch.setattr(Sweep, "_count", counting)
+    monkeypatch.setattr(RunEnds, "count", counting)
     before = gc.get_freeze_count()
     assert 0 == run("sweep", "configs", "--seeds", 2, "-j", 1)[0]
     assert 2 == sum(number > 10_000 for number in spared)

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nnrun.runs.storage import files
+from nnrun.runs.storage.durable import files
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import executor, inline

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from nnrun.runs.storage import group_commit
+from nnrun.runs.storage.durable import group_commit
 from tests.sweeps.helpers import run_inline, weights_of
 
 RUNS = 7
@@ -29,7 +29,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from threading import Lock
-from nnrun.runs.storage import group_commit
+from nnrun.runs.storage.durable import group_commit
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.listener import SweepListener

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.durable.locks import acquire
 from tests.forging import forge, said
 from tests.sweeps.helpers import BOSTON, IRIS
 

@@ -21,7 +21,7 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.progress import read_progress
+from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.listener import SweepListener

@@ -1,8 +1,8 @@
 """Opening data files; errors of the disk differ from missing or wrong files.
 
-Errors say what is there instead of a file. Files of results (`runs/storage/files.py`) and of the
-cache of machine code, which must belong to the user, have checks of their own: all three have four
-lines in common, which open a path and look at its kind.
+Errors say what is there instead of a file. Files of results (`runs/storage/durable/files.py`) and
+of the cache of machine code, which must belong to the user, have checks of their own: all three
+have four lines in common, which open a path and look at its kind.
 """
 
 from __future__ import annotations

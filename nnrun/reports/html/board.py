@@ -15,21 +15,21 @@ from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.terminal.leaderboard import (
+from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,
     has_sources,
     heading,
     incomplete,
     mean,
-    notes,
     place,
     runs,
     sources,
     to_the_best,
     warned,
 )
-from nnrun.reports.terminal.leaderboard import splits as all_splits
+from nnrun.reports.terminal.board.columns import splits as all_splits
+from nnrun.reports.terminal.board.notes import notes
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row

@@ -34,7 +34,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
 
     The details of runs take at most `most_bytes`; those of the first run are always shown.
     """
-    style, script = _style(), resource(_PACKAGE, "page.js")
+    style, script = _style(), _script()
     # First, since it decides which runs the sections can link to.
     runs, left_out = _runs(report, most_bytes)
     page = environment(_PACKAGE).get_template("page.html")
@@ -78,6 +78,10 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
+def _script() -> str:
+    return "\n".join(resource(_PACKAGE, name) for name in ("page.js", "charts.js"))
+
+
 def _style() -> str:
     light, dark = (
         ";".join(f"--{name}:{colour}" for name, colour in colours.items())
@@ -89,7 +93,7 @@ def _style() -> str:
             f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}",
             f"@media print{{:root{{{light};color-scheme:light}}}}",
             f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
-            resource(_PACKAGE, "page.css"),
+            *(resource(_PACKAGE, name) for name in ("page.css", "charts.css")),
             PAGE,
         ]
     )

@@ -15,7 +15,7 @@ from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, varied
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 
 _MOST_ROWS = 100
 _MOST_DRAWN = 12

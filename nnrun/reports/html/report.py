@@ -24,9 +24,10 @@ from nnrun.reports.summary import History, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import DAMAGED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY, REPORT
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import HISTORY, REPORT, damaged, read_run
+from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,

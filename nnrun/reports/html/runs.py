@@ -34,10 +34,10 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import read_regular
-from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY, TRACEBACK
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
-from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000

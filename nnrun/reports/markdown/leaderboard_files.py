@@ -18,16 +18,11 @@ from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
+from nnrun.reports.terminal.board.columns import best_run, columns, heading
+from nnrun.reports.terminal.board.notes import notes, unfinished
 from nnrun.reports.terminal.fitting import markdown_table
-from nnrun.reports.terminal.leaderboard import (
-    best_run,
-    columns,
-    heading,
-    notes,
-    unfinished,
-)
-from nnrun.runs.storage.files import read_regular
-from nnrun.runs.storage.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 

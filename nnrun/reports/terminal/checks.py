@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
+from nnrun.reports.terminal.check_rates import rate_curve, rate_data
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import labelled, rich_table
+from nnrun.runs.execution.rate_finder import RateCurve
 from nnrun.runs.preparation.memory import MemoryEstimate
 
 
@@ -30,6 +32,7 @@ class CheckedRun:
         network: layers with shapes and parameters, as in report.json.
         engine_note: why this engine was chosen, where that needs a remark.
         gradients: the results of the gradient check; None without one.
+        learning_rate: the result of the learning rate's range test; None without one.
         beside: the model of scikit-learn in place of a network, which has no memory estimate and
             no iterations; None for networks.
     """
@@ -47,6 +50,7 @@ class CheckedRun:
     dtype: str = ""
     engine: str = ""
     gradients: Sequence[GradientCheck] | None = None
+    learning_rate: RateCurve | None = None
     engine_note: str | None = None
     beside: str | None = None
 
@@ -61,7 +65,9 @@ class CheckedRun:
         gradients = None
         if self.gradients is not None:
             gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
-        return {**asdict(self), "memory": memory, "gradients": gradients}
+        rate = self.learning_rate and rate_data(self.learning_rate)
+        own = asdict(replace(self, learning_rate=None))
+        return {**own, "memory": memory, "gradients": gradients, "learning_rate": rate}
 
 
 @group()
@@ -82,6 +88,9 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     if run.gradients is not None:
         yield Text()
         yield gradients_table(run.gradients)
+    if run.learning_rate is not None:
+        yield Text()
+        yield from rate_curve(run.learning_rate)
 
 
 def _training(run: CheckedRun) -> str:

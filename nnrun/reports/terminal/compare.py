@@ -22,8 +22,8 @@ from nnrun.reports.numbers import (
     probability,
 )
 from nnrun.reports.summary import metric_label
+from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.leaderboard import leaderboard_tables
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.comparison.pair import PairTest
 from nnrun.sweeps.board.rows import Leaderboard

@@ -36,23 +36,34 @@ class Curve:
     style: str
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The words below a plot: the first value, what the axis shows, and the last value."""
+
+    first: str
+    name: str
+    last: str
+
+
 class Plot:
-    """Curves over the iterations, in the width of the terminal.
+    """Curves in the width of the terminal.
 
     The scale is logarithmic where that suits, as in the charts of a report; the title says so.
 
     Args:
         title: of the vertical axis.
         curves: the first is drawn last, over the others.
+        axis: the words below; by default x counts iterations from 0.
     """
 
-    def __init__(self, title: str, curves: Sequence[Curve]) -> None:
+    def __init__(self, title: str, curves: Sequence[Curve], axis: Axis | None = None) -> None:
         self.title = title
         self.curves = curves
         values = [value for curve in curves for value in curve.y]
         self.is_log = log_suits(values)
         self._scale: Scale = Log.over(values) if self.is_log else Linear.over(values, count=_TICKS)
         self._last = max((max(curve.x, default=0.0) for curve in curves), default=0.0)
+        self._axis = axis or Axis("0", "iteration", count(round(self._last)))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         labels = self._labels()
@@ -64,10 +75,10 @@ class Plot:
         yield heading
         for row, line in enumerate(self._grid(width)):
             yield Text.assemble(f"{labels.get(row, ''):>{margin}} │ ", line)
-        end = count(round(self._last))
+        start, end = self._axis.first, self._axis.last
         yield Text(f"{'':>{margin}} └{'─' * (width + 1)}")
-        middle = "iteration".center(max(0, width - len(end) - 1))
-        yield Text(f"{'':>{margin}}   0{middle[: max(0, width - len(end) - 1)]}{end}")
+        free = max(0, width - len(start) - len(end))
+        yield Text(f"{'':>{margin}}   {start}{self._axis.name.center(free)[:free]}{end}")
 
     def _labels(self) -> dict[int, str]:
         """Round values, by the row they belong to."""

@@ -24,7 +24,7 @@ from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unb
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.reading import remedy
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}

@@ -13,8 +13,9 @@ from nnrun.models.files import MODEL
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import is_run_id
+from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.folders import folders, is_held
-from nnrun.runs.storage.reading import CHECKPOINT, REPORT, read_run
+from nnrun.runs.storage.reading import read_run
 from nnrun.suggestions import suggestion
 
 LATEST, BEST = "latest", "best"

@@ -21,10 +21,11 @@ from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate, setting
-from nnrun.runs.storage.files import has_leftovers
+from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
+from nnrun.runs.storage.contents.progress import RunProgress, read_progress
+from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.progress import RunProgress, read_progress
-from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
+from nnrun.runs.storage.reading import StoredRun, read_run
 
 # Keys that reports of older versions do not have, and what these runs had in their place.
 _ADDED = {

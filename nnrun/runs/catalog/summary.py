@@ -8,7 +8,7 @@ from typing import Any
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import differing
-from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
 QUEUED = "queued"

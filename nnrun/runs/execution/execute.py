@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,7 @@ class Execution:
             optimizer=optimizer,
             engine=engine,
             sampler=sampler,
-            schedule=self.prepared.schedule,
+            schedule=copy(self.prepared.schedule),  # it may change while it is followed
             dropout=streams.dropout,
             splits=self.examples,
             task=self.task,

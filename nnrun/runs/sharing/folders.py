@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnrun.config.content import read_config
-from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.contents.names import CONFIG, REPORT
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.paths.data_place import path_of
-from nnrun.runs.storage.reading import CONFIG, REPORT
 
 _MOST_BYTES = 1 << 24
 # Paths that begin at a root, a drive or a home.

@@ -17,10 +17,11 @@ from nnrun.data.readers.opening import disk_errors, open_data
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.folders import names_folders
-from nnrun.runs.storage.files import written_whole
+from nnrun.runs.storage.contents.names import REPORT
+from nnrun.runs.storage.durable.files import written_whole
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.paths.data_place import INSIDE, path_of
-from nnrun.runs.storage.reading import REPORT, read_run, refuse_damaged
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.runs.stored_config import require_data
 
 _TIME = (1980, 1, 1, 0, 0, 0)

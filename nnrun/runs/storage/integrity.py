@@ -9,8 +9,9 @@ from pathlib import Path
 from nnrun.errors import DataError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import read_regular
-from nnrun.runs.storage.reading import REPORT, damaged
+from nnrun.runs.storage.contents.names import REPORT
+from nnrun.runs.storage.durable.files import read_regular
+from nnrun.runs.storage.reading import damaged
 
 # Bytes that fit into memory on any machine.
 _SMALL = 2**24

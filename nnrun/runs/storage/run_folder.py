@@ -10,17 +10,18 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.storage.files import (
+from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK
+from nnrun.runs.storage.contents.progress import PROGRESS
+from nnrun.runs.storage.durable.files import (
     has_leftovers,
     read_regular,
     remove_leftovers,
     write_together,
 )
-from nnrun.runs.storage.locks import acquire
-from nnrun.runs.storage.progress import PROGRESS
-from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
-from nnrun.runs.storage.staged import Staged, is_temporary, temporary_name
+from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.staged import Staged, is_temporary, temporary_name
+from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
 

@@ -12,17 +12,17 @@ from typing import Protocol, TypeVar
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.checkpoints import pack_checkpoint
-from nnrun.runs.storage.files import remove_leftovers, write_together
-from nnrun.runs.storage.group_commit import GroupCommit
-from nnrun.runs.storage.history import history_csv
-from nnrun.runs.storage.locks import locked
+from nnrun.runs.storage.contents.checkpoints import pack_checkpoint
+from nnrun.runs.storage.contents.history import history_csv
+from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK
+from nnrun.runs.storage.contents.seal import sealed
+from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.durable.files import remove_leftovers, write_together
+from nnrun.runs.storage.durable.group_commit import GroupCommit
+from nnrun.runs.storage.durable.locks import locked
+from nnrun.runs.storage.durable.staged import commit
 from nnrun.runs.storage.paths.data_place import stored_config, without_folders
-from nnrun.runs.storage.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK
 from nnrun.runs.storage.run_folder import RunFolder
-from nnrun.runs.storage.seal import sealed
-from nnrun.runs.storage.staged import commit
-from nnrun.runs.storage.strict_json import strict_json
 
 V = TypeVar("V")
 _ATTEMPTS = 10

@@ -22,8 +22,8 @@ from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.history import load_history
-from nnrun.runs.storage.strict_json import strict_json
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.training.state import HistoryRow
 
 # Losses, errors and weights, relative to the larger of the two, by the precision of training.

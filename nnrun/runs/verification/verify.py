@@ -25,9 +25,10 @@ from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.paths.data_place import usable_config
-from nnrun.runs.storage.reading import REPORT, StoredRun, read_run
+from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 

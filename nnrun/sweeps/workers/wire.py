@@ -15,9 +15,9 @@ from nnrun.models.weights import weights_sha256
 from nnrun.nn.signature import Array
 from nnrun.pool.task import WorkerLostError, deserialize_error, serialize_error
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.storage.progress import is_history
-from nnrun.runs.storage.validation import invalid_part
+from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.contents.progress import is_history
+from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.sweeps.workers.versions import OtherVersionError
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress

@@ -17,9 +17,9 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
+from nnrun.runs.storage.contents.seal import sealed
+from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.reading import list_runs
-from nnrun.runs.storage.seal import sealed
-from nnrun.runs.storage.strict_json import strict_json
 from tests.forging import revise, said
 
 BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")

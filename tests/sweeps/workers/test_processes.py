@@ -21,7 +21,7 @@ from nnrun import child
 from nnrun.errors import NnrunError
 from nnrun.pool import process_main
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.storage import group_commit, staged
+from nnrun.runs.storage.durable import group_commit, staged
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep

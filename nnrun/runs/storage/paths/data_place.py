@@ -16,7 +16,7 @@ from typing import Any
 
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
-from nnrun.runs.storage.files import read_regular, write_atomically
+from nnrun.runs.storage.durable.files import read_regular, write_atomically
 
 INSIDE = "data"
 """The folder beside a run's files in a packed run that holds its data."""

@@ -15,7 +15,7 @@ from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look_through
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by

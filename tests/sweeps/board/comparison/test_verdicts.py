@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
-from nnrun.reports.terminal.leaderboard import to_the_best
+from nnrun.reports.terminal.board.columns import to_the_best
 from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score

@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.leaderboard import incomplete
+from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from nnrun.runs.storage.staged import Staged, commit, is_temporary, temporary_name
+from nnrun.runs.storage.durable.staged import Staged, commit, is_temporary, temporary_name
 from nnrun.systems import system
 
 _IN_MEMORY = 2**24  # bytes of output that are held in memory

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from nnrun.characters import escaped
 from nnrun.errors import UsageError
 from nnrun.models.writing.formats import WRITERS
-from nnrun.runs.storage.files import kept_back, written_whole
+from nnrun.runs.storage.durable.files import kept_back, written_whole
 
 
 def format_of(file: Path | None, kind: str) -> str:

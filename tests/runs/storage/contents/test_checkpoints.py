@@ -12,8 +12,8 @@ from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage import checkpoints
-from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.contents import checkpoints
+from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.training.state import TrainingState
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 
 from nnrun.cli.arguments import check_target
-from nnrun.cli.new_rows import Request
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
+from nnrun.cli.predicting.new_rows import Request
+from nnrun.cli.predicting.sinks import format_of, opened_sink
 from nnrun.cli.signals import Interruption
-from nnrun.cli.sinks import format_of, opened_sink
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.tables import score_table
 from nnrun.sweeps.out_of_fold.collect import out_of_fold

@@ -16,7 +16,7 @@ from threading import Event, Lock
 from time import monotonic
 from typing import Any, TypeVar
 
-from nnrun.runs.storage.staged import Staged, commit
+from nnrun.runs.storage.durable.staged import Staged, commit
 from nnrun.systems import system
 
 # The first result of a group waits this long, or until the group has so many. It does not wait if

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.errors import NnrunError
-from nnrun.runs.storage.files import read_regular
-from nnrun.runs.storage.reading import HISTORY
+from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.durable.files import read_regular
 
 if TYPE_CHECKING:  # slow to import
     from nnrun.training.state import HistoryRow

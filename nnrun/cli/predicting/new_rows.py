@@ -11,8 +11,8 @@ from pathlib import Path
 from nnrun.cli.arguments import check_target
 from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
+from nnrun.cli.predicting.sinks import format_of, held_sink, opened_sink
 from nnrun.cli.signals import Interruption
-from nnrun.cli.sinks import format_of, held_sink, opened_sink
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
 from nnrun.data.inference.new_rows import Rows, open_rows
@@ -27,7 +27,7 @@ from nnrun.models.writing.formats import WRITERS, output_names
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.terminal.tables import score_table
-from nnrun.runs.storage.files import written_whole
+from nnrun.runs.storage.durable.files import written_whole
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from nnrun.characters import clean
 from nnrun.config.settings import BESIDE, choice_words
 from nnrun.reports.numbers import count, first_of
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.choice import beside_words
+from nnrun.reports.terminal.board.choice import beside_words
+from nnrun.reports.terminal.board.columns import mean, ordered_by
 from nnrun.reports.terminal.commands import command_line
-from nnrun.reports.terminal.leaderboard import mean, ordered_by
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
 from nnrun.sweeps.board.from_store.stored import StoredVariant

@@ -1,0 +1,1 @@
+"""What `nnrun sweep` does beside the sweep itself: plan, progress, results and errors."""

@@ -1,0 +1,108 @@
+"""The results of a sweep: shown and written, and the errors that the command ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sweeping.request import Request
+from nnrun.cli.sweeping.shards import board_of, shard_data, write_news
+from nnrun.errors import NnrunError
+from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.reports.markdown.replication import replication_markdown
+from nnrun.reports.numbers import count, duration, plural
+from nnrun.reports.terminal.board.columns import incomplete
+from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.published.replication import Replication
+from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.shard import WHOLE
+from nnrun.sweeps.progress import Failure, SweepProgress
+
+_MOST_FAILURES = 20
+REPLICATION = "REPLICATION.md"
+
+
+def conclude(
+    progress: SweepProgress,
+    store: Store,
+    output: Output,
+    interruption: Interruption,
+    asked: Request,
+    again: str,
+    replicated: Sequence[Replication],
+) -> None:
+    """Show and write the results, and exit with their code."""
+    whole = not progress.missing
+    board = board_of(progress, store, asked.margin) if whole else None
+    output.data(
+        {
+            "runs": len(progress.plan),
+            **shard_data(progress.plan),
+            "trained": progress.trained,
+            "complete_before": progress.found,
+            "diverged": progress.diverged,
+            "failed": progress.failed,
+            "left": progress.missing,
+            "failures": [asdict(failure) for failure in progress.failures],
+            "leaderboard": None if board is None else board.to_dict(),
+        }
+    )
+    errors = [_failures(progress, store)] if progress.failures else []
+    if board is not None:
+        output.show(leaderboard_tables(board, store.root))
+        files = leaderboard_files(board)
+        if asked.replication:
+            files[REPLICATION] = replication_markdown(replicated, again).encode()
+        try:
+            store.write(files)
+            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+            write_news(board, progress, store, asked.margin)
+        except OSError as error:
+            place = error.filename or store.root
+            reason = error.strerror or error
+            errors.append(f"the leaderboard cannot be written: {place}: {reason}")
+    else:
+        remedy = "to continue, keeping complete runs" if asked.force else "to continue"
+        errors.append(f"{remedy}:\n  {again}")
+    if interruption.stop() and not whole:
+        saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
+        done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
+        raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
+    if errors:
+        raise NnrunError("\n".join(errors))
+
+
+def summary(progress: SweepProgress, seconds: float) -> str:
+    """How many runs were trained, were complete, failed and are left."""
+    parts = [f"{count(progress.trained)} trained in {duration(seconds)}"]
+    if progress.found:
+        parts.append(f"{count(progress.found)} complete already")
+    parts += incomplete(progress)
+    if progress.missing:
+        parts.append(f"{count(progress.missing)} left")
+    return f"{_runs_of(progress.plan)}: {', '.join(parts)}"
+
+
+def _runs_of(plan: Plan) -> str:
+    """`12 runs`, or `shard 2/3, 4 of 12 runs`."""
+    if plan.shard == WHOLE:
+        return plural(len(plan), "run")
+    return f"shard {plan.shard}, {count(len(plan))} of {plural(len(plan.whole), 'run')}"
+
+
+def _failures(progress: SweepProgress, store: Store) -> str:
+    """How many runs failed, and where the details are; the reasons were printed before."""
+    number = len(progress.failures)
+    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(incomplete(progress))}"]
+    lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]
+    if number > _MOST_FAILURES:
+        lines.append(f"  and {count(number - _MOST_FAILURES)} more")
+    return "\n".join(lines)
+
+
+def _failure(failure: Failure, store: Store) -> str:
+    report = store.root / failure.key / "report.md"
+    return f"  {failure.label}: {report if report.is_file() else failure.reason}"

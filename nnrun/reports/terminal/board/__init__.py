@@ -1,0 +1,1 @@
+"""Leaderboards for the terminal, and what every output says of them: columns, notes, choices."""

@@ -1,0 +1,120 @@
+"""What a reader should know before believing a leaderboard, in any form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nnrun.characters import clean
+from nnrun.errors import clipped
+from nnrun.reports.numbers import count, first_of, plural, ranges
+from nnrun.reports.terminal.board.choice import choice_notes
+from nnrun.reports.terminal.board.columns import ELSEWHERE, name
+from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
+from nnrun.sweeps.board.rows import Group, Row
+from nnrun.sweeps.board.unfinished import Unfinished
+
+_LONGEST = 60
+
+
+def unfinished(rest: Unfinished) -> str:
+    """Which runs are missing on the board of a shard."""
+    shards = f"shard{'s' * (len(rest.shards) > 1)} {clipped(ranges(rest.shards), _LONGEST)}"
+    missing = f"{count(rest.missing)} of {plural(rest.runs, 'run')}, of {shards}"
+    return f"Unfinished, after shard {rest.shard}: {missing}, are missing in this folder."
+
+
+def notes(groups: Sequence[Group]) -> Iterator[str]:
+    """What a reader should know before believing a leaderboard."""
+    splits = {group.ordered_by for group in groups}
+    if "validation" in splits:
+        yield "Ordered by validation: quote the test number of the first row as it is."
+    by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
+    if any(group.folds for group in by_test):
+        yield (
+            "Ordered by folds: each run is tested on a part of the data of its own. The number of "
+            "the first row is somewhat too good, since it was chosen by it."
+        )
+    if not all(group.folds for group in by_test):
+        yield (
+            "Ordered by test, so the test number of the first row is too good: it was chosen by "
+            "it. Set dataset.validation_size to choose by validation."
+        )
+    if "train" in splits:
+        yield "Ordered by train, since there is no other split: this says nothing about new data."
+    rows = [row for group in groups for row in group.rows]
+    for group in groups:
+        yield from choice_notes(group, several=len(groups) > 1)
+    if any(row.comparison == UNPAIRED for row in rows):
+        yield "Rows whose seeds or splits differ are compared without pairing by seed."
+    yield from _missing_runs(groups)
+    if any(row.warned for row in rows):
+        shares = _shares(rows, [row.warned for row in rows])
+        yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
+    yield from _elsewhere(rows)
+    alone = [group.rows[0] for group in groups if len(group.rows) == 1]
+    if any(row.completed == row.runs == 1 for row in alone):
+        yield "A single run shows no spread, hence no interval; --seeds 20 would show both."
+    if any(row.completed > 1 for row in rows):
+        yield (
+            "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
+            "of n runs is mostly luck; quote the mean."
+        )
+    yield from _fixed(rows)
+
+
+def _fixed(rows: Sequence[Row]) -> Iterator[str]:
+    """What the runs of a row have in common, so that their spread does not show it."""
+    several = [row for row in rows if row.completed > 1]
+    if any(row.weights == 1 for row in several):
+        yield (
+            "Of rows with one seed of weights, neither ± nor * allows for other initial weights; "
+            "use several seeds."
+        )
+    if any(row.splits == 1 for row in several):
+        yield "Of rows with one split, neither ± nor * allows for other rows to train and test on."
+
+
+def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+    """Which rows have runs whose last digits may be others where most runs were trained."""
+    marked = [row for row in rows if row.elsewhere]
+    if not marked:
+        return
+    shares = _shares(marked, [sum(row.elsewhere.values()) for row in marked])
+    where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
+    yield (
+        f"{ELSEWHERE} marks rows with runs of other arithmetic than most, whose last digits may "
+        f"differ: {shares} ({'; '.join([*where][:5])})."
+    )
+
+
+def _shares(rows: Sequence[Row], counts: Sequence[int]) -> str:
+    """How many of the runs of each row are counted, without rows that have none."""
+    return first_of(
+        [
+            f"{clean(name(row))} {count(n)} of {count(row.completed)}"
+            for row, n in zip(rows, counts, strict=True)
+            if n
+        ]
+    )
+
+
+def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
+    """Which rows have runs without a result or a single run, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for group in groups:
+        for row in group.rows:
+            if row.rank is not None and row.note and len(group.rows) > 1:
+                reasons.setdefault(row.note, []).append(clean(name(row)))
+    rows = [row for group in groups for row in group.rows]
+    if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
+        yield (
+            "? marks rows that were not compared, so that they cannot be dropped; more seeds "
+            "change that."
+        )
+    for reason, names in reasons.items():
+        yield f"{reason}: {first_of(names)}"
+    if any(row.diverged and row.completed for row in rows):
+        yield (
+            "Numbers are without diverged runs, which flatters their rows; no other row is dropped "
+            "because of them."
+        )

@@ -1,0 +1,1 @@
+"""What is in the files of a run: formats, digests, and how they are validated."""

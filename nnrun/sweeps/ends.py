@@ -1,0 +1,169 @@
+"""The ends of a sweep's runs: saved results, failures, and leases that are given back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from traceback import format_exception
+from typing import TypeVar
+
+from nnrun.errors import NnrunError
+from nnrun.pool.task import CrashError
+from nnrun.runs.execution.record_builder import failed_result
+from nnrun.runs.lease import Outcome
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.active import ActiveRun
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.plan import PlannedRun
+from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import RunSource
+from nnrun.sweeps.workers.job import config_of
+from nnrun.training.state import TrainingState
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run whose result is being saved; `asked` says whether it was asked to stop."""
+
+    active: ActiveRun
+    outcome: Future[Outcome]
+    asked: bool
+
+
+class RunEnds:
+    """How the runs of a sweep end.
+
+    Args:
+        progress: of the sweep, in which runs count.
+        store: where results are kept; None to keep only their scores.
+        datasets: that the plan was made with.
+        listener: called as runs end.
+        source: of the runs, which may ask for others then.
+    """
+
+    def __init__(
+        self,
+        progress: SweepProgress,
+        store: Store | None,
+        datasets: Datasets,
+        listener: SweepListener,
+        source: RunSource,
+    ) -> None:
+        self.progress = progress
+        self.store = store
+        self.datasets = datasets
+        self.listener = listener
+        self.source = source
+        self.active: dict[str, ActiveRun] = {}
+        self.any_failed = False  # of those that this sweep has trained
+        self.saving: deque[SavedRun] = deque()
+
+    def save(self, active: ActiveRun, result: RunResult, *, asked: bool) -> None:
+        """Begin to save a result; its run counts once it is on the disk (see `settle`).
+
+        Args:
+            active: the run.
+            result: of it.
+            asked: whether it was asked to stop.
+        """
+        lease = active.lease
+        outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
+        if outcome is not None:
+            self.saving.append(SavedRun(active, outcome, asked))
+
+    def settle(self, most: int) -> Iterator[ActiveRun]:
+        """Handle saved results, and wait until at most `most` are left to save.
+
+        Yields:
+            runs that were interrupted without being asked; they are still active.
+        """
+        if self.store is not None and len(self.saving) > most:
+            self.store.hurry()
+        while self.saving and (len(self.saving) > most or self.saving[0].outcome.done()):
+            saved = self.saving.popleft()
+            outcome = self._stored(saved.active, saved.outcome.result)
+            if outcome is None:
+                continue
+            if outcome.record.status != "interrupted":
+                self.count(saved.active.run, outcome.record, trained=True)
+            elif saved.active.has_paused(outcome.record):
+                self.source.ended(saved.active.run, outcome.record)
+            elif saved.asked:
+                self.progress.interrupted += outcome.saved
+            else:
+                yield saved.active
+                continue
+            self.release(saved.active)
+
+    def count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
+        """Count a run that has ended."""
+        self.progress.add(run, record, trained=trained)
+        self.source.ended(run, record)
+        self.listener.ended(run, record, self.progress, trained=trained)
+        if record.status != "completed":
+            reason = record.error or record.status
+            self.any_failed |= trained
+            self.progress.note_failure(run, reason)
+            self.listener.failed(run, reason)
+
+    def abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
+        """Fail a run that cannot be trained, and save a report with the reason."""
+        self._report_failure(active, reason, traceback)
+        self.fail(active.run, reason)
+        self.release(active)
+
+    def fail(self, run: PlannedRun, reason: str) -> None:
+        """Count a run that failed without a report."""
+        self.any_failed = True
+        self.progress.fail(run, reason)
+        self.source.failed(run, reason)
+        self.listener.failed(run, reason)
+
+    def release(self, active: ActiveRun) -> None:
+        """Give a run back: it is active no longer."""
+        self.active.pop(active.run.key, None)
+        self.listener.released(active.run)
+        active.lease.release()
+
+    def _stored(self, active: ActiveRun, step: Callable[[], V]) -> V | None:
+        """The value of a step of saving a result; None if it fails, which fails the run."""
+        try:
+            return step()
+        except OSError as error:
+            self.fail(active.run, f"cannot be saved: {error.strerror or error}")
+            self.release(active)
+        except Exception as error:  # its result is invalid
+            self.abandon(active, *account(error))
+        return None
+
+    def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
+        run = active.run
+
+        def failed(checkpoint: TrainingState | None) -> RunResult:
+            return failed_result(self._prepared(run), reason, checkpoint, traceback)
+
+        try:
+            active.lease.fail(failed)
+        except Exception as error:  # the failure itself is reported in any case
+            self.listener.warn(f"{run.label}: no report of its failure: {error}")
+
+    def _prepared(self, run: PlannedRun) -> Prepared:
+        config = run.replicate.applied(config_of(run.variant.config))
+        return prepare_again(config, self.datasets.load(config.dataset))
+
+
+def account(error: Exception) -> tuple[str, str | None]:
+    """The error in a sentence; and its traceback, if nnrun did not raise it on purpose."""
+    if isinstance(error, CrashError):
+        return str(error), error.traceback
+    if isinstance(error, NnrunError):
+        return str(error), None
+    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
