@@ -16,10 +16,10 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
-from nnrun.runs.execution.threads import cores
 from nnrun.runs.storage.reading import damaged, list_runs
 from nnrun.runs.verification.parallel import verify_all
 from nnrun.runs.verification.verify import Verification
+from nnrun.systems.cores import cores
 
 
 @click.command("verify")

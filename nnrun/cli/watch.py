@@ -23,6 +23,7 @@ from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, varied
 from nnrun.runs.catalog.watched import Look, WatchedRuns
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.systems import system
@@ -73,11 +74,13 @@ class _Watch:
 
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
         self._root = root
+        self._names = {*names}
         self._watched = WatchedRuns(root, names)
         self._entries: dict[str, list[RunEntry]] = {}
         self._summaries: dict[str, dict[str, RunSummary]] = {}
         self._rows = FormingRows()
         self.runs: list[RunSummary] = []
+        self.sweeps: list[SweepCounts] = []
         self.ended = 0
         self.pause = _SECONDS
 
@@ -86,6 +89,8 @@ class _Watch:
         start = monotonic()
         found = self._watched.look()
         self.runs = found.running
+        sweeps = sweeps_in(self._root)
+        self.sweeps = [s for s in sweeps if not self._names or self._names.intersection(s.names)]
         self.ended += len(found.ended)
         new = {run.name for run in self.runs} - self._entries.keys()
         for run, record in found.ended:
@@ -108,7 +113,7 @@ class _Watch:
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
         known = (run for runs in self._summaries.values() for run in runs.values())
-        return View(self.runs, varied(known), self._rows, self.ended, hint)
+        return View(self.runs, varied(known), self._rows, self.ended, hint, self.sweeps)
 
     def _add(self, run: RunSummary, record: RunRecord | None) -> None:
         self._summaries[run.name][run.run_id] = run

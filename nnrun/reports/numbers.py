@@ -44,6 +44,11 @@ def measured(value: float | None, half: float | None) -> str:
     return f"{rounded(value, digit + 1)} ± {rounded(half, digit)}"
 
 
+def to_error(value: float | None, half: float | None) -> str:
+    """The number as `measured` gives it, without its uncertainty; `number` where there is none."""
+    return measured(value, half).partition(" ± ")[0]
+
+
 def last_digit(uncertainty: float) -> int:
     """The decimal of its second significant digit: 2 for 0.12, 0 for 38, -2 for 1,234."""
     size = float(f"{uncertainty:.1e}")  # as it will be rounded: 0.0996 is shown as 0.10

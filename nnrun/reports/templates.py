@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.svg import shortened
 
 
 @cache
-def environment(package: str) -> Environment:
-    """The templates of a package; all text in them is escaped."""
+def environment(*packages: str) -> Environment:
+    """The templates of packages, the first one's first; all text in them is escaped."""
     found = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([*map(PackageLoader, packages)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

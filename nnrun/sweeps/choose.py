@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nnrun.data.memory import available_memory
-from nnrun.runs.execution.threads import cores
 from nnrun.sweeps.open_files import most_processes
 from nnrun.sweeps.planning.compiling import compile_plan
 from nnrun.sweeps.planning.plan import Plan
@@ -11,6 +10,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
+from nnrun.systems.cores import cores
 
 # From the start of a worker process to its first iteration.
 _START_SECONDS = 0.5

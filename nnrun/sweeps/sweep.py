@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from nnrun.runs.execution.record_builder import compare_published
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.active import ActiveRun
 from nnrun.sweeps.ends import RunEnds, account
 from nnrun.sweeps.listener import SweepListener
@@ -80,6 +82,7 @@ class Sweep:
         self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
+        self._notes = SweepNotes(None if store is None else store.root)
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
@@ -106,12 +109,14 @@ class Sweep:
                     break
                 else:
                     self.listener.waiting(len(self._held_elsewhere))
+                    self._notes.add(self._counts)
                     sleep(_TICK_SECONDS)
         finally:
             workers.close()
             deque(self._ends.settle(0), maxlen=0)
             for active in list(self._ends.active.values()):
                 self._ends.release(active)
+            self._notes.close()
             if self.store is not None:
                 self.store.index.close()
                 if self.progress.trained:
@@ -213,6 +218,7 @@ class Sweep:
         self._settle(self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
+        self._notes.add(partial(self._counts, workers.at_a_time))
         if not self.stopping():
             return
         if self._deadline is None:
@@ -221,6 +227,17 @@ class Sweep:
             workers.stop()
         elif monotonic() > self._deadline:
             self._futures.clear()
+
+    def _counts(self, at_a_time: int = 0) -> SweepCounts:
+        """For those who watch the sweep, who see it train so many runs at a time."""
+        progress = self.progress
+        return SweepCounts(
+            sorted(progress.plan.names),
+            total=len(progress.plan),
+            done=progress.ended,
+            failed=progress.failed + progress.diverged,
+            running=min(len(self._futures), at_a_time),
+        )
 
     def _finish(
         self, active: ActiveRun, future: Future[RunResult | None], workers: Workers

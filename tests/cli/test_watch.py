@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,11 @@ from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage import sweep_progress
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.sweep_progress import SweepNotes
+from nnrun.sweeps.sweep import Sweep
 from nnrun.training.trainer import Progress
 
 WATCH = [sys.executable, "-m", "nnrun", "watch"]
@@ -140,6 +144,28 @@ def test_only_the_next_runs_of_a_sweep_are_counted():
     console = Console(width=80, force_terminal=True)
     (first, *_) = console.render_lines(View(runs, {}, FormingRows(), 0))
     assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
+
+
+def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
+    """Done, running and queued of all, also of short runs, which write nothing of their own."""
+    shown = []
+
+    def close(notes):
+        notes.add(lambda: replace(counts[0], running=1))
+        shown.append(nnrun("watch", "--once").stdout)
+        shown.append(nnrun("watch", "other", "--once").stdout)
+        closed(notes)
+
+    counts, closed, counted = [], SweepNotes.close, Sweep._counts
+    monkeypatch.setattr(Sweep, "_counts", lambda *a: counts.append(counted(*a)) or counts[-1])
+    monkeypatch.setattr(SweepNotes, "close", close)
+    monkeypatch.setattr(sweep_progress, "_SECONDS", 0.0)
+    nnrun("sweep", cars, "--seeds", "3", "-j", "1", "-q")
+    assert 3 == counts[0].total
+    done = counts[0].done
+    line = f"sweep of cars: {done} of 3 done, 1 running, {2 - done} queued"
+    assert [line, "no run is in progress"] == [shown[0].splitlines()[1], shown[1].strip()]
+    assert not Path("results/.sweeps").exists()
 
 
 def progress(number):

@@ -52,8 +52,8 @@ def store(tmp_path):
 def sweep(store):
     """Makes a sweep of a plan into the results folder."""
 
-    def make(plan, results=store, stopped=lambda: False, **switches):
-        return Sweep(plan, results, Datasets(), Diary(), stopped, **switches)
+    def make(plan, results=store, stopped=lambda: False, listener=None, **switches):
+        return Sweep(plan, results, Datasets(), listener or Diary(), stopped, **switches)
 
     return make
 

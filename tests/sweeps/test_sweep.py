@@ -364,9 +364,8 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
 
     tracemalloc.start()
     try:
-        weighed = sweep(plan(write("iris", IRIS.replace("60", "2")), seeds=runs))
-        weighed.listener = Scales()
-        progress = run_inline(weighed)
+        made = plan(write("iris", IRIS.replace("60", "2")), seeds=runs)
+        progress = run_inline(sweep(made, listener=Scales()))
     finally:
         tracemalloc.stop()
     assert (held[1] - held[0]) / (runs - 20) < 2000

@@ -98,17 +98,17 @@ class NumberCells(Cells):
         self._parts = [np.concatenate([np.empty(0), *self._parts])]
         return self._parts[0][:, None]
 
-    def taken_from(self, start: int) -> npt.NDArray[np.float64]:
-        """Take the last rows away, as one feature: (rows, 1)."""
+    def taken(self, rows: int) -> npt.NDArray[np.float64]:
+        """Take the first rows away, as one feature: (rows, 1)."""
         self._put_by()
-        taken, count = [np.empty(0)], sum(map(len, self._parts))
-        while count > start:
-            last = self._parts.pop()
-            count -= len(last)
-            if count < start:
-                self._parts.append(last[: start - count])
-            taken.append(last[max(0, start - count) :])
-        return np.concatenate(taken[::-1])[:, None]
+        taken = [np.empty(0)]
+        while rows > 0 and self._parts:
+            first = self._parts.pop(0)
+            taken.append(first[:rows])
+            if len(first) > rows:
+                self._parts.insert(0, first[rows:])
+            rows -= len(taken[-1])
+        return np.concatenate(taken)[:, None]
 
 
 class WeightCells(NumberCells):

@@ -107,6 +107,10 @@ class Column(ABC):
     def encode(self, cells: Any) -> Array:
         """The features of what was read: (rows, width)."""
 
+    def encoder(self, cells: Any) -> Callable[[slice], Array]:
+        """A function that gives these features for some of the rows."""
+        return self.encode(cells).__getitem__
+
     def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
         """The column after a split with these training rows (rows, width); None if unchanged."""
         return None

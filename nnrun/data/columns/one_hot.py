@@ -34,6 +34,10 @@ class OneHot(Categorical):
     def encode(self, cells: LabelCells) -> Array:
         return self._encoded(cells.positions())
 
+    def encoder(self, cells: LabelCells) -> Callable[[slice], Array]:
+        codes = cells.positions()
+        return lambda rows: self._encoded(codes[rows])
+
     def _encoded(self, codes: Array) -> Array:
         return np.equal(codes[:, None], np.arange(self.width)).astype(float)
 

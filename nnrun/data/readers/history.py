@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -66,7 +67,7 @@ class History:
             *self.times.values(),
             *self.groups.values(),
         ]
-        self._rows, self._lines = list[int](), list[int]()
+        self._rows, self._lines = array("q"), array("q")
 
     def add(self, cells: Sequence[str], position: Mapping[str, int], row: int, line: int) -> None:
         """Read a row of the file: its cells, by the position of each column, and its index."""
@@ -80,6 +81,8 @@ class History:
 
     def extend(self, part: Part, first: int) -> None:
         """Read rows, the first of which has this index."""
+        if not self.lags:
+            return
         known = np.ones(len(part), np.bool_)
         for time in self.times.values() if self.role == "split" else ():
             known &= ~part.columns[time.name].where(time.is_missing)
@@ -87,8 +90,8 @@ class History:
         for column in self.cells:
             cells = part.columns[column.name]
             column.extend(cells if known.all() else cells.taken(known), lines)
-        self._rows += (first + np.flatnonzero(known)).tolist()
-        self._lines += lines.tolist()
+        self._rows.frombytes((first + np.flatnonzero(known)).astype(np.int64).tobytes())
+        self._lines.frombytes(lines.astype(np.int64).tobytes())
 
     @property
     def names(self) -> dict[str, str]:

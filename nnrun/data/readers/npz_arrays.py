@@ -25,7 +25,9 @@ from numpy.lib import format as npy
 
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import open_data
+from nnrun.data.rows.kept import LARGE, kept
 from nnrun.data.rows.mapped import map_array
+from nnrun.data.rows.raw import block_rows
 from nnrun.errors import DataError, first_of
 
 Array = npt.NDArray[Any]
@@ -71,7 +73,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
                 found[name] = mapped
         rest = [name for name in held if name not in found]
         refuse_if_too_big(sum(headers[name].size for name in rest), str(path))
-        return found | {name: read_array(archive, name) for name in rest}
+        return found | {name: _read(archive, name, headers[name]) for name in rest}
 
 
 def _map(
@@ -95,6 +97,32 @@ def _map(
         return None
     begin = member.header_offset + struct.calcsize(_LOCAL_HEADER) + named + extra
     return map_array(path, file, begin + start, header.shape, header.dtype)
+
+
+def _read(archive: zipfile.ZipFile, name: str, header: Header) -> Array:
+    """A whole array; nothing is unpickled."""
+    if header.size < LARGE or header.by_columns or header.dtype.kind not in "buif":
+        return read_array(archive, name)
+    with archive.open(f"{name}.npy") as stream:
+        read_header(stream)
+        rows = (np.frombuffer(block, header.dtype) for block in _blocks(stream, header))
+        shape = header.shape[1:]
+        return kept(header.shape, header.dtype, (row.reshape(-1, *shape) for row in rows))
+
+
+def _blocks(stream: IO[bytes], header: Header) -> Iterator[bytes]:
+    """The bytes of the rows, some at a time."""
+    step = block_rows(header.shape[1:])
+    width = header.size // header.shape[0]
+    for start in range(0, header.shape[0], step):
+        size = width * min(step, header.shape[0] - start)
+        block = stream.read(size)
+        while len(block) < size:  # at the end zipfile compares the CRC
+            more = stream.read(size - len(block))
+            if not more:
+                raise EOFError("an array ends too early")
+            block += more
+        yield block
 
 
 @contextmanager

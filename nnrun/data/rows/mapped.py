@@ -5,9 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import suppress
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +20,17 @@ Array = npt.NDArray[Any]
 class _Mapping(mmap.mmap):
     """A file that is mapped for reading, with what tells whether it has changed since."""
 
-    path: Path
+    path: Path | None
     state: tuple[int, int, int]
 
 
 def map_array(
-    path: Path, file: BufferedReader, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+    path: Path | None, file: IO[bytes], offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Array | None:
-    """The array at an offset of an open file, read-only; None where the system cannot map it."""
+    """The array at an offset of an open file, read-only; None where the system cannot map it.
+
+    Without a path, the file is nobody else's.
+    """
     with suppress(OSError, ValueError):
         mapping = _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
         mapping.path, mapping.state = path, _state(os.fstat(file.fileno()))
@@ -44,7 +46,7 @@ def is_mapped(array: Array) -> bool:
 def check_unchanged(array: Array) -> None:
     """Raise a DataError if the file that an array is mapped from has been written to."""
     mapping = _mapping_of(array)
-    if mapping is None:
+    if mapping is None or mapping.path is None:
         return
     try:
         now = _state(mapping.path.stat())

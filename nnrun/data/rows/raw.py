@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 Places = npt.NDArray[np.intp]
 
 # The numbers of a block.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 
 
 def block_rows(shape: tuple[int, ...]) -> int:

@@ -10,8 +10,10 @@ from markupsafe import Markup
 from nnrun.reports.charts.scales import Scale
 from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
-WIDTH, HEIGHT = 360.0, 232.0
+WIDTH, HEIGHT = 480.0, 270.0
 _LONGEST_LABEL = 22
+# The width of a digit where a page enlarges the text of a chart that it draws small.
+_DIGIT = 8.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Frame:
     ) -> Frame:
         """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - 40)
+        return cls(x, y, 18 + longest * _DIGIT, 22.0, width - 20, height - 42)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""

@@ -25,12 +25,15 @@ class Table:
     Args:
         header: a name for each column.
         rows: lists of texts, as long as the header.
-        places: for charts of lines, the x position of each row in the drawing.
+        places: the x position of each row in the drawing, where rows have one.
+        cells: of a map, whose cells are those of the table: left and top of the first one, width
+            and height of each.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     places: Sequence[float] = field(default=())
+    cells: Sequence[float] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Chart:
         height: likewise.
         table: its numbers.
         interactive: whether there are links among the marks.
+        fills: whether a page draws it as wide as its column, rather than at its natural size.
         legend: the number and name of each series; pages show it once for several charts.
         log: the same on a logarithmic scale, which readers can switch to.
     """
@@ -56,6 +60,7 @@ class Chart:
     height: float
     table: Table
     interactive: bool = False
+    fills: bool = True
     legend: Sequence[tuple[int, str]] = ()
     log: Chart | None = None
 
@@ -107,7 +112,7 @@ class Chart:
             *content,
             viewBox=box,
             width=self.width,
-            class_="chart",
+            class_="chart fills" if self.fills else "chart",
             role=role,
             aria_label=label,
             **attributes,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import isfinite
 
 Colour = tuple[int, int, int]
+Ramp = tuple[str, ...]
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 # The same with the two blues exchanged, since the dark one is hard to see on a dark page.
@@ -30,6 +31,12 @@ RED_BLUE = (
     "#d1e5f0", "#92c5de", "#4393c3", "#2166ac",
 )  # fmt: skip
 GREYS = ("#000000", "#ffffff")
+# What ramps are on a dark page: what is next to zero is next to its colour.
+BLUES_ON_DARK = BLUES[::-1]
+RED_BLUE_ON_DARK = (
+    "#ff9d8a", "#d96450", "#9c3a35", "#562a2c", "#1d242c",
+    "#1f3d59", "#2a66a0", "#4c97d1", "#93cbff",
+)  # fmt: skip
 
 
 def series_class(index: int) -> str:

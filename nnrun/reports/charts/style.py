@@ -6,9 +6,14 @@ import re
 
 from nnrun.reports.charts.palette import (
     BLUES,
+    BLUES_ON_DARK,
+    CIVIDIS,
     DASHES,
+    RED_BLUE,
+    RED_BLUE_ON_DARK,
     SERIES,
     SERIES_ON_DARK,
+    Ramp,
     ink_on,
     ramp,
 )
@@ -34,14 +39,16 @@ _MARKS = """
 .chart text{fill:var(--soft);unicode-bidi:isolate}
 .chart .name{fill:var(--ink)}
 .chart .strong{fill:var(--ink);font-weight:600}
-.chart .dark{fill:#000000}
-.chart .light{fill:#ffffff}
+.chart .start{text-anchor:start}
 .chart .end{text-anchor:end}
 .chart .mid{text-anchor:middle}
 .paper{fill:var(--paper)}
 .grid{stroke:var(--rule);stroke-width:1;fill:none}
 .axis{stroke:var(--soft);stroke-width:1;fill:none}
+.ticks{stroke:var(--soft);stroke-width:1;stroke-opacity:.6;fill:none}
+.arrow{fill:currentColor;stroke:none}
 .guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4;fill:none}
+.moment{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 3;fill:none}
 .line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round;stroke-linecap:round}
 .thin{stroke:currentColor;stroke-width:1;fill:none}
 .area{fill:currentColor;opacity:.16}
@@ -50,25 +57,38 @@ _MARKS = """
 .ring{fill:none;stroke:currentColor;stroke-width:1.5}
 .point{fill:currentColor;stroke:var(--paper);stroke-width:1}
 .none{fill:var(--paper);stroke:var(--rule)}
+.edge{fill:none;stroke:var(--rule)}
+.other .line{stroke:var(--soft);stroke-width:1;stroke-opacity:.7}
+.other .point{fill:var(--soft)}
+.other .area{opacity:0}
+.other.lit .line{stroke:currentColor;stroke-opacity:1}
+.other.lit .point{fill:currentColor}
+.other.lit .area{opacity:.16}
+.other.near .line{stroke:currentColor;stroke-opacity:1}
+.other.near .area{opacity:.16}
+.lit .line,.near .line{stroke-width:3.5}
 .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
 .raster{image-rendering:pixelated}
 """
 
 
-_AMOUNTS = 16
+STEPS = 16
+# The letter of the classes of a ramp's colours, and the ramp on dark pages.
+_RAMPS = {BLUES: ("q", BLUES_ON_DARK), RED_BLUE: ("w", RED_BLUE_ON_DARK), CIVIDIS: ("v", CIVIDIS)}
 
 
-def amount_class(share: float | None) -> str:
-    """The CSS class of a cell whose amount is this share of the largest, for `ON_DARK`."""
-    return f"q{round(_AMOUNTS * min(max(share or 0.0, 0.0), 1.0))}"
+def amount_class(colours: Ramp, share: float | None) -> str:
+    """The class of a cell with the colour at this share (0 to 1) of a ramp."""
+    return f"{_RAMPS[colours][0]}{round(STEPS * min(max(share or 0.0, 0.0), 1.0))}"
 
 
-def _amounts() -> str:
-    """The blues in reverse order, since pale colours stand out on a dark page."""
-    colours = [ramp(BLUES[::-1], step / _AMOUNTS) or "" for step in range(_AMOUNTS + 1)]
+def _amounts(letter: str, colours: Ramp) -> str:
+    """The colours of cells and of the numbers in them."""
+    steps = [ramp(colours, step / STEPS) or "" for step in range(STEPS + 1)]
+    names = [f".chart .{letter}{step}" for step in range(STEPS + 1)]
     return "".join(
-        f".chart .q{step}{{fill:{colour}}}.chart .q{step}~text{{fill:{ink_on(colour)}}}"
-        for step, colour in enumerate(colours)
+        f"{name}{{fill:{colour}}}{name}~text{{fill:{ink_on(colour)}}}"
+        for name, colour in zip(names, steps, strict=True)
     )
 
 
@@ -79,8 +99,8 @@ def _series() -> str:
 
 
 # In addition for dark pages.
-ON_DARK = _amounts()
+ON_DARK = "".join(_amounts(letter, dark) for letter, dark in _RAMPS.values())
 # For a page, which defines the variables.
-PAGE = f"{_MARKS.strip()}\n{_series()}\n"
+PAGE = f"{_MARKS.strip()}\n{_series()}\n{''.join(_amounts(c[0], r) for r, c in _RAMPS.items())}\n"
 # For files, with fixed colours: many programs do not support CSS variables.
 STANDALONE = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT[found[1]], PAGE)

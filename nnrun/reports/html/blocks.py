@@ -32,12 +32,18 @@ class StatusMark:
 class Figures:
     """Charts side by side, with one legend.
 
-    Readers can switch each series of the legend, (index, name), on and off.
+    Args:
+        charts: drawn in columns.
+        legend: the series that readers can switch off and on, as (index, name).
+        others: the series that are grey until readers point at them, likewise.
+        columns: of a wide page; a telephone has one.
     """
 
     block: ClassVar[str] = "figures"
     charts: Sequence[Chart]
     legend: Sequence[tuple[int, str]] = ()
+    others: Sequence[tuple[int, str]] = ()
+    columns: int = 2
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnrun.config.settings import choice_of, choice_words, differing
-from nnrun.reports.charts.kinds.strip import strip
+from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
@@ -93,7 +93,10 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
-    yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
+    yield Grid(
+        board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True,
+        marks={"each run": strip_scale(scale)},
+    )  # fmt: skip
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):

@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from nnrun.config.names import SPLITS
-from nnrun.metrics.table import bounds_of
+from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.kinds.lines import Moment, Series, lines
 from nnrun.reports.charts.marks import Numbers
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
-from nnrun.reports.html.board import config_name
 from nnrun.reports.numbers import count, plural, thinned
-from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.reports.summary import History, curve_names, metric_label, monitored
+from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
+_COLOURED = 4
+# Settings that decide what a loss measures: losses of different ones have charts of their own.
+_OF_LOSS = ("loss", "dataset.target", "training.class_weight")
+
+
+@dataclass(frozen=True)
+class _Config:
+    """A config that is drawn, with the histories of its runs.
+
+    Args:
+        name: in the legend.
+        histories: of its runs.
+        index: its colour and dashes.
+        loss: how its loss differs from those of other configs, in words.
+    """
+
+    name: str
+    histories: Sequence[History]
+    index: int
+    loss: str
+
+    def line(self, key: str) -> Series | None:
+        """Its mean over the runs, grey unless it is one of the best."""
+        found = [history for history in self.histories if key in history]
+        if not found:
+            return None
+        return _over_seeds(self.name, found, key, self.index, self.index >= _COLOURED)
 
 
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
@@ -26,31 +55,28 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
     `histories` are the columns of history.csv of the runs to draw, by `name/run id`.
     """
-    shown = [
-        (config_name(standing), found)
-        for standing in board.standings
-        if (found := _histories(standing.variant, histories))
-    ]
+    shown = _drawn(board, histories)
     charts = [
         chart
-        for what in curve_names(board.group.metric, [h for _, found in shown for h in found])
-        for chart in _by_split(what, shown)
+        for what in curve_names(board.group.metric, [h for one in shown for h in one.histories])
+        for part, words in _apart(what, shown)
+        for chart in _by_split(what, part, words)
     ]
     if not charts:
         return
-    legend = [(index, name) for index, (name, _) in enumerate(shown)]
-    yield Figures(charts, legend)
-    if any(len(found) > 1 for _, found in shown):
+    legend = [(one.index, one.name) for one in shown]
+    yield Figures(charts, legend[:_COLOURED], others=legend[_COLOURED:])
+    if any(len(one.histories) > 1 for one in shown):
         yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
     if len(shown) < len(board.standings):
         drawn, every = plural(len(shown), "config"), count(len(board.standings))
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
 
 
-def run_curves(history: History, metric: str, followed: str = "") -> Iterator[Block]:
+def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
     charts = []
-    names = curve_names(metric, [history], followed)
+    names = curve_names(record.main_metric, [history], monitored(record))
     for what in names:
         series = [
             Series(split, x, [v if isfinite(v) else None for v in y], index=index)
@@ -59,7 +85,7 @@ def run_curves(history: History, metric: str, followed: str = "") -> Iterator[Bl
             for x, y in [(thinned(v, _MOST_POINTS) for v in (history["iteration"], column))]
         ]
         if series:
-            charts.append(_chart(metric_label(what), series, what))
+            charts.append(_chart(metric_label(what), series, what, moment=_kept(record)))
     if charts:
         legend = [
             (index, split)
@@ -69,39 +95,86 @@ def run_curves(history: History, metric: str, followed: str = "") -> Iterator[Bl
         yield Figures(charts, legend)
 
 
+def _kept(record: RunRecord) -> Moment | None:
+    """Where early stopping has kept the weights, or saw the best if it restores none."""
+    stopping = (record.config.get("training") or {}).get("early_stopping")
+    if not stopping or record.best_iteration is None:
+        return None
+    what = "weights kept" if stopping["restore_best"] else "best"
+    return Moment(record.best_iteration, f"{what}, {count(record.best_iteration)}")
+
+
+def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
+    """The configs that have histories, by rank; names of experiments only where they differ."""
+    variants = [standing.variant for standing in board.standings]
+    found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
+    losses = _loss_words([variant for variant, _ in found])
+    alone = len({variant.name for variant, _ in found}) == 1
+    names = [" ".join(choice_words(v.choice)) if alone else "" for v, _ in found]
+    return [
+        _Config(shortened(name or variant.label), runs, index, loss)
+        for index, ((variant, runs), name, loss) in enumerate(
+            zip(found, names, losses, strict=True)
+        )
+    ]
+
+
+def _loss_words(variants: Sequence[StoredVariant]) -> list[str]:
+    """In what the losses of configs differ, such as `loss=huber`."""
+    settings = [variant.runs[0].settings for variant in variants]
+    keys = [key for key in differing(settings) if key.startswith(_OF_LOSS)]
+    return [" ".join(choice_words(choice_of(one, keys))) for one in settings]
+
+
+def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Config], str]]:
+    """The configs whose curves can share a chart: all of them, or those of one loss."""
+    if what != LOSS:
+        yield shown, ""
+        return
+    for words in dict.fromkeys(one.loss for one in shown):
+        yield [one for one in shown if one.loss == words], words
+
+
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
     found = (histories.get(run.key) for run in variant.runs)
     return [history for history in found if history and history.get("iteration")]
 
 
-def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Chart]:
-    every: dict[str, list[Series]] = {}
-    for split in SPLITS:
-        key = f"{split}_{what}"
-        for index, (name, histories) in enumerate(shown):
-            found = [history for history in histories if key in history]
-            if found:
-                every.setdefault(split, []).append(_over_seeds(name, found, key, index))
-    # One scale for all splits, so that they can be compared.
+def _by_split(what: str, shown: Sequence[_Config], words: str) -> Iterator[Chart]:
+    """A chart for each split; they share a scale, so that they can be compared."""
+    every = {
+        split: [line for one in shown if (line := one.line(f"{split}_{what}"))] for split in SPLITS
+    }
     domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
     for split, series in every.items():
-        yield _chart(f"{split} {metric_label(what)}", series, what, domain)
+        if series:
+            title = f"{split} {metric_label(what)}{words and f', {words}'}"
+            yield _chart(title, series, what, domain)
 
 
-def _chart(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Chart:
-    label = metric_label(what)
-    chart = lines(title, series, x_label="iteration", y_label=label, domain=domain)
+def _chart(
+    title: str,
+    series: Sequence[Series],
+    what: str,
+    domain: Numbers = (),
+    moment: Moment | None = None,
+) -> Chart:
+    def drawn(title: str, log: bool) -> Chart:
+        return lines(
+            title, series, x_label="iteration", y_label=metric_label(what), log=log, domain=domain,
+            moment=moment,
+        )  # fmt: skip
+
+    chart = drawn(title, log=False)
     values = [v for one in series for v in one.y if v is not None]
     if not values or min(values) <= 0 or bounds_of(what)[1] < inf:
         return chart
-    log = lines(
-        f"{title}, logarithmic", series, x_label="iteration", y_label=label, log=True,
-        domain=domain,
-    )  # fmt: skip
-    return replace(chart, log=log)
+    return replace(chart, log=drawn(f"{title}, logarithmic", log=True))
 
 
-def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -> Series:
+def _over_seeds(
+    name: str, histories: Sequence[History], key: str, index: int, other: bool
+) -> Series:
     """Mean, minimum and maximum over the runs at each evaluation."""
     values: dict[float, list[float]] = {}
     for history in histories:
@@ -117,4 +190,5 @@ def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -
         [min(v, default=None) for v in known] if several else (),
         [max(v, default=None) for v in known] if several else (),
         index,
+        other,
     )

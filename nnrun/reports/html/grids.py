@@ -9,14 +9,14 @@ from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import values_of
-from nnrun.reports.numbers import count, number, plural, thinned
+from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label
 from nnrun.runs.identity import canonical_json
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
@@ -122,18 +122,20 @@ class _Grid:
         if max(len(down.values), len(across.values)) > _MOST_CELLS:
             return None
         means: dict[tuple[int, int], float] = {}
+        words: dict[tuple[int, int], str] = {}
         for member in self.members:
             if (summary := member.row.summary(self.split)) is not None:
                 row, column = (
                     key.values.index(member.variant.choice.get(key.key)) for key in (down, across)
                 )
                 means[row, column] = summary.mean
+                words[row, column] = to_error(summary.mean, summary.half)
         if not means:
             return None
         best = self.pick(means, key=lambda place: means[place])
         return heatmap(
             f"{self.metric} by {down.name} and {across.name}",
-            f"The best mean, {number(means[best])}, is at {down.name} {down.texts[best[0]]} and "
+            f"The best mean, {words[best]}, is at {down.name} {down.texts[best[0]]} and "
             f"{across.name} {across.texts[best[1]]}.",
             [
                 [means.get((row, column)) for column in range(len(across.values))]
@@ -143,22 +145,22 @@ class _Grid:
             across.texts,
             row_label=down.name,
             column_label=across.name,
-            colours=CIVIDIS,
-            text=number,
+            heat=Heat(CIVIDIS, number, written=words),
         )
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""
         found = [(m.variant.choice, m.row.summary(self.split)) for m in self._lines]
-        known = [(choice, summary.mean) for choice, summary in found if summary]
+        known = [(choice, summary) for choice, summary in found if summary]
         if len(known) < 2:
             return None
         axes = [
             Coordinate(key.name, [key.coordinate(choice.get(key.key)) for choice, _ in known])
             for key in keys
         ]
-        means = [mean for _, mean in known]
-        axes.append(Coordinate(self.metric, means))
+        means = [summary.mean for _, summary in known]
+        texts = [to_error(summary.mean, summary.half) for _, summary in known]
+        axes.append(Coordinate(self.metric, means, texts))
         return parallel(f"{self.metric} of every config", axes, means.index(self.pick(means)))
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.kinds.strip import strip
+from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scales import Linear, Scale
@@ -60,12 +60,13 @@ def importance_blocks(found: Importance) -> Iterator[Block]:
 
 def _table(found: Importance) -> Grid:
     ends = [0.0, *(value for one in found.columns for value in _reach(one))]
-    scale = Linear.over(ends)
+    scale, each = Linear.over(ends), f"each {'seed' if found.several else 'shuffle'}"
     return Grid(
         "Importance of the columns",
-        ["column", title(found), f"each {'seed' if found.several else 'shuffle'}", ""],
+        ["column", title(found), each, ""],
         [_row(one, scale) for one in found.columns],
         sortable=len(found.columns) > 3,
+        marks={each: strip_scale(scale)},
     )
 
 
@@ -101,8 +102,7 @@ def _chart(one: Dependence) -> Chart:
         [shortened(str(value), 40) for value in one.values],
         row_label="",
         column_label=name,
-        colours=BLUES,
-        text=number,
+        heat=Heat(BLUES, number),
     )
 
 

@@ -92,8 +92,8 @@ def _style() -> str:
             f":root{{{light};color-scheme:light dark}}",
             f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}",
             f"@media print{{:root{{{light};color-scheme:light}}}}",
-            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
             *(resource(_PACKAGE, name) for name in ("page.css", "charts.css")),
             PAGE,
+            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
         ]
     )

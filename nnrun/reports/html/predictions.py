@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.characters import clean
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
@@ -74,13 +74,14 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
         bars = Histogram.of(true - predicted)
         x, y = true[:_MOST_POINTS].tolist(), predicted[:_MOST_POINTS].tolist()
         left = (true - predicted)[:_MOST_POINTS].tolist()
+        rows = predictions.part.rows[known][:_MOST_POINTS].tolist()
         title = f"How often each residual{of} occurs, {predictions.split}"
         charts = (
-            predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y),
-            residuals(f"Residuals{of}, {predictions.split}", y, left),
+            predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y, rows),
+            residuals(f"Residuals{of}, {predictions.split}", y, left, rows),
             histogram(title, bars.edges, bars.counts, "true − predicted", "rows"),
         )
-        yield Figures(charts)
+        yield Figures(charts, columns=3)
         if len(true) > _MOST_POINTS:
             yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
 
@@ -126,10 +127,13 @@ def _confusion(
         classes,
         row_label="true",
         column_label="predicted",
-        colours=BLUES,
-        text=lambda value: count(int(value)),
-        empty=lambda row, column: matrix[row][column] == 0,
-        links=links,
+        heat=Heat(
+            BLUES,
+            lambda value: count(int(value)),
+            domain=(0.0, max(1.0, *(float(max(line)) for line in matrix))),
+            empty=lambda row, column: matrix[row][column] == 0,
+            links=links,
+        ),
     )
 
 

@@ -26,7 +26,6 @@ from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
     metric_notes,
-    monitored,
     published_source,
     split_line,
     training_line,
@@ -143,7 +142,7 @@ def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     if fault is not None:
         yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
-    yield from run_curves(read_history(folder), record.main_metric, monitored(record))
+    yield from run_curves(read_history(folder), record)
 
 
 def _predictions(

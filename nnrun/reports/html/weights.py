@@ -10,7 +10,7 @@ from nnrun.errors import NnrunError
 from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
@@ -47,7 +47,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
         bars = Histogram.of(values)
         kind = name.rpartition(".")[2]
         figures.append(histogram(title, bars.edges, bars.counts, kind, "values"))
-    yield Figures(figures)
+    yield Figures(figures, columns=4)
     yield from map(Note, alike)
 
 
@@ -79,7 +79,8 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
                 layer.histogram.edges, layer.histogram.counts, "output", "outputs",
             )
             for layer in predictions.activity
-        ]
+        ],
+        columns=4,
     )  # fmt: skip
 
 
@@ -137,9 +138,7 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
         [str(unit) for unit in range(shown.shape[1])],
         row_label="feature",
         column_label="unit",
-        colours=RED_BLUE,
-        text=lambda share: number(share * limit),
-        domain=(-1.0, 1.0),
+        heat=Heat(RED_BLUE, lambda share: number(share * limit), (-1.0, 1.0)),
     )
     yield Figures([chart])
     if shown.size < w.size:

@@ -58,6 +58,27 @@ def look_through(root: Path, names: Iterable[str], make: Make[V]) -> list[V]:
     return _found(root, names, make, records=True)
 
 
+def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> list[V]:
+    """What `look_through` returns, of the runs with these stamps, by name and id.
+
+    The index is read where there is one, and not written.
+    """
+    with suppress(*_ERRORS), IndexFile(root / FILE, writes=False) as file:
+        return [made for name in stamps for made in _known(file, root / name, stamps[name], make)]
+    return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
+
+
+def _known(file: IndexFile, folder: Path, stamps: Stamps, make: Make[V]) -> list[V]:
+    known = file.stamps(folder.name)
+    lines = {
+        run.run_id: make(run, _record(text))
+        for run, text in file.runs(folder.name, records=True)
+        if known.get(run.run_id) == stamps.get(run.run_id, "")
+    }
+    others = {k: found for k, found in stamps.items() if k not in lines}
+    return [*lines.values(), *(make(*found) for found in _read(folder, others))]
+
+
 def _found(root: Path, names: Iterable[str], make: Make[V], *, records: bool) -> list[V]:
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():

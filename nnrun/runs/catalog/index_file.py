@@ -86,15 +86,23 @@ class JsonMapping(Mapping[str, Any]):
 class IndexFile:
     """The database of an index; made if there is none, or one of an older version.
 
+    With `writes` false it is only read, and must be there.
+
     Raises: sqlite3.Error if it is damaged, or cannot be used now.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
         _require_no_links(path)
         # Does not wait for the disk: a file damaged by a power cut is made again.
-        self._db = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+        place = str(path) if writes else f"{path.absolute().as_uri()}?mode=ro"
+        self._db = sqlite3.connect(
+            place, timeout=_PATIENCE_SECONDS, isolation_level=None, uri=not writes
+        )
         try:
-            self._prepare()
+            if writes:
+                self._prepare()
+            elif self._is_outdated:
+                raise sqlite3.OperationalError("it is read-only, and of another version")
         except sqlite3.Error:
             self.close()
             raise

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-
-def cores() -> int:
-    """Processor cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from nnrun.systems.cores import cores
 
 
 def threads_for(asked: int | None, jobs: int = 1) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK
-from nnrun.runs.storage.contents.progress import PROGRESS
+from nnrun.runs.storage.contents.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.durable.files import (
     has_leftovers,
     read_regular,
@@ -20,7 +19,7 @@ from nnrun.runs.storage.durable.files import (
     write_together,
 )
 from nnrun.runs.storage.durable.locks import acquire
-from nnrun.runs.storage.durable.staged import Staged, is_temporary, temporary_name
+from nnrun.runs.storage.durable.staged import Staged, is_temporary
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
@@ -98,13 +97,7 @@ class RunFolder:
 
         Raises: OSError if the disk is full, or the folder not writable.
         """
-        folder, temporary = self._held, temporary_name(PROGRESS)
-        descriptor = folder.create(temporary)
-        try:
-            os.write(descriptor, content)
-        finally:
-            os.close(descriptor)
-        folder.replace(temporary, PROGRESS)
+        write_unforced(self._held, PROGRESS, content)
 
     def stage(self, files: dict[str, bytes], note: Callable[[str], None]) -> Staged:
         """Write files under temporary names, for `commit`: where the last one is, all are there.

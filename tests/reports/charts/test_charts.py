@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
@@ -42,7 +42,7 @@ def curve(name: str = "a", y: list[float] | None = None) -> Chart:
 def cells(name: str = "a", value: float = 1.0) -> Chart:
     return heatmap(
         name, name, [[value, 0.0], [2.0, 3.0]], [name, "b"], [name, "b"], row_label=name,
-        column_label=name, colours=BLUES, text=str, links={(0, 1): "there"},
+        column_label=name, heat=Heat(BLUES, str, links={(0, 1): "there"}),
     )  # fmt: skip
 
 
@@ -68,8 +68,8 @@ CHARTS: dict[str, Callable[[str], Chart]] = {
     "by_setting": settings,
     "surface": surface,
     "histogram": lambda name: histogram(name, [0.0, 1.0, 2.0], [3, 4], name, "values"),
-    "predicted_and_true": lambda name: predicted_and_true(name, [1.0, 2.0], [1.5, 2.5]),
-    "residuals": lambda name: residuals(name, [1.0, 2.0], [0.5, -0.5]),
+    "predicted_and_true": lambda name: predicted_and_true(name, [1.0, 2.0], [1.5, 2.5], [7, 9]),
+    "residuals": lambda name: residuals(name, [1.0, 2.0], [0.5, -0.5], [7, 9]),
     "calibration": lambda name: calibration(name, [0.2, 0.9], [0.1, 0.8], [3, 4]),
 }
 
@@ -117,7 +117,7 @@ def test_extreme_numbers_leave_no_nonsense(value: float) -> None:
         curve("a", [1.0, value, 2.0]),
         lines("a", [Series("a", [0, 1], [value, 1.0])], x_label="x", y_label="y", log=True),
         cells("a", value),
-        predicted_and_true("a", [value, 1.0], [1.0, 2.0]),
+        predicted_and_true("a", [value, 1.0], [1.0, 2.0], [0, 1]),
     ]
     for drawing in drawings:
         for element in ET.fromstring(drawing.file).iter():
@@ -131,7 +131,7 @@ def test_names_of_columns_do_not_touch(columns: int) -> None:
     names = [str(column) for column in range(columns)]
     chart = heatmap(
         "a", "a", [[1.0] * columns], ["b"], names, row_label="row", column_label="column",
-        colours=BLUES, text=str,
+        heat=Heat(BLUES, str),
     )  # fmt: skip
     texts = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.text in names]
     header = [e for e in texts if e.get("y") == texts[0].get("y")]

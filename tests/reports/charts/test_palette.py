@@ -42,7 +42,7 @@ def test_the_largest_amount_strikes_the_eye_on_dark_pages_too() -> None:
     assert min(contrast(colour, ink) for _, colour, ink in rules) >= 4.5
     distances = [contrast(colour, DARK["paper"]) for _, colour, _ in rules]
     assert distances == sorted(distances)
-    assert ["q0", "q8", "q16", "q0"] == [amount_class(v) for v in (0.0, 0.5, 1.0, None)]
+    assert ["q0", "q8", "q16", "q0"] == [amount_class(BLUES, v) for v in (0.0, 0.5, 1.0, None)]
 
 
 def test_a_ramp_begins_and_ends_with_its_colours() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from itertools import islice
 
 from nnrun.data.cells.part import Numbers, Part, Texts
@@ -33,19 +34,35 @@ def csv_parts(
     """
     places = {name: place for place, name in enumerate(table.header) if name in wanted}
     wanted = {name: wanted[name] for name in places}
-    scanner, first = None, True
-    if size >= LEAST_BYTES and len(table.header) > 1 and table.delimiter.isascii():
-        kinds = [SKIPPED] * len(table.header)
-        for name, place in places.items():
-            kinds[place] = NUMBER if wanted[name] else TEXT
-        scanner = Scanner(kinds, table.delimiter, decimal)
+    if size < LEAST_BYTES or len(table.header) == 1 or not table.delimiter.isascii():
+        yield from _parts(table, places, problems, _ROWS, lambda: None)
+        return
+    kinds = [SKIPPED] * len(table.header)
+    for name, place in places.items():
+        kinds[place] = NUMBER if wanted[name] else TEXT
+    scanner = Scanner(kinds, table.delimiter, decimal)
+    with table.text.read_ahead(partial(_scan, scanner)):
+        yield from _parts(
+            table, places, problems, _ROWS_BESIDE, lambda: _scanned(table, scanner, wanted)
+        )
+
+
+def _parts(
+    table: CsvFile,
+    places: Mapping[str, int],
+    problems: Problems,
+    rows: int,
+    scanned: Callable[[], Part | None],
+) -> Iterator[Part]:
+    """All parts: what was scanned, and so many rows at a time where nothing was."""
+    first = True
     while True:
-        part = None if scanner is None else _scanned(table, scanner, wanted)
+        part = scanned()
         if part is None:
-            rows = [*islice(table.rows(), _ROWS if scanner is None else _ROWS_BESIDE)]
-            if not rows:
+            found = [*islice(table.rows(), rows)]
+            if not found:
                 return
-            part = _part(table, rows, places, problems, first=first)
+            part = _part(table, found, places, problems, first=first)
         yield part
         first = False
 
@@ -71,13 +88,19 @@ def _part(
     return Part([line for line, _ in sound], columns)
 
 
+def _scan(scanner: Scanner, content: bytes) -> Scanned:
+    """The rows of whole lines."""
+    return scanner.scan(content, 0, content.rfind(b"\n") + 1)
+
+
 def _scanned(table: CsvFile, scanner: Scanner, wanted: Mapping[str, bool]) -> Part | None:
     """The next rows of the common form; None if there are none."""
     text = table.lines_ahead()
     if text is None:
         return None
-    content, start, size = text.block()
-    line, found = text.line, scanner.scan(content, start, size)
+    content, start, size, made = text.block()
+    line = text.line
+    found = scanner.scan(content, start, size) if made is None else made.result()
     if not found.rows or not _is_utf8(content, start, found.size):
         return None
     table.skip(found.size, found.rows)
@@ -86,6 +109,8 @@ def _scanned(table: CsvFile, scanner: Scanner, wanted: Mapping[str, bool]) -> Pa
 
 
 def _is_utf8(content: bytes, start: int, size: int) -> bool:
+    if content.isascii():
+        return True
     try:
         return bool(str(memoryview(content)[start : start + size], "utf-8"))
     except UnicodeDecodeError:

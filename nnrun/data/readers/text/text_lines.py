@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from nnrun.data.readers.text.ahead import Ahead
 
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 _BYTE = re.compile("[\udc80-\udcff]")
@@ -34,10 +40,22 @@ class TextLines:
         self._read = getattr(file, "read1", file.read)
         self._hash = hashlib.sha256()
         self._bytes, self._at, self._ended = b"", 0, False
+        self._ahead: Ahead | None = None
+        self._made: Future[Any] | None = None  # of the whole block
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    @contextmanager
+    def read_ahead(self, work: Callable[[bytes], Any]) -> Iterator[None]:
+        """Read blocks before they are needed, while threads do this work on each of them."""
+        from nnrun.data.readers.text.ahead import Ahead  # noqa: PLC0415 - for large files only
+
+        end = self._bytes.rfind(b"\n") + 1 or len(self._bytes)
+        rest, self._bytes = self._bytes[end:], self._bytes[:end]
+        with Ahead(self._read, self._hash, rest, work) as self._ahead:
+            yield
 
     def __iter__(self) -> Iterator[str]:
         """The lines with their ends; raises a DataError at one that is not UTF-8."""
@@ -48,11 +66,15 @@ class TextLines:
                 self.line += 1
                 yield piece
 
-    def block(self) -> tuple[bytes, int, int]:
-        """Bytes that are there, the start of the next line in them, and the size of whole lines."""
+    def block(self) -> tuple[bytes, int, int, Future[Any] | None]:
+        """Bytes that are there, the start of the next line in them, and the size of whole lines.
+
+        Last, the work that `read_ahead` does on them, if they are a block of its own.
+        """
         if self._bytes.rfind(b"\n", self._at) < 0:
             self._read_on()
-        return self._bytes, self._at, self._bytes.rfind(b"\n", self._at) + 1 - self._at
+        size = self._bytes.rfind(b"\n", self._at) + 1 - self._at
+        return self._bytes, self._at, size, None if self._at else self._made
 
     def take(self, size: int, lines: int) -> None:
         """Go on after so many bytes of the block, which are so many lines."""
@@ -71,7 +93,12 @@ class TextLines:
 
     def _read_on(self) -> None:
         """Read until there is a whole line, or the end of the file."""
-        parts, found = [self._bytes[self._at :]], False
+        rest = self._bytes[self._at :]
+        if self._ahead is not None:
+            block, made = self._ahead.take()
+            self._bytes, self._at, self._made = rest + block, 0, None if rest else made
+            return
+        parts, found = [rest], False
         while not (found or self._ended):
             more = self._read(_BLOCK)
             self._hash.update(more)

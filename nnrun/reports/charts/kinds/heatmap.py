@@ -1,22 +1,84 @@
-"""A matrix of numbers as coloured cells."""
+"""A matrix of numbers as coloured cells, with the scale of its colours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import ceil
 
 from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.palette import BLUES, ink_on, ramp
+from nnrun.reports.charts.palette import Ramp
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.charts.style import amount_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.style import STEPS, amount_class
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
 from nnrun.reports.numbers import MISSING
 
-_LONGEST = 16
+_LONGEST = 26
 _GAP = 4.0  # between the names of neighbouring columns
-_MOST_TEXT = 26  # from this number of columns on, cells show no numbers
+_TALLEST = 30.0
+_WIDE = 560.0  # of a map that fills a column of a page
+_STEEP = 0.87  # the sine of 60°, by which long names of columns are turned
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The grid of cells in pixels.
+
+    Args:
+        left: of the first column.
+        top: of the first row.
+        side: the width of a column.
+        height: of a row.
+        turned: whether names of columns are too long to be written across.
+    """
+
+    left: float
+    top: float
+    side: float
+    height: float
+    turned: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[str], columns: Sequence[str]) -> _Cells:
+        """The cells for these names."""
+        left = 20 + CHARACTER * max(map(len, rows), default=1)
+        side = min(58.0, max(14.0, (_WIDE - left) / max(1, len(columns))))
+        longest = max(map(len, columns), default=1)
+        turned = longest > 3 and longest * CHARACTER + _GAP > side
+        top = 2 * LINE + 8 + turned * (longest * CHARACTER * _STEEP - 8)
+        return cls(left, top, side, min(side, _TALLEST), turned)
+
+    def fits(self, text: str) -> bool:
+        """Whether a number has room in a cell."""
+        return text != MISSING and len(text) * CHARACTER <= self.side
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How the values of a map are shown.
+
+    Args:
+        colours: from the smallest value to the largest.
+        text: formats the value of a cell.
+        domain: the ends of the colours, instead of those of the values.
+        empty: the cells without a colour, by row and column.
+        links: the ids that cells link to, likewise.
+        written: texts of cells that `text` alone does not give, likewise.
+    """
+
+    colours: Ramp
+    text: Callable[[float], str]
+    domain: tuple[float, float] | None = None
+    empty: Callable[[int, int], bool] = lambda row, column: False
+    links: Mapping[Place, str] = field(default_factory=dict)
+    written: Mapping[Place, str] = field(default_factory=dict)
+
+    def words(self, value: float | None, place: Place) -> str:
+        """The text of a cell."""
+        return self.written.get(place) or (MISSING if value is None else self.text(value))
 
 
 def heatmap(
@@ -28,86 +90,109 @@ def heatmap(
     *,
     row_label: str,
     column_label: str,
-    colours: tuple[str, ...],
-    text: Callable[[float], str],
-    empty: Callable[[int, int], bool] = lambda row, column: False,
-    links: dict[tuple[int, int], str] | None = None,
-    domain: tuple[float, float] | None = None,
+    heat: Heat,
 ) -> Chart:
-    """A chart of cells.
-
-    Colours go from the smallest value to the largest, or from one end of `domain` to the other;
-    cells for which `empty` is true have none. `text` formats a value; `links` are the ids that
-    cells link to, by (row, column).
-    """
-    scale = Linear.between(domain or (value for line in values for value in line))
+    """A chart of cells, each with its number where there is room."""
     names = [shortened(name, _LONGEST) for name in rows]
-    left = 24 + CHARACTER * max(map(len, names), default=1)
-    side = min(46.0, max(14.0, 420 / max(1, len(columns))))
-    height = min(side, 34.0)
-    top = 2 * LINE + 8
-    width = max(
-        left + side * len(columns) + 8, left + CHARACTER * min(40, len(column_label)), 180.0
-    )
-    bottom = top + height * len(rows) + 6
-    fits = max(1, int(side / CHARACTER))
-    parts = [
-        element("text", shortened(column_label, 40), x=left, y=11.0),
-        element("text", shortened(row_label, _LONGEST), x=4.0, y=top - 6),
-    ]
-    longest = min(max(map(len, columns), default=1), 3)
-    every = ceil((longest * CHARACTER + _GAP) / side)
-    for column, name in list(enumerate(columns))[::every]:
-        x = left + side * (column + 0.5)
-        shown = shortened(name, max(fits, longest))
-        parts.append(element("text", shown, x=x, y=top - 6, class_="mid name"))
+    above = [shortened(name, _LONGEST) for name in columns]
+    cells = _Cells.of(names, above)
+    scale = Linear.between(heat.domain or (value for line in values for value in line))
+    texts = [[heat.words(v, (r, c)) for c, v in enumerate(line)] for r, line in enumerate(values)]
+    parts = [*_labels(cells, row_label, column_label), *_columns(cells, above)]
     for row, name in enumerate(names):
-        y = top + height * row
-        parts.append(element("text", name, x=left - 6, y=y + height / 2 + 4, class_="end name"))
-        for column, value in enumerate(values[row]):
-            label = f"{rows[row]}, {columns[column]}: {MISSING if value is None else text(value)}"
-            place = scale.place(value)
-            fill = None if empty(row, column) else ramp(colours, place)
-            amount = amount_class(place) if fill and colours == BLUES else "" if fill else "none"
-            cell = _cell(
-                left + side * column, y, side, height, fill, amount, label,
-                "" if value is None or len(columns) >= _MOST_TEXT else text(value),
-            )  # fmt: skip
-            link = (links or {}).get((row, column))
-            if link is not None:
-                cell = element("a", cell, href=f"#{link}", aria_label=shortened(label, 120))
-            parts.append(cell)
+        y = cells.top + cells.height * (row + 0.5) + 4
+        parts.append(element("text", name, x=cells.left - 6, y=y, class_="end name"))
+    kinds = {
+        (row, column): _kind(heat, (row, column), scale.place(value))
+        for row, line in enumerate(values)
+        for column, value in enumerate(line)
+    }
+    if heat.links or any(cells.fits(text) for line in texts for text in line):
+        for (row, column), kind in kinds.items():
+            text = texts[row][column]
+            label, link = f"{rows[row]}, {columns[column]}: {text}", heat.links.get((row, column))
+            parts.append(_cell(cells, (row, column), kind, text, label, link))
+    else:
+        parts += _merged(cells, kinds)
+    bottom = cells.top + cells.height * len(rows) + 8
+    if heat.domain or any(value is not None for line in values for value in line):
+        parts += _scale(cells.left, bottom, scale, heat)
+    right = cells.left + cells.side * len(columns) + 30 * cells.turned
+    width = max(right, cells.left + CHARACTER * min(40, len(column_label)), cells.left + 190) + 8
+    corner = " \\ ".join(filter(None, (row_label, column_label)))
+    table = Table(
+        [corner, *columns],
+        [[name, *line] for name, line in zip(rows, texts, strict=True)],
+        cells=(cells.left, cells.top, cells.side, cells.height),
+    )
     return Chart(
-        title, alternative, Markup("").join(parts), width, bottom,
-        _table(values, rows, columns, f"{row_label} \\ {column_label}", text), bool(links),
+        title, alternative, Markup("").join(parts), width, bottom + 32, table,
+        bool(heat.links), fills=False,
     )  # fmt: skip
 
 
+def _labels(cells: _Cells, row_label: str, column_label: str) -> Iterator[Markup]:
+    """What rows and columns are; names of columns are below."""
+    yield element("text", shortened(column_label, 40), x=cells.left, y=11.0)
+    most = max(3, int((cells.left - 8) / CHARACTER))
+    yield element("text", shortened(row_label, most), x=4.0, y=cells.top - 6)
+
+
+def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:
+    """The names of the columns, or of every other one and fewer where they would touch."""
+    longest = max(map(len, names), default=1)
+    room = LINE if cells.turned else longest * CHARACTER + _GAP
+    for column, name in list(enumerate(names))[:: ceil(room / cells.side)]:
+        x, y = cells.left + cells.side * (column + 0.5), cells.top - 6
+        if cells.turned:
+            turn = f"rotate(-60 {x + 4:.1f} {y:.1f})"
+            yield element("text", name, x=x + 4, y=y, class_="start name", transform=turn)
+        else:
+            yield element("text", name, x=x, y=y, class_="mid name")
+
+
+def _kind(heat: Heat, place: Place, share: float | None) -> str:
+    blank = share is None or heat.empty(*place)
+    return "none" if blank else amount_class(heat.colours, share)
+
+
 def _cell(
-    x: float, y: float, width: float, height: float, fill: str | None, amount: str, label: str,
-    text: str,
-) -> Markup:  # fmt: skip
-    size = {"width": width - 1, "height": height - 1}
-    area = element("rect", x=x, y=y, **size, fill=fill, class_=amount or None)
-    shown = Markup("")
-    if text and len(text) * CHARACTER <= width + 4:
-        ink = "name" if fill is None else "dark" if ink_on(fill) == "#000000" else "light"
-        middle = {"x": x + width / 2, "y": y + height / 2 + 4}
-        shown = element("text", text, class_=f"mid {ink}", **middle)
-    return element("g", element("title", shortened(label, 200)), area, shown)
+    cells: _Cells, place: Place, kind: str, text: str, label: str, link: str | None
+) -> Markup:
+    """A cell with its number; a link has a label, since readers of a screen go through links."""
+    x, y = cells.left + cells.side * place[1], cells.top + cells.height * place[0]
+    size = {"width": cells.side - 1, "height": cells.height - 1}
+    parts = [element("rect", x=x, y=y, **size, class_=kind)]
+    if cells.fits(text):
+        middle = {"x": x + cells.side / 2, "y": y + cells.height / 2 + 4}
+        parts.append(element("text", text, class_="mid cell", **middle))
+    if link is None:
+        return element("g", parts)
+    return element("a", parts, href=f"#{link}", aria_label=shortened(label, 120))
 
 
-def _table(
-    values: Sequence[Sequence[float | None]],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    corner: str,
-    text: Callable[[float], str],
-) -> Table:
-    return Table(
-        [corner, *columns],
-        [
-            [name, *(MISSING if value is None else text(value) for value in line)]
-            for name, line in zip(rows, values, strict=True)
-        ],
-    )
+def _merged(cells: _Cells, kinds: Mapping[Place, str]) -> list[Markup]:
+    """All cells of one colour as one path, which takes a third of the bytes."""
+    box = f"h{cells.side - 1:g}v{cells.height - 1:g}h-{cells.side - 1:g}Z"
+    paths: dict[str, list[str]] = {}
+    for (row, column), kind in kinds.items():
+        x, y = cells.left + cells.side * column, cells.top + cells.height * row
+        paths.setdefault(kind, []).append(f"M{coordinate(x)} {coordinate(y)}{box}")
+    return [element("path", d="".join(d), class_=kind) for kind, d in sorted(paths.items())]
+
+
+def _scale(left: float, top: float, scale: Linear, heat: Heat) -> Iterator[Markup]:
+    """The colours from one end to the other, with the numbers at both ends and in the middle."""
+    wide, high = 180.0, 9.0
+    step = wide / (STEPS + 1)
+    for index in range(STEPS + 1):
+        kind = amount_class(heat.colours, index / STEPS)
+        yield element(
+            "rect", x=left + step * index, y=top, width=step + 0.3, height=high, class_=kind
+        )
+    yield element("rect", x=left, y=top, width=wide, height=high, class_="edge")
+    ends = ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
+    words = [heat.text(scale.low + share * (scale.high - scale.low)) for share, _ in ends]
+    for (share, side), word in zip(ends, words, strict=True):
+        if side != "mid" or len(set(words)) == 3:
+            yield element("text", word, x=left + share * wide, y=top + high + 13, class_=side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
@@ -24,13 +25,14 @@ def histogram(
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(3)), width=_WIDTH, height=_HEIGHT)
     drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, ticks=_ticks(frame))
     drawing += bars(frame, edges, counts, "bar k0")
+    middles = [frame.across((low + high) / 2) or 0.0 for low, high in pairwise(edges)]
     rows = [
         [number(low), number(high), count(n)]
         for low, high, n in zip(edges, edges[1:], counts, strict=False)
     ]
     return Chart(
         title, _alternative(edges, counts, x_label), drawing, _WIDTH, _HEIGHT,
-        Table(["from", "to", y_label], rows),
+        Table(["from", "to", y_label], rows, middles),
     )  # fmt: skip
 
 

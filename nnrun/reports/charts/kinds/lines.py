@@ -13,7 +13,7 @@ from nnrun.reports.charts.marks import Numbers, area, line
 from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
 from nnrun.reports.charts.svg import element
-from nnrun.reports.numbers import MISSING, number
+from nnrun.reports.numbers import MISSING, number, to_error
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Series:
         low: the lower end of a band around the line; empty for no band.
         high: the upper end.
         index: selects colour and dashes from the palette.
+        other: whether it is grey until a reader asks for it.
     """
 
     name: str
@@ -35,6 +36,15 @@ class Series:
     low: Numbers = field(default=())
     high: Numbers = field(default=())
     index: int = 0
+    other: bool = False
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A place of the x axis with a few words, such as where training stopped."""
+
+    x: float
+    text: str
 
 
 def lines(
@@ -45,22 +55,33 @@ def lines(
     y_label: str,
     log: bool = False,
     domain: Sequence[float | None] = (),
+    moment: Moment | None = None,
 ) -> Chart:
     """A chart of lines.
 
-    `log` makes the y scale logarithmic; `domain` has more values for it, so that several charts
-    share a scale.
+    Args:
+        title: of the chart.
+        series: its lines; of crossing lines, the first is in front.
+        x_label: of the axis.
+        y_label: of the axis.
+        log: whether the y scale is logarithmic.
+        domain: more values for the y scale, so that several charts share one.
+        moment: an upright line at one place.
     """
     values = [v for one in series for part in (one.y, one.low, one.high) for v in part]
     values += domain
     x = Linear.between(x for one in series for x in one.x)
     y = Log.over(values) if log else Linear.over(values)
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(5)))
-    parts = [one_line(frame, one) for one in series]
+    parts = [one_line(frame, one) for one in reversed(series)]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
+    alternative = _alternative(series, values if log else (), y_label)
+    if moment is not None:
+        drawing += _upright(frame, moment)
+        alternative += f" At {x_label} {_x(moment.x)}: {moment.text}."
     return Chart(
         title,
-        _alternative(series, values if log else (), y_label),
+        alternative,
         drawing,
         WIDTH,
         HEIGHT,
@@ -74,7 +95,22 @@ def one_line(frame: Frame, one: Series) -> Markup:
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
     drawn = line(frame, one.x, one.y, class_)
-    return element("g", element("title", one.name), band, drawn, class_=f"s{one.index}")
+    kind = f"series s{one.index}{' other' * one.other}"
+    return element("g", element("title", one.name), band, drawn, class_=kind)
+
+
+def _upright(frame: Frame, moment: Moment) -> Markup:
+    """The line at a moment, with its words on the side where there is room."""
+    x = frame.across(moment.x)
+    if x is None:
+        return Markup("")
+    late = x > (frame.left + frame.right) / 2
+    words = element(
+        "text", moment.text, x=x - 5 if late else x + 5, y=frame.top + 10,
+        class_=f"name halo{' end' * late}",
+    )  # fmt: skip
+    line_ = element("path", d=f"M{x:.1f} {frame.top:.1f}V{frame.bottom:.1f}", class_="moment")
+    return line_ + words
 
 
 def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
@@ -92,14 +128,22 @@ def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str
 
 
 def lines_table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
-    """A row for each x, a column for each series."""
+    """A row for each x, a column for each series; of a line with a band, in its digits."""
     places = sorted({x for one in series for x in one.x})
-    heights = [dict(zip(one.x, one.y, strict=True)) for one in series]
-    rows = [
-        [_x(x), *(number(known[x]) if x in known else MISSING for known in heights)] for x in places
-    ]
+    heights = [_heights(one) for one in series]
+    rows = [[_x(x), *(known.get(x, MISSING) for known in heights)] for x in places]
     spots = [frame.across(x) or 0.0 for x in places]
     return Table([x_label, *(one.name for one in series)], rows, spots)
+
+
+def _heights(one: Series) -> dict[float, str]:
+    if not one.low:
+        return {x: number(y) for x, y in zip(one.x, one.y, strict=True)}
+    points = zip(one.x, one.y, one.low, one.high, strict=True)
+    return {
+        x: to_error(y, None if low is None or high is None else (high - low) / 2)
+        for x, y, low, high in points
+    }
 
 
 def _x(value: float) -> str:

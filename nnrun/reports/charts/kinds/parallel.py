@@ -26,11 +26,20 @@ _BRIGHTEST = 0.8
 class Coordinate:
     """One axis.
 
-    Texts among its values, one for each config, are placed in their order of appearance.
+    Texts among its values, one for each config, are placed in their order of appearance; numbers
+    may come with their `texts`.
     """
 
     name: str
     values: Sequence[float | str]
+    texts: Sequence[str] = ()
+
+    def text(self, index: int) -> str:
+        """A value in words."""
+        value = self.values[index]
+        if self.texts:
+            return self.texts[index]
+        return value if isinstance(value, str) else number(value)
 
 
 def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
@@ -63,8 +72,8 @@ def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
         _line(number_, [places[number_] for places, _ in columns], spots, axes, number_ == best)
         for number_ in order
     ]
-    rows = [[_text(axis.values[n]) for axis in axes] for n in range(len(axes[-1].values))]
-    winner = ", ".join(f"{axis.name} {_text(axis.values[best])}" for axis in axes)
+    rows = [[axis.text(n) for axis in axes] for n in range(len(axes[-1].values))]
+    winner = ", ".join(f"{axis.name} {axis.text(best)}" for axis in axes)
     return Chart(
         title, f"{len(rows)} configs. The best has {winner}.",
         Markup("").join([*lines, *parts]), width, _HEIGHT,
@@ -80,7 +89,7 @@ def _line(
     best: bool,
 ) -> Markup:
     points = (f"{coordinate(x)} {coordinate(_up(p))}" for x, p in zip(spots, places, strict=True))
-    label = ", ".join(f"{axis.name} {_text(axis.values[number_])}" for axis in axes)
+    label = ", ".join(f"{axis.name} {axis.text(number_)}" for axis in axes)
     stroke = ramp(CIVIDIS, _BRIGHTEST * places[-1])
     path = element(
         "path",
@@ -90,7 +99,7 @@ def _line(
         stroke_width=4.0 if best else 1.5,
         stroke_opacity="1" if best else "0.75",
     )
-    return element("g", element("title", shortened(label, 300)), path)
+    return element("g", element("title", shortened(label, 300)), path, class_="series")
 
 
 def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
@@ -113,7 +122,3 @@ def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
 
 def _up(place: float) -> float:
     return _BOTTOM - place * (_BOTTOM - _TOP - LINE / 2)
-
-
-def _text(value: float | str) -> str:
-    return value if isinstance(value, str) else number(value)

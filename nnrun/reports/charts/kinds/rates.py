@@ -13,7 +13,7 @@ from nnrun.reports.charts.marks import rule
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.numbers import number
 
-_WIDTH, _HEIGHT = 340.0, 300.0
+_WIDTH, _HEIGHT = 480.0, 300.0
 _MOST_NAMED = 6
 
 
@@ -40,7 +40,7 @@ def rates(
     frame = Frame.around(
         scale, scale, labels=tick_labels(scale.ticks(5)), width=_WIDTH, height=_HEIGHT
     )
-    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=4)
+    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5)
     drawing += rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else Markup("")
     drawing += Markup("").join(one_line(frame, one) for one in series)
     sentences = (_middle(series, x_label, y_label), summary, guide)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
+from statistics import stdev
 
 from markupsafe import Markup
 
@@ -11,36 +13,49 @@ from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.marks import dots, line, rule
 from nnrun.reports.charts.scales import Linear, Log, Scale
-from nnrun.reports.numbers import count, number
+from nnrun.reports.charts.svg import element
+from nnrun.reports.numbers import count, number, to_error
 
-_WIDTH, _HEIGHT = 340.0, 300.0
-_MOST_ROWS = 200
+_WIDTH, _HEIGHT = 480.0, 300.0
+_SQUARE = 400.0
 _MOST_TICKS = 6
 
 
-def predicted_and_true(title: str, true: Sequence[float], predicted: Sequence[float]) -> Chart:
-    """A point for each row; points on the dashed line are exact predictions."""
+def predicted_and_true(
+    title: str, true: Sequence[float], predicted: Sequence[float], rows: Sequence[int]
+) -> Chart:
+    """A point for each row of the data, by number; points on the dashed line are exact.
+
+    Both axes have the same scale and length.
+    """
     scale = Linear.over([*true, *predicted])
-    frame = _frame(scale, scale)
-    drawing = _axes(frame, "true", "predicted")
+    labels = tick_labels(scale.ticks(5))
+    frame = Frame.around(scale, scale, labels=labels, width=_SQUARE, height=_SQUARE)
+    side = min(frame.right - frame.left, frame.bottom - frame.top)
+    frame = replace(frame, right=frame.left + side, top=frame.bottom - side)
+    drawing = y_axis(frame, "predicted") + x_axis(frame, "true", ticks=scale.ticks(5))
     drawing += rule(frame, (scale.low, scale.low), (scale.high, scale.high))
-    drawing += dots(frame, true, predicted, "k0")
+    drawing += rows_of_dots(frame, true, predicted, "k0")
     errors = [abs(a - b) for a, b in zip(true, predicted, strict=True)]
     farthest = number(max(errors, default=0.0))
     alternative = (
         f"{count(len(true))} rows, with a line where predicted and true are equal; the farthest "
         f"point is {farthest} from it."
     )
-    rows = [[number(a), number(b)] for a, b in _first(true, predicted)]
-    return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, Table(["true", "predicted"], rows))
+    table = _table(rows, ("true", true), ("predicted", predicted))
+    return Chart(title, alternative, drawing, _SQUARE, _SQUARE, table)
 
 
-def residuals(title: str, predicted: Sequence[float], residual: Sequence[float]) -> Chart:
-    """Residuals (true − predicted) against predictions."""
+def residuals(
+    title: str, predicted: Sequence[float], residual: Sequence[float], rows: Sequence[int]
+) -> Chart:
+    """Residuals (true − predicted) against predictions, for the same rows."""
     x, y = Linear.over(predicted), Linear.over([*residual, 0.0])
-    frame = _frame(x, y)
+    labels = tick_labels(y.ticks(5))
+    frame = Frame.around(x, y, labels=labels, width=_SQUARE, height=_SQUARE)
     drawing = _axes(frame, "predicted", "true − predicted")
-    drawing += rule(frame, (x.low, 0.0), (x.high, 0.0)) + dots(frame, predicted, residual, "k1")
+    drawing += rule(frame, (x.low, 0.0), (x.high, 0.0))
+    drawing += rows_of_dots(frame, predicted, residual, "k1")
     mean = sum(residual) / len(residual) if residual else None
     alternative = (
         f"{count(len(residual))} residuals around a line at zero, from {number(min(residual))} to "
@@ -48,9 +63,22 @@ def residuals(title: str, predicted: Sequence[float], residual: Sequence[float])
         if residual
         else "There are no residuals."
     )
-    rows = [[number(a), number(b)] for a, b in _first(predicted, residual)]
-    return Chart(
-        title, alternative, drawing, _WIDTH, _HEIGHT, Table(["predicted", "residual"], rows)
+    table = _table(rows, ("predicted", predicted), ("true − predicted", residual))
+    return Chart(title, alternative, drawing, _SQUARE, _SQUARE, table)
+
+
+def rows_of_dots(
+    frame: Frame, x: Sequence[float], y: Sequence[float], class_: str, radius: float = 3.0
+) -> Markup:
+    """A dot for each row of the chart's table, in their order; pages name the nearest one."""
+    return element("g", dots(frame, x, y, class_, radius), class_="rows")
+
+
+def _table(rows: Sequence[int], *columns: tuple[str, Sequence[float]]) -> Table:
+    lines = zip(rows, *(values for _, values in columns), strict=True)
+    return Table(
+        ["row", *(name for name, _ in columns)],
+        [[str(row), *map(number, values)] for row, *values in lines],
     )
 
 
@@ -77,10 +105,11 @@ def calibration(
         f"it, weighted by rows (the expected calibration error), is {number(expected)}."
     )
     rows = [
-        [number(a), number(b), count(n)]
+        [number(a), to_error(b, 2 * (b * (1 - b) / n) ** 0.5), count(n)]
         for a, b, n in zip(predicted, correct, rows_in, strict=True)
     ]
-    table = Table(["mean probability", "share correct", "rows"], rows)
+    places = [frame.across(p) or 0.0 for p in predicted]
+    table = Table(["mean probability", "share correct", "rows"], rows, places)
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
 
 
@@ -125,10 +154,20 @@ def by_setting(
     def text(value: float) -> str:
         return names[int(value)] if names is not None else f"{value:g}"
 
-    rows = [[text(value), count(len(groups[value])), number(mean)] for value, mean in means.items()]
-    alternative = "Means: " + ", ".join(f"{number(m)} at {text(v)}" for v, m in means.items()) + "."
-    table = Table([x_label, "runs", f"mean {y_label}"], rows)
+    shown_means = {value: to_error(mean, _error(groups[value])) for value, mean in means.items()}
+    rows = [
+        [text(v), count(len(found)), shown_means[v], number(min(found)), number(max(found))]
+        for v, found in groups.items()
+    ]
+    alternative = "Means: " + ", ".join(f"{m} at {text(v)}" for v, m in shown_means.items()) + "."
+    header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
+    table = Table(header, rows, [frame.across(value) or 0.0 for value in means])
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
+
+
+def _error(values: Sequence[float]) -> float | None:
+    """Twice the standard error of the mean; None for a single value."""
+    return 2 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
 
 
 def _frame(x: Scale, y: Scale) -> Frame:
@@ -137,7 +176,3 @@ def _frame(x: Scale, y: Scale) -> Frame:
 
 def _axes(frame: Frame, across: str, up: str) -> Markup:
     return y_axis(frame, up) + x_axis(frame, across, count=4)
-
-
-def _first(one: Sequence[float], other: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(one, other, strict=True))[:_MOST_ROWS]

@@ -17,7 +17,7 @@ from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.numbers import count, number
 
-_WIDTH, _HEIGHT = 380.0, 320.0
+_WIDTH, _HEIGHT = 480.0, 380.0
 _MOST_CLASSES = 16
 
 

@@ -15,11 +15,13 @@ from nnrun.reports.numbers import count, number, plural, remaining
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary
+from nnrun.runs.storage.sweep_progress import SweepCounts
 
 _BAR = 10
 # Narrower terminals have no bars, or no rates.
 _WIDE, _WIDEST = 60, 100
 _MOST_LINES = 12
+_MOST_SWEEPS = 4
 HINT = "q or Ctrl-C ends this view; the runs go on"
 
 
@@ -32,6 +34,7 @@ class View:
         rows: of the board.
         ended: how many have ended since the view began.
         hint: how to end it, if it goes on.
+        sweeps: in progress, as far as they say how many runs they have.
     """
 
     def __init__(
@@ -41,22 +44,26 @@ class View:
         rows: FormingRows,
         ended: int,
         hint: str = "",
+        sweeps: Sequence[SweepCounts] = (),
     ) -> None:
         self.runs = runs
         self.keys = keys
         self.rows = rows
         self.ended = ended
         self.hint = hint
+        self.sweeps = sweeps
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         running = [run for run in self.runs if run.status == RUNNING]
         shown = running[: max(1, min(_MOST_LINES, options.size.height // 2))]
         yield Text(self._counts(len(running)), "bold")
+        for sweep in self.sweeps[:_MOST_SWEEPS]:
+            yield Text(clean(sweep_line(sweep)), no_wrap=True, overflow="ellipsis")
         if shown:
             yield self._table(shown, options.max_width)
         if len(shown) < len(running):
             yield Text(f"… {count(len(running) - len(shown))} more", "dim")
-        height = options.size.height - len(shown) - 5
+        height = options.size.height - len(shown) - len(self.sweeps[:_MOST_SWEEPS]) - 5
         board = self.rows.table(
             height if options.is_terminal else len(self.rows), options.max_width
         )
@@ -69,9 +76,11 @@ class View:
     def _counts(self, running: int) -> str:
         queued = sum(run.status == QUEUED for run in self.runs)
         parts = [f"{count(running)} running"]
-        parts += [f"next {count(queued)} queued"] * bool(queued)  # later ones have no folder yet
+        # Later ones have no folder yet; the lines of sweeps count them all.
+        parts += [f"next {count(queued)} queued"] * (queued > 0 and not self.sweeps)
         parts += [f"{plural(self.ended, 'run')} ended since"] * bool(self.ended)
-        return ", ".join(parts) if self.runs or self.ended else "no run is in progress"
+        known = self.runs or self.ended or self.sweeps
+        return ", ".join(parts) if known else "no run is in progress"
 
     def _table(self, runs: Sequence[RunSummary], width: int) -> RenderableType:
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -107,6 +116,15 @@ def _figures(run: RunSummary, *, rate: bool) -> Iterator[str]:
     if rate:
         yield "" if pace is None else f"{count(round(pace))}/s"
     yield "" if left is None else f"{remaining(left)} left"
+
+
+def sweep_line(sweep: SweepCounts) -> str:
+    """Its experiments, and how many of its runs are done, running and queued."""
+    names = [*sweep.names]
+    what = names[0] if len(names) == 1 else f"{count(len(names))} experiments"
+    failed = f" ({count(sweep.failed)} failed)" if sweep.failed else ""
+    done = f"{count(sweep.done)} of {count(sweep.total)} done{failed}"
+    return f"sweep of {what}: {done}, {count(sweep.running)} running, {count(sweep.queued)} queued"
 
 
 def state_line(run: RunSummary, status: str) -> str:

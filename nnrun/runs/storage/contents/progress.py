@@ -6,6 +6,7 @@ that is being written: whatever removes those removes it too, where its process 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
 from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.durable.staged import temporary_name
 from nnrun.systems import system
 
 if TYPE_CHECKING:  # slow to import
@@ -162,17 +164,36 @@ def read_progress(folder: Path) -> RunProgress | None:
     A link, a file of another user than the folder's, and a very large one are not read.
     """
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        with closing(system.Folder(folder)) as opened:
-            descriptor = opened.open(PROGRESS)
-            with os.fdopen(descriptor, "rb") as file:
-                state = os.fstat(descriptor)
-                regular = stat.S_ISREG(state.st_mode) and state.st_size <= _MOST_BYTES
-                if not regular or state.st_uid != opened.stat().st_uid:
-                    return None
-                content = file.read(_MOST_BYTES)
-        found = RunProgress(**json.loads(content))
+        found = RunProgress(**json.loads(read_own(folder, PROGRESS, _MOST_BYTES)))
         return found if _is_valid(found) else None
     return None
+
+
+def read_own(folder: Path, name: str, most: int) -> bytes:
+    """The content of a file of a folder, of `most` bytes at most.
+
+    Raises: OSError if it is missing, large, a link, or belongs to another user than the folder.
+    """
+    with closing(system.Folder(folder)) as opened, os.fdopen(opened.open(name), "rb") as file:
+        state = os.fstat(file.fileno())
+        own = state.st_uid == opened.stat().st_uid
+        if not own or not stat.S_ISREG(state.st_mode) or state.st_size > most:
+            raise OSError(errno.EINVAL, "it is not what nnrun writes", str(folder / name))
+        return file.read(most)
+
+
+def write_unforced(folder: system.Folder, name: str, content: bytes) -> None:
+    """Replace a file of a folder; it is not forced to the disk.
+
+    Raises: OSError if the disk is full, or the folder not writable.
+    """
+    temporary = temporary_name(name)
+    descriptor = folder.create(temporary)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+    folder.replace(temporary, name)
 
 
 def _is_valid(found: RunProgress) -> bool:

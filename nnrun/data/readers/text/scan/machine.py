@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +15,6 @@ import numpy.typing as npt
 
 from nnrun.compiler.llvm import cache as object_files
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
-
-_MOST_ROWS, _BLOCK, _ROOM = 1 << 14, 1 << 19, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Scanned:
 
 
 class Scanner:
-    """Reads the cells of lines.
+    """Reads the cells of lines, in several threads if wanted.
 
     Args:
         kinds: of the columns.
@@ -47,41 +46,35 @@ class Scanner:
         self._kinds = np.array(kinds, dtype=np.int64)
         self._signs = ord(separator), ord(point)
         self._function, self._powers = _function(), _powers()
-        of_numbers, of_texts = (int((self._kinds == kind).sum()) for kind in (NUMBER, TEXT))
-        # Used for all blocks: only what is read of each stays in memory.
-        self._rows = rows = min(_BLOCK // len(kinds) + 1, _MOST_ROWS)
-        self._numbers = np.empty((of_numbers, rows))
-        self._spans = np.empty((of_texts, 2, rows), dtype=np.int64)
-        self._room: npt.NDArray[np.float64] = np.empty(0)
-        self._odd = np.empty((rows * of_numbers + len(kinds), 4), dtype=np.int64)
+        self._of_numbers, self._of_texts = (kinds.count(kind) for kind in (NUMBER, TEXT))
 
     def scan(self, text: bytes, start: int, size: int) -> Scanned:
         """The rows of so many bytes, which are whole lines, up to one of another form."""
+        rows = text.count(b"\n", start, start + size)
+        numbers = _apart(self._of_numbers, rows)
+        spans = np.empty((self._of_texts, 2, rows), dtype=np.int64)
+        odd = np.empty((rows * self._of_numbers + len(self._kinds), 4), dtype=np.int64)
         out = np.zeros(3, dtype=np.int64)
         held = np.frombuffer(text, dtype=np.uint8)
-        arrays = (self._kinds, self._numbers, self._spans, self._odd, out, self._powers)
-        kinds, numbers, spans, odd, out_, powers = (array.ctypes.data for array in arrays)
         self._function(
-            held.ctypes.data + start, size, *self._signs, powers, kinds, len(self._kinds),
-            self._rows, numbers, spans, odd, len(self._odd), out_,
+            held.ctypes.data + start, size, *self._signs, self._powers.ctypes.data,
+            self._kinds.ctypes.data, len(self._kinds), rows, numbers.ctypes.data,
+            spans.ctypes.data, odd.ctypes.data, len(odd), out.ctypes.data,
         )  # fmt: skip
-        rows, read, strange = out.tolist()
+        found, read, strange = out.tolist()
         return Scanned(
-            rows,
-            read,
-            self._kept(self._numbers[:, :rows]),
-            self._odd[:strange].copy(),
-            self._spans[:, :, :rows].copy(),
+            found, read, numbers[:, :found], odd[:strange].copy(), spans[:, :, :found].copy()
         )
 
-    def _kept(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """A copy beside others: blocks of text would leave holes between single copies."""
-        if numbers.size > len(self._room):
-            self._room = np.empty(max(_ROOM, numbers.size))
-        copy, self._room = self._room[: numbers.size], self._room[numbers.size :]
-        copy = copy.reshape(numbers.shape)
-        copy[:] = numbers
-        return copy
+
+def _apart(columns: int, rows: int) -> npt.NDArray[np.float64]:
+    """An array in pages of its own, which are free as soon as the array is.
+
+    Between blocks of text, single arrays would leave holes.
+    """
+    size = 8 * columns * rows
+    memory = mmap.mmap(-1, size, access=mmap.ACCESS_COPY) if size else b""
+    return np.frombuffer(memory, np.float64).reshape(columns, rows)
 
 
 @cache

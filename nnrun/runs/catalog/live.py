@@ -1,0 +1,104 @@
+"""All runs of a results folder, kept up to date by looking again and again; nothing is written."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from nnrun.runs.catalog.index import Make, read_through, stamp
+from nnrun.runs.catalog.summarize import read_with_summary
+from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in, names_in
+
+# How many of the runs that had ended each look asks whether they have changed.
+_OTHERS = 2000
+_IN_STAMPS = " "
+
+Key = tuple[str, str]
+V = TypeVar("V")
+
+
+class LiveRuns(Generic[V]):
+    """The runs of a results folder, each as what `make` makes of its summary and record.
+
+    The first look reads the index where there is one. The others read runs that are new, in
+    progress or changed; of runs that had ended, each look asks a part in turn, so that it stays
+    cheap.
+
+    Args:
+        root: the results folder; it need not exist yet.
+        make: called with a summary and a record, as `look_through` does.
+    """
+
+    def __init__(self, root: Path, make: Make[V]) -> None:
+        self.runs: dict[Key, V] = {}
+        self._root = root
+        self._make = make
+        self._marks: dict[Key, str] = {}
+        self._open: set[Key] = set()
+        self._began = False
+
+    def look(self) -> set[Key]:
+        """Look again; returns the runs that are new, changed or gone."""
+        listed = [(name, k) for name in names_in(self._root) for k in ids_in(self._root, name)]
+        if not self._began:
+            self._begin(listed)
+            return {*listed}
+        turn = [*islice(self._marks, _OTHERS)]
+        for key in turn:
+            self._marks[key] = self._marks.pop(key)  # what is looked at now comes last next time
+        asked = {*turn}
+        asked |= self._open | ({*listed} - self._marks.keys())
+        changed = {key for key in listed if key in asked and self._read(key)}
+        gone = self._marks.keys() - {*listed}
+        for key in gone:
+            self._forget(key)
+        return changed | gone
+
+    def _begin(self, listed: list[Key]) -> None:
+        self._began = True
+        self._marks = {key: self._mark(key) for key in listed}
+        stamps: dict[str, dict[str, str]] = {}
+        for key in listed:
+            mark = self._marks[key]
+            stamps.setdefault(key[0], {})[key[1]] = mark if _IN_STAMPS in mark else ""
+        self._open = {*listed}  # until they are found to have ended
+        read_through(self._root, stamps, self._keep)
+
+    def _read(self, key: Key) -> bool:
+        """Read a run, unless it had ended and is as it was; returns whether it has changed."""
+        mark = self._mark(key)
+        if key not in self._open and self._marks.get(key) == mark:
+            return False
+        self._marks[key] = mark  # from before it is read: what changes then is read again
+        before = self.runs.get(key)
+        found = read_with_summary(self._root.joinpath(*key), placed=True)
+        if found is None:
+            self.runs.pop(key, None)
+            self._open.add(key)  # it may be about to begin
+        else:
+            self._keep(*found)
+        return before != self.runs.get(key)
+
+    def _keep(self, run: RunSummary, record: RunRecord | None) -> None:
+        key = run.name, run.run_id
+        self.runs[key] = self._make(run, record)
+        (self._open.add if run.status in IN_PROGRESS else self._open.discard)(key)
+
+    def _forget(self, key: Key) -> None:
+        self.runs.pop(key, None)
+        self._open.discard(key)
+        del self._marks[key]
+
+    def _mark(self, key: Key) -> str:
+        folder = str(self._root.joinpath(*key))
+        found = stamp(folder)
+        if found:
+            return found
+        try:  # without a report, the folder changes with what is written into it
+            return str(os.stat(folder).st_mtime_ns)
+        except OSError:
+            return ""

@@ -1,0 +1,130 @@
+"""How far sweeps in progress have come, each in a folder of its own within the results folder.
+
+The folder is locked as long as its sweep goes on; one that a killed sweep has left is removed by
+the next sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+from nnrun.config.names import is_name
+from nnrun.runs.storage.contents.progress import PROGRESS, read_own, write_unforced
+from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.folders import folders, is_held
+from nnrun.systems import system
+
+FOLDER = ".sweeps"
+_SECONDS = 1.0
+_MOST_BYTES = 1 << 16
+_MOST_NAMES = 200
+
+
+@dataclass(frozen=True)
+class SweepCounts:
+    """The runs of a sweep, counted.
+
+    Args:
+        names: of its experiments, at most 200.
+        total: all of its runs.
+        done: those that are complete or failed, before this sweep or by it.
+        failed: those of them that failed or diverged.
+        running: those that are being trained.
+    """
+
+    names: Sequence[str]
+    total: int
+    done: int
+    failed: int
+    running: int
+
+    @property
+    def queued(self) -> int:
+        """Those that have not begun."""
+        return max(0, self.total - self.done - self.running)
+
+
+class SweepNotes:
+    """Writes the counts of a sweep, from its first second on; where that fails, nothing happens.
+
+    `root` is the results folder; None to write nothing.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+        self._folder: system.Folder | None = None
+        self._next = monotonic() + _SECONDS
+
+    def add(self, counts: Callable[[], SweepCounts]) -> None:
+        """Write them, unless the file is less than a second old, or the sweep."""
+        now = monotonic()
+        if self._root is None or now < self._next:
+            return
+        self._next = now + _SECONDS
+        with suppress(OSError):
+            if self._folder is None:
+                self._folder = _own_folder(self._root)
+            found = counts()
+            content = {**asdict(found), "names": [*found.names][:_MOST_NAMES]}
+            if self._folder is not None:
+                write_unforced(self._folder, PROGRESS, json.dumps(content).encode())
+
+    def close(self) -> None:
+        """Remove what was written."""
+        if self._folder is None or self._root is None:
+            return
+        _remove(self._folder)
+        self._folder = None
+        with suppress(OSError):  # other sweeps are in progress
+            (self._root / FOLDER).rmdir()
+
+
+def _own_folder(root: Path) -> system.Folder | None:
+    """A new folder, locked; those of killed sweeps are removed."""
+    place = root / FOLDER
+    if system.is_link(place):
+        return None
+    for name in folders(place):
+        left = None if is_held(place / name) else acquire(place / name, wait=False)
+        if left is not None:
+            _remove(left)
+    return acquire(place / os.urandom(8).hex(), wait=False)
+
+
+def _remove(folder: system.Folder) -> None:
+    with suppress(OSError):
+        for name in folder.names():
+            folder.unlink(name)
+        folder.remove_if_empty()
+    folder.close()
+
+
+def sweeps_in(root: Path) -> list[SweepCounts]:
+    """What the sweeps in progress in a results folder say of themselves."""
+    place = root / FOLDER
+    if system.is_link(place):
+        return []
+    return [
+        found
+        for name in folders(place)[:_MOST_NAMES]
+        if is_held(place / name)
+        for found in _read(place / name)
+    ]
+
+
+def _read(folder: Path) -> Iterator[SweepCounts]:
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = SweepCounts(**json.loads(read_own(folder, PROGRESS, _MOST_BYTES)))
+        counts = (found.total, found.done, found.failed, found.running)
+        names = isinstance(found.names, list) and all(
+            isinstance(name, str) and is_name(name) for name in found.names
+        )
+        whole = all(type(count) is int and count >= 0 for count in counts)
+        if names and whole and found.failed <= found.done <= found.total:
+            yield found

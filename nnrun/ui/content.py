@@ -1,0 +1,41 @@
+"""The parts of the first page: the report of all runs, and those in progress."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from nnrun.reports.examine import LoadData
+from nnrun.reports.html.blocks import StatusMark
+from nnrun.reports.html.progress import in_progress
+from nnrun.reports.html.report import Found, Limits, Report
+from nnrun.runs.storage.sweep_progress import SweepCounts
+from nnrun.ui.parts import Part, rendered, section_parts
+from nnrun.ui.rows import rows_of
+
+# A page is drawn again and again: it shows less than a file.
+_LIMITS = Limits(rows=200, runs=0, in_full=0, drawn=12, seeds=50)
+_MOST_RUNS = 50
+COUNTS, VERDICT, RUNS = "counts", "verdict", "runs"
+
+
+def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]:
+    """The counts, the sweeps and runs in progress, and the newest runs."""
+    statuses = Counter(
+        StatusMark.of(run.overview.status, run.overview.warnings).kind for run in runs
+    )
+    counts = rendered("counts.html", total=len(runs), statuses=statuses, sweeps=sweeps)
+    newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
+    table = rendered("runs_part.html", id=RUNS, rows=rows_of(newest, runs), total=len(runs))
+    return [
+        Part.of(COUNTS, counts),
+        *section_parts(in_progress([run.overview for run in runs])),
+        Part.of(RUNS, table, "Runs"),
+    ]
+
+
+def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
+    """The leaderboards, curves and settings of the runs that have ended."""
+    report = Report(runs, load_data, _LIMITS)
+    report.anchors = {run.key: f"/runs/{run.key}" for run in runs}
+    return [*section_parts(report.results())]

@@ -1,0 +1,165 @@
+"""The one thread that looks at the results folder, however many pages are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic
+
+from nnrun.reports.html.report import Found
+from nnrun.runs.catalog.live import Key, LiveRuns
+from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
+from nnrun.runs.identity import by_seed
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
+from nnrun.sweeps.board.from_store.entry import entry_of
+from nnrun.ui.parts import Part
+
+_SECONDS = 1.0
+# Looking, and drawing what has ended, take at most these shares of the time.
+_LOOKING, _DRAWING = 0.1, 0.2
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known at one moment.
+
+    Args:
+        runs: all of them, by name and seed.
+        sweeps: in progress, as far as they count their runs.
+        now: the parts about runs in progress and about all runs.
+        results: those about runs that have ended; of an earlier moment, if that takes long.
+        drawn: whether there are such.
+    """
+
+    runs: Sequence[Found] = ()
+    sweeps: Sequence[SweepCounts] = ()
+    now: Sequence[Part] = ()
+    results: Sequence[Part] = ()
+    drawn: bool = False
+
+    def find(self, key: str) -> Found | None:
+        """The run with this name and id."""
+        return next((run for run in self.runs if run.overview.label == key), None)
+
+
+Draw = Callable[[Sequence[Found]], Sequence[Part]]
+DrawNow = Callable[[Sequence[Found], Sequence[SweepCounts]], Sequence[Part]]
+
+
+class Watcher:
+    """Looks at most once a second, and only while pages are open or asked for.
+
+    Args:
+        root: the results folder.
+        draw_now: makes the parts about runs in progress.
+        draw: makes those about runs that have ended.
+        publish: called in the watcher's thread with each new snapshot.
+    """
+
+    def __init__(
+        self, root: Path, draw_now: DrawNow, draw: Draw, publish: Callable[[Snapshot], None]
+    ) -> None:
+        self._root = root
+        self.snapshot = Snapshot()
+        self._live = LiveRuns(root, self._found)
+        self._draw_now, self._draw, self._publish = draw_now, draw, publish
+        self._state = Condition()
+        self._listeners = 0
+        self._asked = False
+        self._ended = False
+        self._looks = 0
+        self._looked = 0.0
+        self._next_look = self._next_drawing = 0.0
+        self._outdated = True
+        self._thread = Thread(target=self._run, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin; it ends with `close`."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._state:
+            self._ended = True
+            self._state.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(_SECONDS)
+
+    def listen(self, change: int) -> None:
+        """Count pages that are open: one more, or one less (-1)."""
+        with self._state:
+            self._listeners += change
+            self._state.notify_all()
+
+    def fresh(self, drawn_within: float = 0.0) -> Snapshot:
+        """A snapshot of the last second.
+
+        It waits up to so many seconds for results to be drawn for the first time.
+        """
+        with self._state:
+            if monotonic() - self._looked > _SECONDS or not self._looks:
+                looks, self._asked = self._looks, True
+                self._state.notify_all()
+                self._state.wait_for(lambda: self._ended or self._looks > looks, _PATIENCE)
+            self._state.wait_for(lambda: self._ended or self.snapshot.drawn, drawn_within)
+            return self.snapshot
+
+    def _run(self) -> None:
+        while self._waited():
+            self._look()
+            if self._outdated and monotonic() >= self._next_drawing:
+                self._draw_results()
+
+    def _waited(self) -> bool:
+        """Wait until the next look is due; returns whether there is one."""
+        with self._state:
+            while not self._ended and not self._asked:
+                left = self._next_look - monotonic()
+                if self._listeners and left <= 0:
+                    break
+                self._state.wait(left if self._listeners else None)
+            self._asked = False
+            return not self._ended
+
+    def _look(self) -> None:
+        start = monotonic()
+        sweeps, changed = sweeps_in(self._root), self._live.look()
+        if changed or sweeps != self.snapshot.sweeps or not self._looks:
+            self._outdated |= any(map(self._has_ended, changed))
+            runs = sorted(self._live.runs.values(), key=_order)
+            now = self._draw_now(runs, sweeps)
+            self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
+        with self._state:
+            self._looks += 1
+            self._looked = start
+            self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
+            self._state.notify_all()
+
+    def _has_ended(self, key: Key) -> bool:
+        run = self._live.runs.get(key)
+        return run is None or run.overview.status not in IN_PROGRESS
+
+    def _draw_results(self) -> None:
+        start = monotonic()
+        self._outdated = False
+        results = self._draw(self.snapshot.runs)
+        self._show(replace(self.snapshot, results=results, drawn=True))
+        end = monotonic()
+        self._next_drawing = end + (end - start) / _DRAWING
+
+    def _show(self, snapshot: Snapshot) -> None:
+        with self._state:
+            self.snapshot = snapshot
+            self._state.notify_all()
+        self._publish(snapshot)
+
+    def _found(self, run: RunSummary, record: RunRecord | None) -> Found:
+        return Found(f"{self._root}/{run.label}", run, entry_of(run, record))
+
+
+def _order(found: Found) -> tuple[str, tuple[int, str]]:
+    return found.overview.name, by_seed(found.overview.run_id)

@@ -1,0 +1,87 @@
+"""What sweeps in progress say of themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nnrun.runs.storage import sweep_progress
+from nnrun.runs.storage.durable.locks import locked
+from nnrun.runs.storage.sweep_progress import FOLDER, SweepCounts, SweepNotes, sweeps_in
+
+COUNTS = SweepCounts(["iris"], total=9, done=4, failed=1, running=2)
+FILE = ".progress.json.partial"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(sweep_progress, "_SECONDS", 0.0)
+
+
+def test_counts_are_there_as_long_as_the_sweep(tmp_path):
+    """They can be read while it goes on, by name; nothing is left of it in the end."""
+    notes = SweepNotes(tmp_path)
+    notes.add(lambda: COUNTS)
+    assert [COUNTS] == sweeps_in(tmp_path)
+    assert 3 == COUNTS.queued
+    notes.close()
+    assert ([], []) == (sweeps_in(tmp_path), [*tmp_path.iterdir()])
+
+
+def test_a_short_sweep_writes_nothing(tmp_path, monkeypatch):
+    """Nor does one without a results folder."""
+    monkeypatch.setattr(sweep_progress, "_SECONDS", 1.0)
+    for root in (tmp_path, None):
+        notes = SweepNotes(root)
+        notes.add(lambda: COUNTS)
+        notes.close()
+    assert [] == [*tmp_path.iterdir()]
+
+
+def test_what_a_killed_sweep_has_left_is_not_believed(tmp_path):
+    """The next sweep removes it, and leaves those in progress alone."""
+    left = tmp_path / FOLDER / "killed"
+    left.mkdir(parents=True)
+    (left / FILE).write_text(json.dumps({**COUNTS.__dict__}))
+    assert [] == sweeps_in(tmp_path)
+    first, second = SweepNotes(tmp_path), SweepNotes(tmp_path)
+    first.add(lambda: COUNTS)
+    second.add(lambda: COUNTS)
+    assert ([COUNTS, COUNTS], False) == (sweeps_in(tmp_path), left.exists())
+    first.close()
+    assert [COUNTS] == sweeps_in(tmp_path)
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ["<b>"]}, {"names": "iris"}, {"names": [3]}, {"total": -1}, {"total": 1.5},
+        {"done": True}, {"done": 10}, {"failed": 5}, {"more": 1}, {"running": None},
+    ],
+)  # fmt: skip
+def test_only_counts_are_believed(tmp_path, change):
+    """A file that says anything else is passed over."""
+    place = tmp_path / FOLDER / "aa"
+    place.mkdir(parents=True)
+    with locked(place):
+        (place / FILE).write_text(json.dumps(COUNTS.__dict__))
+        assert [COUNTS] == sweeps_in(tmp_path)
+        (place / FILE).write_text(json.dumps({**COUNTS.__dict__, **change}))
+        assert [] == sweeps_in(tmp_path)
+
+
+def test_links_are_not_followed(tmp_path):
+    """Neither to read nor to write."""
+    outside, root = tmp_path / "outside", tmp_path / "results"
+    (outside / "aa").mkdir(parents=True)
+    root.mkdir()
+    (root / FOLDER).symlink_to(outside)
+    with locked(outside / "aa"):
+        (outside / "aa" / FILE).write_text(json.dumps(COUNTS.__dict__))
+        notes = SweepNotes(root)
+        notes.add(lambda: COUNTS)
+        notes.close()
+        assert [] == sweeps_in(root)
+    assert ["aa"] == [place.name for place in outside.iterdir()]
