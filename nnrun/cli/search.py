@@ -22,8 +22,8 @@ from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
-from nnrun.search.stored import FILE, read_search
 from nnrun.search.study import export_study
+from nnrun.sweeps.board.from_store.searched import FILE, read_search
 from nnrun.sweeps.planning.datasets import Datasets
 
 

@@ -31,10 +31,11 @@ from nnrun.search.settings import Setting
 from nnrun.search.source import SearchRuns
 from nnrun.search.space import Draw, present
 from nnrun.search.state import SearchState
-from nnrun.search.stored import before, read_search, write_search
+from nnrun.search.stored import Before, write_search
 from nnrun.search.study import importance_of
 from nnrun.search.track import Track
 from nnrun.search.trial import Trial
+from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
@@ -80,9 +81,8 @@ class Search:
         self._stopped = stopped
         self._changed = changed
         self._command = command
-        used, stored = before(read_search(store.root, plan.name), plan.identity)
-        self._stored = stored if plan.asynchronous else []
-        self.clock = Clock(plan.block.time, used)
+        self._before = Before.of(read_search(store.root, plan.name), plan.identity)
+        self.clock = Clock(plan.block.time, self._before.seconds)
         self._written = -_WRITE_SECONDS
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
@@ -147,7 +147,7 @@ class Search:
             lambda: self.clock.has_time(self.final_runs, self._done(), part),
             results.value,
             asynchronous=plan.asynchronous,
-            stored=self._stored if origin == "search" else (),
+            stored=self._before.trials if origin == "search" else self._before.random,
             proposed=self._write if plan.asynchronous else lambda: None,
         )  # fmt: skip
 
@@ -192,7 +192,7 @@ class Search:
 
     def _finalists(self) -> Iterator[Finalist]:
         plan, state = self.plan, self.state
-        top, seeds = self.clock.final_size(
+        top, seeds = state.final = self._before.final or self.clock.final_size(
             plan.block.top, 1 + plan.has_random, plan.block.fresh_seeds, self._done()
         )
         fresh = plan.fresh_seeds[:seeds]

@@ -14,9 +14,8 @@ from nnrun.search.plan import SearchPlan
 from nnrun.search.space import labels_of
 from nnrun.search.trial import Trial
 from nnrun.sweeps.board.comparison.statistics import Summary
+from nnrun.sweeps.board.from_store.searched import SCHEMA_VERSION
 from nnrun.sweeps.board.rows import Group, Row
-
-SCHEMA_VERSION = 1
 
 
 @dataclass
@@ -28,7 +27,8 @@ class SearchState:
         trials: of its sampler.
         random: of the random search beside.
         seconds: that it has taken, over all its calls.
-        finalists: of the final comparison.
+        final: how many of the best trials, and how many seeds, the final comparison has.
+        finalists: of it.
         group: its board.
         winner: its first row, with the setting.
         test: the winner's result on the test rows, and the runs that have it.
@@ -40,6 +40,7 @@ class SearchState:
     trials: Sequence[Trial] = ()
     random: Sequence[Trial] = ()
     seconds: float = 0.0
+    final: tuple[int, int] | None = None
     finalists: Sequence[Finalist] = ()
     group: Group | None = None
     winner: tuple[Finalist, Row] | None = None
@@ -55,6 +56,7 @@ class SearchState:
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
         plan, variant, block = self.plan, self.plan.default.variant, self.plan.block
+        final = None if self.final is None else dict(zip(("top", "seeds"), self.final, strict=True))
         return {
             "schema_version": SCHEMA_VERSION,
             "nnrun_version": __version__,
@@ -78,6 +80,7 @@ class SearchState:
             "random": [_trial(trial) for trial in self.random],
             "saved": saved(self.trials),
             "importance": dict(self.importance),
+            "final": final,
             "finalists": [_finalist(finalist) for finalist in self.finalists],
             "board": None if self.group is None else asdict(self.group),
             "winner": self._winner(),

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from nnrun.runs.storage.contents.strict_json import strict_json
-from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.store import Store
 from nnrun.search.space import Label
-from nnrun.search.state import SCHEMA_VERSION, SearchState
-
-FILE = "search.json"
-_MOST_BYTES = 2**28
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+from nnrun.search.state import SearchState
+from nnrun.sweeps.board.from_store.searched import DAMAGE, FILE
 
 
 def write_search(store: Store, state: SearchState) -> None:
@@ -24,25 +19,31 @@ def write_search(store: Store, state: SearchState) -> None:
     store.write({FILE: content}, state.plan.name)
 
 
-def read_search(root: Path, name: str) -> dict[str, Any] | None:
-    """The state of an experiment's search; None where there is none that can be read."""
-    try:
-        content = json.loads(read_regular(root / name / FILE, _MOST_BYTES))
-        known = content["schema_version"] == SCHEMA_VERSION and isinstance(content["trials"], list)
-    except _DAMAGE:
-        return None
-    return content if known else None
+@dataclass(frozen=True)
+class Before:
+    """What earlier calls of the same search have come to.
 
-
-def before(found: Mapping[str, Any] | None, identity: str) -> tuple[float, list[Any]]:
-    """The seconds that earlier calls have used, and the parameters of trials that they proposed.
-
-    Nothing of another search.
+    Args:
+        seconds: that they took.
+        trials: the parameters of trials that were proposed.
+        random: of those of the random search beside.
+        final: how many settings and seeds the final comparison has, if it has begun.
     """
-    try:
-        if found is None or found["identity"] != identity:
-            return 0.0, []
-        params: Sequence[Mapping[str, Label]] = [dict(one["params"]) for one in found["trials"]]
-        return max(0.0, float(found["seconds"])), [*params]
-    except _DAMAGE:
-        return 0.0, []
+
+    seconds: float = 0.0
+    trials: Sequence[Mapping[str, Label]] = ()
+    random: Sequence[Mapping[str, Label]] = ()
+    final: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any] | None, identity: str) -> Before:
+        """From the content of search.json; nothing of another search."""
+        try:
+            if found is None or found["identity"] != identity:
+                return cls()
+            trials, random = ([dict(t["params"]) for t in found[k]] for k in ("trials", "random"))
+            final = found["final"]
+            size = None if final is None else (int(final["top"]), int(final["seeds"]))
+            return cls(max(0.0, float(found["seconds"])), trials, random, size)
+        except DAMAGE:
+            return cls()

@@ -38,7 +38,8 @@ class Track:
         values: reads the value of a run that has ended, or paused.
         asynchronous: whether to propose by all trials that have ended.
         proposed: called before the runs of a trial begin.
-        stored: the parameters of the first trials, of an asynchronous search that goes on.
+        stored: the parameters of trials that earlier calls have proposed. These are proposed again
+            whatever the time; an asynchronous track takes the parameters as they are.
     """
 
     def __init__(
@@ -139,8 +140,8 @@ class Track:
             if trial.number not in self._told and trial.ended:
                 self._told.add(trial.number)
                 self._proposer.tell(trial.number, trial.value, dict(enumerate(trial.curve)))
-        stored = self._stored[number] if number < len(self._stored) else None
-        draw = self._proposer.propose(number, stored)
+        again = self._asynchronous and number < len(self._stored)
+        draw = self._proposer.propose(number, self._stored[number] if again else None)
         trial = Trial(number, draw.choice, draw.params)
         self.trials.append(trial)
         try:

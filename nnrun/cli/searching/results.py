@@ -8,7 +8,7 @@ from nnrun.errors import NnrunError
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
 from nnrun.search.state import SearchState
-from nnrun.search.stored import FILE
+from nnrun.sweeps.board.from_store.searched import FILE
 
 
 def conclude(

@@ -1,4 +1,4 @@
-"""Progress of a search: a bar with the best trials on a terminal, a line for each trial elsewhere."""
+"""Progress of a search: a bar and the best trials on a terminal, else a line for each trial."""
 
 from __future__ import annotations
 

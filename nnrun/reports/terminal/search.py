@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count, duration, measured, number, percent, plural
+from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.commands import command_line
 from nnrun.search.state import SearchState
@@ -62,10 +62,8 @@ def budget_words(content: Mapping[str, Any]) -> str:
     if same := sum(trial["same_as"] is not None for trial in trials):
         parts.append(f"{count(same)} like earlier ones")
     if saved["pruned"]:
-        full = number(saved["full_trials"])
-        parts.append(
-            f"{percent(saved['share'])} of the updates saved: {full} full trials' worth made"
-        )
+        made = f"{saved['full_trials']:.1f} full trials' worth were made"
+        parts.append(f"{saved['share']:.0%} of the updates saved, {made}")
     if content["random"]:
         parts.append(f"{plural(len(content['random']), 'random one')} beside")
     return f"{content['name']}: {', '.join(parts)}"
@@ -88,7 +86,7 @@ def winner_lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield "no rows were set aside for a test"
     if importance := content["importance"]:
         ranked = sorted(importance.items(), key=lambda item: -item[1])[:_MOST_PARAMETERS]
-        shown = ", ".join(f"{name} {percent(share)}" for name, share in ranked)
+        shown = ", ".join(f"{name} {share:.0%}" for name, share in ranked)
         yield f"what explains the spread of trials: {shown}"
 
 
@@ -116,5 +114,5 @@ def ending_words(trial: Trial, metric: str) -> str:
         same = "" if trial.same_as is None else f" (the settings of trial {trial.same_as})"
         return f"{metric} {number(trial.value)}{same}"
     if trial.status == "pruned":
-        return f"ended early after {percent(trial.share)}, {metric} {number(trial.curve[-1])}"
+        return f"ended early after {trial.share:.0%}, {metric} {number(trial.curve[-1])}"
     return f"{trial.status}: {trial.reason}" if trial.reason else trial.status
