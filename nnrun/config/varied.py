@@ -60,15 +60,16 @@ def _of_search(data: Any, known: list[ConfigIssue]) -> Tried:
     for key, value in block.items() if isinstance(block, dict) else ():
         if key in SearchConfig.model_fields or key in wrong or key == DEPTH:
             continue
-        place, form = ("search", key), next(form for form in FORMS if form in value)
+        place: KeyPath = ("search", key)
+        form = next(form for form in FORMS if form in value)
         found = read_distribution(value, key)
         at = range(len(value[form]))
         if form == "choice":
             options = (read_distribution({"choice": [value[form][i]] * 2}) for i in at)
-            tried = [((*place, form, i), v) for i, o in enumerate(options) for v in samples(o)]
+            values = [(i, v) for i, option in enumerate(options) for v in samples(option)]
         else:
-            tried = [((*place, form, i), v) for i, v in enumerate(samples(found))]
-        yield key, place, tried
+            values = [*enumerate(samples(found))]
+        yield key, place, [((*place, form, index), value) for index, value in values]
 
 
 def _refused(

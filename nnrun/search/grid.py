@@ -59,7 +59,7 @@ class _Path:
         self._at = 0
 
     def number(self, name: str, among: Range) -> float | int:
-        values = among.values()
+        values: list[float | int] = among.values()
         return values[self._take(len(values))]
 
     def option(self, name: str, labels: Sequence[Label]) -> int:

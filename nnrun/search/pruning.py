@@ -21,11 +21,13 @@ _LEAST = 4
 class Pruning(Protocol):
     """A rule for ending trials early."""
 
-    shares: Sequence[float]
-    """The shares of a run's updates after which a trial may end."""
+    @property
+    def shares(self) -> Sequence[float]:
+        """The shares of a run's updates after which a trial may end."""
 
-    in_groups: bool
-    """Whether decisions are about all trials of a group, and not those before a trial."""
+    @property
+    def in_groups(self) -> bool:
+        """Whether decisions are about all trials of a group, and not those before a trial."""
 
     def known(self, number: int) -> int:
         """How many of the first trials have to end before this one is proposed."""

@@ -192,9 +192,7 @@ class Search:
 
     def _finalists(self) -> Iterator[Finalist]:
         plan, state = self.plan, self.state
-        top, seeds = state.final = self._before.final or self.clock.final_size(
-            plan.block.top, 1 + plan.has_random, plan.block.fresh_seeds, self._done()
-        )
+        top, seeds = state.final = self._final_size()
         fresh = plan.fresh_seeds[:seeds]
         found: list[tuple[Origin, Trial | None]] = [
             ("search", trial) for trial in best_trials(state.trials, plan.goal, top)
@@ -206,6 +204,15 @@ class Search:
             draw = Draw(own) if at is None else self._values[origin, at]
             setting = plan.settings.make(number, draw.choice, draw.values, fresh)
             yield Finalist(origin, at, draw.choice, draw.values, setting)
+
+    def _final_size(self) -> tuple[int, int]:
+        """How many settings and seeds are compared: as before, if no trial has come since."""
+        plan, before = self.plan, self._before
+        known = len(self.state.trials) == len(before.trials)
+        if before.final is not None and known and self.clock.limit is not None:
+            return before.final
+        others, done = 1 + plan.has_random, self._done()
+        return self.clock.final_size(plan.block.top, others, plan.block.fresh_seeds, done)
 
     def _test(self, winner: Finalist) -> None:
         """Evaluate the test rows by the winner's runs alone: these are trained again with them."""

@@ -49,7 +49,7 @@ class _Evenly:
     def number(self, name: str, among: Range) -> float | int:
         share, low, high = self._shares[name], among.low, among.high
         if among.is_discrete and not among.log:
-            values = among.values()
+            values: list[float | int] = among.values()
             return values[int(share * len(values))]
         if among.whole:  # each whole number has the share that rounding gives it
             low, high = low - 0.5, high + 0.5

@@ -89,8 +89,8 @@ def _of_range(form: str, value: dict[str, Any], path: KeyPath) -> Iterator[Confi
         yield ConfigIssue(f"the step is larger than the range, {high - low:g}", (*path, "step"))
 
 
-def _of_choice(_: str, value: dict[str, Any], path: KeyPath) -> Iterator[ConfigIssue]:
-    place, options = (*path, "choice"), value["choice"]
+def _of_choice(form: str, value: dict[str, Any], path: KeyPath) -> Iterator[ConfigIssue]:
+    place, options = (*path, form), value[form]
     if not isinstance(options, list) or len(options) < 2:
         nothing = "the list is empty" if options == [] else f"{show(options)} leaves no choice"
         yield ConfigIssue(f"{nothing}; give a list of two options or more", place)
@@ -99,11 +99,11 @@ def _of_choice(_: str, value: dict[str, Any], path: KeyPath) -> Iterator[ConfigI
     for index, text in enumerate(shown):
         if text in shown[:index]:
             yield ConfigIssue(f"{text} is given twice", (*place, index))
-    kinds = [(index, kind) for index, option in enumerate(options) if (kind := _kind(option))]
-    for (_, before), (index, kind) in pairwise(kinds):
+    kinds = [(at, kind) for at, option in enumerate(options) if (kind := _kind(option))]
+    for (_, before), (at, kind) in pairwise(kinds):
         if kind != before:
-            message = f"the options are of unlike types: {before}, and {show(options[index])}"
-            yield ConfigIssue(message, (*place, index))
+            message = f"the options are of unlike types: {before}, and {show(options[at])}"
+            yield ConfigIssue(message, (*place, at))
             break
     for index, option in enumerate(options):
         if is_distribution(option):

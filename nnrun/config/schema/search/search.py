@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict
+from pydantic.config import JsonDict
 from pydantic_core import CoreSchema, core_schema
 
 from nnrun.config.names import changes_nothing
@@ -23,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(r"(\d+(?:\.\d+)?) ?([smhd])", re.ASCII)
 _SEEDS = ("seed", "dataset.split.seed", "dataset.split.test_seed", "dataset.fold")
 _SIZES = ("dataset.test_size", "dataset.validation_size", "dataset.folds", "dataset.hide_test")
-_FORM = {
+_FORM: JsonDict = {
     "type": "object",
     "description": "What to choose from: one of uniform, log_uniform, int, choice.",
     "anyOf": [{"required": [form]} for form in FORMS],
