@@ -15,6 +15,7 @@ from nnrun.config.schema.search.search import SearchConfig
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.search.proposer import optuna
 from nnrun.search.pruning import Goal, Pruning, make_pruning
 from nnrun.search.settings import Judging, Setting, Settings
 from nnrun.search.space import Space
@@ -111,6 +112,7 @@ def plan_search(
             f"{content.file}: there is nothing to choose from; add a block like "
             "search: {training.learning_rate: {log_uniform: [1e-4, 1]}}"
         )
+    optuna()  # refuses if it is not installed
     prepared = prepare(experiment, datasets.load)
     if block.pruning != "none" and prepared.main_metric not in _CURVES:
         message = (

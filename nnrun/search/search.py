@@ -12,6 +12,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Protocol
 
+from nnrun.errors import NnrunError
 from nnrun.runs.execution.record_builder import now
 from nnrun.runs.storage.store import Store
 from nnrun.search.clock import Clock
@@ -91,7 +92,7 @@ class Search:
         """Make all trials that are left, compare the best, and test the winner.
 
         Raises:
-            NnrunError: no worker is left; what was finished is saved.
+            NnrunError: no worker is left, or no trial has completed; what was finished is saved.
             OSError: search.json cannot be written.
         """
         plan = self.plan
@@ -102,6 +103,7 @@ class Search:
         if not all(track.done for track in self._tracks):
             self._write()
             return self.state
+        self._refuse_nothing()
         self.state.importance = importance_of(self.state.to_dict())
         self._compare()
         self._write()
@@ -173,6 +175,16 @@ class Search:
         self.state.seconds = self.clock.used
         write_search(self._store, self.state)
         self._written = monotonic()
+
+    def _refuse_nothing(self) -> None:
+        """Raise a NnrunError if no trial has completed."""
+        trials = self.state.trials
+        if self.state.best is not None:
+            return
+        self._write()
+        reasons = [f"trial {one.number}: {one.reason}" for one in trials if one.reason]
+        why = reasons[0] if reasons else "there was no time for one; give more --time"
+        raise NnrunError(f"no trial has completed: {why}")
 
     def _compare(self) -> None:
         """Train the best settings on fresh seeds, and test the first of them."""

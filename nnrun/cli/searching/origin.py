@@ -18,9 +18,7 @@ def origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
     """
     if path.suffix.lower() in SUFFIXES:
         if target is not None:
-            raise UsageError(
-                f"--target {target}: {path} says what to predict; it is for data files"
-            )
+            raise UsageError(f"--target {target}: it is for data files; {path} has its own")
         return path, ()
     from nnrun.config.scaffold.searched import searched_draft  # noqa: PLC0415  # needs data readers
 

@@ -129,13 +129,13 @@ class SearchConfig(Block):
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         keys = [key for key in data if key not in cls.model_fields]
         for number, key in enumerate(keys):
-            if "." not in key and key != "loss":
-                yield _no_key(key, cls, looked_at=number < MOST_LOOKED_AT)
-            elif changes_nothing(key):
+            if changes_nothing(key):
                 yield ConfigIssue(f"'{key}' changes no result, so no search", (key,), "key")
             elif key in (*_SEEDS, *_SIZES):
                 message = f"'{key}' decides which rows judge a trial; a search cannot choose it"
                 yield ConfigIssue(message, (key,), "key")
+            elif "." not in key and key != "loss":
+                yield _no_key(key, cls, looked_at=number < MOST_LOOKED_AT)
             else:
                 yield from issues_of(data[key], (key,), key)
         if data.get("sampler") == "grid":
@@ -143,9 +143,13 @@ class SearchConfig(Block):
 
 
 def _no_key(key: str, block: type[Block], *, looked_at: bool) -> ConfigIssue:
+    message = f"'{key}' is not a key of search"
     near = nearest(key, tuple(block.model_fields)) if looked_at else None
-    form = f"did you mean '{near}'?" if near else "keys are dotted, like training.learning_rate"
-    return ConfigIssue(f"'{key}' is not a key of search; {form}", (key,), "key")
+    if near:
+        return ConfigIssue(f"{message}; did you mean '{near}'?", (key,), "key")
+    dotted = "; keys are dotted, like training.learning_rate"
+    # `hints.key_locations` adds which block has this key.
+    return ConfigIssue(message, (key,), "key", hint=lambda: dotted, unknown=key)
 
 
 def _off_grid(data: dict[str, Any], keys: list[str]) -> Iterator[ConfigIssue]:
