@@ -101,7 +101,7 @@ def plan_search(
 
     Raises:
         ConfigError: the config is invalid, or cannot be prepared.
-        UsageError: it has nothing to choose from.
+        UsageError: it has nothing to choose from, or Optuna is not installed.
     """
     overrides, problems = parse_overrides(words)
     content = read_config(origin)

@@ -17,6 +17,8 @@ TABLE = "size,kind,price\n" + "".join(
     f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
 )
 
+PRIMITIVE = "[{type: dense, units: 3}, {type: activation, name: softmax}]"
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -41,7 +43,7 @@ def searched(tmp_path_factory):
 
 
 def test_the_whole_search(run, searched, tmp_path):
-    """It shows budget, final board, winner and test, and writes what the same search has written."""
+    """It shows budget, final board, winner and test, and writes what every such search does."""
     code, out, err = run("search", searched / "iris.yaml", "-j", 1)
     assert 0 == code, err
     assert out.startswith("iris: 5 trials in ")
@@ -122,9 +124,9 @@ def test_time_ends_it(run, searched, tmp_path):
         (("--target", "y"), "--target y: it is for data files"),
         (("search=null",), "there is nothing to choose from; add a block like search: {"),
         (("search.pruning=median", "sweep.order_by=loss", "search.sampler=grid"), "a grid cannot"),
-        (("metrics=[roc_auc_ovr]", "sweep.order_by=roc_auc_ovr", "--pruning", "median"), "curves"),
+        (("metrics=[roc_auc]", "sweep.order_by=roc_auc", "--pruning", "median"), "curves"),
         (("search.network.layers.0.units={int: [1, 3]}",), "network.depth makes all hidden layers"),
-        (("network.layers=[{type: flatten}]",), "a last one that is dense"),
+        ((f"network.layers={PRIMITIVE}",), "a last one that is dense"),
     ],
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):
@@ -162,5 +164,6 @@ def test_the_command_is_documented_as_it_is():
     """The page names every option of the command and of the block."""
     page = (Path(__file__).parents[2] / "nnrun/docs/search.md").read_text()
     options = [name for param in cli.get_command(None, "search").params for name in param.opts]
-    shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads", "arguments")
+    shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
+    shared += ("arguments", "--jobs", "--iterations")
     assert [] == [name for name in options if name not in page and name not in shared]

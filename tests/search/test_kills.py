@@ -44,7 +44,7 @@ for _ in range(kills):
 
 
 def test_twenty_kills_change_nothing(tmp_path):
-    """The same command goes on after each, and ends with the trials and bits of a search in peace."""
+    """The same command goes on after each, with the trials and bits of a search in peace."""
     content = config(pruning="asynchronous_halving", trials=24)
     words = [json.dumps(content), str(tmp_path / "killed"), str(KILLS)]
     killed = subprocess.run(

@@ -186,7 +186,8 @@ def test_diverged_trials_do_not_end_a_search(tmp_path):
     content["search"] = {k: v for k, v in content["search"].items() if k != "network.depth"}
     state = search(content, tmp_path)
     statuses = {trial.status for trial in state.trials}
-    assert "completed" in statuses and statuses - {"completed", "pruned"}
+    assert "completed" in statuses
+    assert statuses - {"completed", "pruned"}
     assert state.winner is not None
 
 
@@ -194,7 +195,8 @@ def test_settings_that_do_not_fit_are_failed_trials(tmp_path):
     """A batch larger than the split is no end of a search; all failing is."""
     state = search(config(trials=6, **{"training.batch_size": {"choice": [8, 4000]}}), tmp_path)
     failed = [trial for trial in state.trials if trial.status == "failed"]
-    assert failed and all("4000" in trial.reason for trial in failed)
+    assert failed
+    assert all("4000" in trial.reason for trial in failed)
 
 
 def test_an_asynchronous_search_goes_on_with_its_own_trials(tmp_path):
