@@ -1,4 +1,4 @@
-"""The command line: one file for each command, and one line for each in this table."""
+"""The command line: one file for each command, and a table of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ COMMANDS = {
     "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "watch": ("nnrun.cli.watch", "Watch the runs in progress."),
+    "ui": ("nnrun.cli.ui", "Show the report as a page that changes while runs come."),
     "show": ("nnrun.cli.show", "Show one run in full."),
+    "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),

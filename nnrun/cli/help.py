@@ -31,6 +31,7 @@ from nnrun.suggestions import suggestion
     metavar="DIR",
     help="Write all pages and the reference there, as a small site: open DIR/index.html.",
 )
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

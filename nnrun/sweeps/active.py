@@ -41,6 +41,7 @@ class ActiveRun:
             threads,
             variant.estimate.seconds,
             run.until,
+            variant.plugins,
         )
 
     def has_paused(self, record: RunRecord) -> bool:

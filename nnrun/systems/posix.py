@@ -146,6 +146,12 @@ def permission_fault(state: os.stat_result, forbidden: int) -> str | None:
     return "others can read it; remove it, and another is made" if found else None
 
 
+def is_shared(folder: Path) -> bool:
+    """Whether others own a folder or may make files in it; root works in the folders of others."""
+    state = os.stat(folder)
+    return os.geteuid() not in (0, state.st_uid) or bool(state.st_mode & stat.S_IWOTH)
+
+
 def is_reserved(name: str) -> bool:
     """Whether the system has no files of this name."""
     return False

@@ -160,6 +160,10 @@ def permission_fault(state: os.stat_result, forbidden: int) -> str | None:
     return None  # Windows keeps a user's own folders from others; Python cannot ask about the rest
 
 
+def is_shared(folder: Path) -> bool:
+    return False  # as for `permission_fault`
+
+
 def is_reserved(name: str) -> bool:
     return name.endswith(".") or _DEVICES.fullmatch(name) is not None
 

@@ -74,8 +74,8 @@ class Access:
         if given is not None and self._is_token(given):
             return self._welcome(request)
         if not self._is_token(request.cookies.get(self._cookie, "")):
-            text = "Open the address that nnrun ui has printed: it has a token, which this one lacks.\n"
-            return PlainTextResponse(text, 403)
+            text = "Open the address that nnrun ui has printed: its token is missing here."
+            return PlainTextResponse(f"{text}\n", 403)
         return None
 
     def _fault(self, request: Request) -> str | None:

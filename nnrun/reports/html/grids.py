@@ -82,22 +82,20 @@ class _Grid:
         """Charts of each key, and of all keys together."""
         keys = _keys(self.members)
         shown = keys[:_MOST_KEYS]
-        if charts := [chart for key in shown if (chart := self._against(key))]:
+        charts = [chart for key in shown if (chart := self._against(key))]
+        if len(keys) == 2 and (pair := self._pair(*keys)):
+            charts.append(pair)
+        if charts:
             yield Figures(charts)
             yield from self._left_out(self._dots)
         if len(shown) < len(keys):
             left = ", ".join(key.name for key in keys[_MOST_KEYS:][:_MOST_KEYS])
             yield Note(f"{len(keys) - len(shown)} more keys were varied: {left}.")
-        if len(keys) > 1:
-            chart = self._pair(*keys) if len(keys) == 2 else self._all(shown)
-            if chart is not None:
-                yield Figures([chart])
-            if len(keys) > 2:
-                yield from self._left_out(self._lines)
-            elif max(len(key.values) for key in keys) > _MOST_CELLS:
-                yield Note(
-                    f"A map of all pairs is drawn of up to {_MOST_CELLS} values of each key."
-                )
+        if len(keys) == 2 and max(len(key.values) for key in keys) > _MOST_CELLS:
+            yield Note(f"A map of all pairs is drawn of up to {_MOST_CELLS} values of each key.")
+        if len(keys) > 2 and (every := self._all(shown)):
+            yield Figures([every])
+            yield from self._left_out(self._lines)
 
     def _left_out(self, drawn: Sequence[Standing]) -> Iterator[Block]:
         if len(drawn) < len(self.members):

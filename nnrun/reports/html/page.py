@@ -34,7 +34,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
 
     The details of runs take at most `most_bytes`; those of the first run are always shown.
     """
-    style, script = _style(), _script()
+    style, script = page_style(), page_script()
     # First, since it decides which runs the sections can link to.
     runs, left_out = _runs(report, most_bytes)
     page = environment(_PACKAGE).get_template("page.html")
@@ -78,11 +78,13 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _script() -> str:
+def page_script() -> str:
+    """The script of the page."""
     return "\n".join(resource(_PACKAGE, name) for name in ("page.js", "charts.js"))
 
 
-def _style() -> str:
+def page_style() -> str:
+    """The style sheet of the page."""
     light, dark = (
         ";".join(f"--{name}:{colour}" for name, colour in colours.items())
         for colours in (LIGHT | _LIGHT, DARK | _DARK)

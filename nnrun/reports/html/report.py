@@ -22,6 +22,9 @@ from nnrun.reports.html.runs import RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History, metric_label
 from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.verdict.board import groups_verdict
+from nnrun.reports.verdict.lines import Verdict
+from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import DAMAGED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
@@ -36,7 +39,7 @@ from nnrun.sweeps.board.from_store.stored import (
     stored_variants,
 )
 
-_ENDED = ("completed", "diverged", "failed")
+_ENDED = ("completed", "diverged", "stopped", "failed")
 _WHY = {RUNNING: "it is in progress", QUEUED: "it waits in a sweep"}
 
 
@@ -122,6 +125,17 @@ class Report:
         """The name of the experiment, or the number of experiments."""
         names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The lines to read first."""
+        if len(self.found) == 1:
+            (only,) = self.found
+            record = self._record(only.key) if only.key in self._sound else None
+            return summary_verdict(only.overview) if record is None else run_verdict(record)
+        unlisted = Counter(map(self._status, self.found))
+        others = {status: n for status, n in unlisted.items() if status not in _ENDED}
+        return groups_verdict([board.group for board in self.boards], others)
 
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:

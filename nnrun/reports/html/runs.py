@@ -17,6 +17,8 @@ from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
+from nnrun.reports.html.inside.boundary import boundary_blocks
+from nnrun.reports.html.inside.layers import layer_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
@@ -41,6 +43,10 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
+_WITHOUT_DATA = (
+    "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
+    "be used."
+)
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
 # Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -112,11 +118,15 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if predictions is not None and record.task == "classification":
         parts.append(("Curves by class", lambda: curve_blocks(predictions)))
     if model is not None and predictions is not None:
+        parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
     if model is not None:
         parts.append(("Weights", lambda: weight_blocks(record, model)))
-    if predictions is not None:
+    if model is not None and predictions is not None:
         parts.append(("Units", lambda: activity_blocks(record, predictions)))
+        parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
+    elif model is not None:
+        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
     return parts
 
 

@@ -15,10 +15,12 @@ from nnrun.runs.storage.paths.data_place import path_of
 _MOST_BYTES = 1 << 24
 # Paths that begin at a root, a drive or a home.
 _WHOLE = re.compile(r"[/\\~]|[A-Za-z]:")
+# From a run's folder to data beside the results folder, or in a folder beside it.
+_NEAR = re.compile(r"(\.\./){0,3}([^/]+/)?[^/]+")
 
 
 def names_folders(folder: Path) -> bool:
-    """Whether config or report have the whole path of the data, as older versions wrote it.
+    """Whether config or report have a whole or long path of the data, as older versions wrote it.
 
     Raises: ConfigError if config.yaml cannot be read; OSError or ValueError for the report.
     """
@@ -26,4 +28,8 @@ def names_folders(folder: Path) -> bool:
     configs = [report.get("config") if isinstance(report, dict) else None]
     configs.append(read_config(folder / CONFIG).source.data)
     paths = [path_of(config) for config in configs if isinstance(config, Mapping)]
-    return any(path is not None and _WHOLE.match(path) for path in paths)
+    return any(path is not None and _names_folders(path) for path in paths)
+
+
+def _names_folders(path: str) -> bool:
+    return bool(_WHOLE.match(path)) or not _NEAR.fullmatch(path.replace("\\", "/"))

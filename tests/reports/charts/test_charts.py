@@ -22,7 +22,7 @@ from nnrun.reports.charts.kinds.scatter import (
     residuals,
 )
 from nnrun.reports.charts.kinds.strip import strip
-from nnrun.reports.charts.kinds.surface import decision_surface
+from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER
@@ -57,7 +57,7 @@ def settings(name: str = "a", value: float = 1.0) -> Chart:
 
 def surface(name: str = "a", value: float = 1.0) -> Chart:
     answers = np.array([[0.0, 1.0], [1.0, 0.0]])
-    extent, points = (0.0, value, 0.0, 1.0), [(value, 0.5, 1)]
+    extent, points = (0.0, value, 0.0, 1.0), [Point(7, value, 0.5, 1)]
     return decision_surface(name, answers, extent, (name, "b"), points, [name, "b"])
 
 

@@ -24,7 +24,7 @@ TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "div"),
     *("section", "h1", "h2", "h3", "h4", "p", "ul", "li", "a", "span", "bdi", "code", "pre"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "details"),
-    *("summary", "dl", "dt", "dd", "img", "script", "wbr"),
+    *("summary", "dl", "dt", "dd", "img", "script", "wbr", "strong"),
     *("svg", "g", "path", "text", "rect", "circle", "image"),
 }
 WORDS = [

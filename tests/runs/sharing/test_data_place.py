@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from nnrun.runs.sharing.folders import _names_folders
 from nnrun.runs.storage.paths.data_place import stored_config
 
 
@@ -31,3 +33,46 @@ def test_a_stored_path_names_no_person(results, data, stored, tmp_path, monkeypa
     folder = Path(results, "houses", "s42-0123456789")
     config = stored_config({"dataset": {"path": data}}, folder, "0" * 64)
     assert stored == config["dataset"]["path"]
+
+
+@pytest.mark.parametrize("shared", ["writable", "of another user", "with data of another user"])
+def test_a_folder_in_a_shared_one_may_be_named_after_a_person(shared, tmp_path, monkeypatch):
+    """Where all may write, or what others own; the name of the data is stored."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path / "cache"))
+    project = tmp_path / "shared"
+    (project / "alice").mkdir(parents=True)
+    run = project / "results" / "houses" / "s42-0123456789"
+    config = {"dataset": {"path": str(project / "alice" / "a.csv")}}
+    own = stored_config(config, run, "0" * 64)
+    assert "../../../alice/a.csv" == own["dataset"]["path"]
+    if shared == "writable":
+        project.chmod(0o777)
+    else:
+        others, real = project / "alice" if "data" in shared else project, os.stat
+        monkeypatch.setattr(os, "geteuid", lambda: real(tmp_path).st_uid + 1)
+
+        def stat(path, **options):
+            state = list(real(path, **options))
+            state[4] += path != others  # the owner
+            return os.stat_result(state)
+
+        monkeypatch.setattr("nnrun.systems.posix.os.stat", stat)
+    assert "a.csv" == stored_config(config, run, "0" * 64)["dataset"]["path"]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("a.csv", False),
+        ("../../a.csv", False),
+        ("../../../data/a.csv", False),
+        ("../../../people/alice/a.csv", True),
+        ("../../../../alice/a.csv", True),
+        ("..\\..\\..\\people\\alice\\a.csv", True),
+        ("/home/alice/a.csv", True),
+        ("C:\\alice\\a.csv", True),
+    ],
+)
+def test_only_runs_with_short_paths_are_packed(path, names):
+    """Older versions stored longer ones, which lead through folders that may be people's."""
+    assert names == _names_folders(path)

@@ -31,7 +31,8 @@ const sort = (table, column, down) => {
   all("thead th", table).forEach((head) => head.removeAttribute("aria-sort"));
   table.tHead.rows[0].cells[column].setAttribute("aria-sort", down ? "descending" : "ascending");
 };
-for (const table of all("table.sortable")) {
+const enhance = (root) => {
+for (const table of all("table.sortable", root)) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     if (head.tagName !== "TH") return;
     const button = make("button", "", { type: "button" });
@@ -61,6 +62,10 @@ for (const table of all("table.sortable")) {
   tools.append(box, count);
   table.closest(".scroll").before(tools);
 }
+};
+// The live page says which part of it is new.
+document.addEventListener("nnrun:content", (event) => enhance(event.target));
+enhance(document);
 
 // A link to something within closed details opens them.
 const reveal = () => {

@@ -17,6 +17,7 @@ from typing import Any
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
 from nnrun.runs.storage.durable.files import read_regular, write_atomically
+from nnrun.systems import system
 
 INSIDE = "data"
 """The folder beside a run's files in a packed run that holds its data."""
@@ -130,8 +131,13 @@ def _with_path(config: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 def _is_shared(project: Path, folder: Path) -> bool:
     """Whether the folders in it, such as this one, may be named after people."""
+    home = Path.home()
     at_top = project.parent == Path(project.anchor)  # as /home, /data or /scratch
-    return at_top or project in Path.home().parents or folder.name == Path.home().name
+    if at_top or project in home.parents or folder.name == home.name:
+        return True
+    with suppress(OSError):
+        return system.is_shared(project) or system.is_shared(folder)
+    return False
 
 
 def _list() -> Path:

@@ -15,66 +15,8 @@ import pytest
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
 from tests.cli.conftest import write
+from tests.cli.predicting.conftest import FLOWERS, HOUSES, PRICES
 from tests.forging import revise
-
-HOUSES = """\
-size,colour,price
-1,red,5
-2,blue,6.5
-3,red,7
-4.5,green,11
-5,blue,9
-6,green,13
-7,red,15
-8,blue,16.5
-9,red,19
-1.5,green,5
-2.5,blue,7
-3.5,green,9
-"""
-NETWORK = "network: {{sizes: [3, {0}], activations: [tanh, {1}]}}\n"
-TRAINING = "training: {learning_rate: 0.05, iterations: 40, engine: numpy}\n"
-FLOWERS = (
-    "name: flowers\ndataset: {name: iris, features: standard}\nloss: cross_entropy\n"
-    + NETWORK.format(3, "softmax")
-    + TRAINING
-)
-PRICES = (
-    "name: prices\ndataset: {path: houses.csv, features: minmax, target: standard,\n"
-    "  test_size: 3, columns: {target: price, categorical: [colour]}, task: regression,\n"
-    "  unknown: error}\n"
-    "loss: mean_squared\n" + NETWORK.format(1, "linear") + TRAINING
-)
-CLOTHES = (
-    "name: clothes\ndataset: {path: clothes.npz}\nloss: cross_entropy\n"
-    + NETWORK.format(2, "softmax")
-    + TRAINING
-)
-
-
-@pytest.fixture
-def prices(folder, nnrun):
-    """A regression from a file with a category, trained."""
-    write("houses.csv", HOUSES)
-    assert 0 == nnrun("train", write("prices.yaml", PRICES)).exit_code
-    return load(select_run("prices", Path("results")))
-
-
-@pytest.fixture
-def flowers(folder, nnrun):
-    """Species of irises, trained."""
-    assert 0 == nnrun("train", write("flowers.yaml", FLOWERS)).exit_code
-    return load(select_run("flowers", Path("results")))
-
-
-@pytest.fixture
-def clothes(folder, nnrun):
-    """Two classes that are numbers, from an npz file, trained."""
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(40, 2, 3)), rng.integers(2, size=40) + 7
-    np.savez("clothes.npz", x=x, y=y)
-    assert 0 == nnrun("train", write("clothes.yaml", CLOTHES)).exit_code
-    return load(select_run("clothes", Path("results")))
 
 
 def rows(text: str) -> list[dict[str, str]]:

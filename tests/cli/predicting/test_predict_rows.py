@@ -19,10 +19,7 @@ from nnrun.api import load as load_run
 from nnrun.cli.predicting.sinks import _Terminal
 from nnrun.data.inference.carried import read_carried
 from nnrun.errors import DataError, UsageError
-from nnrun.models.load import load
-from nnrun.runs.catalog.select import select_run
 from tests.cli.conftest import write
-from tests.cli.test_predict import CLOTHES, HOUSES, PRICES
 
 ROWS = """\
 key,size,colour,note\r
@@ -41,23 +38,6 @@ x,red,b
 2,red,e,f
 4.5,green,g
 """
-
-
-@pytest.fixture
-def prices(folder, nnrun):
-    """A regression from a file with a category, trained."""
-    write("houses.csv", HOUSES)
-    assert 0 == nnrun("train", write("prices.yaml", PRICES)).exit_code
-    return load(select_run("prices", Path("results")))
-
-
-@pytest.fixture
-def clothes(folder, nnrun):
-    """Two classes that are numbers, from an npz file, trained."""
-    rng = np.random.default_rng(0)
-    np.savez("clothes.npz", x=rng.normal(size=(40, 2, 3)), y=rng.integers(2, size=40) + 7)
-    assert 0 == nnrun("train", write("clothes.yaml", CLOTHES)).exit_code
-    return load(select_run("clothes", Path("results")))
 
 
 def table(content: bytes) -> list[list[str]]:

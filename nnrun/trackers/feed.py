@@ -1,0 +1,112 @@
+"""A tracker with a thread of its own: what runs send is queued, and no run waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic
+
+from nnrun.characters import clean
+from nnrun.errors import clipped
+from nnrun.reports.numbers import plural
+from nnrun.trackers.content import Tracker
+
+Task = Callable[[Tracker], None]
+
+# A tracker that does not answer is sent no more than this; the same command sends the rest.
+_MOST_QUEUED = 2000
+# After so many failures in a row a tracker is given up.
+_MOST_FAILURES = 3
+# The wait at the end: for the next answer, and for all of them.
+_ANSWER_SECONDS = 10.0
+_ALL_SECONDS = 300.0
+_TICK_SECONDS = 0.05
+_LONGEST = 300
+
+
+class Feed:
+    """Sends what runs say to a tracker, one message after the other.
+
+    Args:
+        what: the tracker in words, such as `MLflow at http://127.0.0.1:5000`.
+        opened: connects to it; called in the thread.
+        say: called with a sentence about what is wrong, in the thread of the caller.
+    """
+
+    def __init__(
+        self, what: str, opened: Callable[[], Tracker], say: Callable[[str], None]
+    ) -> None:
+        self._what = what
+        self._opened = opened
+        self._say = say
+        # A task with the run that it is about; None at the end.
+        self._tasks: SimpleQueue[tuple[str, Task] | None] = SimpleQueue()
+        self._trouble = ""
+        self._said = False
+        self._given_up = False
+        self._lost: set[str] = set()
+        self._answered = monotonic()
+        self._thread = Thread(target=self._work, daemon=True, name=what)
+        self._thread.start()
+
+    def send(self, run: str, task: Task) -> None:
+        """Queue a task that is about this run, or about none: ""."""
+        if self._given_up or self._tasks.qsize() >= _MOST_QUEUED:
+            self._lost.add(run)
+        else:
+            self._tasks.put((run, task))
+        self._tell()
+
+    def close(self) -> None:
+        """Wait until all is sent, as long as there are answers; say which runs are not."""
+        self._tasks.put(None)
+        start = self._answered = monotonic()
+        while self._thread.is_alive():
+            self._thread.join(_TICK_SECONDS)
+            now = monotonic()
+            if now - self._answered > _ANSWER_SECONDS or now - start > _ALL_SECONDS:
+                self._trouble = self._trouble or "there is no answer"
+                self._give_up()
+                self._tasks.put(None)  # the thread ends as soon as it can
+                break
+        self._tell()
+        runs = plural(len(self._lost - {""}), "run")
+        if self._lost:
+            self._say(f"{self._what} lacks {runs}, or parts of them; the same command sends them")
+
+    def _tell(self) -> None:
+        if self._trouble and not self._said:
+            self._said = True
+            self._say(f"{self._what}: {self._trouble}; training goes on without it")
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        while not self._tasks.empty():
+            found = self._tasks.get()
+            self._lost |= set() if found is None else {found[0]}
+
+    def _work(self) -> None:
+        failures, tracker = 0, None
+        while (found := self._tasks.get()) is not None and not self._given_up:
+            run, task = found
+            try:
+                tracker = tracker or self._opened()
+                task(tracker)
+                failures = 0
+            except Exception as error:  # whatever it is, no run depends on it
+                self._trouble = self._trouble or _sentence(error)
+                self._lost.add(run)
+                failures += 1
+            self._answered = monotonic()
+            if tracker is None or failures == _MOST_FAILURES:
+                self._give_up()
+                return
+        if tracker is not None:
+            tracker.close()
+
+
+def _sentence(error: Exception) -> str:
+    why = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    first, *_ = why.splitlines()
+    return clipped(clean(first).rstrip("."), _LONGEST)

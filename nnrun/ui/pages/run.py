@@ -1,0 +1,49 @@
+"""The page of one run: the same details as in the report, and a form to try its network."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nnrun.config.settings import differing
+from nnrun.reports.html.blocks import Note, Section, StatusMark
+from nnrun.reports.html.report import Found
+from nnrun.reports.html.runs import run_sections
+from nnrun.runs.catalog.summary import IN_PROGRESS
+from nnrun.ui.content import run_parts
+from nnrun.ui.pages.base import fresh, page, run_key
+from nnrun.ui.snapshot import Snapshot
+from nnrun.ui.state import state_of
+
+
+def run_page(request: Request) -> Response:
+    """The run as it is now; the page of one in progress is continued by events."""
+    key = run_key(request)
+    snapshot = fresh(request)
+    found = snapshot.find(key)
+    if found is None:
+        raise HTTPException(404, f"There is no run {key} in this results folder.")
+    run = found.overview
+    continued = run.status in IN_PROGRESS
+    return page(
+        request,
+        "one_run.html",
+        title=key,
+        key=key,
+        status=StatusMark.of(run.status, run.warnings),
+        parts=run_parts(found) if continued else [],
+        sections=[] if continued else _sections(request, found, snapshot),
+        events=f"/runs/{key}/events" if continued else "",
+    )
+
+
+def _sections(request: Request, found: Found, snapshot: Snapshot) -> list[Section]:
+    record = found.record()
+    if record is None:
+        why = found.overview.error or "its report cannot be read"
+        return [Section("Problem", [Note(f"The run is {found.overview.status}: {why}.", "bad")])]
+    same = [r.overview.settings for r in snapshot.runs if r.overview.name == found.overview.name]
+    varying = differing([dict(settings) for settings in same if settings])
+    load_data = state_of(request).datasets.load
+    return [*run_sections(record, found.folder, "run", varying, load_data).sections]
