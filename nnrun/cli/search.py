@@ -25,6 +25,7 @@ from nnrun.search.search import Search
 from nnrun.search.study import export_study
 from nnrun.sweeps.board.from_store.searched import FILE, read_search
 from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.trackers.addresses import Trackers
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Request:
     asynchronous: bool
     target: str | None
     export: Path | None
+    trackers: Trackers
 
 
 @click.command("search")
@@ -72,6 +74,9 @@ class Request:
 @options.results_option
 @options.iterations_option
 @options.threads_option
+@options.plugin_option
+@options.gradient_check_option
+@options.tracker_options
 @options.wide_option
 @options.output_options
 @click.pass_obj
@@ -115,7 +120,10 @@ def command(
     if asked.export is not None and _is_searched(str(paths[0]), asked.results):
         _export(str(paths[0]), asked.results, asked.export, output)
         return
-    with Interruption() as interruption:
+    with (
+        Interruption() as interruption,
+        asked.trackers.open(output.error, asked.results, "search") as tracking,
+    ):
         datasets = Datasets()
         origin, assumed = origin_of(paths[0], asked.target)
         output.notes(assumed)
@@ -127,7 +135,7 @@ def command(
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         store.folder(plan.name, "")  # refuses a link that leads elsewhere
         again = command_again()
-        runner = CliRunner(store, datasets, output, interruption, asked)
+        runner = CliRunner(store, datasets, output, interruption, asked, tracking)
         search = Search(
             plan, store, runner, interruption.stop, runner.changed, command_again(export=None)
         )

@@ -165,5 +165,5 @@ def test_the_command_is_documented_as_it_is():
     page = (Path(__file__).parents[2] / "nnrun/docs/search.md").read_text()
     options = [name for param in cli.get_command(None, "search").params for name in param.opts]
     shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
-    shared += ("arguments", "--jobs", "--iterations")
+    shared += ("arguments", "--jobs", "--iterations", "--no-gradient-check")
     assert [] == [name for name in options if name not in page and name not in shared]

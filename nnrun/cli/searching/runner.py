@@ -20,6 +20,7 @@ from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.trackers.tracking import Tracking
 
 
 class Asked(Protocol):
@@ -42,6 +43,7 @@ class CliRunner:
         output: of the command.
         interruption: asks to stop.
         asked: where to train.
+        tracking: follows the runs elsewhere, if asked for.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class CliRunner:
         output: Output,
         interruption: Interruption,
         asked: Asked,
+        tracking: Tracking,
     ) -> None:
         self._store = store
         self._datasets = datasets
         self._output = output
         self._interruption = interruption
         self._asked = asked
+        self._tracking = tracking
         self._view: Any = None
         self.search: Search | None = None
 
@@ -64,6 +68,8 @@ class CliRunner:
         """Train the runs of a plan, or of a source."""
         assert self.search is not None
         asked = self._asked
+        if asked.dask:
+            plan.refuse_plugin_files()
         processes = 1 if asked.dask else workers_for(plan, asked.jobs)
         watching = (
             watching_sweep(len(plan), self._output, f"{what}, ")
@@ -73,8 +79,9 @@ class CliRunner:
         with watching as listener:
             self._view = listener if source is not None else None
             threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
+            followed = self._tracking.listening(listener)
             sweep = Sweep(
-                plan, self._store, self._datasets, listener, self._interruption.stop,
+                plan, self._store, self._datasets, followed, self._interruption.stop,
                 threads=threads, source=source,
             )  # fmt: skip
             workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
