@@ -15,6 +15,7 @@ PAGES = (
     "data",
     "series",
     "sweeps",
+    "search",
     "watching",
     "explain",
     "metrics",
