@@ -7,6 +7,7 @@ What an environment decides while modules are imported is that of the first one.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import json
@@ -30,7 +31,6 @@ COMMANDS = (
 
 _SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 _MOST_BYTES = 1 << 20
-_origins: list[subprocess.Popen[bytes]] = []
 
 
 class Forked(subprocess.Popen[Any]):
@@ -76,13 +76,17 @@ def _origin(loaded: tuple[str, ...]) -> socket.socket:
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
     command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), *loaded]
-    with theirs:  # it ends with this process, which closes the socket
-        _origins.append(
-            subprocess.Popen(
-                command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
-            )
+    with theirs:
+        process = subprocess.Popen(
+            command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
+    atexit.register(_end, ours, process)
     return ours
+
+
+def _end(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    connection.close()
+    process.wait()
 
 
 def _serve(connection: socket.socket) -> list[str]:
