@@ -12,7 +12,18 @@ run.predict(x)
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from nnrun.api import check, extend, importance, load, out_of_fold, pack, sweep, train, verify
+    from nnrun.api import (
+        check,
+        extend,
+        importance,
+        load,
+        out_of_fold,
+        pack,
+        report,
+        sweep,
+        train,
+        verify,
+    )
 
 __version__ = "0.1.0"
 
@@ -35,6 +46,7 @@ __all__ = [
     "load",
     "out_of_fold",
     "pack",
+    "report",
     "sweep",
     "train",
     "verify",
@@ -42,9 +54,9 @@ __all__ = [
 
 _FUNCTIONS = (
     *("check", "extend", "importance", "load"),
-    *("out_of_fold", "pack", "sweep", "train", "verify"),
+    *("out_of_fold", "pack", "report", "sweep", "train", "verify"),
 )
-_MODULES = ("api", "errors", "nn")
+_MODULES = ("api", "errors", "nn", "plugins")
 
 
 def __getattr__(name: str) -> object:

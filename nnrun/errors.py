@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_PACKAGE = __file__.removesuffix("errors.py")
+
 EXIT_CODES = {
     0: "all well",
     1: (
-        "the run diverged or failed, the disk or the network did, or the compiled engine did not "
-        "compute what NumPy does"
+        "the run diverged or failed, the disk or the network did, a plugin is wrong, or the "
+        "compiled engine did not compute what NumPy does"
     ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
@@ -27,6 +29,15 @@ class NnrunError(Exception):
     """Something failed that the user should read about, without a traceback."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the message, and the caller's line."""
+        import traceback  # noqa: PLC0415  # notebooks only
+
+        frames = traceback.extract_tb(self.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
+        called = [f"at line {own[-1].lineno}:  {own[-1].line}", ""] if own and own[-1].line else []
+        return [*called, f"{type(self).__name__}: {self}"]
 
 
 class UsageError(NnrunError):
@@ -50,6 +61,10 @@ class DataError(UsageError):
 
 class EngineFaultError(NnrunError):
     """The compiled engine does not compute what NumPy does: a fault of nnrun's own."""
+
+
+class PluginFaultError(NnrunError):
+    """The code of a plugin raised an error, or its gradient is wrong."""
 
 
 class InterruptionError(NnrunError):

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnrun.api.board import Board
     from nnrun.api.checks import check
+    from nnrun.api.evaluation import Evaluation
     from nnrun.api.experiments import extend, load, train, verify
     from nnrun.api.folds import out_of_fold
     from nnrun.api.history import History
     from nnrun.api.influence import importance
+    from nnrun.api.pages import Page, report
     from nnrun.api.run import Run
     from nnrun.api.sharing import pack
     from nnrun.api.sweeps import sweep
 
 __all__ = [
     "Board",
+    "Evaluation",
     "History",
+    "Page",
     "Run",
     "check",
     "extend",
@@ -24,12 +28,14 @@ __all__ = [
     "load",
     "out_of_fold",
     "pack",
+    "report",
     "sweep",
     "train",
     "verify",
 ]
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
+_MODULES |= {"Evaluation": "evaluation", "Page": "pages", "report": "pages"}
 _MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
 _MODULES |= {"check": "checks", "sweep": "sweeps"}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
 from operator import index
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from nnrun.errors import UsageError
+from nnrun.plugins.loading import load, load_installed
 from nnrun.suggestions import nearest
 
 P = ParamSpec("P")
@@ -18,7 +20,8 @@ R = TypeVar("R")
 def explained(function: Callable[P, R]) -> Callable[P, R]:
     """The function, with an error for unknown keywords that names the setting that was meant.
 
-    Settings of a config are given as `overrides`, and not as arguments.
+    Settings of a config are given as `overrides`, and not as arguments. Plugins are loaded first:
+    those of installed packages, and the files of the argument `plugins` where there is one.
     """
     known = signature(function).parameters
 
@@ -28,6 +31,9 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             if name not in known:
                 hint = _hint(name, value, known)
                 raise TypeError(f"nnrun.{function.__name__} has no argument '{name}'{hint}")
+        load_installed()
+        files: Any = kwargs.get("plugins", ())
+        load(*([files] if isinstance(files, str | os.PathLike) else files))
         return function(*args, **kwargs)
 
     return call

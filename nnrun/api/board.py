@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from nnrun.api.run import Run, read
 from nnrun.errors import UsageError
+from nnrun.frames import to_frame
 from nnrun.reports.markdown.leaderboard_files import flat_row
-from nnrun.reports.notebook import board_html
 from nnrun.reports.numbers import plural
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.progress import Failure, SweepProgress
@@ -32,7 +31,8 @@ class Board:
     def __repr__(self) -> str:
         runs, rows = len(self._progress.plan), plural(len(self.rows()), "row")
         failed = f", {len(self.failures)} failed or diverged" if self.failures else ""
-        return f"<Board of {plural(runs, 'run')} in {rows}{failed}>"
+        stopped = f", {self._progress.stopped} stopped" if self._progress.stopped else ""
+        return f"<Board of {plural(runs, 'run')} in {rows}{failed}{stopped}>"
 
     @property
     def groups(self) -> Sequence[Group]:
@@ -91,8 +91,10 @@ class Board:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        return import_module("pandas").DataFrame(self.rows())
+        return to_frame(self.rows())
 
     def _repr_html_(self) -> str:
-        """The leaderboard, for notebooks."""
-        return board_html(self.leaderboard)
+        """The leaderboard with a strip for each row, and curves, for notebooks."""
+        from nnrun.reports.notebook.board import board_html  # noqa: PLC0415  # imports charts
+
+        return board_html(self.leaderboard, self._progress, self.path)

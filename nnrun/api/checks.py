@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnrun.api.arguments import explained
-from nnrun.api.given import Config, experiment_of
+from nnrun.api.given import Config, Plugins, experiment_of
 from nnrun.config.load import Experiment
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
@@ -20,8 +20,18 @@ from nnrun.runs.execution.described_data import describe_dataset
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.execution.record_builder import described_network
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
+from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.verification.gradients import check_run_gradients
+
+
+class Check(CheckedRun):
+    """A checked config, which notebooks show as a table."""
+
+    def _repr_html_(self) -> str:
+        """Layers, data and training, for notebooks."""
+        from nnrun.reports.notebook.checks import check_html  # noqa: PLC0415  # imports charts
+
+        return check_html(self)
 
 
 @explained
@@ -32,7 +42,8 @@ def check(
     data: Any = None,
     iterations: int | None = None,
     gradients: bool = False,
-) -> CheckedRun:
+    plugins: Plugins = (),
+) -> Check:
     """Check a config and describe its run, without training it.
 
     Args:
@@ -42,13 +53,15 @@ def check(
             `(x, y)`; runs know it by its content.
         iterations: replaces the config's iterations or epochs.
         gradients: whether to compare every parameter's gradient with a numerical one.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
 
     Raises:
         ConfigError: with all mistakes of the config.
         UsageError: the run needs more memory than is free, or an argument is invalid.
     """
     experiment = experiment_of(config, overrides, None, iterations, data)
-    return describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
+    found = describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
+    return Check(**vars(found))
 
 
 def describe(

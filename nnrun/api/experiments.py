@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
-from nnrun.api.given import Config, Path_, experiment_of, folder_of
+from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
+from nnrun.api.given import Config, Path_, Plugins, experiment_of, folder_of
 from nnrun.api.interrupts import DeferredInterrupt
+from nnrun.api.progress import sending, stderr_for, watching_run
 from nnrun.api.run import Run, read
 from nnrun.data.given import loader_of
 from nnrun.data.load import load_dataset
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.threads import threads_for
@@ -27,6 +27,8 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
+from nnrun.trackers.tracking import Tracking, tracked
+from nnrun.training.state import HistoryRow
 
 
 @explained
@@ -39,8 +41,12 @@ def train(
     iterations: int | None = None,
     results: Path_ | None = "results",
     force: bool = False,
-    quiet: bool = True,
+    progress: bool | None = None,
     threads: int | None = None,
+    plugins: Plugins = (),
+    on_evaluation: OnEvaluation | None = None,
+    mlflow: str | None = None,
+    tensorboard: Path_ | None = None,
 ) -> Run:
     """Train a config, unless its run is complete already.
 
@@ -53,8 +59,13 @@ def train(
         iterations: replaces the config's iterations or epochs.
         results: the results folder; None to keep the run in memory only, and always train.
         force: train even if the run is complete or damaged in the results folder.
-        quiet: show no progress.
+        progress: whether to show progress; by default in IPython and notebooks alone.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
+        on_evaluation: called with each `Evaluation` of the run, whose `stop()` ends it there: it is
+            kept as stopped. With this argument it is not trained again, without it continues.
+        mlflow: the address of an MLflow server that the run is sent to.
+        tensorboard: a folder that the run is written to for TensorBoard.
 
     Returns:
         The run; see its `status`, since it may have diverged.
@@ -71,7 +82,9 @@ def train(
     threads = at_least_one("threads", threads)
     experiment = experiment_of(config, overrides, seed, iterations, data)
     prepared = prepare(experiment, loader_of(data) or load_dataset)
-    return _train(prepared, None, results, force, quiet, threads)
+    root = None if results is None else Path(results)
+    with sending(mlflow, tensorboard, root) as tracking:
+        return _train(prepared, None, root, force, progress, threads, on_evaluation, tracking)
 
 
 @explained
@@ -82,8 +95,12 @@ def extend(
     data: Any = None,
     results: Path_ | None = "results",
     force: bool = False,
-    quiet: bool = True,
+    progress: bool | None = None,
     threads: int | None = None,
+    plugins: Plugins = (),
+    on_evaluation: OnEvaluation | None = None,
+    mlflow: str | None = None,
+    tensorboard: Path_ | None = None,
 ) -> Run:
     """Train a completed run for more iterations, as a new run that names the shorter one.
 
@@ -96,8 +113,12 @@ def extend(
         results: the results folder, for looking up names and saving the longer run; None to keep
             that in memory only.
         force: train even if the run is complete or damaged in the results folder.
-        quiet: show no progress.
+        progress: as for `train`; so are `on_evaluation`, `mlflow` and `tensorboard`.
         threads: how many the run may use, by default one for each core; no bit depends on it.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
+        on_evaluation: called with each new evaluation.
+        mlflow: the address of a server.
+        tensorboard: a folder.
 
     Raises:
         UsageError: the run was kept in memory only, is not complete, or cannot be extended.
@@ -108,19 +129,25 @@ def extend(
     at_least_one("iterations", iterations)
     threads = at_least_one("threads", threads)
     folder = folder_of(run, results)
-    name = None if results is None else name_in(folder, Path(results))
+    root = None if results is None else Path(results)
+    name = None if root is None else name_in(folder, root)
     extension = extend_run(folder, iterations, name, loader_of(data))
-    return _train(extension.prepared, extension, results, force, quiet, threads)
+    prepared = extension.prepared
+    with sending(mlflow, tensorboard, root) as tracking:
+        return _train(prepared, extension, root, force, progress, threads, on_evaluation, tracking)
 
 
 @explained
-def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") -> Verification:
+def verify(
+    run: Run | Path_, *, data: Any = None, results: Path_ = "results", plugins: Plugins = ()
+) -> Verification:
     """Train a run again, in memory, and compare every value with the stored one.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
         data: what the run was trained on, if that was given in Python.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Returns:
         The verdict: `agrees`; and if not, `finding`, `reason` and the first `differences`.
@@ -134,13 +161,14 @@ def verify(run: Run | Path_, *, data: Any = None, results: Path_ = "results") ->
 
 
 @explained
-def load(run: Path_, *, results: Path_ = "results") -> Run:
+def load(run: Path_, *, results: Path_ = "results", plugins: Plugins = ()) -> Run:
     """Load a stored run.
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
             median run of its best setting; `name/ID-PREFIX`; `latest`; or the file of a packed run.
         results: the results folder, for looking up names.
+        plugins: Python files that register parts which the run names; see `nnrun.plugins`.
 
     Raises:
         UsageError: there is no such run, or several, or it is damaged.
@@ -153,32 +181,30 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 def _train(
     prepared: Prepared,
     extension: Extension | None,
-    results: Path_ | None,
+    results: Path | None,
     force: bool,
-    quiet: bool,
+    progress: bool | None,
     threads: int | None,
+    on_evaluation: OnEvaluation | None,
+    tracking: Tracking,
 ) -> Run:
-    store = None if results is None else Store(Path(results), report_markdown)
-    terminal = _Terminal(quiet)
-    with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
+    store = None if results is None else Store(results, report_markdown)
+    name, run_id, seed = prepared.config.name, prepared.run_id, prepared.config.seed
+    output, watched = stderr_for(progress), Watched(on_evaluation)
+
+    def evaluated(row: HistoryRow) -> bool:
+        return watched(Evaluation.of(row, f"{name}/{run_id}", seed, {}))
+
+    with DeferredInterrupt() as interrupt, watching_run(name, output) as observe:
         callbacks = Callbacks(
             start=interrupt.defer,
-            observe=observe,
-            stop=interrupt.stop,
-            note=terminal.note,
+            observe=tracking.observing(prepared, observe),
+            stop=lambda: interrupt.stop() or watched.failed(),
+            evaluated=None if on_evaluation is None else evaluated,
+            note=output.note,
             threads=threads_for(threads),
         )
         outcome = train_prepared(prepared, store, callbacks, force=force, extension=extension)
+        tracking.conclude(tracked(prepared), outcome)
+    watched.check()
     return Run(outcome.record, outcome.folder, outcome.result)
-
-
-@dataclass
-class _Terminal:
-    """The terminal, on which progress is shown unless `quiet`."""
-
-    quiet: bool
-
-    def note(self, text: str) -> None:
-        """Write a line to stderr."""
-        if not self.quiet:
-            sys.stderr.write(f"{text}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from nnrun.sweeps.picking import pick_run
 
 Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
+Plugins = Path_ | Iterable[Path_]
 FROM_DATA = {"dataset.path": GIVEN}
 """The override for data that are given in place of a file."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from nnrun.frames import to_frame
 from nnrun.nn.signature import Array
 
 
@@ -49,4 +49,4 @@ class History(Mapping[str, Array]):
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        return import_module("pandas").DataFrame(self._columns).set_index("iteration", drop=False)
+        return to_frame(self._columns).set_index("iteration", drop=False)

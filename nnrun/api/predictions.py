@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.inference.frames import sound_rows
 from nnrun.errors import UsageError
+from nnrun.frames import to_frame
 from nnrun.models.model import Model
 from nnrun.models.writing.columns import check_carried, prediction_names
 from nnrun.suggestions import suggestion
@@ -43,7 +43,7 @@ class Predictions:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        return import_module("pandas").DataFrame(dict(self.table), index=self.index)
+        return to_frame(dict(self.table), index=self.index)
 
 
 def predictions(

@@ -62,7 +62,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`completed`, `diverged`, `interrupted` or `failed`."""
+        """`completed`, `diverged`, `stopped` (by a callback), `interrupted` or `failed`."""
         return self.record.status
 
     @property
@@ -167,7 +167,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The table of results and the learning curve, for notebooks."""
-        from nnrun.reports.notebook import run_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.results import run_html  # noqa: PLC0415  # imports charts
 
         return run_html(self.record, self.history.rows(), self.path)
 

@@ -6,12 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
-from nnrun.api.given import FROM_DATA, Config, Path_
+from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
+from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
+from nnrun.api.progress import sending, stderr_for, watching_sweep
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid
@@ -26,14 +29,16 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.executor import ExecutorWorkers
+from nnrun.training.state import HistoryRow
 
 
 @explained
@@ -45,7 +50,7 @@ def sweep(
     seeds: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     iterations: int | None = None,
     executor: Executor | None = None,
-    jobs: int | None = 1,
+    jobs: int | None = None,
     threads: int | None = None,
     results: Path_ | None = "results",
     force: bool = False,
@@ -53,7 +58,12 @@ def sweep(
     order_by: str | None = None,
     margin: float | None = None,
     beside: Sequence[str] | None = None,
+    progress: bool | None = None,
+    on_evaluation: OnEvaluation | None = None,
+    mlflow: str | None = None,
+    tensorboard: Path_ | None = None,
     listener: SweepListener | None = None,
+    plugins: Plugins = (),
 ) -> Board:
     """Train configs × grid × seeds, except for complete runs, and compare them.
 
@@ -70,8 +80,8 @@ def sweep(
         iterations: replaces the configs' iterations or epochs.
         executor: any executor of `concurrent.futures`, or a client of Dask; the caller shuts it
             down.
-        jobs: how many runs to train at the same time: without an executor, the number of processes
-            (None: one for each core, if that saves time); with one, its number of workers.
+        jobs: how many runs to train at the same time: without an executor, the number of processes,
+            by default one for each core, if that saves time; with one, its number of workers.
         threads: how many each run may use; by default its share of the cores, and one with an
             executor. No bit depends on it.
         results: the results folder; None to keep only the leaderboard.
@@ -83,16 +93,25 @@ def sweep(
             rows are as good as the best to within it, and which of these is the cheapest.
         beside: models of scikit-learn to train on the same splits and seeds: linear, neighbors,
             forest, boosting, mlp; by default those of `sweep.beside` in the configs.
+        progress: whether to show progress; by default in IPython and notebooks alone.
+        on_evaluation: called with each `Evaluation` of each run, in this thread, while the run
+            waits; its `stop()` ends the run there, which is kept as stopped and counts in no mean.
+            There is none with an executor.
+        mlflow: the address of an MLflow server that the runs are sent to.
+        tensorboard: a folder that the runs are written to for TensorBoard.
         listener: its methods are called, in this thread, as runs begin and end.
+        plugins: Python files that register parts which the configs name; see `nnrun.plugins`.
 
     Raises:
         ConfigError: with all mistakes of the configs; nothing was trained.
-        UsageError: there is no config, or there are too many runs.
+        UsageError: there is no config, or there are too many runs, or an argument is invalid.
         NnrunError: no worker is left; finished runs are saved.
         OSError: the leaderboard cannot be written.
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
+    if executor is not None and on_evaluation is not None:
+        raise UsageError("on_evaluation needs runs of this machine: jobs=N, and no executor")
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets() if data is None else Datasets(GivenData(data).read)
@@ -107,25 +126,41 @@ def sweep(
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)
-    this = Sweep(
-        plan,
-        store,
-        datasets,
-        listener or SweepListener(),
-        force=force,
-        fail_fast=fail_fast,
-        threads=(threads or 1) if executor else threads_for(threads, processes),
-    )
-    if executor is not None:
-        workers: Workers = _workers_of(executor, jobs)
-    else:
-        workers = local_workers(this, processes)
-    progress = this.run(workers)
-    made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
-    board = with_margin(make_leaderboard(progress, made_by), margin)
-    if store is not None and not progress.missing:
-        store.write(leaderboard_files(board))
-    return Board(board, progress, root)
+    watched = Watched(on_evaluation)
+    with (
+        sending(mlflow, tensorboard, root, "sweep") as tracking,
+        watching_sweep(len(plan), stderr_for(progress)) as shown,
+    ):
+        this = Sweep(
+            plan,
+            store,
+            datasets,
+            tracking.listening(shown if listener is None else Listeners(shown, listener)),
+            watched.failed,
+            force=force,
+            fail_fast=fail_fast,
+            threads=(threads or 1) if executor else threads_for(threads, processes),
+            on_evaluation=None if on_evaluation is None else partial(_asked, watched),
+        )
+        if executor is not None:
+            if _is_of_dask(executor):
+                plan.refuse_plugin_files()
+            workers: Workers = _workers_of(executor, jobs)
+        else:
+            workers = local_workers(this, processes)
+        done = this.run(workers)
+        watched.check()
+        made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
+        board = with_margin(make_leaderboard(done, made_by), margin)
+        if root is not None and store is not None and not done.missing:
+            files = leaderboard_files(board)
+            store.write(files)
+            tracking.board([root / name for name in files])
+    return Board(board, done, root)
+
+
+def _asked(watched: Watched, run: PlannedRun, row: HistoryRow) -> bool:
+    return watched(Evaluation.of(row, run.key, run.seed, run.variant.choice))
 
 
 def _origins(configs: Sequence[Config]) -> dict[str, Origin]:
@@ -163,9 +198,13 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
 
 
+def _is_of_dask(executor: Executor) -> bool:
+    return type(executor).__module__.partition(".")[0] == "distributed"
+
+
 def _workers_of(executor: Executor, jobs: int | None) -> Workers:
     """The workers of an executor, and how many these are, as far as it is known."""
-    if type(executor).__module__.partition(".")[0] == "distributed":
+    if _is_of_dask(executor):
         from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
 
         # Its workers keep data; otherwise each run would bring them along.

@@ -23,6 +23,7 @@ from nnrun.sweeps.picking import best
 @options.by_option
 @options.order_by_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(

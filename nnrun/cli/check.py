@@ -10,6 +10,7 @@ import click
 from nnrun.api.checks import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
+from nnrun.cli.check_parts import are_parts, check_parts
 from nnrun.cli.errors import problems_data
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
@@ -42,7 +43,13 @@ from nnrun.runs.preparation.prepare import prepare
     is_flag=True,
     help="Print the source that the compiled engine makes for the network of one config.",
 )
+@click.option(
+    "--points",
+    is_flag=True,
+    help="Of a Python file: print JSON with a point for each check, for a grader.",
+)
 @options.iterations_option
+@options.plugin_option
 @options.wide_option
 @options.output_options
 @click.pass_obj
@@ -52,6 +59,7 @@ def command(
     gradients: bool,
     learning_rate: bool,
     emit: bool,
+    points: bool,
     iterations: int | None,
 ) -> None:
     """Validate configs without training them.
@@ -59,14 +67,21 @@ def command(
     Paths are config files, or folders of them. All mistakes of all files are shown together; for a
     valid config, its layers with their shapes and parameters, its data, and the memory it takes.
 
+    A Python file registers parts of one's own, such as layers: their shapes, numbers and gradients
+    are checked, and a usual mistake is named. `nnrun help plugins` shows how to write one.
+
     \b
     nnrun check configs/
     nnrun check configs/digits_cnn.yaml --gradients
     nnrun check configs/iris_softmax.yaml --learning-rate
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
     nnrun check configs/boston_arch2.yaml --emit
+    nnrun check mylayer.py
     """
     paths, overrides = split_arguments(arguments)
+    if are_parts(paths):
+        check_parts(output, paths, points=points)
+        return
     files = config_files(paths)
     if emit and (gradients or learning_rate):
         other = "--gradients" if gradients else "--learning-rate"

@@ -14,6 +14,7 @@ from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.reports.verdict.board import board_data
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
@@ -28,6 +29,7 @@ from nnrun.sweeps.picking import pick_run
 @options.margin_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
@@ -62,7 +64,7 @@ def command(
     output.data(
         {
             **comparison.to_dict(),
-            "leaderboard": board and board.to_dict(),
+            "leaderboard": board and board_data(board),
             "test": None if test is None else asdict(test),
         }
     )

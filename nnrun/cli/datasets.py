@@ -17,6 +17,7 @@ from nnrun.suggestions import suggestion
 
 @click.command("datasets")
 @click.argument("name", required=False)
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
@@ -27,15 +28,16 @@ def command(output: Output, name: str | None) -> None:
     {target: price}}`.
     """
     if name is None:
-        output.data([_data(known, entry) for known, entry in DATASETS.items()])
-        output.show(datasets_overview(DATASETS))
+        entries = {known: entry.counted() for known, entry in DATASETS.items()}
+        output.data([_data(known, entry) for known, entry in entries.items()])
+        output.show(datasets_overview(entries))
     elif name in DATASETS:
-        content = _data(name, DATASETS[name])
-        if output.json and (table := DATASETS[name].table()):
+        content = _data(name, entry := DATASETS[name].counted())
+        if output.json and (table := entry.table()):
             content["columns"] = list(table.columns.features)
             content["target"] = list(table.target_names)
         output.data(content)
-        output.show(dataset_details(name, DATASETS[name], options_of(name)))
+        output.show(dataset_details(name, entry, options_of(name)))
     else:
         raise click.BadParameter(
             f"there is no data set '{name}'{suggestion(name, DATASETS)}", param_hint="NAME"

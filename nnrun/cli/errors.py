@@ -50,11 +50,22 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
         case MemoryError():
             _print("there is not enough memory", output)
+        case _ if (fault := _fault_of_plugin(error)) is not None:
+            _print(fault if output.debug else f"{fault} (--debug shows the traceback)", output)
         case _:
             what = f"{type(error).__name__}: {error}".strip(": \n").partition("\n")[0]
             hint = "" if output.debug else "; --debug shows the traceback"
             _print(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
     return 1
+
+
+def _fault_of_plugin(error: BaseException) -> str | None:
+    loading = sys.modules.get("nnrun.plugins.loading")
+    if loading is None:
+        return None
+    from nnrun.plugins.faults import describe_fault  # noqa: PLC0415  # slow without plugins
+
+    return describe_fault(error)
 
 
 def report(error: NnrunError, output: Output) -> None:

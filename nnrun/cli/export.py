@@ -33,6 +33,7 @@ from nnrun.runs.storage.durable.files import write_atomically
 )
 @options.by_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(

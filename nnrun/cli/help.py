@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nnrun import __version__
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -22,7 +22,7 @@ from nnrun.suggestions import suggestion
 
 
 @click.command("help")
-@click.argument("words", nargs=-1, metavar="[TOPIC]")
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=completion.topics)
 @click.option(
     "-o",
     "--output",
@@ -31,6 +31,7 @@ from nnrun.suggestions import suggestion
     metavar="DIR",
     help="Write all pages and the reference there, as a small site: open DIR/index.html.",
 )
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj

@@ -72,10 +72,18 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     help="Write a config for this table (CSV, Parquet, Excel, …), npz file or folder of images.",
 )
 @click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
+@click.option(
+    "--layer",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="Write a commented layer of your own instead, with its gradient left out.",
+)
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, name: str | None, data: Path | None, target: str | None) -> None:
+def command(
+    output: Output, name: str | None, data: Path | None, target: str | None, layer: Path | None
+) -> None:
     """Write NAME.yaml, a commented config to start from ("experiment" by default).
 
     It trains as it is, in a second or so, and its comments say what else there is. With --data, it
@@ -87,7 +95,11 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
     nnrun init mine
     nnrun init --data houses.csv --target price
     nnrun init --data cats/
+    nnrun init --layer mylayer.py
     """
+    if layer is not None:
+        _write_layer(output, layer, name or data or target)
+        return
     if target is not None and data is None:
         raise click.UsageError("--target is a column of the file in --data; give that too")
     stem = _stem(name, data)
@@ -107,6 +119,18 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
         f"  nnrun train {quoted}     trains it\n"
         f"  nnrun train {quoted} training.learning_rate=0.01     with another setting"
         f"{choices}"
+    )
+
+
+def _write_layer(output: Output, layer: Path, other: object) -> None:
+    from nnrun.cli.init_layer import write_layer  # noqa: PLC0415  # the tables are slow to import
+
+    if other is not None:
+        raise click.UsageError(f"--layer writes a layer and no config; leave '{other}' out")
+    name, quoted = write_layer(layer), shlex.quote(str(layer))
+    output.note(
+        f"wrote {layer}, with the layer '{name}'; write its gradient, and\n"
+        f"  nnrun check {quoted}     says what is right"
     )
 
 

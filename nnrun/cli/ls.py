@@ -71,6 +71,7 @@ _MOST = 100
 @options.margin_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
@@ -165,6 +166,7 @@ def _show_leaderboard(
     from nnrun.reports.markdown import leaderboard_files as files  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
+    from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
@@ -175,7 +177,7 @@ def _show_leaderboard(
     for name in {*names} - {board.key} - board.names:
         output.note(f"no leaderboard has an experiment {name}; this is {board.key}")
     board = with_margin(board, margin)
-    output.data(board.to_dict())
+    output.data(board_data(board))
     if form is not None:
         write = files.leaderboard_csv if form == "csv" else files.leaderboard_markdown
         output.text(write(board, most))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -15,6 +17,7 @@ from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find
 from nnrun.sweeps.planning.shard import Shard
+from nnrun.trackers.addresses import Trackers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -146,6 +149,31 @@ margin_option = click.option(
 )
 
 
+def tracker_options(command: F) -> F:
+    """`--mlflow` and `--tensorboard`, as the argument `trackers`."""
+
+    @wraps(command)
+    def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
+        return command(*args, trackers=Trackers(mlflow, tensorboard), **given)
+
+    options = (
+        click.option(
+            "--mlflow",
+            metavar="URI",
+            help="Send runs to the MLflow server at this address, such as http://127.0.0.1:5000.",
+        ),
+        click.option(
+            "--tensorboard",
+            type=Folder(),
+            metavar="DIR",
+            help="Write runs for TensorBoard into this folder: `tensorboard --logdir DIR`.",
+        ),
+    )
+    for option in reversed(options):
+        call = option(call)
+    return cast(F, call)
+
+
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
     if files:
         from nnrun.runs.storage.paths.data_place import give  # noqa: PLC0415  # slow to import
@@ -162,6 +190,48 @@ data_option = click.option(
     expose_value=False,
     callback=_give,
     help="Where the data of stored runs are now; files are known by their SHA-256.",
+)
+
+
+def _activate(ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+    ctx.meta["nnrun.plugins"] = files
+    # Commands that only list runs start faster without the rest.
+    from nnrun.plugins.installed import packages  # noqa: PLC0415
+
+    if files or packages() or "nnrun.plugins.loading" in sys.modules:
+        from nnrun.plugins.loading import activate  # noqa: PLC0415  # as above
+
+        activate(files)
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    envvar="NNRUN_PLUGINS",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_activate,
+    help="Run a Python file that registers layers, losses or other parts, so that configs can name "
+    "them; also NNRUN_PLUGINS. `nnrun help plugins` shows how.",
+)
+
+
+def _unchecked(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from nnrun.plugins.loading import leave_unchecked  # noqa: PLC0415  # slow to import
+
+        leave_unchecked()
+
+
+gradient_check_option = click.option(
+    "--no-gradient-check",
+    is_flag=True,
+    expose_value=False,
+    callback=_unchecked,
+    help="Train with a plugin's parts without comparing their gradients with numerical ones first.",
 )
 
 

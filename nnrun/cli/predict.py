@@ -52,6 +52,7 @@ _STDOUT = "-"
     help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.quiet_option
 @options.debug_option

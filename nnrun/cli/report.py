@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,14 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
-from nnrun.config.names import is_name
 from nnrun.errors import NnrunError, UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
+from nnrun.reports.html.choose import find_runs
 from nnrun.reports.html.page import render
-from nnrun.reports.html.report import Found, Report
+from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import count, plural, size
-from nnrun.runs.catalog.index import look_through
-from nnrun.runs.catalog.select import is_run_folder, lies_in
-from nnrun.runs.catalog.summarize import read_with_summary
-from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.identity import by_seed
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
-from nnrun.sweeps.board.from_store.entry import entry_of, ordered_by
-from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")
@@ -57,8 +49,14 @@ _SUFFIXES = (".html", ".htm")
     is_flag=True,
     help="Compute which columns or pixels count, for one run of each setting.",
 )
+@click.option(
+    "--brief",
+    is_flag=True,
+    help="For print: of several runs without their details, of one without what is seldom read.",
+)
 @options.data_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(
@@ -71,9 +69,10 @@ def command(
     order_by: str | None,
     margin: float | None,
     importance: bool,
+    brief: bool,
     results: Path,
 ) -> None:
-    """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
+    """Write one HTML file that shows runs: leaderboard, learning curves, details of runs.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
     of that name, NAME/best, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs
@@ -84,6 +83,7 @@ def command(
     nnrun report
     nnrun report latest -o latest.html
     nnrun report results/digits_arch1 results/digits_arch2
+    nnrun report --brief -o print.html
     nnrun report --figures figures --format pdf
     """
     if file is not None and file.suffix.lower() not in _SUFFIXES:
@@ -95,8 +95,9 @@ def command(
         check_target(file)
     with not_collected():
         found = find_runs(runs, results, order_by)
-        report = Report(found, Datasets().load, margin=margin, importance=importance)
+        report = Report(found, Datasets().load, margin=margin, importance=importance, brief=brief)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
+    data["verdict"] = report.verdict.to_dict()
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
         with _write_errors(figures), new_folder(figures):
@@ -110,8 +111,8 @@ def command(
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
-        if len(report.in_full) < len(found):
-            output.note(f"{count(len(report.in_full))} of them in full; the file says which")
+        if len(report.in_full) < len(found) and not brief:
+            output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)
 
 
@@ -122,67 +123,3 @@ def _write_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         wrong = error.filename or place
         raise NnrunError(f"{wrong} cannot be written: {error.strerror or error}") from error
-
-
-def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None) -> list[Found]:
-    """The selected runs, each once, by name and id, as this metric orders them.
-
-    Raises:
-        UsageError: there is none, or none has the metric.
-    """
-    found = _found(words, results, order_by)
-    ordered_by((one.entry for one in found if one.entry), order_by)
-    return found
-
-
-def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[Found]:
-    if not words:
-        if not results.is_dir():
-            raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
-        found = _inside(results, (), order_by)
-        if not found:
-            raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
-        return found
-    by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
-    return [by_key[key] for key in sorted(by_key, key=_order)]
-
-
-def _order(key: str) -> tuple[str, tuple[int, str]]:
-    name, _, run_id = key.partition("/")
-    return name, by_seed(run_id)
-
-
-def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
-    """The runs of these experiments, by default of all in a results folder."""
-
-    def found(run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(f"{results}/{run.label}", run, entry_of(run, record, order_by))
-
-    return sorted(look_through(results, names, found), key=lambda one: _order(one.overview.label))
-
-
-def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
-    """The run that an argument names, or all runs in the folder that it names."""
-    folder = Path(word)
-    if folder.is_dir() and not is_run_folder(folder):
-        if is_name(folder.name) and lies_in(folder / "run", results):
-            found = _inside(results, [folder.name], order_by)
-        else:
-            paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
-            found = [
-                one
-                for path in paths
-                if path.is_dir() and (one := _look(path, order_by)) is not None
-            ]
-        if found:
-            yield from found
-            return
-    folder = pick_run(word, results)
-    only = _look(folder, order_by, placed=lies_in(folder, results))
-    if only is not None:
-        yield only
-
-
-def _look(folder: Path, order_by: str | None, *, placed: bool = False) -> Found | None:
-    read = read_with_summary(folder, placed=placed)
-    return None if read is None else Found(folder, read[0], entry_of(*read, order_by))

@@ -16,6 +16,7 @@ from nnrun.runs.storage.durable.files import write_atomically
 
 @click.command("schema")
 @options.file_option("Write it there instead of to stdout.")
+@options.plugin_option
 @options.debug_option
 @click.pass_obj
 def command(output: Output, file: Path | None) -> None:

@@ -13,6 +13,7 @@ from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
+from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
@@ -34,6 +35,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.by_option
 @options.wide_option
 @options.results_option
+@options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
@@ -55,7 +57,13 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:
-        output.data({**listed_data(found), "folder": str(folder)})
+        output.data(
+            {
+                **listed_data(found),
+                "folder": str(folder),
+                "verdict": summary_verdict(found).to_dict(),
+            }
+        )
         output.show(run_at_a_glance(found, folder))
         return
     if importance:
@@ -71,6 +79,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
             **stored.record.to_dict(),
             "status": found.status,
             "folder": str(folder),
+            "verdict": run_verdict(stored.record).to_dict(),
             "history": {name: [_plain(v) for v in values] for name, values in history.items()},
         }
     )

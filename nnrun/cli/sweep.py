@@ -41,6 +41,7 @@ from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.trackers.tracking import Tracking
 
 _MANY_CHOICES = 100
 MOST_RUNS = 100_000
@@ -101,6 +102,9 @@ MOST_RUNS = 100_000
 @options.iterations_option
 @options.threads_option
 @options.force_option
+@options.plugin_option
+@options.gradient_check_option
+@options.tracker_options
 @options.wide_option
 @options.output_options
 @click.pass_obj
@@ -145,9 +149,10 @@ def command(
             show_plan(plan, store, output, asked)
             return
         again = command_again(force=None)  # it resumes the sweep
-        progress = _run(plan, store, datasets, output, interruption, asked, again)
-        found = replications(progress, references) if asked.replication else []
-        conclude(progress, store, output, interruption, asked, again, found)
+        with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
+            progress = _run(plan, store, datasets, output, interruption, asked, again, tracking)
+            found = replications(progress, references) if asked.replication else []
+            conclude(progress, store, output, interruption, asked, again, found, tracking)
 
 
 def _announce(choices: int, output: Output) -> None:
@@ -164,13 +169,16 @@ def _run(
     interruption: Interruption,
     asked: Request,
     again: str,
+    tracking: Tracking,
 ) -> SweepProgress:
     start = monotonic()
+    if asked.dask:
+        plan.refuse_plugin_files()
     processes = 1 if asked.dask else workers_for(plan, asked.jobs)
     part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
     with watching_sweep(len(plan), output, part) as listener:
         sweep = Sweep(
-            plan, store, datasets, listener, interruption.stop,
+            plan, store, datasets, tracking.listening(listener), interruption.stop,
             force=asked.force, fail_fast=asked.fail_fast,
             threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
         )  # fmt: skip

@@ -35,6 +35,8 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.picking import pick_run
+from nnrun.trackers.addresses import Trackers
+from nnrun.trackers.tracking import Tracking, tracked
 
 DEFAULT_TOLERANCE = 0.05
 
@@ -65,6 +67,9 @@ DEFAULT_TOLERANCE = 0.05
     help="How far from a published number ours may be, as a share of it, with "
     f"--require-published; {DEFAULT_TOLERANCE} by default. Single runs vary with the seed.",
 )
+@options.plugin_option
+@options.gradient_check_option
+@options.tracker_options
 @options.output_options
 @click.pass_obj
 def command(
@@ -78,6 +83,7 @@ def command(
     extend: int | None,
     require_published: bool,
     tolerance: float | None,
+    trackers: Trackers,
 ) -> None:
     """Train one config and show its report.
 
@@ -113,9 +119,11 @@ def command(
             extension = extend_run(folder, extend, name_in(folder, results))
             prepared = extension.prepared
             wants = _wanted_tolerance(prepared.config, require_published, tolerance)
-        outcome = _run(
-            prepared, store, output, interruption, force, extension, threads_for(threads)
-        )
+        with trackers.open(output.error, results) as tracking:
+            outcome = _run(
+                prepared, store, output, interruption, force, extension, threads_for(threads),
+                tracking,
+            )  # fmt: skip
         record = outcome.record
         output.data(record.to_dict())
         if record.status == "interrupted":
@@ -142,6 +150,7 @@ def _run(
     force: bool,
     extension: Extension | None,
     threads: int,
+    tracking: Tracking,
 ) -> Outcome:
     if prepared.inferred:
         output.note(f"task: {prepared.inferred}")
@@ -154,7 +163,7 @@ def _run(
     with watching(prepared.config.name, output) as observe:
         control = Callbacks(
             start=start,
-            observe=observe,
+            observe=tracking.observing(prepared, observe),
             stop=interruption.stop,
             note=output.note,
             threads=threads,
@@ -163,6 +172,7 @@ def _run(
             # Of no use to a log: it lasts a second or some, and says nothing of the run.
             control = replace(control, wait=output.note)
         outcome = train(prepared, store, control, force=force, extension=extension)
+    tracking.conclude(tracked(prepared), outcome)
     if not outcome.trained:
         output.note("already trained; --force trains it again")
     return outcome

@@ -174,15 +174,19 @@ def _is_default(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
     return key in defaults and _same(defaults[key], value)
 
 
-@cache
 def _defaults(kind: str) -> dict[str, Any]:
     """The defaults of a layer, loss, optimizer or initializer."""
     from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
 
     known: dict[str, Callable[..., Any]]
     known = {**dict.fromkeys(INITIALIZERS, Initializer), **LAYERS, **LOSSES, **OPTIMIZERS}
-    if kind not in known:
-        return {}
-    found = {a.name: a.default for a in signature(known[kind]).parameters.values()}
+    return _defaults_of(known[kind]) if kind in known else {}
+
+
+@cache
+def _defaults_of(call: Callable[..., Any]) -> dict[str, Any]:
+    from nnrun.nn import Initializer  # noqa: PLC0415  # as above
+
+    found = {a.name: a.default for a in signature(call).parameters.values()}
     # A layer takes it from the network, whose default this is.
     return found | ({"initializer": Initializer().type} if "initializer" in found else {})

@@ -37,7 +37,7 @@ def with_training_categories(
     fits = [
         None
         if column.kind == Number.kind
-        else column.fitted(split.train.raw.features(place), training)
+        else column.fitted(split.train.raw.features(place, column.codes), training)
         for column, place in zip(columns, columns.places.values(), strict=True)
     ]
     if not any(fits):
@@ -125,7 +125,7 @@ def _unseen(
         for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
             if fit is None:
                 continue
-            rows, categories = fit.unseen(part.raw.features(place))
+            rows, categories = fit.unseen(part.raw.features(place, column.codes))
             if categories:
                 first = int(numbers[part.rows[rows]].min())
                 yield Unseen(name, column.name, len(rows), categories, first)

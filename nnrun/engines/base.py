@@ -131,6 +131,8 @@ class Engine(Protocol):
     """
 
     name: str
+    x: Array
+    """The rows of the training split: as they were given, or those of a copy."""
 
     @property
     def surroundings(self) -> dict[str, Any]:

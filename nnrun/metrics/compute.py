@@ -74,6 +74,11 @@ def values_of(names: Iterable[str], rows: Truth) -> dict[str, Any]:
 
 
 def _computed(metric: Metric, rows: Truth) -> float:
+    if metric.call is not None:
+        try:
+            return float(metric.call(rows.y, _given(metric, rows)))
+        except Exception as error:  # of a plugin
+            raise ValueError(f"{type(error).__name__}: {error}") from error
     if metric.name == "balanced_accuracy":
         return balanced_accuracy(rows.y, rows.predicted, rows.weight)
     if metric.name == "roc_auc":

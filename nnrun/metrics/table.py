@@ -6,11 +6,13 @@ It imports nothing large, since lists of runs and the config language read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf
 from typing import Any, Literal
+
+from nnrun.tables import Table
 
 Task = Literal["classification", "regression"]
 Needs = Literal["labels", "probabilities", "values"]
@@ -36,6 +38,7 @@ class Metric:
         one_output: whether it is for a single number to predict.
         always: whether every report of the task has it.
         unweighted: whether it counts every row once, as the function takes no weights of rows.
+        call: a function of true and predicted values, in place of that of scikit-learn.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Metric:
     one_output: bool = False
     always: bool = False
     unweighted: bool = False
+    call: Callable[[Any, Any], float] | None = None
 
     @property
     def task(self) -> Task:
@@ -156,28 +160,41 @@ _SINGLE = (
            label="Spearman's ρ", low=-1.0, one_output=True, unweighted=True),
 )  # fmt: skip
 
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SINGLE, _TOP_K, _PINBALL)}
+METRICS: Table[Metric] = Table(
+    "metric", {metric.name: metric for metric in (*_SINGLE, _TOP_K, _PINBALL)}
+)
 """All metrics; of those with a number in their name, one each."""
 
 _TOP_PATTERN = "top_([1-9][0-9]{0,4})_accuracy"
 _PINBALL_PATTERN = r"pinball_([1-9][0-9]?(?:\.[0-9]{1,6})?)"
-PATTERN = "|".join([*(metric.name for metric in _SINGLE), _TOP_PATTERN, _PINBALL_PATTERN])
-"""Matches every name of a metric."""
+
+
+def pattern() -> str:
+    """Matches every name of a metric."""
+    numbered = (_TOP_K.name, _PINBALL.name)
+    single = (name for name in METRICS if name not in numbered)
+    return "|".join([*single, _TOP_PATTERN, _PINBALL_PATTERN])
+
 
 LOSS = "loss"
 """What training makes small: it has no entry, but is reported, published and monitored too."""
 
 
-@cache
 def find(name: str) -> Metric | None:
     """The metric of this name; None if there is none."""
+    return _numbered(name) or METRICS.get(name)
+
+
+@cache
+def _numbered(name: str) -> Metric | None:
+    """The metric with this number in its name."""
     if top := re.fullmatch(_TOP_PATTERN, name):
         k = int(top[1])
         return replace(_TOP_K, name=name, label=f"top-{k} accuracy", options={"k": k})
     if pinball := re.fullmatch(_PINBALL_PATTERN, name):
         options = {"alpha": float(pinball[1]) / 100}
         return replace(_PINBALL, name=name, label=f"pinball loss {pinball[1]}%", options=options)
-    return METRICS.get(name)
+    return None
 
 
 def names_of(task: str) -> list[str]:

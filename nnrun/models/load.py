@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import warnings
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -27,8 +28,14 @@ from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
+from nnrun.plugins.needed import changed, require
+from nnrun.plugins.part import PluginError
 
 _NETWORK = "the network"
+
+
+class PluginChangedWarning(UserWarning):
+    """A model predicts with another version of a plugin than it was trained with."""
 
 
 class _StoredDecision(BaseModel):
@@ -77,7 +84,16 @@ def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
 
     Raises:
         NnrunError: they are damaged, or not written by nnrun.
+        PluginError: they need a plugin that is not loaded.
     """
+    needed = values.get("plugins") if isinstance(values, dict) else None
+    try:
+        require(needed)
+    except PluginError as error:
+        raise PluginError(f"{origin}: {error}") from None
+    for part, (then, now) in changed(needed).items():
+        message = f"{origin}: {part} has changed since: SHA-256 {then[:10]}… then, {now[:10]}… now"
+        warnings.warn(message, PluginChangedWarning, stacklevel=2)
     try:
         return restore(arrays, values)
     except (

@@ -112,21 +112,46 @@ class _Probe:
     def _compare(self, where: int | slice, ray: float | Array) -> tuple[float, float, float] | None:
         """(relative error, backpropagated, numerical) along a ray, or None at a kink."""
         expected = float(np.sum(self.gradient[where] * ray))
-        for h in _STEPS:
-            slopes = [self._slope(where, ray, h / part) for part in (1, 2, 4)]
-            numerical = slopes[1]
-            scale = max(abs(numerical), abs(expected), self.floor)
-            if max(slopes) - min(slopes) <= TOLERANCE / 10 * max(abs(numerical), self.floor):
-                error = abs(expected - numerical) / scale
-                # `max` over the results would ignore a NaN.
-                return (error if isfinite(error) else inf), expected, numerical
-        return None
+        numerical = derivative(self.theta, where, self.loss, ray=ray, floor=self.floor)
+        if numerical is None:
+            return None
+        error = abs(expected - numerical) / max(abs(numerical), abs(expected), self.floor)
+        # `max` over the results would ignore a NaN.
+        return (error if isfinite(error) else inf), expected, numerical
 
-    def _slope(self, where: int | slice, ray: float | Array, h: float) -> float:
-        start = np.copy(self.theta[where])
-        total = 0.0
-        for steps, weight in ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0)):
-            self.theta[where] = start + steps * h * ray
-            total += weight * self.loss()
-        self.theta[where] = start
-        return total / (12 * h)
+
+def derivative(
+    theta: Array,
+    where: int | slice,
+    loss: Callable[[], float],
+    *,
+    ray: float | Array = 1.0,
+    floor: float = 1e-3,
+) -> float | None:
+    """The numerical derivative of a loss along a ray in θ; None at a kink.
+
+    Args:
+        theta: changed in place, and restored.
+        where: the entries that change.
+        loss: of the current θ.
+        ray: the direction, of the shape of these entries.
+        floor: differences agree to `TOLERANCE` / 10 relative to their size or to this.
+    """
+    for h in _STEPS:
+        slopes = [_slope(theta, where, loss, ray, h / part) for part in (1, 2, 4)]
+        numerical = slopes[1]
+        if max(slopes) - min(slopes) <= TOLERANCE / 10 * max(abs(numerical), floor):
+            return numerical
+    return None
+
+
+def _slope(
+    theta: Array, where: int | slice, loss: Callable[[], float], ray: float | Array, h: float
+) -> float:
+    start = np.copy(theta[where])
+    total = 0.0
+    for steps, weight in ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0)):
+        theta[where] = start + steps * h * ray
+        total += weight * loss()
+    theta[where] = start
+    return total / (12 * h)

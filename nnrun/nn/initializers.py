@@ -14,6 +14,7 @@ from math import prod, sqrt
 import numpy as np
 
 from nnrun.nn.signature import Array, Rng, Shape
+from nnrun.tables import Table
 
 Fans = tuple[int, int]
 
@@ -65,20 +66,23 @@ def identity(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
     return np.broadcast_to(np.eye(shape[-2], shape[-1]), shape).copy()
 
 
-INITIALIZERS: dict[str, Callable[..., Array]] = {
-    "glorot_uniform": glorot_uniform,
-    "glorot_normal": glorot_normal,
-    "he_uniform": he_uniform,
-    "he_normal": he_normal,
-    "lecun_normal": lecun_normal,
-    "uniform": uniform,
-    "scaled_uniform": scaled_uniform,
-    "zeros": zeros,
-    "identity": identity,
-}
+INITIALIZERS: Table[Callable[..., Array]] = Table(
+    "initializer",
+    {
+        "glorot_uniform": glorot_uniform,
+        "glorot_normal": glorot_normal,
+        "he_uniform": he_uniform,
+        "he_normal": he_normal,
+        "lecun_normal": lecun_normal,
+        "uniform": uniform,
+        "scaled_uniform": scaled_uniform,
+        "zeros": zeros,
+        "identity": identity,
+    },
+)
 
 # The others draw weights around zero and set biases to zero.
-DRAWS_BIASES = frozenset({"uniform", "scaled_uniform"})
+DRAWS_BIASES = {"uniform", "scaled_uniform"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from nnrun.nn.signature import (
     PositiveFraction,
     PositiveInt,
 )
+from nnrun.tables import Table
 
 
 class Schedule:
@@ -305,14 +306,17 @@ class ReduceOnPlateau(Schedule):
         self._best = inf if state["best"] is None else state["best"]
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    "step": Step,
-    "exponential": Exponential,
-    "inverse_time": InverseTime,
-    "cosine": Cosine,
-    "cosine_restarts": CosineRestarts,
-    "warmup_cosine": WarmupCosine,
-    "one_cycle": OneCycle,
-    "reduce_on_plateau": ReduceOnPlateau,
-    "constant": Constant,
-}
+SCHEDULES: Table[type[Schedule]] = Table(
+    "schedule",
+    {
+        "step": Step,
+        "exponential": Exponential,
+        "inverse_time": InverseTime,
+        "cosine": Cosine,
+        "cosine_restarts": CosineRestarts,
+        "warmup_cosine": WarmupCosine,
+        "one_cycle": OneCycle,
+        "reduce_on_plateau": ReduceOnPlateau,
+        "constant": Constant,
+    },
+)

@@ -18,7 +18,7 @@ from typing import Any
 from nnrun.pool.task import Channel, LruCache, Task, serialize_error
 from nnrun.systems import system
 
-STOP, RETIRE = "stop", "retire"
+STOP, RETIRE, QUESTION, ANSWER = "stop", "retire", "question", "answer"
 
 
 class _SocketChannel:
@@ -30,6 +30,7 @@ class _SocketChannel:
         self._stopped = False
         # Each task with its data, or None if they were sent before.
         self._tasks: deque[tuple[Task, Any]] = deque()
+        self._answers: deque[Any] = deque()
 
     def next_task(self) -> tuple[Task, Any]:
         """Wait for the next task.
@@ -49,10 +50,18 @@ class _SocketChannel:
     def send(self, content: Any) -> None:
         self._connection.send_bytes(_packed("message", content))
 
+    def ask(self, content: Any) -> Any:
+        self._connection.send_bytes(_packed(QUESTION, content))
+        while not self._answers and not self._stopped:
+            self._receive()
+        return self._answers.popleft() if self._answers else None
+
     def _receive(self) -> None:
         message = pickle.loads(self._connection.recv_bytes())
         if message == STOP:
             self._stopped = True
+        elif message[0] == ANSWER:
+            self._answers.append(message[1])
         else:
             self._tasks.append(message)
 

@@ -15,7 +15,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from nnrun.errors import NnrunError
-from nnrun.pool.process_main import RETIRE
+from nnrun.pool.process_main import QUESTION, RETIRE
 from nnrun.pool.task import Message, Task, WorkerLostError, deserialize_error, serialize_error
 from nnrun.pool.worker import MOST_TASKS, Load, Submitted, Worker
 from nnrun.systems import system
@@ -176,7 +176,8 @@ class ProcessPool:
         elif kind == RETIRE:
             worker.is_retiring = True
         elif kind not in ("result", "error"):
-            self._messages.append(Message(worker.tasks[0].task.key, content))
+            answer = worker.answer if kind == QUESTION else None
+            self._messages.append(Message(worker.tasks[0].task.key, content, answer))
         else:
             worker.has_worked, self._misstarts = True, 0
             future = worker.tasks.popleft().future

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, Protocol, TypeVar
@@ -51,11 +52,13 @@ def deserialize_error(message: str, traceback: str) -> NnrunError:
 class Message:
     """A message of a task in progress.
 
-    A text is for the user and about no single task; its key is empty.
+    A text is for the user and about no single task; its key is empty. A task that waits for an
+    answer goes on once `answer` is called.
     """
 
     key: str
     content: Any
+    answer: Callable[[Any], None] | None = None
 
 
 class Channel(Protocol):
@@ -66,6 +69,9 @@ class Channel(Protocol):
 
     def send(self, content: Any) -> None:
         """Send a message."""
+
+    def ask(self, content: Any) -> Any:
+        """Send a message and wait for its answer; None if the task should stop."""
 
 
 class Task(Protocol):

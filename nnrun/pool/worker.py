@@ -8,11 +8,12 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun import child
-from nnrun.pool.process_main import STOP
+from nnrun.pool.process_main import ANSWER, STOP
 from nnrun.pool.task import LruCache, Task
 
 # One thread each, so that processes do not compete for cores; read when NumPy is loaded.
@@ -89,6 +90,11 @@ class Worker:
             OSError: the worker has ended.
         """
         self.connection.send_bytes(pickle.dumps(STOP))
+
+    def answer(self, content: Any) -> None:
+        """Answer the question of its task; that of one that has ended is lost."""
+        with suppress(OSError):
+            self.connection.send_bytes(pickle.dumps((ANSWER, content)))
 
     def receive(self) -> tuple[str, Any]:
         kind, content = pickle.loads(self.connection.recv_bytes())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -126,17 +127,24 @@ def predictions_of(record: RunRecord, model: Model, load_data: LoadData) -> Pred
     return Predictions(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
 
 
-def _activity(model: Model, x: Array) -> list[LayerActivity]:
+def layer_outputs(model: Model, x: Array) -> Iterator[Array]:
+    """What goes into the first layer for these rows, and what comes out of each layer."""
     network = model.network
     with np.errstate(all="ignore"):
         ready = model.preprocessing.transform_x(x).reshape(-1, *network.input_shape)
         y = np.ascontiguousarray(ready, network.dtype)
-        found = []
-        for index, block in enumerate(network.blocks):
+        yield y
+        for block in network.blocks:
             for layer in block:
                 y = layer.forward(y)
-            # (rows, units, values of a unit)
-            units = y.reshape(len(y), y.shape[1], -1) if y.ndim > 1 else y[:, None, None]
-            same = (units.max(axis=(0, 2)) == units.min(axis=(0, 2))) & (len(y) > 1)
-            found.append(LayerActivity(index, Histogram.of(y), len(same), int(same.sum())))
+            yield y
+
+
+def _activity(model: Model, x: Array) -> list[LayerActivity]:
+    found = []
+    for index, y in enumerate(islice(layer_outputs(model, x), 1, None)):
+        # (rows, units, values of a unit)
+        units = y.reshape(len(y), y.shape[1], -1) if y.ndim > 1 else y[:, None, None]
+        same = (units.max(axis=(0, 2)) == units.min(axis=(0, 2))) & (len(y) > 1)
+        found.append(LayerActivity(index, Histogram.of(y), len(same), int(same.sum())))
     return found

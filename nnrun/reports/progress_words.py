@@ -6,6 +6,7 @@ from nnrun.reports.numbers import count, number, remaining
 from nnrun.reports.summary import status_words
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.storage.sweep_progress import SweepCounts
 
 
 def status_of(run: RunSummary) -> str:
@@ -34,3 +35,12 @@ def loss_words(progress: RunProgress) -> str:
     """`loss 0.31 train, 0.36 validation`; empty before the first evaluation."""
     found = [f"{number(loss)} {split}" for split, loss in progress.losses.items()]
     return f"loss {', '.join(found)}" if found else ""
+
+
+def sweep_line(sweep: SweepCounts) -> str:
+    """Its experiments, and how many of its runs are done, running and queued."""
+    names = [*sweep.names]
+    what = names[0] if len(names) == 1 else f"{count(len(names))} experiments"
+    failed = f" ({count(sweep.failed)} failed)" if sweep.failed else ""
+    done = f"{count(sweep.done)} of {count(sweep.total)} done{failed}"
+    return f"sweep of {what}: {done}, {count(sweep.running)} running, {count(sweep.queued)} queued"

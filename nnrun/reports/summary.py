@@ -232,7 +232,8 @@ def training_line(record: RunRecord) -> str:
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])
     done, planned = timing["iterations"], _planned(record)
-    share = f"{count(done)} of " if record.status == "interrupted" and planned else ""
+    cut = record.status in ("interrupted", "stopped")
+    share = f"{count(done)} of " if cut and planned else ""
     iterations = plural(planned if share else done, "iteration")
     line = f"{share}{iterations} in {seconds} ({rate}{record.engine} engine)"
     if record.best_iteration is not None and record.config["training"]["early_stopping"]:

@@ -17,7 +17,7 @@ class Cell:
         text: shown.
         value: the number to sort by, if any.
         drawing: shown in HTML instead of the text.
-        link: the id of a section of an HTML page.
+        link: the id of a section of an HTML page, or the path of a page beside it.
         kind: `strong`, `soft`, another CSS class, or none.
     """
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.palette import series_class
-from nnrun.reports.charts.svg import shortened
+from nnrun.reports.charts.svg import coordinate, shortened
 
 
 @cache
@@ -22,7 +24,11 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"series_class": series_class, "shortened": shortened}
+    found.filters |= {
+        "coordinate": coordinate,
+        "series_class": series_class,
+        "shortened": shortened,
+    }
     return found
 
 
@@ -30,3 +36,15 @@ def environment(*packages: str) -> Environment:
 def resource(package: str, name: str) -> str:
     """The text of a file beside the templates."""
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def content_policy(style: str, script: str) -> str:
+    """The content security policy: the page's own style and script, and embedded pictures."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,12 +25,17 @@ class Identity:
     text: str
 
     @classmethod
-    def of(cls, canonical: dict[str, Any], data_sha256: str) -> Identity:
+    def of(
+        cls, canonical: dict[str, Any], data_sha256: str, plugins: Mapping[str, str]
+    ) -> Identity:
         """From the canonical config, the digest of the data and the version of the numerics.
 
-        The path of a data file is no part of it, so that moving the file changes nothing.
+        The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
+        has the digest of the source of each part of a plugin that the config names.
         """
         content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        if plugins:
+            content["plugins"] = dict(plugins)
         return cls(canonical_json(content))
 
     def with_split_seed(self, seed: int | None) -> Identity:

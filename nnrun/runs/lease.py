@@ -162,7 +162,7 @@ class RunLease:
 
         The complete result has the same bits, and more of them.
         """
-        if record.status != "interrupted" or self._folder is None:
+        if record.status not in ("interrupted", "stopped") or self._folder is None:
             return False
         return record.timing["iterations"] == 0 or self._folder.is_complete
 
@@ -175,6 +175,7 @@ def begin(
     force: bool = False,
     held: Callable[[], bool] = lambda: False,
     brief: bool = False,
+    stopped: bool = False,
     metrics: Iterable[str] = (),
 ) -> Outcome | RunLease | None:
     """Find a complete run, or lease it.
@@ -186,6 +187,7 @@ def begin(
         force: train it even if it is complete or damaged.
         held: called if another process holds the run; returns whether to wait.
         brief: a record that is found may lack its config and network.
+        stopped: a run that a callback stopped counts as complete, too.
         metrics: a completed run whose report lacks one of these is trained again, to the same bits.
 
     Returns: The outcome of a complete run; else a lease; None if another process holds the run.
@@ -199,7 +201,7 @@ def begin(
         force = _lacks(record, metrics)
         if not force:
             return Outcome(record, folder.path, trained=False)
-    found = None if force else _outcome(folder.read(), folder)
+    found = None if force else _outcome(folder.read(), folder, stopped)
     if found is not None and _lacks(found.record, metrics):
         found, force = None, True
     if found is not None and folder.is_tidy:
@@ -207,7 +209,7 @@ def begin(
     if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
         return found
     run = folder.locked_run  # another process may have finished it
-    found = _outcome(run, folder)
+    found = _outcome(run, folder, stopped)
     lease = RunLease(store, folder, resumes=not force and run is not None)
     if force:
         return lease
@@ -221,8 +223,13 @@ def _lacks(record: RunRecord, metrics: Iterable[str]) -> bool:
     return record.status == "completed" and not all(map(record.has_metric, metrics))
 
 
-def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:
-    """The outcome of a run that reached its end, or diverged; None of any other."""
-    if run is None or run.record is None or not run.complete:
+def _outcome(run: StoredRun | None, folder: RunFolder, stopped: bool) -> Outcome | None:
+    """The outcome of a run that reached its end, or diverged; None of any other.
+
+    `stopped` is whether one that a callback stopped has an outcome.
+    """
+    if run is None or run.record is None:
+        return None
+    if not (run.complete or (stopped and run.is_stopped)):
         return None
     return Outcome(run.record, folder.path, trained=False)

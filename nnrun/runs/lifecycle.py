@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from nnrun.errors import EngineFaultError, UsageError
+from nnrun.errors import EngineFaultError, PluginFaultError, UsageError
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.record_builder import failed_result, reworded
@@ -45,8 +45,8 @@ def train(
         extension: the shorter run that this one continues, if any.
 
     Raises: UsageError if the stored run is damaged; OSError if the results cannot be written;
-    EngineFaultError if the compiled engine does not compute what NumPy does: the run is kept as
-    failed.
+    EngineFaultError if the compiled engine does not compute what NumPy does, PluginFaultError if a
+    plugin is wrong: the run is kept as failed.
     """
     callbacks = callbacks or Callbacks()
     name, run_id = prepared.config.name, prepared.run_id
@@ -55,7 +55,10 @@ def train(
         callbacks.note("another process is training this run; waiting for it")
         return True
 
-    begun = begin(store, name, run_id, force=force, held=held, metrics=prepared.metrics)
+    begun = begin(
+        store, name, run_id,
+        force=force, held=held, stopped=callbacks.evaluated is not None, metrics=prepared.metrics,
+    )  # fmt: skip
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):
         return replace(begun, record=reworded(begun.record, prepared))
@@ -65,7 +68,7 @@ def train(
         try:
             shorter = () if extension is None else (extension.state, extension.origin)
             result = execute(prepared, checkpoint, noting, *shorter)
-        except EngineFaultError as error:
+        except (EngineFaultError, PluginFaultError) as error:
             reason = str(error)
             with suppress(OSError):  # the user must see the fault, not this error
                 lease.fail(lambda checkpoint: failed_result(prepared, reason, checkpoint))

@@ -14,7 +14,8 @@ SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
 """The version of reports without a digest of themselves."""
 
-Status = Literal["completed", "diverged", "interrupted", "failed"]
+Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
+"""How a run ended; `stopped` by a callback, of which it keeps the weights."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class RunRecord:
     files: dict[str, str] = field(default_factory=dict)
     extended_from: dict[str, Any] | None = None
     decision: dict[str, Any] | None = None
+    plugins: list[dict[str, str]] = field(default_factory=list)
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
@@ -62,7 +64,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the version first."""
-        content = vars(self)
+        content = {key: value for key, value in vars(self).items() if key != "plugins" or value}
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 
@@ -82,7 +84,7 @@ class RunResult:
         history: a row for each evaluation.
         weights: arrays by name; None for a run that diverged or failed.
         metadata: what prediction needs besides the weights: network and fitted preprocessing.
-        checkpoint: the state to continue from, for a run that was interrupted.
+        checkpoint: the state to continue from, for a run that was interrupted or stopped.
         ending: the state at the end of a completed run, without its weights; for extensions.
         traceback: of the error that ended the run, where nnrun did not expect it.
     """

@@ -67,6 +67,15 @@ class Replicate(NamedTuple):
             update["dataset"] = block.model_copy(update={"split": split, "fold": self.fold})
         return config.model_copy(update=update)
 
+    def within(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The resolved config of this run as plain values."""
+        block = config["dataset"]
+        if self.split_seed is not None:
+            block = {**block, "split": {**(block.get("split") or {}), "seed": self.split_seed}}
+        if self.fold is not None:
+            block = {**block, "fold": self.fold}
+        return {**config, "seed": self.seed, "dataset": block}
+
 
 def setting(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config as plain values, without what tells the runs of one setting apart."""

@@ -14,6 +14,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN, stem
 from nnrun.errors import DataError
+from nnrun.plugins.needed import require
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.paths.data_place import path_of
@@ -23,8 +24,10 @@ from nnrun.runs.storage.reading import read_run
 def load_stored(folder: Path, record: RunRecord) -> Experiment:
     """The config in the folder of a run; what older versions had no key for is as it was then.
 
-    Raises: ConfigError if it is damaged; DataError if its data are not there.
+    Raises: ConfigError if it is damaged; DataError if its data are not there; PluginError if a
+    plugin that it needs is not loaded.
     """
+    require(record.plugins)
     experiment = load_config(folder / CONFIG)
     require_data(record)
     experiment = _with_path(experiment, record)

@@ -39,4 +39,5 @@ class ActiveRun:
             checkpoint,
             threads,
             variant.estimate.seconds,
+            variant.plugins,
         )

@@ -88,6 +88,7 @@ class RunEnds:
             outcome = self._stored(saved.active, saved.outcome.result)
             if outcome is None:
                 continue
+            self.listener.concluded(saved.active.run, outcome)
             if outcome.record.status != "interrupted":
                 self.count(saved.active.run, outcome.record, trained=True)
             elif saved.asked:
@@ -101,7 +102,7 @@ class RunEnds:
         """Count a run that has ended."""
         self.progress.add(run, record, trained=trained)
         self.listener.ended(run, record, self.progress, trained=trained)
-        if record.status != "completed":
+        if record.status not in ("completed", "stopped"):
             reason = record.error or record.status
             self.any_failed |= trained
             self.progress.note_failure(run, reason)

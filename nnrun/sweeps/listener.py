@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from nnrun.runs.lease import Outcome
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.training.state import HistoryRow
 from nnrun.training.trainer import Progress
 
 
 class SweepListener:
-    """Receives the events of a sweep; subclasses override the ones they show."""
+    """Receives the events of a sweep; subclasses override the ones they show.
+
+    `follows` is whether `evaluated` is called.
+    """
+
+    follows = False
 
     def progressed(self, run: PlannedRun, progress: Progress) -> None:
         """A run in progress reports its iteration."""
+
+    def evaluated(self, run: PlannedRun, rows: Sequence[HistoryRow]) -> None:
+        """A run in progress has made evaluations, those since the last call; its last ones may be
+        in its result alone.
+        """
+
+    def concluded(self, run: PlannedRun, outcome: Outcome) -> None:
+        """A run is saved, or was complete before; it may have been interrupted."""
 
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
@@ -39,3 +56,57 @@ class SweepListener:
 
     def warn(self, text: str) -> None:
         """Something went wrong that does not end the sweep."""
+
+
+class Listeners(SweepListener):
+    """Several listeners, called in their order."""
+
+    def __init__(self, *listeners: SweepListener) -> None:
+        self._all = listeners
+        self.follows = any(listener.follows for listener in listeners)
+
+    def progressed(self, run: PlannedRun, progress: Progress) -> None:
+        for each in self._all:
+            each.progressed(run, progress)
+
+    def evaluated(self, run: PlannedRun, rows: Sequence[HistoryRow]) -> None:
+        for each in self._all:
+            each.evaluated(run, rows)
+
+    def concluded(self, run: PlannedRun, outcome: Outcome) -> None:
+        for each in self._all:
+            each.concluded(run, outcome)
+
+    def ended(
+        self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
+    ) -> None:
+        for each in self._all:
+            each.ended(run, record, progress, trained=trained)
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        for each in self._all:
+            each.failed(run, reason)
+
+    def retried(self, run: PlannedRun, reason: str) -> None:
+        for each in self._all:
+            each.retried(run, reason)
+
+    def released(self, run: PlannedRun) -> None:
+        for each in self._all:
+            each.released(run)
+
+    def waiting(self, runs: int) -> None:
+        for each in self._all:
+            each.waiting(runs)
+
+    def stopping(self, runs: int) -> None:
+        for each in self._all:
+            each.stopping(runs)
+
+    def tick(self, progress: SweepProgress) -> None:
+        for each in self._all:
+            each.tick(progress)
+
+    def warn(self, text: str) -> None:
+        for each in self._all:
+            each.warn(text)

@@ -20,8 +20,8 @@ class RunScore(NamedTuple):
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
     for a missing split, and `rows` the size of each; `published` has our value for each published
-    number, ordered by name. `warned` is whether its report has warnings; `arithmetic` is the
-    numeric backend.
+    number, ordered by name. `warning` is the kind of the first warning in its report, empty without
+    any; `arithmetic` is the numeric backend.
     """
 
     seed: int
@@ -31,7 +31,7 @@ class RunScore(NamedTuple):
     seconds: float
     published: tuple[float | None, ...]
     run_id: str = ""
-    warned: bool = False
+    warning: str = ""
     arithmetic: str = ""
     split_seed: int | None = None
     fold: int | None = None
@@ -60,7 +60,7 @@ class RunScore(NamedTuple):
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
-            warned=bool(record.warnings),
+            warning=intern(str(record.warnings[0]["kind"])) if record.warnings else "",
             arithmetic=intern(numeric_backend(record)),
             split_seed=replicate.split_seed,
             fold=replicate.fold,
@@ -95,6 +95,7 @@ class SweepProgress:
         found: the number of runs that were complete already, or completed by another sweep.
         interrupted: the number of runs saved before their end.
         failed: the number of runs that could not be trained or saved.
+        stopped: the number of runs that a callback stopped, now or before.
     """
 
     plan: Plan
@@ -103,6 +104,7 @@ class SweepProgress:
     found: int = 0
     interrupted: int = 0
     failed: int = 0
+    stopped: int = 0
     _failures: dict[Place, Failure] = field(default_factory=dict)
 
     @property
@@ -148,6 +150,7 @@ class SweepProgress:
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a complete run."""
         self.scores.setdefault(run.variant.number, []).append(RunScore.of(record, run.replicate))
+        self.stopped += record.status == "stopped"
         if trained:
             self.trained += 1
         else:

@@ -26,14 +26,15 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.job import config_of
-from nnrun.training.state import TrainingState
+from nnrun.sweeps.workers.job import Evaluations, config_of
+from nnrun.training.state import HistoryRow, TrainingState
 
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
 _DISCONNECTED = "its worker had lost the connection to this process"
 V = TypeVar("V")
+OnEvaluation = Callable[[PlannedRun, HistoryRow], bool]
 
 
 class Sweep:
@@ -48,6 +49,7 @@ class Sweep:
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
+        on_evaluation: called with each evaluation of a run, which waits for whether to stop there.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Sweep:
         force: bool = False,
         fail_fast: bool = False,
         threads: int = 1,
+        on_evaluation: OnEvaluation | None = None,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
@@ -70,6 +73,7 @@ class Sweep:
         self.force = force
         self.fail_fast = fail_fast
         self.threads = threads
+        self._on_evaluation = on_evaluation
         self._stopped = stopped
         self._runs: Iterator[PlannedRun] = plan.runs()
         self._held_elsewhere: deque[PlannedRun] = deque()
@@ -135,6 +139,10 @@ class Sweep:
             except (OSError, UsageError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
+        elif isinstance(message.content, Evaluations):
+            self.listener.evaluated(active.run, message.content.rows)
+            if message.answer is not None and self._on_evaluation is not None:
+                message.answer(self._on_evaluation(active.run, message.content.rows[-1]))
         else:
             active.lease.note(message.content, active.about)
             self.listener.progressed(active.run, message.content)
@@ -170,6 +178,7 @@ class Sweep:
             begun = begin(
                 self.store, run.variant.name, run.run_id,
                 force=self.force, brief=True, metrics=run.variant.metrics,
+                stopped=self._on_evaluation is not None,
             )  # fmt: skip
         except OSError as error:
             self._ends.fail(run, f"its folder cannot be made: {error.strerror or error}")
@@ -179,6 +188,7 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, Outcome):
+                self.listener.concluded(run, begun)
                 # Published numbers and the order are no part of the run id, and may have changed.
                 record = replace(begun.record, main_metric=run.variant.metric)
                 published = compare_published(run.variant.published, record.metrics)
@@ -188,7 +198,10 @@ class Sweep:
 
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._ends.active[active.run.key] = active
-        job = active.job(self.listener.warn, self.threads)
+        asks = self._on_evaluation is not None
+        job = replace(
+            active.job(self.listener.warn, self.threads), follows=self.listener.follows, asks=asks
+        )
         if workers.reports and not job.is_short:  # its worker says when it begins
             active.lease.note(None, active.about)
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
+from typing import cast
 
 from nnrun.nn.signature import Array
 from nnrun.training.at_once import run_at_once
@@ -43,6 +44,10 @@ class Progress:
     train_seconds: float
     history: Sequence[Mapping[str, float | None]] = ()
 
+    def since(self, known: int) -> list[HistoryRow]:
+        """Copies of the evaluations after the first `known` ones; not of a brief progress."""
+        return [cast(HistoryRow, dict(row)) for row in self.history[known:]]
+
     def brief(self) -> Progress:
         """With evenly spread evaluations, the last one included, and their losses alone."""
         step = -(-len(self.history) // _MOST_POINTS) or 1
@@ -63,15 +68,18 @@ class Trainer(TrainingCore):
     _steps: int = 1
     _last: TrainingState | None = None  # before the best weights were put back
 
-    def run(self) -> Iterator[Progress]:
-        """Train to the end, to early stopping or to divergence; yields after each engine call."""
-        if run_at_once(self):
+    def run(self, *, at_once: bool = True) -> Iterator[Progress]:
+        """Train to the end, to early stopping or to divergence; yields after each engine call.
+
+        A short run may be one call, but for `at_once`; its bits are the same.
+        """
+        if at_once and run_at_once(self):
             yield self._progress()
             return
         if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
             # The last row of a shorter run that this one continues is of all rows.
             self.history[-1] = self.evaluate_splits(whole=False)
-        while self.iteration < self.iterations and not self._stopped:
+        while self.goes_on:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
             )
@@ -148,6 +156,11 @@ class Trainer(TrainingCore):
     def stopped_early(self) -> bool:
         """Whether training ended before its last iteration."""
         return self._stopped and self.iteration < self.iterations
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are more updates to make."""
+        return self.iteration < self.iterations and not self._stopped
 
     @property
     def _stopped(self) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
+
+from anyio import to_thread
 
 from nnrun.ui.parts import Part
-from nnrun.ui.watcher import Snapshot, Watcher
+from nnrun.ui.snapshot import Snapshot
+from nnrun.ui.watcher import Watcher
 
 # A comment that keeps the connection open, and finds out whether the page is still there.
 _SILENCE_SECONDS = 15.0
@@ -52,6 +56,7 @@ class Listeners:
         watcher.listen(1)
         try:
             yield _RETRY
+            await to_thread.run_sync(watcher.fresh)
             sent: dict[str, str] = {}
             while not self._closed:
                 parts = view(watcher.snapshot)
@@ -71,6 +76,6 @@ class Listeners:
 
 def _event(parts: Sequence[Part], sent: dict[str, str]) -> str:
     """The changed parts, and the ids of all."""
-    changed = [part.to_dict() for part in parts if sent.get(part.id) != part.digest]
+    changed = [asdict(part) for part in parts if sent.get(part.id) != part.digest]
     content = {"order": [[part.id, part.title] for part in parts], "parts": changed}
     return f"event: parts\ndata: {json.dumps(content)}\n\n"

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from jinja2 import Template
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.reports.html.blocks import Section
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Note, Section
 from nnrun.reports.numbers import plural
+from nnrun.reports.progress_words import sweep_line
 from nnrun.reports.templates import environment
 
 _PACKAGES = ("nnrun.ui", "nnrun.reports.html")
@@ -25,24 +26,23 @@ class Part:
 
     Args:
         id: of the element.
-        html: the whole element if it is a section of the page, else what is in it.
-        title: of a section; empty for other elements, such as the line with counts.
+        html: of a section the whole element, of others what is in it.
+        title: of a section in the list of contents; empty if it is not there.
+        section: whether it is one, which comes and goes.
         digest: of the HTML.
     """
 
     id: str
     html: Markup
     title: str = ""
+    section: bool = True
     digest: str = ""
 
     @classmethod
-    def of(cls, part_id: str, html: str, title: str = "") -> Part:
+    def of(cls, part_id: str, html: str, title: str = "", *, section: bool = True) -> Part:
         """The part with this HTML."""
-        return cls(part_id, Markup(html), title, sha256(html.encode()).hexdigest()[:16])
-
-    def to_dict(self) -> dict[str, str]:
-        """As JSON data."""
-        return {"id": self.id, "html": str(self.html), "title": self.title, "digest": self.digest}
+        digest = sha256(html.encode()).hexdigest()[:16]
+        return cls(part_id, Markup(html), title, section, digest)
 
 
 def section_parts(sections: Iterable[Section]) -> Iterator[Part]:
@@ -56,11 +56,14 @@ def section_parts(sections: Iterable[Section]) -> Iterator[Part]:
         yield Part.of(name, html, section.title)
 
 
-def template(name: str) -> Template:
-    """A template of the live page, which can use those of the report."""
-    return environment(*_PACKAGES).get_template(name)
+def problem_part(why: str) -> Part:
+    """In place of what cannot be drawn."""
+    note = Note(f"This cannot be shown now: {shortened(why, 300)}.", "bad")
+    (part,) = section_parts([Section("Problem", [note])])
+    return part
 
 
 def rendered(name: str, **values: Any) -> str:
-    """A template with these values."""
-    return template(name).render(version=__version__, plural=plural, **values)
+    """A template of the live page, which can use those of the report, with these values."""
+    template = environment(*_PACKAGES).get_template(name)
+    return template.render(version=__version__, plural=plural, sweep_line=sweep_line, **values)

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
-from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
-from nnrun.ui.parts import Part
+from nnrun.ui.parts import Part, problem_part
+from nnrun.ui.snapshot import Snapshot
 
 _SECONDS = 1.0
 # Looking, and drawing what has ended, take at most these shares of the time.
 _LOOKING, _DRAWING = 0.1, 0.2
 _PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is known at one moment.
-
-    Args:
-        runs: all of them, by name and seed.
-        sweeps: in progress, as far as they count their runs.
-        now: the parts about runs in progress and about all runs.
-        results: those about runs that have ended; of an earlier moment, if that takes long.
-        drawn: whether there are such.
-    """
-
-    runs: Sequence[Found] = ()
-    sweeps: Sequence[SweepCounts] = ()
-    now: Sequence[Part] = ()
-    results: Sequence[Part] = ()
-    drawn: bool = False
-
-    def find(self, key: str) -> Found | None:
-        """The run with this name and id."""
-        return next((run for run in self.runs if run.overview.label == key), None)
 
 
 Draw = Callable[[Sequence[Found]], Sequence[Part]]
@@ -69,7 +46,7 @@ class Watcher:
         self._draw_now, self._draw, self._publish = draw_now, draw, publish
         self._state = Condition()
         self._listeners = 0
-        self._asked = False
+        self._asked = True  # the first look is made before the first page is opened
         self._ended = False
         self._looks = 0
         self._looked = 0.0
@@ -110,9 +87,22 @@ class Watcher:
 
     def _run(self) -> None:
         while self._waited():
-            self._look()
+            self._attempt(self._look)
+            with self._state:
+                self._looks += 1
+                self._looked = monotonic()
+                self._state.notify_all()
             if self._outdated and monotonic() >= self._next_drawing:
-                self._draw_results()
+                self._attempt(self._draw_results)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Take a step; an error, as of a folder without permission, is shown until the next one."""
+        try:
+            step()
+        except Exception as error:  # the pages stay open, and later looks may succeed
+            why = f"{type(error).__name__}: {error}"
+            self._show(replace(self.snapshot, results=[problem_part(why)], drawn=True))
+            self._outdated = True
 
     def _waited(self) -> bool:
         """Wait until the next look is due; returns whether there is one."""
@@ -127,29 +117,28 @@ class Watcher:
 
     def _look(self) -> None:
         start = monotonic()
+        self._next_look = start + _SECONDS
         sweeps, changed = sweeps_in(self._root), self._live.look()
         if changed or sweeps != self.snapshot.sweeps or not self._looks:
             self._outdated |= any(map(self._has_ended, changed))
-            runs = sorted(self._live.runs.values(), key=_order)
+            runs = self._live.runs
             now = self._draw_now(runs, sweeps)
             self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
-        with self._state:
-            self._looks += 1
-            self._looked = start
-            self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
-            self._state.notify_all()
+        self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
 
     def _has_ended(self, key: Key) -> bool:
-        run = self._live.runs.get(key)
+        run = self._live.get(key)
         return run is None or run.overview.status not in IN_PROGRESS
 
     def _draw_results(self) -> None:
         start = monotonic()
         self._outdated = False
-        results = self._draw(self.snapshot.runs)
+        try:
+            results = self._draw(self.snapshot.runs)
+        finally:
+            end = monotonic()
+            self._next_drawing = end + (end - start) / _DRAWING
         self._show(replace(self.snapshot, results=results, drawn=True))
-        end = monotonic()
-        self._next_drawing = end + (end - start) / _DRAWING
 
     def _show(self, snapshot: Snapshot) -> None:
         with self._state:
@@ -159,7 +148,3 @@ class Watcher:
 
     def _found(self, run: RunSummary, record: RunRecord | None) -> Found:
         return Found(f"{self._root}/{run.label}", run, entry_of(run, record))
-
-
-def _order(found: Found) -> tuple[str, tuple[int, str]]:
-    return found.overview.name, by_seed(found.overview.run_id)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnrun.nn.layers import MatMul
-from nnrun.runs.verification import gradients
+from nnrun.runs.preparation import gradients
 
 DIGITS = """\
 description: little pictures

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import numpy as np
 from hypothesis import strategies as st
 
-from nnrun.config.schema.metrics import PUBLISHED
+from nnrun.config.schema.metrics import published_keys
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS as PREPROCESSING
 from nnrun.metrics.table import METRICS
@@ -193,7 +193,9 @@ CONFIGS = fields(
         lambda source, numbers: {"source": source, **numbers},
         TEXT,
         st.dictionaries(
-            st.sampled_from(PUBLISHED), st.floats(allow_nan=False, allow_infinity=False), max_size=3
+            st.sampled_from(published_keys()),
+            st.floats(allow_nan=False, allow_infinity=False),
+            max_size=3,
         ),
     ),
     sweep=st.none()

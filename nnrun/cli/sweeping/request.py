@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnrun.errors import UsageError
 from nnrun.sweeps.planning.shard import WHOLE, Shard
+from nnrun.trackers.addresses import Trackers
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Request:
     shard: Shard
     force: bool
     fail_fast: bool
+    trackers: Trackers
 
     def check(self) -> None:
         """Refuse options that contradict each other.

@@ -15,11 +15,13 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published.replication import Replication
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.progress import Failure, SweepProgress
+from nnrun.trackers.tracking import Tracking
 
 _MOST_FAILURES = 20
 REPLICATION = "REPLICATION.md"
@@ -33,6 +35,7 @@ def conclude(
     asked: Request,
     again: str,
     replicated: Sequence[Replication],
+    tracking: Tracking,
 ) -> None:
     """Show and write the results, and exit with their code."""
     whole = not progress.missing
@@ -47,7 +50,7 @@ def conclude(
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": None if board is None else board.to_dict(),
+            "leaderboard": None if board is None else board_data(board),
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []
@@ -59,6 +62,7 @@ def conclude(
         try:
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+            tracking.board([store.root / name for name in files])
             write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root

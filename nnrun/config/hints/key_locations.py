@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
@@ -68,13 +68,13 @@ def located(issue: ConfigIssue) -> ConfigIssue:
 
 def place_of(key: str) -> str | None:
     """The dotted key for this key or, if it is a word of another library, for ours."""
-    known = _places()
+    known = _places(tuple(name for base in TABLES.values() for name in base.blocks))
     meant = key if key in known else synonym(key, known)
     return None if meant is None else known[meant]
 
 
-@cache
-def _places() -> dict[str, str]:
+@lru_cache(maxsize=2)  # for the entries that the tables have, and had before a plugin
+def _places(entries: tuple[str, ...]) -> dict[str, str]:
     """The first place of each key, in an order that puts common keys first."""
     known: dict[str, str] = {}
     for key, place in _all_keys():

@@ -21,10 +21,10 @@ from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.data.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.decide import DecideConfig
 from nnrun.config.schema.metrics import (
-    PUBLISHED,
-    PUBLISHED_PATTERN,
     MetricName,
     is_published,
+    published_keys,
+    published_pattern,
 )
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
@@ -76,10 +76,10 @@ class PublishedConfig(Block):
 
     model_config = ConfigDict(
         extra="allow",
-        json_schema_extra={
-            "patternProperties": {PUBLISHED_PATTERN: {"type": "number"}},
-            "additionalProperties": False,
-        },
+        json_schema_extra=lambda schema: schema.update(
+            patternProperties={published_pattern(): {"type": "number"}},
+            additionalProperties=False,
+        ),
     )
     noun: ClassVar[str] = "published"
     __pydantic_extra__: dict[str, Annotated[float, Number()]]
@@ -100,7 +100,7 @@ class PublishedConfig(Block):
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         unknown = [key for key in data if key != "source" and not is_published(key)]
         for number, key in enumerate(unknown):
-            near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
+            near = nearest(key, ("source", *published_keys())) if number < MOST_LOOKED_AT else None
             form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
             yield ConfigIssue(f"'{key}' is not a key of published; {form}", (key,), "key")
 
@@ -109,6 +109,7 @@ class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
     digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # a run id names it
+    part_keys: ClassVar[Mapping[str, str]] = {"metrics": "metric"}
     left_out: ClassVar[Mapping[str, Any] | None] = None
     """What a resolved config does not have, as pydantic's `exclude`."""
 

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.base.fields import Kind
-from nnrun.metrics.table import LOSS, METRICS, PATTERN, find
+from nnrun.metrics.table import LOSS, METRICS, find, pattern
 from nnrun.suggestions import nearest
 
 _LISTED = "; `nnrun help metrics` lists them"
@@ -28,9 +28,14 @@ def is_published(key: str) -> bool:
     return split in SPLITS and is_metric(metric)
 
 
-PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in (LOSS, *METRICS))
-"""Keys of published numbers, to suggest one."""
-PUBLISHED_PATTERN = f"^({'|'.join(SPLITS)})_({LOSS}|{PATTERN})$"
+def published_keys() -> tuple[str, ...]:
+    """Keys of published numbers, to suggest one."""
+    return tuple(f"{split}_{metric}" for split in SPLITS for metric in (LOSS, *METRICS))
+
+
+def published_pattern() -> str:
+    """Matches every key of a published number."""
+    return f"^({'|'.join(SPLITS)})_({LOSS}|{pattern()})$"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,6 @@ class MetricName(Kind):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        names = "|".join((*self.extra, PATTERN))
+        names = "|".join((*self.extra, pattern()))
         found = super().__get_pydantic_json_schema__(schema, handler)
         return {**found, "pattern": f"^{self.prefix}({names})$"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -18,14 +18,15 @@ from nnrun.nn.losses import LOSSES
 from nnrun.nn.sequential import Layers
 from nnrun.suggestions import suggestion
 
-_INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")
-_ACTIVATION = OneOf(tuple(ACTIVATIONS), "an activation")
+_INITIALIZER = OneOf(INITIALIZERS, "an initializer")
+_ACTIVATION = OneOf(ACTIVATIONS, "an activation")
 
 
 class InitializerConfig(Block):
     """How the weights of a layer are drawn."""
 
     noun: ClassVar[str] = "an initializer"
+    part_keys: ClassVar[Mapping[str, str]] = {"type": "initializer"}
     digest_when_empty: ClassVar[Any] = None  # a layer that names none has the default
 
     type: Annotated[str, _INITIALIZER] = "glorot_uniform"
@@ -61,7 +62,7 @@ InitializerField = Annotated[
 ]
 
 _TRANSLATOR = Translator(
-    names={"activation": ("an activation", tuple(ACTIVATIONS))},
+    names={"activation": ("an activation", ACTIVATIONS)},
     blocks={
         Initializer: InitializerField,
         Layers: Annotated[
@@ -74,6 +75,8 @@ _TRANSLATOR = Translator(
 
 class LayerConfig(NamedBlock):
     """One layer of a network."""
+
+    part_keys: ClassVar[Mapping[str, str]] = {"type": "layer"}
 
     type: str
 
@@ -101,6 +104,8 @@ def _spread(value: Any, initializer: InitializerConfig) -> Any:
 
 class LossConfig(NamedBlock):
     """What training makes small."""
+
+    part_keys: ClassVar[Mapping[str, str]] = {"type": "loss"}
 
     type: str
 

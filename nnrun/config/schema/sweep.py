@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -54,6 +54,7 @@ class SweepConfig(Block):
     """What `nnrun sweep` varies."""
 
     noun: ClassVar[str] = "sweep"
+    part_keys: ClassVar[Mapping[str, str]] = {"order_by": "metric"}
 
     seeds: Seeds | CrossedSeeds | None = None
     """How many seeds, counted from `seed` on, or a list of them; {split: 5, weights: 4} crosses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -26,6 +26,8 @@ _TRANSLATOR = Translator(names={}, blocks={})
 class OptimizerConfig(NamedBlock):
     """How gradients become updates."""
 
+    part_keys: ClassVar[Mapping[str, str]] = {"type": "optimizer"}
+
     type: str
 
     @classmethod
@@ -40,6 +42,7 @@ class ScheduleConfig(NamedBlock):
     """A learning rate that changes from iteration to iteration."""
 
     key: ClassVar[str] = "schedule"
+    part_keys: ClassVar[Mapping[str, str]] = {"schedule": "schedule"}
 
     schedule: str
 
@@ -78,6 +81,9 @@ class EarlyStoppingConfig(Block):
     so many in a row that are no better than the best. `evaluate_every` says how often they are."""
     restore_best: Annotated[bool, Flag()] = True
     """Whether to go back to the best weights at the end."""
+
+    def named_parts(self) -> Iterator[tuple[str, str]]:
+        yield "metric", self.monitor.removeprefix(_MONITOR.prefix)
 
     @classmethod
     def hint(cls, value: Any) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nnrun.data.builtin import california, mnist, shipped
-from nnrun.data.builtin import moons as half_moons
+from nnrun.data.builtin import california, mnist, plane, shipped
 from nnrun.data.dataset import Dataset, Task
 from nnrun.data.layout import Layout
+from nnrun.tables import Table
 
 SHIPPED = "ships with nnrun"
 COMPUTED = "computed"
@@ -36,6 +36,15 @@ class Entry:
     source: str = SHIPPED
     note: str = ""
 
+    def counted(self) -> Entry:
+        """The entry with the numbers that it lacks: those of the data as they are by default."""
+        if self.shape:
+            return self
+        data = self.load()
+        return replace(
+            self, task=data.task, shape=data.shape, rows=len(data.x), classes=len(data.classes)
+        )
+
     def table(self) -> Layout | None:
         """The layout of a table; None for images, and for sets that would have to be fetched."""
         fetched = self.source not in (SHIPPED, COMPUTED)
@@ -52,7 +61,7 @@ BOSTON_NOTE = (
 )
 MNIST_NOTE = "MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as the Keras documentation states it)."
 
-DATASETS: dict[str, Entry] = {
+DATASETS: Table[Entry] = Table("dataset", {
     "boston": Entry(
         shipped.boston,
         "median house prices ($1000s) of 506 census tracts around Boston, 1970",
@@ -114,8 +123,38 @@ DATASETS: dict[str, Entry] = {
         note="Values are capped at 5.00001.",
     ),
     "moons": Entry(
-        half_moons.moons,
+        plane.moons,
         "two interleaved half circles with noise, as many points as asked for",
-        "classification", (2,), half_moons.ROWS, classes=2, source=COMPUTED,
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
     ),
-}  # fmt: skip
+    "circles": Entry(
+        plane.circles,
+        "a circle around another one, with noise",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "spirals": Entry(
+        plane.spirals,
+        "arms that wind around each other, with noise",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "xor": Entry(
+        plane.xor,
+        "points of a square, by whether the signs of their coordinates differ",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "checkerboard": Entry(
+        plane.checkerboard,
+        "points of a square, by the colours of a board",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "blobs": Entry(
+        plane.blobs,
+        "normal clouds around centers on a circle",
+        "classification", (2,), plane.ROWS, classes=3, source=COMPUTED,
+    ),
+    "sine": Entry(
+        plane.sine,
+        "one period of a sine curve, with noise",
+        "regression", (1,), plane.ROWS, source=COMPUTED,
+    ),
+})  # fmt: skip

@@ -39,7 +39,7 @@ class Fitted:
     Args:
         column: with what the training rows have.
         convert: its features (rows, width) from those before the split.
-        unseen: of features before the split, the rows that hold what no training row has,
+        unseen: of the `codes` before the split, the rows that hold what no training row has,
             and what that is.
         training: the features of the training rows, if they differ from those of `convert`.
     """
@@ -111,8 +111,12 @@ class Column(ABC):
         """A function that gives these features for some of the rows."""
         return self.encode(cells).__getitem__
 
-    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
-        """The column after a split with these training rows (rows, width); None if unchanged."""
+    def codes(self, x: Array) -> Array:
+        """What `fitted` needs of features (rows, width), as (rows,)."""
+        return np.zeros(len(x), np.intp)
+
+    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
+        """The column after a split with the `codes` of training rows; None if unchanged."""
         return None
 
     def choices(self) -> list[tuple[str, Array]] | None:

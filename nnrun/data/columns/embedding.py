@@ -35,14 +35,17 @@ class Embedding(Categorical):
     def encode(self, cells: LabelCells) -> Array:
         return cells.positions()[:, None].astype(float)
 
-    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
-        after = self.regrouped(np.bincount(_codes(x), minlength=len(self.known)))
+    def codes(self, x: Array) -> Array:
+        return x[:, 0].astype(np.intp)
+
+    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
+        after = self.regrouped(np.bincount(codes, minlength=len(self.known)))
         if not after.changes:
             return None
         return Fitted(
             after.column,
-            lambda x: after.numbers[_codes(x)][:, None].astype(float),
-            lambda x: after.unseen(_codes(x)),
+            lambda x: after.numbers[self.codes(x)][:, None].astype(float),
+            after.unseen,
         )
 
     def choices(self) -> list[tuple[str, Array]]:
@@ -63,7 +66,3 @@ class Embedding(Categorical):
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "dimensions": self.dimensions}
-
-
-def _codes(x: Array) -> Any:
-    return x[:, 0].astype(np.intp)

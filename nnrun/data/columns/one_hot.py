@@ -41,16 +41,20 @@ class OneHot(Categorical):
     def _encoded(self, codes: Array) -> Array:
         return np.equal(codes[:, None], np.arange(self.width)).astype(float)
 
-    def fitted(self, x: Array, training: TrainingRows) -> Fitted | None:
+    def codes(self, x: Array) -> Array:
+        codes: Array = x.argmax(axis=1)
+        return codes
+
+    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
         """Categories that no training row has are left out, and rare ones put together."""
-        after = self.regrouped(np.count_nonzero(x, axis=0))
+        after = self.regrouped(np.bincount(codes, minlength=self.width))
         if not after.changes:
             return None
         column: OneHot = after.column
         return Fitted(
             column,
-            lambda x: column._encoded(after.numbers[x.argmax(axis=1)]),
-            lambda x: after.unseen(x.argmax(axis=1)),
+            lambda x: column._encoded(after.numbers[self.codes(x)]),
+            after.unseen,
         )
 
     def choices(self) -> list[tuple[str, Array]]:

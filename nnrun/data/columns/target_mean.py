@@ -40,8 +40,10 @@ class TargetMean(Categorical):
         codes = cells.positions()
         return np.array(self.means)[codes] if self.means else codes[:, None].astype(float)
 
-    def fitted(self, x: Array, training: TrainingRows) -> Fitted:
-        codes = x[:, 0].astype(np.intp)
+    def codes(self, x: Array) -> Array:
+        return x[:, 0].astype(np.intp)
+
+    def fitted(self, codes: Array, training: TrainingRows) -> Fitted:
         after = self.regrouped(np.bincount(codes, minlength=len(self.known)))
         column = after.column
         known, out_of_fold = target_means(after.numbers[codes], len(column.known) + 1, training)
@@ -50,8 +52,8 @@ class TargetMean(Categorical):
         column = replace(column, means=tuple(map(tuple, known.tolist())))
         return Fitted(
             column,
-            lambda x: known[after.numbers[x[:, 0].astype(np.intp)]],
-            lambda x: after.unseen(x[:, 0].astype(np.intp)),
+            lambda x: known[after.numbers[self.codes(x)]],
+            after.unseen,
             training=out_of_fold,
         )
 

@@ -25,8 +25,6 @@ from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.errors import DataError
 
-_FITTED = {**STEPS, Impute.name: Impute}
-
 
 class Preprocessing:
     """A sequence of steps for the features and at most one scaling of the target.
@@ -111,7 +109,9 @@ class Preprocessing:
         try:
             layout = stored["layout"]
             fitted = cls(layout=None if layout is None else Layout.from_dict(layout))
-            fitted.steps = [_restored(_FITTED, step) for step in stored["features"]]
+            fitted.steps = [
+                _restored({**STEPS, Impute.name: Impute}, step) for step in stored["features"]
+            ]
             if stored["target"] is not None:
                 fitted.target = _restored(SCALERS, stored["target"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:

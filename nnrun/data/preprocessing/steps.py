@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.errors import DataError
+from nnrun.tables import Table
 
 Array = npt.NDArray[np.float64]
 
@@ -220,7 +221,7 @@ class MinMax(Scaler):
             self._keep(low, high - low)
 
 
-STEPS: dict[str, Callable[..., Step]] = {
-    step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)
-}
-SCALERS: dict[str, type[Scaler]] = {scaler.name: scaler for scaler in (Standard, MinMax)}
+STEPS: Table[Callable[..., Step]] = Table(
+    "step", {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)}
+)
+SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})

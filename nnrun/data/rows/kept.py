@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from io import FileIO
 from itertools import chain
-from typing import Any, BinaryIO
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,21 +29,30 @@ def kept(shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: Iterable[Array]) 
     process. It is read-only. Where there is no room for such a file, the array is in memory.
     """
     dtype = np.dtype(dtype)
-    size = dtype.itemsize * int(np.prod(shape))
-    if size < LARGE or not _has_room(2 * size):
+    size = dtype.itemsize * prod(shape)
+    file = _file_of(size) if size >= LARGE else None
+    if file is None:
         return _filled(np.empty(shape, dtype), 0, blocks)
-    with tempfile.TemporaryFile(buffering=0) as file:
+    with file:
         return _in_file(file, shape, dtype, iter(blocks))
 
 
+def _file_of(size: int) -> FileIO | None:
+    """A file without a name; None unless there is room for twice as many bytes."""
+    with suppress(OSError):
+        if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
+            return tempfile.TemporaryFile(buffering=0)
+    return None
+
+
 def _in_file(
-    file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
+    file: FileIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
 ) -> Array:
     written, left = 0, list[Array]()
     for block in blocks:
         rows = np.ascontiguousarray(block, dtype)
         try:
-            file.write(rows.data)
+            _all_of(rows, file.write)
         except OSError:  # others have filled the disk
             left = [rows]
             break
@@ -50,8 +62,15 @@ def _in_file(
         return mapped
     array = np.empty(shape, dtype)
     file.seek(0)
-    file.readinto(array[:written].data.cast("B"))  # type: ignore[attr-defined]  # typeshed
+    _all_of(array[:written], file.readinto)
     return _filled(array, written, chain(left, blocks))
+
+
+def _all_of(rows: Array, move: Callable[[memoryview], int]) -> None:
+    """Write rows to a file, or read them: each call does a part."""
+    bytes_left = rows.reshape(-1).view(np.uint8).data
+    while bytes_left:
+        bytes_left = bytes_left[move(bytes_left) :]
 
 
 def _filled(array: Array, start: int, blocks: Iterable[Array]) -> Array:
@@ -59,11 +78,3 @@ def _filled(array: Array, start: int, blocks: Iterable[Array]) -> Array:
         array[start : start + len(block)] = block
         start += len(block)
     return array
-
-
-def _has_room(size: int) -> bool:
-    """Whether a temporary file may have so many bytes."""
-    try:
-        return shutil.disk_usage(tempfile.gettempdir()).free >= size
-    except OSError:
-        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Protocol
@@ -108,13 +108,13 @@ class RawRows:
             yield places, self._read(self.rows[places])
             self._release()
 
-    def features(self, places: range) -> Array:
-        """Some features of all rows of a table: (rows, features)."""
-        if self.view is None:
-            columns = tuple(part[:, places.start : places.stop] for part in self.parts)
-            return RawRows(columns, self.rows).all()
-        found = [x[:, places.start : places.stop] for _, x in self.blocks()]
-        return np.concatenate(found)
+    def features(self, places: range, of: Callable[[Array], Array] = lambda x: x) -> Array:
+        """Some features of all rows of a table, or what a function makes of them: (rows, ...)."""
+        every = slice(places.start, places.stop)
+        if self.view is not None:
+            return np.concatenate([of(x[:, every]) for _, x in self.blocks()])
+        columns = RawRows(tuple(part[:, every] for part in self.parts), self.rows)
+        return np.concatenate([of(x) for _, x in columns.blocks()])
 
     def _read(self, rows: Places) -> Array:
         first, *others = self.parts

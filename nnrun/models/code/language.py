@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnrun.models.code import layers, steps
+from nnrun.models.code import steps
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Language:
     """A library and the parts of its scripts.
 
     Args:
+        name: of the library, as in the tables of emitters.
         imports: of the library, after those of the standard library.
         helpers: functions by name; a script holds those that it calls.
-        layers: emitters by the layers' types, activations included.
         steps: emitters by the names of the steps of preprocessing.
         array: lines that return an array of a `shape` from the bytes `content`, numbers of `size`
             bytes each.
@@ -31,9 +31,9 @@ class Language:
         numbers: an expression for the result `{h}` as a NumPy array.
     """
 
+    name: str
     imports: tuple[str, ...]
     helpers: Mapping[str, str]
-    layers: Mapping[str, layers.Emitter]
     steps: Mapping[str, steps.Emitter]
     array: tuple[str, ...]
     take: str

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nnrun.engines.compiled.formulas.activations import EXPORTED
-from nnrun.models.emitters import Emitters, emitter_of
+from nnrun.models.emitters import Emitters, emitter_of, own_form
 from nnrun.models.naming import Names
+from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 
 Emitter = Callable[[Names, Any], list[str]]
@@ -99,9 +100,21 @@ def _pooling(method: str, function: str) -> Emitters[Emitter]:
 
 def _stack(names: Names, stack: Sequential, library: str) -> list[str]:
     """The lines of a sequence within a layer."""
+    return [line for layer in stack.layers for line in layer_lines(names, layer, library)]
+
+
+def layer_lines(names: Names, layer: Layer, library: str) -> list[str]:
+    """The lines of a layer in a script for `numpy` or `pytorch`.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    own = own_form(layer, library)
+    if own is not None:
+        return list(own(names))
     emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
-    found = (emitter_of(emitters, layer.type, SCRIPT)(names, layer) for layer in stack.layers)
-    return [line for lines in found for line in lines]
+    written: list[str] = emitter_of(emitters, layer.type, SCRIPT)(names, layer)
+    return written
 
 
 def _variable(name: str, layer: Any) -> str:

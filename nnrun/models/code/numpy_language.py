@@ -7,7 +7,6 @@ from inspect import getsource
 from nnrun.models.code.columns import CATEGORIES
 from nnrun.models.code.constants import constant
 from nnrun.models.code.language import Language
-from nnrun.models.code.layers import LAYERS
 from nnrun.models.code.steps import STEPS
 from nnrun.nn import special
 
@@ -62,9 +61,9 @@ def normalize(h):
 
 
 NUMPY = Language(
+    name="numpy",
     imports=("import numpy as np",),
     helpers=_HELPERS,
-    layers={name: each.numpy for name, each in LAYERS.items()},
     steps={name: each.numpy for name, each in STEPS.items()},
     array=('return np.frombuffer(content, f"<f{size}").reshape(shape)',),
     take='np.asarray(x, "f8")',

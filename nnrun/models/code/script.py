@@ -14,7 +14,7 @@ from nnrun import __version__
 from nnrun.characters import escaped
 from nnrun.models.code import columns
 from nnrun.models.code.language import Language
-from nnrun.models.code.layers import SCRIPT
+from nnrun.models.code.layers import SCRIPT, layer_lines
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.program import has_table, program_parts, usage
 from nnrun.models.code.torch_language import TORCH
@@ -119,7 +119,7 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
 def _network(model: Model, language: Language) -> Iterator[str]:
     names = Names(model.network)
     for layer in model.network.layers:
-        yield from emitter_of(language.layers, layer.type, SCRIPT)(names, layer)
+        yield from layer_lines(names, layer, language.name)
 
 
 def _helpers(language: Language, body: list[str]) -> Iterator[str]:

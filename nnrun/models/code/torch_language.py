@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nnrun.models.code.columns import CATEGORIES
 from nnrun.models.code.language import Language
-from nnrun.models.code.layers import LAYERS
 from nnrun.models.code.steps import STEPS
 
 _HELPERS = {
@@ -22,9 +21,9 @@ def normalize(h):
 
 
 TORCH = Language(
+    name="pytorch",
     imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
     helpers=_HELPERS,
-    layers={name: each.pytorch for name, each in LAYERS.items()},
     steps={name: each.pytorch for name, each in STEPS.items()},
     array=(
         "dtype = {4: torch.float32, 8: torch.float64}[size]",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.compiled.formulas.activations import EXPORTED
-from nnrun.models.emitters import emitter_of
+from nnrun.models.emitters import emitter_of, own_form
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
 from nnrun.models.onnx.steps import INT64
@@ -24,6 +24,10 @@ Emitter = Callable[[Graph, Names, Any, str], str]
 
 def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
     """Append a layer of any type; raises a UsageError if the type has no emitter."""
+    own = own_form(layer, "onnx")
+    if own is not None:
+        written: str = own(graph, names, x)
+        return written
     return emitter_of(EMITTERS, layer.type, "ONNX")(graph, names, layer, x)
 
 

@@ -11,6 +11,7 @@ from nnrun.nn.activations.sigmoid import Sigmoid
 from nnrun.nn.activations.softmax import Softmax
 from nnrun.nn.activations.softplus import Softplus
 from nnrun.nn.activations.tanh import Tanh
+from nnrun.tables import Table
 
 __all__ = [
     "ACTIVATIONS",
@@ -26,6 +27,10 @@ __all__ = [
     "Tanh",
 ]
 
-ACTIVATIONS: dict[str, type[Activation]] = {
-    cls.type: cls for cls in (Linear, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, Softplus, GELU, Softmax)
-}
+ACTIVATIONS: Table[type[Activation]] = Table(
+    "activation",
+    {
+        cls.type: cls
+        for cls in (Linear, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, Softplus, GELU, Softmax)
+    },
+)

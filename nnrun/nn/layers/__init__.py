@@ -21,6 +21,7 @@ from nnrun.nn.layers.matmul import MatMul
 from nnrun.nn.layers.pooling import AvgPool2d, MaxPool2d
 from nnrun.nn.layers.residual import Residual
 from nnrun.nn.signature import ActivationName, NonNegativeInt, PositiveInt, Sides
+from nnrun.tables import Table
 
 __all__ = [
     "LAYERS",
@@ -103,16 +104,19 @@ def conv2d(
     return [*layers, ACTIVATIONS[activation]()]
 
 
-LAYERS: dict[str, Callable[..., Layer | list[Layer]]] = {
-    "dense": dense,
-    "conv2d": conv2d,
-    "max_pool2d": MaxPool2d,
-    "avg_pool2d": AvgPool2d,
-    "flatten": Flatten,
-    "dropout": Dropout,
-    "batch_norm": BatchNorm,
-    "residual": Residual,
-    "matmul": MatMul,
-    "bias": Bias,
-    "activation": activation,
-}
+LAYERS: Table[Callable[..., Layer | list[Layer]]] = Table(
+    "layer",
+    {
+        "dense": dense,
+        "conv2d": conv2d,
+        "max_pool2d": MaxPool2d,
+        "avg_pool2d": AvgPool2d,
+        "flatten": Flatten,
+        "dropout": Dropout,
+        "batch_norm": BatchNorm,
+        "residual": Residual,
+        "matmul": MatMul,
+        "bias": Bias,
+        "activation": activation,
+    },
+)

@@ -9,6 +9,7 @@ from nnrun.nn.losses.huber import Huber
 from nnrun.nn.losses.mean_absolute import MeanAbsolute
 from nnrun.nn.losses.mean_squared import MeanSquared
 from nnrun.nn.losses.weighted import Weighted
+from nnrun.tables import Table
 
 __all__ = [
     "FUSED",
@@ -24,9 +25,10 @@ __all__ = [
     "Weighted",
 ]
 
-LOSSES: dict[str, type[Loss]] = {
-    cls.type: cls for cls in (MeanSquared, MeanAbsolute, Huber, CrossEntropy, BinaryCrossEntropy)
-}
+LOSSES: Table[type[Loss]] = Table(
+    "loss",
+    {cls.type: cls for cls in (MeanSquared, MeanAbsolute, Huber, CrossEntropy, BinaryCrossEntropy)},
+)
 
 # (last activation, loss) pairs that are computed together from the logits, without loss of digits.
 FUSED: dict[tuple[str, str], type[Loss]] = {

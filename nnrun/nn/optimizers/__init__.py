@@ -5,7 +5,8 @@ from __future__ import annotations
 from nnrun.nn.optimizers.adam import Adam
 from nnrun.nn.optimizers.base import Optimizer
 from nnrun.nn.optimizers.sgd import SGD
+from nnrun.tables import Table
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer"]
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {cls.type: cls for cls in (SGD, Adam)}
+OPTIMIZERS: Table[type[Optimizer]] = Table("optimizer", {cls.type: cls for cls in (SGD, Adam)})

@@ -42,7 +42,7 @@ class Frame:
     ) -> Frame:
         """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 18 + longest * _DIGIT, 22.0, width - 20, height - 42)
+        return cls(x, y, 18 + longest * _DIGIT, 30.0, width - 20, height - 44)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""
@@ -71,14 +71,14 @@ def x_axis(
         x = frame.across(tick)
         if x is not None:
             shown = shortened(text, max(3, int(room / CHARACTER)))
-            parts.append(element("text", shown, x=x, y=frame.bottom + LINE, class_="mid"))
+            parts.append(element("text", shown, x=x, y=frame.bottom + LINE + 2, class_="mid"))
     middle = (frame.left + frame.right) / 2
     return element(
         "g",
         element("path", d=f"M{frame.left:.1f} {frame.bottom:.1f}H{frame.right:.1f}", class_="axis"),
         parts,
         element(
-            "text", shortened(label, 60), x=middle, y=frame.bottom + 2 * LINE + 4, class_="mid"
+            "text", shortened(label, 60), x=middle, y=frame.bottom + 2 * LINE + 8, class_="mid"
         ),
     )
 
@@ -94,7 +94,7 @@ def y_axis(frame: Frame, label: str, count: int = 5) -> Markup:
             parts.append(element("path", d=d, class_="grid"))
             shown = shortened(text, _LONGEST_LABEL)
             parts.append(element("text", shown, x=frame.left - 6, y=y + 4, class_="end"))
-    return element("g", parts, element("text", shortened(label, 60), x=4.0, y=11.0))
+    return element("g", parts, element("text", shortened(label, 60), x=4.0, y=13.0))
 
 
 def tick_labels(ticks: Sequence[float]) -> list[str]:

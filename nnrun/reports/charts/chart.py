@@ -15,6 +15,8 @@ from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 _LINK = re.compile(r"</?a\b[^>]*>")
 _MARGIN = 10.0
+# A chart that does not fill its column has text as large as one that does.
+_ENLARGED = 1.25
 _KEY = 42.0  # the line before a name in a legend, and the space after it
 
 
@@ -50,6 +52,7 @@ class Chart:
         interactive: whether there are links among the marks.
         fills: whether a page draws it as wide as its column, rather than at its natural size.
         legend: the number and name of each series; pages show it once for several charts.
+        grey: how many more series are drawn in grey.
         log: the same on a logarithmic scale, which readers can switch to.
     """
 
@@ -62,12 +65,13 @@ class Chart:
     interactive: bool = False
     fills: bool = True
     legend: Sequence[tuple[int, str]] = ()
+    grey: int = 0
     log: Chart | None = None
 
     @property
     def svg(self) -> Markup:
         """The chart for a page that has the charts' style sheet."""
-        return self._svg(self.height, self.drawing)
+        return self._svg(self.height, self.drawing, 1.0 if self.fills else _ENLARGED)
 
     @property
     def file(self) -> str:
@@ -82,36 +86,40 @@ class Chart:
             legend,
         )
         alone = replace(self, interactive=False)
-        drawing = alone._svg(height, *content, xmlns="http://www.w3.org/2000/svg")
+        drawing = alone._svg(height, content, xmlns="http://www.w3.org/2000/svg")
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'
 
     def _legend(self) -> tuple[Markup, float]:
         """The legend below the drawing, and the height of drawing and legend."""
-        if len(self.legend) < 2:
+        entries = [(series_class(index), name) for index, name in self.legend]
+        entries += [("grey", f"{self.grey} more")] if self.grey else []
+        if len(entries) < 2:
             return Markup(""), self.height
         x, y = _MARGIN, self.height + LINE
         parts = []
-        for index, name in self.legend:
-            shown = shortened(name, int((self.width - _KEY) / CHARACTER))
+        for kind, name in entries:
+            shown = shortened(name, min(60, int((self.width - _KEY) / CHARACTER)))
             wide = _KEY + len(shown) * CHARACTER
             if x > _MARGIN and x + wide > self.width:
                 x, y = _MARGIN, y + LINE
             key = Markup(f"M{x:g} {y - 4:g}h20")
-            parts.append(element("path", d=key, class_=f"line {series_class(index)}"))
+            parts.append(element("path", d=key, class_=f"line {kind}"))
             parts.append(element("text", shown, x=x + 26, y=y, class_="name"))
             x += wide
         return Markup("").join(parts), y + _MARGIN
 
-    def _svg(self, height: float, *content: str, **attributes: str) -> Markup:
+    def _svg(
+        self, height: float, content: str | Sequence[str], scale: float = 1.0, **attributes: str
+    ) -> Markup:
         # Screen readers skip the parts of an image, but must find its links.
         role = "group" if self.interactive else "img"
         box = Markup(f"0 0 {self.width:g} {height:g}")
         label = clean(f"{self.title}. {self.alternative}")
         return element(
             "svg",
-            *content,
+            content,
             viewBox=box,
-            width=self.width,
+            width=scale * self.width,
             class_="chart fills" if self.fills else "chart",
             role=role,
             aria_label=label,

@@ -10,7 +10,8 @@ import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from nnrun.reports.charts.palette import GREYS, RED_BLUE, ramp, rgb
 
 _SHADES = 15
+_BLANK = (160, 160, 160)
 _LONGEST = 96
 _BLOCK = 65_535
 
@@ -28,13 +30,19 @@ Array = npt.NDArray[np.float64]
 class Picture:
     """An image with its description.
 
-    `source` is a data URI, `label` says what it shows.
+    Args:
+        source: a data URI.
+        width: in pixels.
+        height: in pixels.
+        label: what it shows.
+        ramp: whether its colours stand for numbers; pages invert these where they are dark.
     """
 
     source: str
     width: int
     height: int
     label: str
+    ramp: bool = False
 
 
 def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
@@ -74,11 +82,32 @@ def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) 
     return shaded_picture(0.5 + np.clip(weights / scale, -1, 1) / 2, RED_BLUE, label)
 
 
+def mosaic(
+    maps: npt.NDArray[np.generic], colours: tuple[str, ...], largest: float, label: str
+) -> Picture:
+    """Maps (maps, height, width) of numbers up to `largest`, side by side in a square.
+
+    With the ramp of signs, the colour of zero is in the middle.
+    """
+    values = np.asarray(maps, np.float64) / (largest if largest > 0 else 1.0)
+    shares = 0.5 + values / 2 if colours == RED_BLUE else values
+    n, height, width = shares.shape
+    across = ceil(sqrt(n))
+    down = -(-n // across)
+    whole = np.full((down * (height + 1) - 1, across * (width + 1) - 1), np.nan)
+    for index, one in enumerate(shares):
+        top, left = index // across * (height + 1), index % across * (width + 1)
+        whole[top : top + height, left : left + width] = one
+    return shaded_picture(whole, colours, label)
+
+
 def shaded_picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
-    """Shares from 0 to 1 (height, width) in the colours of a ramp."""
+    """Shares from 0 to 1 (height, width) in the colours of a ramp; what is NaN is grey."""
     palette = [rgb(ramp(colours, i / (_SHADES - 1)) or colours[0]) for i in range(_SHADES)]
-    indices = np.rint(np.nan_to_num(shares).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
-    return _indexed(indices, palette, label)
+    known = np.isfinite(shares)
+    indices = np.rint(np.where(known, shares, 0.0).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
+    picture = _indexed(np.where(known, indices, _SHADES), [*palette, _BLANK], label)
+    return replace(picture, ramp=colours != GREYS)
 
 
 def raster(classes: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:

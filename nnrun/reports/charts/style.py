@@ -58,7 +58,7 @@ _MARKS = """
 .point{fill:currentColor;stroke:var(--paper);stroke-width:1}
 .none{fill:var(--paper);stroke:var(--rule)}
 .edge{fill:none;stroke:var(--rule)}
-.other .line{stroke:var(--soft);stroke-width:1;stroke-opacity:.7}
+.other .line,.line.grey{stroke:var(--soft);stroke-width:1;stroke-opacity:.7}
 .other .point{fill:var(--soft)}
 .other .area{opacity:0}
 .other.lit .line{stroke:currentColor;stroke-opacity:1}
@@ -67,19 +67,29 @@ _MARKS = """
 .other.near .line{stroke:currentColor;stroke-opacity:1}
 .other.near .area{opacity:.16}
 .lit .line,.near .line{stroke-width:3.5}
-.halo{paint-order:stroke;stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
+.chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
 .raster{image-rendering:pixelated}
 """
 
 
 STEPS = 16
 # The letter of the classes of a ramp's colours, and the ramp on dark pages.
-_RAMPS = {BLUES: ("q", BLUES_ON_DARK), RED_BLUE: ("w", RED_BLUE_ON_DARK), CIVIDIS: ("v", CIVIDIS)}
+# Lines whose amount is a number have the letter y.
+_RAMPS: dict[Ramp, tuple[str, Ramp]] = {
+    BLUES: ("q", BLUES_ON_DARK),
+    RED_BLUE: ("w", RED_BLUE_ON_DARK),
+    CIVIDIS: ("v", CIVIDIS),
+}
 
 
 def amount_class(colours: Ramp, share: float | None) -> str:
     """The class of a cell with the colour at this share (0 to 1) of a ramp."""
     return f"{_RAMPS[colours][0]}{round(STEPS * min(max(share or 0.0, 0.0), 1.0))}"
+
+
+def amount_line_class(share: float) -> str:
+    """The class of a line with the colour at this share of the ramp of amounts."""
+    return f"y{round(STEPS * min(max(share, 0.0), 1.0))}"
 
 
 def _amounts(letter: str, colours: Ramp) -> str:
@@ -92,15 +102,27 @@ def _amounts(letter: str, colours: Ramp) -> str:
     )
 
 
+def _amount_lines(start: float, end: float) -> str:
+    """The colours of lines whose amount is a number, within this part of the ramp."""
+    steps = [ramp(CIVIDIS, start + (end - start) * step / STEPS) for step in range(STEPS + 1)]
+    return "".join(f".chart .y{step}{{stroke:{colour}}}" for step, colour in enumerate(steps))
+
+
 def _series() -> str:
     colours = (f".k{index}{{color:var(--c{index})}}" for index in range(len(SERIES)))
     dashes = (f".line.d{index}{{stroke-dasharray:{dash}}}" for index, dash in enumerate(DASHES))
     return "\n".join([*colours, *dashes])
 
 
+def _ramps(dark: bool) -> str:
+    """The colours of amounts; of lines, without those that are hard to see on the page."""
+    cells = (_amounts(kind, other if dark else r) for r, (kind, other) in _RAMPS.items())
+    return "".join(cells) + (_amount_lines(0.35, 1.0) if dark else _amount_lines(0.0, 0.8))
+
+
 # In addition for dark pages.
-ON_DARK = "".join(_amounts(letter, dark) for letter, dark in _RAMPS.values())
+ON_DARK = _ramps(dark=True)
 # For a page, which defines the variables.
-PAGE = f"{_MARKS.strip()}\n{_series()}\n{''.join(_amounts(c[0], r) for r, c in _RAMPS.items())}\n"
+PAGE = f"{_MARKS.strip()}\n{_series()}\n{_ramps(dark=False)}\n"
 # For files, with fixed colours: many programs do not support CSS variables.
 STANDALONE = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT[found[1]], PAGE)

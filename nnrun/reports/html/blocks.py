@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from markupsafe import Markup
+
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
 from nnrun.reports.summary import status_words
 from nnrun.reports.tables import Grid
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
+
+NOW, BOARD, CURVES, SETTINGS, RUNS = "Now", "Board", "Curves", "Settings", "Runs"
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,13 @@ class Code:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures with captions."""
+    """Pictures with captions; `scale` is a drawing of what their colours mean."""
 
     block: ClassVar[str] = "gallery"
     title: str
     pictures: Sequence[tuple[Picture, str]]
     note: str = ""
+    scale: Markup = field(default_factory=Markup)
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,36 @@ class Mistakes:
     cells: Sequence[MistakenCell]
 
 
-Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that are closed until a reader opens them."""
+
+    block: ClassVar[str] = "folded"
+    title: str
+    blocks: Sequence[Block]
+
+
+Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes | Folded
 
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading."""
+    """Blocks under a heading.
+
+    Args:
+        title: the heading.
+        blocks: in order.
+        part: of the page that it belongs to, such as `BOARD`; empty in the details of a run.
+    """
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
+    part: str = ""
 
 
 def charts_of(block: Block) -> list[Chart]:
     """All charts of a block."""
+    if isinstance(block, Folded):
+        return [chart for inner in block.blocks for chart in charts_of(inner)]
     charts = block.charts if isinstance(block, Figures) else []
     return [chart for linear in charts for chart in (linear, linear.log) if chart]

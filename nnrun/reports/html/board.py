@@ -88,7 +88,7 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
         *(f"{split} {label} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    scale = _scale([value for standing in shown for value in values_of(board, standing)])
+    scale = scale_of([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
@@ -192,7 +192,7 @@ def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
     return Cell(row.best_run.partition("/")[2], row.best_seed, link=anchors.get(row.best_run))
 
 
-def _scale(values: Sequence[float]) -> Scale:
+def scale_of(values: Sequence[float]) -> Scale:
     """From the lowest to the highest value, but for single ones that would crush all others."""
     if len(values) < 4:
         return Linear.over(values)

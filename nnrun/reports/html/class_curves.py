@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import number
 
 _MOST_CLASSES = 10
+_MOST_COLOURED, _COLOURED = 6, 4  # of more than six, four are in colour
 _BINS = 10
 # Where lines have points; denser at the left, where rare classes are found.
 _GRID = np.concatenate([[0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07], np.arange(2, 21) / 20])
@@ -83,53 +84,75 @@ def curve_blocks(predictions: Predictions) -> Iterator[Block]:
     if not drawn:
         return
     names = [shortened(predictions.dataset.classes[k], 30) for k in drawn]
+    legend = [*enumerate(names)]
+    grey = _grey(curves, drawn)
     yield Figures(
-        [*_charts(predictions, curves, drawn, names)],
-        legend=[(index, name) for index, name in enumerate(names)],
+        [*_charts(predictions, curves, drawn, names, grey)],
+        [entry for entry in legend if entry[0] not in grey],
+        [entry for entry in legend if entry[0] in grey],
     )
+    if grey:
+        yield Note(
+            f"In colour: the {len(drawn) - len(grey)} classes with the smallest area under the ROC "
+            "curve.",
+            "small",
+        )
     if len(drawn) < probabilities.shape[1]:
         why = f"{len(drawn)} of {probabilities.shape[1]} classes are drawn"
         how = ", those with the smallest area under the ROC curve" * (len(drawn) < len(there))
         yield Note(f"{why}{how}; classes without rows have no curve.", "small")
 
 
+def _grey(curves: dict[int, ClassCurves], drawn: list[int]) -> set[int]:
+    """Of many classes, the places of those that are not told apart worst."""
+    if len(drawn) <= _MOST_COLOURED:
+        return set()
+    order = sorted(range(len(drawn)), key=lambda place: curves[drawn[place]].area)
+    return set(order[_COLOURED:])
+
+
 def _charts(
-    predictions: Predictions, curves: dict[int, ClassCurves], drawn: list[int], names: list[str]
+    predictions: Predictions,
+    curves: dict[int, ClassCurves],
+    drawn: list[int],
+    names: list[str],
+    grey: set[int],
 ) -> Iterator[Chart]:
     of = f", {predictions.split} split"
     roc, precision, gains = zip(*(curves[k].on_grid() for k in drawn), strict=True)
     areas = ", ".join(
         f"{name} {number(curves[k].area)}" for k, name in zip(drawn, names, strict=True)
     )
+
+    def series(heights: Sequence[Array]) -> list[Series]:
+        return _series(names, [(_GRID.tolist(), y.tolist()) for y in heights], grey)
+
     yield rates(
-        f"ROC{of}", _series(names, roc), x_label="false positive rate", y_label="recall",
+        f"ROC{of}", series(roc), x_label="false positive rate", y_label="recall",
         guide="On the dashed line, probabilities say nothing.",
         summary=f"Areas under the curves: {areas}.",
     )  # fmt: skip
     yield rates(
-        f"Precision and recall{of}", _series(names, precision), x_label="recall",
-        y_label="precision",
-    )  # fmt: skip
+        f"Precision and recall{of}", series(precision), x_label="recall", y_label="precision"
+    )
     yield rates(
-        f"Gains{of}", _series(names, gains), x_label="share of all rows, the most probable first",
+        f"Gains{of}", series(gains), x_label="share of all rows, the most probable first",
         y_label="recall", guide="On the dashed line, rows are in random order.",
     )  # fmt: skip
     assert predictions.probabilities is not None
     bins = [_binned(predictions.probabilities[:, k], predictions.part.y == k) for k in drawn]
-    series = [
-        Series(n, *points, index=i) for i, (n, points) in enumerate(zip(names, bins, strict=True))
-    ]
     yield rates(
-        f"Calibration by class{of}", series, x_label="predicted probability",
+        f"Calibration by class{of}", _series(names, bins, grey), x_label="predicted probability",
         y_label="share of the class", guide="On the dashed line, probabilities are right.",
     )  # fmt: skip
 
 
-def _series(names: list[str], heights: tuple[Array, ...]) -> list[Series]:
-    x = _GRID.tolist()
+def _series(
+    names: list[str], points: Sequence[tuple[list[float], list[float]]], grey: set[int]
+) -> list[Series]:
     return [
-        Series(name, x, y.tolist(), index=index)
-        for index, (name, y) in enumerate(zip(names, heights, strict=True))
+        Series(name, x, y, index=index, other=index in grey)
+        for index, (name, (x, y)) in enumerate(zip(names, points, strict=True))
     ]
 
 

@@ -86,6 +86,9 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
         ]
         if series:
             charts.append(_chart(metric_label(what), series, what, moment=_kept(record)))
+    if len(charts) == 1 and (log := charts[0].log):
+        # Side by side, since there is room.
+        charts = [replace(charts[0], log=None), log]
     if charts:
         legend = [
             (index, split)
@@ -145,7 +148,7 @@ def _by_split(what: str, shown: Sequence[_Config], words: str) -> Iterator[Chart
     every = {
         split: [line for one in shown if (line := one.line(f"{split}_{what}"))] for split in SPLITS
     }
-    domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
+    domain = [v for all_of in every.values() for s in all_of for v in s.heights]
     for split, series in every.items():
         if series:
             title = f"{split} {metric_label(what)}{words and f', {words}'}"

@@ -8,18 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.characters import clean
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
-from nnrun.reports.charts.pictures import Picture, grey_picture, photograph
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
-from nnrun.reports.numbers import count, number, percent, plural
+from nnrun.reports.html.inside.rows import (
+    are_images,
+    image_of,
+    place_of,
+    probability,
+    table_of,
+)
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.run_tables import classes_table
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import splits
@@ -32,7 +37,6 @@ _BINS = 10
 _MOST_PICTURES = 60
 _MOST_IN_CELL = 8
 _MOST_CELLS = 24
-_MOST_COLUMNS = 12
 
 
 def class_blocks(
@@ -79,7 +83,7 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
         charts = (
             predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y, rows),
             residuals(f"Residuals{of}, {predictions.split}", y, left, rows),
-            histogram(title, bars.edges, bars.counts, "true − predicted", "rows"),
+            histogram(title, bars.edges, bars.counts, "true − predicted", "rows", (400.0, 400.0)),
         )
         yield Figures(charts, columns=3)
         if len(true) > _MOST_POINTS:
@@ -173,7 +177,7 @@ def _mistaken_cells(
             break
         title = f"{classes[true]} predicted as {classes[wrong]}: {plural(len(rows), 'row')}"
         identity = f"{anchor}-{true}-{wrong}"
-        if len(predictions.dataset.shape) == 3:
+        if are_images(predictions):
             content: Gallery | Grid = _pictures(predictions, shown, title, classes)
         else:
             content = _values(predictions, shown, title)
@@ -181,39 +185,17 @@ def _mistaken_cells(
 
 
 def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequence[str]) -> Gallery:
-    pictures, files = [], predictions.dataset.files
+    pictures = []
     for row in rows:
         true, wrong = classes[predictions.part.y[row]], classes[predictions.decoded[row]]
-        number = int(predictions.part.rows[row])
-        where = clean(files[number]) if files else f"row {number}"
-        label = f"{where}: a {true}, predicted as {wrong}"
-        show = photograph if files else grey_picture
-        (pixels,) = predictions.part.raw.between(row, row + 1)
-        picture: Picture = show(pixels, label)
-        caption = f"{where}: {true} → {wrong}{_probability(predictions, row)}"
-        pictures.append((picture, caption))
+        picture = image_of(predictions, row, f"a {true}, predicted as {wrong}")
+        sure = f", {probability(predictions, row)}" * (predictions.probabilities is not None)
+        pictures.append((picture, f"{place_of(predictions, row)}: {true} → {wrong}{sure}"))
     return Gallery(title, pictures)
 
 
 def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
-    names = predictions.dataset.feature_names[:_MOST_COLUMNS]
-    extra = [] if predictions.probabilities is None else ["probability"]
-    flat = predictions.part.raw.take(rows).all().reshape(len(rows), -1)
-    more = flat.shape[1] - len(names)
-    header = ["row", *extra, *(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
-    lines = []
-    for row, found in zip(rows, flat, strict=True):
-        values = [Cell(number(float(v)), float(v)) for v in found[: len(names)]]
-        first = [Cell(str(int(predictions.part.rows[row])))]
-        if extra:
-            first.append(Cell(_probability(predictions, row).strip(" ,")))
-        rest = [Cell(f"{more} more")] if more > 0 else []
-        lines.append([*first, *values, *rest])
-    return Grid(title, header, lines)
-
-
-def _probability(predictions: Predictions, row: int) -> str:
-    if predictions.probabilities is None:
-        return ""
-    probability = float(predictions.probabilities[row, predictions.decoded[row]])
-    return f", {percent(probability).lstrip('+')}"
+    sure = predictions.probabilities is not None
+    header = ["probability"] if sure else []
+    known = [[Cell(probability(predictions, row))] if sure else [] for row in rows]
+    return table_of(predictions, rows, title, header, known)

@@ -17,11 +17,17 @@ from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
+from nnrun.reports.html.inside.boundary import boundary_blocks
+from nnrun.reports.html.inside.layers import layer_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.markup import sentence
-from nnrun.reports.run_tables import metrics_table, network_table, published_table
+from nnrun.reports.run_tables import (
+    metrics_table,
+    network_table,
+    published_table,
+)
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -41,6 +47,12 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
+# What is worth printing in brief.
+_BRIEF = ("Result", "Traceback", "Learning curves", "Predictions", "Config")
+_WITHOUT_DATA = (
+    "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
+    "be used."
+)
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
 # Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -67,11 +79,18 @@ def run_sections(
     load_data: LoadData,
     *,
     importance: bool = False,
+    brief: bool = False,
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    `anchor` is its id in the page; in the keys `varying`, runs of its name differ; `importance` is
-    whether to compute which columns count.
+    Args:
+        record: of the run.
+        folder: of the run.
+        anchor: its id in the page.
+        varying: keys in which runs of its name differ.
+        load_data: loads data sets.
+        importance: whether to compute which columns count.
+        brief: whether only to show what is worth printing.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),
@@ -85,6 +104,8 @@ def run_sections(
     ]
     sections = []
     for title, blocks in parts:
+        if brief and title not in _BRIEF:
+            continue
         try:
             found = list(blocks())
         except DAMAGE as error:
@@ -112,11 +133,15 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if predictions is not None and record.task == "classification":
         parts.append(("Curves by class", lambda: curve_blocks(predictions)))
     if model is not None and predictions is not None:
+        parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
     if model is not None:
         parts.append(("Weights", lambda: weight_blocks(record, model)))
-    if predictions is not None:
+    if model is not None and predictions is not None:
         parts.append(("Units", lambda: activity_blocks(record, predictions)))
+        parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
+    elif model is not None:
+        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
     return parts
 
 
@@ -183,6 +208,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
     yield Note(f"{shortened(split_line(record.dataset))}.")
     yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
+    if record.dataset.get("note"):
+        yield Note(shortened(str(record.dataset["note"]), 1000), "warning")
     yield Note(sentence(training_line(record)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,45 +10,69 @@ from nnrun.errors import NnrunError
 from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
-from nnrun.reports.charts.kinds.surface import decision_surface
+from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Figures, Gallery, Note
-from nnrun.reports.numbers import count, number, plural
+from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note
+from nnrun.reports.numbers import count, last_digit, number, plural, rounded
 from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48
-_MOST_FEATURES, _MOST_UNITS = 30, 32
+_MOST_CONVOLUTIONS, _MOST_CHANNELS = 2, 4
+_MOST_FEATURES, _MOST_UNITS = 128, 32
 _MOST_POINTS = 300
 _SIDE = 60
 
 
 def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
-    """First-layer weights as pictures, and how all weights are distributed."""
+    """First convolutions as filters or first weights as cells, and how all weights are spread."""
     parameters = {name: p.value for name, p in model.network.parameters.items()}
+    convolutions = [name for name, w in parameters.items() if w.ndim == 4][:_MOST_CONVOLUTIONS]
     first = next(
         (name for name, w in parameters.items() if w.ndim > 1 and "embedding" not in name), None
     )
-    if first is not None:
-        yield from _first_layer(first, parameters[first], model)
-    figures, alike = [], []
+    charts: list[Chart] = []
+    notes: list[Block] = []
+    if first is not None and first not in convolutions:
+        if _is_of_pixels(parameters[first], model):
+            yield _pixels(first, parameters[first], model)
+        else:
+            chart, notes = _features(first, parameters[first], model)
+            charts.append(chart)
+    for name in convolutions:
+        yield _filters(name, parameters[name])
+    weights = {name: w for name, w in parameters.items() if name.endswith(".weight")}
+    others = {name: w for name, w in parameters.items() if name not in weights}
+    spread, alike = _spread(record, weights)
+    yield Figures([*charts, *spread], columns=4)
+    yield from [*notes, *alike]
+    spread, alike = _spread(record, others)
+    if spread or alike:
+        yield Folded("Biases and other vectors", [Figures(spread, columns=4), *alike])
+
+
+def _spread(
+    record: RunRecord, parameters: Mapping[str, Array]
+) -> tuple[list[Chart], Sequence[Block]]:
+    """How the values of each parameter are distributed; equal values in words."""
+    charts, alike = [], []
     for name, values in parameters.items():
         title = f"{name} ({_kind(record, name)}), {plural(values.size, 'value')}"
         low, high = float(values.min()), float(values.max())
         if low == high:
-            alike.append(f"{title}: {'all ' if values.size > 1 else ''}{number(low)}.")
+            alike.append(Note(f"{title}: {'all ' if values.size > 1 else ''}{number(low)}."))
             continue
         bars = Histogram.of(values)
         kind = name.rpartition(".")[2]
-        figures.append(histogram(title, bars.edges, bars.counts, kind, "values"))
-    yield Figures(figures, columns=4)
-    yield from map(Note, alike)
+        charts.append(histogram(title, bars.edges, bars.counts, kind, "values"))
+    return charts, alike
 
 
 def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Block]:
@@ -72,16 +96,14 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
         f"A unit, or a channel of images, is dead if its output is the same for all of the first "
         f"{plural(rows, 'row')} of the {predictions.split} split."
     )
-    yield Figures(
-        [
-            histogram(
-                f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
-                layer.histogram.edges, layer.histogram.counts, "output", "outputs",
-            )
-            for layer in predictions.activity
-        ],
-        columns=4,
-    )  # fmt: skip
+    charts = [
+        histogram(
+            f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
+            layer.histogram.edges, layer.histogram.counts, "output", "outputs",
+        )
+        for layer in predictions.activity
+    ]  # fmt: skip
+    yield Folded("How the outputs of each layer are spread", [Figures(charts, columns=4)])
 
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
@@ -102,50 +124,83 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
         return
     classes = [shortened(name, 40) for name in predictions.dataset.classes]
     part = predictions.part
+    rows = zip(part.rows, part.raw.between(0, _MOST_POINTS), part.y, strict=False)
     points = [
-        (float(row[0]), float(row[1]), int(label) if classes else 0)
-        for row, label in zip(
-            part.raw.between(0, _MOST_POINTS), part.y[:_MOST_POINTS].reshape(-1), strict=False
-        )
+        Point(int(number), float(x), float(y), int(label) if classes else 0)
+        for number, (x, y), label in rows
     ]
     names = [shortened(name, 40) for name in predictions.dataset.feature_names]
     pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
     title = f"Predictions, with rows of the {predictions.split} split"
     surface = predicted.astype(np.float64)
     extent = (left, right, bottom, top)
-    yield Figures([decision_surface(title, surface, extent, pair, points, classes)])
+    chart = decision_surface(title, surface, extent, pair, points, classes)
+    yield Figures([chart], chart.legend)
 
 
-def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
-    largest, shape = float(np.abs(w).max()), model.layout.shape
-    if w.ndim == 4:
-        yield _gallery(name, w.mean(axis=1), largest, "filter")
-        return
-    if len(shape) == 3 and w.shape[0] == np.prod(shape):
-        yield _gallery(name, w.T.reshape(-1, *shape).mean(axis=1), largest, "unit")
-        return
+def _is_of_pixels(w: Array, model: Model) -> bool:
+    shape = model.layout.shape
+    return len(shape) == 3 and w.shape[0] == np.prod(shape)
+
+
+def _pixels(name: str, w: Array, model: Model) -> Gallery:
+    """The weights of each unit as a picture."""
+    images = _panels(w.T.reshape(-1, *model.layout.shape))
+    return _gallery(name, images, float(np.abs(w).max()), "unit")
+
+
+def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
+    """The weights of each feature and unit as cells, and what is left out."""
     names = [shortened(name, 40) for name in input_names(model.layout.columns)]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
-    shown = w[:_MOST_FEATURES, :_MOST_UNITS]
-    limit = max(largest, 1e-300)
-    cells = [[float(v) / limit for v in line] for line in shown]
+    # All features, unless they are very many: then those with the largest weights.
+    sizes = np.abs(np.nan_to_num(w)).max(axis=1)
+    features = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_FEATURES])
+    shown = w[features, :_MOST_UNITS]
+    limit = max(float(sizes.max()), 1e-300)
     chart = heatmap(
         f"Weights of the first layer ({name})",
-        f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
-        cells,
-        names[:_MOST_FEATURES],
+        f"From red, {number(-limit)}, through 0 to blue, {number(limit)}.",
+        [[float(v) / limit for v in line] for line in shown],
+        [names[feature] for feature in features],
         [str(unit) for unit in range(shown.shape[1])],
         row_label="feature",
         column_label="unit",
-        heat=Heat(RED_BLUE, lambda share: number(share * limit), (-1.0, 1.0)),
+        heat=Heat(RED_BLUE, lambda share: _weight(share * limit, limit), (-1.0, 1.0)),
     )
-    yield Figures([chart])
-    if shown.size < w.size:
-        yield Note(
-            f"{shown.shape[0]} of {plural(w.shape[0], 'feature')} and {shown.shape[1]} of "
-            f"{plural(w.shape[1], 'unit')} are shown."
-        )
+    if shown.size == w.size:
+        return chart, []
+    most = f"{shown.shape[0]} of {plural(w.shape[0], 'feature')}"
+    which = ", those with the largest weights," * (len(features) < len(names))
+    units = f"{shown.shape[1]} of {plural(w.shape[1], 'unit')}"
+    return chart, [Note(f"{most}{which} and {units} are shown.")]
+
+
+def _weight(value: float, limit: float) -> str:
+    """To the second decimal of the largest weight: `1.24`, `-0.03`."""
+    if not 1e-4 <= limit < 1e7:
+        return number(value)
+    return rounded(value, last_digit(limit) + 1)
+
+
+def _filters(name: str, w: Array) -> Gallery:
+    """The filters of a convolution."""
+    return _gallery(name, _panels(w), float(np.abs(w).max()), "filter")
+
+
+def _panels(images: Array) -> Array:
+    """The channels of each image (images, channels, height, width) side by side.
+
+    Of more than four, the mean over the channels.
+    """
+    channels, height = images.shape[1:3]
+    if channels > _MOST_CHANNELS:
+        mean: Array = images.mean(axis=1)
+        return mean
+    gap = np.full((len(images), height, 1), np.nan)
+    parts = [part for channel in range(channels) for part in (gap, images[:, channel])]
+    return np.concatenate(parts[1:], axis=2)
 
 
 def _gallery(name: str, images: Array, largest: float, noun: str) -> Gallery:
@@ -153,10 +208,11 @@ def _gallery(name: str, images: Array, largest: float, noun: str) -> Gallery:
         (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
         for index, image in enumerate(images[:_MOST_PICTURES])
     ]
-    note = f"Red is negative, blue positive, from -{number(largest)} to {number(largest)}."
+    note = "Red is negative, blue positive."
     if len(pictures) < len(images):
         note += f" The first {len(pictures)} of {plural(len(images), noun)} are shown."
-    return Gallery(f"Weights of the first layer ({name})", pictures, note)
+    scale = colour_scale(RED_BLUE, -largest, largest, number)
+    return Gallery(f"Weights of layer {name.partition('.')[0]} ({name})", pictures, note, scale)
 
 
 def _kind(record: RunRecord, name: str) -> str:

@@ -16,11 +16,13 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
+from nnrun.reports.markdown.verdict import verdict_markdown
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.board.columns import best_run, columns, heading
 from nnrun.reports.terminal.board.notes import notes, unfinished
 from nnrun.reports.terminal.fitting import markdown_table
+from nnrun.reports.verdict.board import board_data, board_verdict
 from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.spreadsheet import cell
@@ -33,7 +35,8 @@ _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
     *("difference", "difference_low", "difference_high", "name", "choice"),
-    *("runs", "completed", "weights", "splits", "diverged", "failed", "warned", "elsewhere"),
+    *("runs", "completed", "weights", "splits", "diverged", "failed", "stopped", "warned"),
+    "elsewhere",
 )
 _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
@@ -43,13 +46,13 @@ def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     return own_file(board) | {
         "leaderboard.csv": leaderboard_csv(board).encode(),
         "leaderboard.md": leaderboard_markdown(board).encode(),
-        _BOARD: strict_json(board.to_dict()).encode(),
+        _BOARD: strict_json(board_data(board)).encode(),
     }
 
 
 def own_file(board: Leaderboard) -> dict[str, bytes]:
     """The file of a sweep that no other sweep replaces."""
-    content = strict_json(board.to_dict()).encode()
+    content = strict_json(board_data(board)).encode()
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
 
 
@@ -117,6 +120,7 @@ def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
 
 def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
     yield "# Leaderboard"
+    yield verdict_markdown(board_verdict(board))
     yield code(escaped(board.command), "sh")
     if board.unfinished is not None:
         yield unfinished(board.unfinished)

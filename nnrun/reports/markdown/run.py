@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nnrun.reports.markdown.verdict import verdict_markdown
 from nnrun.reports.markup import code, escape, grid_table, sentence, table
 from nnrun.reports.numbers import count, moment, number, sparkline, thinned
 from nnrun.reports.run_tables import (
@@ -26,6 +27,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.verdict.run import run_verdict
 from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
@@ -44,6 +46,7 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield f"# {escape(record.name)}"
     if record.description:
         yield escape(record.description)
+    yield verdict_markdown(run_verdict(record))
     yield _status(record)
     if warnings := warnings_of(record):
         lines = [f"- {sentence(escape(warning))}" for warning in warnings]

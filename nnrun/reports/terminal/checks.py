@@ -81,9 +81,9 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
         yield rich_table(network_table(run.network))
         yield Text()
     yield labelled("data", clean(data_line(run.dataset)))
-    yield labelled("training", _training(run))
+    yield labelled("training", training_line(run))
     if run.memory is not None:
-        yield labelled("memory", _memory(run.memory))
+        yield labelled("memory", memory_line(run.memory))
     yield labelled("run", f"{run.name}/{run.run_id}")
     if run.gradients is not None:
         yield Text()
@@ -93,7 +93,8 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
         yield from rate_curve(run.learning_rate)
 
 
-def _training(run: CheckedRun) -> str:
+def training_line(run: CheckedRun) -> str:
+    """Iterations, dtype and engine, in a line."""
     if run.beside is not None:
         return f"scikit-learn's '{run.beside}'"
     number_of = count(round(run.epochs)) if run.epochs >= 100 else f"{run.epochs:.3g}"
@@ -103,7 +104,8 @@ def _training(run: CheckedRun) -> str:
     return f"{line}; {run.engine_note}" if run.engine_note else line
 
 
-def _memory(memory: MemoryEstimate) -> str:
+def memory_line(memory: MemoryEstimate) -> str:
+    """How much it takes, and what for."""
     parts = f"{size(memory.parameters)} for parameters, {size(memory.activations)} for layers"
     return f"about {size(memory.total)} ({parts}, {size(memory.data)} for data)"
 

@@ -12,15 +12,8 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import setting_words, short_key
-from nnrun.reports.numbers import (
-    MISSING,
-    count,
-    difference,
-    duration,
-    metric_number,
-    plural,
-    probability,
-)
+from nnrun.reports.comparison_words import pair_words, result_words
+from nnrun.reports.numbers import MISSING
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
@@ -76,13 +69,10 @@ def comparison_tables(
 
 def _test(test: PairTest) -> Iterator[RenderableType]:
     """Difference, interval and p, then what was assumed."""
-    figures = difference(test.difference, test.low, test.high)
-    p = "there is no noise to test with" if test.p is None else f"p = {probability(test.p)}"
-    unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
-    n = plural(test.n, "pair") if test.paired else unpaired
-    yield Text(clean(f"{test.first} – {test.second}"))
-    yield Text(f"{metric_label(test.metric)}: {figures} at 95%, {p}, {n}")
-    yield Text(f"Assumed: {test.assumed}.", "dim")
+    first, second, assumed = pair_words(test)
+    yield Text(clean(first))
+    yield Text(second)
+    yield Text(assumed, "dim")
 
 
 def _letter(index: int) -> str:
@@ -122,12 +112,4 @@ def _setting(key: str, value: Any) -> str:
 
 
 def _result(key: str, value: Any) -> str:
-    if value is None:
-        return MISSING
-    if key in ("iterations", "parameters"):
-        return count(int(value))
-    if key == "seconds":
-        return duration(value)
-    if not isinstance(value, int | float):
-        return "\n".join(wrap(str(value), _WORDS))
-    return metric_number(key.rpartition(" ")[2], value)
+    return "\n".join(wrap(result_words(key, value), _WORDS))

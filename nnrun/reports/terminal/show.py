@@ -20,7 +20,8 @@ from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
-from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
+from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken, verdict_text
+from nnrun.reports.verdict.run import summary_verdict
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
@@ -40,10 +41,11 @@ def run_in_full(
     """Results, learning curves, confusion matrix, network, and the command that repeats it."""
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
-    if run.error:
-        to_do = f"; {remedy(run.error)}" if run.status == DAMAGED else ""
-        yield Text(clean(run.error + to_do), "bold red")
+    if run.error and run.status == DAMAGED:
+        yield Text(clean(f"{run.error}; {remedy(run.error)}"), "bold red")
     yield run_summary(record, folder)
+    if run.error and run.status != DAMAGED:
+        yield labelled("error", clean(run.error), style="bold red")
     for plot in _plots(record, history):
         yield Text()
         yield plot
@@ -59,6 +61,7 @@ def run_in_full(
 def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
     """The summary of a run without a readable report, and its curve if it is in progress."""
     yield Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {status_of(run)}")
+    yield verdict_text(summary_verdict(run))
     yield Text()
     if run.progress is not None:
         yield from _so_far(run, run.progress)

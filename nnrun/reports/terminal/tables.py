@@ -27,6 +27,8 @@ from nnrun.reports.summary import (
     warning_line,
 )
 from nnrun.reports.tables import Grid
+from nnrun.reports.verdict.lines import Verdict
+from nnrun.reports.verdict.run import run_verdict
 from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING
 
@@ -44,6 +46,7 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     yield heading(record)
     if record.description:
         yield Text(clean(record.description), style="italic")
+    yield verdict_text(run_verdict(record))
     if any(record.metrics.values()):
         yield Text()
         n = len(splits(record.dataset))
@@ -78,6 +81,12 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
         yield "note", note + (more if note != record.dataset["note"] else "")
     yield "data", data_line(record.dataset)
     yield "training", training_line(record)
+
+
+def verdict_text(verdict: Verdict) -> Text:
+    """A paragraph for each line, its lead in bold."""
+    lines = [Text.assemble((f"{x.lead}:", "bold"), f" {clean(x.text)}.") for x in verdict.lines]
+    return Text("\n").join(lines)
 
 
 def heading(record: RunRecord) -> Text:

@@ -63,7 +63,7 @@ def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> lis
 
     The index is read where there is one, and not written.
     """
-    with suppress(*_ERRORS), IndexFile(root / FILE, writes=False) as file:
+    with not_collected(), suppress(*_ERRORS), IndexFile(root / FILE, writes=False) as file:
         return [made for name in stamps for made in _known(file, root / name, stamps[name], make)]
     return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
 

@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 from nnrun.runs.catalog.index import Make, read_through, stamp
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
+from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.folders import ids_in, names_in
+from nnrun.runs.storage.folders import folders, names_in
 
 # How many of the runs that had ended each look asks whether they have changed.
 _OTHERS = 2000
@@ -34,16 +35,18 @@ class LiveRuns(Generic[V]):
     """
 
     def __init__(self, root: Path, make: Make[V]) -> None:
-        self.runs: dict[Key, V] = {}
         self._root = root
         self._make = make
+        self._made: dict[Key, V] = {}
+        self._folders: dict[str, list[str]] = {}
+        self._listed: list[Key] = []
         self._marks: dict[Key, str] = {}
         self._open: set[Key] = set()
         self._began = False
 
     def look(self) -> set[Key]:
         """Look again; returns the runs that are new, changed or gone."""
-        listed = [(name, k) for name in names_in(self._root) for k in ids_in(self._root, name)]
+        listed = self._list()
         if not self._began:
             self._begin(listed)
             return {*listed}
@@ -57,6 +60,29 @@ class LiveRuns(Generic[V]):
         for key in gone:
             self._forget(key)
         return changed | gone
+
+    @property
+    def runs(self) -> list[V]:
+        """All of them, by name and seed."""
+        return [self._made[key] for key in self._listed if key in self._made]
+
+    def get(self, key: Key) -> V | None:
+        """The run with this name and id."""
+        return self._made.get(key)
+
+    def _list(self) -> list[Key]:
+        """The folders that may be runs, by name and seed, which are only sorted if there are new
+        ones.
+        """
+        found = {name: folders(self._root / name) for name in names_in(self._root)}
+        if found != self._folders:
+            self._folders = found
+            self._listed = [
+                (name, run_id)
+                for name, ids in found.items()
+                for run_id in sorted(filter(is_run_id, ids), key=by_seed)
+            ]
+        return self._listed
 
     def _begin(self, listed: list[Key]) -> None:
         self._began = True
@@ -74,22 +100,22 @@ class LiveRuns(Generic[V]):
         if key not in self._open and self._marks.get(key) == mark:
             return False
         self._marks[key] = mark  # from before it is read: what changes then is read again
-        before = self.runs.get(key)
+        before = self._made.get(key)
         found = read_with_summary(self._root.joinpath(*key), placed=True)
         if found is None:
-            self.runs.pop(key, None)
+            self._made.pop(key, None)
             self._open.add(key)  # it may be about to begin
         else:
             self._keep(*found)
-        return before != self.runs.get(key)
+        return before != self._made.get(key)
 
     def _keep(self, run: RunSummary, record: RunRecord | None) -> None:
         key = run.name, run.run_id
-        self.runs[key] = self._make(run, record)
+        self._made[key] = self._make(run, record)
         (self._open.add if run.status in IN_PROGRESS else self._open.discard)(key)
 
     def _forget(self, key: Key) -> None:
-        self.runs.pop(key, None)
+        self._made.pop(key, None)
         self._open.discard(key)
         del self._marks[key]
 

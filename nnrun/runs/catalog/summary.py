@@ -12,7 +12,7 @@ from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
 QUEUED = "queued"
-STATUSES = (COMPLETED, "diverged", "failed", INTERRUPTED, QUEUED, RUNNING, DAMAGED)
+STATUSES = (COMPLETED, "diverged", "stopped", "failed", INTERRUPTED, QUEUED, RUNNING, DAMAGED)
 IN_PROGRESS = (QUEUED, RUNNING)
 
 # Interrupted and running runs come last in a list, nearest to the prompt.

@@ -11,7 +11,6 @@ from nnrun.runs.diagnosis.inputs import (
     DiagnosisInput,
     Diagnostic,
     reach,
-    root_mean_square,
     rounded,
 )
 
@@ -25,7 +24,7 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
     an outlier, does not count.
     """
     names, x = case.numbers
-    sizes = root_mean_square(x)
+    sizes = case.feature_sizes
     if names and sizes.any():
         largest = reach(x)
         there = np.where(sizes > 0, largest, np.inf)

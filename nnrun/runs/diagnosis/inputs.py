@@ -103,8 +103,13 @@ class DiagnosisInput:
     @cached_property
     def feature_size(self) -> float:
         """The root mean square of all numbers of the training rows, as the network sees them."""
-        x = self.numbers[1]
-        return float(root_mean_square(x.reshape(-1, 1))[0]) if x.size else 0.0
+        sizes = self.feature_sizes
+        return float(root_mean_square(sizes[:, None])[0]) if sizes.size else 0.0
+
+    @cached_property
+    def feature_sizes(self) -> Array:
+        """The root mean square of each of `numbers`."""
+        return root_mean_square(self.numbers[1])
 
     @cached_property
     def losses(self) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from nnrun.training.state import TrainingState
+from nnrun.training.state import HistoryRow, TrainingState
 from nnrun.training.trainer import Progress
 
 # A run that is killed without warning loses at most this much.
@@ -21,6 +21,8 @@ class Callbacks:
         start: called before the first update with the number of updates already made.
         observe: called with the progress, some twenty times a second.
         stop: called as often; returns whether to stop.
+        evaluated: called with each evaluation's row of the history; returns whether the run ends
+            with these weights. Without it, short runs are trained in one call of the engine.
         checkpoint: called as often with a function that returns the state of training.
         note: called with a sentence for the user.
         wait: called with a few words before a long step, such as compiling.
@@ -30,6 +32,7 @@ class Callbacks:
     start: Callable[[int], None] = lambda iteration: None
     observe: Callable[[Progress], None] = lambda progress: None
     stop: Callable[[], bool] = lambda: False
+    evaluated: Callable[[HistoryRow], bool] | None = None
     checkpoint: Callable[[Callable[[], TrainingState]], None] = lambda state: None
     note: Callable[[str], None] = lambda text: None
     wait: Callable[[str], None] = lambda text: None

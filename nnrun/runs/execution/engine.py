@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from nnrun.engines.base import Engine
 from nnrun.engines.selection import build_engine
 from nnrun.nn.optimizers import Optimizer
@@ -45,6 +49,8 @@ def engine_of(
         wait=callbacks.wait,
         compiled_functions=prepared.cache.code.get(f"made for {network.input_shape}", dict),
     )
+    if not np.may_share_memory(engine.x, train.x):  # two copies would take twice the memory
+        train = prepared.examples["train"] = replace(train, x=engine.x)
     augmentation = prepared.augmentation
     if augmentation is None:
         return engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -21,11 +21,12 @@ from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.checks.engine import check_engine
+from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.engine import engine_of
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
-from nnrun.runs.execution.selfcheck import check_engine
 from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
@@ -35,7 +36,7 @@ from nnrun.training.loss_curve import LossCurve
 from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress, Trainer
+from nnrun.training.trainer import Trainer
 
 # Errors from restoring the state of another run.
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
@@ -59,8 +60,19 @@ def execute(
         start: the state at the end of a shorter run that this one continues, if any.
         origin: that run, as the report names it.
     """
-    if isinstance(prepared, PreparedBeside):
-        return train_beside(prepared, callbacks)
+    with naming_plugins():
+        if isinstance(prepared, PreparedBeside):
+            return train_beside(prepared, callbacks)
+        return _execute(prepared, checkpoint, callbacks, start, origin)
+
+
+def _execute(
+    prepared: Prepared,
+    checkpoint: TrainingState | None,
+    callbacks: Callbacks,
+    start: TrainingState | None,
+    origin: dict[str, Any] | None,
+) -> RunResult:
     execution = None
     if checkpoint is not None:
         execution = _resumed(prepared, checkpoint, origin, callbacks)
@@ -99,7 +111,8 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does;
+    PluginFaultError if the gradient of a plugin's part is wrong.
     """
 
     def __init__(
@@ -120,6 +133,7 @@ class Execution:
         self.unmonitored: list[Diagnostic] = []
         self.trainer = self._trainer(callbacks or Callbacks())
         if not checked:
+            check_plugins(prepared)
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.resume(checkpoint)
@@ -127,24 +141,30 @@ class Execution:
     def run(self, callbacks: Callbacks) -> RunResult:
         """Train to the end, or until `callbacks` stops it."""
         with one_thread():
-            interrupted = self._train(callbacks)
+            cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
-            return self._result("interrupted" if interrupted else ended)
+            return self._result(cut or ended)
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""
         with one_thread():
-            return self._train(callbacks)
+            return self._train(callbacks) is not None
 
-    def _train(self, callbacks: Callbacks) -> bool:
-        callbacks.start(self.trainer.iteration)
-        progress: Iterator[Progress] = self.trainer.run()
-        for state in progress:
+    def _train(self, callbacks: Callbacks) -> Status | None:
+        """Returns how `callbacks` stopped it, if they did."""
+        trainer, evaluated = self.trainer, callbacks.evaluated
+        callbacks.start(trainer.iteration)
+        known = len(trainer.history)
+        for state in trainer.run(at_once=evaluated is None):
             callbacks.observe(state)
+            if evaluated is not None and len(trainer.history) > known:
+                known = len(trainer.history)
+                if evaluated(trainer.history[-1]) and trainer.goes_on:
+                    return "stopped"
             if state.iteration < state.total and callbacks.stop():
-                return True
-            callbacks.checkpoint(self.trainer.checkpoint)
-        return False
+                return "interrupted"
+            callbacks.checkpoint(trainer.checkpoint)
+        return None
 
     def _task(self) -> Task:
         return self.prepared.task
@@ -154,7 +174,7 @@ class Execution:
         return None
 
     def _trainer(self, callbacks: Callbacks) -> Trainer:
-        config, train = self.prepared.config.training, self.examples["train"]
+        config, rows = self.prepared.config.training, len(self.examples["train"])
         curve, stopping = self._curve(), self._stopping()
         monitored, parts = monitored_metric(self.task, stopping), self.prepared.parts
         followed = {**self.examples, **parts}
@@ -170,7 +190,7 @@ class Execution:
         if reason := why_not_compiled(config.engine, self.network):
             callbacks.note(reason)
         engine = engine_of(self.prepared, optimizer, streams, callbacks, losses=curve is not None)
-        sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
+        sampler = Sampler(rows, config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
             optimizer=optimizer,
@@ -244,6 +264,9 @@ class Execution:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
             return "stopped before its end; it can continue from here", []
+        if status == "stopped":
+            done, planned = self.trainer.iteration, self.trainer.iterations
+            return f"on_evaluation stopped it at iteration {done:,} of {planned:,}", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

@@ -1,4 +1,4 @@
-"""The one maker of records, for completed, diverged, interrupted and failed runs."""
+"""The one maker of records, for runs of each status."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ _NO_TIME = {
     "iterations": 0,
     "iterations_per_second": None,
 }
+# The kinds of parts that a model cannot do without; its config names initializers, too.
+_IN_MODELS = ("layer", "activation", "loss", "initializer", "step")
 
 
 def build_record(
@@ -76,6 +78,7 @@ def build_record(
         main_metric=prepared.main_metric,
         description=config.description,
         nnrun_version=__version__,
+        plugins=[part.fingerprint for part in prepared.plugins],
         warnings=[diagnostic.to_dict() for diagnostic in diagnostics],
         **fields,
     )
@@ -110,7 +113,7 @@ def trained_result(
         divergence=asdict(found) if found else None,
         **fields,
     )
-    checkpoint = trainer.checkpoint() if status == "interrupted" else None
+    checkpoint = trainer.checkpoint() if status in ("interrupted", "stopped") else None
     ending = trainer.ending() if status == "completed" else None
     metadata = describe_model(prepared, record.decision)
     return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
@@ -237,6 +240,7 @@ def describe_model(prepared: Prepared, decision: Description | None = None) -> D
     `decision` is that of the record.
     """
     classes = prepared.dataset.classes
+    needed = [part.fingerprint for part in prepared.plugins if part.kind in _IN_MODELS]
     fitted = (
         {}
         if decision is None or not decision["fitted"]
@@ -257,6 +261,7 @@ def describe_model(prepared: Prepared, decision: Description | None = None) -> D
         "task": prepared.dataset.task,
         "classes": list(prepared.dataset.classes),
         "preprocessing": prepared.preprocessing.to_dict(),
+        **({"plugins": needed} if needed else {}),
     }
 
 

@@ -39,7 +39,7 @@ class PreparedBeside(Prepared):
         return self.config.beside
 
     def _identity(self) -> Identity:
-        return Identity.of(canonical(self.config), self.dataset.sha256)
+        return Identity.of(canonical(self.config), self.dataset.sha256, self.plugin_digests)
 
     @property
     def iterations(self) -> int:

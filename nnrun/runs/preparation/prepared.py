@@ -13,6 +13,7 @@ import numpy as np
 from nnrun.config.canonical import canonical
 from nnrun.config.load import config_to_dict
 from nnrun.config.names import SPLITS
+from nnrun.config.parts import plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
@@ -24,6 +25,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
+from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
 from nnrun.runs.preparation.augmentation import augmentation_of
@@ -82,7 +84,18 @@ class Prepared:
     def _identity(self) -> Identity:
         training = self.config.training.model_copy(update=self.evaluations)
         decided = self.config.model_copy(update={"training": training})
-        return Identity.of(canonical(decided), self.dataset.sha256)
+        return Identity.of(canonical(decided), self.dataset.sha256, self.plugin_digests)
+
+    @property
+    def plugins(self) -> Sequence[Part]:
+        """The parts of plugins that its config names."""
+        found: Sequence[Part] = self.cache.get("plugins", lambda: plugin_parts(self.config))
+        return found
+
+    @property
+    def plugin_digests(self) -> dict[str, str]:
+        """The digest of the source of each of these."""
+        return {f"{part.kind} {part.name}": part.source.sha256 for part in self.plugins}
 
     @property
     def run_id(self) -> str:

@@ -55,6 +55,11 @@ class StoredRun:
         return self.record.status in ("completed", "diverged")
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether a callback stopped it; a command without one continues it."""
+        return self.record is not None and not self.problem and self.record.status == "stopped"
+
+    @property
     def is_damaged(self) -> bool:
         """Whether it is damaged; only `--force` trains it again."""
         return self.problem is not None and not self.unfinished

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.errors import NnrunError
+from nnrun.plugins.loading import Shipment, everything, receive
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
@@ -30,7 +31,7 @@ def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
         return
     pool = ProcessPool(jobs, __name__)
     try:
-        tasks = [_Verifying(folder, given()) for folder in folders]
+        tasks = [_Verifying(folder, given(), everything()) for folder in folders]
         futures = [pool.submit(task, lambda: None) for task in tasks]
         for folder, future in zip(folders, futures, strict=True):
             while not future.done():
@@ -54,6 +55,7 @@ class _Verifying:
 
     folder: Path
     given: Given
+    plugins: Shipment
     data: str = ""
     is_short: bool = False
 
@@ -64,6 +66,7 @@ class _Verifying:
     def run(self, channel: Channel, data: None) -> Verification | NnrunError:
         """The verdict; or the error that `verify` raises on purpose, with its exit code."""
         give_again(self.given)
+        receive(self.plugins)
         try:
             return verify(self.folder)
         except NnrunError as error:

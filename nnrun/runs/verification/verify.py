@@ -21,6 +21,8 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
+from nnrun.plugins.needed import changed
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -82,7 +84,7 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
     if run.record is None:
         raise UsageError(f"{folder}: only complete runs are verified, and {run.problem}")
     verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
-    if not run.complete:
+    if not run.complete and not run.is_stopped:
         raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")
     try:
         fault = _fault(folder, run.record)
@@ -113,6 +115,12 @@ def _compared(
     load: Callable[[DatasetConfig], Dataset] | None,
 ) -> Verification:
     experiment = load_stored(folder, record)
+    if sources := changed(record.plugins):
+        have = "has" if len(sources) == 1 else "have"
+        reason = f"{' and '.join(sources)} {have} changed since it was trained"
+        return replace(
+            verdict, finding="differs", reason=reason, environment=dict(sources), exit_code=3
+        )
     prepared = prepare(experiment, load or load_named(experiment))
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"
@@ -120,26 +128,33 @@ def _compared(
     if prepared.dataset.sha256 != record.dataset["sha256"]:
         found, known = prepared.dataset.sha256, record.dataset["sha256"]
         reason = "its data have changed since it was trained"
-        changed = {"dataset.sha256": (known, found)}
-        return replace(verdict, finding="differs", reason=reason, environment=changed, exit_code=3)
-    result = train(prepared, None).result
+        data = {"dataset.sha256": (known, found)}
+        return replace(verdict, finding="differs", reason=reason, environment=data, exit_code=3)
+    result = train(prepared, None, _until(record)).result
     assert result is not None, "nothing was there before"
-    changed = _changes(record, result.record)
+    moved = _changes(record, result.record)
     config = usable_config(experiment.source.data, folder, record.dataset["sha256"])
-    kinds = list(pairs(folder, record, result, config, changed))
+    kinds = list(pairs(folder, record, result, config, moved))
     verdict = replace(
         verdict,
         differences=[one for kind in kinds if (one := first(kind)) is not None],
-        environment=changed,
+        environment=moved,
     )
     if not verdict.differences:
         return replace(verdict, finding="same_bits")
     dtype = prepared.config.training.dtype
-    if changed and all(is_tolerable(pair, dtype) for kind in kinds for pair in kind):
+    if moved and all(is_tolerable(pair, dtype) for kind in kinds for pair in kind):
         return replace(verdict, finding="within_tolerance")
     return replace(
         verdict, finding="differs", reason=_reason(record, result.record, kinds), exit_code=3
     )
+
+
+def _until(record: RunRecord) -> Callbacks | None:
+    """Stops where the run was stopped."""
+    if record.status != "stopped":
+        return None
+    return Callbacks(evaluated=lambda row: bool(row["iteration"] >= record.timing["iterations"]))
 
 
 def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) -> str:

@@ -169,6 +169,7 @@ def _row(
         completed=len(completed),
         diverged=sum(score.status == "diverged" for score in scores),
         failed=variant.planned - len(scores),
+        stopped=sum(score.status == "stopped" for score in scores),
         train=summaries["train"],
         validation=summaries["validation"],
         test=summaries["test"],
@@ -189,7 +190,8 @@ def _row(
         p=verdict.p,
         tied=verdict.tied,
         published=variant.published,
-        warned=sum(score.warned for score in completed),
+        warned=sum(score.warning != "" for score in completed),
+        warnings=dict(Counter(score.warning for score in completed if score.warning)),
         elsewhere=dict(
             Counter(s.arithmetic for s in completed if s.arithmetic not in usual | {""})
         ),

@@ -19,7 +19,7 @@ class Row:
 
     Args:
         rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
-            Runs that diverged or failed take no part; `note` counts them.
+            Runs that diverged, failed or were stopped take no part; `note` counts them.
         name: of the experiment.
         choice: from its grid.
         runs: that were planned, for each seed, seed of the split, and fold.
@@ -54,6 +54,7 @@ class Row:
             95%; None where no margin was given.
         published: numbers from elsewhere.
         warned: completed runs whose reports have warnings.
+        warnings: these by the kind of the first warning.
         elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
             most runs of their engine: another kernel of the BLAS, other vectors. Trained again
             beside the others they may have other last digits.
@@ -63,6 +64,7 @@ class Row:
         weights: how many different initial weights its completed runs have, one for each seed and
             fold.
         splits: how many different splits these have; every fold is one.
+        stopped: runs that a callback stopped.
     """
 
     rank: int | None
@@ -94,11 +96,13 @@ class Row:
     published: dict[str, float]
     as_good: bool | None = None
     warned: int = 0
+    warnings: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
     best_fold: int | None = None
     shares: dict[str, float] | None = None
     weights: int = 0
     splits: int = 0
+    stopped: int = 0
 
     @property
     def is_network(self) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.frames import to_frame
 from nnrun.models.scores import Metrics
 from nnrun.models.writing.columns import check_carried
 from nnrun.nn.signature import Array
@@ -89,4 +89,4 @@ class OutOfFold:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        return import_module("pandas").DataFrame(self.columns())
+        return to_frame(self.columns())

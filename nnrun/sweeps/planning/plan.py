@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from nnrun.config.settings import choice_words
+from nnrun.plugins.loading import NO_PLUGINS, Shipment
+from nnrun.plugins.part import PluginError
 from nnrun.runs.identity import Identity
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.estimate import Estimate
@@ -49,6 +51,7 @@ class Variant:
         split_by: the groups or the times that rows are split by, in words; "" at random.
         metrics: those that its runs compute beside those of their task.
         ended: how many of its runs an unfinished board is over; None for all.
+        plugins: the sources of parts that its config names.
     """
 
     number: int
@@ -76,6 +79,7 @@ class Variant:
     split_by: str = ""
     metrics: Sequence[str] = ()
     ended: int | None = None
+    plugins: Shipment = NO_PLUGINS
 
     @property
     def label(self) -> str:
@@ -186,6 +190,17 @@ class Plan:
     def firsts(self) -> Iterator[Variant]:
         """The first variant of each family that has runs."""
         return (first for first, count in self._counts() if count)
+
+    def refuse_plugin_files(self) -> None:
+        """Raise a PluginError if a config needs a plugin that is no installed package."""
+        for variant in self.firsts():
+            for source in variant.plugins.sources:
+                if source.path is not None:
+                    raise PluginError(
+                        f"{variant.file} needs {source.name}, and workers of a cluster know "
+                        "installed plugins only: make it a package with an entry point of the "
+                        "group nnrun.plugins, and install that on all workers and here"
+                    )
 
     def portions(self, least: int = 1) -> Iterator[tuple[int, Variant, Iterator[PlannedRun]]]:
         """Each variant that has at least so many runs here, with these runs; long ones first.

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from nnrun.config.load import Experiment
 from nnrun.metrics.table import larger_is_better
+from nnrun.plugins.loading import shipment
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -67,6 +68,7 @@ def make_variant(
         folds=block.folds,
         split_by=split_by_of(prepared.config_dict["dataset"]),
         metrics=prepared.metrics,
+        plugins=shipment(prepared.plugins),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import WorkerLostError
-from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
+from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
 from nnrun.sweeps.workers.versions import Versions, require_same, versions
 from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
 from nnrun.training.state import TrainingState
@@ -39,10 +39,15 @@ class _DaskChannel:
         silence = monotonic() - max(_polled.get(self.token, self.begun), self.begun)
         return self.token in _stopped or silence > _SILENCE_SECONDS
 
-    def send(self, content: Progress | TrainingState) -> None:
+    def send(self, content: Progress | TrainingState | Evaluations) -> None:
+        if isinstance(content, Evaluations):  # all would have to be kept; the result has them
+            return
         if not self.stopped():  # messages of stopped runs are not fetched
             with _lock:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
+
+    def ask(self, content: Evaluations) -> None:
+        """No question is asked on a cluster."""
 
     def drop(self) -> None:
         """Remove the messages of a run that has ended."""

@@ -21,7 +21,7 @@ from nnrun.errors import NnrunError
 from nnrun.pool.task import Message
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.base import wait_for_first
-from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
+from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -78,7 +78,10 @@ class _NoChannel:
     def stopped(self) -> bool:
         return False
 
-    def send(self, content: Progress | TrainingState) -> None:
+    def send(self, content: Progress | TrainingState | Evaluations) -> None:
+        pass
+
+    def ask(self, content: Evaluations) -> None:
         pass
 
 

@@ -11,7 +11,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.pool.task import Channel, Message
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.base import PATIENCE
-from nnrun.sweeps.workers.job import Job, execute_job
+from nnrun.sweeps.workers.job import Evaluations, Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -80,5 +80,10 @@ class _DirectChannel(Channel):
     def stopped(self) -> bool:
         return self.stop()
 
-    def send(self, content: Progress | TrainingState) -> None:
+    def send(self, content: Progress | TrainingState | Evaluations) -> None:
         self.handle(Message(self.key, content))
+
+    def ask(self, content: Evaluations) -> Any:
+        answers: list[Any] = [None]
+        self.handle(Message(self.key, content, answers.append))
+        return answers[-1]

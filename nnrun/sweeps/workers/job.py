@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import inf
@@ -15,6 +16,8 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
+from nnrun.plugins.part import Source
 from nnrun.pool.task import Channel
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
@@ -22,7 +25,7 @@ from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
-from nnrun.training.state import TrainingState
+from nnrun.training.state import HistoryRow, TrainingState
 from nnrun.training.trainer import Progress
 
 _PROGRESS_SECONDS = 0.25
@@ -45,6 +48,9 @@ class Job:
         checkpoint: the state to continue from.
         threads: how many it may use.
         seconds: estimated for the run.
+        plugins: the sources of parts that the config names.
+        follows: whether its evaluations are sent, now and then.
+        asks: whether each evaluation is sent, and training waits for whether to stop there.
     """
 
     key: str
@@ -55,6 +61,9 @@ class Job:
     checkpoint: TrainingState | None = None
     threads: int = 1
     seconds: float = inf
+    plugins: Shipment = NO_PLUGINS
+    follows: bool = False
+    asks: bool = False
 
     @property
     def seed(self) -> int:
@@ -72,6 +81,13 @@ class Job:
         return execute_job(self, channel, data)
 
 
+@dataclass(frozen=True)
+class Evaluations:
+    """Evaluations of a run in progress, those since the last message."""
+
+    rows: Sequence[HistoryRow]
+
+
 def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
     """Train a run; None if the sweep was stopped before it began.
 
@@ -82,12 +98,15 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
 
     Raises:
         NnrunError: this process computes another run id.
+        PluginError: it does not have the plugins.
     """
     if channel.stopped():
         return None
-    replicate = job.replicate
-    cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold)
-    prepared = prepare_again(replicate.applied(config_of(job.config)), dataset, cache)
+    receive(job.plugins)
+    replicate, sources = job.replicate, job.plugins.sources
+    cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold, sources)
+    config = replicate.applied(config_of(job.config, sources))
+    prepared = prepare_again(config, dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return execute(prepared, job.checkpoint, _callbacks(channel, job, max(1, prepared.iterations)))
@@ -103,18 +122,25 @@ def limit_threads() -> Any:
 
 
 @lru_cache(maxsize=64)
-def config_of(text: str) -> ExperimentConfig:
-    """The config of a job or a variant; cached for all its seeds."""
+def config_of(text: str, sources: Sequence[Source] = ()) -> ExperimentConfig:
+    """The config of a job or a variant; cached for all its seeds, and these plugins."""
     return config_from_dict(json.loads(text))
 
 
 @lru_cache(maxsize=512)
-def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
+def _cache_of(
+    config: str,
+    data: str,
+    split_seed: int | None,
+    fold: int | None,
+    sources: Sequence[Source],
+) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
     content = json.loads(config)
     if "training" in content and not isinstance(content["training"]["learning_rate"], dict):
         del content["training"]["learning_rate"]
-    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold])))
+    plugins = [source.sha256 for source in sources]
+    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold, plugins])))
 
 
 @lru_cache(maxsize=64)
@@ -127,22 +153,30 @@ def _shared_cache_of(key: str) -> ConfigCache:
 
 
 def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
-    shown = monotonic()
+    shown, sent = monotonic(), 0
 
     def start(iteration: int) -> None:
         if not job.is_short:  # such a run is shown as queued until it says this
             channel.send(Progress(iteration, iterations, None, 0.0))
 
     def observe(progress: Progress) -> None:
-        nonlocal shown
-        if monotonic() - shown > _PROGRESS_SECONDS:
-            channel.send(progress.brief())
-            shown = monotonic()
+        nonlocal shown, sent
+        if monotonic() - shown <= _PROGRESS_SECONDS:
+            return
+        channel.send(progress.brief())
+        if job.follows and not job.asks and len(progress.history) > sent:
+            channel.send(Evaluations(progress.since(sent)))
+            sent = len(progress.history)
+        shown = monotonic()
+
+    def evaluated(row: HistoryRow) -> bool:
+        return bool(channel.ask(Evaluations([row])))
 
     return Callbacks(
         start=start,
         observe=observe,
         stop=channel.stopped,
+        evaluated=evaluated if job.asks else None,
         checkpoint=now_and_then(channel.send),
         threads=job.threads,
     )

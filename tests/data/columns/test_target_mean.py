@@ -27,7 +27,7 @@ def data(kind, rows=400, categories=12):
 def fitted(codes, y, classes, **settings):
     names = tuple(map(str, range(codes.max() + 1)))
     column = TargetMean("city", names, unknown="ignore", **settings)
-    return column.fitted(codes[:, None].astype(float), TrainingRows(y, classes, lambda: SEED))
+    return column.fitted(codes, TrainingRows(y, classes, lambda: SEED))
 
 
 @pytest.mark.parametrize("kind", ["regression", "two", "many"])

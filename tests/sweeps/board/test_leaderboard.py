@@ -202,8 +202,8 @@ def test_the_files_say_the_same():
 
 def test_runs_with_warnings_are_counted():
     """In the row, in the files, and in a note that names the rows; diverged runs apart."""
-    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warned=True) for s in (1, 2))]
-    lost = score(3, None, None, status="diverged")._replace(warned=True)
+    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
+    lost = score(3, None, None, status="diverged")._replace(warning="leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]

@@ -62,6 +62,8 @@ class Block(BaseModel):
     """Values that a digest leaves out as it does defaults: what a default of null comes to."""
     digest_when_empty: ClassVar[Any] = {}
     """The block's value in a digest if all its keys have their defaults."""
+    part_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys whose values are names of parts, or lists of them, with the kind of part."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
@@ -82,6 +84,14 @@ class Block(BaseModel):
     def describe(cls, key: str) -> str:
         """What a key means: the text of its argument, or that below its attribute."""
         return cls.model_fields[key].description or attribute_docs(cls).get(key, "")
+
+    def named_parts(self) -> Iterator[tuple[str, str]]:
+        """The kind and the name of each part that the block itself names."""
+        for key, kind in self.part_keys.items():
+            value = getattr(self, key)
+            for word in value if isinstance(value, list) else [value]:
+                if isinstance(word, str):
+                    yield kind, word
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -164,14 +174,15 @@ class BlockChoice:
     For a union, pydantic would make all of them before the first config is read.
 
     Args:
-        choose: returns the block for a value, and the value as that block takes it.
+        choose: returns the block for a value, and the value as that block takes it; or None for
+            one of the words, and the word.
         blocks: returns all of them.
         words: the kind of values that are accepted besides mappings, if there is one.
     """
 
     def __init__(
         self,
-        choose: Callable[[Any], tuple[type[Block], Any]],
+        choose: Callable[[Any], tuple[type[Block] | None, Any]],
         blocks: Callable[[], Iterable[type[Block]]],
         words: Any = None,
     ) -> None:
@@ -183,9 +194,9 @@ class BlockChoice:
     def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._validate)
 
-    def _validate(self, value: Any) -> Block:
+    def _validate(self, value: Any) -> Any:
         block, content = self.choose(value)
-        return block.model_validate(content)
+        return content if block is None else block.model_validate(content)
 
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler

@@ -5,7 +5,7 @@ They are used in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -108,9 +108,12 @@ class Flag(Kind):
 
 @dataclass(frozen=True)
 class OneOf(Kind):
-    """One of these names; `noun`, with its article, says what they are names of."""
+    """One of these names; `noun`, with its article, says what they are names of.
 
-    names: tuple[str, ...]
+    Names that plugins may add to are in a table, which is read whenever a value is checked.
+    """
+
+    names: Collection[str]
     noun: str = ""
 
     @property
@@ -119,7 +122,7 @@ class OneOf(Kind):
 
     @property
     def example(self) -> Any:
-        return self.names[0]
+        return next(iter(self.names))
 
     def hint(self, value: Any) -> str:
         # Without a noun, the phrase lists the names already.
@@ -127,8 +130,20 @@ class OneOf(Kind):
             return ""
         return suggestion(value, self.names)
 
+    def prepare(self, value: Any) -> Any:
+        if not isinstance(value, str) or value not in self.names:
+            raise ValueError
+        return value
+
     def schema(self) -> CoreSchema:
-        return core_schema.literal_schema(list(self.names))
+        return core_schema.str_schema(strict=True)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        names = list(self.names)
+        found = super().__get_pydantic_json_schema__(schema, handler)
+        return found | ({"enum": names} if len(names) > 1 else {"const": names[0]})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ An entry of a table gets its form in configs, its messages and its JSON Schema f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
 from types import NoneType, UnionType
@@ -14,6 +14,7 @@ from typing import (
     Any,
     ClassVar,
     Literal,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -26,6 +27,8 @@ from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, BlockChoice, C
 from nnrun.config.schema.base.docs import argument_docs
 from nnrun.config.schema.base.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.nn.signature import Bounds, Named
+from nnrun.plugins.loading import find
+from nnrun.plugins.part import PluginError
 from nnrun.suggestions import nearest, suggestion
 
 _SIMPLE: dict[Any, Any] = {
@@ -90,7 +93,7 @@ class Translator:
 
     def __init__(
         self,
-        names: Mapping[str, tuple[str, tuple[str, ...]]],
+        names: Mapping[str, tuple[str, Collection[str]]],
         blocks: Mapping[Any, Any],
         module: str = __name__,
     ) -> None:
@@ -128,19 +131,20 @@ class Translator:
     def block(
         self, name: str, call: Callable[..., Any], base: type[NamedBlock], noun: str
     ) -> type[NamedBlock]:
-        """The block for one entry of a table."""
-        hints = get_type_hints(call.__init__ if isclass(call) else call, include_extras=True)
-        fields: dict[str, Any] = {
-            base.key: (Literal[name], Field(description=f"Makes this {noun}"))
-        }
-        docs = argument_docs(call)
-        for parameter in signature(call).parameters.values():
-            if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-                required = parameter.default is Parameter.empty
-                default = ... if required else parameter.default
-                if parameter.name in docs:
-                    default = Field(default, description=docs[parameter.name])
-                fields[parameter.name] = (self.field(hints[parameter.name]), default)
+        """The block for one entry of a table.
+
+        Raises:
+            PluginError: it is that of a plugin, and an argument has no form in a config.
+        """
+        kind = base.part_keys[base.key]
+        try:
+            arguments, named = self._arguments(call)
+        except (TypeError, NameError) as error:
+            part = find(kind, name)
+            if part is None:
+                raise
+            raise PluginError(f"{part.place}: {error}") from error
+        fields = {base.key: (Literal[name], Field(description=f"Makes this {noun}")), **arguments}
         words = "".join(word.capitalize() for word in (*name.split("_"), *noun.split()[1:]))
         model: type[NamedBlock] = create_model(
             words,
@@ -151,14 +155,37 @@ class Translator:
         )
         model.noun = f"'{name}'"
         model.parameters = tuple(key for key in fields if key != base.key)
+        model.part_keys = {**base.part_keys, **named}
         return model
+
+    def _arguments(self, call: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The fields of an entry's arguments, and those that name parts, with the kind."""
+        hints = get_type_hints(call.__init__ if isclass(call) else call, include_extras=True)
+        docs = argument_docs(call)
+        fields: dict[str, Any] = {}
+        named: dict[str, str] = {}
+        for parameter in signature(call).parameters.values():
+            if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+                continue
+            if parameter.name not in hints:
+                message = f"the argument '{parameter.name}' needs an annotation, such as"
+                raise TypeError(f"{message} {parameter.name}: PositiveInt of nnrun.nn.signature")
+            hint = hints[parameter.name]
+            default = ... if parameter.default is Parameter.empty else parameter.default
+            if parameter.name in docs:
+                default = Field(default, description=docs[parameter.name])
+            fields[parameter.name] = (self.field(hint), default)
+            for mark in get_args(hint)[1:]:
+                if isinstance(mark, Named):
+                    named[parameter.name] = mark.kind
+        return fields, named
 
     def enter(
         self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
     ) -> None:
         """Store the table, and the blocks of its entries, in the base class of the blocks."""
         base.table = table
-        base.blocks = _Blocks(table, lambda name: self.block(name, table[name], base, noun))
+        base.blocks = LazyBlocks(table, lambda name: self.block(name, table[name], base, noun))
 
     def union(
         self,
@@ -178,35 +205,41 @@ class Translator:
         """
         self.enter(table, base, noun)
 
-        def choose(value: Any) -> tuple[type[Block], Any]:
+        def choose(value: Any) -> tuple[type[Block] | None, Any]:
             entry = _named(value, base, noun, word)
             known = isinstance(entry, NamedBlock)
             return type(entry) if known else base.blocks[entry[base.key]], entry
 
-        words = OneOf(tuple(table), noun) if word else None
+        words = OneOf(table, noun) if word else None
         return Annotated[base, BlockChoice(choose, base.blocks.values, words)]
 
 
-class _Blocks(Mapping[str, type[NamedBlock]]):
-    """The blocks of a table's entries by name, each made when it is first asked for."""
+B = TypeVar("B", bound=type[Block])
 
-    def __init__(self, names: Mapping[str, Any], make: Callable[[str], type[NamedBlock]]) -> None:
-        self._names = names
+
+class LazyBlocks(Mapping[str, B]):
+    """The blocks of a table's entries by name, each made when it is first asked for.
+
+    An entry that a plugin adds, or replaces, gets a block like any other.
+    """
+
+    def __init__(self, entries: Mapping[str, Any], make: Callable[[str], B]) -> None:
+        self._entries = entries
         self._make = make
-        self._made: dict[str, type[NamedBlock]] = {}
+        self._made: dict[str, tuple[Any, B]] = {}
 
-    def __getitem__(self, name: str) -> type[NamedBlock]:
-        if name not in self._made:
-            if name not in self._names:
-                raise KeyError(name)
-            self._made[name] = self._make(name)
-        return self._made[name]
+    def __getitem__(self, name: str) -> B:
+        entry = self._entries[name]
+        known = self._made.get(name)
+        if known is None or known[0] is not entry:
+            known = self._made[name] = entry, self._make(name)
+        return known[1]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._entries)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._entries)
 
 
 def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:

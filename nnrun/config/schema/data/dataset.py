@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -32,10 +32,11 @@ from nnrun.data.readers.formats import (
     why_no_file,
 )
 from nnrun.data.readers.text.csv_file import SEPARATORS
+from nnrun.tables import Words
 
 _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
-TARGET_STEPS = ("none", *SCALERS)
+TARGET_STEPS = Words(("none",), SCALERS)
 UNKNOWN = ("error", "ignore", "most_frequent")
 
 
@@ -52,7 +53,7 @@ class DatasetName(OneOf):
 class SourceConfig(Block):
     """Where data come from, and how they are read."""
 
-    name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
+    name: Annotated[str, DatasetName(DATASETS, "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
     """A table (.csv, .tsv, .jsonl, .parquet, .xlsx) or arrays (.npz); texts may be packed (.csv.gz,
@@ -129,6 +130,11 @@ class DatasetConfig(PreparationConfig, SourceConfig):
     noun: ClassVar[str] = "dataset"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
     digest_defaults: ClassVar[Mapping[str, Any]] = {"stratify": False}
+    part_keys: ClassVar[Mapping[str, str]] = {
+        "name": "dataset",
+        "features": "step",
+        "target": "step",
+    }
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -246,7 +252,7 @@ def _blocks() -> tuple[type[Block], ...]:
     return (DatasetConfig, *BuiltInConfig.blocks.values())
 
 
-def _choose(value: Any) -> tuple[type[Block], Any]:
+def _choose(value: Any) -> tuple[type[Block] | None, Any]:
     if isinstance(value, DatasetConfig):
         return type(value), value
     name = value.get("name") if isinstance(value, dict) else None
@@ -255,7 +261,18 @@ def _choose(value: Any) -> tuple[type[Block], Any]:
     return DatasetConfig, value
 
 
-Translator({}, {}).enter(
-    {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
-)
+class _Loaders(Mapping[str, Callable[..., Any]]):
+    """The loaders of the built-in data sets."""
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        return DATASETS[name].load
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(DATASETS)
+
+    def __len__(self) -> int:
+        return len(DATASETS)
+
+
+Translator({}, {}).enter(_Loaders(), BuiltInConfig, "a data set")
 Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]

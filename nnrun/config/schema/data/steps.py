@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
+from pydantic import BeforeValidator, Field, create_model
 
-from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
+from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue
 from nnrun.config.schema.base.docs import argument_docs
 from nnrun.config.schema.base.fields import OneOf, example
-from nnrun.config.schema.base.from_signature import Translator
+from nnrun.config.schema.base.from_signature import LazyBlocks, Translator
 from nnrun.config.yaml.dump import flow
 from nnrun.data.preprocessing.steps import STEPS, Step
+from nnrun.plugins.loading import find
+from nnrun.plugins.part import PluginError
 from nnrun.suggestions import nearest, suggestion
 
 
@@ -23,6 +25,13 @@ class StepConfig(Block):
     """A feature step with an option: a mapping of its name to the option's value."""
 
     noun: ClassVar[str] = "a feature step"
+
+    def named_parts(self) -> Iterator[tuple[str, str]]:
+        yield from (("step", name) for name in type(self).model_fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Classes made at run time cannot be found by name, but by their place in the table.
+        return _revive, (dict(self.__dict__),)
 
     @classmethod
     def phrase(cls) -> str:
@@ -34,12 +43,18 @@ class StepConfig(Block):
         return {name: example(field) for name, field in cls.model_fields.items()}
 
 
+def _revive(values: dict[str, Any]) -> StepConfig:
+    return STEP_BLOCKS[next(iter(values))].model_construct(**values)
+
+
 def _option(name: str, step: Callable[..., Step]) -> Parameter | None:
     """The argument that a config has to give; those with defaults are learned from data."""
     arguments = signature(step).parameters.values()
     required = [each for each in arguments if each.default is Parameter.empty]
     if len(required) > 1:
-        raise TypeError(f"step {name}: a config gives one argument, so the others need a default")
+        message = f"step {name}: a config gives one argument, so the others need a default"
+        part = find("step", name)
+        raise TypeError(message) if part is None else PluginError(f"{part.place}: {message}")
     return required[0] if required else None
 
 
@@ -58,45 +73,72 @@ def _step_block(name: str, step: Callable[..., Step], option: Parameter) -> type
     return block
 
 
-def step_blocks(steps: Mapping[str, Callable[..., Step]]) -> dict[str, type[StepConfig]]:
+class _WithOption(Mapping[str, Callable[..., Step]]):
+    """The steps of a table that have an option."""
+
+    def __init__(self, steps: Mapping[str, Callable[..., Step]]) -> None:
+        self._steps = steps
+
+    def __getitem__(self, name: str) -> Callable[..., Step]:
+        if _option(name, self._steps[name]) is None:
+            raise KeyError(name)
+        return self._steps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, step in self._steps.items() if _option(name, step) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def step_blocks(steps: Mapping[str, Callable[..., Step]]) -> Mapping[str, type[StepConfig]]:
     """The blocks of those steps that have an option."""
-    options = {name: _option(name, step) for name, step in steps.items()}
-    return {
-        name: _step_block(name, steps[name], option)
-        for name, option in options.items()
-        if option is not None
-    }
+    for name, step in steps.items():
+        _option(name, step)
+
+    def make(name: str) -> type[StepConfig]:
+        option = _option(name, steps[name])
+        assert option is not None, name
+        return _step_block(name, steps[name], option)
+
+    return LazyBlocks(_WithOption(steps), make)
 
 
-def step_type(names: tuple[str, ...], blocks: Mapping[str, type[StepConfig]]) -> Any:
+class _Plain(Collection[str]):
+    """The names of steps without an option."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in STEPS and name not in STEP_BLOCKS
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in STEPS if name not in STEP_BLOCKS)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def step_type(names: Collection[str], blocks: Mapping[str, type[StepConfig]]) -> Any:
     """The type of a field that holds a step: one of these names, or one of these blocks."""
-    phrase = " or ".join(["a feature step", *(block.phrase() for block in blocks.values())])
 
     def hint(value: Any) -> str:
         block = blocks.get(value) if isinstance(value, str) else None
         return suggestion(value, names) if block is None else f"; write {flow(block.example())}"
 
-    def check(value: Any) -> Any:
-        if isinstance(value, StepConfig) or (isinstance(value, str) and value in names):
-            return value
+    def choose(value: Any) -> tuple[type[Block] | None, Any]:
+        if isinstance(value, StepConfig):
+            return type(value), value
+        if isinstance(value, str) and value in names:
+            return None, value
         if not isinstance(value, dict):
-            raise ConfigIssue(phrase=phrase, hint=partial(hint, value)).error()
-        if _step_of(value, blocks) is None:
+            forms = ["a feature step", *(block.phrase() for block in blocks.values())]
+            raise ConfigIssue(phrase=" or ".join(forms), hint=partial(hint, value)).error()
+        step = _step_of(value, blocks)
+        if step is None:
             needed = " or ".join(f"'{name}'" for name in blocks)
             raise ConfigIssue(f"a feature step needs {needed}", part="block").error()
-        return value
+        return blocks[step], value
 
-    def tag(value: Any) -> str:
-        if isinstance(value, StepConfig):
-            return f"<{next(iter(type(value).model_fields))}>"
-        return f"<{_step_of(value, blocks)}>" if isinstance(value, dict) else "<name>"
-
-    name: Any = Annotated[str, OneOf(names, "a feature step")]
-    tagged = [Annotated[block, Tag(f"<{step}>")] for step, block in blocks.items()]
-    choice: Any = Union[Annotated[name, Tag("<name>")], *tagged]
-    accepted: Any = Union[name, *blocks.values()]
-    marks = Discriminator(tag), BeforeValidator(check, json_schema_input_type=accepted)
-    return Annotated[choice, *marks]
+    return Annotated[Any, BlockChoice(choose, blocks.values, OneOf(names, "a feature step"))]
 
 
 def _step_of(value: dict[str, Any], blocks: Mapping[str, Any]) -> str | None:
@@ -107,9 +149,7 @@ def _step_of(value: dict[str, Any], blocks: Mapping[str, Any]) -> str | None:
 
 
 STEP_BLOCKS = step_blocks(STEPS)
-# Pickles of configs name these classes.
-globals().update({block.__name__: block for block in STEP_BLOCKS.values()})
-FEATURE_STEPS = tuple(name for name in STEPS if name not in STEP_BLOCKS)
+FEATURE_STEPS: Collection[str] = _Plain()
 if TYPE_CHECKING:
     FeatureStep = str | StepConfig
 else:

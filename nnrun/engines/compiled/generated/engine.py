@@ -94,7 +94,7 @@ class CompiledEngine:
         self.code, self._function = self._functions[single, self.losses]
         kernels.addresses([DRIVE], "float64")  # compiled before training is timed
         self._blocks = Blocks(self.code, self.network, self.optimizer)
-        self._inputs = self._arranged(self.x)
+        self._take(self.x)
         self._evaluation = Evaluation(self._blocks, self._function, self._arranged, single)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
@@ -108,7 +108,7 @@ class CompiledEngine:
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target, self._runner = x, self._flat(target), None
         if self._function is not None:
-            self._inputs = self._arranged(x)
+            self._take(x)
 
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
@@ -201,16 +201,27 @@ class CompiledEngine:
     def _flat(self, target: Array) -> Array:
         return allocation.given(target.reshape(len(target), -1), self.network.dtype)
 
+    def _take(self, x: Array) -> None:
+        """Take the rows; if they are copied in their order, `x` is a view of the copy."""
+        self._inputs, row = self._arranged(x), self.code.x
+        if self._is_straight and row.stored > row.size:
+            self.x = self._inputs[:, : row.size].reshape(x.shape)
+
     def _arranged(self, x: Array) -> Array:
         """Rows in the function's layout: padded, images with the channels last."""
         flat = x.reshape(len(x), -1)
         row = self.code.x
-        straight = row.image is None or row.image[0] == 1
-        if straight and row.stored == row.size:
+        if self._is_straight and row.stored == row.size:
             return allocation.given(flat, self.network.dtype)
         arranged = allocation.zeros(len(x) * row.stored, self.network.dtype).reshape(len(x), -1)
-        arranged[:, slice(row.size) if straight else row.order] = flat
+        arranged[:, slice(row.size) if self._is_straight else row.order] = flat
         return arranged
+
+    @property
+    def _is_straight(self) -> bool:
+        """Whether numbers are in the order of the rows."""
+        image = self.code.x.image
+        return image is None or image[0] == 1
 
 
 def compile_ahead(

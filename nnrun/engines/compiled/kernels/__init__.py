@@ -30,6 +30,7 @@ from nnrun.engines.compiled.formulas.activations import POINTWISE, Pointwise
 from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, OptimizerFormula
 from nnrun.engines.compiled.kernels.sizes import scratch
+from nnrun.tables import Extended
 
 # Modules whose kernels are compiled together, since they share subroutines.
 TOGETHER = frozenset({"conv.convolution", "dense.matrix", "dense.sparse_matrix", "conv.winograd"})
@@ -239,7 +240,17 @@ def optimizer_kernel(formula: OptimizerFormula) -> Kernel:
     )  # fmt: skip
 
 
-KERNELS: dict[str, Kernel] = {kernel.function: kernel for kernel in _BY_FUNCTION}
+def _of_plugin(name: str) -> Kernel | None:
+    """A kernel of an activation or a loss that is given by formulas."""
+    base = name.removesuffix("_back").removesuffix("_value")
+    if base in POINTWISE:
+        return activation_kernels(base, POINTWISE[base]).get(name)
+    return loss_kernels(base, LOSSES[base]).get(name) if base in LOSSES else None
+
+
+KERNELS: Extended[Kernel] = Extended(
+    {kernel.function: kernel for kernel in _BY_FUNCTION}, _of_plugin
+)
 for _name, _loss in LOSSES.items():
     KERNELS |= loss_kernels(_name, _loss)
 for _name, _formula in OPTIMIZERS.items():
@@ -258,4 +269,6 @@ def unit_of(name: str) -> str:
 
 def members(unit: str) -> list[str]:
     """The kernels that are compiled together."""
-    return [unit] if unit in LOOPS else [name for name in KERNELS if unit_of(name) == unit]
+    if unit not in TOGETHER:
+        return [unit]
+    return [name for name in KERNELS if unit_of(name) == unit]

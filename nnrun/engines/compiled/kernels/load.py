@@ -8,10 +8,10 @@ from functools import cache as memo
 from pathlib import Path
 
 from nnrun.compiler.llvm import cache
-from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
+from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members, unit_of
 
 _lock = threading.Lock()
-_addresses: dict[tuple[str, str], int] = {}
+_addresses: dict[tuple[str, str, str], int] = {}
 
 
 def addresses(
@@ -25,11 +25,17 @@ def addresses(
 
     names = list(names)
     with _lock:
-        new = [name for name in names if (name, dtype) not in _addresses]
+        new = [name for name in names if _key(name, dtype) not in _addresses]
         for unit, code in object_code(new, dtype, wait).items():
             together = machine.symbols(code, members(unit))
-            _addresses.update({(name, dtype): place for name, place in together.items()})
-        return {name: _addresses[name, dtype] for name in names}
+            _addresses.update({_key(name, dtype): place for name, place in together.items()})
+        return {name: _addresses[_key(name, dtype)] for name in names}
+
+
+def _key(name: str, dtype: str) -> tuple[str, str, str]:
+    """A kernel of a plugin may change while this process runs."""
+    own = name in LOOPS or name in KERNELS.keys()  # noqa: SIM118  # without those of plugins
+    return name, dtype, "" if own else repr(KERNELS[name])
 
 
 def object_code(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 
 from markupsafe import Markup
@@ -16,9 +17,12 @@ from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, short
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 26
+_LABEL = 16  # of a label beside the names of columns
 _GAP = 4.0  # between the names of neighbouring columns
 _TALLEST = 30.0
-_WIDE = 560.0  # of a map that fills a column of a page
+_WIDE = 480.0  # of a map that fills a column of a page
+_NARROW = 4.0  # of a sign in a number that is no digit
+_SCALE, _BAR = 180.0, 9.0  # the size of a scale
 _STEEP = 0.87  # the sine of 60°, by which long names of columns are turned
 Place = tuple[int, int]
 
@@ -42,9 +46,9 @@ class _Cells:
     turned: bool
 
     @classmethod
-    def of(cls, rows: Sequence[str], columns: Sequence[str]) -> _Cells:
-        """The cells for these names."""
-        left = 20 + CHARACTER * max(map(len, rows), default=1)
+    def of(cls, rows: Sequence[str], columns: Sequence[str], label: str) -> _Cells:
+        """The cells for these names, and what the rows are."""
+        left = 20 + CHARACTER * max(min(len(label), _LABEL), *map(len, rows))
         side = min(58.0, max(14.0, (_WIDE - left) / max(1, len(columns))))
         longest = max(map(len, columns), default=1)
         turned = longest > 3 and longest * CHARACTER + _GAP > side
@@ -53,7 +57,7 @@ class _Cells:
 
     def fits(self, text: str) -> bool:
         """Whether a number has room in a cell."""
-        return text != MISSING and len(text) * CHARACTER <= self.side
+        return sum(_NARROW if sign in ".,-" else CHARACTER for sign in text) < self.side
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def heatmap(
     """A chart of cells, each with its number where there is room."""
     names = [shortened(name, _LONGEST) for name in rows]
     above = [shortened(name, _LONGEST) for name in columns]
-    cells = _Cells.of(names, above)
+    cells = _Cells.of(names, above, row_label)
     scale = Linear.between(heat.domain or (value for line in values for value in line))
     texts = [[heat.words(v, (r, c)) for c, v in enumerate(line)] for r, line in enumerate(values)]
     parts = [*_labels(cells, row_label, column_label), *_columns(cells, above)]
@@ -107,18 +111,13 @@ def heatmap(
         for row, line in enumerate(values)
         for column, value in enumerate(line)
     }
-    if heat.links or any(cells.fits(text) for line in texts for text in line):
-        for (row, column), kind in kinds.items():
-            text = texts[row][column]
-            label, link = f"{rows[row]}, {columns[column]}: {text}", heat.links.get((row, column))
-            parts.append(_cell(cells, (row, column), kind, text, label, link))
-    else:
-        parts += _merged(cells, kinds)
+    parts += _cells(cells, kinds, texts, (rows, columns), heat.links)
     bottom = cells.top + cells.height * len(rows) + 8
+    wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
-        parts += _scale(cells.left, bottom, scale, heat)
+        parts += _scale(cells.left, bottom, wide, scale, heat)
     right = cells.left + cells.side * len(columns) + 30 * cells.turned
-    width = max(right, cells.left + CHARACTER * min(40, len(column_label)), cells.left + 190) + 8
+    width = max(right, cells.left + CHARACTER * min(40, len(column_label)), cells.left + wide) + 8
     corner = " \\ ".join(filter(None, (row_label, column_label)))
     table = Table(
         [corner, *columns],
@@ -151,6 +150,25 @@ def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:
             yield element("text", name, x=x, y=y, class_="mid name")
 
 
+def _cells(
+    cells: _Cells,
+    kinds: Mapping[Place, str],
+    texts: Sequence[Sequence[str]],
+    names: tuple[Sequence[str], Sequence[str]],
+    links: Mapping[Place, str],
+) -> list[Markup]:
+    """The cells, with their numbers where all of them have room."""
+    written = all(map(cells.fits, {*chain(*texts)} - {MISSING}))
+    if not links and not written:
+        return _merged(cells, kinds)
+    parts = []
+    for (row, column), kind in kinds.items():
+        text = texts[row][column]
+        label, link = f"{names[0][row]}, {names[1][column]}: {text}", links.get((row, column))
+        parts.append(_cell(cells, (row, column), kind, text * written, label, link))
+    return parts
+
+
 def _kind(heat: Heat, place: Place, share: float | None) -> str:
     blank = share is None or heat.empty(*place)
     return "none" if blank else amount_class(heat.colours, share)
@@ -163,7 +181,7 @@ def _cell(
     x, y = cells.left + cells.side * place[1], cells.top + cells.height * place[0]
     size = {"width": cells.side - 1, "height": cells.height - 1}
     parts = [element("rect", x=x, y=y, **size, class_=kind)]
-    if cells.fits(text):
+    if text and text != MISSING:
         middle = {"x": x + cells.side / 2, "y": y + cells.height / 2 + 4}
         parts.append(element("text", text, class_="mid cell", **middle))
     if link is None:
@@ -181,18 +199,38 @@ def _merged(cells: _Cells, kinds: Mapping[Place, str]) -> list[Markup]:
     return [element("path", d="".join(d), class_=kind) for kind, d in sorted(paths.items())]
 
 
-def _scale(left: float, top: float, scale: Linear, heat: Heat) -> Iterator[Markup]:
+def _scale(left: float, top: float, wide: float, scale: Linear, heat: Heat) -> Iterator[Markup]:
     """The colours from one end to the other, with the numbers at both ends and in the middle."""
-    wide, high = 180.0, 9.0
     step = wide / (STEPS + 1)
-    for index in range(STEPS + 1):
-        kind = amount_class(heat.colours, index / STEPS)
-        yield element(
-            "rect", x=left + step * index, y=top, width=step + 0.3, height=high, class_=kind
+    colours = [
+        element(
+            "rect", x=left + step * index, y=top, width=step + 0.3, height=_BAR,
+            class_=amount_class(heat.colours, index / STEPS),
         )
-    yield element("rect", x=left, y=top, width=wide, height=high, class_="edge")
+        for index in range(STEPS + 1)
+    ]  # fmt: skip
+    edge = element("rect", x=left, y=top, width=wide, height=_BAR, class_="edge")
+    # A group of its own, since the colour of a text follows that of the cell before it.
+    yield element("g", colours, edge)
     ends = ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
     words = [heat.text(scale.low + share * (scale.high - scale.low)) for share, _ in ends]
     for (share, side), word in zip(ends, words, strict=True):
-        if side != "mid" or len(set(words)) == 3:
-            yield element("text", word, x=left + share * wide, y=top + high + 13, class_=side)
+        if side != "mid" or (len(set(words)) == 3 and wide == _SCALE):
+            yield element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
+
+
+def colour_marks(
+    left: float, top: float, colours: Ramp, scale: Linear, text: Callable[[float], str]
+) -> Markup:
+    """A scale as a part of another drawing."""
+    return Markup("").join(_scale(left, top, _SCALE, scale, Heat(colours, text)))
+
+
+def colour_scale(colours: Ramp, low: float, high: float, text: Callable[[float], str]) -> Markup:
+    """What the colours of pictures mean, as a drawing of its own."""
+    parts = colour_marks(2.0, 1.0, colours, Linear(low, high), text)
+    label = f"Colours from {text(low)} to {text(high)}"
+    return element(
+        "svg", parts, viewBox=Markup("0 0 184 26"), width=184.0, height=26.0, role="img",
+        class_="chart scale", aria_label=label,
+    )  # fmt: skip

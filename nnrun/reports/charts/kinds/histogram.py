@@ -12,18 +12,23 @@ from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER
 from nnrun.reports.numbers import count, number, plural
 
-_WIDTH, _HEIGHT = 300.0, 180.0
 _TICKS = 3
 
 
 def histogram(
-    title: str, edges: Sequence[float], counts: Sequence[int], x_label: str, y_label: str
+    title: str,
+    edges: Sequence[float],
+    counts: Sequence[int],
+    x_label: str,
+    y_label: str,
+    size: tuple[float, float] = (300.0, 180.0),
 ) -> Chart:
-    """A bar for each bin, between its two edges."""
+    """A bar for each bin, between its two edges; `size` is that of the drawing."""
     x = Linear.between(edges)
-    y = Linear.over(counts, zero=True, count=3)
-    frame = Frame.around(x, y, labels=tick_labels(y.ticks(3)), width=_WIDTH, height=_HEIGHT)
-    drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, ticks=_ticks(frame))
+    ticks = min(3, max(counts, default=1) or 1)  # of whole numbers
+    y = Linear.over(counts, zero=True, count=ticks)
+    frame = Frame.around(x, y, labels=tick_labels(y.ticks(ticks)), width=size[0], height=size[1])
+    drawing = y_axis(frame, y_label, count=ticks) + x_axis(frame, x_label, ticks=_ticks(frame))
     drawing += bars(frame, edges, counts, "bar k0")
     middles = [frame.across((low + high) / 2) or 0.0 for low, high in pairwise(edges)]
     rows = [
@@ -31,7 +36,7 @@ def histogram(
         for low, high, n in zip(edges, edges[1:], counts, strict=False)
     ]
     return Chart(
-        title, _alternative(edges, counts, x_label), drawing, _WIDTH, _HEIGHT,
+        title, _alternative(edges, counts, x_label), drawing, *size,
         Table(["from", "to", y_label], rows, middles),
     )  # fmt: skip
 

@@ -38,6 +38,12 @@ class Series:
     index: int = 0
     other: bool = False
 
+    @property
+    def heights(self) -> list[float | None]:
+        """All that has to be within the y scale; bands of grey lines may leave it."""
+        bands = () if self.other else (*self.low, *self.high)
+        return [*self.y, *bands]
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -68,12 +74,11 @@ def lines(
         domain: more values for the y scale, so that several charts share one.
         moment: an upright line at one place.
     """
-    values = [v for one in series for part in (one.y, one.low, one.high) for v in part]
-    values += domain
+    values = [*domain, *(v for one in series for v in one.heights)]
     x = Linear.between(x for one in series for x in one.x)
     y = Log.over(values) if log else Linear.over(values)
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(5)))
-    parts = [one_line(frame, one) for one in reversed(series)]
+    parts = [one_line(frame, one) for one in grey_first(series)]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     alternative = _alternative(series, values if log else (), y_label)
     if moment is not None:
@@ -86,8 +91,15 @@ def lines(
         WIDTH,
         HEIGHT,
         lines_table(frame, series, x_label),
-        legend=[(one.index, one.name) for one in series],
+        legend=[(one.index, one.name) for one in series if not one.other],
+        grey=sum(one.other for one in series),
     )
+
+
+def grey_first(series: Sequence[Series]) -> list[Series]:
+    """In the order of drawing: of lines that cross, the first series in colour is in front."""
+    grey, coloured = [[one for one in series if one.other is other] for other in (True, False)]
+    return [*reversed(grey), *reversed(coloured)]
 
 
 def one_line(frame: Frame, one: Series) -> Markup:
@@ -100,16 +112,13 @@ def one_line(frame: Frame, one: Series) -> Markup:
 
 
 def _upright(frame: Frame, moment: Moment) -> Markup:
-    """The line at a moment, with its words on the side where there is room."""
+    """The line at a moment, with its words above the plot, where they cover no curve."""
     x = frame.across(moment.x)
     if x is None:
         return Markup("")
     late = x > (frame.left + frame.right) / 2
-    words = element(
-        "text", moment.text, x=x - 5 if late else x + 5, y=frame.top + 10,
-        class_=f"name halo{' end' * late}",
-    )  # fmt: skip
-    line_ = element("path", d=f"M{x:.1f} {frame.top:.1f}V{frame.bottom:.1f}", class_="moment")
+    words = element("text", moment.text, x=x, y=frame.top - 10, class_=f"name{' end' * late}")
+    line_ = element("path", d=f"M{x:.1f} {frame.top - 7:.1f}V{frame.bottom:.1f}", class_="moment")
     return line_ + words
 
 

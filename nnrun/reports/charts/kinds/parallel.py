@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.axes import tick_labels
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.palette import CIVIDIS, ramp
 from nnrun.reports.charts.scales import Linear, Log, Scale
+from nnrun.reports.charts.style import amount_line_class
 from nnrun.reports.charts.svg import LINE, coordinate, element, shortened
 from nnrun.reports.numbers import number
 
@@ -18,8 +18,6 @@ _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0
 _SPACE = 130.0
 _LONGEST = 16
 _APART = 13.0
-# The yellow end of the ramp is hard to see on white.
-_BRIGHTEST = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,11 @@ def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
             if last is not None and last - y < _APART:
                 continue
             last = y
-            parts.append(
-                element("text", shortened(label, _LONGEST), x=x + 6, y=y + 4, class_="halo")
-            )
+            shown = shortened(label, _LONGEST)
+            # Twice, since some programs draw the outline of a text over it.
+            parts += [
+                element("text", shown, x=x + 6, y=y + 4, class_=kind) for kind in ("halo", None)
+            ]
     order = [n for n in range(len(axes[-1].values)) if n != best] + [best]
     lines = [
         _line(number_, [places[number_] for places, _ in columns], spots, axes, number_ == best)
@@ -90,12 +90,11 @@ def _line(
 ) -> Markup:
     points = (f"{coordinate(x)} {coordinate(_up(p))}" for x, p in zip(spots, places, strict=True))
     label = ", ".join(f"{axis.name} {axis.text(number_)}" for axis in axes)
-    stroke = ramp(CIVIDIS, _BRIGHTEST * places[-1])
     path = element(
         "path",
         d=f"M{'L'.join(points)}",
         fill="none",
-        stroke=stroke,
+        class_=amount_line_class(places[-1]),
         stroke_width=4.0 if best else 1.5,
         stroke_opacity="1" if best else "0.75",
     )

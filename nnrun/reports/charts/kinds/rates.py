@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Series, lines_table, one_line
+from nnrun.reports.charts.kinds.lines import Series, grey_first, lines_table, one_line
 from nnrun.reports.charts.marks import rule
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.numbers import number
@@ -42,7 +42,7 @@ def rates(
     )
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5)
     drawing += rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else Markup("")
-    drawing += Markup("").join(one_line(frame, one) for one in series)
+    drawing += Markup("").join(one_line(frame, one) for one in grey_first(series))
     sentences = (_middle(series, x_label, y_label), summary, guide)
     return Chart(
         title,
@@ -51,7 +51,8 @@ def rates(
         _WIDTH,
         _HEIGHT,
         lines_table(frame, series, x_label),
-        legend=[(one.index, one.name) for one in series],
+        legend=[(one.index, one.name) for one in series if not one.other],
+        grey=sum(one.other for one in series),
     )
 
 

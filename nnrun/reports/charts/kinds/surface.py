@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import dots
+from nnrun.reports.charts.kinds.heatmap import colour_marks
 from nnrun.reports.charts.palette import CIVIDIS, SERIES, rgb, series_class
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.scales import Linear
@@ -21,19 +22,27 @@ _WIDTH, _HEIGHT = 480.0, 380.0
 _MOST_CLASSES = 16
 
 
+class Point(NamedTuple):
+    """A row of the data: its number, two features, and its class or 0."""
+
+    row: int
+    x: float
+    y: float
+    label: int
+
+
 def decision_surface(
     title: str,
     predictions: npt.NDArray[np.float64],
     extent: tuple[float, float, float, float],
     names: tuple[str, str],
-    points: Sequence[tuple[float, float, int]],
+    points: Sequence[Point],
     classes: Sequence[str],
 ) -> Chart:
     """Predictions on a grid, with a dot for each row in the colour of its class.
 
     Predictions (height, width), from bottom to top, are class numbers, or values for regression,
-    which has no classes. The extent is left, right, bottom, top of the grid; a point is two
-    features and the class, or 0.
+    which has no classes. The extent is left, right, bottom, top of the grid.
     """
     left, right, bottom, top = extent
     frame = Frame.around(
@@ -46,15 +55,30 @@ def decision_surface(
         height=frame.bottom - frame.top, preserveAspectRatio="none",
         class_=None if not classes else "raster",
     )  # fmt: skip
-    marks = [
-        dots(frame, [a], [b], series_class(label) if classes else "k1", 3, "point")
-        for a, b, label in points
-    ]
+    marks = [_dot(frame, point, names, classes) for point in points]
     drawing = image + y_axis(frame, names[1]) + x_axis(frame, names[0]) + Markup("").join(marks)
+    height = _HEIGHT
+    if not classes:
+        scale = Linear.over(predictions.ravel().tolist())
+        drawing += colour_marks(frame.left, height, CIVIDIS, scale, number)
+        height += 32
     return Chart(
-        title, _alternative(predictions, classes, len(points)), drawing, _WIDTH, _HEIGHT,
-        _table(predictions, extent, names, classes),
+        title, _alternative(predictions, classes, len(points)), drawing, _WIDTH, height,
+        _table(predictions, extent, names, classes), legend=[*enumerate(classes[:_MOST_CLASSES])],
     )  # fmt: skip
+
+
+def _dot(frame: Frame, point: Point, names: tuple[str, str], classes: Sequence[str]) -> Markup:
+    """A row, with its class and values for readers who point at it."""
+    x, y = frame.across(point.x), frame.up(point.y)
+    if x is None or y is None:
+        return Markup("")
+    values = [f"{name} {number(value)}" for name, value in zip(names, point[1:3], strict=True)]
+    words = [f"row {point.row}", *([classes[point.label]] if classes else []), *values]
+    kind = f"{series_class(point.label)} s{point.label}" if classes else "k1"
+    return element(
+        "circle", element("title", " · ".join(words)), cx=x, cy=y, r=3.0, class_=f"point {kind}"
+    )
 
 
 def _picture(values: npt.NDArray[np.float64], classes: Sequence[str], title: str) -> Picture:

@@ -10,7 +10,8 @@ const make = (tag, text, attributes = {}) => {
 
 // Legends: a click switches a series off and on, or keeps a grey one in colour; pointing at a name
 // or reaching it by the keyboard shows its lines in all charts.
-for (const plots of all(".plots")) {
+const legends = (root) => {
+for (const plots of all(".plots", root)) {
   const series = (item) => all(`.s${item.dataset.s}`, plots);
   for (const item of all(".legend li", plots)) {
     const other = item.parentElement.classList.contains("others");
@@ -42,6 +43,7 @@ for (const plots of all(".plots")) {
   plots.querySelector(".figures").before(tools);
   show(false);
 }
+};
 
 // The tip is beside what it explains, never on it: right or left of it, else below or above.
 const tip = document.getElementById("tip");
@@ -62,11 +64,7 @@ const show = (lines, around, x, y) => {
   tip.style.top = `${top}px`;
 };
 const texts = (row) => [...row.cells].map((cell) => cell.textContent);
-const spot = (svg, x, y) => {
-  const mark = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-  for (const [name, value] of Object.entries({ class: "spot", cx: x, cy: y, r: 6 })) mark.setAttribute(name, value);
-  svg.append(mark);
-};
+const spot = (svg, x, y) => svg.insertAdjacentHTML("beforeend", `<circle class="spot" cx="${x}" cy="${y}" r="6"/>`);
 
 // The points of the lines of a chart, and of a chart of rows.
 const linePoints = (group) => all("path.line, path:not(.area)", group)
@@ -80,6 +78,13 @@ const toSegment = ([x, y], [ax, ay], [bx, by]) => {
 const toLine = (at, points) => points.length < 2
   ? Math.min(...points.map((point) => toSegment(at, point, point)))
   : Math.min(...points.slice(1).map((point, index) => toSegment(at, points[index], point)));
+// The line that is pointed at, in this chart and those beside it.
+const bring = (plot, near) => {
+  for (const group of all("g.series", plot.closest(".plots"))) {
+    const same = near && group.classList[1] === near.classList[1] && near.classList[1] !== "near";
+    group.classList.toggle("near", group === near || Boolean(same));
+  }
+};
 const nearest = (items, far) => items.reduce((best, item) => (far(item) < far(best) ? item : best));
 
 const kinds = {
@@ -104,12 +109,20 @@ const kinds = {
     const names = all(".numbers thead th", plot).map((head) => head.textContent);
     return texts(row).map((text, index) => make(index ? "span" : "b", `${names[index]} ${text}`));
   },
+  // Dots that say themselves what they are.
+  titled(plot, at, svg) {
+    const far = (dot) => Math.hypot(Number(dot.getAttribute("cx")) - at[0], Number(dot.getAttribute("cy")) - at[1]);
+    const dot = nearest(all("circle:not(.off)", svg), far);
+    if (far(dot) > 20) return null;
+    spot(svg, dot.getAttribute("cx"), dot.getAttribute("cy"));
+    return dot.querySelector("title").textContent.split(" · ").map((text, index) => make(index ? "span" : "b", text));
+  },
   // Lines: the nearest one first, with the values of all that are in colour at this place.
   lines(plot, at, svg) {
     const groups = all("g.series:not(.off)", svg).filter((group) => linePoints(group).length);
     const near = groups.length ? nearest(groups, (group) => toLine(at, linePoints(group))) : null;
     const name = near && near.querySelector("title").textContent;
-    all("g.series", svg).forEach((group) => group.classList.toggle("near", group === near));
+    bring(plot, near);
     const places = all("tr[data-x]", plot);
     if (!places.length) return near && name.split(", ").map((text, index) => make(index ? "span" : "b", text));
     const row = nearest(places, (one) => Math.abs(Number(one.dataset.x) - at[0]));
@@ -117,14 +130,16 @@ const kinds = {
     const found = texts(row).slice(1).map((text, index) => ({ text, name: names[index + 1], first: names[index + 1] === name }));
     const grey = new Set(all("g.other:not(.lit)", svg).map((group) => group.querySelector("title").textContent));
     const off = new Set(all("g.series.off", svg).map((group) => group.querySelector("title").textContent));
-    const shown = found.filter((one) => one.first || (!grey.has(one.name) && !off.has(one.name)));
+    const shown = found.filter((one) => one.text !== "–" && (one.first || (!grey.has(one.name) && !off.has(one.name))));
     shown.sort((a, b) => b.first - a.first);
     if (near) {
       const [x, y] = nearest(linePoints(near), (point) => Math.abs(point[0] - Number(row.dataset.x)));
       spot(svg, x, y);
     }
+    const title = make("b", `${names[0]} ${texts(row)[0]}`);
+    if (!near) return [title, ...found.map((one) => make("span", `${one.name} ${one.text}`))];
     return [
-      make("b", `${names[0]} ${texts(row)[0]}`),
+      title,
       ...shown.slice(0, 8).map((one) => make("span", `${one.text}  ${one.name}`, one.first ? { class: "near" } : {})),
     ];
   },
@@ -132,9 +147,11 @@ const kinds = {
 const kindOf = (plot, svg) => {
   if (plot.querySelector("table[data-cells]")) return kinds.cells;
   if (svg.querySelector(".rows")) return kinds.rows;
+  if (svg.querySelector("circle > title")) return kinds.titled;
   return plot.querySelector("tr[data-x]") || svg.querySelector("g.series") ? kinds.lines : null;
 };
-for (const plot of all(".plot")) {
+const tips = (root) => {
+for (const plot of all(".plot", root)) {
   for (const svg of all(".drawing svg", plot)) {
     const kind = kindOf(plot, svg);
     if (!kind) continue;
@@ -146,13 +163,10 @@ for (const plot of all(".plot")) {
       const lines = kind(plot, [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale], svg);
       if (lines) show(lines, box, event.clientX, event.clientY);
     });
-    svg.addEventListener("pointerleave", () => {
-      hide();
-      all("g.near", svg).forEach((group) => group.classList.remove("near"));
-    });
+    svg.addEventListener("pointerleave", () => { hide(); bring(plot, null); });
   }
 }
-for (const strip of all("td .strip")) {
+for (const strip of all("td .strip", root)) {
   strip.addEventListener("pointerenter", (event) => {
     const row = strip.closest("tr"), head = row.querySelector("th") || row.cells[0];
     const lines = strip.getAttribute("aria-label").split("; ").map((text) => make("span", text));
@@ -160,11 +174,20 @@ for (const strip of all("td .strip")) {
   });
   strip.addEventListener("pointerleave", hide);
 }
+};
 addEventListener("scroll", hide, { passive: true });
 
-// Tables that are wider than their frame say so.
+// Tables and maps that are wider than their frame say so.
 const wider = new ResizeObserver((entries) => {
   for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
 });
-all(".scroll").forEach((frame) => wider.observe(frame));
+
+const enhance = (root) => {
+  legends(root);
+  tips(root);
+  all(".scroll, .drawing[tabindex]", root).forEach((frame) => wider.observe(frame));
+};
+// The live page says which part of it is new.
+document.addEventListener("nnrun:content", (event) => enhance(event.target));
+enhance(document);
 })();

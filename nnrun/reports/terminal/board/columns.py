@@ -108,8 +108,8 @@ def warned(row: Row) -> list[str]:
 
 
 def incomplete(runs: Row | SweepProgress) -> list[str]:
-    """`3 diverged`, `2 failed`, both or neither."""
-    numbers = {"diverged": runs.diverged, "failed": runs.failed}
+    """`3 diverged`, `2 failed`, `1 stopped`; nothing where there is none of them."""
+    numbers = {"diverged": runs.diverged, "failed": runs.failed, "stopped": runs.stopped}
     return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 

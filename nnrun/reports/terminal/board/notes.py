@@ -51,9 +51,6 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         shares = _shares(rows, [row.warned for row in rows])
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(rows)
-    alone = [group.rows[0] for group in groups if len(group.rows) == 1]
-    if any(row.completed == row.runs == 1 for row in alone):
-        yield "A single run shows no spread, hence no interval; --seeds 20 would show both."
     if any(row.completed > 1 for row in rows):
         yield (
             "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
@@ -113,8 +110,9 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
         )
     for reason, names in reasons.items():
         yield f"{reason}: {first_of(names)}"
-    if any(row.diverged and row.completed for row in rows):
-        yield (
-            "Numbers are without diverged runs, which flatters their rows; no other row is dropped "
-            "because of them."
-        )
+    for what in ("diverged", "stopped"):
+        if any(getattr(row, what) and row.completed for row in rows):
+            yield (
+                f"Numbers are without {what} runs, which flatters their rows; no other row is "
+                "dropped because of them."
+            )

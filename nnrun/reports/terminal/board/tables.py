@@ -16,6 +16,8 @@ from nnrun.reports.terminal.board.columns import columns, heading
 from nnrun.reports.terminal.board.notes import notes, unfinished
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import FittedTable
+from nnrun.reports.terminal.tables import verdict_text
+from nnrun.reports.verdict.board import board_verdict
 from nnrun.sweeps.board.rows import Group, Leaderboard
 
 MOST_ROWS = 100
@@ -39,6 +41,8 @@ def leaderboard_tables(
     if board.unfinished is not None:
         yield Text(unfinished(board.unfinished))
         yield Text()
+    yield verdict_text(board_verdict(board))
+    yield Text()
     # NAME/best is chosen from all of an experiment's boards: it is named once.
     last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:

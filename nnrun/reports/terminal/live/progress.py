@@ -161,41 +161,23 @@ def _loss(progress: Progress) -> str:
     return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
-class _Live:
-    """A bar drawn by the training loop itself, since a thread would disturb its timing."""
+class RunFigures:
+    """The figures beside a bar: speed, loss with its curve, and time left."""
 
-    def __init__(self, label: str, bar: Bar) -> None:
-        self.bar = bar
-        self.pace = _Pace()
-        self.last = 0.0
-        short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
-        self.task = bar.add_task(short, total=None, figures="")
+    def __init__(self, *, draws_curve: bool) -> None:
+        self.draws_curve = draws_curve
         self.losses: list[float] = []
-        self.draws_curve = bar.console.width > _WIDEST and _knows_bars(bar.console.encoding)
+        self._pace = _Pace()
 
-    def __call__(self, progress: Progress) -> None:
-        speed, left = self.pace(progress)
+    def __call__(self, progress: Progress) -> list[str]:
+        speed, left = self._pace(progress)
         self._remember(progress.loss)
-        if monotonic() - self.last < _REFRESH_SECONDS:
-            return
-        self.last = monotonic()
-        with suppress(OSError):  # work goes on if the terminal is closed
-            self._draw(progress, speed, left)
-
-    def _draw(self, progress: Progress, speed: float, left: float) -> None:
-        self.bar.start()
         figures = [f"{count(round(speed))}/s"]
         if progress.loss is not None:
             figures.append(f"loss {number(progress.loss)}{self._curve()}")
         if speed:
             figures.append(f"{remaining(left)} left")
-        self.bar.update(
-            self.task,
-            completed=progress.iteration,
-            total=progress.total,
-            figures=", ".join(figures),
-        )
-        self.bar.refresh()
+        return figures
 
     def _remember(self, loss: float | None) -> None:
         """Keep the loss if it is new; it changes with each evaluation only."""
@@ -208,6 +190,33 @@ class _Live:
         logarithmic = min(self.losses) > 0 and max(self.losses) > 20 * min(self.losses)
         values = [log(loss) for loss in self.losses] if logarithmic else self.losses
         return f" {sparkline(values, _CURVE_WIDTH)}"
+
+
+class _Live:
+    """A bar drawn by the training loop itself, since a thread would disturb its timing."""
+
+    def __init__(self, label: str, bar: Bar) -> None:
+        self.bar = bar
+        self.last = 0.0
+        short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
+        self.task = bar.add_task(short, total=None, figures="")
+        draws_curve = bar.console.width > _WIDEST and _knows_bars(bar.console.encoding)
+        self.figures = RunFigures(draws_curve=draws_curve)
+
+    def __call__(self, progress: Progress) -> None:
+        figures = self.figures(progress)
+        if monotonic() - self.last < _REFRESH_SECONDS:
+            return
+        self.last = monotonic()
+        with suppress(OSError):  # work goes on if the terminal is closed
+            self._draw(progress, ", ".join(figures))
+
+    def _draw(self, progress: Progress, figures: str) -> None:
+        self.bar.start()
+        self.bar.update(
+            self.task, completed=progress.iteration, total=progress.total, figures=figures
+        )
+        self.bar.refresh()
 
 
 def _knows_bars(encoding: str) -> bool:

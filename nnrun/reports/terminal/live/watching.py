@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.numbers import count, number, plural, remaining
-from nnrun.reports.progress_words import share_words
+from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts
@@ -116,15 +116,6 @@ def _figures(run: RunSummary, *, rate: bool) -> Iterator[str]:
     if rate:
         yield "" if pace is None else f"{count(round(pace))}/s"
     yield "" if left is None else f"{remaining(left)} left"
-
-
-def sweep_line(sweep: SweepCounts) -> str:
-    """Its experiments, and how many of its runs are done, running and queued."""
-    names = [*sweep.names]
-    what = names[0] if len(names) == 1 else f"{count(len(names))} experiments"
-    failed = f" ({count(sweep.failed)} failed)" if sweep.failed else ""
-    done = f"{count(sweep.done)} of {count(sweep.total)} done{failed}"
-    return f"sweep of {what}: {done}, {count(sweep.running)} running, {count(sweep.queued)} queued"
 
 
 def state_line(run: RunSummary, status: str) -> str:

@@ -188,6 +188,7 @@ _REPORT = {
     "environment": dict,
     "divergence": (dict, None),
     "decision": (_is_decision, None),
+    "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
     "baseline": _are_metrics,

@@ -155,12 +155,14 @@ def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str 
     """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, member[0].planned
     diverged = sum(score.status == "diverged" for score in scores)
+    stopped = sum(score.status == "stopped" for score in scores)
     completed = len(runs)
     failed = planned - len(scores)
     parts = [
         f"{number:,} of {planned:,} runs {what}"
         for number, what in (
             (diverged, "diverged"),
+            (stopped, "were stopped"),
             (failed, "failed"),
             (completed - len(values), f"have no finite {variant.metric}"),
         )

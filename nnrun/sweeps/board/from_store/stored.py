@@ -24,7 +24,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
-ENDED = ("completed", "diverged", "failed")
+ENDED = ("completed", "diverged", "stopped", "failed")
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class StoredVariant:
 
     @property
     def scores(self) -> list[RunScore]:
-        """The numbers of the runs that were trained to their end."""
-        return [run.score for run in self.runs if run.score.status in ("completed", "diverged")]
+        """The numbers of the runs that were trained, as far as they were meant to be."""
+        return [run.score for run in self.runs if run.score.status in ENDED[:3]]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
-from nnrun.data.readers.text import csv_parts
+from nnrun.data.readers.text import ahead, csv_parts, text_lines
 from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
 
@@ -174,6 +175,14 @@ def outcome(path: Path, **options: object) -> object:
     return data.sha256, data.feature_names, data.dropped, data.description, *arrays
 
 
+def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> None:
+    """Have it read all files, in blocks of so many bytes, the first one of another size."""
+    monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
+    monkeypatch.setattr(text_lines, "_BLOCK", first)
+    monkeypatch.setattr(ahead, "_BLOCK", block)
+    monkeypatch.setattr(ahead, "cores", lambda: threads)
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("strange", [0, 0.02, 0.5])
 @pytest.mark.parametrize("missing", ["error", "drop_rows", "mean"])
@@ -187,7 +196,7 @@ def test_files_mean_the_same(tmp_path, monkeypatch, ends, strange, missing):
         path = tmp_path / f"{number}.csv"
         path.write_bytes(table(rng, strange, ends))
         expected = outcome(path, missing=missing)
-        monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
+        by_machine_code(monkeypatch, 64, 3000, number + 1)
         assert expected == outcome(path, missing=missing)
         monkeypatch.undo()
         monkeypatch.setattr(Scanner, "scan", lambda *a: scanned.append(scan(*a)) or scanned[-1])
@@ -219,18 +228,35 @@ def test_what_cannot_be_read_is_said_alike(csv, monkeypatch, content):
 
     path = csv(content)
     expected = read()
-    monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
+    by_machine_code(monkeypatch, 1 << 20, 1 << 20)
+    assert expected == read()
+    by_machine_code(monkeypatch, 10, 100)
     assert expected == read()
 
 
-def test_blocks_end_anywhere(csv, monkeypatch):
-    """Lines that two blocks share are read like others."""
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_end_anywhere(csv, monkeypatch, threads):
+    """Lines that two blocks share are read like others, whatever the number of threads."""
     rng = np.random.default_rng(0)
     numbers = rng.standard_normal((500, 3))
     lines = "\n".join(",".join(map(repr, row)) for row in numbers.tolist())
     path = csv(f"a,b,y\n{lines}\n")
-    monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
     for size in (1, 7, 64, 1000, 4096):
-        monkeypatch.setattr("nnrun.data.readers.text.text_lines._BLOCK", size)
+        by_machine_code(monkeypatch, size, 3 * size, threads)
         data = read_csv(path, "y", task="regression")
         assert numbers.tobytes() == np.hstack([data.x, data.y]).tobytes()
+
+
+def test_reading_keeps_the_numbers_of_rows_alone(csv, monkeypatch):
+    """At its peak less than two and a half times the memory of x and y."""
+    rows = 50_000
+    path = csv("a,b,y\n" + "1,2,3\n" * rows)
+    by_machine_code(monkeypatch, 1 << 16, 1 << 16)
+    read_csv(path, "y", task="regression")  # loads the machine code
+    tracemalloc.start()
+    try:
+        read_csv(path, "y", task="regression")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * 24 * rows

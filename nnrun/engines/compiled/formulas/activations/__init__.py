@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.activations.relu import LeakyReLU
+from nnrun.nn.formulas import FormulaActivation
+from nnrun.tables import Extended
 
 
 @dataclass(frozen=True)
@@ -34,47 +37,66 @@ class Pointwise:
     in_place: bool = True
 
 
-POINTWISE = {
-    "sigmoid": Pointwise(
-        value="sigmoid({x})",
-        gradient="{dy} * {y} * (one - {y})",
-        functions=("sigmoid",),
+def _of_plugin(name: str) -> Pointwise | None:
+    """The formulas of an activation that is given by formulas."""
+    activation = ACTIVATIONS.get(name)
+    if activation is None or not issubclass(activation, FormulaActivation):
+        return None
+    f, df = activation.f, activation.df
+    return Pointwise(
+        f.compiled(),
+        f"{{dy}} * {df.compiled()}",
+        functions=tuple(sorted({*f.functions, *df.functions})),
         keeps_zero=False,
-    ),
-    "tanh": Pointwise(
-        value="tanh({x})",
-        gradient="{dy} * (one - {y} * {y})",
-        functions=("tanh",),
-    ),
-    "relu": Pointwise(
-        value="zero if {x} < zero else {x}",
-        gradient="{dy} if {x} > zero else zero",
-    ),
-    "leaky_relu": Pointwise(
-        value="{x} * real(0.01) if {x} < zero else {x}",
-        gradient="{dy} if {x} > zero else {dy} * real(0.01)",
-    ),
-    "elu": Pointwise(
-        value="elu({x})",
-        gradient="{dy} if {x} > zero else {dy} * exp({x})",
-        functions=("elu", "exp"),
-        in_place=False,
-    ),
-    "softplus": Pointwise(
-        value="softplus({x})",
-        gradient="{dy} * sigmoid({x})",
-        functions=("softplus", "sigmoid"),
-        keeps_zero=False,
-        in_place=False,
-    ),
-    "gelu": Pointwise(
-        value="gelu({x})",
-        gradient="{dy} * gelu_slope({x})",
-        functions=("gelu", "gelu_slope"),
         rises=False,
         in_place=False,
-    ),
-}
+    )
+
+
+POINTWISE: Extended[Pointwise] = Extended(
+    {
+        "sigmoid": Pointwise(
+            value="sigmoid({x})",
+            gradient="{dy} * {y} * (one - {y})",
+            functions=("sigmoid",),
+            keeps_zero=False,
+        ),
+        "tanh": Pointwise(
+            value="tanh({x})",
+            gradient="{dy} * (one - {y} * {y})",
+            functions=("tanh",),
+        ),
+        "relu": Pointwise(
+            value="zero if {x} < zero else {x}",
+            gradient="{dy} if {x} > zero else zero",
+        ),
+        "leaky_relu": Pointwise(
+            value="{x} * real(0.01) if {x} < zero else {x}",
+            gradient="{dy} if {x} > zero else {dy} * real(0.01)",
+        ),
+        "elu": Pointwise(
+            value="elu({x})",
+            gradient="{dy} if {x} > zero else {dy} * exp({x})",
+            functions=("elu", "exp"),
+            in_place=False,
+        ),
+        "softplus": Pointwise(
+            value="softplus({x})",
+            gradient="{dy} * sigmoid({x})",
+            functions=("softplus", "sigmoid"),
+            keeps_zero=False,
+            in_place=False,
+        ),
+        "gelu": Pointwise(
+            value="gelu({x})",
+            gradient="{dy} * gelu_slope({x})",
+            functions=("gelu", "gelu_slope"),
+            rises=False,
+            in_place=False,
+        ),
+    },
+    _of_plugin,
+)
 
 
 class Operators(Protocol):

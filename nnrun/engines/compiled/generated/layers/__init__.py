@@ -17,20 +17,30 @@ from nnrun.engines.compiled.generated.layers.flatten import Flatten
 from nnrun.engines.compiled.generated.layers.matmul import matmul
 from nnrun.engines.compiled.generated.layers.pooling import AvgPool2d, MaxPool2d
 from nnrun.nn.layer import Layer
+from nnrun.tables import Extended
 
 __all__ = ["EMITTERS", "Bias", "Emitter", "compiling", "refusal"]
 
-EMITTERS: dict[str, Callable[..., Emitter]] = {
-    "matmul": matmul,
-    "bias": Bias,
-    "convolution": Convolution,
-    "max_pool2d": MaxPool2d,
-    "avg_pool2d": AvgPool2d,
-    "flatten": Flatten,
-    "dropout": Dropout,
-    "softmax": Softmax,
-    **dict.fromkeys(POINTWISE, Activation),
-}
+
+def _of_plugin(name: str) -> type[Activation] | None:
+    """An activation that is given by formulas."""
+    return Activation if name in POINTWISE else None
+
+
+EMITTERS: Extended[Callable[..., Emitter]] = Extended(
+    {
+        "matmul": matmul,
+        "bias": Bias,
+        "convolution": Convolution,
+        "max_pool2d": MaxPool2d,
+        "avg_pool2d": AvgPool2d,
+        "flatten": Flatten,
+        "dropout": Dropout,
+        "softmax": Softmax,
+        **dict.fromkeys(POINTWISE, Activation),
+    },
+    _of_plugin,
+)
 
 
 def refusal(layer: Layer) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.tables import Extended
 
 
 class Emitter:
@@ -85,4 +87,10 @@ class Emitter:
 
 
 # By the types of `nnrun.nn`; filled by `tape/layers/__init__.py`.
-EMITTERS: dict[str, type[Emitter]] = {}
+def _of_plugin(name: str) -> type[Emitter] | None:
+    """That of activations; for one that is given by formulas."""
+    known = dict.get(EMITTERS, "sigmoid")
+    return known if name in POINTWISE else None
+
+
+EMITTERS: Extended[type[Emitter]] = Extended({}, _of_plugin)

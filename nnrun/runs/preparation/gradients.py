@@ -14,15 +14,27 @@ from nnrun.runs.preparation.prepared import Prepared
 ROWS = 5
 
 
-def check_run_gradients(prepared: Prepared) -> list[GradientCheck]:
-    """Compare every parameter's gradient with a numerical one, always in float64."""
+def check_run_gradients(
+    prepared: Prepared, *, most: int = 500, directions: int = 4
+) -> list[GradientCheck]:
+    """Compare every parameter's gradient with a numerical one, always in float64.
+
+    Of large parameters, `most` entries and some random directions are compared.
+    """
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})
     double = replace(prepared, config=config, cache=ConfigCache())
     streams = double.streams
     double.network.initialize(rng=streams.weights)
     batch = double.prepare_rows(_few_rows(prepared.split.train))
-    return check_gradients(double.network, batch.x, batch.loss_target, rng=streams.order)
+    return check_gradients(
+        double.network,
+        batch.x,
+        batch.loss_target,
+        rng=streams.order,
+        most=most,
+        directions=directions,
+    )
 
 
 def _few_rows(train: SplitData) -> SplitData:

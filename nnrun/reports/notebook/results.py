@@ -1,9 +1,8 @@
-"""HTML that notebooks show for a run and for a leaderboard."""
+"""A run in a notebook: its results and its learning curve."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -14,6 +13,7 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
+from nnrun.reports.notebook.parts import image, table, verdict_lines
 from nnrun.reports.run_tables import metrics_table
 from nnrun.reports.summary import (
     data_line,
@@ -23,10 +23,8 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.board.columns import columns, heading
-from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.verdict.run import run_verdict
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.rows import Leaderboard
 
 Row = dict[str, float | int]
 
@@ -36,23 +34,24 @@ def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> st
 
     `history` has a row for each evaluation; a run in memory has no path.
     """
-    return element("div", *_run(record, history, path))
+    return str(element("div", *_run(record, history, path)))
 
 
 def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterator[Markup]:
     title = element("strong", clean(f"{record.name}/{record.run_id}"))
     status = status_words(record.status, len(record.warnings))
     yield element("p", title, f" {status}", *([clean(f": {record.error}")] * bool(record.error)))
+    yield from verdict_lines(run_verdict(record))
     if any(record.metrics.values()):
         grid = metrics_table(record)
-        yield _table(grid.header, grid.words)
+        yield table(grid.header, grid.words)
     if record.warnings and record.status == "completed":
         # All of them, since a run in memory has no report that lists the rest.
         warnings = " ".join(map(sentence, warnings_of(record)))
         yield element("p", element("strong", "warning"), clean(f": {warnings}"))
     yield from (element("p", clean(sentence(note))) for note in metric_notes(record))
     if len(history) > 1:
-        yield _image(_curve(record, history))
+        yield image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
     if path is not None:
         yield element("p", clean(str(path)))
@@ -69,33 +68,3 @@ def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
     return lines(
         f"Loss of {record.name}", series, x_label="iteration", y_label="loss", log=log_suits(losses)
     )
-
-
-def _image(chart: Chart) -> Markup:
-    """An `img` element, since a chart's style sheet would affect the rest of the notebook."""
-    content = b64encode(chart.file.encode()).decode()
-    label = f"{chart.title}. {chart.alternative}"
-    return element("img", src=f"data:image/svg+xml;base64,{content}", alt=clean(label))
-
-
-def board_html(board: Leaderboard) -> str:
-    """The leaderboard with its notes."""
-    return element("div", *_board(board))
-
-
-def _board(board: Leaderboard) -> Iterator[Markup]:
-    for group in board.groups:
-        yield element("p", element("strong", clean(heading(group))))
-        shown = columns(group)
-        rows = zip(*(column.texts for column in shown), strict=True)
-        yield _table([column.title for column in shown], rows)
-    for note in notes(board.groups):
-        yield element("p", clean(note))
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    def line(kind: str, texts: Sequence[str]) -> Markup:
-        return element("tr", *(element(kind, clean(text) or "\u00a0") for text in texts))
-
-    body = element("tbody", *(line("td", row) for row in rows))
-    return element("table", element("thead", line("th", header)), body)

@@ -1,0 +1,98 @@
+"""`nnrun explain`: one update with every number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import check_target, split_arguments
+from nnrun.cli.output import Output
+from nnrun.cli.picking import picked
+from nnrun.config.load import load_config
+from nnrun.errors import UsageError
+from nnrun.explain.update import Explanation, explain_config, explain_run
+from nnrun.reports.explain.data import as_data
+from nnrun.reports.explain.terminal import explanation
+from nnrun.runs.storage.durable.files import write_atomically
+from nnrun.runs.storage.reading import read_run, refuse_damaged
+
+
+@click.command("explain")
+@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|RUN [KEY=VALUE]...")
+@click.option(
+    "--row",
+    "rows",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    help="The number of a training row in the data, from 1; give it again for a batch of several.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page in which each number shows the numbers that it came from.",
+)
+@click.option("--full", is_flag=True, help="Show all numbers of large arrays.")
+@options.data_option
+@options.by_option
+@options.results_option
+@options.output_options
+@click.pass_obj
+def command(
+    output: Output,
+    arguments: tuple[str, ...],
+    rows: tuple[int, ...],
+    html: Path | None,
+    full: bool,
+    by: str | None,
+    results: Path,
+) -> None:
+    """Show one update with every number: forward, loss, backward, the optimizer's step.
+
+    For a config it is the first update of its training; for a run, named as for 'nnrun show', the
+    one that would follow its last. Each gradient stands beside a numerical one.
+
+    \b
+    nnrun explain configs/iris_softmax.yaml
+    nnrun explain configs/boston_arch2.yaml --row 5 --html update.html
+    nnrun explain digits_cnn/best --html digits.html
+    """
+    names, overrides = split_arguments(arguments)
+    if len(names) != 1:
+        raise click.UsageError("give one config or one run")
+    if html is not None:
+        check_target(html)
+    found = _explanation(str(names[0]), overrides, rows, by, results, output)
+    output.data(as_data(found))
+    if html is None:
+        output.show(explanation(found, full=full))
+        return
+    from nnrun.reports.explain.page import render  # noqa: PLC0415  # slow to import
+
+    write_atomically(html, render(found).encode())
+    output.note(f"wrote {html}")
+
+
+def _explanation(
+    name: str,
+    overrides: list[str],
+    rows: tuple[int, ...],
+    by: str | None,
+    results: Path,
+    output: Output,
+) -> Explanation:
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+        return explain_config(load_config(Path(name), overrides), rows)
+    if overrides:
+        raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
+    folder = picked(name, results, output, by)
+    stored = read_run(folder)
+    if stored is None:
+        raise UsageError(f"{folder}: there is no run")
+    refuse_damaged(stored, folder)
+    if stored.record is None:
+        raise UsageError(f"{folder}: {stored.problem}, so there is no update to explain")
+    return explain_run(folder, stored.record, rows)

@@ -1,0 +1,83 @@
+"""`nnrun ui`: the report as a local page that is alive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from nnrun.ui.server import Server
+
+_LOOPBACK = "127.0.0.1"
+
+
+@click.command("ui")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="The port of the page; 0 takes any that is free.  [default: 8620, or any that is free]",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--host",
+    default=_LOOPBACK,
+    show_default=True,
+    metavar="HOST",
+    help="The address to listen on. With another one, others on the network can try to connect.",
+)
+@options.results_option
+@options.data_option
+@options.output_options
+@click.pass_obj
+def command(output: Output, /, port: int | None, opens: bool, host: str, results: Path) -> None:
+    """Show the results folder as a page in the browser, which changes while runs come.
+
+    The page is the report of all runs: leaderboards, curves, settings, runs in progress. Runs can
+    be chosen and compared; the page of a run has a form on which a digit is drawn or a row typed
+    in, and its network answers. It only reads; closing it, or ending this command by Ctrl-C,
+    changes no run.
+
+    Only this machine can open it, by the address that is printed: that has a token, which other
+    users of the machine do not know. Needs the extra nnrun[ui].
+
+    \b
+    nnrun ui
+    nnrun ui --open
+    nnrun ui --port 8700 --results elsewhere
+    """
+    server = _server()(results, host, port)
+    if server.is_open:
+        output.note(
+            f"warning: whoever reaches {host} can read these results with this address, which is "
+            "sent unencrypted"
+        )
+
+    def ready() -> None:
+        output.data({"address": server.address, "port": server.port})
+        if not output.json:
+            output.text(f"{server.address}\n")
+        output.note("Ctrl-C ends this page; runs go on")
+        if opens:
+            click.launch(server.address)
+
+    server.run(ready)
+
+
+def _server() -> type[Server]:
+    try:
+        from nnrun.ui.server import Server  # noqa: PLC0415  # an extra, slow to import
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio"):
+            raise
+        raise UsageError(
+            "the page needs the packages starlette and uvicorn; install the extra: "
+            "pip install 'nnrun[ui]'"
+        ) from error
+    return Server

@@ -1,0 +1,215 @@
+"""The update that a config or a stored run is explained by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.config.load import Experiment
+from nnrun.errors import NnrunError, UsageError
+from nnrun.explain.trace import UpdateTrace, trace_update
+from nnrun.models.files import MODEL
+from nnrun.models.tensors import unpack
+from nnrun.models.weights import load_weights, weights_sha256
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
+from nnrun.runs.preparation.beside import PreparedBeside
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.names import STATE
+from nnrun.runs.storage.integrity import no_model, refuse_changed
+from nnrun.runs.storage.reading import damaged
+from nnrun.runs.stored_config import load_named, load_stored
+from nnrun.training.sampling import Sampler
+from nnrun.training.state import live_arrays
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An update, and what it is an update of.
+
+    Args:
+        title: the config's or run's name.
+        description: of the config.
+        moment: which update it is, in a sentence.
+        rows: the numbers of the batch's rows in the data, from 1 on.
+        update: all its numbers.
+        classes: the names of the outputs, if they are classes.
+        features: the names of the features, if they are columns.
+        notes: what differs from training.
+    """
+
+    title: str
+    description: str
+    moment: str
+    rows: list[int]
+    update: UpdateTrace
+    classes: Sequence[str] = ()
+    features: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def explain_config(experiment: Experiment, rows: Sequence[int] = ()) -> Explanation:
+    """The first update of a config's training, with its initial weights.
+
+    Args:
+        experiment: the config.
+        rows: numbers of training rows in the data, from 1 on; by default the first row of the
+            first batch, or its first two rows where batch normalization needs them.
+
+    Raises:
+        UsageError: a row is no training row, or the config has no network.
+    """
+    prepared = _network_of(prepare(experiment), str(experiment.file))
+    optimizer = prepared.config.training.optimizer.build()
+    prepared.network.initialize(rng=prepared.streams.weights)
+    optimizer.allocate(prepared.network.theta)
+    return _explained(prepared, optimizer, rows, iteration=0, title=prepared.config.name)
+
+
+def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Explanation:
+    """The update that would follow the last one of a stored run.
+
+    Args:
+        folder: of the run.
+        record: its report.
+        rows: as of `explain_config`.
+
+    Raises:
+        UsageError: a row is no training row, or the run has no network.
+        NnrunError: its files are damaged.
+    """
+    if record.status != "completed" or record.beside is not None:
+        raise UsageError(f"{folder}: {no_model(record)}, so there is no update to explain")
+    refuse_changed(folder, record, MODEL)
+    stored = load_stored(folder, record)
+    prepared = _network_of(prepare(stored, load_named(stored)), str(folder))
+    if prepared.dataset.sha256 != record.dataset["sha256"]:
+        raise UsageError(f"{folder}: its data have changed, so its rows are not known")
+    weights, stored_values = unpack(folder / MODEL)
+    if weights_sha256(weights) != record.weights_sha256:
+        raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
+    network, optimizer = prepared.network, prepared.config.training.optimizer.build()
+    network.initialize(rng=prepared.streams.weights)
+    optimizer.allocate(network.theta)
+    try:
+        load_weights(network, weights)
+        if prepared.schedule.follows_loss:
+            prepared.schedule.restore(stored_values["state"]["schedule"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise NnrunError(damaged(folder, f"{MODEL} does not fit its config")) from error
+    iteration = int(record.timing["iterations"])
+    notes = [] if _restored(folder, prepared, optimizer, iteration) else [_FRESH]
+    title = f"{record.name}/{record.run_id}"
+    return _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
+
+
+_FRESH = (
+    "the optimizer's memory starts anew, since what is stored of it is not that of these weights"
+)
+
+
+def _restored(folder: Path, prepared: Prepared, optimizer: Optimizer, iteration: int) -> bool:
+    """Whether the optimizer has its memory of the last update; there may be none to have."""
+    wanted = {name: array for name, array in live_arrays(prepared.network, optimizer).items()
+              if name.startswith("optimizer.")}  # fmt: skip
+    if not wanted:
+        return True
+    kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
+    fits = all(name in kept and kept[name].shape == wanted[name].shape for name in wanted)
+    if not fits or "theta" in kept:
+        return False
+    for name, array in wanted.items():
+        array[...] = kept[name]
+    optimizer.steps = iteration
+    return True
+
+
+def _network_of(prepared: Prepared, place: str) -> Prepared:
+    if isinstance(prepared, PreparedBeside):
+        what = f"scikit-learn's '{prepared.model}'"
+        raise UsageError(f"{place}: {what} is trained without updates, so there is none to explain")
+    return prepared
+
+
+def _explained(
+    prepared: Prepared,
+    optimizer: Optimizer,
+    rows: Sequence[int],
+    *,
+    iteration: int,
+    title: str,
+    notes: Sequence[str] = (),
+) -> Explanation:
+    training, train = prepared.config.training, prepared.examples["train"]
+    places = _places(prepared, rows) if rows else _first(prepared)
+    weight = None if train.weight is None else train.weight[places]
+    batch = replace(train, x=train.x[places], target=train.target[places], weight=weight)
+    schedule, total = prepared.schedule, prepared.iterations
+    rate = schedule.rate_at(iteration, total)
+    if not rate:
+        rate = schedule.rate_at(iteration - 1, total)
+        notes = [*notes, "the schedule has ended at 0; the rate is that of the last update"]
+    update = trace_update(
+        prepared.network,
+        optimizer,
+        batch.x,
+        batch.loss_target,
+        learning_rate=rate,
+        seed=prepared.config.seed,
+        clip_norm=training.clip_norm,
+    )
+    numbers = [int(number) + 1 for number in prepared.split.train.rows[places]]
+    return Explanation(
+        title=title,
+        description=prepared.config.description,
+        moment=_moment(iteration, numbers, training.batch_size),
+        rows=numbers,
+        update=update,
+        classes=prepared.dataset.classes,
+        features=prepared.dataset.feature_names if len(prepared.dataset.shape) == 1 else (),
+        notes=[*notes, *_differences(prepared)],
+    )
+
+
+def _moment(iteration: int, rows: Sequence[int], batch_size: int) -> str:
+    which = "the first update" if iteration == 0 else f"the update after {iteration:,} iterations"
+    plural = "s" if len(rows) > 1 else ""
+    numbers = ", ".join(f"{row:,}" for row in rows)
+    whole = "" if len(rows) == batch_size else f", of which batches of training have {batch_size:,}"
+    return f"{which}, on row{plural} {numbers} of the data{whole}"
+
+
+def _differences(prepared: Prepared) -> list[str]:
+    training, found = prepared.config.training, []
+    if training.dtype != "float64":
+        found.append(f"training computes in {training.dtype}; these numbers are in float64")
+    if training.augment is not None:
+        found.append("training changes rows at random (augment); this is the row as it is")
+    return found
+
+
+def _first(prepared: Prepared) -> Array:
+    """The first rows that training takes."""
+    training, rows = prepared.config.training, len(prepared.split.train)
+    sampler = Sampler(rows, training.batch_size, training.sampling, rng=prepared.streams.order)
+    order, bounds = sampler.take(1)
+    needed = 2 if any(layer.batch_dependent for layer in prepared.network.steps) else 1
+    return order[: min(needed, int(bounds[1]))]
+
+
+def _places(prepared: Prepared, rows: Sequence[int]) -> Array:
+    """The places of rows in the training split, by their numbers in the data."""
+    numbers = prepared.split.train.rows
+    found = []
+    for row in rows:
+        places = np.flatnonzero(numbers == row - 1)
+        if not len(places):
+            some = ", ".join(f"{number + 1:,}" for number in np.sort(numbers)[:5])
+            raise UsageError(f"--row {row}: not a training row; training rows are {some}, …")
+        found.append(int(places[0]))
+    return np.array(found)

@@ -1,0 +1,46 @@
+"""Losses that are given by two formulas."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnrun.nn.formulas.expression import Expression
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.signature import Array
+
+
+class FormulaLoss(Loss):
+    """The mean over rows and outputs of a cost of one output y and its target t.
+
+    A subclass sets `formula`, and `slope`, its derivative along y; compiled code uses the same
+    texts, which are written as those of `FormulaActivation`:
+
+        formula = "softplus(2 * (y - t)) - (y - t)"
+        slope = "tanh(y - t)"
+
+    Raises:
+        FormulaError: a text has something else.
+    """
+
+    formula: ClassVar[str] = ""
+    slope: ClassVar[str] = ""
+    cost: ClassVar[Expression]
+    dcost: ClassVar[Expression]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.cost = Expression(cls.formula, ("y", "t"))
+        cls.dcost = Expression(cls.slope, ("y", "t"))
+
+    def value(self, y: Array, target: Array) -> float:
+        return float(np.mean(self.cost.numpy(y, target)))
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = self.cost.numpy(y, target).reshape(len(y), -1).mean(axis=1)
+        return rows
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy: Array = self.dcost.numpy(y, target)
+        return dy / y.size

@@ -1,0 +1,59 @@
+"""All parts of a file, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from os import PathLike
+
+from nnrun.plugins.checker.findings import Failed, Finding, PartReport
+from nnrun.plugins.checker.layers import check_layer
+from nnrun.plugins.checker.losses import check_loss
+from nnrun.plugins.checker.others import OTHERS
+from nnrun.plugins.loading import read
+from nnrun.plugins.part import Part
+
+CHECKS: dict[str, Callable[[Part], Iterator[Finding]]] = {
+    "layer": check_layer,
+    "activation": check_layer,
+    "loss": check_loss,
+    **OTHERS,
+}
+_OF_LAYERS = ("shapes", "forward", "input", "parameters", "calls", "rows", "gradient of x")
+# What each kind is always checked for; layers have a check for the gradient of each parameter, too.
+ALWAYS: dict[str, tuple[str, ...]] = {
+    "layer": (*_OF_LAYERS, "needs_dx", "float32"),
+    "activation": (*_OF_LAYERS, "needs_dx", "float32"),
+    "loss": ("value", "input", "mean", "rows", "gradient of y", "float32"),
+    "optimizer": ("step", "descends", "state", "float32"),
+    "initializer": ("values", "rng"),
+    "schedule": ("rates", "alone"),
+    "step": ("apply", "rows", "state"),
+    "metric": ("value", "order", "direction"),
+    "dataset": ("data", "same again"),
+}
+
+
+def check_file(file: str | PathLike[str]) -> list[PartReport]:
+    """A report on each part that a file registers; they may have the names of nnrun's own.
+
+    Raises: PluginError if the file cannot be loaded, or registers nothing.
+    """
+    return [check_part(part) for part in read(file)]
+
+
+def check_part(part: Part) -> PartReport:
+    """The findings about one part.
+
+    After a mistake that leaves the other checks without sense, these count as not passed.
+    """
+    findings: list[Finding] = []
+    try:
+        for finding in CHECKS[part.kind](part):
+            findings.append(finding)  # noqa: PERF402  # those before an error are kept
+    except Failed as failed:
+        findings.append(failed.finding)
+        made = {finding.check for finding in findings}
+        why = f"not checked, since '{failed.finding.check}' is wrong"
+        rest = (name for name in ALWAYS[part.kind] if name not in made)
+        findings += [Finding(name, False, why, reached=False) for name in rest]
+    return PartReport(part, findings)

@@ -1,0 +1,216 @@
+"""The checks of the other kinds of parts: what training and the config ask of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.preprocessing.statistics import Numbers
+from nnrun.nn.initializers import INITIALIZERS
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.signature import Array
+from nnrun.plugins.checker import samples
+from nnrun.plugins.checker.findings import Failed, Finding, differing, number
+from nnrun.plugins.checker.subject import calling
+from nnrun.plugins.dataset import dataset_entry
+from nnrun.plugins.metric import metric_entry
+from nnrun.plugins.part import Part
+
+_STEPS = 400
+_SHAPE, _FANS = (40, 30), (40, 30)
+
+
+def _check_optimizer(part: Part) -> Iterator[Finding]:
+    build = _builder(part)
+    start, rate = samples.rows((6,), count=1)[0], getattr(part.entry, "usual_limit", None) or 0.05
+    theta, _ = _stepped(build, start, rate, 1)
+    if not differing(theta, start).any():
+        says = "step leaves θ as it was; change it in place, as in theta -= …"
+        raise Failed("step", says)
+    yield Finding("step", True, "it changes θ in place")
+    yield _descends(build, start, rate)
+    yield _resumes(build, start, rate)
+    single, _ = _stepped(build, start.astype(np.float32), rate, 3)
+    kept = single.dtype == np.float32 and np.isfinite(single).all()
+    yield Finding(
+        "float32", bool(kept), "it stays float32" if kept else "θ is not float32 any more"
+    )
+    yield from _beside(part, OPTIMIZERS, lambda entry: _stepped(_made(entry), start, rate, 3)[0])
+
+
+def _descends(build: Callable[[], Any], start: Array, rate: float) -> Finding:
+    """On |θ|² / 2, whose gradient is θ."""
+    theta, _ = _stepped(build, start, rate, _STEPS)
+    before, after = (float(np.sqrt(one @ one)) for one in (start, theta))
+    if not after < before:
+        says = "it steps uphill: the sign of the step" if after > before else "it makes no progress"
+        detail = f"|θ| is {number(before)} at first, and {number(after)} after {_STEPS} steps"
+        return Finding("descends", False, says, detail)
+    return Finding("descends", True, "it makes a square smaller")
+
+
+def _resumes(build: Callable[[], Any], start: Array, rate: float) -> Finding:
+    """An interrupted run continues from `state` and `steps` alone."""
+    theta, optimizer = _stepped(build, start, rate, 5)
+    other = build()
+    other.allocate(theta)
+    other.steps = optimizer.steps
+    for name, array in optimizer.state.items():
+        if name in other.state:
+            other.state[name][...] = array
+        else:
+            other.state[name] = array.copy()
+    one, two = theta.copy(), theta.copy()
+    with calling("state"):
+        optimizer.step(one, one.copy(), rate)
+        other.step(two, two.copy(), rate)
+    if differing(one, two).any():
+        says = (
+            "what it keeps is not in self.state, so that an interrupted run would go on otherwise"
+        )
+        return Finding("state", False, says)
+    return Finding("state", True, "all that it keeps is in self.state and self.steps")
+
+
+def _stepped(build: Callable[[], Any], start: Array, rate: float, steps: int) -> tuple[Array, Any]:
+    optimizer, theta = build(), start.copy()
+    with calling("step"):
+        optimizer.allocate(theta)
+        for _ in range(steps):
+            optimizer.step(theta, theta.copy(), rate)
+    return theta, optimizer
+
+
+def _check_initializer(part: Part) -> Iterator[Finding]:
+    def draw(seed: int) -> Array:
+        with calling("values"):
+            return np.asarray(part.entry(_SHAPE, _FANS, rng=np.random.default_rng(seed)))
+
+    values = draw(1)
+    if values.shape != _SHAPE:
+        raise Failed("values", f"they have the shape {values.shape}, and not {_SHAPE}")
+    if not np.isfinite(values).all():
+        raise Failed("values", "some are not finite")
+    spread = f"mean {number(values.mean())}, standard deviation {number(values.std())}"
+    yield Finding("values", True, spread)
+    same = not differing(draw(1), values).any()
+    says = "the same rng gives other values; draw from rng alone, not from np.random"
+    yield Finding("rng", same, "it draws from rng alone" if same else says)
+    yield from _beside(
+        part, INITIALIZERS, lambda entry: entry(_SHAPE, _FANS, rng=np.random.default_rng(1))
+    )
+
+
+def _check_schedule(part: Part) -> Iterator[Finding]:
+    schedule, t = _builder(part)(), np.arange(100, dtype=np.float64)
+    with calling("rates"):
+        rates = np.asarray(schedule.rates(t, 100))
+    if rates.shape != t.shape:
+        raise Failed("rates", f"rates gives {rates.shape} for 100 iterations, and not (100,)")
+    sound = bool(np.isfinite(rates).all() and (rates >= 0).all())
+    yield Finding("rates", sound, "they are finite" if sound else "some are negative or not finite")
+    with calling("alone"):
+        alone = [schedule.rate_at(k, 100) for k in (99, 0, 50)]
+    same = not differing(np.array(alone), rates[[99, 0, 50]]).any()
+    says = "the rate of an iteration depends on those that were asked for before"
+    yield Finding("alone", same, "each iteration has its rate" if same else says)
+    yield from _beside(part, SCHEDULES, lambda entry: _made(entry)().rates(t, 100))
+
+
+def _check_step(part: Part) -> Iterator[Finding]:
+    step, x = _builder(part)(), samples.rows((4,), count=20)
+    with calling("fit"):
+        step.fit(Numbers(x.copy()))
+    with calling("apply"):
+        found = np.array(step.apply(x.copy()))
+    if found.shape != x.shape or not np.isfinite(found).all():
+        raise Failed("apply", "its result has another shape than x, or numbers that are not finite")
+    yield Finding("apply", True, "rows keep their shape")
+    with calling("rows"):
+        alone = np.concatenate([step.apply(x[i : i + 1].copy()) for i in range(len(x))])
+    same = not differing(alone, found).any()
+    says = "a row gives another result alone: statistics belong into fit"
+    yield Finding("rows", same, "each gives the same alone" if same else says)
+    with calling("state"):
+        again = part.entry(**json.loads(json.dumps(step.state()))).apply(x.copy())
+    same = not differing(np.asarray(again), found).any()
+    says = "made from its state it gives another result; state names all that fit computes"
+    yield Finding("state", same, "it can be stored and made again" if same else says)
+
+
+def _check_metric(part: Part) -> Iterator[Finding]:
+    metric, rng = metric_entry(part), np.random.default_rng(3)
+    if metric.needs == "values":
+        y, predicted = rng.normal(size=(2, 30, 1))
+        best = y
+    else:
+        y = rng.integers(3, size=30)
+        p = rng.dirichlet(np.ones(3), size=30)
+        best = np.eye(3)[y] if metric.needs == "probabilities" else y
+        predicted = p if metric.needs == "probabilities" else p.argmax(axis=1)
+    with calling("value"):
+        value: Any = part.entry(y, predicted)
+        right = part.entry(y, best)
+    if np.ndim(value) or not np.isfinite(value):
+        raise Failed("value", f"it is {value!r}, and not one finite number")
+    yield Finding("value", True, f"for example {number(float(value))}")
+    order = rng.permutation(30)
+    same = abs(part.entry(y[order], predicted[order]) - value) <= 1e-9 * max(1.0, abs(value))
+    says = "the order of the rows changes it"
+    yield Finding("order", bool(same), "the order of rows does not matter" if same else says)
+    better = right >= value if metric.larger_is_better else right <= value
+    wanted = "larger" if metric.larger_is_better else "smaller"
+    says = f"perfect predictions give {number(float(right))}, others {number(float(value))}, and "
+    says += f"{wanted} is said to be better; larger_is_better says which"
+    yield Finding("direction", bool(better), f"{wanted} is better" if better else says)
+
+
+def _check_dataset(part: Part) -> Iterator[Finding]:
+    load = dataset_entry(part).load
+    with calling("data"):
+        arguments = samples.arguments(part.entry)
+        one, two = load(**arguments), load(**arguments)
+    yield Finding("data", True, f"{len(one.x)} rows of {one.shape}, {one.task}")
+    same = one.sha256 == two.sha256 and not differing(two.x, one.x).any()
+    says = "a second call gives other data; draw from a seed among the arguments"
+    yield Finding("same again", same, "a second call gives the same data" if same else says)
+
+
+def _beside(part: Part, table: Any, compute: Callable[[Any], Array]) -> Iterator[Finding]:
+    """The numbers of nnrun's own part with the same name."""
+    name = part.name.removeprefix("my_")
+    if name not in table.own:
+        return
+    with calling(f"beside {name}"):
+        ours, expected = np.asarray(compute(part.entry)), np.asarray(compute(table[name]))
+    wrong = differing(ours, expected)
+    if not wrong.any():
+        yield Finding(f"beside {name}", True, f"it gives the numbers of nnrun's {name}")
+        return
+    place = int(wrong.argmax())
+    detail = f"{number(ours.flat[place])}, and {number(expected.flat[place])} by nnrun's {name}"
+    yield Finding(f"beside {name}", False, f"its numbers are not those of {name}", detail)
+
+
+def _builder(part: Part) -> Callable[[], Any]:
+    with calling("arguments"):
+        return _made(part.entry)
+
+
+def _made(entry: Any) -> Callable[[], Any]:
+    arguments = samples.arguments(entry)
+    return lambda: entry(**arguments)
+
+
+OTHERS: dict[str, Callable[[Part], Iterator[Finding]]] = {
+    "optimizer": _check_optimizer,
+    "initializer": _check_initializer,
+    "schedule": _check_schedule,
+    "step": _check_step,
+    "metric": _check_metric,
+    "dataset": _check_dataset,
+}

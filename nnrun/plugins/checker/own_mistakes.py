@@ -1,0 +1,106 @@
+"""Mistakes that are tried by changing the layer: a transposed weight, a stride of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+from nnrun.plugins.checker.derivatives import jacobian
+from nnrun.plugins.checker.findings import Failed
+from nnrun.plugins.checker.mistakes import Gradient, Mistake
+from nnrun.plugins.checker.subject import Subject
+
+WITH_TRANSPOSE = "it is right with the transpose of {}"
+WITH_FLIPPED = "it is right with {} flipped in height and width"
+STRIDE = "the stride is forgotten: it is that of a stride of 1"
+AT_Y = "the derivative is taken at y in place of x"
+
+
+def of_input(
+    gradient: Gradient, subject: Subject, x: Array, plain: Callable[[], Subject | None]
+) -> Iterator[Mistake]:
+    """Mistakes in dL/dx; `plain` makes the same layer with a stride of one, if it has one."""
+    for name, parameter in subject.parameters.items():
+        shape = parameter.shape
+        if len(shape) == 2 and shape[0] == shape[1]:
+            yield WITH_TRANSPOSE.format(name), _with(subject, name, x, gradient, _transposed)
+        if len(shape) > 2:
+            yield WITH_FLIPPED.format(name), _with(subject, name, x, gradient, _flipped)
+    if gradient.along.is_elementwise:
+        yield AT_Y, lambda: gradient.dy * _slope_at(subject, gradient.y)
+    yield STRIDE, lambda: _with_stride_one(plain, gradient.dy, lambda layer: x, x)
+
+
+def of_parameter(
+    name: str, gradient: Gradient, x: Array, plain: Callable[[], Subject | None]
+) -> Iterator[Mistake]:
+    """Mistakes in the gradient of a parameter."""
+    yield (
+        STRIDE,
+        lambda: _with_stride_one(plain, gradient.dy, lambda layer: layer.parameters[name].value, x),
+    )
+
+
+def _transposed(value: Array) -> Array:
+    return value.T.copy()
+
+
+def _flipped(value: Array) -> Array:
+    return value[..., ::-1, ::-1].copy()
+
+
+def _with(
+    subject: Subject,
+    name: str,
+    x: Array,
+    gradient: Gradient,
+    change: Callable[[Array], Array],
+) -> Callable[[], Array]:
+    """dL/dx of the layer with a changed parameter."""
+
+    def made() -> Array:
+        parameter = subject.parameters[name]
+        before = parameter.value.copy()
+        parameter.value[...] = change(before)
+        found = jacobian(lambda: subject.forward(x), x).along(gradient.dy)
+        parameter.value[...] = before
+        return found
+
+    return made
+
+
+def _slope_at(subject: Subject, y: Array) -> Array:
+    at = y.copy()
+    return jacobian(lambda: subject.forward(at), at).diagonal
+
+
+def _with_stride_one(
+    plain: Callable[[], Subject | None],
+    dy: Array,
+    chosen: Callable[[Subject], Array],
+    x: Array,
+) -> Array:
+    """The gradient of the layer with a stride of one, whose first outputs are those of dy."""
+    try:
+        layer = plain()
+    except (Failed, ValueError, TypeError):
+        layer = None
+    if layer is None:
+        return np.empty(0)
+    y = layer.forward(x)
+    if y.ndim != dy.ndim or any(a < b for a, b in zip(y.shape, dy.shape, strict=True)):
+        return np.empty(0)
+    padded = np.zeros(y.shape)
+    padded[tuple(slice(side) for side in dy.shape)] = dy
+    return jacobian(lambda: layer.forward(x), chosen(layer)).along(padded)
+
+
+def without_stride(arguments: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments with a stride of one; None if there is no stride, or it is one."""
+    given = {**defaults, **arguments}
+    if given.get("stride") in (None, 1, (1, 1)):
+        return None
+    return {**arguments, "stride": 1}

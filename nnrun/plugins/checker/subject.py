@@ -1,0 +1,112 @@
+"""A layer of a plugin in a network of its own, called as training calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.losses import MeanSquared
+from nnrun.nn.network import Network
+from nnrun.nn.sequential import Sequential
+from nnrun.nn.signature import Array, Shape, ShapeError
+from nnrun.plugins.checker.findings import Failed
+from nnrun.plugins.faults import describe_fault
+
+Build = Callable[[], Layer | list[Layer]]
+_NOISE = 0.3
+
+
+class Subject:
+    """A layer, or the layers of a block, with initial parameters and some noise on them.
+
+    Two subjects with the same arguments have the same numbers.
+    """
+
+    def __init__(self, build: Build, shape: Shape, dtype: Any = np.float64) -> None:
+        block = build()
+        self.layers = block if isinstance(block, list) else [block]
+        self.network = Network([block], MeanSquared(), shape, dtype)
+        self.network.initialize(rng=np.random.default_rng(7))
+        noise = np.random.default_rng(8).standard_normal(self.network.size)
+        self.network.theta += (_NOISE * noise).astype(dtype)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """All parameters, without the number of the block in their names."""
+        return {name.partition(".")[2]: p for name, p in self.network.parameters.items()}
+
+    def forward(self, x: Array, *, training: bool = True) -> Array:
+        """y; each time with the same random numbers."""
+        rng = np.random.default_rng(9) if training else None
+        with calling("forward"):
+            return self.network.forward(x, rng)
+
+    def backward(self, dy: Array, *, needs_dx: bool = True) -> Array:
+        """dL/dx; with the gradients of all parameters set to zero before."""
+        with calling("backward"):
+            return self.network.backward(dy, needs_dx)
+
+
+@contextmanager
+def calling(check: str) -> Iterator[None]:
+    """Fail this check if the code of a plugin raises an error.
+
+    Raises: Failed with the error and its line.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except Failed:
+        raise
+    except NotImplementedError as error:
+        raise Failed(check, "it is not written yet") from error
+    except Exception as error:
+        place = describe_fault(error)
+        raise Failed(check, place or f"{type(error).__name__}: {error}") from error
+
+
+def accepts(build: Build, shape: Shape) -> bool:
+    """Whether a layer takes rows of this shape.
+
+    Raises: Failed if its `_connect` is wrong.
+    """
+    with calling("shapes"):
+        block = build()
+        layers = block if isinstance(block, list) else [block]
+        for layer in layers:
+            try:
+                shape = _connected(layer, shape)
+            except ShapeError:
+                return False
+    return True
+
+
+def _connected(layer: Layer, shape: Shape) -> Shape:
+    found: Any = layer.connect(shape)
+    if found is None:
+        says = "_connect returns nothing; it ends in return and the shape of a row of y"
+        raise Failed("shapes", says)
+    whole = isinstance(found, tuple) and all(
+        isinstance(side, int | np.integer) and side > 0 for side in found
+    )
+    if not whole:
+        raise Failed("shapes", f"_connect returns {found!r}, which is no shape like (4,)")
+    return tuple(int(side) for side in found)
+
+
+def unlisted(layers: list[Layer]) -> Iterator[Parameter]:
+    """Parameters that are attributes of a layer, and not in its list."""
+    for layer in layers:
+        for value in vars(layer).values():
+            listed = any(value is known for known in layer.parameters)
+            if isinstance(value, Parameter) and not listed:
+                yield value
+
+
+def inner_layers(layers: list[Layer]) -> list[Layer]:
+    """The layers and those inside them."""
+    return [layer for _, layer in Sequential(layers).named_layers()]

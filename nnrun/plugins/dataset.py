@@ -1,0 +1,64 @@
+"""A function of a plugin as a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import getdoc
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.builtin.registry import COMPUTED, Entry
+from nnrun.data.dataset import Dataset, DatasetProblem, Task, hash_arrays, pixel_names
+from nnrun.nn.signature import Array
+from nnrun.plugins.part import Part
+
+
+def dataset_entry(part: Part) -> Entry:
+    """The entry of a function that returns a `Dataset`, or arrays x and y."""
+    about = (getdoc(part.entry) or part.name).split("\n\n")[0].replace("\n", " ")
+    return Entry(_loader(part), about, "classification", (), 0, source=COMPUTED)
+
+
+def _loader(part: Part) -> Callable[..., Dataset]:
+    @wraps(part.entry)
+    def load(*args: Any, **kwargs: Any) -> Dataset:
+        found = part.entry(*args, **kwargs)
+        try:
+            return found if isinstance(found, Dataset) else _from_arrays(part.name, *found)
+        except (TypeError, ValueError) as error:
+            message = f"{part.title} gives no usable data: {error}"
+            raise DatasetProblem([(("dataset", "name"), message)]) from error
+
+    return load
+
+
+def _from_arrays(name: str, x: Any, y: Any) -> Dataset:
+    """Classes if y are whole numbers or texts, else values to predict."""
+    x, y = np.asarray(x, np.float64), np.asarray(y)
+    task: Task = "classification"
+    classes: tuple[str, ...] = ()
+    if x.ndim not in (2, 4) or len(x) != len(y):
+        raise ValueError(f"x is {x.shape} and y {y.shape}; x has a row for each of y")
+    if not np.isfinite(x).all():
+        raise ValueError("x has numbers that are not finite")
+    names = pixel_names(x.shape[1:]) if x.ndim == 4 else [f"x{n + 1}" for n in range(x.shape[1])]
+    target: Array
+    if y.dtype.kind in "iubU":
+        labels, numbers = np.unique(y, return_inverse=True)
+        classes = tuple(str(label) for label in labels)
+        target = np.asarray(numbers, np.int64).reshape(-1)
+    else:
+        target, task = np.asarray(y, np.float64).reshape(len(y), -1), "regression"
+    outputs = 1 if classes else int(target.shape[-1])
+    return Dataset(
+        name=name,
+        task=task,
+        x=x,
+        y=target,
+        classes=classes,
+        feature_names=tuple(names),
+        target_names=tuple(f"y{n + 1}" if outputs > 1 else "y" for n in range(outputs)),
+        sha256=hash_arrays(x, target),
+    )

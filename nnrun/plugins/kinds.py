@@ -1,0 +1,126 @@
+"""The kinds of parts: what each must be, and how it enters the tables of nnrun."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from inspect import isclass
+from typing import Any
+
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.steps import SCALERS, STEPS, Scaler
+from nnrun.metrics.table import METRICS
+from nnrun.nn.activations import ACTIVATIONS, Activation
+from nnrun.nn.initializers import DRAWS_BIASES, INITIALIZERS
+from nnrun.nn.layer import Layer
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES, Loss
+from nnrun.nn.optimizers import OPTIMIZERS, Optimizer
+from nnrun.nn.schedules import SCHEDULES, Schedule
+from nnrun.plugins.dataset import dataset_entry
+from nnrun.plugins.metric import metric_entry
+from nnrun.plugins.part import Part, PluginError
+from nnrun.suggestions import suggestion
+from nnrun.tables import Table
+
+NAME = re.compile("[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of parts.
+
+    Args:
+        table: of nnrun, by name.
+        base: the class that a part is derived from; None for functions.
+        options: the keywords that `register` takes for it.
+        methods: what a class without a base must have.
+        made: the entry of the table, from the part.
+    """
+
+    table: Table[Any]
+    base: type | None = None
+    options: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    made: Callable[[Part], Any] = lambda part: part.entry
+
+
+KINDS: Mapping[str, Kind] = {
+    "layer": Kind(LAYERS, Layer),
+    "activation": Kind(ACTIVATIONS, Activation),
+    "loss": Kind(LOSSES, Loss),
+    "optimizer": Kind(OPTIMIZERS, Optimizer),
+    "initializer": Kind(INITIALIZERS, options=("biases",)),
+    "schedule": Kind(SCHEDULES, Schedule),
+    "step": Kind(STEPS, methods=("fit", "apply", "state")),
+    "metric": Kind(
+        METRICS, options=("needs", "larger_is_better", "low", "high"), made=metric_entry
+    ),
+    "dataset": Kind(DATASETS, made=dataset_entry),
+}
+
+
+def check(part: Part) -> None:
+    """Check a part before it enters the tables.
+
+    Raises: PluginError with its place, if it is no part of its kind.
+    """
+    wrong = partial(_wrong, part)
+    if part.kind not in KINDS:
+        wrong(f"'{part.kind}' is not a kind of parts{suggestion(part.kind, KINDS)}")
+    if not NAME.fullmatch(part.name):
+        wrong(f"'{part.name}' is not a name for a part: lower case letters, digits and '_'")
+    kind = KINDS[part.kind]
+    for option in part.options:
+        if option not in kind.options:
+            wrong(f"{_a(part.kind)} has no option '{option}'{suggestion(option, kind.options)}")
+    if kind.base is not None and isclass(part.entry):
+        if not issubclass(part.entry, kind.base):
+            wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{kind.base.__name__}")
+    elif (kind.base not in (None, Layer)) or not callable(part.entry):
+        wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{(kind.base or Layer).__name__}")
+    missing = [name for name in kind.methods if not hasattr(part.entry, name)]
+    if missing:
+        wrong(f"{_a(part.kind)} needs the method '{missing[0]}'")
+    called = getattr(part.entry, "name" if part.kind == "step" else "type", part.name)
+    if isclass(part.entry) and called != part.name:
+        wrong(f"it calls itself '{called}', and is registered as '{part.name}'")
+
+
+def enter(part: Part, known: Mapping[str, Part]) -> None:
+    """Add a part to the table of its kind.
+
+    Raises: PluginError if another part of any kind has its name.
+    """
+    other = known.get(part.name)
+    if other is not None:
+        _wrong(part, f"'{part.name}' is registered at {other.place} already; names are unique")
+    own = next((name for name, kind in KINDS.items() if part.name in kind.table), None)
+    if own is not None:
+        advice = f"take another, like 'my_{part.name}', which `nnrun check` compares with it"
+        _wrong(part, f"'{part.name}' is a name of nnrun's own ({_a(own)}); {advice}")
+    kind = KINDS[part.kind]
+    kind.table[part.name] = kind.made(part)
+    if part.kind == "step" and isclass(part.entry) and issubclass(part.entry, Scaler):
+        SCALERS[part.name] = part.entry
+    if part.options.get("biases"):
+        DRAWS_BIASES.add(part.name)
+
+
+def leave(part: Part) -> None:
+    """Remove a part from the tables."""
+    KINDS[part.kind].table.pop(part.name, None)
+    if part.kind == "step":
+        SCALERS.pop(part.name, None)
+    if part.kind == "initializer":
+        DRAWS_BIASES.discard(part.name)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
+
+
+def _wrong(part: Part, message: str) -> None:
+    raise PluginError(f"{part.place}: {message}")

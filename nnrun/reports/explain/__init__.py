@@ -1,0 +1,1 @@
+"""One explained update, in the terminal and as a page."""

@@ -1,0 +1,77 @@
+"""An explained update as JSON data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.trace import LayerTrace, ParameterTrace
+from nnrun.explain.update import Explanation
+from nnrun.nn.signature import Array
+
+
+def as_data(found: Explanation) -> dict[str, Any]:
+    """All numbers, with the equations that they come from."""
+    update = found.update
+    return {
+        "title": found.title,
+        "moment": found.moment,
+        "rows": found.rows,
+        "notes": [*found.notes],
+        "classes": [*found.classes],
+        "x": numbers(update.x),
+        "layers": [_layer(trace) for trace in update.layers],
+        "loss": {
+            "type": update.network.loss.type,
+            "equation": loss_equation(update.network.loss),
+            "head": update.network.head.type if update.network.head else None,
+            "output": numbers(update.output),
+            "prediction": numbers(update.prediction),
+            "target": numbers(update.target),
+            "value": update.loss,
+            "gradient": numbers(update.dy),
+        },
+        "optimizer": {
+            "type": update.optimizer.type,
+            "equation": optimizer_equation(update.optimizer),
+            "learning_rate": update.learning_rate,
+            "gradient_norm": update.norm,
+            "clip_norm": update.clip_norm,
+        },
+    }
+
+
+def _layer(trace: LayerTrace) -> dict[str, Any]:
+    forward, backward = equations(trace.layer)
+    return {
+        "place": trace.place,
+        "type": trace.layer.type,
+        "forward": forward,
+        "backward": backward,
+        "x": numbers(trace.x),
+        "y": numbers(trace.y),
+        "dy": numbers(trace.dy),
+        "dx": numbers(trace.dx),
+        "parameters": [_parameter(parameter) for parameter in trace.parameters],
+    }
+
+
+def _parameter(parameter: ParameterTrace) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "value": numbers(parameter.value),
+        "gradient": numbers(parameter.gradient),
+        "numerical": numbers(parameter.numerical),
+        "updated": numbers(parameter.updated),
+    }
+
+
+def numbers(array: Array) -> Any:
+    """Nested lists; null for what is no number."""
+    if np.isfinite(array).all():
+        return array.tolist()
+    known = array.astype(object)
+    known[~np.isfinite(array)] = None
+    return known.tolist()

@@ -1,0 +1,1 @@
+"""What notebooks show: runs, leaderboards, checks and reports as HTML, and bars of progress."""

@@ -1,0 +1,68 @@
+"""Tables and pictures for notebooks, without a style that the rest of a notebook would get."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+
+from markupsafe import Markup
+
+from nnrun.characters import clean
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.style import STANDALONE
+from nnrun.reports.charts.svg import element
+from nnrun.reports.verdict.lines import Verdict
+
+# The rules that strips need: a board has one for each row.
+_SHORT = 18
+_PARTS = "chart|ticks|arrow|line|area|dot|k0|k1"
+_STRIP = re.compile(rf"^\.(?:{_PARTS})(?: text| \.mid|\.d0)?\{{.*\}}$", re.M)
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
+    """The lines of a verdict, each a paragraph."""
+    for line in verdict.lines:
+        yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """A table; cells that are no `Markup` are escaped."""
+
+    def line(kind: str, cells: Sequence[str]) -> Markup:
+        shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
+        return element("tr", *(element(kind, cell, style=_style(cell)) for cell in shown))
+
+    body = element("tbody", *(line("td", row) for row in rows))
+    return element("table", element("thead", line("th", header)), body)
+
+
+def _style(cell: str) -> str | None:
+    """Short cells stay on one line."""
+    return "white-space:nowrap" if len(cell) <= _SHORT else None
+
+
+def image(chart: Chart) -> Markup:
+    """A chart as an `img` element."""
+    return _embedded(chart.file, f"{chart.title}. {chart.alternative}")
+
+
+def captioned(chart: Chart, width: str) -> Markup:
+    """A chart below its title, as wide as a CSS length says; two of them are side by side."""
+    style = f"display:inline-block;width:{width};margin:0"
+    return element("figure", element("figcaption", clean(chart.title)), image(chart), style=style)
+
+
+def strip_image(strip: Markup) -> Markup:
+    """A strip of a board as an `img` element."""
+    label = re.search(r'aria-label="([^"]*)"', strip)
+    style = element("style", Markup("".join(_STRIP.findall(STANDALONE))))
+    head, end, rest = str(strip).partition(">")
+    head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')
+    return _embedded(f"{head}{end}{style}{rest}", Markup(label[1]).unescape() if label else "")
+
+
+def _embedded(svg: str, label: str) -> Markup:
+    content = b64encode(svg.encode()).decode()
+    source = f"data:image/svg+xml;base64,{content}"
+    return element("img", src=source, alt=clean(label))

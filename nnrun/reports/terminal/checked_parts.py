@@ -1,0 +1,35 @@
+"""The findings of the checker of parts, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType, group
+from rich.table import Table
+from rich.text import Text
+
+from nnrun.plugins.checker.findings import PartReport
+
+
+@group()
+def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
+    """Every check of every part, and how many are passed."""
+    for report in reports:
+        part = report.part
+        yield Text.assemble((part.name, "bold"), f"  {part.kind}, {part.place}")
+        yield Text()
+        yield _checks(report)
+        yield Text()
+    checks = sum(len(report.findings) for report in reports)
+    yield Text(f"{sum(report.points for report in reports)} of {checks} checks passed")
+
+
+def _checks(report: PartReport) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for finding in report.findings:
+        mark = Text("right", "green") if finding.passed else Text("wrong", "bold red")
+        mark = mark if finding.reached else Text("—", "dim")
+        table.add_row(mark, Text(finding.check, no_wrap=True), Text(finding.says))
+        if finding.detail:
+            table.add_row("", "", Text(finding.detail))
+    return table

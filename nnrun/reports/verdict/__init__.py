@@ -1,0 +1,1 @@
+"""What a board or a run says, in three lines: the best setting, the others, and what is wrong."""

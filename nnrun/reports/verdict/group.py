@@ -1,0 +1,125 @@
+"""The verdict on rows that can be compared, by the comparison that their board has made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.reports.numbers import count, measured, number, plural, spread
+from nnrun.reports.summary import metric_label
+from nnrun.reports.verdict.names import Names
+from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
+from nnrun.sweeps.board.rows import Group, Row
+
+BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
+_MORE_SEEDS = "--seeds 20"
+
+
+@dataclass(frozen=True)
+class GroupVerdict:
+    """What a group says.
+
+    Args:
+        lead: one of the words above.
+        best: the row that is named first, with its number.
+        others: what is known of the other rows; empty if nothing is.
+        row: that row; None where no run has completed.
+    """
+
+    lead: str
+    best: str
+    others: str = ""
+    row: Row | None = None
+
+
+def group_verdict(group: Group) -> GroupVerdict:
+    """A row is called best only where every other one can be dropped."""
+    names = Names(group.rows)
+    ranked = [row for row in group.rows if row.rank is not None]
+    if not ranked:
+        return GroupVerdict(NOTHING, "no run has completed")
+    kept = [row for row in ranked if row.tied] or ranked[:1]
+    first = kept[0]
+    found = f"{names.of(first)}, {figures(group, first)}"
+    if len(group.rows) == 1:
+        return GroupVerdict(RESULT, found, _alone(first), first)
+    if len(ranked) == 1:
+        return GroupVerdict(RESULT, found, "no other setting has a completed run", first)
+    if len(kept) == 1:
+        return GroupVerdict(BEST, found, _dropped(ranked, kept), first)
+    if all(row.comparison == NOT_COMPARED for row in ranked):
+        text = f"one run each does not tell which is better; {_MORE_SEEDS} may"
+        return GroupVerdict(UNDECIDED, f"first is {found}", text, first)
+    all_of = f"{count(len(kept))} of {plural(len(group.rows), 'setting')}"
+    all_of = "either of 2 settings" if len(kept) == len(group.rows) == 2 else all_of
+    text = f"{all_of} may be the best; first is {found}"
+    return GroupVerdict(UNDECIDED, text, _others(group, names, ranked, kept), first)
+
+
+def figures(group: Group, row: Row) -> str:
+    """`test accuracy 0.920 ± 0.050 (95%, 20 runs); baseline 0.33, published 0.95`.
+
+    Where rows are chosen by validation, the number of the test split is added.
+    """
+    label, by = metric_label(group.metric), group.ordered_by
+    runs = plural(row.completed, "run")
+    text = f"{by} {label} {_number(row, by)} ({'95%, ' if row.ci_low is not None else ''}{runs})"
+    if by == "validation" and row.test is not None:
+        text += f", test {_number(row, 'test')}"
+    beside = [] if row.baseline is None else [f"baseline {number(row.baseline)}"]
+    for split in dict.fromkeys((by, "test", "train")):
+        value = row.published.get(f"{split}_{group.metric}")
+        if value is not None:
+            beside.append(f"published {'' if split == by else f'{split} '}{value:g}")
+            break
+    return "; ".join([text, ", ".join(beside)]) if beside else text
+
+
+def _number(row: Row, split: str) -> str:
+    summary = row.summary(split)
+    return number(None) if summary is None else measured(summary.mean, summary.half)
+
+
+def _alone(row: Row) -> str:
+    return (
+        f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
+        if row.completed == 1
+        else ""
+    )
+
+
+def _dropped(ranked: list[Row], kept: list[Row]) -> str:
+    dropped = len(ranked) - len(kept)
+    if not dropped:
+        return "none can be dropped"
+    others = "the other" if dropped == 1 else f"the other {count(dropped)}"
+    return f"{others} can be dropped"
+
+
+def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> str:
+    """Which rows may be as good, how many can be dropped, and what would decide."""
+    good = [row for row in ranked if row.as_good]
+    text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
+    if group.margin is not None and good:
+        cheapest = next((row for row in good if row.rank == group.cheapest), None)
+        within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
+        return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
+    decided = _what_decides(group, kept[0])
+    return f"{text}; {decided}" if decided else text
+
+
+def _what_decides(group: Group, first: Row) -> str:
+    """The runs that would show the difference of the first two rows, by the board's own table."""
+    shown, gap = group.shown, abs(first.difference or 0.0)
+    if shown is None:
+        return ""
+    ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
+    enough = next((design for design, least in ordered if least <= gap), None)
+    if enough is not None:
+        return f"if the first two differ by {spread(gap)}, {enough} would show it in 4 of 5 sweeps"
+    if gap == 0 or (shown.limit and shown.limit >= gap):
+        why = "are equal" if gap == 0 else f"differ by {spread(gap)}"
+        what = "more data, not more seeds, would decide" if gap else "choose the cheaper"
+        return f"the first two {why}: {what}"
+    design, least = ordered[-1]
+    differ = f"the first two differ by {spread(gap)}"
+    return f"{differ}, and even {design} would show no difference below {spread(least)}"

@@ -1,0 +1,75 @@
+"""The verdict on one run."""
+
+from __future__ import annotations
+
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.numbers import metric_number, plural, signed
+from nnrun.reports.progress_words import iteration_words
+from nnrun.reports.summary import metric_label, split_label, splits
+from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.lines import Line, Verdict
+from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
+from nnrun.runs.record import RunRecord
+
+_LONGEST = 200
+
+
+def run_verdict(record: RunRecord) -> Verdict:
+    """Its main metric beside the baseline and what is published, and what is wrong with it."""
+    return Verdict(_result(record), _alone(record), _wrong(record))
+
+
+def summary_verdict(run: RunSummary) -> Verdict:
+    """Of a run without a readable report: in progress, waiting, interrupted or damaged."""
+    if run.status == RUNNING and run.progress is not None:
+        return Verdict(Line("No result yet", f"it is at {iteration_words(run.progress)}"))
+    if run.status == QUEUED:
+        return Verdict(Line("No result yet", "it waits in a sweep"))
+    why = f": {run.error}" if run.error else ""
+    return Verdict(Line("No result", shortened(f"the run is {run.status}{why}", _LONGEST)))
+
+
+def _result(record: RunRecord) -> Line:
+    split = splits(record.dataset)[-1]
+    ours, base = (numbers[split] or {} for numbers in (record.metrics, record.baseline))
+    value = ours.get(record.main_metric)
+    if value is None:
+        return Line("No result", f"the run {_ended(record.status)}")
+    metric = record.main_metric
+    text = f"{split} {metric_label(metric)} {metric_number(metric, value)}"
+    beside = []
+    if (reference := base.get(metric)) is not None:
+        beside.append(f"baseline {metric_number(metric, reference)}")
+    key = f"{split}_{metric}"
+    for row in record.published:
+        if row["metric"] == key or len(record.published) == 1:
+            what = "" if row["metric"] == key else f" {split_label(row['metric'])}"
+            difference = f" ({signed(row['difference'])})" if row["difference"] is not None else ""
+            beside.append(f"published{what} {row['published']:g}{difference}")
+            break
+    lead = "Result" if record.status == COMPLETED else "Result so far"
+    return Line(lead, "; ".join([text, ", ".join(beside)]) if beside else text)
+
+
+def _alone(record: RunRecord) -> Line | None:
+    if record.status != COMPLETED:
+        return None
+    what = "other folds" if record.config.get("dataset", {}).get("folds") else "other seeds"
+    return Line("Others", f"a single run shows no spread; nnrun sweep tries {what}")
+
+
+def _wrong(record: RunRecord) -> Line | None:
+    kinds = [kind_words(str(warning["kind"])) for warning in record.warnings]
+    if record.status != COMPLETED:
+        # Its error says more, and is in every form of the report.
+        why = str(record.warnings[0]["kind"]).replace("_", " ") if record.warnings else ""
+        cause = f"; the likeliest cause: {why}" if why else ""
+        return Line("Problems", shortened(f"it {_ended(record.status)}{cause}", _LONGEST))
+    if not kinds:
+        return None
+    more = f"; {plural(len(kinds), 'warning')} say why" if len(kinds) > 1 else ""
+    return Line("Problems", f"it {kinds[0]}{more}")
+
+
+def _ended(status: str) -> str:
+    return f"was {status}" if status in (INTERRUPTED, "stopped") else status

@@ -1,0 +1,1 @@
+"""Checks that a run begins with: of its engine, and of the parts of plugins."""

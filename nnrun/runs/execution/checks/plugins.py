@@ -1,0 +1,65 @@
+"""The check of a run's plugins before it trains, and errors in their code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nnrun.errors import NnrunError, PluginFaultError
+from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
+from nnrun.plugins.faults import describe_fault
+from nnrun.plugins.loading import checks_gradients
+from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.preparation.gradients import check_run_gradients
+from nnrun.runs.preparation.prepared import Prepared
+
+_WITH_GRADIENTS = ("layer", "activation", "loss")
+# Entries and random directions that are compared of each parameter: a wrong formula shows in any.
+_ENTRIES, _DIRECTIONS = 20, 2
+
+
+def check_plugins(prepared: Prepared) -> None:
+    """Compare the gradients of a network with parts of plugins with numerical ones.
+
+    It is done once for each compiled code, before the first update, unless the command or a part
+    (`exact_gradient = False`) says otherwise.
+
+    Raises: PluginFaultError if one is wrong.
+    """
+    parts = [part for part in prepared.plugins if part.kind in _WITH_GRADIENTS]
+    inexact = any(not getattr(part.entry, "exact_gradient", True) for part in parts)
+    if not parts or inexact or not checks_gradients():
+        return
+
+    def compare() -> list[GradientCheck]:
+        with one_thread():
+            return check_run_gradients(prepared, most=_ENTRIES, directions=_DIRECTIONS)
+
+    checks = prepared.cache.code.get("gradients of plugins", compare)
+    wrong = next((check for check in checks if not check.error <= TOLERANCE), None)
+    if wrong is not None:
+        named = " and ".join(part.title for part in parts)
+        source = parts[0].source.path
+        advice = f"nnrun check {parts[0].source.name} looks for the mistake, and " * bool(source)
+        raise PluginFaultError(
+            f"the gradient of {wrong.name} is wrong with {named}: by backpropagation an entry is "
+            f"{wrong.backpropagated:.6g}, by differences of the loss {wrong.numerical:.6g}; "
+            f"{advice}--no-gradient-check trains all the same"
+        )
+
+
+@contextmanager
+def naming_plugins() -> Iterator[None]:
+    """Name the line of a plugin that raised an error.
+
+    Raises: PluginFaultError in place of an error that is not nnrun's own.
+    """
+    try:
+        yield
+    except NnrunError:
+        raise
+    except Exception as error:
+        fault = describe_fault(error)
+        if fault is None:
+            raise
+        raise PluginFaultError(fault) from error

@@ -1,0 +1,67 @@
+"""The application: routes of all pages, errors as pages, and who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nnrun.errors import NnrunError
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.ui.access import Access
+from nnrun.ui.answers import Answers
+from nnrun.ui.content import draw, draw_now
+from nnrun.ui.fetching import nothing_fetched
+from nnrun.ui.listeners import Listeners
+from nnrun.ui.pages import ROUTES
+from nnrun.ui.pages.base import message
+from nnrun.ui.state import State
+from nnrun.ui.watcher import Watcher
+
+
+def make_app(root: Path, token: str, hosts: Sequence[str], port: int) -> Starlette:
+    """The application over a results folder, for requests to these hosts and this port."""
+    datasets, listeners = Datasets(), Listeners()
+    drawn = partial(draw, load_data=datasets.load)
+    watcher = Watcher(root, draw_now, drawn, listeners.publish)
+    app = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(Access, token=token, hosts=hosts, port=port)],
+        exception_handlers={HTTPException: _refused, NnrunError: _failed, OSError: _failed},
+        lifespan=_lifespan(watcher, listeners),
+    )
+    app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets)
+    return app
+
+
+def _lifespan(
+    watcher: Watcher, listeners: Listeners
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with nothing_fetched():
+            listeners.attach()
+            watcher.start()
+            try:
+                yield
+            finally:
+                watcher.close()
+
+    return lifespan
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    return message(request, code, detail)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return message(request, 500, str(error))

@@ -1,0 +1,144 @@
+"""What a network takes, as a form, and what was filled in as a row."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, prod
+
+import numpy as np
+
+from nnrun.data.columns.lag import Lag
+from nnrun.data.inference.frames import frame_rows
+from nnrun.errors import DataError, UsageError
+from nnrun.models.model import Model
+from nnrun.nn.signature import Array
+
+_MOST_COLUMNS = 400
+_MOST_PIXELS = 3 * 256 * 256
+_MOST_CHOICES = 200
+_LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a row: its name, the value to begin with, and what training knew."""
+
+    name: str
+    value: str
+    choices: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What to ask for.
+
+    Args:
+        shape: (channels, height, width) of an image to draw; None for a row to type in.
+        cells: of the row.
+        split: the split whose rows can be filled in.
+        rows: how many it has; 0 where they cannot be.
+    """
+
+    shape: tuple[int, ...] | None
+    cells: Sequence[Cell] = ()
+    split: str = ""
+    rows: int = 0
+
+
+class _Frame:
+    """A table of one row, as `frame_rows` takes it."""
+
+    def __init__(self, names: Sequence[str], cells: Sequence[str]) -> None:
+        self.columns = names
+        self._cells = dict(zip(names, cells, strict=True))
+
+    def __getitem__(self, name: str) -> Array:
+        return np.array([self._cells[name]], object)
+
+
+def takes_images(model: Model) -> bool:
+    """Whether rows are images, which are drawn."""
+    return len(model.layout.shape) == 3
+
+
+def is_plain(model: Model) -> bool:
+    """Whether the features of a row are its cells."""
+    return model.layout.columns.plain
+
+
+def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -> Form:
+    """The form of a network; `first` is a row to begin with.
+
+    Raises: UsageError if no form has what it takes.
+    """
+    if takes_images(model):
+        if model.layout.shape[0] not in (1, 3) or prod(model.layout.shape) > _MOST_PIXELS:
+            raise UsageError(
+                "its images are no drawings of one or three channels; use nnrun predict"
+            )
+        return Form(model.layout.shape, (), split, rows)
+    if any(column.kind == Lag.kind for column in model.layout.columns):
+        raise UsageError("it takes values of earlier rows; nnrun predict reads them from a file")
+    names = _names(model)
+    if len(names) > _MOST_COLUMNS:
+        raise UsageError(f"it takes {len(names)} columns; nnrun predict reads them from a file")
+    choices = model.layout.columns.categories
+    numbers = None if first is None or not is_plain(model) else first.reshape(-1).tolist()
+    cells = []
+    for place, name in enumerate(names):
+        known = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
+        value = f"{numbers[place]:.6g}" if numbers is not None else (known or [""])[0]
+        cells.append(Cell(name, value, known))
+    return Form(None, cells, split, rows)
+
+
+def row_of(model: Model, given: object) -> tuple[Array, list[str]]:
+    """One raw row (1, *shape) from what was drawn or typed in, and what there is to say about it.
+
+    Raises: DataError if it is not what the network takes.
+    """
+    key = "pixels" if takes_images(model) else "cells"
+    values = given.get(key) if isinstance(given, dict) else None
+    if not isinstance(values, list):
+        raise DataError(f"there are no {key}")
+    return (_drawn(model, values), []) if takes_images(model) else _typed(model, values)
+
+
+def _drawn(model: Model, values: Sequence[object]) -> Array:
+    shape = model.layout.shape
+    sound = all(isinstance(v, int | float) and isfinite(v) and 0 <= v <= 1 for v in values)
+    if len(values) != prod(shape) or not sound:
+        raise DataError(f"{prod(shape)} numbers from 0 to 1 are needed")
+    return np.array(values, np.float64).reshape(1, *shape)
+
+
+def _typed(model: Model, values: Sequence[object]) -> tuple[Array, list[str]]:
+    names = _names(model)
+    cells = [value for value in values if isinstance(value, str) and len(value) <= _LONGEST]
+    if not len(cells) == len(values) == len(names):
+        raise DataError(f"{len(names)} short texts are needed")
+    if not model.layout.columns.features:
+        return model.rows([[_number(*cell) for cell in zip(names, cells, strict=True)]]), []
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            row = frame_rows(_Frame(names, [cell.strip() for cell in cells]), model.layout)
+    except DataError as error:
+        raise DataError(str(error).replace("row 0, ", "")) from None
+    rows = model.rows(row.reshape(1, *model.layout.shape))
+    return rows, [str(warning.message) for warning in found]
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"{name}: '{text}' is no number") from None
+
+
+def _names(model: Model) -> list[str]:
+    """The columns of the file, or the places of numbers in an array."""
+    names = model.layout.columns.features
+    return [*names] or [f"number {place}" for place in range(prod(model.layout.shape))]

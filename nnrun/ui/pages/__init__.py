@@ -1,0 +1,27 @@
+"""The pages: one file for each, and one line for each in this table."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from nnrun.ui.pages.compare import compare_page
+from nnrun.ui.pages.events import overview_events, run_events
+from nnrun.ui.pages.files import file
+from nnrun.ui.pages.overview import overview
+from nnrun.ui.pages.run import run_page
+from nnrun.ui.pages.runs import runs_page
+from nnrun.ui.pages.trying import answer, form, row
+
+_RUN = "/runs/{name}/{run_id}"
+ROUTES = [
+    Route("/", overview),
+    Route("/events", overview_events),
+    Route("/files/{name}", file),
+    Route("/runs", runs_page),
+    Route("/compare", compare_page),
+    Route(_RUN, run_page),
+    Route(f"{_RUN}/events", run_events),
+    Route(f"{_RUN}/form", form),
+    Route(f"{_RUN}/row/{{number:int}}", row),
+    Route(f"{_RUN}/answer", answer, methods=["POST"]),
+]

@@ -1,0 +1,161 @@
+"""Chosen runs, compared: what differs, and the boards and curves of their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import setting_words, short_key
+from nnrun.errors import UsageError
+from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.comparison_words import pair_words, result_words
+from nnrun.reports.html.blocks import Figures, Note, Section
+from nnrun.reports.html.overview.found import Found
+from nnrun.reports.numbers import MISSING, thinned
+from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.reports.tables import Cell, Grid
+from nnrun.runs.catalog.compare import Comparison, compare
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.integrity import changed_file
+from nnrun.sweeps.board.comparison.pair import pair_test
+from nnrun.sweeps.board.from_store.stored import stored_variants
+from nnrun.sweeps.board.leaderboard import groups_of
+from nnrun.ui.content import result_sections
+from nnrun.ui.pages.base import fresh, page
+from nnrun.ui.state import state_of
+
+_MOST = 26
+_MOST_POINTS = 60
+_LONGEST = 600
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def compare_page(request: Request) -> Response:
+    """Two runs or more, which the address names: `run=NAME/ID`, for each."""
+    keys = [*dict.fromkeys(request.query_params.getlist("run"))]
+    sections: list[Section] = []
+    error = ""
+    try:
+        found, records = _chosen(request, keys)
+        sections += _differences(compare(records))
+        sections += _curves(found, records)
+        alike = _alike(request, found)
+        sections += _tested(alike, found)
+        sections += result_sections(alike, state_of(request).datasets.load)
+    except UsageError as wrong:
+        error, keys = str(wrong), []
+    except _DAMAGE:
+        error, keys = "One of these runs is damaged; nnrun show says which.", []
+    return page(
+        request, "compare.html", title="Compared runs", keys=keys, sections=sections, error=error
+    )
+
+
+def _chosen(request: Request, keys: Sequence[str]) -> tuple[list[Found], list[RunRecord]]:
+    if not 2 <= len(keys) <= _MOST:
+        raise UsageError(f"Choose from two to {_MOST} runs; {len(keys)} are chosen.")
+    snapshot = fresh(request)
+    found = [run for key in keys if (run := snapshot.find(key)) is not None]
+    records = [record for run in found if (record := run.record()) is not None]
+    if len(records) < len(keys):
+        known = {f"{record.name}/{record.run_id}" for record in records}
+        key = next(key for key in keys if key not in known)
+        raise UsageError(f"{shortened(key)} has no report: it has not ended, or it is damaged.")
+    return found, records
+
+
+def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
+    """The stored runs with the settings of these, whatever their seeds and folds."""
+    wanted = [(run.overview.name, dict(run.overview.settings)) for run in found]
+    return [
+        run
+        for run in fresh(request).runs
+        if run.entry is not None and (run.overview.name, dict(run.overview.settings)) in wanted
+    ]
+
+
+def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]:
+    """The test of two settings over all their seeds."""
+    variants = stored_variants(run.entry for run in alike if run.entry is not None)
+    members = [(variant, variant.scores) for variant in variants if variant.planned]
+    groups = groups_of(members)
+    if len(members) != 2 or len(groups) != 1:
+        return
+    first = found[0].key
+    members.sort(key=lambda member: all(run.key != first for run in member[0].runs))
+    if (test := pair_test(members[0], members[1], groups[0].ordered_by)) is not None:
+        words = (shortened(text, _LONGEST) for text in pair_words(test))
+        yield Section("The first less the second, as one test", [*map(Note, words)])
+
+
+def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
+    """The learning curves of these runs, a line for each."""
+    histories = [
+        read_history(run.folder)
+        for run, record in zip(found, records, strict=True)
+        if changed_file(run.folder, record, (HISTORY,)) is None
+    ]
+    if len(histories) < len(found):
+        yield Section("Curves", [Note("The curve of one of these runs cannot be read.", "bad")])
+        return
+    names = curve_names(records[0].main_metric, histories)
+    charts = [
+        lines(
+            f"{split} {metric_label(what)}", series, x_label="iteration", y_label=metric_label(what)
+        )
+        for what in names
+        for split in SPLITS
+        if (series := _lines(f"{split}_{what}", histories))
+    ]
+    if charts:
+        yield Section("Curves", [Figures(charts, [*enumerate(map(_letter, range(len(found))))])])
+
+
+def _lines(column: str, histories: Sequence[History]) -> list[Series]:
+    return [
+        Series(
+            _letter(index),
+            thinned(history["iteration"], _MOST_POINTS),
+            [v if isfinite(v) else None for v in thinned(history[column], _MOST_POINTS)],
+            index=index,
+        )
+        for index, history in enumerate(histories)
+        if column in history
+    ]
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index)
+
+
+def _differences(comparison: Comparison) -> Iterator[Section]:
+    letters = [*map(_letter, range(len(comparison.labels)))]
+    for title, rows in (("Settings", comparison.settings), ("Results", comparison.results)):
+        if not rows:
+            yield Section(title, [Note(f"Their {title.lower()} are the same.")])
+            continue
+        settings = title == "Settings"
+        cells = [
+            [
+                Cell(shortened(short_key(key, rows) if settings else key, 60)),
+                *(Cell(_words(key, value, settings=settings)) for value in values),
+            ]
+            for key, values in rows.items()
+        ]
+        yield Section(
+            title,
+            [Grid(title, ["", *letters], cells, texts=1 + settings * len(letters), hidden=True)],
+        )
+
+
+def _words(key: str, value: object, *, settings: bool) -> str:
+    if value is None:
+        return MISSING
+    return shortened(setting_words(key, value) if settings else result_words(key, value), 120)

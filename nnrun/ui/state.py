@@ -1,0 +1,28 @@
+"""What the pages of one server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.ui.answers import Answers
+from nnrun.ui.listeners import Listeners
+from nnrun.ui.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class State:
+    """The watcher of the results folder, the pages that listen, and loaded networks and data."""
+
+    watcher: Watcher
+    listeners: Listeners
+    answers: Answers
+    datasets: Datasets
+
+
+def state_of(request: Request) -> State:
+    """That of the server which the request is for."""
+    return cast(State, request.app.state.shared)

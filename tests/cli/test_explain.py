@@ -1,0 +1,76 @@
+"""`nnrun explain`: in the terminal, as data and as a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+SMALL = """\
+description: two units
+dataset: {name: iris, test_size: 30}
+network:
+  layers: [{type: dense, units: 2, activation: relu}, {type: dense, units: 3, activation: softmax}]
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 20, clip_norm: 0.001}
+"""
+
+
+@pytest.fixture
+def small():
+    Path("small.yaml").write_text(SMALL)
+    return "small.yaml"
+
+
+def test_a_config_in_the_terminal(nnrun, small):
+    """Four parts in order, with equations, numbers and how far gradients agree."""
+    shown = nnrun("explain", small).stdout
+
+    parts = [line.split(" ")[0] for line in shown.splitlines() if line.endswith("──")]
+    assert ["Forward:", "Loss:", "Backward:", "Step:"] == parts
+    assert "z = x w for x of (batch, inputs)" in shown
+    assert "all entries compared; largest difference" in shown
+    assert "at most 0.001000: g is multiplied by" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_run_is_shown_as_data(nnrun, small):
+    """The same numbers as JSON, for a run by its name."""
+    nnrun("train", small)
+    found = json.loads(nnrun("explain", "small", "--json").stdout)
+
+    assert found["moment"].startswith("the update after 20 iterations, on row ")
+    assert ["matmul", "bias", "relu", "matmul", "bias"] == [x["type"] for x in found["layers"]]
+    (weight,) = found["layers"][0]["parameters"]
+    assert (4, 2) == (len(weight["value"]), len(weight["value"][0]))
+    assert found["loss"]["head"] == "softmax"
+
+
+def test_a_page(nnrun, small):
+    """One file without addresses, and nothing on stdout."""
+    done = nnrun("explain", small, "training.optimizer=adam", "--html", "update.html")
+    page = Path("update.html").read_text()
+
+    assert (0, "", "wrote update.html\n") == (done.exit_code, done.stdout, done.stderr)
+    assert "default-src &#39;none&#39;" in page
+    assert "://" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["small.yaml", "--row", "1000"], "--row 1000: not a training row; training rows are"),
+        (["small.yaml", "other.yaml"], "give one config or one run"),
+        (["nothing"], "nothing"),
+        (["small.yaml", "loss=huberr"], "did you mean 'huber'"),
+        (["small.yaml", "--html", "no/folder.html"], "no/folder.html"),
+    ],
+)
+def test_mistakes(nnrun, small, arguments, message):
+    """Exit code 2, the mistake by its name, and nothing written."""
+    done = nnrun("explain", *arguments)
+
+    assert 2 == done.exit_code
+    assert message in done.stderr
+    assert ["small.yaml"] == [path.name for path in Path().iterdir()]

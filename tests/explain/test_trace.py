@@ -1,0 +1,144 @@
+"""The numbers of one update are those of training, and of hand-made examples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.trace import UpdateTrace, trace_update
+from nnrun.explain.window import middle_window
+from nnrun.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SGD, Network
+from nnrun.nn.layers import BatchNorm, Bias, Convolution, Dropout, MatMul, Residual, dense
+from nnrun.nn.losses import Loss
+from nnrun.nn.signature import Array
+
+# The worked example of the course notebook's question 7.
+X = [[1, 2, 3, 4], [2, 3, 4, 5], [7, 8, 97, 1], [1, 2, 3, 4]]
+Y = [[4, 6, 8, 4], [10, 101, 7, 8], [9, 13, 104, 5], [1, 9, 11, 101]]
+DW = [[10445, 2010, 1842], [2031, 11163, 2037], [1827, 2010, 10433]]
+DX = [[105, 13, 16, 4], [23, 209, 18, 16], [18, 34, 306, 12], [1, 18, 24, 205]]
+
+
+class HalfSquares(Loss):
+    """L = Σ y² / 2, so that the output is the gradient that is passed down."""
+
+    type = "half_squares"
+
+    def value(self, y: Array, target: Array) -> float:
+        return float(np.sum(y**2) / 2)
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        return y.copy()
+
+
+@pytest.fixture(scope="module")
+def question7() -> UpdateTrace:
+    network = Network([Convolution(1, 3, padding="same")], HalfSquares(), (1, 4, 4))
+    network.initialize(rng=np.random.default_rng(0))
+    network.theta[:] = np.eye(3).ravel()
+    optimizer = SGD()
+    optimizer.allocate(network.theta)
+    x = np.array(X, float).reshape(1, 1, 4, 4)
+    return trace_update(network, optimizer, x, np.zeros_like(x), learning_rate=0.5)
+
+
+def test_the_matrices_of_the_notebook(question7):
+    """Output, both gradients, the numerical twin and the step of question 7, exactly."""
+    (layer,) = question7.layers
+    (weight,) = layer.parameters
+
+    assert Y == layer.y[0, 0].tolist()
+    assert DW == weight.gradient[0, 0].tolist()
+    assert DX == layer.dx[0, 0].tolist()
+    np.testing.assert_allclose(weight.numerical[0, 0], DW, rtol=1e-9)
+    assert (np.eye(3) - 0.5 * np.array(DW)).tolist() == weight.updated[0, 0].tolist()
+
+
+def test_a_window_of_a_convolution(question7):
+    """The middle output is the sum of its products."""
+    window = middle_window(question7.layers[0])
+
+    assert ((0, 2, 2), 104.0, None) == (window.place, window.total, window.others)
+    assert [[3, 4, 5], [8, 97, 1], [2, 3, 4]] == window.window.tolist()
+    assert window.total == window.products.sum()
+
+
+def every_layer() -> Network:
+    inner = [Convolution(2, 3, padding="same"), Bias("channel"), ACTIVATIONS["tanh"]()]
+    blocks = [
+        Convolution(2, 2, stride=2, padding=1),
+        BatchNorm(),
+        Residual(inner),
+        *[ACTIVATIONS["relu"]()],
+        Dropout(0.3),
+    ]
+    from nnrun.nn.layers import AvgPool2d, Flatten
+
+    return Network(
+        [*blocks, AvgPool2d(2), Flatten(), dense(3, "softmax")],
+        LOSSES["cross_entropy"](),
+        (1, 6, 6),
+    )
+
+
+def test_nested_layers_and_batches():
+    """Layers inside layers have their own numbers, and every gradient its numerical twin."""
+    network = every_layer()
+    network.initialize(rng=np.random.default_rng(1))
+    before, optimizer = network.theta.copy(), OPTIMIZERS["adam"]()
+    optimizer.allocate(network.theta)
+    rng = np.random.default_rng(2)
+
+    found = trace_update(
+        network, optimizer, rng.standard_normal((3, 1, 6, 6)), np.eye(3), learning_rate=0.1,
+        seed=5, clip_norm=1e-3,
+    )  # fmt: skip
+
+    places = [trace.place for trace in found.layers]
+    assert ["0", "1", "2", "2.0", "2.1", "2.2", "3", "4", "5", "6", "7", "7"] == places
+    assert before.tobytes() == network.theta.tobytes()
+    parameters = [p for trace in found.layers for p in trace.parameters]
+    assert [*network.parameters] == [p.name for p in parameters]
+    assert max(p.worst for p in parameters) < 1e-7
+    assert all(p.compared > 0.9 * p.value.size for p in parameters)
+    expected, twin, g = network.copy(), OPTIMIZERS["adam"](), None
+    twin.allocate(expected.theta)
+    expected.backpropagate(found.x, found.target, np.random.default_rng(5))
+    g = expected.gradient * (1e-3 / np.linalg.norm(expected.gradient))
+    twin.step(expected.theta, g, 0.1)
+    actual = np.concatenate([p.updated.ravel() for p in parameters])
+    np.testing.assert_allclose(actual, expected.theta, rtol=1e-12)
+    assert found.clipped == pytest.approx(1e-3 / found.norm)
+
+
+def test_each_array_is_the_input_of_the_next():
+    """Forward, y of a layer is x of the next one; backward, dx is dy of the one before."""
+    network = Network([*dense(4, "sigmoid"), *dense(2)], LOSSES["mean_squared"](), (3,))
+    network.initialize(rng=np.random.default_rng(1))
+    optimizer = SGD()
+    optimizer.allocate(network.theta)
+    found = trace_update(network, optimizer, np.ones((1, 3)), np.ones((1, 2)), learning_rate=1)
+
+    for before, after in zip(found.layers, found.layers[1:], strict=False):
+        assert before.y.tolist() == after.x.tolist()
+        assert before.dy.tolist() == after.dx.tolist()
+    assert found.dy.tolist() == found.layers[-1].dy.tolist()
+    assert found.output.tolist() == found.layers[-1].y.tolist()
+
+
+@pytest.mark.parametrize("layer", [MatMul(2), Bias(), Convolution(1), BatchNorm(), Dropout(),
+                                   *[kind() for kind in ACTIVATIONS.values()]])  # fmt: skip
+def test_every_layer_has_equations(layer):
+    """Forward and backward, without the rest of the docstring."""
+    forward, backward = equations(layer)
+
+    assert "=" in forward
+    assert "=" in backward
+    assert "Args" not in forward + backward
+
+
+def test_losses_and_optimizers_have_equations():
+    """One that holds an equals sign or an arrow."""
+    assert all("=" in loss_equation(loss()) for loss in LOSSES.values())
+    assert all("←" in optimizer_equation(kind()) for kind in OPTIMIZERS.values())

@@ -1,0 +1,91 @@
+"""Which update a config and a run are explained by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import UsageError
+from nnrun.explain.update import explain_config, explain_run
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
+
+CONFIG = {
+    "name": "flowers",
+    "dataset": {"name": "iris", "test_size": 0.2, "features": "standard"},
+    "network": {"layers": [
+        {"type": "dense", "units": 4, "activation": "tanh"},
+        {"type": "dense", "units": 3, "activation": "softmax"},
+    ]},
+    "loss": "cross_entropy",
+    "training": {"learning_rate": 0.1, "iterations": 1, "optimizer": "adam"},
+}  # fmt: skip
+
+
+def config(**training: object) -> dict[str, object]:
+    return {**CONFIG, "training": {**CONFIG["training"], **training}}
+
+
+def trained(run) -> np.ndarray:
+    """The weights of a run, in the order of its network's parameters."""
+    result = train(run, None).result
+    return np.concatenate([result.weights[name].ravel() for name in run.network.parameters])
+
+
+def weights(explanation) -> np.ndarray:
+    parameters = [p for trace in explanation.update.layers for p in trace.parameters]
+    return np.concatenate([p.updated.ravel() for p in parameters])
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement", "in_order"])
+def test_a_config_shows_the_first_update(sampling):
+    """With one row for each update: the weights of a run of one iteration, bit for bit."""
+    experiment = load_config(config(sampling=sampling))
+    expected = trained(prepare(experiment))
+
+    assert expected.tobytes() == weights(explain_config(experiment)).tobytes()
+
+
+def test_a_run_shows_the_update_after_its_last(store):
+    """With the optimizer's memory and the schedule's rate: the weights of a run longer by one."""
+    rate = {"schedule": "exponential", "initial": 0.1, "every": 5}
+    options = {"sampling": "in_order", "learning_rate": rate, "engine": "numpy"}
+
+    outcome = train(prepare(load_config(config(iterations=7, **options))), store)
+    longer = prepare(load_config(config(iterations=8, **options)))
+    eighth = int(longer.split.train.rows[7]) + 1
+
+    found = explain_run(outcome.folder, outcome.record, [eighth])
+
+    np.testing.assert_allclose(weights(found), trained(longer), rtol=1e-12)
+    assert f"the update after 7 iterations, on row {eighth} of the data" == found.moment
+    assert [] == [*found.notes]
+
+
+def test_memory_that_is_not_of_these_weights(store):
+    """Where the best weights were put back, the optimizer starts anew, and a note says so."""
+    stopping = {"patience": 1, "restore_best": True}
+    training = {"iterations": 400, "early_stopping": stopping, "evaluate_every": 5}
+    made = config(**training, learning_rate=0.5)
+    made["dataset"] = {**made["dataset"], "validation_size": 0.2}
+    outcome = train(prepare(load_config(made)), store)
+
+    found = explain_run(outcome.folder, outcome.record)
+
+    assert 1 == found.update.optimizer.steps
+    assert "memory starts anew" in found.notes[0]
+
+
+def test_rows_of_a_batch():
+    """In the order given; only training rows, by their numbers in the data."""
+    experiment = load_config(config(batch_size=2, dtype="float32"))
+    rows = [int(row) + 1 for row in prepare(experiment).split.train.rows[[3, 1]]]
+
+    found = explain_config(experiment, rows)
+
+    assert (rows, (2, 4)) == (found.rows, found.update.x.shape)
+    assert ["training computes in float32; these numbers are in float64"] == [*found.notes]
+    left_out = next(n for n in range(1, 151) if n - 1 not in prepare(experiment).split.train.rows)
+    with pytest.raises(UsageError, match=f"--row {left_out}: not a training row; training rows"):
+        explain_config(experiment, [left_out])

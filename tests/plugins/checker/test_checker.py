@@ -1,0 +1,69 @@
+"""The checker names the mistakes of wrong parts, and finds none in right ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nnrun.nn import ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+from nnrun.plugins.checker.check import ALWAYS, check_part
+from nnrun.plugins.part import Part, Source
+from tests.plugins.checker.right import RIGHT
+from tests.plugins.checker.wrong import WRONG, Wrong
+
+SOURCE = Source("mine.py", "0" * 64, "/mine.py")
+TABLES = (LAYERS, ACTIVATIONS, LOSSES, OPTIMIZERS, INITIALIZERS, SCHEDULES)
+OWN = [(table.kind, name, table[name]) for table in TABLES for name in sorted(table.own)]
+
+
+def part_of(kind: str, entry: Any, name: str = "mine") -> Part:
+    return Part(kind, name, entry, SOURCE, "mine.py:1")
+
+
+@pytest.mark.parametrize("case", WRONG, ids=lambda case: case.part.__name__)
+def test_a_wrong_part_fails_one_check_whose_message_names_the_mistake(case: Wrong) -> None:
+    """Nothing else is reported, and the other checks of its kind are there."""
+    report = check_part(part_of(case.kind, case.part))
+    assert [(case.check, case.says)] == [(one.check, one.says) for one in report.wrong]
+    assert set(ALWAYS[case.kind]) <= {finding.check for finding in report.findings}
+
+
+def test_there_are_forty_wrong_layers_at_least() -> None:
+    """Activations are layers; losses come on top."""
+    layers = [case for case in WRONG if case.kind != "loss"]
+    assert (True, 8) == (len(layers) >= 40, len(WRONG) - len(layers))
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"), [(k, e) for k, parts in RIGHT.items() for e in parts], ids=str
+)
+def test_a_right_part_passes(kind: str, entry: Any) -> None:
+    """Those that the wrong ones are derived from."""
+    assert [] == check_part(part_of(kind, entry)).wrong
+
+
+@pytest.mark.parametrize(("kind", "name", "entry"), OWN, ids=lambda value: str(value)[:20])
+def test_every_part_of_nnrun_passes(kind: str, name: str, entry: Any) -> None:
+    """No false alarm; and each is beside itself as its reference."""
+    report = check_part(part_of(kind, entry, f"my_{name}"))
+    assert [] == report.wrong
+    assert f"beside {name}" in {finding.check for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "name", "says"),
+    [
+        ("activation", "sigmoid", "tanh", "y is not that of tanh"),
+        ("loss", "mean_absolute", "mean_squared", "it is not that of mean_squared"),
+        ("schedule", "cosine", "step", "its numbers are not those of step"),
+        ("initializer", "he_normal", "lecun_normal", "its numbers are not those of lecun_normal"),
+    ],
+)
+def test_the_numbers_are_compared_with_the_part_of_the_same_name(
+    kind: str, wrong: str, name: str, says: str
+) -> None:
+    """A part that is consistent, and another one than its name says."""
+    table = next(table for table in TABLES if table.kind == kind)
+    (found,) = check_part(part_of(kind, table[wrong], f"my_{name}")).wrong
+    assert (f"beside {name}", says) == (found.check, found.says)

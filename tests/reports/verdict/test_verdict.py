@@ -1,0 +1,294 @@
+"""What is said first of boards and runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import nnrun
+from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
+from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.run import run_verdict, summary_verdict
+from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.identity import Identity
+from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.margin import with_margin
+from tests.sweeps.board.boards import named, progress, score
+
+KINDS = re.compile(r'Diagnostic\(\s*"([a-z_]+)"')
+
+
+def scores(level, seeds=5, step=0.01, **changes):
+    """Of seeds that differ in two ways, so that differences of rows vary from seed to seed."""
+    steps = (s % 2 + level * (s % 3) for s in range(seeds))
+    return [score(s, level + step * more, **changes) for s, more in enumerate(steps)]
+
+
+def rate(value, **changes):
+    settings = {"choice": {"training.learning_rate": value}, "seeds": range(5)}
+    return named("digits", **{**settings, **changes})
+
+
+def listed(*percent):
+    return [score(s, each / 100) for s, each in enumerate(percent)]
+
+
+def board(*members):
+    return make_leaderboard(progress(*members), "nnrun sweep digits.yaml")
+
+
+def said(*members, **also):
+    return [str(line) for line in groups_verdict(board(*members).groups, also).lines]
+
+
+LOST = [score(s, None, None, status="diverged") for s in range(5)]
+MEMBERS = {
+    "chosen": [
+        (rate(0.1, published={"test_accuracy": 0.95}), scores(0.9)),
+        (rate(0.01), scores(0.7)),
+        (rate(5), [*scores(0.5)[:3], *LOST[3:]]),
+    ],
+    "tied": [
+        (rate(0.1), listed(90, 92, 91, 90, 92)),
+        (rate(0.01), listed(91, 90, 92, 90, 90)),
+        (rate(1), scores(0.5)),
+    ],
+    "either": [(rate(0.1), listed(90, 92, 91, 90, 92)), (rate(0.01), listed(91, 90, 92, 90, 90))],
+    "seeds decide": [
+        (rate(0.1), listed(90, 93, 91, 90, 93)),
+        (rate(0.01), listed(90, 90, 91, 89, 92)),
+    ],
+    "equal": [(rate(0.1), scores(0.9)), (rate(0.01), scores(0.9))],
+    "single runs": [(replace(rate(r), seeds=[0]), scores(r, 1)) for r in (0.5, 0.7)],
+    "one config": [(named("digits", seeds=range(5)), scores(0.9))],
+    "one run": [(named("digits", seeds=[0]), scores(0.9, 1))],
+    "all diverged": [(rate(5), LOST), (rate(6), LOST)],
+    "one left": [(rate(0.1), scores(0.9)), (rate(5), LOST)],
+    "no better": [(named("digits", seeds=range(5)), scores(0.19))],
+    "train alone": [
+        (rate(r, splits=("train",)), [score(s, None, r + s / 99) for s in range(5)])
+        for r in (0.5, 0.8)
+    ],
+    "validation": [
+        (
+            rate(r, splits=("train", "validation", "test")),
+            [score(s, r - 0.1, validation=r + s / 99) for s in range(5)],
+        )
+        for r in (0.5, 0.8)
+    ],
+    "warnings": [
+        (rate(1e-9), [s._replace(warning="hardly_moved") for s in scores(0.3)]),
+        (rate(0.1), [scores(0.9)[0]._replace(warning="duplicates"), *scores(0.9)[1:]]),
+    ],
+    "unlike data": [
+        (named("digits", seeds=range(5)), scores(0.9)),
+        (named("iris", seeds=range(5), dataset="iris", sha256="2"), scores(0.8)),
+    ],
+    "folds": [
+        (
+            rate(r, folds=5, seeds=[0], identities=dict.fromkeys(range(5), Identity(""))),
+            [score(0, r + fold / 99)._replace(fold=fold) for fold in range(5)],
+        )
+        for r in (0.5, 0.8)
+    ],
+    "crossed seeds": [
+        (
+            rate(r, seeds=range(3), split_seeds=range(3)),
+            [
+                score(s, r + s / 300 + split / 200)._replace(split_seed=split)
+                for s in range(3)
+                for split in range(3)
+            ],
+        )
+        for r in (0.5, 0.8)
+    ],
+}
+SAID = {
+    "chosen": [
+        (
+            "Best: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline "
+            "0.2000, published 0.95."
+        ),
+        "Others: the other 2 can be dropped.",
+        "Problems: 2 of 15 runs diverged (learning_rate=5).",
+    ],
+    "tied": [
+        (
+            "Undecided: 2 of 3 settings may be the best; first is learning_rate=0.1, test "
+            "accuracy 0.9100 ± 0.012 (95%, 5 runs); baseline 0.2000."
+        ),
+        (
+            "Others: learning_rate=0.01 may be as good; the other can be dropped; the first two "
+            "differ by 0.0040, and even 20 seeds would show no difference below 0.010."
+        ),
+    ],
+    "either": [
+        (
+            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
+            "accuracy 0.9100 ± 0.012 (95%, 5 runs); baseline 0.2000."
+        ),
+        (
+            "Others: learning_rate=0.01 may be as good; none can be dropped; the first two differ"
+            " by 0.0040, and even 20 seeds would show no difference below 0.0088."
+        ),
+    ],
+    "seeds decide": [
+        (
+            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
+            "accuracy 0.9140 ± 0.019 (95%, 5 runs); baseline 0.2000."
+        ),
+        (
+            "Others: learning_rate=0.01 may be as good; none can be dropped; if the first two "
+            "differ by 0.010, 20 seeds would show it in 4 of 5 sweeps."
+        ),
+    ],
+    "equal": [
+        (
+            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
+            "accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000."
+        ),
+        "Others: learning_rate=0.01 may be as good; none can be dropped.",
+    ],
+    "single runs": [
+        ("Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000."),
+        ("Others: one run each does not tell which is better; --seeds 20 may."),
+    ],
+    "one config": [
+        "Result: digits, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000.",
+    ],
+    "one run": [
+        "Result: digits, test accuracy 0.9000 (1 run); baseline 0.2000.",
+        "Others: a single run shows no spread, hence no interval; --seeds 20 would.",
+    ],
+    "all diverged": [
+        "No result: no run has completed.",
+        "Problems: all 10 runs diverged.",
+    ],
+    "one left": [
+        (
+            "Result: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline "
+            "0.2000."
+        ),
+        "Others: no other setting has a completed run.",
+        "Problems: 5 of 10 runs diverged (learning_rate=5).",
+    ],
+    "no better": [
+        "Result: digits, test accuracy 0.19552 ± 0.0064 (95%, 5 runs); baseline 0.2000.",
+        "Problems: the result is not known to be better than the baseline.",
+    ],
+    "train alone": [
+        ("Best: learning_rate=0.8, train accuracy 0.8202 ± 0.020 (95%, 5 runs); baseline 0.1000."),
+        "Others: the other can be dropped.",
+    ],
+    "validation": [
+        (
+            "Best: learning_rate=0.8, validation accuracy 0.8202 ± 0.020 (95%, 5 runs), test "
+            "0.7000 ± 0; baseline 0.1000."
+        ),
+        "Others: the other can be dropped.",
+    ],
+    "warnings": [
+        ("Best: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000."),
+        "Others: the other can be dropped.",
+        (
+            "Problems: 5 of 10 did not learn (learning_rate=1.0e-09); 1 of 10 had held-out rows "
+            "among the training rows (learning_rate=0.1)."
+        ),
+    ],
+    "unlike data": [
+        (
+            "2 boards: digits: test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000. "
+            "iris: test accuracy 0.81040 ± 0.0088 (95%, 5 runs); baseline 0.2000."
+        ),
+    ],
+    "folds": [
+        ("Best: learning_rate=0.8, test accuracy 0.8202 ± 0.020 (95%, 5 runs); baseline 0.2000."),
+        "Others: the other can be dropped.",
+    ],
+    "crossed seeds": [
+        ("Best: learning_rate=0.8, test accuracy 0.8083 ± 0.015 (95%, 9 runs); baseline 0.2000."),
+        "Others: the other can be dropped.",
+    ],
+}
+
+
+@pytest.mark.parametrize("case", MEMBERS)
+def test_each_kind_of_board_has_its_lines(case):
+    """A best row is named where all others can be dropped, and else what would decide."""
+    assert SAID[case] == said(*MEMBERS[case])
+
+
+def test_runs_to_come_and_runs_on_no_row_are_counted():
+    """A best row is the best so far, and damaged runs are a problem."""
+    lines = said(*MEMBERS["chosen"], running=2, queued=1, damaged=3)
+    assert lines[0].startswith("Best so far: learning_rate=0.1, test accuracy 0.9")
+    assert "Others: the other 2 can be dropped; still to come: 2 running and 1 queued." == lines[1]
+    assert lines[2].endswith("; 3 runs are damaged.")
+    assert ["No result: no run has completed yet.", "Others: still to come: 4 queued."] == [
+        str(line) for line in groups_verdict([], {"queued": 4}).lines
+    ]
+
+
+def test_with_a_margin_the_cheapest_is_named():
+    """Of those that are as good as the best to within it."""
+    shown = board_verdict(with_margin(board(*MEMBERS["either"]), 0.1))
+    good = "learning_rate=0.1, learning_rate=0.01, the cheapest learning_rate=0.1."
+    assert str(shown.others).endswith(f"as good as the best to within 0.1: {good}")
+
+
+def test_json_has_the_lines():
+    """Beside everything else of a board, with null for what is not said."""
+    data = board_data(board(*MEMBERS["one config"]))["verdict"]
+    assert {"best": SAID["one config"][0], "others": None, "wrong": None} == data
+
+
+def test_a_run_has_its_number_beside_baseline_and_published(regression):
+    """On the last split; and that a single run shows no spread."""
+    assert [
+        "Result: test mse 25.00; baseline 81.00, published 20 (+5.000).",
+        "Others: a single run shows no spread; nnrun sweep tries other seeds.",
+    ] == [str(line) for line in run_verdict(regression).lines]
+
+
+def test_what_is_wrong_with_a_run_is_said_in_short(regression):
+    """Its first warning, or how it ended and the likeliest cause."""
+    warnings = [{"kind": "hardly_moved", "message": "m"}, {"kind": "learning_rate", "message": "m"}]
+    warned = run_verdict(replace(regression, warnings=warnings))
+    assert "Problems: it did not learn; 2 warnings say why." == str(warned.wrong)
+    lost = replace(
+        regression,
+        status="diverged",
+        warnings=warnings[1:],
+        metrics=dict.fromkeys(("train", "validation", "test")),
+    )
+    assert [
+        "No result: the run diverged.",
+        "Problems: it diverged; the likeliest cause: learning rate.",
+    ] == [str(line) for line in run_verdict(lost).lines]
+
+
+def test_a_run_without_a_report_says_how_far_it_is():
+    """In progress, waiting, or not to be read."""
+    at = RunProgress(300, 1000, 1.0, None, None, [], 1, None, None, None, "")
+    runs = [
+        RunSummary("a", "s1-0123456789", "running", progress=at),
+        RunSummary("a", "s1-0123456789", "queued"),
+        RunSummary("a", "s1-0123456789", "damaged", error="it is no JSON"),
+    ]
+    assert [
+        "No result yet: it is at iteration 300 of 1,000.",
+        "No result yet: it waits in a sweep.",
+        "No result: the run is damaged: it is no JSON.",
+    ] == [str(summary_verdict(run).best) for run in runs]
+
+
+def test_every_kind_of_warning_has_words():
+    """Those of the diagnosis, and of all else that warns."""
+    source = Path(nnrun.__file__).parent / "runs"
+    kinds = {kind for file in source.rglob("*.py") for kind in KINDS.findall(file.read_text())}
+    assert len(kinds) > 20
+    assert [] == [kind for kind in sorted(kinds) if kind_words(kind).startswith("had a warning:")]
