@@ -34,11 +34,11 @@ _MOST_BYTES = 1 << 20
 
 
 class Forked(subprocess.Popen[Any]):
-    """A process that runs a module as `python -m` does.
+    """A process that runs a module as `python -m` does, or a script as `python -c`.
 
     Args:
         loaded: the modules that it begins with, by their names.
-        words: the module and its arguments.
+        words: the module and its arguments; or `-c`, the script and its arguments.
         options: of `Popen`: streams, `cwd`, `env`, `text` and `start_new_session`.
     """
 
@@ -142,7 +142,11 @@ def main() -> None:
     sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
     if sys.argv:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        if sys.argv[0] == "-c":
+            script = sys.argv.pop(1)
+            exec(compile(script, "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
