@@ -76,7 +76,7 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     (folder / "checkpoint.safetensors").unlink()
     assert {"running": 1} == counts(make_report(tmp_path / "results"))
     assert "broken/s5-00000000ee: it is in progress" in notes(
-        sections(make_report(tmp_path / "results"))["The run"]
+        sections(make_report(tmp_path / "results"))["All runs"]
     )
     (folder / "checkpoint.safetensors").touch()
     lock.close()
@@ -392,7 +392,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
         found["iris: accuracy, ordered by the test split"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
-    assert "Details of 2 runs of 14 are below" in notes(found["All runs"])
+    assert "Details of 2 runs of 14 are above" in notes(found["All runs"])
     assert 2 == len(list(report.runs()))
     page = Page(render(make_report(results), most_bytes=1))
     assert "13 more runs would make this file too large to mail" in page.text
