@@ -53,7 +53,7 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
     nnrun ui --port 8700 --results elsewhere
     """
     server = _server()(results, host, port)
-    if host not in (_LOOPBACK, "localhost", "::1"):
+    if server.is_open:
         output.note(
             f"warning: whoever reaches {host} can read these results with this address, which is "
             "sent unencrypted"

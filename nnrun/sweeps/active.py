@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.runs.lease import RunLease
+from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.workers.job import Job
@@ -39,5 +40,11 @@ class ActiveRun:
             checkpoint,
             threads,
             variant.estimate.seconds,
+            run.until,
             variant.plugins,
         )
+
+    def has_paused(self, record: RunRecord) -> bool:
+        """Whether the run has reached the iteration where it pauses."""
+        until = self.run.until
+        return until is not None and int(record.timing["iterations"]) >= until

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import PlannedRuns, RunSource
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Evaluations, config_of
 from nnrun.training.state import HistoryRow, TrainingState
@@ -49,6 +50,7 @@ class Sweep:
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
+        source: where runs come from; by default all runs of the plan.
         on_evaluation: called with each evaluation of a run, which waits for whether to stop there.
     """
 
@@ -63,19 +65,20 @@ class Sweep:
         force: bool = False,
         fail_fast: bool = False,
         threads: int = 1,
+        source: RunSource | None = None,
         on_evaluation: OnEvaluation | None = None,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
         self.datasets = datasets
         self.listener = listener
-        self._ends = RunEnds(self.progress, store, datasets, listener)
+        self._source = source or PlannedRuns(plan)
+        self._ends = RunEnds(self.progress, store, datasets, listener, self._source)
         self.force = force
         self.fail_fast = fail_fast
         self.threads = threads
         self._on_evaluation = on_evaluation
         self._stopped = stopped
-        self._runs: Iterator[PlannedRun] = plan.runs()
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._advanced: set[str] = set()  # saved a checkpoint since they were submitted
@@ -150,7 +153,7 @@ class Sweep:
     def _submit_more(self, workers: Workers) -> None:
         """Submit as many runs as the workers can take."""
         while self._has_room(workers):
-            run = next(self._runs, None)
+            run = self._source.next(workers.at_a_time)
             if run is None:
                 self._retry_held(workers)
                 return

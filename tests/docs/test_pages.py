@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from nnrun.plugins import unload
 from nnrun.reports.reference.pages import PAGES, PICTURES, pages
 from nnrun.reports.reference.render import anchors
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
+from tests.forked import nnrun
 from tests.sweeps.cluster import Cluster
 
 WITH_COMMANDS = [name for name, path in PLACES.items() if [*commands(read(path))]]
@@ -88,9 +88,9 @@ def run_on_a_cluster(text: str, folder: Path) -> None:
                 assert (shown, 0) == (shown, done.exit_code), done.output
                 continue
             words = [cluster.address if word == _ADDRESS else word for word in shown]
-            command = [sys.executable, "-m", "nnrun", *words]
-            ended = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert (words, 0) == (words, ended.returncode), ended.stderr
+            ended = nnrun(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            output, _ = ended.communicate()
+            assert (words, 0) == (words, ended.returncode), output
     finally:
         cluster.close()
 

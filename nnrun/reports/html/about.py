@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
 from nnrun.reports.run_tables import environment_table, plugins_of
 from nnrun.runs.catalog.summarize import PLACES
@@ -63,4 +64,5 @@ def again_blocks(record: RunRecord) -> Iterator[Block]:
     files = (name for name in plugins_of(record) if name.endswith(".py"))
     plugins = "".join(f" --plugin {shlex.quote(name)}" for name in files)
     yield Code(f"nnrun train config.yaml --results again{plugins}")
-    yield environment_table(record)
+    table = environment_table(record)
+    yield Folded(table.title, [replace(table, hidden=True)])

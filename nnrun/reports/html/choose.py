@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.index import look_through
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_with_summary

@@ -139,7 +139,7 @@ class Execution:
             self.trainer.resume(checkpoint)
 
     def run(self, callbacks: Callbacks) -> RunResult:
-        """Train to the end, or until `callbacks` stops it."""
+        """Train to the end, or until `callbacks` stops or pauses it."""
         with one_thread():
             cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
@@ -155,7 +155,7 @@ class Execution:
         trainer, evaluated = self.trainer, callbacks.evaluated
         callbacks.start(trainer.iteration)
         known = len(trainer.history)
-        for state in trainer.run(at_once=evaluated is None):
+        for state in trainer.run(callbacks.until, at_once=evaluated is None):
             callbacks.observe(state)
             if evaluated is not None and len(trainer.history) > known:
                 known = len(trainer.history)
@@ -164,7 +164,8 @@ class Execution:
             if state.iteration < state.total and callbacks.stop():
                 return "interrupted"
             callbacks.checkpoint(trainer.checkpoint)
-        return None
+        paused = trainer.goes_on and trainer.divergence is None
+        return "interrupted" if paused else None
 
     def _task(self) -> Task:
         return self.prepared.task
