@@ -180,9 +180,11 @@ def test_an_error_in_a_plugin_names_its_line(folder, run, write) -> None:
 
 
 def test_plugins_are_given_by_the_environment(folder, run, monkeypatch) -> None:
-    """NNRUN_PLUGINS has one file or several."""
+    """NNRUN_PLUGINS has one file or several, for commands and for Python."""
     monkeypatch.setenv("NNRUN_PLUGINS", "parts.py")
     assert 0 == run("check", "all.yaml").exit_code
+    unload()
+    nnrun.check("all.yaml")
     monkeypatch.delenv("NNRUN_PLUGINS")
     assert 2 == run("check", "all.yaml").exit_code
 
