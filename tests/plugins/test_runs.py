@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ def trained(folder, run) -> Path:
     """A folder with a run of `all.yaml`, whose plugin is not loaded any more."""
     done = run("train", "all.yaml", "--plugin", "parts.py")
     assert 0 == done.exit_code, done.output
+    why = "the compiled engine does not have the loss 'fourth' of parts.py, so NumPy trains it"
+    assert why in done.stderr
     unload()
     return folder
 
@@ -53,6 +56,10 @@ def test_a_run_names_its_parts_with_the_digest_of_their_file(trained) -> None:
     names = ["bend", "fourth", "halves", "root", "signed", "small", "squash", "wave", "worst_tenth"]
     assert names == [part["name"] for part in report["plugins"]]
     assert {"parts.py"} == {part["source"] for part in report["plugins"]}
+    text = next(trained.glob("results/all/*/report.md")).read_text()
+    digest = sha256((trained / "parts.py").read_bytes()).hexdigest()
+    assert f"| SHA-256 of parts.py | {digest} |" in text
+    assert "nnrun train config.yaml --results again --plugin parts.py" in text
     with pytest.raises(PluginError, match=r"needs the activation 'bend' of the plugin"):
         _ = nnrun.load("all").model
 
