@@ -62,7 +62,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`completed`, `diverged`, `interrupted` or `failed`."""
+        """`completed`, `diverged`, `stopped` (by a callback), `interrupted` or `failed`."""
         return self.record.status
 
     @property

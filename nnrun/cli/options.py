@@ -206,7 +206,8 @@ data_option = click.option(
 )
 
 
-def _activate(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+def _activate(ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+    ctx.meta["nnrun.plugins"] = files
     # Commands that only list runs start faster without the rest.
     from nnrun.plugins.installed import packages  # noqa: PLC0415
 

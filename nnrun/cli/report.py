@@ -49,6 +49,11 @@ _SUFFIXES = (".html", ".htm")
     is_flag=True,
     help="Compute which columns or pixels count, for one run of each setting.",
 )
+@click.option(
+    "--brief",
+    is_flag=True,
+    help="For print: of several runs without their details, of one without what is seldom read.",
+)
 @options.data_option
 @options.results_option
 @options.plugin_option
@@ -64,9 +69,10 @@ def command(
     order_by: str | None,
     margin: float | None,
     importance: bool,
+    brief: bool,
     results: Path,
 ) -> None:
-    """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
+    """Write one HTML file that shows runs: leaderboard, learning curves, details of runs.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
     of that name, NAME/best, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs
@@ -77,6 +83,7 @@ def command(
     nnrun report
     nnrun report latest -o latest.html
     nnrun report results/digits_arch1 results/digits_arch2
+    nnrun report --brief -o print.html
     nnrun report --figures figures --format pdf
     """
     if file is not None and file.suffix.lower() not in _SUFFIXES:
@@ -88,7 +95,7 @@ def command(
         check_target(file)
     with not_collected():
         found = find_runs(runs, results, order_by)
-        report = Report(found, Datasets().load, margin=margin, importance=importance)
+        report = Report(found, Datasets().load, margin=margin, importance=importance, brief=brief)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:
@@ -104,8 +111,8 @@ def command(
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
-        if len(report.in_full) < len(found):
-            output.note(f"{count(len(report.in_full))} of them in full; the file says which")
+        if len(report.in_full) < len(found) and not brief:
+            output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)
 
 

@@ -34,6 +34,7 @@ _LOOPBACK = "127.0.0.1"
 )
 @options.results_option
 @options.data_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(output: Output, /, port: int | None, opens: bool, host: str, results: Path) -> None:
@@ -53,7 +54,7 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
     nnrun ui --port 8700 --results elsewhere
     """
     server = _server()(results, host, port)
-    if host not in (_LOOPBACK, "localhost", "::1"):
+    if server.is_open:
         output.note(
             f"warning: whoever reaches {host} can read these results with this address, which is "
             "sent unencrypted"

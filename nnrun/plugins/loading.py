@@ -16,6 +16,7 @@ from threading import RLock
 from traceback import extract_tb
 from types import ModuleType
 
+from nnrun.data.readers.opening import fault_of
 from nnrun.plugins import installed
 from nnrun.plugins.kinds import check, enter, leave
 from nnrun.plugins.part import Part, PluginError, Source
@@ -95,6 +96,11 @@ def load_installed() -> None:
                     raise PluginError(message) from error
 
 
+def digests() -> list[str]:
+    """Of the sources of all parts that are known."""
+    return [source.sha256 for source, _ in _loaded.values()]
+
+
 def find(kind: str, name: str) -> Part | None:
     """The part of a plugin with this kind and name, if there is one."""
     part = _parts.get(name)
@@ -107,9 +113,9 @@ def activate(files: Iterable[str | PathLike[str]]) -> None:
     Raises: PluginError as for `load`.
     """
     wanted = {_key(file): file for file in files}
-    unload(
-        *(key for key, (source, _) in list(_loaded.items()) if source.path and key not in wanted)
-    )
+    for key, (source, _) in list(_loaded.items()):
+        if source.path is not None and key not in wanted:
+            unload(key)
     _State.checks = True
     load_installed()
     load(*wanted.values())
@@ -180,6 +186,9 @@ def read_source(file: str | PathLike[str]) -> Source:
     if place.suffix != ".py":
         raise PluginError(f"{place}: a plugin is a Python file, like mylayer.py")
     try:
+        fault = fault_of(place)
+        if fault is not None:
+            raise PluginError(f"{place} {fault}")
         with place.open("rb") as opened:
             code = opened.read(_MOST_BYTES + 1)
     except OSError as error:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.palette import series_class
-from nnrun.reports.charts.svg import shortened
+from nnrun.reports.charts.svg import coordinate, shortened
 
 
 @cache
@@ -24,7 +24,11 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"series_class": series_class, "shortened": shortened}
+    found.filters |= {
+        "coordinate": coordinate,
+        "series_class": series_class,
+        "shortened": shortened,
+    }
     return found
 
 

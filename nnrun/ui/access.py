@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlencode
 
@@ -12,7 +13,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_ANY = ("0.0.0.0", "::")  # noqa: S104, RUF100  # only if --host says so
 _METHODS = ("GET", "HEAD", "POST")
 _MOST_BYTES = 1 << 20
 
@@ -35,15 +35,15 @@ class Access:
     Args:
         app: answers the others.
         token: that the first request has in its address; the others have it as a cookie.
-        host: that the server listens on.
+        hosts: names and addresses that the server listens on.
         port: of the server.
     """
 
-    def __init__(self, app: ASGIApp, token: str, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, token: str, hosts: Sequence[str], port: int) -> None:
         self._app = app
         self._token = token
-        self._names = {*LOOPBACK, host.lower()}
-        self._any = host in _ANY
+        self._names = {*LOOPBACK, *(host.lower() for host in hosts)}
+        self._any = any(map(is_any, hosts))
         self._cookie = f"nnrun-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +116,16 @@ def _name_of(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()
+
+
+def is_any(host: str) -> bool:
+    """Whether this stands for all addresses of the machine, such as 0.0.0.0."""
+    return _is_address(host) and ip_address(host).is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this address can be reached from this machine alone."""
+    return _is_address(host) and ip_address(host).is_loopback
 
 
 def _is_address(name: str) -> bool:

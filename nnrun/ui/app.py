@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,14 +26,14 @@ from nnrun.ui.state import State
 from nnrun.ui.watcher import Watcher
 
 
-def make_app(root: Path, token: str, host: str, port: int) -> Starlette:
-    """The application over a results folder, for requests to this host and port."""
+def make_app(root: Path, token: str, hosts: Sequence[str], port: int) -> Starlette:
+    """The application over a results folder, for requests to these hosts and this port."""
     datasets, listeners = Datasets(), Listeners()
     drawn = partial(draw, load_data=datasets.load)
     watcher = Watcher(root, draw_now, drawn, listeners.publish)
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Access, token=token, host=host, port=port)],
+        middleware=[Middleware(Access, token=token, hosts=hosts, port=port)],
         exception_handlers={HTTPException: _refused, NnrunError: _failed, OSError: _failed},
         lifespan=_lifespan(watcher, listeners),
     )

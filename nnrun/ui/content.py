@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import Note, Section, StatusMark
+from nnrun.reports.html.overview.found import Found, Limits
 from nnrun.reports.html.progress import in_progress
-from nnrun.reports.html.report import Found, Limits, Report
+from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.parts import Part, rendered, section_parts
@@ -19,12 +20,14 @@ from nnrun.ui.snapshot import Snapshot
 _LIMITS = Limits(rows=200, runs=0, in_full=0, drawn=12, seeds=50)
 _MOST_RUNS = 50
 _SHOWN_ELSEWHERE = ("In progress", "All runs", "The run")
-COUNTS, RUNS = "counts", "runs"
+COUNTS, VERDICT, RUNS = "counts", "verdict", "runs"
 _WAIT = Part.of("wait", rendered("wait.html", id="wait"))
 
 
 def overview_parts(snapshot: Snapshot) -> list[Part]:
     """The parts of the first page, in order; the counts come first."""
+    if not snapshot.now:  # the folder could not be looked at
+        return [*snapshot.results]
     counts, *progress, runs = snapshot.now
     return [counts, *progress, *(snapshot.results if snapshot.drawn else [_WAIT]), runs]
 
@@ -55,12 +58,22 @@ def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]
 
 
 def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
-    """The leaderboards, curves and settings of the runs that have ended."""
-    return [*section_parts(result_sections(runs, load_data))]
+    """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
+    report = _report(runs, load_data)
+    verdict = rendered("verdict.html", lines=report.verdict.lines if runs else [])
+    return [Part.of(VERDICT, verdict, section=False), *section_parts(_results(report))]
 
 
 def result_sections(runs: Sequence[Found], load_data: LoadData) -> list[Section]:
     """Those of a report; the runs that it names have pages of their own."""
+    return _results(_report(runs, load_data))
+
+
+def _report(runs: Sequence[Found], load_data: LoadData) -> Report:
     report = Report(runs, load_data, _LIMITS)
     report.anchors = {run.key: f"/runs/{run.key}" for run in runs}
+    return report
+
+
+def _results(report: Report) -> list[Section]:
     return [section for section in report.sections() if section.title not in _SHOWN_ELSEWHERE]

@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 
+from anyio import to_thread
+
 from nnrun.ui.parts import Part
 from nnrun.ui.snapshot import Snapshot
 from nnrun.ui.watcher import Watcher
@@ -54,6 +56,7 @@ class Listeners:
         watcher.listen(1)
         try:
             yield _RETRY
+            await to_thread.run_sync(watcher.fresh)
             sent: dict[str, str] = {}
             while not self._closed:
                 parts = view(watcher.snapshot)

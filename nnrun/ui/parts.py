@@ -11,7 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.reports.html.blocks import Section
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Note, Section
 from nnrun.reports.numbers import plural
 from nnrun.reports.progress_words import sweep_line
 from nnrun.reports.templates import environment
@@ -53,6 +54,13 @@ def section_parts(sections: Iterable[Section]) -> Iterator[Part]:
         name = slug if number == 1 else f"{slug}-{number}"
         html = rendered("section.html", section=section, id=name)
         yield Part.of(name, html, section.title)
+
+
+def problem_part(why: str) -> Part:
+    """In place of what cannot be drawn."""
+    note = Note(f"This cannot be shown now: {shortened(why, 300)}.", "bad")
+    (part,) = section_parts([Section("Problem", [note])])
+    return part
 
 
 def rendered(name: str, **values: Any) -> str:

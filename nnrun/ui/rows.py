@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import StatusMark
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.summary import metric_label

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +14,7 @@ import uvicorn
 
 from nnrun.errors import InterruptionError, UsageError
 from nnrun.systems import system
+from nnrun.ui.access import is_loopback
 from nnrun.ui.app import make_app
 from nnrun.ui.state import State
 from nnrun.ui.tokens import token_for
@@ -36,12 +37,14 @@ class Server:
 
     def __init__(self, root: Path, host: str, port: int | None) -> None:
         self._socket = _bound(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        self.host = host
+        bound: tuple[str, int] = self._socket.getsockname()[:2]
+        self.port = bound[1]
+        self.is_open = not is_loopback(bound[0])
+        """Whether others on the network can try to connect."""
         token = token_for(root, self.port)
         shown = f"[{host}]" if ":" in host else host
         self.address = f"http://{shown}:{self.port}/?token={token}"
-        self._app = make_app(root, token, host, self.port)
+        self._app = make_app(root, token, (host, bound[0]), self.port)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Answer until a signal ends it.
@@ -94,16 +97,21 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _bound(host: str, port: int | None) -> socket.socket:
+    if port is None:
+        with suppress(OSError):
+            return _listening(host, FIRST_PORT)
     try:
-        return _listening(host, FIRST_PORT if port is None else port)
-    except OSError as error:
-        if port is None:
-            return _listening(host, 0)
-        why = error.strerror or error
-        raise UsageError(f"{host}, port {port}: {why}; --port 0 takes one that is free") from error
+        return _listening(host, port or 0)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{host}, port {port or 0}: {why}; --port 0 takes one that is free"
+        ) from error
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not host:
+        raise UsageError("--host: it is empty, which would stand for every address")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.parts import Part
 

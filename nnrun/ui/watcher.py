@@ -8,13 +8,13 @@ from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
+from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
-from nnrun.ui.parts import Part
+from nnrun.ui.parts import Part, problem_part
 from nnrun.ui.snapshot import Snapshot
 
 _SECONDS = 1.0
@@ -87,9 +87,22 @@ class Watcher:
 
     def _run(self) -> None:
         while self._waited():
-            self._look()
+            self._attempt(self._look)
+            with self._state:
+                self._looks += 1
+                self._looked = monotonic()
+                self._state.notify_all()
             if self._outdated and monotonic() >= self._next_drawing:
-                self._draw_results()
+                self._attempt(self._draw_results)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Take a step; an error, as of a folder without permission, is shown until the next one."""
+        try:
+            step()
+        except Exception as error:  # the pages stay open, and later looks may succeed
+            why = f"{type(error).__name__}: {error}"
+            self._show(replace(self.snapshot, results=[problem_part(why)], drawn=True))
+            self._outdated = True
 
     def _waited(self) -> bool:
         """Wait until the next look is due; returns whether there is one."""
@@ -104,17 +117,14 @@ class Watcher:
 
     def _look(self) -> None:
         start = monotonic()
+        self._next_look = start + _SECONDS
         sweeps, changed = sweeps_in(self._root), self._live.look()
         if changed or sweeps != self.snapshot.sweeps or not self._looks:
             self._outdated |= any(map(self._has_ended, changed))
             runs = self._live.runs
             now = self._draw_now(runs, sweeps)
             self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
-        with self._state:
-            self._looks += 1
-            self._looked = start
-            self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
-            self._state.notify_all()
+        self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
 
     def _has_ended(self, key: Key) -> bool:
         run = self._live.get(key)
@@ -123,10 +133,12 @@ class Watcher:
     def _draw_results(self) -> None:
         start = monotonic()
         self._outdated = False
-        results = self._draw(self.snapshot.runs)
+        try:
+            results = self._draw(self.snapshot.runs)
+        finally:
+            end = monotonic()
+            self._next_drawing = end + (end - start) / _DRAWING
         self._show(replace(self.snapshot, results=results, drawn=True))
-        end = monotonic()
-        self._next_drawing = end + (end - start) / _DRAWING
 
     def _show(self, snapshot: Snapshot) -> None:
         with self._state:
@@ -134,5 +146,5 @@ class Watcher:
             self._state.notify_all()
         self._publish(snapshot)
 
-    def _found(self, run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(f"{self._root}/{run.label}", run, entry_of(run, record))
+    def _found(self, run: RunSummary, content: Content) -> Found:
+        return Found(f"{self._root}/{run.label}", run, entry_of(run, content))

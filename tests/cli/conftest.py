@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
+from tests import forked
 
 CARS = """\
 name: cars
@@ -62,11 +62,9 @@ def start():
     started = []
 
     def run(*arguments: str, environment: dict[str, str] | None = None, **options):
-        command = [sys.executable, "-m", "nnrun", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        process = subprocess.Popen(
-            command, text=True, env={**os.environ, **(environment or {})}, **pipes
-        )
+        env = {**os.environ, **(environment or {})}
+        process = forked.nnrun(*arguments, text=True, env=env, **pipes)
         started.append(process)
         return process
 

@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepNotes
 from nnrun.sweeps.sweep import Sweep
 from nnrun.training.trainer import Progress
+from tests import forked
 
-WATCH = [sys.executable, "-m", "nnrun", "watch"]
 ROWS = [{"iteration": n, "train_loss": 1 / n, "test_loss": 2 / n} for n in (50, 100)]
 
 
@@ -79,7 +78,7 @@ def test_lists_and_reports_say_how_far_it_is(running, nnrun):
 def test_lines_for_another_program(running):
     """One for each change of status, with --json one object; Ctrl-C ends it, and not the run."""
     run, lease = running
-    process = subprocess.Popen([*WATCH, "--json"], stdout=subprocess.PIPE, text=True)
+    process = forked.nnrun("watch", "--json", stdout=subprocess.PIPE, text=True)
     try:
         first = json.loads(process.stdout.readline())
         lease.conclude(train(run, None).result)
@@ -98,8 +97,8 @@ def test_a_key_ends_the_view(running):
     """`q`, without Enter; the terminal is as it was, and the run goes on."""
     run, _ = running
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        WATCH, stdin=theirs, stdout=theirs, stderr=theirs,
+    process = forked.nnrun(
+        "watch", stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm", "NO_COLOR": "1"},
     )  # fmt: skip
     os.close(theirs)
@@ -124,8 +123,8 @@ def test_nothing_in_progress(nnrun):
 
 def test_it_waits_for_the_first_run(cars):
     """Begun before there is a results folder, it shows the runs that come."""
-    process = subprocess.Popen(
-        [*WATCH, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    process = forked.nnrun(
+        "watch", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert "waiting for the first run" in process.stderr.readline()

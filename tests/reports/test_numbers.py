@@ -25,6 +25,7 @@ from nnrun.reports.numbers import (
     size,
     sparkline,
     spread,
+    to_error,
 )
 
 
@@ -70,8 +71,12 @@ def test_four_significant_digits(value, text):
     ],
 )
 def test_numbers_are_rounded_to_their_uncertainty(value, half, text):
-    """Two digits of the uncertainty and one more of the number; exponents only where they save."""
+    """Two digits of the uncertainty and one more of the number; exponents only where they save.
+
+    Where there is no room for the uncertainty, the number has the same digits.
+    """
     assert text == measured(value, half)
+    assert text.partition(" ± ")[0] == to_error(value, half)
 
 
 @pytest.mark.parametrize(

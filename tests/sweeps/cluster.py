@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.forked import Forked
+
 # In a process of its own: imported, Dask would change this one.
 _ANSWERS = """
 import sys
@@ -28,6 +30,13 @@ _SETTINGS = {
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }
+
+
+_LOADED = (
+    "distributed.cli.dask_scheduler",
+    "distributed.cli.dask_worker",
+    "nnrun.sweeps.workers.dask_tasks",
+)
 
 
 class Cluster:
@@ -118,15 +127,20 @@ class Cluster:
                 self._kill(process)
 
     def _start(self, kind: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        command = ["dask", kind, "--no-dashboard", *words]
+        # NumPy looks at the environment while it is imported; a nanny starts Python by itself.
+        new = environment or "--nanny" in words
         with (self.folder / f"{kind}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "dask", kind, "--no-dashboard", *words],
-                cwd=self.folder,
-                env={**os.environ, **_SETTINGS, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            options = {
+                "cwd": self.folder,
+                "env": {**os.environ, **_SETTINGS, **environment},
+                "stdin": subprocess.DEVNULL,
+                "stdout": log,
+                "stderr": log,
+            }
+            if new:
+                return subprocess.Popen([sys.executable, "-m", *command], **options)
+            return Forked(_LOADED, command, **options)
 
     @staticmethod
     def _kill(process: subprocess.Popen[Any]) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
+from tests.forked import nnrun
 
 IRIS = """
 dataset: {name: iris, features: standard}
@@ -92,8 +92,8 @@ class Shell:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nnrun", *map(str, words)],
+        process = nnrun(
+            *words,
             cwd=self.folder,
             env={**os.environ, "COLUMNS": "200"},
             stdin=subprocess.DEVNULL,

@@ -10,7 +10,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
+from tests.forked import nnrun
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -385,8 +385,8 @@ def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
 def on_terminal(folder, *words):
     """The command as a process whose stderr is a terminal, and the other end of that."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnrun", *words],
+    process = nnrun(
+        *words,
         cwd=folder,
         env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
         stdin=subprocess.DEVNULL,

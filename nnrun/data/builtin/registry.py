@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from nnrun.data.builtin import california, mnist, shipped
-from nnrun.data.builtin import moons as half_moons
+from nnrun.data.builtin import california, mnist, plane, shipped
 from nnrun.data.dataset import Dataset, Task
 from nnrun.data.layout import Layout
 from nnrun.tables import Table
@@ -124,8 +123,38 @@ DATASETS: Table[Entry] = Table("dataset", {
         note="Values are capped at 5.00001.",
     ),
     "moons": Entry(
-        half_moons.moons,
+        plane.moons,
         "two interleaved half circles with noise, as many points as asked for",
-        "classification", (2,), half_moons.ROWS, classes=2, source=COMPUTED,
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "circles": Entry(
+        plane.circles,
+        "a circle around another one, with noise",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "spirals": Entry(
+        plane.spirals,
+        "arms that wind around each other, with noise",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "xor": Entry(
+        plane.xor,
+        "points of a square, by whether the signs of their coordinates differ",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "checkerboard": Entry(
+        plane.checkerboard,
+        "points of a square, by the colours of a board",
+        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
+    ),
+    "blobs": Entry(
+        plane.blobs,
+        "normal clouds around centers on a circle",
+        "classification", (2,), plane.ROWS, classes=3, source=COMPUTED,
+    ),
+    "sine": Entry(
+        plane.sine,
+        "one period of a sine curve, with noise",
+        "regression", (1,), plane.ROWS, source=COMPUTED,
     ),
 })  # fmt: skip

@@ -98,7 +98,7 @@ class Chart:
         x, y = _MARGIN, self.height + LINE
         parts = []
         for kind, name in entries:
-            shown = shortened(name, int((self.width - _KEY) / CHARACTER))
+            shown = shortened(name, min(60, int((self.width - _KEY) / CHARACTER)))
             wide = _KEY + len(shown) * CHARACTER
             if x > _MARGIN and x + wide > self.width:
                 x, y = _MARGIN, y + LINE

@@ -35,8 +35,11 @@ def shortened(text: str, longest: int = 160) -> str:
 
 
 def coordinate(value: float) -> str:
-    """A number of pixels rounded to a tenth, without a trailing `.0`."""
-    text = f"{value:.1f}".removesuffix(".0")
+    """A number of pixels rounded to a tenth, without a trailing `.0`.
+
+    Halves are rounded alike where their last digits differ, as between processors.
+    """
+    text = f"{round(value, 6):.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 
 

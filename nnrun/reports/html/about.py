@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table
+from nnrun.reports.run_tables import environment_table, plugins_of
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -59,5 +61,8 @@ def _given(config: dict[str, Any]) -> set[str]:
 def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
-    yield Code("nnrun train config.yaml --results again")
-    yield environment_table(record)
+    files = (name for name in plugins_of(record) if name.endswith(".py"))
+    plugins = "".join(f" --plugin {shlex.quote(name)}" for name in files)
+    yield Code(f"nnrun train config.yaml --results again{plugins}")
+    table = environment_table(record)
+    yield Folded(table.title, [replace(table, hidden=True)])

@@ -14,6 +14,8 @@ from nnrun.reports.summary import status_words
 from nnrun.reports.tables import Grid
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
 
+NOW, BOARD, CURVES, SETTINGS, RUNS = "Now", "Board", "Curves", "Settings", "Runs"
+
 
 @dataclass(frozen=True)
 class StatusMark:
@@ -139,10 +141,17 @@ Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes | Folded
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading."""
+    """Blocks under a heading.
+
+    Args:
+        title: the heading.
+        blocks: in order.
+        part: of the page that it belongs to, such as `BOARD`; empty in the details of a run.
+    """
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
+    part: str = ""
 
 
 def charts_of(block: Block) -> list[Chart]:

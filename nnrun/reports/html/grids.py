@@ -11,7 +11,7 @@ from nnrun.config.settings import choice_words, setting_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.scatter import by_setting
+from nnrun.reports.charts.kinds.scatter import by_setting, error_of
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
@@ -127,7 +127,7 @@ class _Grid:
                     key.values.index(member.variant.choice.get(key.key)) for key in (down, across)
                 )
                 means[row, column] = summary.mean
-                words[row, column] = to_error(summary.mean, summary.half)
+                words[row, column] = self._mean(member, summary.mean)
         if not means:
             return None
         best = self.pick(means, key=lambda place: means[place])
@@ -146,18 +146,22 @@ class _Grid:
             heat=Heat(CIVIDIS, number, written=words),
         )
 
+    def _mean(self, member: Standing, mean: float) -> str:
+        """In the digits that the spread over its runs allows."""
+        return to_error(mean, error_of(values_of(self.board, member)))
+
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""
-        found = [(m.variant.choice, m.row.summary(self.split)) for m in self._lines]
-        known = [(choice, summary) for choice, summary in found if summary]
+        found = [(m, m.row.summary(self.split)) for m in self._lines]
+        known = [(m, summary.mean) for m, summary in found if summary]
         if len(known) < 2:
             return None
         axes = [
-            Coordinate(key.name, [key.coordinate(choice.get(key.key)) for choice, _ in known])
+            Coordinate(key.name, [key.coordinate(m.variant.choice.get(key.key)) for m, _ in known])
             for key in keys
         ]
-        means = [summary.mean for _, summary in known]
-        texts = [to_error(summary.mean, summary.half) for _, summary in known]
+        means = [mean for _, mean in known]
+        texts = [self._mean(m, mean) for m, mean in known]
         axes.append(Coordinate(self.metric, means, texts))
         return parallel(f"{self.metric} of every config", axes, means.index(self.pick(means)))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import sha256
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
+from nnrun.reports.html.blocks import RUNS, Section
 from nnrun.reports.html.report import Report
+from nnrun.reports.html.runs import RunSections
 from nnrun.reports.numbers import plural
 from nnrun.reports.templates import environment, resource
 
@@ -29,6 +33,12 @@ _DARK = {
 }  # fmt: skip
 
 
+class _Rendered(NamedTuple):
+    order: tuple[int, int, int]
+    markup: Markup
+    run: RunSections
+
+
 def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     """The report as HTML: the same bytes for the same results.
 
@@ -37,11 +47,19 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     style, script = page_style(), page_script()
     # First, since it decides which runs the sections can link to.
     runs, left_out = _runs(report, most_bytes)
+    parts = parts_of(report.sections())
+    if runs and len(report.found) > 1:
+        parts.setdefault(RUNS, [])
     page = environment(_PACKAGE).get_template("page.html")
     return page.render(
         report=report,
-        sections=list(report.sections()),
-        runs=runs,
+        verdict=report.verdict,
+        first="Best" if len(report.found) > 1 else "Summary",
+        data_notes=report.data_notes() if len(report.found) > 1 else [],
+        parts=parts,
+        runs=[one.markup for one in sorted(runs, key=lambda one: one.order)],
+        own=runs[0].run if len(report.found) == 1 and runs else None,
+        section_id=section_id,
         left_out=left_out,
         style=Markup(style),
         script=Markup(script),
@@ -51,16 +69,32 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     )
 
 
-def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
+def parts_of(sections: Iterable[Section]) -> dict[str, list[Section]]:
+    """The sections of each part of the page."""
+    parts: dict[str, list[Section]] = {}
+    for section in sections:
+        parts.setdefault(section.part, []).append(section)
+    return parts
+
+
+def section_id(run: RunSections, section: Section) -> str:
+    """Of a section in the details of a run."""
+    return "-".join([run.anchor, *section.title.lower().split()])
+
+
+def _runs(report: Report, most_bytes: int) -> tuple[list[_Rendered], int]:
+    """The details of runs, each with its place; as many as there is room for."""
     template = environment(_PACKAGE).get_template("run.html")
-    rendered: list[Markup] = []
-    size = 0
+    rendered: list[_Rendered] = []
+    heads, size = report.heads(), 0
+    alone = len(report.found) == 1
     for run in report.runs():
-        markup = template.render(run=run, open=len(report.in_full) == 1)
+        order, head = heads[run.anchor]
+        markup = template.render(run=run, head=head, alone=alone, section_id=section_id)
         size += len(markup.encode())
         if rendered and size > most_bytes:
             break
-        rendered.append(Markup(markup))
+        rendered.append(_Rendered(order, Markup(markup), run))
     left_out = len(report.in_full) - len(rendered)
     report.trim(len(rendered))
     return rendered, left_out
@@ -80,7 +114,7 @@ def _hash(text: str) -> str:
 
 def page_script() -> str:
     """The script of the page."""
-    return "\n".join(resource(_PACKAGE, name) for name in ("page.js", "charts.js"))
+    return "\n".join(resource(_PACKAGE, name) for name in ("page.js", "charts.js", "address.js"))
 
 
 def page_style() -> str:

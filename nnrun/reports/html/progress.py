@@ -10,7 +10,7 @@ from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figures, Note, Section
+from nnrun.reports.html.blocks import NOW, Block, Figures, Note, Section
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.tables import Cell, Grid
@@ -25,7 +25,7 @@ def in_progress(runs: Sequence[RunSummary]) -> Iterator[Section]:
     """A section about those that are running; none where none are."""
     running = [run for run in runs if run.status == RUNNING]
     if running:
-        yield Section("In progress", [*_blocks(running, runs)])
+        yield Section("In progress", [*_blocks(running, runs)], NOW)
 
 
 def _blocks(running: Sequence[RunSummary], runs: Sequence[RunSummary]) -> Iterator[Block]:

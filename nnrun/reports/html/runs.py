@@ -23,7 +23,11 @@ from nnrun.reports.html.predictions import agree, class_blocks, regression_block
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.markup import sentence
-from nnrun.reports.run_tables import metrics_table, network_table, published_table
+from nnrun.reports.run_tables import (
+    metrics_table,
+    network_table,
+    published_table,
+)
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -43,6 +47,8 @@ from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
+# What is worth printing in brief.
+_BRIEF = ("Result", "Traceback", "Learning curves", "Predictions", "Config")
 _WITHOUT_DATA = (
     "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
     "be used."
@@ -73,11 +79,18 @@ def run_sections(
     load_data: LoadData,
     *,
     importance: bool = False,
+    brief: bool = False,
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    `anchor` is its id in the page; in the keys `varying`, runs of its name differ; `importance` is
-    whether to compute which columns count.
+    Args:
+        record: of the run.
+        folder: of the run.
+        anchor: its id in the page.
+        varying: keys in which runs of its name differ.
+        load_data: loads data sets.
+        importance: whether to compute which columns count.
+        brief: whether only to show what is worth printing.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),
@@ -91,6 +104,8 @@ def run_sections(
     ]
     sections = []
     for title, blocks in parts:
+        if brief and title not in _BRIEF:
+            continue
         try:
             found = list(blocks())
         except DAMAGE as error:
@@ -193,6 +208,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
     yield Note(f"{shortened(split_line(record.dataset))}.")
     yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
+    if record.dataset.get("note"):
+        yield Note(shortened(str(record.dataset["note"]), 1000), "warning")
     yield Note(sentence(training_line(record)))
 
 

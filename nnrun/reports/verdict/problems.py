@@ -32,9 +32,12 @@ def problems(
 
 
 def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:
-    diverged = {id(row): row.diverged for row in rows}
-    failed = {id(row): row.failed for row in rows}
-    for counts, what in ((diverged, "diverged"), (failed, "failed")):
+    kinds = {
+        "diverged": {id(row): row.diverged for row in rows},
+        "failed": {id(row): row.failed for row in rows},
+        "ended by on_evaluation": {id(row): row.stopped for row in rows},
+    }
+    for what, counts in kinds.items():
         number = sum(counts.values())
         if number and number == total:
             yield f"all {plural(total, 'run')} {what}" if total > 1 else f"the run {what}"

@@ -72,4 +72,4 @@ def _wrong(record: RunRecord) -> Line | None:
 
 
 def _ended(status: str) -> str:
-    return "was interrupted" if status == INTERRUPTED else status
+    return f"was {status}" if status in (INTERRUPTED, "stopped") else status

@@ -26,7 +26,7 @@ def page(request: Request, name: str, *, code: int = 200, **values: Any) -> HTML
 
 def message(request: Request, code: int, text: str) -> HTMLResponse:
     """A page that says what is wrong."""
-    return page(request, "message.html", code=code, title="nnrun", text=text, number=code)
+    return page(request, "message.html", code=code, title=f"Error {code}", text=text)
 
 
 def run_key(request: Request) -> str:

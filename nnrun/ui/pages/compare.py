@@ -15,7 +15,7 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison_words import pair_words, result_words
 from nnrun.reports.html.blocks import Figures, Note, Section
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, thinned
 from nnrun.reports.summary import History, curve_names, metric_label
 from nnrun.reports.tables import Cell, Grid

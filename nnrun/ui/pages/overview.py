@@ -14,7 +14,5 @@ _PATIENCE_SECONDS = 0.4
 
 def overview(request: Request) -> Response:
     """The page as it is now; the events continue it."""
-    counts, *parts = overview_parts(fresh(request, _PATIENCE_SECONDS))
-    return page(
-        request, "overview.html", title="Results", counts=counts, parts=parts, events="/events"
-    )
+    parts = overview_parts(fresh(request, _PATIENCE_SECONDS))
+    return page(request, "overview.html", title="Results", parts=parts, events="/events")

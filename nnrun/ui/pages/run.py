@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from nnrun.config.settings import differing
 from nnrun.reports.html.blocks import Note, Section, StatusMark
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.runs import run_sections
+from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import IN_PROGRESS
+from nnrun.runs.record import RunRecord
 from nnrun.ui.content import run_parts
 from nnrun.ui.pages.base import fresh, page, run_key
 from nnrun.ui.snapshot import Snapshot
@@ -26,20 +28,23 @@ def run_page(request: Request) -> Response:
         raise HTTPException(404, f"There is no run {key} in this results folder.")
     run = found.overview
     continued = run.status in IN_PROGRESS
+    record = None if continued else found.record()
     return page(
         request,
         "one_run.html",
+        verdict=summary_verdict(run) if record is None else run_verdict(record),
         title=key,
         key=key,
         status=StatusMark.of(run.status, run.warnings),
         parts=run_parts(found) if continued else [],
-        sections=[] if continued else _sections(request, found, snapshot),
+        sections=[] if continued else _sections(request, found, record, snapshot),
         events=f"/runs/{key}/events" if continued else "",
     )
 
 
-def _sections(request: Request, found: Found, snapshot: Snapshot) -> list[Section]:
-    record = found.record()
+def _sections(
+    request: Request, found: Found, record: RunRecord | None, snapshot: Snapshot
+) -> list[Section]:
     if record is None:
         why = found.overview.error or "its report cannot be read"
         return [Section("Problem", [Note(f"The run is {found.overview.status}: {why}.", "bad")])]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
-from nnrun.reports.html.report import Found
+from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where
 from nnrun.ui.pages.base import fresh, page
 from nnrun.ui.rows import rows_of

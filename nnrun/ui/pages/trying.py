@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, first_of
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.runs.record import RunRecord
@@ -20,7 +20,7 @@ from nnrun.ui.parts import rendered
 from nnrun.ui.state import state_of
 
 _MOST_BYTES = 1 << 20
-_LONGEST = 600
+_LONGEST = 300
 
 
 def form(request: Request) -> Response:
@@ -37,7 +37,7 @@ def row(request: Request) -> Response:
     try:
         values = state_of(request).answers.row(*_run(request), request.path_params["number"])
     except (NnrunError, OSError) as error:
-        return JSONResponse({"error": _words(error)}, 422)
+        return JSONResponse({"error": " ".join(_lines(error))}, 422)
     return JSONResponse({"values": values})
 
 
@@ -77,8 +77,8 @@ def _run(request: Request) -> tuple[Path, RunRecord]:
 
 
 def _problem(error: Exception) -> Response:
-    return HTMLResponse(rendered("problem.html", text=_words(error)), 422)
+    return HTMLResponse(rendered("problem.html", lines=_lines(error)), 422)
 
 
-def _words(error: Exception) -> str:
-    return sentence(shortened(str(error), _LONGEST))
+def _lines(error: Exception) -> list[str]:
+    return [sentence(shortened(line, _LONGEST)) for line in first_of(str(error).splitlines())]

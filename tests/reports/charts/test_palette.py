@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nnrun.reports.charts.palette import BLUES, CIVIDIS, contrast, ink_on, ramp, series_class
+from nnrun.reports.charts.palette import BLUES, contrast, ramp, series_class
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, STANDALONE, amount_class
 
 
@@ -28,19 +28,30 @@ def test_the_first_colours_stand_out(page: dict[str, str]) -> None:
     assert min(contrast(page[f"c{index}"], page["paper"]) for index in range(3)) >= 3
 
 
-@pytest.mark.parametrize("colours", [BLUES, CIVIDIS], ids=["blues", "cividis"])
-def test_numbers_in_cells_can_be_read(colours: tuple[str, ...]) -> None:
-    """On any colour of a ramp one of black and white has 4.5 to 1."""
-    found = [ramp(colours, step / 200) or "" for step in range(201)]
-    assert min(contrast(colour, ink_on(colour)) for colour in found) >= 4.5
+@pytest.mark.parametrize("letter", ["q", "w", "v"])
+@pytest.mark.parametrize("style", [PAGE, ON_DARK], ids=["light", "dark"])
+def test_numbers_in_cells_can_be_read(style: str, letter: str) -> None:
+    """On every colour of a ramp, the ink that the style gives has 4.5 to 1."""
+    rule = rf"\.{letter}(\d+)\{{fill:(#\w+)\}}\.chart \.{letter}\1~text\{{fill:(#\w+)\}}"
+    rules = re.findall(rule, style)
+    assert [*map(str, range(17))] == [step for step, _, _ in rules]
+    assert min(contrast(colour, ink) for _, colour, ink in rules) >= 4.5
+
+
+@pytest.mark.parametrize(("page", "style"), [(LIGHT, PAGE), (DARK, ON_DARK)], ids=["light", "dark"])
+def test_numbers_of_both_signs_stand_out_from_zero(page: dict[str, str], style: str) -> None:
+    """Zero is near the page's colour, and the further from zero, the further from that."""
+    colours = re.findall(r"\.w\d+\{fill:(#\w+)\}", style)
+    found = [contrast(colour, page["paper"]) for colour in colours]
+    assert found[:9] == sorted(found[:9], reverse=True)
+    assert found[8:] == sorted(found[8:])
+    assert (True, True) == (found[8] < 1.3, min(found[0], found[-1]) > 4.5)
 
 
 def test_the_largest_amount_strikes_the_eye_on_dark_pages_too() -> None:
-    """The more, the further from the page's colour, and numbers in cells can be read."""
-    rules = re.findall(r"\.q(\d+)\{fill:(#\w+)\}\.chart \.q\1~text\{fill:(#\w+)\}", ON_DARK)
-    assert [*map(str, range(17))] == [step for step, _, _ in rules]
-    assert min(contrast(colour, ink) for _, colour, ink in rules) >= 4.5
-    distances = [contrast(colour, DARK["paper"]) for _, colour, _ in rules]
+    """The more, the further from the page's colour."""
+    colours = re.findall(r"\.q\d+\{fill:(#\w+)\}", ON_DARK)
+    distances = [contrast(colour, DARK["paper"]) for colour in colours]
     assert distances == sorted(distances)
     assert ["q0", "q8", "q16", "q0"] == [amount_class(BLUES, v) for v in (0.0, 0.5, 1.0, None)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.reports.html.about import config_blocks
-from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
+from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.storage.reading import read_run
@@ -76,7 +76,7 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     (folder / "checkpoint.safetensors").unlink()
     assert {"running": 1} == counts(make_report(tmp_path / "results"))
     assert "broken/s5-00000000ee: it is in progress" in notes(
-        sections(make_report(tmp_path / "results"))["The run"]
+        sections(make_report(tmp_path / "results"))["All runs"]
     )
     (folder / "checkpoint.safetensors").touch()
     lock.close()
@@ -161,7 +161,7 @@ def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report,
         grid, figures = found[title][0], found[f"Learning curves: {title}"][0]
         expected = ["learning_rate=0.1", "learning_rate=0.2"]
         assert expected == sorted(row[1].text for row in grid.rows)
-        assert [f"both {e}" for e in expected] == sorted(name for _, name in figures.legend)
+        assert expected == sorted(name for _, name in figures.legend)
 
 
 def test_a_grid_of_two_keys_has_a_heat_map(results, make_report) -> None:
@@ -260,17 +260,25 @@ def test_two_features_have_a_decision_surface(results, make_report) -> None:
 def test_weights_and_units_are_shown(results, make_report) -> None:
     """Filters as pictures, every parameter's histogram, dead units by layer."""
     run = full(make_report(results, "pictures"), "pictures")
-    gallery, figures = run["Weights"]
+    gallery, weights, biases = run["Weights"]
     assert ["filter 0", "filter 1"] == [caption for _, caption in gallery.pictures]
-    assert 4 == len(figures.charts)
+    assert (2, 2) == (len(weights.charts), len(charts_of(biases)))
     grid = next(block for block in run["Units"] if isinstance(block, Grid))
     assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
 
 
+def test_every_feature_of_the_first_layer_is_named(results, make_report) -> None:
+    """In a map of weights beside their histograms."""
+    weights, _ = full(make_report(results, "houses"), "houses")["Weights"]
+    rows = [row[0] for row in weights.charts[0].table.rows]
+    assert (13, "CRIM", "LSTAT") == (len(rows), rows[0], rows[-1])
+
+
 def test_a_single_weight_is_given_in_words(results, make_report) -> None:
     """One bar as wide as its chart would show nothing of it; nor would one for equal weights."""
-    figures, note = full(make_report(results, "houses"), "houses")["Weights"][1:]
-    assert 3 == len(figures.charts)
+    _, folded = full(make_report(results, "houses"), "houses")["Weights"]
+    figures, note = folded.blocks
+    assert 1 == len(figures.charts)
     assert re.fullmatch(r"1\.bias \(bias of dense\), 1 value: -?0\.\d+\.", note.text)
 
 
@@ -384,7 +392,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
         found["iris: accuracy, ordered by the test split"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
-    assert "Details of 2 runs of 14 are below" in notes(found["All runs"])
+    assert "Details of 2 runs of 14 are above" in notes(found["All runs"])
     assert 2 == len(list(report.runs()))
     page = Page(render(make_report(results), most_bytes=1))
     assert "13 more runs would make this file too large to mail" in page.text

@@ -29,6 +29,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.verification import parallel
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
+from tests import forked
 from tests.forging import forge, revise, said
 from tests.sweeps.helpers import wait_for_workers
 
@@ -329,8 +330,8 @@ def test_ctrl_c_ends_it_and_its_processes(results):
         )
         digest = sha256(config.read_bytes()).hexdigest()
         revise(report, files=said(report)["files"] | {config.name: digest})
-    words = [sys.executable, "-m", "nnrun", "verify", "-j", "2"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = forked.nnrun("verify", "-j", "2", **options)
     wait_for_workers(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)

@@ -15,6 +15,7 @@ import pytest
 
 import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
+from tests.plugins.sources import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign
@@ -74,6 +75,29 @@ def test_workers_of_unlike_arithmetic_are_reported(shell, scheduler, write, tmp_
     }
     assert 1 == out.count("9 ≠")
     assert f"by_numpy {few['by_numpy']} of 9" in out
+
+
+def test_a_plugin_that_is_installed_trains_to_the_same_bits(
+    shell, scheduler, write, tmp_path, monkeypatch
+):
+    """Workers find it among their packages; one without it says so."""
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "nnrun_parts", (HERE / "parts.py").read_text())
+    write("all", ALL)
+    scheduler.add_worker(PYTHONPATH=str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    words = ("sweep", "configs", "--seeds", 3)
+    for results, more in (("here", ("-j", 1)), ("there", ("--dask", scheduler.address))):
+        code, _, err = shell.run(*words, "--results", results, *more)
+        assert 0 == code, err
+    here, there = (weights_of(tmp_path / name) for name in ("here", "there"))
+    assert (3, here) == (len(here), there)
+    scheduler.kill_worker()
+    scheduler.add_worker(PYTHONPATH="")
+    code, _, err = shell.run(*words, "--results", "none", "--dask", scheduler.address)
+    says = "the plugin nnrun-parts 1.0 is not installed here; pip install nnrun-parts brings it"
+    assert (1, True) == (code, says in err), err
 
 
 def kernels_of(root, name):

@@ -15,9 +15,9 @@ from nnrun.sweeps.workers.executor import ExecutorWorkers
 from tests.sweeps.helpers import BOSTON, lasting, make_store, run_inline, weights_of
 
 
-@pytest.fixture(params=["threads", "processes"])
+@pytest.fixture(scope="module", params=["threads", "processes"])
 def executor(request):
-    """Those of the standard library, two workers each."""
+    """Those of the standard library, two workers each; processes import for a second."""
     if request.param == "threads":
         made = ThreadPoolExecutor(2)
     else:
@@ -40,7 +40,7 @@ def test_the_same_bits_whatever_the_executor(plan, sweep, write, store, tmp_path
 def test_what_has_not_begun_is_taken_back(plan, sweep, write, executor):
     """Asked to stop after the first run, a sweep ends with those in hand, and another goes on."""
     made = plan(write("iris", lasting(3000)), seeds=8)
-    first = sweep(made, stopped=lambda: bool(first.progress.trained or first._saving))
+    first = sweep(made, stopped=lambda: bool(first.progress.trained or first._ends.saving))
     progress = first.run(ExecutorWorkers(executor, workers=2))
     assert 1 <= progress.trained <= 5
     assert 8 - progress.trained == progress.missing

@@ -64,11 +64,7 @@ const show = (lines, around, x, y) => {
   tip.style.top = `${top}px`;
 };
 const texts = (row) => [...row.cells].map((cell) => cell.textContent);
-const spot = (svg, x, y) => {
-  const mark = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-  for (const [name, value] of Object.entries({ class: "spot", cx: x, cy: y, r: 6 })) mark.setAttribute(name, value);
-  svg.append(mark);
-};
+const spot = (svg, x, y) => svg.insertAdjacentHTML("beforeend", `<circle class="spot" cx="${x}" cy="${y}" r="6"/>`);
 
 // The points of the lines of a chart, and of a chart of rows.
 const linePoints = (group) => all("path.line, path:not(.area)", group)

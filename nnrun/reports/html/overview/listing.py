@@ -1,0 +1,158 @@
+"""All runs in a table, by their place on the boards, and the closed cards of some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Note, StatusMark
+from nnrun.reports.html.overview.found import Found
+from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.summary import metric_label
+from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.verdict.kinds import kind_words
+from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
+
+# Of the runs that are listed, so many may be without a readable report.
+_MOST_UNREADABLE = 200
+_MOST_REASONS = 20
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A run with its row on a board.
+
+    Args:
+        key: `name/run id`.
+        order: the numbers of its board, of its row, and of itself within the row.
+        board: that it is on.
+        standing: its row.
+    """
+
+    key: str
+    order: tuple[int, int, int]
+    board: StoredBoard
+    standing: Standing
+
+    @property
+    def place(self) -> str:
+        """The rank of its row; empty where none of its runs has completed."""
+        rank = self.standing.row.rank
+        return "" if rank is None else str(rank)
+
+    @property
+    def settings(self) -> str:
+        """Those that its row has."""
+        return shortened(" ".join(choice_words(self.standing.variant.choice)))
+
+
+@dataclass(frozen=True)
+class Head:
+    """A run in one line: its closed card.
+
+    Args:
+        place: of its row.
+        title: its settings and its seed, and its experiment where there are several.
+        result: the metric that its board is ordered by.
+        status: of the run.
+        problem: its first warning in a few words.
+        name: its id, after its experiment where there are several.
+    """
+
+    place: str
+    title: str
+    result: str
+    status: StatusMark
+    problem: str
+    name: str
+
+
+def placed(boards: Sequence[StoredBoard]) -> Iterator[Placed]:
+    """The runs on the boards, the best row first."""
+    for first, board in enumerate(boards):
+        for second, standing in enumerate(board.standings):
+            for third, run in enumerate(standing.variant.runs):
+                yield Placed(run.key, (first, second, third), board, standing)
+
+
+def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:
+    """The closed card of a run; `alone` is whether all runs are of one experiment."""
+    replicate = Replicate.of(record.config, record.seed)
+    settings = "" if own is None else own.settings
+    name = [] if alone and settings else [shortened(record.name, 60)]
+    title = " ".join([*name, *([settings] if settings else []), replicate.words])
+    kinds = [str(warning["kind"]) for warning in record.warnings]
+    problem = kind_words(kinds[0]) if kinds and record.status == "completed" else ""
+    return Head(
+        place="" if own is None else own.place,
+        title=shortened(title, 240),
+        result=_result(record, own),
+        status=StatusMark.of(record.status, len(record.warnings)),
+        problem=shortened(problem, 80),
+        name=shortened(record.run_id if alone else f"{record.name}/{record.run_id}"),
+    )
+
+
+def _result(record: RunRecord, own: Placed | None) -> str:
+    split = "test" if own is None else own.board.group.ordered_by
+    value = (record.metrics.get(split) or {}).get(record.main_metric)
+    if record.status != "completed" or not isinstance(value, int | float):
+        return ""
+    return f"{split} {shortened(metric_label(record.main_metric), 30)} {number(value)}"
+
+
+def list_blocks(
+    sound: Mapping[str, Found],
+    others: Sequence[Found],
+    boards: Sequence[StoredBoard],
+    loose: Sequence[str],
+    anchors: Mapping[str, str],
+    most: int,
+) -> Iterator[Block]:
+    """The table of all runs: those on boards by place, then the others.
+
+    Args:
+        sound: the runs with a readable report, by `name/run id`.
+        others: those without.
+        boards: that runs are on.
+        loose: the keys of sound runs on no board.
+        anchors: of runs with details on the page, by key.
+        most: so many are listed.
+    """
+    room = max(most - min(len(others), _MOST_UNREADABLE), 0)
+    listed = [(sound[one.key], one) for one in islice(placed(boards), room)]
+    rest = [*(sound[key] for key in loose), *others][: max(most - len(listed), 0)]
+    rows = [_row(run, one, anchors) for run, one in listed]
+    rows += [_row(run, None, anchors) for run in rest]
+    header = ["place", "run", "settings", "status", "seed", "metric", *SPLITS]
+    empty = [k for k in range(len(header)) if all(row[k].text == MISSING for row in rows)]
+    table = Grid("Runs", header, rows, texts=4, sortable=len(rows) > 1, heads=1, hidden=True)
+    yield table.only([k for k in range(len(header)) if k < 4 or k not in empty])
+    if left := len(sound) + len(others) - len(rows):
+        yield Note(f"{count(left)} more runs are left out of this list.", "warning")
+    for run in [run for run in rest if run.entry is None][:_MOST_REASONS]:
+        yield Note(f"{shortened(run.reason, 400)}.", "warning")
+
+
+def _row(run: Found, own: Placed | None, anchors: Mapping[str, str]) -> list[Cell]:
+    mark, sound = run.mark, run.entry
+    status = Cell(mark.text, kind=f"status {mark.kind}")
+    name = Cell(shortened(run.key), link=anchors.get(run.key))
+    if sound is None:
+        return [Cell(MISSING), name, Cell(MISSING), status, *[Cell(MISSING)] * 5]
+    rank = None if own is None else own.standing.row.rank
+    return [
+        Cell((own.place if own else "") or MISSING, rank),
+        name,
+        Cell((own.settings if own else "") or MISSING),
+        status,
+        Cell(str(sound.score.seed), sound.score.seed),
+        Cell(shortened(metric_label(sound.metric), 30)),
+        *(Cell(number(value), value) for value in sound.score.metrics),
+    ]

@@ -1,0 +1,71 @@
+"""Maps of cells: their numbers, names and scale."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
+from nnrun.reports.charts.palette import RED_BLUE
+from nnrun.reports.charts.svg import coordinate
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def cells(rows: int, columns: int, name: str = "", **heat) -> Chart:
+    values = [[(r - c) / 8 for c in range(columns)] for r in range(rows)]
+    names = [[f"{name}{index}" for index in range(n)] for n in (rows, columns)]
+    return heatmap(
+        "t", "t", values, *names,
+        row_label="feature", column_label="unit",
+        heat=Heat(RED_BLUE, lambda v: f"{v:.2f}", (-1.0, 1.0), **heat),
+    )  # fmt: skip
+
+
+def texts(chart: Chart, kind: str) -> list[str]:
+    found = ET.fromstring(chart.file).iter(f"{SVG}text")
+    return [e.text or "" for e in found if e.get("class") == kind]
+
+
+@pytest.mark.parametrize(("columns", "written"), [(8, 24), (30, 0)])
+def test_all_cells_have_their_numbers_or_none_has(columns: int, written: int) -> None:
+    """Negative numbers are longer: a map that shows only the others would mislead."""
+    assert written == len(texts(cells(3, columns), "mid cell"))
+
+
+def test_a_map_has_a_scale() -> None:
+    """Its colours, with the numbers at both ends and in the middle."""
+    chart = cells(3, 8)
+    ends = texts(chart, "start")[-1:] + texts(chart, "end")[-1:]
+    assert ["-1.00", "1.00"] == ends
+    assert "0.00" in texts(chart, "mid")
+    kinds = {e.get("class") for e in ET.fromstring(chart.file).iter(f"{SVG}rect")}
+    assert {f"w{step}" for step in range(17)} <= kinds
+
+
+def test_every_name_of_a_row_is_whole() -> None:
+    """Names of features are what a reader looks for; long names of columns are turned."""
+    chart = cells(40, 9, "mean compactness ")
+    assert [f"mean compactness {r}" for r in range(40)] == texts(chart, "end name")
+    assert [f"mean compactness {c}" for c in range(9)] == texts(chart, "start name")
+
+
+@pytest.mark.parametrize("columns", [8, 30])
+def test_cells_are_where_the_table_says(columns: int) -> None:
+    """For what names the cell under the pointer; large maps are drawn colour by colour."""
+    chart = cells(3, columns)
+    left, top, wide, high = chart.table.cells
+    root = ET.fromstring(chart.file)
+    found = {(e.get("x"), e.get("y")) for e in root.iter(f"{SVG}rect") if e.get("x")}
+    for path in root.iter(f"{SVG}path"):
+        found |= set(re.findall(r"M([\d.]+) ([\d.]+)h", path.get("d", "")))
+    corners = [(left + wide * c, top + high * r) for c in range(columns) for r in range(3)]
+    assert {(coordinate(x), coordinate(y)) for x, y in corners} <= found
+
+
+def test_a_text_of_a_cell_may_be_given() -> None:
+    """Such as a mean in the digits of its own interval."""
+    assert "0.1" in texts(cells(2, 2, written={(0, 0): "0.1"}), "mid cell")

@@ -1,0 +1,62 @@
+"""Strips in the rows of a table: what is on their scale, and arrows to what is not."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from math import nan
+
+import pytest
+
+from nnrun.reports.charts.kinds.strip import strip, strip_scale
+from nnrun.reports.charts.scales import Linear
+
+
+def places(drawing: str, kind: str) -> list[float]:
+    """Where the paths of a class begin."""
+    found = [e.get("d", "") for e in ET.fromstring(drawing).iter() if e.get("class") == kind]
+    return [float(x) for d in found for x in re.findall(r"M([\d.]+)", d)]
+
+
+def test_a_strip_has_a_dot_for_each_seed() -> None:
+    """Those that have a place on its scale."""
+    drawing = strip([0.2, 0.4, 5.0, nan], Linear(0.0, 10.0), 0.1, 0.5, 0.3)
+    assert 3 == drawing.count("<circle")
+
+
+@pytest.mark.parametrize(
+    ("values", "ends", "expected"),
+    [
+        ([0.5], (0.4, 0.6), []),
+        ([0.0, 1.0], (0.0, 1.0), []),
+        ([0.5], (-0.4, 0.6), ["left"]),
+        ([0.5], (0.4, 1.6), ["right"]),
+        ([0.5], (-1.0, 2.0), ["left", "right"]),
+        ([0.5, 3.0], (None, None), ["right"]),
+    ],
+)
+def test_an_arrow_says_that_something_is_beyond(values, ends, expected) -> None:
+    """At the end that an interval or a run leaves, and at no other; dots are inside alone."""
+    drawing = strip(values, Linear(0.0, 1.0), *ends, 0.5)
+    found = ["left" if x < 75 else "right" for x in places(drawing, "arrow k0")]
+    assert (expected, sum(v <= 1 for v in values)) == (found, drawing.count("<circle"))
+
+
+def test_ticks_are_those_of_the_head() -> None:
+    """The numbers above the column are at the ticks of its strips, with room between them."""
+    scale = Linear(0.62, 0.987)
+    head = [e for e in ET.fromstring(strip_scale(scale)).iter() if e.text and e.get("x")]
+    numbers = [float(e.text or "") for e in head]
+    ticks = places(strip([0.7], scale, None, None, 0.7), "ticks")[1:]
+    assert [float(e.get("x", "")) for e in head] == ticks
+    assert all(scale.low <= n <= scale.high for n in numbers)
+    assert min(b - a for a, b in pairwise(ticks)) > 20
+
+
+def test_a_strip_says_its_interval() -> None:
+    """For readers who cannot see it, and for the tip of those who can."""
+    drawing = strip([0.2, 0.4], Linear(0.0, 1.0), 0.1, 0.5, 0.3)
+    label = ET.fromstring(drawing).get("aria-label")
+    expected = "2 values from 0.2000 to 0.4000; 95% interval of the mean from 0.1000 to 0.5000"
+    assert expected == label

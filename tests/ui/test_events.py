@@ -1,0 +1,167 @@
+"""What arrives by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.lease import begin
+from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.store import Store
+from nnrun.training.trainer import Progress
+from nnrun.ui import watcher as module
+from nnrun.ui.app import make_app
+from tests.ui.asking import HOST, PORT, TOKEN, Asker
+from tests.ui.conftest import run_of
+
+ROWS = [{"iteration": n, "train_loss": 1 / n, "test_loss": 2 / n} for n in (50, 100)]
+ABOUT = Replicate(4), {"dataset": {"name": "iris"}}, "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(module, "_SECONDS", 0.05)
+
+
+def titles(events):
+    """Of the sections of the page now."""
+    return [title for _, title in events[-1]["order"] if title]
+
+
+def part(events, name):
+    """The newest HTML of a part; empty before there is one."""
+    found = [p["html"] for event in events for p in event["parts"] if p["id"] == name]
+    return found[-1] if found else ""
+
+
+def test_runs_and_points_arrive(results, ask_in, tmp_path):
+    """A run that begins, its progress and its end change the page; only what changed is sent."""
+    root = tmp_path / "results"
+    store = Store(root, report_markdown)
+
+    def begun(events):
+        lease = begin(store, "houses", "s4-0123456789")
+        lease.note(Progress(0, 300, None, 0.0), lambda: ABOUT)
+        leases.append(lease)
+        return len(events)
+
+    def advanced(events):
+        leases[0]._notes._next = 0.0
+        leases[0].note(Progress(120, 300, 0.5, 0.1, ROWS), lambda: ABOUT)
+        return len(events)
+
+    def ended(events):
+        leases[0].release()
+        shutil.copytree(results / "flowers", root / "flowers")
+        return len(events)
+
+    leases, marks = [], []
+    steps = [
+        (lambda events: titles(events) == ["Runs"] and "wait" not in str(events[-1]), begun),
+        (lambda events: "houses/s4-0123456789" in part(events, "in-progress"), advanced),
+        (lambda events: "40%" in part(events, "in-progress"), ended),
+        (lambda events: any("iris" in title for title in titles(events)), len),
+    ]
+
+    def done(events):
+        if steps and steps[0][0](events):
+            marks.append(steps.pop(0)[1](events))
+        return not steps
+
+    events = ask_in(root).events("/events", done)
+    assert run_of(results, "flowers") in part(events, "runs")
+    assert "In progress" not in titles(events)
+    advancing = [event["parts"] for event in events[marks[1] : marks[2]]]
+    assert {"in-progress", "runs"} == {p["id"] for parts in advancing for p in parts}
+
+
+def test_the_page_of_a_run_ends_with_it(ask_in, tmp_path):
+    """Its progress arrives; when it has ended there is nothing more, and the page loads again."""
+    store = Store(tmp_path / "results", report_markdown)
+    lease = begin(store, "houses", "s4-0123456789")
+    lease.note(Progress(0, 300, None, 0.0), lambda: ABOUT)
+    asker = ask_in()
+    path = "/runs/houses/s4-0123456789"
+    page = asker.get(path).text
+    assert f'data-events="{path}/events"' in page
+
+    def done(events):
+        if len(events) == 1:
+            lease.release()
+        return len(events) == 2
+
+    events = asker.events(f"{path}/events", done)
+    assert [["In progress"], []] == [titles([event]) for event in events]
+
+
+def test_one_look_serves_all_pages(results, monkeypatch):
+    """With three pages open as with one; with none, and no request, nobody looks."""
+    asker = Asker(results)
+    looks = []
+    look = asker.watcher._live.look
+    monkeypatch.setattr(asker.watcher._live, "look", lambda: looks.append(1) or look())
+    asker.watcher.fresh(drawn_within=20)
+
+    async def open_pages(number):
+        state = asker.app.state.shared
+        state.listeners.attach()
+        streams = [state.listeners.stream(asker.watcher, lambda s: s.now) for _ in range(number)]
+        for stream in streams:
+            for _ in range(2):
+                await anext(stream)
+        before = len(looks)
+        await asyncio.sleep(0.5)
+        counted = len(looks) - before
+        for stream in streams:
+            await stream.aclose()
+        return counted
+
+    monkeypatch.setattr(module, "_LOOKING", 1.0)
+    counted = asyncio.run(open_pages(3))
+    assert 0 < counted <= 11
+    time.sleep(0.1)
+    before = len(looks)
+    time.sleep(0.2)
+    assert before == len(looks)
+    assert 0 == asker.watcher._listeners
+    asker.close()
+
+
+def test_nothing_is_fetched(tmp_path):
+    """While the server runs, no data set is; before and after, Python can."""
+    app = make_app(tmp_path, TOKEN, [HOST], PORT)
+
+    async def lived() -> str:
+        async with app.router.lifespan_context(app):
+            with pytest.raises(URLError) as caught:
+                urlopen("http://127.0.0.1:9/")
+            return str(caught.value.reason)
+
+    assert "nnrun ui sends no requests" == asyncio.run(lived())
+    with pytest.raises(URLError) as caught:
+        urlopen("http://127.0.0.1:9/")
+    assert "nnrun ui" not in str(caught.value.reason)
+
+
+def test_an_error_is_shown_and_passes(results, ask_in, monkeypatch):
+    """Pages stay open; once results can be drawn again, they are."""
+    asker = ask_in(results)
+    asker.watcher.fresh(drawn_within=20)
+    draw = asker.watcher._draw
+    monkeypatch.setattr(asker.watcher, "_draw", lambda _: 1 / 0)
+    asker.watcher._outdated = True
+
+    def done(events):
+        if "division by zero" in part(events, "problem"):
+            monkeypatch.setattr(asker.watcher, "_draw", draw)
+        return len(events) > 1 and "Problem" not in titles(events)
+
+    events = asker.events("/events", done)
+    assert "ZeroDivisionError: division by zero" in part(events, "problem")
+    assert "Settings of flowers" in titles(events)

@@ -1,0 +1,109 @@
+"""Networks that are tried out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.models.load import load
+from tests.ui.conftest import run_of
+
+NEEDED = "13 short texts are needed"
+
+
+def test_a_drawing_is_answered(asker, results):
+    """A row of the test split, drawn, gives what the network predicts for it, and its layers."""
+    key = run_of(results, "pictures")
+    form = asker.get(f"/runs/{key}/form").text
+    assert 'data-height="8" data-width="8"' in form
+    values = asker.get(f"/runs/{key}/row/3").json["values"]
+    assert (64, 0.0, 1.0) == (len(values), min(values), max(values))
+    answer = asker.post(f"/runs/{key}/answer", {"pixels": values}).text
+    model = load(results / key)
+    expected = str(model.predict(16 * np.array(values).reshape(1, 1, 8, 8))[0])
+    assert expected == re.search(r"<strong><bdi>(.*?)</bdi>", answer)[1]
+    assert {"Layer 0, conv2d, tanh", "Layer 1, flatten", "Layer 2, dense, softmax"} == {
+        *re.findall(r"Layer \d, \w+(?:, \w+)?", answer)
+    }
+    assert 10 == answer.count("<meter")
+
+
+def test_a_row_is_answered(asker, results):
+    """Cells as in a file, in the order of the form, and the value in its own units."""
+    key = run_of(results, "houses")
+    form = asker.get(f"/runs/{key}/form").text
+    names = re.findall(r"<label><bdi>(.*?)</bdi>", form)
+    assert [*DATASETS["boston"].load().layout.columns.features] == names
+    values = asker.get(f"/runs/{key}/row/0").json["values"]
+    answer = asker.post(f"/runs/{key}/answer", {"cells": [f" {v} " for v in values]}).text
+    expected = float(load(results / key).predict(np.array([values]))[0])
+    found = float(re.search(r"<strong><bdi>(.*?)</bdi>", answer)[1])
+    assert expected == pytest.approx(found, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["x"] * 13, "&#39;x&#39;"), ([""] * 13, "cell is blank"), (["1"] * 12, NEEDED),
+        ([1] * 13, NEEDED), (["1" * 2000] * 13, NEEDED),
+        ("1", "There are no cells"), (["nan"] * 13, "nan"), (["<b>"] * 13, "&lt;b&gt;"),
+    ],
+)  # fmt: skip
+def test_a_wrong_row_is_explained(asker, results, cells, words):
+    """In words, with the column's name where there is one."""
+    answer = asker.post(f"/runs/{run_of(results, 'houses')}/answer", {"cells": cells})
+    assert (422, True) == (answer.status, words in answer.text), answer.text
+    assert "row 0" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pixels": [0.5] * 63}, {"pixels": [2.0] * 64}, {"pixels": ["1"] * 64}, {"pixels": 3}, [],
+        {"pixels": [float("nan")] * 64}, {"pixels": [True] * 63 + [None]}, {"cells": ["1"] * 64},
+    ],
+)  # fmt: skip
+def test_a_wrong_drawing_is_explained(asker, results, given):
+    """Whatever a program sends."""
+    answer = asker.post(f"/runs/{run_of(results, 'pictures')}/answer", given)
+    assert (422, True) == (answer.status, "note bad" in answer.text)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"{", 400), (b"[" * 100_000, 400), (b"\xff", 400), (b" " * (1 << 20) + b"{}", 413)],
+)
+def test_what_is_no_json_is_refused(asker, results, content, status):
+    """With the code for it; nothing is read beyond a megabyte, whatever its length claims."""
+    path = f"/runs/{run_of(results, 'pictures')}/answer"
+    assert status == asker.post(path, content).status
+    assert 413 == asker.post(path, b"{}", content_length=str(1 << 40)).status
+
+
+def test_a_run_without_a_network_has_no_form(asker, results):
+    """It says why."""
+    answer = asker.get(f"/runs/{run_of(results, 'wild')}/form")
+    assert (422, True) == (answer.status, "no trained model is kept" in answer.text)
+    assert 404 == asker.get("/runs/broken/s5-00000000ee/form").status
+
+
+def test_rows_that_are_not_there_are_explained(asker, results):
+    """By the rows that there are."""
+    answer = asker.get(f"/runs/{run_of(results, 'pictures')}/row/100000")
+    assert (422, "The test split has rows 0 to 179.") == (answer.status, answer.json["error"])
+
+
+def test_a_changed_network_is_not_loaded(results, ask_in, tmp_path):
+    """Nor one whose data are gone, where they are needed for the scale of pixels."""
+    key = run_of(results, "pictures")
+    folder = tmp_path / "results" / key
+    shutil.copytree(results / key, folder)
+    asker = ask_in()
+    assert 200 == asker.get(f"/runs/{key}/form").status
+    (folder / "model.safetensors").write_bytes(b"x" * 100)
+    other = ask_in().get(f"/runs/{key}/form")
+    assert (422, True) == (other.status, "is not the file that was written" in other.text)
