@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
-from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -87,6 +86,7 @@ class Sweep:
         self._most_in_hand = most_runs()
         self._next_look = 0.0
         self._notes = SweepNotes(None if store is None else store.root)
+        self._workers: Workers | None = None
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
@@ -100,6 +100,7 @@ class Sweep:
             NnrunError: no worker is left.
         """
         names = self.progress.plan.names
+        self._workers = workers
         try:
             if self.store is not None:
                 self.store.index.refresh(names, coming=len(self.progress.plan))
@@ -149,6 +150,7 @@ class Sweep:
         else:
             active.lease.note(message.content, active.about)
             self.listener.progressed(active.run, message.content)
+            self._notes.add(self._counts)  # also of a sweep in this process alone
 
     def _submit_more(self, workers: Workers) -> None:
         """Submit as many runs as the workers can take."""
@@ -231,7 +233,7 @@ class Sweep:
         self._settle(self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
-        self._notes.add(partial(self._counts, workers.at_a_time))
+        self._notes.add(self._counts)
         if not self.stopping():
             return
         if self._deadline is None:
@@ -241,15 +243,16 @@ class Sweep:
         elif monotonic() > self._deadline:
             self._futures.clear()
 
-    def _counts(self, at_a_time: int = 0) -> SweepCounts:
-        """For those who watch the sweep, who see it train so many runs at a time."""
-        progress = self.progress
+    def _counts(self) -> SweepCounts:
+        """For those who watch the sweep."""
+        progress, in_hand = self.progress, len(self._ends.active) - len(self._ends.saving)
+        most = 0 if self._workers is None else self._workers.at_a_time
         return SweepCounts(
             sorted(progress.plan.names),
-            total=len(progress.plan),
+            total=max(len(progress.plan), progress.ended),
             done=progress.ended,
             failed=progress.failed + progress.diverged,
-            running=min(len(self._futures), at_a_time),
+            running=min(max(0, in_hand), most),
         )
 
     def _finish(
