@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 
 from nnrun.reports.charts.chart import Chart
@@ -84,15 +85,15 @@ class Report:
         names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
         """The lines to read first."""
         if len(self.found) == 1:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
             return summary_verdict(only.overview) if record is None else run_verdict(record)
-        unlisted = Counter(found.status for found in self.found)
-        others = {status: n for status, n in unlisted.items() if status not in ENDED}
+        unlisted = (f for f in self.found if f.entry is None or f.overview.status not in ENDED)
+        others = Counter(found.status for found in unlisted)
         return groups_verdict([board.group for board in self.boards], others)
 
     @property
