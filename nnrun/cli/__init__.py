@@ -14,7 +14,7 @@ COMMANDS = {
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "watch": ("nnrun.cli.watch", "Watch the runs in progress."),
     "ui": ("nnrun.cli.ui", "Show the report as a page that changes while runs come."),
-    "show": ("nnrun.cli.show", "Show one run in full."),
+    "show": ("nnrun.cli.show", "Show the details of one run."),
     "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),

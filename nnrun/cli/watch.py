@@ -18,11 +18,10 @@ from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.reports.terminal.live.progress import console_of, draws
 from nnrun.reports.terminal.live.watching import HINT, View, state_line
 from nnrun.reports.terminal.runs import listed_data
-from nnrun.runs.catalog.index import look_through
+from nnrun.runs.catalog.index import Content, look_through
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, varied
 from nnrun.runs.catalog.watched import Look, WatchedRuns
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
@@ -116,9 +115,9 @@ class _Watch:
         known = (run for runs in self._summaries.values() for run in runs.values())
         return View(self.runs, varied(known), self._rows, self.ended, hint, self.sweeps)
 
-    def _add(self, run: RunSummary, record: RunRecord | None) -> None:
+    def _add(self, run: RunSummary, content: Content) -> None:
         self._summaries[run.name][run.run_id] = run
-        entry = entry_of(run, record)
+        entry = entry_of(run, content)
         if entry is not None:
             self._entries[run.name].append(entry)
 

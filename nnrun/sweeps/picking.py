@@ -10,6 +10,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import BEST, LATEST, is_run_folder, named, select_run
 from nnrun.runs.catalog.summary import varied
+from nnrun.runs.storage.folders import folders
 
 if TYPE_CHECKING:
     from nnrun.sweeps.board.from_store.best import Choice
@@ -63,7 +64,8 @@ def best(
     """
     from nnrun.sweeps.board.from_store.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 
-    select_run(name, root)  # what is wrong with a name is said in the same words everywhere
+    if not any(is_run_folder(root / name / run_id) for run_id in folders(root / name)):
+        select_run(name, root)  # what is wrong with a name is said in the same words everywhere
     return best_of(root, name, by, in_folds=in_folds, order_by=order_by)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import NamedTuple
 
 from nnrun.config.names import SPLITS
+from nnrun.runs.catalog.board_part import by_split
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
@@ -55,8 +56,8 @@ class RunScore(NamedTuple):
         return cls(
             seed=record.seed,
             status=record.status,
-            metrics=_main(record.metrics, record.main_metric),
-            baseline=_main(record.baseline, record.main_metric),
+            metrics=by_split(record.metrics, record.main_metric),
+            baseline=by_split(record.baseline, record.main_metric),
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
@@ -66,13 +67,6 @@ class RunScore(NamedTuple):
             fold=replicate.fold,
             rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
         )
-
-
-def _main(
-    numbers: Mapping[str, Mapping[str, float] | None], metric: str
-) -> tuple[float | None, ...]:
-    found = [numbers[split] for split in SPLITS]
-    return tuple([None if one is None else one.get(metric) for one in found])
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -98,24 +99,32 @@ class Feed:
             self._lost |= set() if found is None else {found[0]}
 
     def _work(self) -> None:
-        failures, tracker = 0, None
+        """The thread: tasks until the end, or until the tracker is given up."""
+        failures, trackers = 0, list[Tracker]()
         while (found := self._tasks.get()) is not None and not self._given_up:
-            self._current, task = found
-            self._asked = monotonic()
-            try:
-                tracker = tracker or self._opened()
-                task(tracker)
-                failures = 0
-            except Exception as error:  # whatever it is, no run depends on it
-                self._trouble = self._trouble or _sentence(error)
-                self._lost.add(self._current)
-                failures += 1
-            self._asked = None
-            if tracker is None or failures == _MOST_FAILURES:
+            run, task = found
+            if not trackers:
+                self._try(run, lambda: trackers.append(self._opened()))
+            done = any(self._try(run, partial(task, tracker)) for tracker in trackers)
+            failures = 0 if done else failures + 1
+            if not trackers or failures == _MOST_FAILURES:
                 self._give_up()
                 return
-        if tracker is not None:
-            tracker.close()
+        if trackers and not self._given_up:
+            self._try("", trackers[0].close)
+
+    def _try(self, run: str, step: Callable[[], None]) -> bool:
+        """Take a step that is about this run; returns whether it went well."""
+        self._current, self._asked = run, monotonic()
+        try:
+            step()
+        except Exception as error:  # whatever it is, no run depends on it
+            self._trouble = self._trouble or _sentence(error)
+            self._lost.add(run)
+            return False
+        finally:
+            self._asked = None
+        return True
 
 
 def _sentence(error: Exception) -> str:

@@ -9,9 +9,9 @@ from threading import Condition, Thread
 from time import monotonic
 
 from nnrun.reports.html.overview.found import Found
+from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
 from nnrun.ui.parts import Part, problem_part
@@ -146,5 +146,5 @@ class Watcher:
             self._state.notify_all()
         self._publish(snapshot)
 
-    def _found(self, run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(f"{self._root}/{run.label}", run, entry_of(run, record))
+    def _found(self, run: RunSummary, content: Content) -> Found:
+        return Found(f"{self._root}/{run.label}", run, entry_of(run, content))

@@ -8,12 +8,11 @@ from pathlib import Path
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.reports.html.overview.found import Found
-from nnrun.runs.catalog.index import look_through
+from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
-from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.from_store.entry import entry_of, ordered_by
 from nnrun.sweeps.picking import pick_run
 
@@ -49,10 +48,11 @@ def _order(key: str) -> tuple[str, tuple[int, str]]:
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
 
-    def found(run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(f"{results}/{run.label}", run, entry_of(run, record, order_by))
+    def found(run: RunSummary, content: Content) -> Found:
+        return Found(f"{results}/{run.label}", run, entry_of(run, content, order_by))
 
-    return sorted(look_through(results, names, found), key=lambda one: _order(one.overview.label))
+    runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
+    return sorted(runs, key=lambda one: _order(one.overview.label))
 
 
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:

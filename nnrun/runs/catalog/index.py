@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnrun.garbage import not_collected
+from nnrun.runs.catalog.board_part import BoardPart
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
@@ -37,25 +38,30 @@ _TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open
 
 Stamps = Mapping[str, str]
 Run = tuple[RunSummary, RunRecord | None]
+Content = BoardPart | RunRecord | None
 V = TypeVar("V")
-Make = Callable[[RunSummary, RunRecord | None], V]
+Make = Callable[[RunSummary, Content], V]
+SUMMARY, BOARD, RECORD = "summary", "board", "record"
+"""What is wanted of runs."""
 
 
 def look(root: Path, names: Iterable[str] = ()) -> list[RunSummary]:
     """The runs of these experiments, by default of all in a results folder."""
-    return _found(root, names, lambda run, _: run, records=False)
+    return _found(root, names, lambda run, _: run, SUMMARY)
 
 
-def look_through(root: Path, names: Iterable[str], make: Make[V]) -> list[V]:
+def look_through(root: Path, names: Iterable[str], make: Make[V], wanted: str = BOARD) -> list[V]:
     """What is made of each run, by default of all in a results folder.
 
     Args:
         root: the results folder.
         names: of experiments.
-        make: called with each run's summary and its record, which may lack what is large, such as
-            its config; None without one that is as it was written.
+        make: called with each run's summary and what is wanted of its report; None without one that
+            is as it was written.
+        wanted: `BOARD` for what boards take, or the record; `RECORD` for the record, which may lack
+            what is large, such as its config.
     """
-    return _found(root, names, make, records=True)
+    return _found(root, names, make, wanted)
 
 
 def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> list[V]:
@@ -69,22 +75,21 @@ def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> lis
 
 
 def _known(file: IndexFile, folder: Path, stamps: Stamps, make: Make[V]) -> list[V]:
-    known = file.stamps(folder.name)
     lines = {
-        run.run_id: make(run, _record(text))
-        for run, text in file.runs(folder.name, records=True)
-        if known.get(run.run_id) == stamps.get(run.run_id, "")
+        run.run_id: make(run, content)
+        for run, content, found in _lines(file, folder.name, BOARD)
+        if found == stamps.get(run.run_id, "")
     }
     others = {k: found for k, found in stamps.items() if k not in lines}
     return [*lines.values(), *(make(*found) for found in _read(folder, others))]
 
 
-def _found(root: Path, names: Iterable[str], make: Make[V], *, records: bool) -> list[V]:
+def _found(root: Path, names: Iterable[str], make: Make[V], wanted: str) -> list[V]:
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
         for _ in range(2):
             try:
-                return _look(root, stamps, make, records=records)
+                return _look(root, stamps, make, wanted)
             except _ERRORS as error:
                 if any(word in str(error) for word in _TEMPORARY):
                     break
@@ -173,7 +178,7 @@ def stamp(folder: str) -> str:
     return f"{times} {report.st_size} {report.st_ino}"
 
 
-def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], *, records: bool) -> list[V]:
+def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], wanted: str) -> list[V]:
     made: list[V] = []
     with not_collected(), IndexFile(root / FILE) as file:
         for name, found in stamps.items():
@@ -181,8 +186,8 @@ def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], *, records: b
                 run.run_id: make(run, record) for run, record in _update(file, root / name, found)
             }
             lines = {
-                run.run_id: make(run, _record(text) if records else None)
-                for run, text in file.runs(name, records=records)
+                run.run_id: make(run, content)
+                for run, content, _ in _lines(file, name, wanted)
                 if run.run_id in found
             }
             # Another process may have dropped some of these lines, to write them again.
@@ -190,6 +195,20 @@ def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], *, records: b
             others |= {run.run_id: make(run, record) for run, record in _read(root / name, left)}
             made += ({**others, **lines}).values()
     return made
+
+
+def _lines(file: IndexFile, name: str, wanted: str) -> Iterator[tuple[RunSummary, Content, str]]:
+    """Of an experiment's lines the summary, what is wanted of the report, and the stamp."""
+    parts: dict[str, BoardPart] = {}
+    for run, text, found in file.runs(name):
+        if wanted == SUMMARY:
+            yield run, None, found
+        elif wanted == BOARD and text:
+            if text not in parts:
+                parts[text] = BoardPart.restored(text)
+            yield run, parts[text], found
+        elif (content := file.record(name, run.run_id, found)) is not None:
+            yield run, RunRecord(**content), found
 
 
 def _record(text: str) -> RunRecord:

@@ -20,14 +20,14 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 11
+_VERSION = 12
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
-_COLUMNS = (*PLAIN, "metrics", "settings", "stamp")
+_COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
     "records": "name, run_id, record, PRIMARY KEY (name, run_id)",
-    "settings": "id INTEGER PRIMARY KEY, text UNIQUE",
+    "settings": "id INTEGER PRIMARY KEY, text UNIQUE",  # and parts that boards need
 }
 
 # Files that SQLite writes next to the database.
@@ -51,13 +51,14 @@ def _require_no_links(path: Path) -> None:
 class Line:
     """The line of one run.
 
-    `record` is the part of its report that sweeps and boards need, as JSON; `stamp` that of its
-    folder when both were read.
+    `record` is the part of its report that sweeps need, as JSON; `board` what boards take of it, or
+    empty; `stamp` that of its folder when all were read.
     """
 
     summary: RunSummary
     record: str
     stamp: str
+    board: str = ""
 
 
 class JsonMapping(Mapping[str, Any]):
@@ -128,22 +129,23 @@ class IndexFile:
         """The stamps of an experiment's lines, by run id."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def runs(self, name: str, *, records: bool) -> Iterator[tuple[RunSummary, str]]:
-        """The summaries of an experiment's lines; equal settings are one object.
+    def runs(self, name: str) -> Iterator[tuple[RunSummary, str, str]]:
+        """Of an experiment's lines the summary, what boards take of the report, and the stamp.
 
-        With `records`, each comes with the part of its report that boards need, as JSON. Lines that
-        another process writes meanwhile may be left out.
+        Equal settings are one object, and so are equal texts. Lines that another process writes
+        meanwhile may be left out.
         """
-        within = "id IN (SELECT settings FROM runs WHERE name = ?)"
-        texts = self._db.execute(f"SELECT id, text FROM settings WHERE {within}", (name,))
+        used = " UNION ".join(
+            f"SELECT {c} FROM runs WHERE name = :n" for c in ("settings", "board")
+        )
+        texts = self._db.execute(f"SELECT id, text FROM settings WHERE id IN ({used})", {"n": name})
         settings = {number: JsonMapping(text) for number, text in texts}
-        joined = "record FROM runs JOIN records USING (name, run_id)" if records else "'' FROM runs"
-        select = f"SELECT {', '.join(PLAIN)}, metrics, settings, {joined} WHERE name = ?"
-        for *values, metrics, number, record in self._db.execute(select, (name,)):
-            if number in settings:
+        select = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE name = ?"
+        for *values, metrics, number, board, stamp in self._db.execute(select, (name,)):
+            if number in settings and board in settings:
                 values[_FLAG] = bool(values[_FLAG])
                 values += [JsonMapping(metrics), settings[number]]
-                yield RunSummary(*values), record
+                yield RunSummary(*values), settings[board].text, stamp
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
         """The part of a report that a sweep needs; None if the folder has changed."""
@@ -163,12 +165,13 @@ class IndexFile:
             for line in lines:
                 run, settings = line.summary, line.summary.settings
                 text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
-                if text not in numbers:
-                    numbers[text] = self._number(text)
+                for shared in (text, line.board):
+                    if shared not in numbers:
+                        numbers[shared] = self._number(shared)
                 values = [getattr(run, column) for column in PLAIN]
-                values.append(json.dumps(dict(run.metrics)))
+                values += [json.dumps(dict(run.metrics)), numbers[text], numbers[line.board]]
                 try:
-                    self._db.execute(insert, (*values, numbers[text], line.stamp))
+                    self._db.execute(insert, (*values, line.stamp))
                     record = (run.name, run.run_id, line.record)
                     self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
                 except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):

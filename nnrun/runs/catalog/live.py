@@ -7,11 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from nnrun.runs.catalog.index import Make, read_through, stamp
+from nnrun.runs.catalog.index import Content, Make, read_through, stamp
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.identity import by_seed, is_run_id
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import folders, names_in
 
 # How many of the runs that had ended each look asks whether they have changed.
@@ -23,7 +22,7 @@ V = TypeVar("V")
 
 
 class LiveRuns(Generic[V]):
-    """The runs of a results folder, each as what `make` makes of its summary and record.
+    """The runs of a results folder, each as what `make` makes of it.
 
     The first look reads the index where there is one. The others read runs that are new, in
     progress or changed; of runs that had ended, each look asks a part in turn, so that it stays
@@ -31,7 +30,7 @@ class LiveRuns(Generic[V]):
 
     Args:
         root: the results folder; it need not exist yet.
-        make: called with a summary and a record, as `look_through` does.
+        make: called as by `look_through`.
     """
 
     def __init__(self, root: Path, make: Make[V]) -> None:
@@ -109,9 +108,9 @@ class LiveRuns(Generic[V]):
             self._keep(*found)
         return before != self._made.get(key)
 
-    def _keep(self, run: RunSummary, record: RunRecord | None) -> None:
+    def _keep(self, run: RunSummary, content: Content) -> None:
         key = run.name, run.run_id
-        self._made[key] = self._make(run, record)
+        self._made[key] = self._make(run, content)
         (self._open.add if run.status in IN_PROGRESS else self._open.discard)(key)
 
     def _forget(self, key: Key) -> None:

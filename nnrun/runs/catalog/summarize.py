@@ -15,6 +15,7 @@ from typing import Any
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.metrics.table import larger_is_better
+from nnrun.runs.catalog.board_part import text_of
 from nnrun.runs.catalog.index_file import JsonMapping, Line
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import numeric_environment
@@ -189,7 +190,7 @@ def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
     summary = _described(run, folder)
     if summary.status == DAMAGED:
         return None
-    return Line(summary, json.dumps(_essentials(run.record)), stamp)
+    return Line(summary, json.dumps(_essentials(run.record)), stamp, text_of(run.record))
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nnrun.training.trainer import Progress
 
 
 def made(run, record):
-    return run.run_id.partition("-")[0], run.status, None if record is None else record.seed
+    return run.run_id.partition("-")[0], run.status, None if record is None else run.seed
 
 
 def seeds(keys):

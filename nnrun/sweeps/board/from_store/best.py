@@ -13,7 +13,7 @@ from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
-from nnrun.runs.catalog.index import look_through
+from nnrun.runs.catalog.index import BOARD, RECORD, look_through
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
@@ -121,7 +121,8 @@ def best_of(
     try:
         make = partial(entry_of, order_by=order_by)
         names = [name, *_sharing(root, name)]
-        known = filter(None, look_through(root, names, make))
+        wanted = BOARD if order_by is None else RECORD
+        known = filter(None, look_through(root, names, make, wanted))
         own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
         runs: Sequence[RunEntry] = ordered_by(own, order_by)
         searched = searched_runs(root, name) if by is None and order_by is None else None
@@ -147,7 +148,8 @@ def choose(
     are split alike. The rest is as for `best_of`.
     """
     boards: dict[tuple[object, ...], list[StoredVariant]] = {}
-    variants = [variant for variant in stored_variants(runs) if variant.planned]
+    every = stored_variants(runs)
+    variants = [variant for variant in every if variant.planned]
     alike = {(kind_of(variant), variant.division) for variant in variants if variant.name == name}
     for variant in variants:
         if (kind_of(variant), variant.division) in alike:
@@ -162,8 +164,10 @@ def choose(
         what = "run" if networks == boards else "network"
         raise UsageError(f"{name}/best: no {what} of {name} has completed")
     kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
-    # Put together anew, the words of a setting are without what tells its board from others.
-    compared = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
+    compared = boards.pop(kind)
+    if len(compared) < len(every):
+        # The words of a setting are without what tells its board from others.
+        compared = stored_variants(run for variant in compared for run in variant.runs)
     if by is not None and by not in compared[0].splits:
         raise UsageError(
             f"{name}/best: its runs have no {by} split, but {' and '.join(compared[0].splits)}; "

@@ -9,6 +9,8 @@ from typing import NamedTuple, Self
 
 from nnrun.errors import UsageError
 from nnrun.metrics.table import find, larger_is_better
+from nnrun.runs.catalog.board_part import BoardPart
+from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import RunSummary
@@ -79,6 +81,37 @@ class RunEntry(NamedTuple):
             score=RunScore.of(record, replicate),
         )
 
+    @classmethod
+    def listed(cls, run: RunSummary, part: BoardPart) -> Self:
+        """The entry of a line of the index."""
+        assert isinstance(run.settings, JsonMapping), "lines have such settings"
+        score = RunScore(
+            seed=run.seed or 0,
+            status=run.status,
+            metrics=(run.train, run.validation, run.test),
+            baseline=part.baseline,
+            seconds=run.seconds or 0.0,
+            published=part.ours,
+            run_id=run.run_id,
+            warning=part.warning,
+            arithmetic=part.arithmetic,
+            split_seed=run.split_seed,
+            fold=run.fold,
+            rows=part.rows,
+        )
+        return cls(
+            name=run.name,
+            settings=run.settings,
+            started=run.started or "",
+            dataset=part.dataset,
+            sha256=part.sha256,
+            metric=run.metric or "",
+            larger_is_better=run.larger_is_better,
+            parameters=part.parameters,
+            published=part.published,
+            score=score,
+        )
+
 
 def by_metric(record: RunRecord, metric: str | None) -> RunRecord:
     """The record with this as its main metric, where it has it; as it is for None."""
@@ -103,12 +136,16 @@ def ordered_by(runs: Iterable[RunEntry], metric: str | None) -> list[RunEntry]:
     return found
 
 
-def entry_of(
-    summary: RunSummary, record: RunRecord | None, order_by: str | None = None
-) -> RunEntry | None:
-    """The entry of a run; None where its report does not hold what leaderboards and lists need."""
-    if record is None:
+def entry_of(summary: RunSummary, content: Content, order_by: str | None = None) -> RunEntry | None:
+    """The entry of a run; None where its report does not hold what leaderboards and lists need.
+
+    By another metric than the main one, that needs the record as content.
+    """
+    if content is None:
         return None
+    if isinstance(content, BoardPart):
+        return RunEntry.listed(summary, content)
+    record = content
     try:
         entry = RunEntry.of(by_metric(record, order_by), summary)
     except _DAMAGE:
