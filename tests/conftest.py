@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-for name in ("NNRUN_RESULTS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+for name in ("NNRUN_RESULTS", "NNRUN_PLUGINS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
     os.environ.pop(name, None)
 # Else each process that a test starts would compile all modules of nnrun again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

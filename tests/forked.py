@@ -7,6 +7,7 @@ What an environment decides while modules are imported is that of the first one.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import json
@@ -30,15 +31,14 @@ COMMANDS = (
 
 _SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 _MOST_BYTES = 1 << 20
-_origins: list[subprocess.Popen[bytes]] = []
 
 
 class Forked(subprocess.Popen[Any]):
-    """A process that runs a module as `python -m` does.
+    """A process that runs a module as `python -m` does, or a script as `python -c`.
 
     Args:
         loaded: the modules that it begins with, by their names.
-        words: the module and its arguments.
+        words: the module and its arguments; or `-c`, the script and its arguments.
         options: of `Popen`: streams, `cwd`, `env`, `text` and `start_new_session`.
     """
 
@@ -76,13 +76,17 @@ def _origin(loaded: tuple[str, ...]) -> socket.socket:
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
     command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), *loaded]
-    with theirs:  # it ends with this process, which closes the socket
-        _origins.append(
-            subprocess.Popen(
-                command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
-            )
+    with theirs:
+        process = subprocess.Popen(
+            command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
+    atexit.register(_end, ours, process)
     return ours
+
+
+def _end(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    connection.close()
+    process.wait()
 
 
 def _serve(connection: socket.socket) -> list[str]:
@@ -138,7 +142,11 @@ def main() -> None:
     sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
     if sys.argv:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        if sys.argv[0] == "-c":
+            script = sys.argv.pop(1)
+            exec(compile(script, "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ def command_again(**changes: object) -> str:
     options: dict[str, object] = {}
     for parameter in context.command.params:
         name = str(parameter.name)
-        value = changes.get(name, context.params.get(name))
+        # Plugins are loaded as they are read, and no parameter of the command.
+        value = changes.get(name, context.params.get(name, context.meta.get(f"nnrun.{name}")))
         if isinstance(parameter, click.Argument):
             arguments += map(str, value) if isinstance(value, list | tuple) else [str(value)]
         elif context.get_parameter_source(name) == ParameterSource.COMMANDLINE:

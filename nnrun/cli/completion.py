@@ -36,6 +36,13 @@ def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     return [word for word in names_in(_results(ctx)) if word.startswith(incomplete)]
 
 
+def topics(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """What `nnrun help` has a topic for; with `--plugin`, parts of plugins too."""
+    from nnrun.reports.reference.topics import topics as known  # noqa: PLC0415  # for shells only
+
+    return sorted({topic.name for topic in known() if topic.name.startswith(incomplete)})
+
+
 def _results(ctx: click.Context) -> Path:
     """The results folder, as far as the command line is written."""
     return Path(ctx.params.get("results") or os.environ.get("NNRUN_RESULTS") or "results")

@@ -22,7 +22,7 @@ from nnrun.suggestions import suggestion
 @options.debug_option
 @click.pass_obj
 def command(output: Output, name: str | None) -> None:
-    """Show what data there is; with NAME, one data set in full.
+    """Show what data there is; with NAME, the details of one.
 
     Besides these, a config may name a CSV or npz file: `dataset: {path: houses.csv, columns:
     {target: price}}`.

@@ -39,6 +39,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.data_option
 @options.by_option
 @options.results_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(

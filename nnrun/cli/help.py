@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nnrun import __version__
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -22,7 +22,7 @@ from nnrun.suggestions import suggestion
 
 
 @click.command("help")
-@click.argument("words", nargs=-1, metavar="[TOPIC]")
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=completion.topics)
 @click.option(
     "-o",
     "--output",

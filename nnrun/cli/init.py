@@ -15,7 +15,7 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft
-from nnrun.data.readers.formats import stem as stem_of
+from nnrun.config.scaffold.searched import name_of
 
 if TYPE_CHECKING:
     from nnrun.config.schema.base.from_signature import NamedBlock
@@ -137,8 +137,7 @@ def _write_layer(output: Output, layer: Path, other: object) -> None:
 def _stem(name: str | None, data: Path | None) -> str:
     """The name of the experiment: as given, or after the data, or `experiment`."""
     if name is None and data is not None:
-        stem = re.sub("[^A-Za-z0-9._-]+", "_", stem_of(data))[:100]
-        return stem if is_name(stem) else "experiment"
+        return name_of(data)
     stem = "experiment" if name is None else name
     there = bool(Path(stem).suffix) and not stem.endswith(SUFFIXES) and Path(stem).is_file()
     if is_data(stem) or there:

@@ -49,9 +49,11 @@ def load_selected(
         return model
     if score and "weights" in record.dataset:
         output.note("the score counts every row once; the run's own metrics are by weights")
-    if record.status == "interrupted":
+    if record.status in ("interrupted", "stopped"):
         iterations = count(record.timing["iterations"])
-        output.note(f"this run was interrupted: its weights are those of iteration {iterations}")
+        output.note(
+            f"this run was {record.status}: its weights are those of iteration {iterations}"
+        )
     if rows is not None and rows.is_file():
         for note in _own_data(run, results, record, rows):
             output.note(note)

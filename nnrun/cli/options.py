@@ -114,6 +114,19 @@ by_option = click.option(
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
 )
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train N runs at a time; by default as many as there are cores, if that saves time.",
+)
+dask_option = click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
+    "use tls://… wherever others can reach them.",
+)
 shard_option = click.option(
     "--shard",
     default="1/1",
@@ -193,7 +206,8 @@ data_option = click.option(
 )
 
 
-def _activate(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+def _activate(ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
+    ctx.meta["nnrun.plugins"] = files
     # Commands that only list runs start faster without the rest.
     from nnrun.plugins.installed import packages  # noqa: PLC0415
 

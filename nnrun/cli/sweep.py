@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -19,6 +16,7 @@ from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.dry_run import show_plan
 from nnrun.cli.sweeping.request import Request
 from nnrun.cli.sweeping.results import REPLICATION, conclude, summary
+from nnrun.cli.sweeping.sparing import sparing_what_is_there
 from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE
@@ -62,19 +60,8 @@ MOST_RUNS = 100_000
     metavar="N",
     help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
 )
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Train N runs at a time; by default as many as there are cores, if that saves time.",
-)
-@click.option(
-    "--dask",
-    metavar="ADDRESS",
-    help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
-    "use tls://… wherever others can reach them.",
-)
+@options.jobs_option
+@options.dask_option
 @options.shard_option
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
@@ -185,23 +172,10 @@ def _run(
         workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
         try:
-            with _sparing_what_is_there():
+            with sparing_what_is_there():
                 progress = sweep.run(workers)
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
     output.note(summary(progress, monotonic() - start))
     return progress
-
-
-@contextmanager
-def _sparing_what_is_there() -> Iterator[None]:
-    """Exclude all existing objects from garbage collection: modules, plan and data.
-
-    To look through them takes as long as tens of small runs, and it would after some hundred.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

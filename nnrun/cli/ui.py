@@ -34,6 +34,7 @@ _LOOPBACK = "127.0.0.1"
 )
 @options.results_option
 @options.data_option
+@options.plugin_option
 @options.output_options
 @click.pass_obj
 def command(output: Output, /, port: int | None, opens: bool, host: str, results: Path) -> None:

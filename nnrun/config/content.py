@@ -29,17 +29,17 @@ class Content:
     file: Path
 
     def without_sweep(self) -> Content:
-        """The same without what its `sweep` block varies."""
+        """The same without what its `sweep` and `search` blocks vary."""
         source, order = self.source, ("sweep", "order_by")
 
         def others(places: dict[KeyPath, Place]) -> dict[KeyPath, Place]:
             return {
                 path: place
                 for path, place in places.items()
-                if path[:1] != ("sweep",) or path in (order, order[:1])
+                if path[:1] not in (("sweep",), ("search",)) or path in (order, order[:1])
             }
 
-        data = {key: value for key, value in source.data.items() if key != "sweep"}
+        data = {key: value for key, value in source.data.items() if key not in ("sweep", "search")}
         sweep = source.data.get("sweep")
         if isinstance(sweep, dict) and "order_by" in sweep:
             data["sweep"] = {"order_by": sweep["order_by"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +16,14 @@ from nnrun.config.hints.misplaced_arguments import explained
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import (
     Override,
-    OverrideError,
     apply_overrides,
-    assign,
     parse_overrides,
-    split_argument,
 )
 from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
@@ -50,8 +47,6 @@ _NAMED: tuple[KeyPath, ...] = (
     *(("dataset", name) for name in ("dates", "lags")),
     *(("dataset", "columns", name) for name in ("embedding", "formats", "missing")),
 )
-_MOST_TRIED = 200
-"""Only so many values of a grid are checked here; a sweep checks all when it plans."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ def load_content(
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
-    found += _grid_issues(source, found)
+    found += varied_issues(source, found, lambda data: _validate(data)[1])
     problems += _problems(source, document, found)
     if problems or config is None:
         raise ConfigError(in_order(problems, words))
@@ -220,37 +215,3 @@ def _absolute(given: str, path: KeyPath, source: Source, file: Path) -> str:
 def _unusable_name(file: Path) -> ConfigIssue:
     message = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
     return ConfigIssue(message, ("name",))
-
-
-def _grid_issues(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
-    """Issues of keys in `sweep.grid` that no argument could set, and of their values."""
-    sweep = source.data.get("sweep")
-    base = {**source.data, "sweep": None}
-    grid = sweep.get("grid") if isinstance(sweep, dict) else None
-    said, tried = set(known), 0
-    for key, values in grid.items() if isinstance(grid, dict) else ():
-        for index, value in enumerate(values if isinstance(values, list) else ()):
-            if tried == _MOST_TRIED:
-                return
-            tried += 1
-            refused = _refused(base, key, value, said)
-            if refused is not None and refused.part == "key":
-                yield ConfigIssue(refused.message, ("sweep", "grid", key), "key")
-                break
-            if refused is not None:
-                yield ConfigIssue(refused.message, ("sweep", "grid", key, index))
-
-
-def _refused(data: Any, key: str, value: Any, known: set[ConfigIssue]) -> ConfigIssue | None:
-    """The issue of one value of a grid, looked at alone."""
-    trial = Source("", copy.deepcopy(data))
-    try:
-        steps, _ = split_argument(f"{key}=")
-        path = assign(trial, steps, copy.deepcopy(value), "")
-    except OverrideError as error:
-        return ConfigIssue(str(error), part="key")
-    for issue in _validate(trial.data)[1]:
-        concerned = issue.path[: len(path)] == path[: len(issue.path)]
-        if concerned and (issue.phrase or issue.part == "key") and issue not in known:
-            return issue
-    return None

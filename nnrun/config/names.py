@@ -23,7 +23,7 @@ def is_name(name: str) -> bool:
     return re.fullmatch(NAME_PATTERN, name) is not None and not system.is_reserved(name)
 
 
-CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "sweep"})
+CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "search", "sweep"})
 """The keys of a config that do not change what a run computes."""
 
 

@@ -78,6 +78,8 @@ def split_argument(argument: str) -> tuple[tuple[str, ...], str]:
         raise OverrideError(f"a key of {len(steps):,} steps; a config has at most {MAX_DEPTH}")
     if steps[:2] == ("sweep", "grid") and len(steps) > 3:
         steps = (*steps[:2], ".".join(steps[2:]))
+    if steps[0] == "search" and len(steps) > 2:
+        steps = ("search", ".".join(steps[1:]))
     return steps, value
 
 

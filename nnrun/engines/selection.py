@@ -7,6 +7,7 @@ from functools import partial
 
 from nnrun.engines.base import Engine
 from nnrun.engines.compiled.choice import choose, supports, too_large, way
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.generated import engine as generated
 from nnrun.engines.compiled.generated import generate
 from nnrun.engines.compiled.generated.engine import CompiledEngine, CompiledFunctions
@@ -14,10 +15,12 @@ from nnrun.engines.compiled.tape import engine as tape
 from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
 from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
+from nnrun.plugins.loading import find
 
 
 class EngineError(ValueError):
@@ -89,9 +92,21 @@ def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: in
 
 
 def why_not_compiled(wish: str, network: Network) -> str | None:
-    """The reason, as a sentence, if `auto` chooses NumPy since compiling would take too long."""
-    reason = too_large(network) if wish == "auto" else None
+    """The reason, as a sentence, if `auto` chooses NumPy for another reason than a short run.
+
+    Compiling would take too long, or the engine lacks a part of a plugin.
+    """
+    reason = too_large(network) or _lacks_part(network) if wish == "auto" else None
     return f"{reason}, so NumPy trains it" if reason else None
+
+
+def _lacks_part(network: Network) -> str | None:
+    named = [("loss", network.loss.type)] if network.loss.type not in LOSSES else []
+    for layer in network.steps:
+        if layer.type not in EMITTERS:
+            named += [("layer", layer.type), ("activation", layer.type)]
+    part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
+    return None if part is None else f"the compiled engine does not have {part.title}"
 
 
 def compile_ahead(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from inspect import getdoc, isclass
+from inspect import isclass
 from typing import Any
 
 from nnrun.data.builtin.registry import DATASETS
@@ -75,15 +75,15 @@ def check(part: Part) -> None:
     kind = KINDS[part.kind]
     for option in part.options:
         if option not in kind.options:
-            wrong(f"a {part.kind} has no option '{option}'{suggestion(option, kind.options)}")
+            wrong(f"{_a(part.kind)} has no option '{option}'{suggestion(option, kind.options)}")
     if kind.base is not None and isclass(part.entry):
         if not issubclass(part.entry, kind.base):
-            wrong(f"a {part.kind} is a class derived from nnrun.nn.{kind.base.__name__}")
+            wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{kind.base.__name__}")
     elif (kind.base not in (None, Layer)) or not callable(part.entry):
-        wrong(f"a {part.kind} is a class derived from nnrun.nn.{(kind.base or Layer).__name__}")
+        wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{(kind.base or Layer).__name__}")
     missing = [name for name in kind.methods if not hasattr(part.entry, name)]
     if missing:
-        wrong(f"a {part.kind} needs the method '{missing[0]}'")
+        wrong(f"{_a(part.kind)} needs the method '{missing[0]}'")
     called = getattr(part.entry, "name" if part.kind == "step" else "type", part.name)
     if isclass(part.entry) and called != part.name:
         wrong(f"it calls itself '{called}', and is registered as '{part.name}'")
@@ -100,7 +100,7 @@ def enter(part: Part, known: Mapping[str, Part]) -> None:
     own = next((name for name, kind in KINDS.items() if part.name in kind.table), None)
     if own is not None:
         advice = f"take another, like 'my_{part.name}', which `nnrun check` compares with it"
-        _wrong(part, f"'{part.name}' is a name of nnrun's own (a {own}); {advice}")
+        _wrong(part, f"'{part.name}' is a name of nnrun's own ({_a(own)}); {advice}")
     kind = KINDS[part.kind]
     kind.table[part.name] = kind.made(part)
     if part.kind == "step" and isclass(part.entry) and issubclass(part.entry, Scaler):
@@ -112,14 +112,14 @@ def enter(part: Part, known: Mapping[str, Part]) -> None:
 def leave(part: Part) -> None:
     """Remove a part from the tables."""
     KINDS[part.kind].table.pop(part.name, None)
-    SCALERS.pop(part.name, None) if part.kind == "step" else None
-    DRAWS_BIASES.discard(part.name) if part.kind == "initializer" else None
+    if part.kind == "step":
+        SCALERS.pop(part.name, None)
+    if part.kind == "initializer":
+        DRAWS_BIASES.discard(part.name)
 
 
-def first_sentence(entry: Any, otherwise: str) -> str:
-    """The first paragraph of its docstring, on one line."""
-    text = (getdoc(entry) or "").split("\n\n")[0].replace("\n", " ").strip()
-    return text or otherwise
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
 
 
 def _wrong(part: Part, message: str) -> None:

@@ -22,13 +22,12 @@ def require(stored: Any) -> None:
 
 
 def changed(stored: Any) -> dict[str, tuple[str, str]]:
-    """The parts whose plugin has changed: its SHA-256 then and now, by kind and name."""
+    """The plugins of these parts that have changed: their SHA-256 then and now, by name."""
     found = {}
     for part in _described(stored):
         known = find(part["kind"], part["name"])
         if known is not None and known.source.sha256 != part["sha256"]:
-            title = f"the {part['kind']} '{part['name']}' of {part['source']}"
-            found[title] = part["sha256"], known.source.sha256
+            found[part["source"]] = part["sha256"], known.source.sha256
     return found
 
 

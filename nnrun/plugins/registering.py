@@ -22,7 +22,8 @@ class Registration:
     line: int
 
 
-_by_module: dict[str, list[Registration]] = {}
+_by_module: dict[str, tuple[Any, list[Registration]]] = {}
+"""What each module registers, beside its names, by which it is told from one imported before."""
 
 
 def register(kind: str, name: str, **options: Any) -> Callable[[T], T]:
@@ -46,11 +47,19 @@ def register(kind: str, name: str, **options: Any) -> Callable[[T], T]:
         named = attribute.get(kind, "type")
         if named and isinstance(entry, type) and not getattr(entry, named, ""):
             setattr(entry, named, name)
-        found = Registration(kind, name, entry, options, file, line)
-        _by_module.setdefault(module, []).append(found)
+        _add(module, frame.f_globals, Registration(kind, name, entry, options, file, line))
         return entry
 
     return decorate
+
+
+def _add(module: str, names: dict[str, Any], new: Registration) -> None:
+    known, found = _by_module.get(module, (None, []))
+    if known is not names:
+        found = []
+    # The same line registers again where a module is reloaded.
+    others = [one for one in found if (one.name, one.line) != (new.name, new.line)]
+    _by_module[module] = names, [*others, new]
 
 
 def forget(module: str) -> None:
@@ -62,7 +71,7 @@ def registered(package: str) -> list[Registration]:
     """What a module, or the modules of a package, have registered."""
     return [
         one
-        for module, found in _by_module.items()
+        for module, (_, found) in _by_module.items()
         if module == package or module.startswith(f"{package}.")
         for one in found
     ]

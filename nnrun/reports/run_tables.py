@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from nnrun.reports.numbers import (
@@ -92,6 +93,17 @@ def classes_table(record: RunRecord, split: str) -> Grid:
     return Grid(f"Classes, {split_title(split)}", header, rows, sortable=len(rows) > 3)
 
 
+def plugins_of(record: RunRecord) -> dict[str, str]:
+    """The SHA-256 of each plugin whose parts a run has, by its name."""
+    return {part["source"]: part["sha256"] for part in record.plugins}
+
+
+def plugin_options(record: RunRecord) -> str:
+    """The options that name these files, for a command that needs them."""
+    files = (name for name in plugins_of(record) if name.endswith(".py"))
+    return "".join(f" --plugin {shlex.quote(name)}" for name in files)
+
+
 def environment_table(record: RunRecord) -> Grid:
     """What a run was trained with, and its digests."""
     environment = record.environment
@@ -104,6 +116,7 @@ def environment_table(record: RunRecord) -> Grid:
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
         ("SHA-256 of the data", record.dataset["sha256"]),
         ("SHA-256 of the weights", record.weights_sha256 or MISSING),
+        *((f"SHA-256 of {name}", sha256) for name, sha256 in plugins_of(record).items()),
         ("started", moment(record.started)),
     ]
     cells = [[Cell(key), Cell(str(value))] for key, value in rows]

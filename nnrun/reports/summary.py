@@ -209,7 +209,12 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
         lack = "lacks" if dropped == 1 else "lack"
         yield f"without {plural(dropped, 'row')} of the file that {lack} values"
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
-        yield f"without the set's own {plural(own, 'test row')}"
+        hidden = dataset.get("hidden", False)
+        yield (
+            f"{plural(own, 'test row')} set aside"
+            if hidden
+            else (f"without the set's own {plural(own, 'test row')}")
+        )
     for split, copies in dataset.get("duplicates", {}).items():
         if copies:
             some = f"{count(copies)} of {plural(dataset[f'n_{split}'], f'{split} row')}"

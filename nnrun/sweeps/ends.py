@@ -22,6 +22,7 @@ from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import RunSource
 from nnrun.sweeps.workers.job import config_of
 from nnrun.training.state import TrainingState
 
@@ -45,6 +46,7 @@ class RunEnds:
         store: where results are kept; None to keep only their scores.
         datasets: that the plan was made with.
         listener: called as runs end.
+        source: of the runs, which may ask for others then.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class RunEnds:
         store: Store | None,
         datasets: Datasets,
         listener: SweepListener,
+        source: RunSource,
     ) -> None:
         self.progress = progress
         self.store = store
         self.datasets = datasets
         self.listener = listener
+        self.source = source
         self.active: dict[str, ActiveRun] = {}
         self.any_failed = False  # of those that this sweep has trained
         self.saving: deque[SavedRun] = deque()
@@ -91,6 +95,8 @@ class RunEnds:
             self.listener.concluded(saved.active.run, outcome)
             if outcome.record.status != "interrupted":
                 self.count(saved.active.run, outcome.record, trained=True)
+            elif saved.active.has_paused(outcome.record):
+                self.source.ended(saved.active.run, outcome.record)
             elif saved.asked:
                 self.progress.interrupted += outcome.saved
             else:
@@ -101,6 +107,7 @@ class RunEnds:
     def count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a run that has ended."""
         self.progress.add(run, record, trained=trained)
+        self.source.ended(run, record)
         self.listener.ended(run, record, self.progress, trained=trained)
         if record.status not in ("completed", "stopped"):
             reason = record.error or record.status
@@ -118,6 +125,7 @@ class RunEnds:
         """Count a run that failed without a report."""
         self.any_failed = True
         self.progress.fail(run, reason)
+        self.source.failed(run, reason)
         self.listener.failed(run, reason)
 
     def release(self, active: ActiveRun) -> None:
@@ -160,3 +168,13 @@ def account(error: Exception) -> tuple[str, str | None]:
     if isinstance(error, NnrunError):
         return str(error), None
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))
+
+
+def checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
+    """The result, which must be of this run: workers are not trusted."""
+    if result is None:
+        return None
+    record = result.record
+    if (record.name, record.run_id) != (run.variant.name, run.run_id):
+        raise NnrunError(f"its worker returned another run, {record.name}/{record.run_id}")
+    return result

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
-from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
-from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.errors import DataError, UsageError
 from nnrun.pool.task import Message
 from nnrun.runs.execution.record_builder import compare_published
 from nnrun.runs.lease import Outcome, begin
@@ -19,12 +18,13 @@ from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.active import ActiveRun
-from nnrun.sweeps.ends import RunEnds, account
+from nnrun.sweeps.ends import RunEnds, account, checked
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import PlannedRuns, RunSource
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Evaluations, config_of
 from nnrun.training.state import HistoryRow, TrainingState
@@ -49,6 +49,7 @@ class Sweep:
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
+        source: where runs come from; by default all runs of the plan.
         on_evaluation: called with each evaluation of a run, which waits for whether to stop there.
     """
 
@@ -63,19 +64,20 @@ class Sweep:
         force: bool = False,
         fail_fast: bool = False,
         threads: int = 1,
+        source: RunSource | None = None,
         on_evaluation: OnEvaluation | None = None,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
         self.datasets = datasets
         self.listener = listener
-        self._ends = RunEnds(self.progress, store, datasets, listener)
+        self._source = source or PlannedRuns(plan)
+        self._ends = RunEnds(self.progress, store, datasets, listener, self._source)
         self.force = force
         self.fail_fast = fail_fast
         self.threads = threads
         self._on_evaluation = on_evaluation
         self._stopped = stopped
-        self._runs: Iterator[PlannedRun] = plan.runs()
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._advanced: set[str] = set()  # saved a checkpoint since they were submitted
@@ -84,6 +86,7 @@ class Sweep:
         self._most_in_hand = most_runs()
         self._next_look = 0.0
         self._notes = SweepNotes(None if store is None else store.root)
+        self._workers: Workers | None = None
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
@@ -97,6 +100,7 @@ class Sweep:
             NnrunError: no worker is left.
         """
         names = self.progress.plan.names
+        self._workers = workers
         try:
             if self.store is not None:
                 self.store.index.refresh(names, coming=len(self.progress.plan))
@@ -133,12 +137,8 @@ class Sweep:
         if active is None:
             return
         if isinstance(message.content, TrainingState):
-            try:
-                active.lease.save_checkpoint(message.content)
+            if active.saved(message.content, self.listener.warn):
                 self._advanced.add(message.key)
-            except (OSError, UsageError) as error:
-                reason = getattr(error, "strerror", None) or error
-                self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
         elif isinstance(message.content, Evaluations):
             self.listener.evaluated(active.run, message.content.rows)
             if message.answer is not None and self._on_evaluation is not None:
@@ -146,11 +146,12 @@ class Sweep:
         else:
             active.lease.note(message.content, active.about)
             self.listener.progressed(active.run, message.content)
+            self._notes.add(self._counts)  # also of a sweep in this process alone
 
     def _submit_more(self, workers: Workers) -> None:
         """Submit as many runs as the workers can take."""
         while self._has_room(workers):
-            run = next(self._runs, None)
+            run = self._source.next(workers.at_a_time)
             if run is None:
                 self._retry_held(workers)
                 return
@@ -228,7 +229,7 @@ class Sweep:
         self._settle(self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
-        self._notes.add(partial(self._counts, workers.at_a_time))
+        self._notes.add(self._counts)
         if not self.stopping():
             return
         if self._deadline is None:
@@ -238,15 +239,16 @@ class Sweep:
         elif monotonic() > self._deadline:
             self._futures.clear()
 
-    def _counts(self, at_a_time: int = 0) -> SweepCounts:
-        """For those who watch the sweep, who see it train so many runs at a time."""
-        progress = self.progress
+    def _counts(self) -> SweepCounts:
+        """For those who watch the sweep."""
+        progress, in_hand = self.progress, len(self._ends.active) - len(self._ends.saving)
+        most = 0 if self._workers is None else self._workers.at_a_time
         return SweepCounts(
             sorted(progress.plan.names),
-            total=len(progress.plan),
+            total=max(len(progress.plan), progress.ended),
             done=progress.ended,
             failed=progress.failed + progress.diverged,
-            running=min(len(self._futures), at_a_time),
+            running=min(max(0, in_hand), most),
         )
 
     def _finish(
@@ -257,7 +259,7 @@ class Sweep:
             self._resubmit(active, reason or "its worker was lost", workers)
             return
         try:
-            result = _checked(future.result(), active.run)
+            result = checked(future.result(), active.run)
         except Exception as error:  # only this run fails
             self._ends.abandon(active, *account(error))
             return
@@ -291,16 +293,6 @@ class Sweep:
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
         return self.datasets.load(config_of(variant.config).dataset, variant.data)
-
-
-def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
-    """The result, which must be of this run: workers are not trusted."""
-    if result is None:
-        return None
-    record = result.record
-    if (record.name, record.run_id) != (run.variant.name, run.run_id):
-        raise NnrunError(f"its worker returned another run, {record.name}/{record.run_id}")
-    return result
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

@@ -85,8 +85,8 @@ def _tensorboard(folder: Path, results: Path | None) -> tuple[str, Callable[[], 
     if results is not None and folder.resolve().is_relative_to(results.resolve()):
         raise UsageError(f"tensorboard: {folder} is in the results folder; take one beside it")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"tensorboard: {folder} cannot be written: Permission denied")
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"tensorboard: {folder} cannot be written")
     _require("tensorboard", "tensorboard")
 
     def opened() -> Tracker:

@@ -68,18 +68,21 @@ class Trainer(TrainingCore):
     _steps: int = 1
     _last: TrainingState | None = None  # before the best weights were put back
 
-    def run(self, *, at_once: bool = True) -> Iterator[Progress]:
+    def run(self, until: int | None = None, *, at_once: bool = True) -> Iterator[Progress]:
         """Train to the end, to early stopping or to divergence; yields after each engine call.
 
-        A short run may be one call, but for `at_once`; its bits are the same.
+        With `until`, pause at the first evaluation from that iteration on. Else a short run may be
+        one call, but for `at_once`; its bits are the same.
         """
-        if at_once and run_at_once(self):
+        if until is None and at_once and run_at_once(self):
             yield self._progress()
             return
         if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
             # The last row of a shorter run that this one continues is of all rows.
             self.history[-1] = self.evaluate_splits(whole=False)
         while self.goes_on:
+            if until is not None and self.iteration >= until:
+                return
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
             )

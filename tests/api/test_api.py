@@ -492,11 +492,11 @@ def test_notebooks_see_tables_and_curves(folder):
     hostile = {**IRIS, "name": "a-b", "dataset": {**IRIS["dataset"]}}
     run = nnrun.train(hostile)
     shown = run._repr_html_()
-    assert "<td>accuracy</td>" in shown
+    assert ">accuracy</td>" in shown
     assert '<img src="data:image/svg+xml;base64,' in shown
     Path("flowers.yaml").write_text(YAML)
     board = nnrun.sweep("flowers.yaml", {"training.sampling": ["shuffle"]}, results=None)
-    assert "<th>test ± 95%</th>" in board._repr_html_()
+    assert ">test ± 95%</th>" in board._repr_html_()
     assert "<script" not in shown
 
 
@@ -511,7 +511,7 @@ def test_a_notebook_shows_what_is_wrong_with_a_result():
 
 
 def test_training_prints_nothing_unless_asked(capfd):
-    """Neither run nor sweep; with quiet=False, progress goes to stderr."""
+    """Neither run nor sweep."""
     Path("flowers.yaml").write_text(YAML)
     nnrun.train("flowers.yaml")
     nnrun.sweep("flowers.yaml", seeds=2)

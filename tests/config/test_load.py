@@ -87,8 +87,9 @@ dataset:
   test_size: null
   folds: null
   fold: null
-  split: {by: random, column: null, seed: null}
+  split: {by: random, column: null, seed: null, test_seed: null}
   validation_size: 0.0
+  hide_test: false
   stratify: null
   features: []
   target: none
@@ -126,6 +127,7 @@ seed: 42
 metrics: null
 published: null
 sweep: null
+search: null
 """
 
 

@@ -51,6 +51,9 @@ def write_files() -> None:
         for config in blocks(read(page), "yaml"):
             name = config.partition("\n")[0].removeprefix("# ")
             Path(name).write_text(config, encoding="utf-8")
+    for code in blocks(read(PLACES["plugins"]), "python"):
+        if code.startswith("# "):
+            Path(code.partition("\n")[0].removeprefix("# ")).write_text(code, encoding="utf-8")
     cars = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
     rows = ["8,307,130,3504,12,70,1", "4,113,95,2372,15,70,3"]
     lines = [f"{cars},plate", *(f"{row},A {number}" for number, row in enumerate(rows))]

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
+from nnrun.plugins import unload
 from nnrun.reports.reference.pages import PAGES, PICTURES, pages
 from nnrun.reports.reference.render import anchors
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
@@ -99,7 +100,10 @@ def test_configs_are_valid(name, folder):
     """Each is whole and has its file's name in the first line; the same name is the same text."""
     path = Path(name.removeprefix("# "))
     assert CONFIGS[name] == read(path)
-    done = CliRunner().invoke(cli, ["check", str(path)])
+    plugins = (
+        word for file in ("squash", "curves", "stripes") for word in ("--plugin", f"{file}.py")
+    )
+    done = CliRunner().invoke(cli, ["check", str(path), *plugins])
     assert 0 == done.exit_code, done.output
 
 
@@ -125,9 +129,11 @@ def run_python(name: str) -> dict[str, object]:
 
 
 def test_the_python_of_pages_is_known():
-    """Each of these has a test below; those about data and series write what commands name."""
+    """Each of these has a test below; those about data and series, and files of plugins, write what
+    commands name.
+    """
     shown = {name for name, path in PLACES.items() if blocks(read(path), "python")}
-    assert {"README", "data", "notebooks", "series"} == shown
+    assert {"README", "data", "notebooks", "plugins", "series"} == shown
 
 
 def test_python_of_the_readme_gives_what_it_says(folder):
@@ -146,6 +152,18 @@ def test_python_in_the_guide_gives_what_it_says(folder):
     assert [10, 10] == [row.completed for row in names["board"].groups[0].rows]
     assert 10 == names["more"].trained
     assert [] == [*names["board"].failures, *names["more"].failures]
+
+
+def test_python_about_plugins_trains_with_one(folder):
+    """The blocks that are no files load one and train."""
+    try:
+        names: dict[str, object] = {}
+        for code in blocks(read(PLACES["plugins"]), "python"):
+            if not code.startswith("# "):
+                exec(code, names)
+        assert ["squash"] == [part["name"] for part in names["run"].record.plugins]
+    finally:
+        unload()
 
 
 def test_files_of_the_repository_are_there():

@@ -6,11 +6,11 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from nnrun.runs.storage.durable import group_commit
+from tests.forked import Forked
 from tests.sweeps.helpers import run_inline, weights_of
 
 RUNS = 7
@@ -67,12 +67,11 @@ def test_the_same_command_goes_on(moment, plan, sweep, write, store, tmp_path):
     operation, number = moment
     config = write("iris")
     words = [config, store.root, operation, RUNS, GROUP, number]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *map(str, words)],
-        stdout=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
+    script = ["-c", KILLED, *map(str, words)]
+    killed = Forked(("tests.sweeps.helpers",), script, stdout=subprocess.PIPE, text=True)
+    reported, _ = killed.communicate()
     assert -signal.SIGKILL == killed.returncode
-    keys, reports = killed.stdout.split(), [*store.root.glob("*/*/report.json")]
+    keys, reports = reported.split(), [*store.root.glob("*/*/report.json")]
     assert 1 <= len(keys) < RUNS
     assert {*keys} <= {str(report.parent.relative_to(store.root)) for report in reports}
     for report in reports:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.forked import nnrun
+
 WINDOWS = Path(__file__).parent / "windows"
 CONFIG = """
 dataset: {name: iris, features: standard}
@@ -53,7 +55,11 @@ class Machine:
 
     def run(self, *words: str) -> tuple[int, str, str]:
         """The exit code of a command, and what it printed."""
-        process = self.start("-m", "nnrun", *words)
+        if self._own:
+            process = self.start("-m", "nnrun", *words)
+        else:
+            streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = nnrun(*words, cwd=self.folder, **streams)
         out, err = process.communicate()
         return process.returncode, out, err
 

@@ -27,6 +27,7 @@ from nnrun.config.schema.metrics import (
     published_pattern,
 )
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
+from nnrun.config.schema.search.search import SearchConfig
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
@@ -43,6 +44,7 @@ __all__ = [
     "OptimizerConfig",
     "PublishedConfig",
     "ScheduleConfig",
+    "SearchConfig",
     "SweepConfig",
     "TrainingConfig",
 ]
@@ -136,6 +138,8 @@ class ExperimentConfig(Block):
     """Numbers from elsewhere to hold the run against."""
     sweep: SweepConfig | None = None
     """What `nnrun sweep` varies."""
+    search: SearchConfig | None = None
+    """What `nnrun search` varies, and how it chooses."""
 
     @property
     def in_order(self) -> bool:

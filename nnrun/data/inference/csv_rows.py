@@ -69,7 +69,7 @@ class CsvRows:
         self.ignored = tuple(name for name in named if name not in used)
         self.unseen: dict[str, UnseenCategories] = {}
         self.bad = BadRows(path, self.table.problems())
-        self._aside = None if aside is None else CsvAside(aside, self.table)
+        self._aside = None if aside is None else self._aside_in(aside)
         timed = self.table.timed(carried)
         self.carried = [
             (header.index(name), with_time if name in timed else str) for name in carried
@@ -81,6 +81,10 @@ class CsvRows:
         if self.with_target:
             found |= dict.fromkeys(self.layout.target_names, ", the target")
         return found
+
+    def _aside_in(self, file: BinaryIO) -> CsvAside:
+        """Where rows with mistakes are written."""
+        return CsvAside(file, self.table)
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.reader import Cells
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import Batch, CsvRows
-from nnrun.data.layout import Layout
 from nnrun.data.readers.history import History, rows_before
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError, UsageError
 
 
@@ -28,20 +25,9 @@ class LagRows(CsvRows):
 
     added = ("row",)
 
-    def __init__(
-        self,
-        path: Path,
-        make: Callable[..., Table],
-        layout: Layout,
-        *,
-        with_target: bool,
-        carried: Sequence[str] = (),
-        aside: BinaryIO | None = None,
-    ) -> None:
-        if aside is not None:
-            message = "rows that are put aside would be missing before others; correct them first"
-            raise UsageError(f"--skip-bad: the network takes values of earlier rows, and {message}")
-        super().__init__(path, make, layout, with_target=with_target, carried=carried)
+    def _aside_in(self, file: BinaryIO) -> NoReturn:
+        message = "rows that are put aside would be missing before others; correct them first"
+        raise UsageError(f"--skip-bad: the network takes values of earlier rows, and {message}")
 
     def _uses(self) -> dict[str, str]:
         return {**self._history(Problems(self.path)).names, **super()._uses()}

@@ -37,7 +37,12 @@ class Splitter(Protocol):
         """
 
 
-def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Generator) -> Split:
+def make_split(
+    dataset: Dataset,
+    config: PreparationSettings,
+    rng: np.random.Generator,
+    test_rng: np.random.Generator | None = None,
+) -> Split:
     """Split a data set as `split`, `folds`, `test_size`, `validation_size` and `stratify` say.
 
     A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
@@ -48,22 +53,26 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
         dataset: raw.
         config: one of its folds, if it has folds; the first by default.
         rng: the stream of the split; a fold has the same generator as the others.
+        test_rng: draws the test rows, by default `rng` too.
 
     Raises: DatasetProblem where a part would be empty or too large, or cannot be stratified.
     """
     test_size = None if config.folds else resolve_test_size(dataset, config.test_size)
     stratified = resolve_stratify(dataset, config)
     splitter = _splitter(dataset, config, stratified, rng)
+    tester = splitter if test_rng is None else _splitter(dataset, config, stratified, test_rng)
     pool = SplitData(RawRows.of(*dataset.parts), dataset.pooled_y, dataset.weights)
     planned = None if dataset.split_values is None else _planned(len(pool), config)
     train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
     left_out, leave = 0, 2 if config.validation_size else 1
     if config.folds:
-        train, test = splitter.fold(pool.rows, config.folds, config.fold or 1, leave)
+        train, test = tester.fold(pool.rows, config.folds, config.fold or 1, leave)
     elif test_size == 0:
         left_out, test = len(test), test[:0]
     elif test_size != "given":
-        train, test = splitter.held_out(pool.rows, test_size or 0, "test_size", leave)
+        train, test = tester.held_out(pool.rows, test_size or 0, "test_size", leave)
+    if config.hide_test:
+        left_out, test = left_out + len(test), test[:0]
     train, validation = splitter.held_out(train, config.validation_size, "validation_size")
     return Split(
         train=pool.take(train),

@@ -64,8 +64,8 @@ class Split:
     `test_size` is the size used, with defaults resolved; None with folds. `stratified` says whether
     classes were kept in proportion. `planned` is the number of training rows that the sizes ask
     for: whole groups may be more or fewer, as the seed draws them. `left_out` counts rows in no
-    split: the set's own test rows if the config wants no test split, and with folds by time what
-    comes later. `unseen` lists categories of held-out rows that no training row has.
+    split: the set's own test rows if the config wants no test split, hidden ones, and with folds by
+    time what comes later. `unseen` lists categories of held-out rows that no training row has.
     """
 
     train: SplitData

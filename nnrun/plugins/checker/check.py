@@ -9,8 +9,9 @@ from nnrun.plugins.checker.findings import Failed, Finding, PartReport
 from nnrun.plugins.checker.layers import check_layer
 from nnrun.plugins.checker.losses import check_loss
 from nnrun.plugins.checker.others import OTHERS
-from nnrun.plugins.loading import read
+from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.part import Part
+from nnrun.plugins.running import read
 
 CHECKS: dict[str, Callable[[Part], Iterator[Finding]]] = {
     "layer": check_layer,
@@ -50,10 +51,16 @@ def check_part(part: Part) -> PartReport:
     try:
         for finding in CHECKS[part.kind](part):
             findings.append(finding)  # noqa: PERF402  # those before an error are kept
-    except Failed as failed:
+    except Exception as error:
+        failed = error if isinstance(error, Failed) else _fault(error)
         findings.append(failed.finding)
         made = {finding.check for finding in findings}
         why = f"not checked, since '{failed.finding.check}' is wrong"
         rest = (name for name in ALWAYS[part.kind] if name not in made)
         findings += [Finding(name, False, why, reached=False) for name in rest]
     return PartReport(part, findings)
+
+
+def _fault(error: Exception) -> Failed:
+    """An error between two checks, as of an attribute that nothing calls."""
+    return Failed("code", describe_fault(error) or f"{type(error).__name__}: {error}")

@@ -69,14 +69,21 @@ def name_mistake(gradient: Gradient, more: Iterator[Mistake]) -> str:
 
     `more` are those of this layer alone, which take longer to try.
     """
-    right = gradient.right
-    for says, make in (*_of_all(gradient), *more, *_rough(gradient)):
-        made = make()
-        if made.shape == gradient.given.shape and differing(made, right).any():
-            marks = differing(gradient.given, made, 1e-5) & gradient.along.known
-            if not marks.any():
-                return says
+    tried = [*_of_all(gradient)]
+    for says, make in (*tried, *more, *_rough(gradient)):
+        if _gives(gradient, make()):
+            return says
+    for says, make in tried:
+        if _gives(gradient, -make()):
+            return f"{SIGN}, and {says.removeprefix('it ')}"
     return _factor(gradient)
+
+
+def _gives(gradient: Gradient, made: Array) -> bool:
+    """Whether a mistake gives the numbers of this gradient, and is one for this layer."""
+    if made.shape != gradient.given.shape or not differing(made, gradient.right).any():
+        return False
+    return not (differing(gradient.given, made, 1e-5) & gradient.along.known).any()
 
 
 def _of_all(gradient: Gradient) -> Iterator[Mistake]:

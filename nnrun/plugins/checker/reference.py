@@ -15,6 +15,7 @@ from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Finding, differing, first_difference, number
 from nnrun.plugins.checker.subject import Subject
+from nnrun.plugins.checker.trial import Trial
 from nnrun.plugins.part import Part
 from nnrun.tables import Table
 
@@ -29,19 +30,18 @@ def reference_of(part: Part) -> tuple[str, Any] | None:
     return (name, table[name]) if name in table.own else None
 
 
-def compare_layer(part: Part, arguments: dict[str, Any], shapes: list[Shape]) -> Iterator[Finding]:
+def compare_layer(trial: Trial, shapes: list[Shape]) -> Iterator[Finding]:
     """y and its gradient beside those of the layer with the same name, with the same weights."""
-    found = reference_of(part)
+    found = reference_of(trial.part)
     if found is None:
         return
     name, entry = found
     for shape in shapes:
         try:
-            right = Subject(lambda: entry(**deepcopy(arguments)), shape)
+            right = Subject(lambda: entry(**deepcopy(trial.arguments)), shape)
         except (TypeError, ShapeError):
             continue
-        ours = Subject(lambda: part.entry(**deepcopy(arguments)), shape)
-        yield _beside(name, ours, right, samples.rows(shape))
+        yield _beside(name, trial.subject(shape), right, samples.rows(shape))
         return
 
 

@@ -27,10 +27,11 @@ class Subject:
     """
 
     def __init__(self, build: Build, shape: Shape, dtype: Any = np.float64) -> None:
-        block = build()
-        self.layers = block if isinstance(block, list) else [block]
-        self.network = Network([block], MeanSquared(), shape, dtype)
-        self.network.initialize(rng=np.random.default_rng(7))
+        with calling("shapes"):
+            block = build()
+            self.layers = block if isinstance(block, list) else [block]
+            self.network = Network([block], MeanSquared(), shape, dtype)
+            self.network.initialize(rng=np.random.default_rng(7))
         noise = np.random.default_rng(8).standard_normal(self.network.size)
         self.network.theta += (_NOISE * noise).astype(dtype)
 
@@ -43,7 +44,12 @@ class Subject:
         """y; each time with the same random numbers."""
         rng = np.random.default_rng(9) if training else None
         with calling("forward"):
-            return self.network.forward(x, rng)
+            y: Any = self.network.forward(x, rng)
+        if y is None:
+            raise Failed("forward", "it returns nothing; it ends in return y")
+        if not isinstance(y, np.ndarray):
+            raise Failed("forward", f"it returns a {type(y).__name__}, and no array of NumPy")
+        return y
 
     def backward(self, dy: Array, *, needs_dx: bool = True) -> Array:
         """dL/dx; with the gradients of all parameters set to zero before."""
@@ -60,7 +66,7 @@ def calling(check: str) -> Iterator[None]:
     try:
         with np.errstate(all="ignore"):
             yield
-    except Failed:
+    except (Failed, ShapeError):
         raise
     except NotImplementedError as error:
         raise Failed(check, "it is not written yet") from error
@@ -78,6 +84,8 @@ def accepts(build: Build, shape: Shape) -> bool:
         block = build()
         layers = block if isinstance(block, list) else [block]
         for layer in layers:
+            if not hasattr(layer, "parameters"):
+                raise Failed("shapes", "__init__ does not call super().__init__()")
             try:
                 shape = _connected(layer, shape)
             except ShapeError:

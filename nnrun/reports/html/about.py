@@ -16,7 +16,7 @@ from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table
+from nnrun.reports.run_tables import environment_table, plugin_options
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -60,6 +60,6 @@ def _given(config: dict[str, Any]) -> set[str]:
 def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
-    yield Code("nnrun train config.yaml --results again")
+    yield Code(f"nnrun train config.yaml --results again{plugin_options(record)}")
     table = environment_table(record)
     yield Folded(table.title, [replace(table, hidden=True)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from inspect import getdoc
 from typing import Any, get_origin
 
@@ -33,6 +33,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Shape, ShapeError
+from nnrun.plugins.loading import digests
 from nnrun.reports.numbers import shape
 from nnrun.reports.reference.forms import value_words
 from nnrun.suggestions import synonym
@@ -124,9 +125,13 @@ class Topic:
         return word.lower() in " ".join([self.name, self.text, *keys, self.example]).lower()
 
 
-@cache
 def topics() -> tuple[Topic, ...]:
     """Everything but the commands, which the command line adds."""
+    return _topics(tuple(digests()))
+
+
+@lru_cache(maxsize=2)  # for the plugins that are loaded, and for none
+def _topics(plugins: tuple[str, ...]) -> tuple[Topic, ...]:
     return (*_keys(), *_tables(), *_metrics(), _exit_codes())
 
 
@@ -239,8 +244,9 @@ def _metrics() -> Iterator[Topic]:
     for name, metric in METRICS.items():
         better = "larger" if metric.larger_is_better else "smaller"
         ends = f"from {metric.low:g} to {metric.high:g}".replace("inf", "∞")
-        source = "scipy.stats" if metric.function == "spearmanr" else "sklearn.metrics"
-        lines = [metric.about, f"{source}.{metric.function}; {ends}, {better} is better."]
+        library = "scipy.stats." if metric.function == "spearmanr" else "sklearn.metrics."
+        source = metric.function if metric.call else f"{library}{metric.function}"
+        lines = [metric.about, f"{source}; {ends}, {better} is better."]
         usual = "Every report has it." if metric.always else ""
         text = "\n\n".join(filter(None, [*lines, usual]))
         yield Topic("metric", name, text, example="" if usual else f"metrics: [{name}]")

@@ -11,10 +11,12 @@ from pathlib import Path
 def command_line(
     command: str, arguments: Sequence[str], results: Path, options: Mapping[str, object]
 ) -> str:
-    """A command for the shell: options that are None or false are left out."""
+    """A command for the shell: options that are None or false are left out, tuples are repeated."""
     words = ["nnrun", command, *arguments]
     for option, value in options.items():
-        if value is True:
+        if isinstance(value, tuple):
+            words += [word for each in value for word in (option, str(each))]
+        elif value is True:
             words.append(option)
         elif value is not None and value is not False:
             words += [option, str(value)]

@@ -35,7 +35,7 @@ def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:
     kinds = {
         "diverged": {id(row): row.diverged for row in rows},
         "failed": {id(row): row.failed for row in rows},
-        "were stopped": {id(row): row.stopped for row in rows},
+        "ended by on_evaluation": {id(row): row.stopped for row in rows},
     }
     for what, counts in kinds.items():
         number = sum(counts.values())

@@ -27,6 +27,7 @@ class Callbacks:
         note: called with a sentence for the user.
         wait: called with a few words before a long step, such as compiling.
         threads: how many the run may use; the bits are the same for any number.
+        until: pause at the first evaluation from this iteration on, as if interrupted there.
     """
 
     start: Callable[[int], None] = lambda iteration: None
@@ -37,6 +38,7 @@ class Callbacks:
     note: Callable[[str], None] = lambda text: None
     wait: Callable[[str], None] = lambda text: None
     threads: int = 1
+    until: int | None = None
 
 
 def now_and_then(

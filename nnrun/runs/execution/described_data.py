@@ -38,7 +38,7 @@ def describe_held_out(prepared: Prepared) -> Description:
 
     By split, `duplicates` counts those that are training rows too, and `unseen` those with a
     category of a column that no training row has. `left_out` counts rows that are in no split:
-    `dropped` ones, with missing values, and own test rows of the set.
+    `dropped` ones, with missing values, and own test rows of the set, or `hidden` test rows.
     """
     split = prepared.split
     how = describe_split(prepared.dataset, prepared.config.dataset, split)
@@ -55,6 +55,7 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
+        **({"hidden": True} if prepared.config.dataset.hide_test else {}),
         "left_out": split.left_out + len(prepared.dataset.dropped),
         "dropped": len(prepared.dataset.dropped),
         "duplicates": duplicates(prepared.dataset, split),

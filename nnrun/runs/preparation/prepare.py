@@ -158,9 +158,10 @@ def prepare_again(
 
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
-    seed = config.dataset.split.seed
+    seed, test_seed = config.dataset.split.seed, config.dataset.split.test_seed
     streams = Streams.of(config.seed if seed is None else seed)
-    split = make_split(dataset, config.dataset, streams.split)
+    of_test = None if test_seed is None else Streams.of(test_seed).split
+    split = make_split(dataset, config.dataset, streams.split, of_test)
     if config.in_order:
         split = split.in_file_order()
     return with_training_categories(dataset, split, streams.split)
@@ -176,10 +177,11 @@ def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> Experi
     }
     block = config.dataset.model_copy(update=decided)
     metrics = wanted_metrics(config, dataset)
-    return config.model_copy(update={"dataset": block, "metrics": metrics, "sweep": _order(config)})
+    return config.model_copy(update={"dataset": block, "metrics": metrics, **_unused(config)})
 
 
-def _order(config: ExperimentConfig) -> SweepConfig | None:
-    """The metric that the run is ordered by, which is all that it keeps of its sweep."""
+def _unused(config: ExperimentConfig) -> dict[str, Any]:
+    """What a run keeps of its sweep and its search: the metric that it is ordered by."""
     order_by = None if config.sweep is None else config.sweep.order_by
-    return None if order_by is None else SweepConfig(order_by=order_by)
+    sweep = None if order_by is None else SweepConfig(order_by=order_by)
+    return {"sweep": sweep, "search": None}

@@ -125,13 +125,14 @@ class Store:
         """Force to the disk what has been saved so far, without waiting for more."""
         self._group.hurry()
 
-    def write(self, files: dict[str, bytes]) -> None:
-        """Write files of the results folder itself."""
+    def write(self, files: dict[str, bytes], name: str = "") -> None:
+        """Write files of the results folder itself, or of an experiment's folder in it."""
+        folder = self.folder(name, "") if name else self.root
         for left in reversed(range(_ATTEMPTS)):
             try:
-                with locked(self.root):
-                    remove_leftovers(self.root)
-                    write_together(self.root, files)
+                with locked(folder):
+                    remove_leftovers(folder)
+                    write_together(folder, files)
                 return
             except FileNotFoundError:
                 # On a disk without locks between machines, another one has tidied these files away.

@@ -15,7 +15,8 @@ def division_of(block: Mapping[str, Any]) -> str:
     """The settings by which data are divided, of the resolved `dataset` block of a config."""
     split = block.get("split") or {}
     settings = [block.get(key) for key in _DIVISION]
-    return " ".join(map(str, [*settings, split.get("by", "random"), split.get("column")]))
+    drawn = [split[key] for key in ("test_seed",) if split.get(key) is not None]
+    return " ".join(map(str, [*settings, split.get("by", "random"), split.get("column"), *drawn]))
 
 
 def mean_rows(sizes: Iterable[Sequence[int]]) -> dict[str, float]:
@@ -49,7 +50,13 @@ def is_drawn(rows: Mapping[str, float], block: Mapping[str, Any]) -> bool:
     """
     if (block.get("split") or {}).get("by") == "time":
         return False
-    return "validation" in rows or ("test" in rows and block.get("test_size") != "given")
+    return "validation" in rows or ("test" in rows and not _is_fixed(block))
+
+
+def _is_fixed(block: Mapping[str, Any]) -> bool:
+    """Whether the test rows are the same for all seeds."""
+    own = (block.get("split") or {}).get("test_seed") is not None
+    return own or block.get("test_size") == "given"
 
 
 def overlap_of(rows: Mapping[str, float], block: Mapping[str, Any]) -> dict[str, float]:
@@ -60,7 +67,7 @@ def overlap_of(rows: Mapping[str, float], block: Mapping[str, Any]) -> dict[str,
         block: the resolved `dataset` block of a config.
     """
     varied = {"validation"} if is_drawn(rows, block) else set()
-    if block.get("folds") or (varied and block.get("test_size") != "given"):
+    if block.get("folds") or (varied and not _is_fixed(block)):
         varied.add("test")
     if block.get("folds"):
         varied.add("validation")

@@ -116,11 +116,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a sweep."""
+    """One run of a sweep; with `until`, it pauses at that iteration."""
 
     variant: Variant
     replicate: Replicate
     run_id: str
+    until: int | None = None
 
     @property
     def seed(self) -> int:

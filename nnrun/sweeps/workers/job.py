@@ -48,6 +48,7 @@ class Job:
         checkpoint: the state to continue from.
         threads: how many it may use.
         seconds: estimated for the run.
+        until: the iteration to pause at, if any.
         plugins: the sources of parts that the config names.
         follows: whether its evaluations are sent, now and then.
         asks: whether each evaluation is sent, and training waits for whether to stop there.
@@ -61,6 +62,7 @@ class Job:
     checkpoint: TrainingState | None = None
     threads: int = 1
     seconds: float = inf
+    until: int | None = None
     plugins: Shipment = NO_PLUGINS
     follows: bool = False
     asks: bool = False
@@ -179,4 +181,5 @@ def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
         evaluated=evaluated if job.asks else None,
         checkpoint=now_and_then(channel.send),
         threads=job.threads,
+        until=job.until,
     )

@@ -17,6 +17,7 @@ from nnrun.compiler.llvm import cache
 from nnrun.engines.compiled.generated.engine import compile_ahead
 from nnrun.engines.compiled.generated.generate import generate
 from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, dense
+from tests.forked import Forked
 
 SCRIPT = """
 import sys
@@ -37,13 +38,15 @@ engine.run(Batches(np.arange(1000) % 10, np.arange(0, 1001, 2), np.full(500, 0.1
 print(network.theta.tobytes().hex(), "nnrun.compiler.llvm.compiler" in sys.modules)
 """
 
+LOADED = ("nnrun.engines.compiled.generated.engine", "nnrun.nn")  # but no compiler
+
 
 def train(folder: Path, **settings: str) -> tuple[str, bool]:
     """The weights that a process of its own comes to, and whether it had to compile."""
     environment = {**os.environ, "NNRUN_CACHE": str(folder), **settings}
-    command = [sys.executable, "-P", "-c", SCRIPT]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    weights, compiled = done.stdout.split()
+    with Forked(LOADED, ["-c", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True) as done:
+        weights, compiled = done.stdout.read().split()
+    assert 0 == done.returncode
     return weights, compiled == "True"
 
 

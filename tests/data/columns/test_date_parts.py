@@ -40,7 +40,7 @@ def test_missing_dates_are_nan_in_every_part():
     """A missing date is NaN in each of its features; other rows stay as they are."""
     parts = ["year", "hour", "elapsed", CYCLIC]
     some = LOCAL[:4].copy()
-    some[1] = np.datetime64("NaT")
+    some[1] = np.datetime64("NaT", "s")
     found, whole = date_parts(some, some, parts), date_parts(LOCAL[:4], LOCAL[:4], parts)
     assert np.isnan(found[1]).all()
     assert found[[0, 2, 3]].tolist() == whole[[0, 2, 3]].tolist()

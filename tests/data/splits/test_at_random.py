@@ -97,6 +97,25 @@ def test_validation_comes_out_of_the_training_rows(config):
     assert (45, 5, 50) == (len(split.train), len(split.validation), len(split.test))
 
 
+def test_other_seeds_draw_validation_rows_beside_the_same_test_rows(config):
+    """With a generator of its own, the test split is the same for all seeds of the rest."""
+    options = config(test_size=0.3, validation_size=0.2)
+    usual = make_split(regression(50), options, rng(1))
+    first, second = (make_split(regression(50), options, rng(seed), rng(1)) for seed in (2, 3))
+    assert usual.test.rows.tolist() == first.test.rows.tolist() == second.test.rows.tolist()
+    assert set(first.validation.rows) != set(second.validation.rows)
+
+
+def test_hidden_test_rows_are_in_no_split(config):
+    """They are set aside, and counted: the other splits are what they would be anyway."""
+    options = config(test_size=0.3, validation_size=0.2)
+    shown = make_split(regression(50), options, rng(1))
+    hidden = make_split(regression(50), config(**vars(options) | {"hide_test": True}), rng(1))
+    assert (None, 15) == (hidden.test, hidden.left_out)
+    assert shown.validation.rows.tolist() == hidden.validation.rows.tolist()
+    assert shown.train.rows.tolist() == hidden.train.rows.tolist()
+
+
 def test_own_test_split_is_the_default_where_there_is_one(config):
     """The set's test rows stay together and in order; validation never touches them."""
     split = make_split(regression(10, tests=4), config(validation_size=3), rng())

@@ -16,7 +16,7 @@ from nnrun.engines.compiled.formulas.optimizers import OptimizerFormula, formula
 from nnrun.engines.compiled.generated.cost import refuses_function
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.kernels import KERNELS, loss_kernels, optimizer_kernel
+from nnrun.engines.compiled.kernels import KERNELS, optimizer_kernel
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.engines.selection import EngineError, select_engine
@@ -139,8 +139,6 @@ def test_a_formula_is_all_that_a_new_loss_needs(
         functions=("softplus", "tanh"),
     )
     monkeypatch.setitem(LOSS_FORMULAS, UnlistedLoss.type, formula)
-    for name, kernel in loss_kernels(UnlistedLoss.type, formula).items():
-        monkeypatch.setitem(KERNELS, name, kernel)
     one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), UnlistedLoss(), batch_size=3)
     assert supports(one.network(), SGD()) is None
     agree(one, kind=kind)

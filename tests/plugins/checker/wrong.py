@@ -495,6 +495,29 @@ class PredictionsOverwritten(Quartic):
         return 4 * y**3 / y.size
 
 
+@wrong("gradient of weight", f"{SIGN}, and {DIVIDED.removeprefix('it ')}")
+class TwoMistakes(Dense):
+    def backward(self, dy, needs_dx=True):
+        dx = super().backward(dy)
+        self.w.grad /= -len(dy)
+        return dx
+
+
+@wrong("forward", "it returns a list, and no array of NumPy")
+class ListReturned(Gain):
+    def forward(self, x, rng=None):
+        return [list(row) for row in super().forward(x)]
+
+
+@wrong("shapes", "__init__ does not call super().__init__()")
+class NoSuper(Layer):
+    def __init__(self) -> None:
+        self.factor = 2
+
+    def forward(self, x, rng=None):
+        return self.factor * x
+
+
 class Unfinished(Layer):
     """A layer of which backward is not written yet."""
 

@@ -163,21 +163,20 @@ def test_missing_class(tmp_path):
     assert [0, 0, 0] == [row[2] for row in confusion]
 
 
-def test_refused_data(tmp_path):
-    """What scikit-learn refuses fails the run, with its reason in a sentence."""
-    file = tmp_path / "few.csv"
-    file.write_text("x,y\n" + "".join(f"{i},{i}\n" for i in range(4)))
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([f"{i},{i}" for i in range(4)], "scikit-learn cannot train 'neighbors'"),
+        ([f"{i},{i % 7}e161" for i in range(40)], "the train mse of 'neighbors' is not finite"),
+    ],
+    ids=["few rows", "large targets"],
+)
+def test_refused_data(tmp_path, rows, message):
+    """What scikit-learn refuses, and errors that overflow, fail the run with a reason."""
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(["x,y", *rows]) + "\n")
     block = {"path": str(file), "columns": {"target": "y"}, "task": "regression"}
-    with pytest.raises(nnrun.errors.NnrunError, match="scikit-learn cannot train 'neighbors'"):
-        nnrun.train({"dataset": block, "beside": "neighbors"}, results=None)
-
-
-def test_large_targets(tmp_path):
-    """A model whose squared errors overflow fails, and the message names the metric."""
-    file = tmp_path / "large.csv"
-    file.write_text("x,y\n" + "".join(f"{i},{i % 7}e161\n" for i in range(40)))
-    block = {"path": str(file), "columns": {"target": "y"}, "task": "regression"}
-    with pytest.raises(nnrun.errors.NnrunError, match="the train mse of 'neighbors' is not finite"):
+    with pytest.raises(nnrun.errors.NnrunError, match=message):
         nnrun.train({"dataset": block, "beside": "neighbors"}, results=None)
 
 

@@ -15,6 +15,9 @@ import pytest
 
 import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
+from tests.plugins.sources import ALL, HERE, install
+from tests.search.helpers import config as searched
+from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
 from tests.sweeps.helpers import (
@@ -72,6 +75,29 @@ def test_workers_of_unlike_arithmetic_are_reported(shell, scheduler, write, tmp_
     }
     assert 1 == out.count("9 ≠")
     assert f"by_numpy {few['by_numpy']} of 9" in out
+
+
+def test_a_plugin_that_is_installed_trains_to_the_same_bits(
+    shell, scheduler, write, tmp_path, monkeypatch
+):
+    """Workers find it among their packages; one without it says so."""
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "nnrun_parts", (HERE / "parts.py").read_text())
+    write("all", ALL)
+    scheduler.add_worker(PYTHONPATH=str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    words = ("sweep", "configs", "--seeds", 3)
+    for results, more in (("here", ("-j", 1)), ("there", ("--dask", scheduler.address))):
+        code, _, err = shell.run(*words, "--results", results, *more)
+        assert 0 == code, err
+    here, there = (weights_of(tmp_path / name) for name in ("here", "there"))
+    assert (3, here) == (len(here), there)
+    scheduler.kill_worker()
+    scheduler.add_worker(PYTHONPATH="")
+    code, _, err = shell.run(*words, "--results", "none", "--dask", scheduler.address)
+    says = "the plugin nnrun-parts 1.0 is not installed here; pip install nnrun-parts brings it"
+    assert (1, True) == (code, says in err), err
 
 
 def kernels_of(root, name):
@@ -198,3 +224,17 @@ def test_a_killed_scheduler(shell, shared, write):
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)
+
+
+def test_a_search_on_a_cluster(shell, cluster, write, tmp_path):
+    """Its trials, their bits and the winner are those of a search in this process."""
+    config = write("iris", json.dumps(searched(pruning="asynchronous_halving", trials=8)))
+    code, _, err = shell.run(
+        "search", config, "--dask", cluster.address, "--results", "there", "-q"
+    )
+    assert 0 == code, err
+    search(config, tmp_path / "here")
+    there, here = outcome(tmp_path / "there"), outcome(tmp_path / "here")
+    assert here[1] == there[1]
+    assert here[0]["trials"] == there[0]["trials"]
+    assert here[0]["winner"] == there[0]["winner"]

@@ -115,6 +115,8 @@ class PreparationConfig(Block):
     `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
+    hide_test: Annotated[bool, Flag()] = False
+    """Whether the test rows are set aside and not evaluated, as in the trials of `nnrun search`."""
     stratify: Annotated[bool, Flag()] | None = None
     """Whether every split gets the same share of each class; by default with `folds` of classes,
     unless by time."""
@@ -141,7 +143,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
     def source(self) -> dict[str, Any]:
         """The keys that decide what is loaded."""
         source = self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
-        return {**source, "split": self.split.model_dump(exclude={"seed"})}
+        return {**source, "split": self.split.model_dump(exclude={"seed", "test_seed"})}
 
     @classmethod
     def hint(cls, value: Any) -> str:

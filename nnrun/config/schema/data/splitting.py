@@ -28,6 +28,8 @@ class SplitConfig(Block):
     seed: Annotated[int, Integer(ge=0)] | None = None
     """Draws the split alone; by default the config's `seed`, which draws initial weights, sample
     order and dropout too."""
+    test_seed: Annotated[int, Integer(ge=0)] | None = None
+    """Draws the test rows alone, so that other seeds draw the validation rows among the rest."""
 
     @classmethod
     def phrase(cls) -> str:
@@ -41,9 +43,10 @@ class SplitConfig(Block):
         if by == "random" and column is not None:
             message = "rows are split at random; add `by: group` or `by: time` to use a column"
             yield ConfigIssue(message, ("column",), "key")
-        if by == "time" and data.get("seed") is not None:
-            message = "a split by time draws nothing, so no seed changes it"
-            yield ConfigIssue(message, ("seed",), "key")
+        for key in ("seed", "test_seed"):
+            if by == "time" and data.get(key) is not None:
+                message = "a split by time draws nothing, so no seed changes it"
+                yield ConfigIssue(message, (key,), "key")
 
 
 def _word(value: Any) -> Any:

@@ -19,6 +19,7 @@ from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
+from nnrun.sweeps.board.from_store.searched import searched_runs
 from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
@@ -104,6 +105,8 @@ def best_of(
 ) -> Choice:
     """The choice among the stored runs of an experiment.
 
+    Of a search, that is its winner, as long as no other run was trained after it.
+
     Args:
         root: the results folder.
         name: of the experiment.
@@ -121,7 +124,10 @@ def best_of(
         wanted = BOARD if order_by is None else RECORD
         known = filter(None, look_through(root, names, make, wanted))
         own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
-        runs = ordered_by(own, order_by)
+        runs: Sequence[RunEntry] = ordered_by(own, order_by)
+        searched = searched_runs(root, name) if by is None and order_by is None else None
+        if searched is not None:
+            runs = searched.taken(runs)
         read = partial(_record, root / name, order_by)
         return choose(runs, name, by, read=read, in_folds=in_folds)
     except _DAMAGE:

@@ -1,0 +1,166 @@
+"""`nnrun search`: the best setting for a budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import check_target, command_again, split_arguments
+from nnrun.cli.output import Output
+from nnrun.cli.searching.origin import origin_of
+from nnrun.cli.searching.results import conclude
+from nnrun.cli.searching.runner import CliRunner
+from nnrun.cli.signals import Interruption
+from nnrun.config.names import is_name
+from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.storage.store import Store
+from nnrun.search.plan import plan_search
+from nnrun.search.search import Search
+from nnrun.search.study import export_study
+from nnrun.sweeps.board.from_store.searched import FILE, read_search
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.trackers.addresses import Trackers
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of the command that say how to train."""
+
+    results: Path
+    iterations: int | None
+    jobs: int | None
+    threads: int | None
+    dask: str | None
+    asynchronous: bool
+    target: str | None
+    export: Path | None
+    trackers: Trackers
+
+
+@click.command("search")
+@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|DATA [KEY=VALUE]...")
+@click.option("--trials", metavar="N", help="How many settings to try; by default 50.")
+@click.option("--time", metavar="T", help="How long it may take in all: 90s, 10m, 2h.")
+@click.option("--sampler", type=click.Choice(SAMPLERS), help="How settings are proposed.")
+@click.option("--seeds", metavar="K", help="Judge each trial on K seeds, and so on K splits.")
+@click.option("--pruning", type=click.Choice(PRUNINGS), help="How bad trials end early.")
+@click.option(
+    "--random/--no-random",
+    default=None,
+    help="Make a random search of the same budget too, to see what the sampler gains; by default "
+    "unless --time is given, which it halves.",
+)
+@click.option(
+    "--asynchronous",
+    is_flag=True,
+    help="Propose by whatever has ended. No worker waits, but the trials depend on their speed.",
+)
+@click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
+@options.jobs_option
+@options.dask_option
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the trials as a database of Optuna, for optuna-dashboard. With the NAME of an "
+    "experiment in place of a config, nothing is trained.",
+)
+@options.results_option
+@options.iterations_option
+@options.threads_option
+@options.plugin_option
+@options.gradient_check_option
+@options.tracker_options
+@options.wide_option
+@options.output_options
+@click.pass_obj
+def command(
+    output: Output,
+    /,
+    arguments: tuple[str, ...],
+    trials: str | None,
+    time: str | None,
+    sampler: str | None,
+    seeds: str | None,
+    pruning: str | None,
+    random: bool | None,
+    **request: object,
+) -> None:
+    """Find the best setting for a budget, and test it once.
+
+    The config's `search` block says which keys vary, and among what. Trials are judged by a
+    validation split, or by folds; the best are compared on fresh seeds, with the config's own
+    settings beside, and the test split is evaluated for the first of these alone, which
+    NAME/best is then. The same command continues a search that was interrupted, with the same
+    trials for any number of workers. A data file in place of a config takes the config that
+    `nnrun init` would write, with a space that suits most tables.
+
+    \b
+    nnrun search digits.yaml --trials 50 -j 4
+    nnrun search digits.yaml --time 10m --pruning halving
+    nnrun search houses.csv --target price --time 5m
+    """
+    started = monotonic()
+    asked = Request(**request)  # type: ignore[arg-type]
+    given = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
+    given |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
+    own = [f"search.{key}={value}" for key, value in given.items() if value is not None]
+    if asked.export is not None:
+        check_target(asked.export, option="--export")
+        if asked.export.exists():
+            raise UsageError(f"--export {asked.export}: this file exists; name another one")
+    paths, words = split_arguments(arguments)
+    if len(paths) != 1:
+        raise UsageError("a search is of one config, or one data file")
+    if asked.export is not None and _is_searched(str(paths[0]), asked.results):
+        _export(str(paths[0]), asked.results, asked.export, output)
+        return
+    with (
+        Interruption() as interruption,
+        asked.trackers.open(output.error, asked.results, "search") as tracking,
+    ):
+        datasets = Datasets()
+        origin, assumed = origin_of(paths[0], asked.target)
+        output.notes(assumed)
+        plan = plan_search(
+            origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
+        )
+        if plan.settings.judging.note:
+            output.note(plan.settings.judging.note)
+        store = Store(asked.results, report_markdown, RunIndex(asked.results))
+        store.folder(plan.name, "")  # refuses a link that leads elsewhere
+        again = command_again()
+        runner = CliRunner(store, datasets, output, interruption, asked, tracking)
+        search = Search(
+            plan, store, runner, interruption.stop, runner.changed,
+            command_again(export=None), started,
+        )  # fmt: skip
+        runner.search = search
+        try:
+            state = search.run()
+        except NnrunError as error:
+            message = f"{error}; what was finished is saved; to continue:\n  {again}"
+            raise NnrunError(message) from error
+        conclude(state, store, output, interruption, again)
+    if asked.export is not None:
+        _export(plan.name, asked.results, asked.export, output)
+
+
+def _is_searched(word: str, results: Path) -> bool:
+    """Whether this is the name of an experiment that was searched, and no file."""
+    return is_name(word) and not Path(word).exists() and (results / word / FILE).exists()
+
+
+def _export(name: str, results: Path, file: Path, output: Output) -> None:
+    found = read_search(results, name)
+    if found is None:
+        raise UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
+    export_study(found, file)
+    output.note(f"wrote {file}")

@@ -1,0 +1,31 @@
+"""The results of a search: shown, and the errors that the command ends with."""
+
+from __future__ import annotations
+
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.errors import NnrunError
+from nnrun.reports.terminal.search import search_tables
+from nnrun.runs.storage.store import Store
+from nnrun.search.state import SearchState
+from nnrun.sweeps.board.from_store.searched import FILE
+
+
+def conclude(
+    state: SearchState, store: Store, output: Output, interruption: Interruption, again: str
+) -> None:
+    """Show the results, and exit with their code."""
+    content = state.to_dict()
+    output.data(content)
+    if state.trials:
+        output.show(search_tables(content, state, store.root))
+    output.note(f"wrote {store.root / state.plan.name / FILE}")
+    if state.ended and state.winner is None:
+        raise NnrunError("no run of the final comparison has completed, so nothing is chosen")
+    if state.ended:
+        return
+    ended = sum(trial.ended for trial in state.trials)
+    if interruption.stop():
+        message = f"interrupted: {ended} of {len(state.trials)} trials have ended"
+        raise interruption.error(f"{message}\nto continue:\n  {again}")
+    raise NnrunError(f"runs are missing; to continue:\n  {again}")

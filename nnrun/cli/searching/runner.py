@@ -1,0 +1,95 @@
+"""Trains the runs of a search as those of a sweep are trained."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from nnrun.cli.output import Output
+from nnrun.cli.searching.view import watching_trials
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sweeping.sparing import sparing_what_is_there
+from nnrun.cli.sweeping.view import watching_sweep
+from nnrun.runs.execution.threads import threads_for
+from nnrun.runs.storage.store import Store
+from nnrun.search.search import Search
+from nnrun.search.trials.trial import Trial
+from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import RunSource
+from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.trackers.tracking import Tracking
+
+
+class Asked(Protocol):
+    """The options that say where to train."""
+
+    @property
+    def jobs(self) -> int | None: ...
+    @property
+    def threads(self) -> int | None: ...
+    @property
+    def dask(self) -> str | None: ...
+
+
+class CliRunner:
+    """Trains runs on this machine or a cluster, and shows them.
+
+    Args:
+        store: where results are kept.
+        datasets: load the data.
+        output: of the command.
+        interruption: asks to stop.
+        asked: where to train.
+        tracking: follows the runs elsewhere, if asked for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        datasets: Datasets,
+        output: Output,
+        interruption: Interruption,
+        asked: Asked,
+        tracking: Tracking,
+    ) -> None:
+        self._store = store
+        self._datasets = datasets
+        self._output = output
+        self._interruption = interruption
+        self._asked = asked
+        self._tracking = tracking
+        self._view: Any = None
+        self.search: Search | None = None
+
+    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
+        """Train the runs of a plan, or of a source."""
+        assert self.search is not None
+        asked = self._asked
+        if asked.dask:
+            plan.refuse_plugin_files()
+        processes = 1 if asked.dask else workers_for(plan, asked.jobs)
+        watching = (
+            watching_sweep(len(plan), self._output, f"{what}, ")
+            if source is None
+            else watching_trials(self.search, self._output)
+        )
+        with watching as listener:
+            self._view = listener if source is not None else None
+            threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
+            followed = self._tracking.listening(listener)
+            sweep = Sweep(
+                plan, self._store, self._datasets, followed, self._interruption.stop,
+                threads=threads, source=source,
+            )  # fmt: skip
+            workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
+            self._interruption.defer()
+            with sparing_what_is_there():
+                return sweep.run(workers)
+
+    def changed(self, trial: Trial) -> None:
+        """Show a trial that has ended or reached a rung."""
+        if self._view is not None:
+            self._view.trial(trial)

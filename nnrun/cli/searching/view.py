@@ -1,0 +1,164 @@
+"""Progress of a search: a bar and the best trials on a terminal, else a line for each trial."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from nnrun.characters import escaped
+from nnrun.cli.output import Output
+from nnrun.reports.numbers import count, counted, number, plural, remaining
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
+from nnrun.reports.terminal.search import choice_line, ending_words
+from nnrun.search.finals import best_trials
+from nnrun.search.search import Search
+from nnrun.search.trials.trial import Trial
+from nnrun.sweeps.listener import SweepListener
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from nnrun.sweeps.planning.plan import PlannedRun
+    from nnrun.sweeps.progress import SweepProgress
+
+_REFRESH_SECONDS = 0.1
+_MOST_SHOWN = 5
+
+
+@contextmanager
+def watching_trials(search: Search, output: Output) -> Iterator[TrialLines]:
+    """Shows the progress of a search's trials."""
+    if output.quiet or not draws(sys.stderr):
+        yield TrialLines(search, output)
+        return
+    view = _View(search, output)
+    view.live.start()
+    try:
+        yield view
+    finally:
+        with suppress(OSError):
+            view.live.stop()
+
+
+class TrialLines(SweepListener):
+    """A line for each trial that has ended; after LINES_EACH, one every LINE_SECONDS."""
+
+    def __init__(self, search: Search, output: Output) -> None:
+        self.search = search
+        self.output = output
+        self.started = monotonic()
+        self.ended_before = 0
+        self._waiting = False
+        self._printed = 0
+        self._next = 0.0
+
+    def trial(self, trial: Trial) -> None:
+        """A trial has ended or reached a rung."""
+        if not trial.ended or (self._printed >= LINES_EACH and monotonic() < self._next):
+            return
+        self._printed += 1
+        self._next = monotonic() + LINE_SECONDS
+        metric = self.search.plan.default.variant.metric
+        self.warn(
+            f"[{self.counted()}] trial {trial.number}: {ending_words(trial, metric)}{self.best()}"
+        )
+
+    def counted(self) -> str:
+        """How many trials have ended, of how many, and the time that is left."""
+        state, most = self.search.state, self.search.trials
+        ended = sum(trial.ended for trial in (*state.trials, *state.random))
+        words = f"{count(ended)} trials" if most is None else counted(ended, most)
+        left = self.left(ended, most)
+        return words if left is None else f"{words}, {remaining(left)}"
+
+    def left(self, ended: int, most: int | None) -> float | None:
+        """Seconds that are left, if anything is known of them."""
+        limited = self.search.clock.left
+        if limited is not None or most is None or not ended:
+            return limited
+        return (monotonic() - self.started) / ended * (most - ended)
+
+    def best(self) -> str:
+        """The best trial so far, in words."""
+        best = self.search.state.best
+        return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self.warn(f"failed: {run.label}: {reason}")
+
+    def retried(self, run: PlannedRun, reason: str) -> None:
+        self.warn(f"{run.label}: {reason}; trying again")
+
+    def waiting(self, runs: int) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self.warn(f"waiting for {plural(runs, 'run')} that another process is training")
+
+    def stopping(self, runs: int) -> None:
+        if runs:
+            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
+
+    def warn(self, text: str) -> None:
+        if not self.output.quiet:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self.output.error(text)
+
+
+class _View(TrialLines):
+    """A bar, and the best trials so far."""
+
+    def __init__(self, search: Search, output: Output) -> None:
+        from rich.live import Live  # noqa: PLC0415  # terminals only
+
+        super().__init__(search, output)
+        self.drawn = monotonic()
+        self.console = console_of(sys.stderr)
+        self.live = Live(
+            console=self.console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def trial(self, trial: Trial) -> None:
+        self._draw()
+
+    def tick(self, progress: SweepProgress) -> None:
+        self._draw()
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError):
+            self.live.console.print(escaped(text))
+
+    def _draw(self) -> None:
+        if monotonic() - self.drawn > _REFRESH_SECONDS:
+            self.drawn = monotonic()
+            with suppress(OSError):  # a terminal that has hung up is no reason to stop work
+                self.live.refresh()
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group  # noqa: PLC0415  # terminals only
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        search = self.search
+        state, plan = search.state, search.plan
+        ended = sum(trial.ended for trial in (*state.trials, *state.random))
+        total, done = (search.trials or 0, ended)
+        if plan.block.time is not None:
+            total, done = round(plan.block.time), round(search.clock.used)
+        lines = [
+            Text(f"  {number(trial.value):>10}  trial {trial.number}  {choice_line(trial.choice)}")
+            for trial in best_trials(state.trials, plan.goal, _MOST_SHOWN)
+        ]
+        for line in lines:
+            line.truncate(max(self.console.width - 1, 1), overflow="ellipsis")
+        head = f"trials {self.counted()}{self.best()}"
+        return Group(Text(head), ProgressBar(total=max(1, total), completed=done, width=40), *lines)

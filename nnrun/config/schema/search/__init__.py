@@ -1,0 +1,1 @@
+"""The `search` block: what `nnrun search` varies, and how."""

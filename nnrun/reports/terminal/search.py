@@ -1,0 +1,118 @@
+"""A search as terminal tables: its budget, the final comparison, the winner and its test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.console import group as grouped
+from rich.text import Text
+
+from nnrun.characters import clean
+from nnrun.config.settings import choice_words
+from nnrun.reports.numbers import count, duration, measured, number, plural
+from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.terminal.commands import command_line
+from nnrun.search.state import SearchState
+from nnrun.search.trials.trial import Trial
+from nnrun.sweeps.board.rows import Leaderboard
+
+_MOST_PARAMETERS = 5
+
+
+@grouped()
+def search_tables(
+    content: Mapping[str, Any], state: SearchState, root: Path
+) -> Iterator[RenderableType]:
+    """What a search has come to.
+
+    Args:
+        content: of search.json.
+        state: the same as values.
+        root: the results folder.
+    """
+    yield Text(clean(budget_words(content)))
+    if state.group is None:
+        if state.best is not None:
+            yield Text(clean(f"best so far: {trial_words(state.best, content['metric'])}"))
+        return
+    seeds = len(state.finalists[0].setting.variant.seeds)
+    yield Text()
+    yield Text(f"final comparison on {plural(seeds, 'fresh seed')}:")
+    yield Text()
+    yield leaderboard_tables(Leaderboard("", [state.group]))
+    for line in winner_lines(content):
+        yield Text(clean(line), no_wrap=True, overflow="ignore")
+    yield Text()
+    name = content["name"]
+    best = command_line("best", [name], root, {"-o": "best.yaml"})
+    yield Text(f"{name}/best is the winner; its config: {best}", no_wrap=True, overflow="ignore")
+
+
+def budget_words(content: Mapping[str, Any]) -> str:
+    """How many trials there were, how they ended, and what pruning has saved."""
+    trials, saved = content["trials"], content["saved"]
+    parts = [f"{plural(len(trials), 'trial')} in {duration(content['seconds'])}"]
+    for status in ("pruned", "diverged", "failed", "running"):
+        if found := sum(trial["status"] == status for trial in trials):
+            words = {"pruned": "ended early", "running": "in progress"}.get(status, status)
+            parts.append(f"{count(found)} {words}")
+    if same := sum(trial["same_as"] is not None for trial in trials):
+        parts.append(f"{count(same)} like earlier ones")
+    if saved["pruned"]:
+        made = f"{saved['full_trials']:.1f} full trials' worth were made"
+        parts.append(f"{saved['share']:.0%} of the updates saved, {made}")
+    if content["random"]:
+        parts.append(f"{plural(len(content['random']), 'random one')} beside")
+    return f"{content['name']}: {', '.join(parts)}"
+
+
+def winner_lines(content: Mapping[str, Any]) -> Iterator[str]:
+    """The winner, its test result, and what counts, a line for each."""
+    winner, test = content["winner"], content["test"]
+    if winner is None:
+        return
+    yield f"winner: {origin_words(winner)}"
+    metric = content["metric"]
+    if test is not None:
+        half = None if test["ci_low"] is None else test["mean"] - test["ci_low"]
+        figure = measured(test["mean"], half)
+        yield f"test {metric} {figure}, evaluated once, for the winner alone"
+    elif content["judged_by"] == "test":
+        yield "chosen by folds; no rows were set aside for a test"
+    else:
+        yield "no rows were set aside for a test"
+    if importance := content["importance"]:
+        ranked = sorted(importance.items(), key=lambda item: -item[1])[:_MOST_PARAMETERS]
+        shown = ", ".join(f"{name} {share:.0%}" for name, share in ranked)
+        yield f"what explains the spread of trials: {shown}"
+
+
+def origin_words(finalist: Mapping[str, Any]) -> str:
+    """Which setting of the final comparison this is."""
+    if finalist["origin"] == "default":
+        return "the config's own settings, which no trial beats"
+    what = "trial" if finalist["origin"] == "search" else "random trial"
+    return f"{what} {finalist['number']}: {choice_line(finalist['choice'])}"
+
+
+def choice_line(choice: Mapping[str, Any]) -> str:
+    """A choice on one line."""
+    return " ".join(choice_words(choice))
+
+
+def trial_words(trial: Trial, metric: str) -> str:
+    """A trial with its value and its choice."""
+    return f"trial {trial.number}, {metric} {number(trial.value)}: {choice_line(trial.choice)}"
+
+
+def ending_words(trial: Trial, metric: str) -> str:
+    """How a trial ended."""
+    if trial.status == "completed":
+        same = "" if trial.same_as is None else f" (the settings of trial {trial.same_as})"
+        return f"{metric} {number(trial.value)}{same}"
+    if trial.status == "pruned":
+        return f"ended early after {trial.share:.0%}, {metric} {number(trial.curve[-1])}"
+    return f"{trial.status}: {trial.reason}" if trial.reason else trial.status

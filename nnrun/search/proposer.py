@@ -1,0 +1,148 @@
+"""Proposes settings by Optuna's samplers, each trial with a seed of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnrun.config.schema.search.distributions import Range
+from nnrun.errors import UsageError
+from nnrun.search.spaces.choices import Draw, Label, Space
+from nnrun.search.spaces.grid import Grid
+from nnrun.search.spaces.sobol import Sobol
+
+
+class Proposer(Protocol):
+    """Proposes trial 0, 1, 2, …; what it is told before a proposal decides that."""
+
+    most: int | None
+    """How many different trials there are, if that is limited."""
+
+    def propose(self, number: int, params: Mapping[str, Label] | None = None) -> Draw:
+        """The choice of a trial, or the one with these parameters."""
+
+    def tell(self, number: int, value: float | None, curve: Mapping[int, float]) -> None:
+        """How a trial ended: its value, or None if it was ended early or failed.
+
+        `curve` has its values at the rungs that it reached, by their number.
+        """
+
+
+def make_proposer(
+    sampler: str, space: Space, seed: int, *, maximize: bool, trials: int | None
+) -> Proposer:
+    """The proposer of this name.
+
+    Raises:
+        UsageError: Optuna is not installed, or a grid has too many settings.
+    """
+    if sampler == "grid":
+        return Grid(space, seed, trials)
+    if sampler == "quasi_random":
+        return Sobol(space, seed)
+    return OptunaProposer(space, sampler, seed, maximize=maximize)
+
+
+def optuna() -> ModuleType:
+    """Optuna, without its messages.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        found = import_module("optuna")
+    except ImportError:
+        message = "a search needs Optuna; python -m pip install 'nnrun[search]' installs it"
+        raise UsageError(message) from None
+    found.logging.set_verbosity(found.logging.ERROR)
+    return found
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without warnings that some of Optuna's options may change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a trial's sampler."""
+    return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
+
+
+class OptunaProposer:
+    """Asks and tells a study in memory.
+
+    Trials that were proposed and not told about are in progress: the Parzen estimator takes them
+    for bad ones, so that it proposes others.
+    """
+
+    most: int | None = None
+
+    def __init__(self, space: Space, sampler: str, seed: int, *, maximize: bool) -> None:
+        self._optuna = optuna()
+        self._space = space
+        self._sampler = sampler
+        self._seed = seed
+        direction = "maximize" if maximize else "minimize"
+        self._study = self._optuna.create_study(direction=direction)
+        self._asked: dict[int, Any] = {}
+        self._worst: float | None = None
+        self._worse = min if maximize else max
+
+    def propose(self, number: int, params: Mapping[str, Label] | None = None) -> Draw:
+        with quietly():
+            self._study.sampler = self._new_sampler(seed_of(self._seed, number))
+            if params is not None:
+                self._study.enqueue_trial(dict(params))
+            trial = self._study.ask()
+            self._asked[number] = trial
+            return self._space.draw(OptunaChooser(trial))
+
+    def tell(self, number: int, value: float | None, curve: Mapping[int, float]) -> None:
+        trial, states = self._asked.pop(number), self._optuna.trial.TrialState
+        for rung, reached in curve.items():
+            trial.report(reached, rung)
+        if value is not None:
+            self._worst = value if self._worst is None else self._worse(self._worst, value)
+        elif not curve:
+            value = self._worst  # it failed: as bad as the worst
+        with quietly():
+            if value is not None:
+                self._study.tell(trial, value)
+            else:
+                self._study.tell(trial, state=states.PRUNED if curve else states.FAIL)
+
+    def _new_sampler(self, seed: int) -> Any:
+        samplers = self._optuna.samplers
+        if self._sampler == "random":
+            return samplers.RandomSampler(seed=seed)
+        if self._sampler == "cma_es":
+            return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        return samplers.TPESampler(
+            seed=seed, multivariate=True, group=self._space.is_conditional, constant_liar=True
+        )
+
+
+class OptunaChooser:
+    """Chooses by a trial of Optuna."""
+
+    def __init__(self, trial: Any) -> None:
+        self._trial = trial
+
+    def number(self, name: str, among: Range) -> float | int:
+        low, high, log = among.low, among.high, among.log
+        if among.whole:
+            step = int(among.step or 1)
+            return int(self._trial.suggest_int(name, low, high, log=log, step=step))
+        return float(self._trial.suggest_float(name, low, high, log=log, step=among.step))
+
+    def option(self, name: str, labels: Sequence[Label]) -> int:
+        return labels.index(self._trial.suggest_categorical(name, labels))

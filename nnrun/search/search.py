@@ -1,0 +1,243 @@
+"""A search from its first trial to the winner's test result.
+
+Nothing but runs decides how it goes on: the same proposals are made again, and runs that are stored
+are not trained again. search.json says how much time is used, and for an asynchronous search which
+settings were proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import monotonic
+from typing import Protocol
+
+from nnrun.errors import NnrunError
+from nnrun.runs.execution.record_builder import now
+from nnrun.runs.storage.store import Store
+from nnrun.search.clock import Clock
+from nnrun.search.finals import (
+    Finalist,
+    Origin,
+    best_trials,
+    board_of,
+    different,
+    final_plan,
+    winner_of,
+)
+from nnrun.search.plan import SearchPlan
+from nnrun.search.proposer import make_proposer, seed_of
+from nnrun.search.settings import Setting
+from nnrun.search.spaces.choices import Draw, present
+from nnrun.search.state import SearchState
+from nnrun.search.stored import Before, write_search
+from nnrun.search.study import importance_of
+from nnrun.search.trials.results import Results
+from nnrun.search.trials.source import SearchRuns
+from nnrun.search.trials.track import Track
+from nnrun.search.trials.trial import Trial
+from nnrun.sweeps.board.from_store.searched import read_search
+from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.source import RunSource
+
+_WRITE_SECONDS = 0.5
+# For the choice of workers, where only the time is limited.
+_MANY = 1000
+# The number of no trial: its seed is that of the random search.
+_OTHER = 2**31
+
+
+class Runner(Protocol):
+    """Trains the runs of a plan, or of a source, and returns when no more can be trained."""
+
+    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress: ...
+
+
+class Search:
+    """One search.
+
+    Args:
+        plan: of the search.
+        store: where its runs and search.json are kept.
+        runner: trains runs.
+        stopped: returns whether to stop; the same search can be continued later.
+        changed: called with each trial that has ended or reached a rung.
+        command: for the board.
+        started: when the time began, by the monotonic clock; by default now.
+    """
+
+    def __init__(
+        self,
+        plan: SearchPlan,
+        store: Store,
+        runner: Runner,
+        stopped: Callable[[], bool] = lambda: False,
+        changed: Callable[[Trial], None] = lambda trial: None,
+        command: str = "",
+        started: float | None = None,
+    ) -> None:
+        self.plan = plan
+        self.state = SearchState(plan)
+        self._store = store
+        self._runner = runner
+        self._stopped = stopped
+        self._changed = changed
+        self._command = command
+        self._before = Before.of(read_search(store.root, plan.name), plan.identity)
+        begun = monotonic() if started is None else started
+        self.clock = Clock(plan.block.time, self._before.seconds, begun)
+        self._written = -_WRITE_SECONDS
+        self._values: dict[tuple[Origin, int], Draw] = {}
+        self._tracks: list[Track] = []
+
+    def run(self) -> SearchState:
+        """Make all trials that are left, compare the best, and test the winner.
+
+        Raises:
+            NnrunError: no worker is left, or no trial has completed; what was finished is saved.
+            OSError: search.json cannot be written.
+        """
+        plan = self.plan
+        self._tracks = self._make_tracks()
+        results = Results(self._store, plan.settings.judging.split)
+        runs = SearchRuns(self._tracks, results, self._note)
+        self._runner(Plan([self._outlook()]), "trials", runs)
+        if not all(track.done for track in self._tracks):
+            self._write()
+            return self.state
+        self._refuse_nothing()
+        self.state.importance = importance_of(self.state.to_dict())
+        self._compare()
+        self._write()
+        return self.state
+
+    @property
+    def trials(self) -> int | None:
+        """How many trials there may be in all; None for as many as there is time for."""
+        known = [track.most for track in self._tracks]
+        return None if None in known else sum(most or 0 for most in known)
+
+    @property
+    def final_runs(self) -> int:
+        """How many runs are trained after the trials."""
+        block = self.plan.block
+        rows = block.top + 1 + self.plan.has_random
+        return block.fresh_seeds * (rows + self.plan.settings.judging.has_test)
+
+    def _make_tracks(self) -> list[Track]:
+        plan = self.plan
+        tracks = [self._track("search", plan.block.sampler, 0.5 if plan.has_random else 1.0)]
+        self.state.trials = tracks[0].trials
+        if plan.has_random:
+            tracks.append(self._track("random", "random", 1.0))
+            self.state.random = tracks[1].trials
+        return tracks
+
+    def _track(self, origin: Origin, sampler: str, part: float) -> Track:
+        """The trials of a sampler, which may use so large a part of the time."""
+        plan = self.plan
+        seed = plan.seeds[0] if origin == "search" else seed_of(plan.seeds[0], _OTHER)
+        proposer = make_proposer(
+            sampler, plan.space, seed, maximize=plan.goal.maximize, trials=plan.trials
+        )
+
+        def prepare(number: int, draw: Draw) -> Setting:
+            self._values[origin, number] = draw
+            return plan.settings.make(number, draw.choice, draw.values, plan.seeds)
+
+        results = Results(self._store, plan.settings.judging.split)
+        return Track(
+            proposer, plan.pruning(), prepare, plan.trials,
+            lambda: self.clock.has_time(self.final_runs, self._done(), part),
+            results.value,
+            asynchronous=plan.asynchronous,
+            stored=self._before.trials if origin == "search" else self._before.random,
+            proposed=self._write if plan.asynchronous else lambda: None,
+        )  # fmt: skip
+
+    def _outlook(self) -> Variant:
+        """The config's own settings, standing for all trials: these take about as long."""
+        plan = self.plan
+        trials = (plan.trials or _MANY) * (1 + plan.has_random)
+        variant = plan.default.variant
+        return replace(variant, ended=trials * variant.planned)
+
+    def _done(self) -> float:
+        """How many runs were trained so far, in full runs."""
+        trials = (*self.state.trials, *self.state.random)
+        each = self.plan.default.variant.planned
+        return each * sum(trial.share for trial in trials if trial.ended)
+
+    def _note(self, trial: Trial) -> None:
+        if monotonic() - self._written > _WRITE_SECONDS:
+            self._write()
+        self._changed(trial)
+
+    def _write(self) -> None:
+        self.state.seconds = self.clock.used
+        write_search(self._store, self.state)
+        self._written = monotonic()
+
+    def _refuse_nothing(self) -> None:
+        """Raise a NnrunError if no trial has completed."""
+        trials = self.state.trials
+        if self.state.best is not None:
+            return
+        self._write()
+        reasons = [f"trial {one.number}: {one.reason}" for one in trials if one.reason]
+        why = reasons[0] if reasons else "there was no time for one; give more --time"
+        raise NnrunError(f"no trial has completed: {why}")
+
+    def _compare(self) -> None:
+        """Train the best settings on fresh seeds, and test the first of them."""
+        state = self.state
+        state.finalists = different(self._finalists())
+        progress = self._runner(final_plan(state.finalists), "final comparison")
+        if progress.missing:
+            return
+        state.group = board_of(progress, self._command)
+        found = winner_of(state.finalists, state.group)
+        if found is None:
+            state.ended = now()
+            return
+        self._test(found[0])
+        if state.test is not None or not self.plan.settings.judging.has_test:
+            state.winner, state.ended = found, now()
+
+    def _finalists(self) -> Iterator[Finalist]:
+        plan, state = self.plan, self.state
+        top, seeds = state.final = self._final_size()
+        fresh = plan.fresh_seeds[:seeds]
+        found: list[tuple[Origin, Trial | None]] = [
+            ("search", trial) for trial in best_trials(state.trials, plan.goal, top)
+        ]
+        found += [("random", trial) for trial in best_trials(state.random, plan.goal, 1)]
+        for number, (origin, trial) in enumerate([*found, ("default", None)]):
+            at = None if trial is None else trial.number
+            own = present(plan.space.keys, plan.default.config)
+            draw = Draw(own) if at is None else self._values[origin, at]
+            setting = plan.settings.make(number, draw.choice, draw.values, fresh)
+            yield Finalist(origin, at, draw.choice, draw.values, setting)
+
+    def _final_size(self) -> tuple[int, int]:
+        """How many settings and seeds are compared: as before, if no trial has come since."""
+        plan, before = self.plan, self._before
+        known = len(self.state.trials) == len(before.trials)
+        if before.final is not None and known and self.clock.limit is not None:
+            return before.final
+        others, done = 1 + plan.has_random, self._done()
+        return self.clock.final_size(plan.block.top, others, plan.block.fresh_seeds, done)
+
+    def _test(self, winner: Finalist) -> None:
+        """Evaluate the test rows by the winner's runs alone: these are trained again with them."""
+        if not self.plan.settings.judging.has_test:
+            return
+        seeds = winner.setting.variant.seeds
+        setting = self.plan.settings.make(0, winner.choice, winner.values, seeds, revealed=True)
+        progress = self._runner(Plan([setting.variant]), "test of the winner")
+        if progress.missing:
+            return
+        row = board_of(progress, self._command).rows[0]
+        if row.test is not None:
+            self.state.test = row.test, [run.run_id for run in setting.variant.runs()]

@@ -1,0 +1,157 @@
+"""From proposals to configs that can be trained, judged without a look at test rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnrun.config.content import Content
+from nnrun.config.load import Experiment, config_to_dict, load_content
+from nnrun.config.overrides import Override, format_override, split_argument
+from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.runs.preparation.config_cache import GridCache
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import GridPoint
+from nnrun.sweeps.planning.plan import Variant
+from nnrun.sweeps.planning.seeds import Seeds
+from nnrun.sweeps.planning.variants import folds_of, make_variant
+
+VALIDATION_SIZE = 0.2
+"""The share of training rows that judge trials, where the config has no validation split."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A config that can be trained.
+
+    Args:
+        variant: its runs.
+        iterations: of each run.
+        evaluate_every: iterations between their evaluations.
+        config: resolved, as plain values.
+    """
+
+    variant: Variant
+    iterations: int
+    evaluate_every: int
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How trials are judged.
+
+    Args:
+        split: by whose rows: `validation`, or with folds `test`.
+        values: of keys of the config, by which no trial evaluates test rows.
+        revealed: the same for the winner, which evaluates them.
+        note: what was assumed, in a sentence.
+    """
+
+    split: str
+    values: Mapping[str, Any]
+    revealed: Mapping[str, Any]
+    note: str = ""
+
+    @property
+    def has_test(self) -> bool:
+        """Whether test rows are set aside."""
+        return bool(self.values.get("dataset.hide_test"))
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Judging:
+        """For a config that is prepared.
+
+        Test rows are drawn by the seed of the config, and the same in all runs. Other seeds draw
+        validation rows among the rest.
+        """
+        block = prepared.config.dataset
+        if block.folds is not None and not block.validation_size:
+            return cls("test", {}, {})
+        values: dict[str, Any] = {}
+        note = ""
+        if not block.validation_size:
+            values["dataset.validation_size"] = VALIDATION_SIZE
+            note = (
+                f"{VALIDATION_SIZE:.0%} of the training rows judge the trials, since the config "
+                "has no validation split (dataset.validation_size)"
+            )
+        if _draws_test(block, prepared):
+            seed = prepared.config.seed if block.split.seed is None else block.split.seed
+            split = {**block.split.model_dump(), "seed": None, "test_seed": seed}
+            values["dataset.split"] = {k: v for k, v in split.items() if v is not None}
+        hidden = {"dataset.hide_test": True} if prepared.split.test is not None else {}
+        return cls("validation", values | hidden, values, note)
+
+
+def _draws_test(block: DatasetConfig, prepared: Prepared) -> bool:
+    """Whether a seed draws the test rows."""
+    by_seed = block.split.by != "time" and block.split.test_seed is None and block.folds is None
+    return by_seed and prepared.split.test_size != "given" and prepared.split.test is not None
+
+
+@dataclass
+class Settings:
+    """Makes settings of one config.
+
+    Args:
+        content: the config, without what it varies.
+        overrides: the arguments of the command.
+        iterations: as for `load_config`.
+        judging: how trials are judged.
+        datasets: load the data.
+    """
+
+    content: Content
+    overrides: Sequence[Override]
+    iterations: int | None
+    judging: Judging
+    datasets: Datasets
+    _cache: GridCache = field(default_factory=GridCache)
+
+    def make(
+        self,
+        number: int,
+        choice: Mapping[str, Any],
+        values: Mapping[str, Any],
+        seeds: Sequence[int],
+        *,
+        revealed: bool = False,
+    ) -> Setting:
+        """A setting with its runs.
+
+        Args:
+            number: by which its plan knows it.
+            choice: the value of each dotted key that was chosen.
+            values: what replaces parts of the config.
+            seeds: of its runs.
+            revealed: whether test rows are evaluated.
+
+        Raises:
+            ConfigError: the config is invalid with these values.
+        """
+        own = self.judging.revealed if revealed else self.judging.values
+        experiment = self._load({**own, **values})
+        prepared = prepare(experiment, self.datasets.load, cache=self._cache)
+        runs = folds_of(experiment, prepared)
+        point = GridPoint(dict(choice), experiment, {})
+        variant = make_variant(number, str(self.content.file), point, runs, Seeds([*seeds]))
+        return Setting(
+            variant, prepared.planned_iterations, prepared.evaluate_every,
+            config_to_dict(prepared.config),
+        )  # fmt: skip
+
+    def _load(self, values: Mapping[str, Any]) -> Experiment:
+        given = [copy.deepcopy(override) for override in self.overrides]
+        return load_content(
+            self.content, [*given, *(_override(*item) for item in values.items())], self.iterations
+        )
+
+
+def _override(key: str, value: Any) -> Override:
+    steps, _ = split_argument(f"{key}=")
+    return Override(format_override(key, value), steps, copy.deepcopy(value))

@@ -1,0 +1,155 @@
+"""What a search has come to: its trials, the final comparison, the winner and its test result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nnrun import __version__
+from nnrun.config.schema.search.distributions import Range
+from nnrun.search.finals import Finalist, best_trials
+from nnrun.search.plan import SearchPlan
+from nnrun.search.spaces.choices import labels_of
+from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.trials.trial import Trial
+from nnrun.sweeps.board.comparison.statistics import Summary
+from nnrun.sweeps.board.from_store.searched import SCHEMA_VERSION
+from nnrun.sweeps.board.rows import Group, Row
+
+
+@dataclass
+class SearchState:
+    """The state of a search, at any time.
+
+    Args:
+        plan: of the search.
+        trials: of its sampler.
+        random: of the random search beside.
+        seconds: that it has taken, over all its calls.
+        final: how many of the best trials, and how many seeds, the final comparison has.
+        finalists: of it.
+        group: its board.
+        winner: its first row, with the setting.
+        test: the winner's result on the test rows, and the runs that have it.
+        importance: the share of the spread of values that each parameter explains.
+        ended: when it was finished; empty before.
+    """
+
+    plan: SearchPlan
+    trials: Sequence[Trial] = ()
+    random: Sequence[Trial] = ()
+    seconds: float = 0.0
+    final: tuple[int, int] | None = None
+    finalists: Sequence[Finalist] = ()
+    group: Group | None = None
+    winner: tuple[Finalist, Row] | None = None
+    test: tuple[Summary, Sequence[str]] | None = None
+    importance: Mapping[str, float] = field(default_factory=dict)
+    ended: str = ""
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial so far."""
+        return next(iter(best_trials(self.trials, self.plan.goal, 1)), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        plan, variant, block = self.plan, self.plan.default.variant, self.plan.block
+        final = None if self.final is None else dict(zip(("top", "seeds"), self.final, strict=True))
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "nnrun_version": __version__,
+            "name": plan.name,
+            "identity": plan.identity,
+            "status": "finished" if self.ended else "unfinished",
+            "ended": self.ended or None,
+            "seconds": self.seconds,
+            "dataset": {"name": variant.dataset, "sha256": variant.sha256},
+            "metric": variant.metric,
+            "larger_is_better": variant.larger_is_better,
+            "judged_by": plan.settings.judging.split,
+            "seeds": [*plan.seeds],
+            "sampler": block.sampler,
+            "pruning": block.pruning,
+            "window": block.window,
+            "asynchronous": plan.asynchronous,
+            "budget": {"trials": plan.trials, "seconds": block.time},
+            "parameters": _parameters(plan),
+            "trials": [_trial(trial) for trial in self.trials],
+            "random": [_trial(trial) for trial in self.random],
+            "saved": saved(self.trials),
+            "importance": dict(self.importance),
+            "final": final,
+            "finalists": [_finalist(finalist) for finalist in self.finalists],
+            "board": None if self.group is None else asdict(self.group),
+            "winner": self._winner(),
+            "test": self._test(),
+        }
+
+    def _winner(self) -> dict[str, Any] | None:
+        if self.winner is None:
+            return None
+        finalist, row = self.winner
+        found = {"mean": row.mean, "sd": row.sd, "ci_low": row.ci_low, "ci_high": row.ci_high}
+        return {**_finalist(finalist), **found, "tied": row.tied}
+
+    def _test(self) -> dict[str, Any] | None:
+        if self.test is None:
+            return None
+        summary, run_ids = self.test
+        return {
+            "metric": self.plan.default.variant.metric,
+            **asdict(summary),
+            "run_ids": [*run_ids],
+        }
+
+
+def saved(trials: Iterable[Trial]) -> dict[str, float]:
+    """The updates that were made, in full trials, and the share that pruning has saved."""
+    own = [trial for trial in trials if trial.same_as is None and trial.runs]
+    made = sum(trial.share for trial in own)
+    return {
+        "full_trials": made,
+        "share": 1 - made / len(own) if own else 0.0,
+        "pruned": sum(trial.status == "pruned" for trial in own),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "choice": dict(trial.choice),
+        "params": dict(trial.params),
+        "value": trial.value,
+        "status": trial.status,
+        "reason": trial.reason or None,
+        "same_as": trial.same_as,
+        "run_ids": trial.run_ids,
+        "curve": [
+            {"iteration": stop, "value": value}
+            for stop, value in zip(trial.stops, trial.curve, strict=False)
+        ],
+        "share": trial.share,
+        "seconds": trial.seconds,
+    }
+
+
+def _finalist(finalist: Finalist) -> dict[str, Any]:
+    return {
+        "origin": finalist.origin,
+        "number": finalist.number,
+        "choice": dict(finalist.choice),
+        "run_ids": finalist.run_ids,
+    }
+
+
+def _parameters(plan: SearchPlan) -> list[dict[str, Any]]:
+    """What may be chosen, for charts: the names are those in `params` of trials."""
+    found: list[dict[str, Any]] = []
+    for name, among in parameters_of(plan.space).items():
+        if isinstance(among, Range):
+            found.append({"name": name, "kind": "range", **asdict(among)})
+        else:
+            found.append({"name": name, "kind": "choice", "options": labels_of(among)})
+    return found

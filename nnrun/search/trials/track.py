@@ -1,0 +1,224 @@
+"""The trials of one sampler: which run comes next, and what follows from its result.
+
+A trial is proposed when the first `known` trials have ended, and by the results of these alone. So
+the trials are the same whatever the number of workers, and whatever order results come in. An
+asynchronous track proposes by all that has ended, and depends on that order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from nnrun.errors import InterruptionError, NnrunError
+from nnrun.runs.record import RunRecord
+from nnrun.search.proposer import Proposer
+from nnrun.search.settings import Setting
+from nnrun.search.spaces.choices import Draw, Label
+from nnrun.search.trials.pruning import Pruning, stops_of
+from nnrun.search.trials.results import is_beyond
+from nnrun.search.trials.trial import Trial, TrialStatus
+from nnrun.sweeps.planning.plan import PlannedRun
+
+# After so many proposals in a row that cannot be trained, or are settings of earlier trials, there
+# are no more.
+_MOST_IN_VAIN = 50
+
+
+class Track:
+    """The trials of one sampler.
+
+    Args:
+        proposer: of their settings.
+        pruning: that ends some of them early.
+        prepare: makes the setting of a proposal.
+        most: how many trials there may be; None for as many as there is time for.
+        is_open: returns whether there is time for more.
+        values: reads the value of a run that has ended, or paused.
+        asynchronous: whether to propose by all trials that have ended.
+        proposed: called before the runs of a trial begin.
+        stored: the parameters of trials that earlier calls have proposed. These are proposed again
+            whatever the time; an asynchronous track takes the parameters as they are.
+    """
+
+    def __init__(
+        self,
+        proposer: Proposer,
+        pruning: Pruning,
+        prepare: Callable[[int, Draw], Setting],
+        most: int | None,
+        is_open: Callable[[], bool],
+        values: Callable[[PlannedRun, RunRecord], float | None],
+        *,
+        asynchronous: bool = False,
+        stored: Sequence[Mapping[str, Label]] = (),
+        proposed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.trials: list[Trial] = []
+        self._proposer = proposer
+        self._pruning = pruning
+        self._prepare = prepare
+        limits = [limit for limit in (most, proposer.most) if limit is not None]
+        self.most = min(limits, default=None)
+        self._is_open = is_open
+        self._values = values
+        self._asynchronous = asynchronous
+        self._stored = stored
+        self._proposed = proposed
+        self._told: set[int] = set()
+        self._ready: deque[PlannedRun] = deque()
+        self._by_key: dict[str, Trial] = {}
+        self._in_vain = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more trials will be proposed."""
+        full = self.most is not None and len(self.trials) >= self.most
+        if full or self._in_vain >= _MOST_IN_VAIN:
+            return True
+        return len(self.trials) >= len(self._stored) and not self._is_open()
+
+    @property
+    def done(self) -> bool:
+        """Whether all trials have ended, and no more will be proposed."""
+        return self.closed and all(trial.ended for trial in self.trials)
+
+    def next(self, most: int) -> PlannedRun | None:
+        """The next run; None if results have to come first, or nothing is left.
+
+        An asynchronous track has at most `most` trials in progress.
+        """
+        while not self._ready:
+            if self.closed:
+                self._decide()
+                break
+            if not self._may_propose(most):
+                break
+            self._propose()
+        return self._ready.popleft() if self._ready else None
+
+    def ended(self, run: PlannedRun, record: RunRecord) -> Trial:
+        """A run has ended, or paused at its rung; returns its trial.
+
+        A stored run that has trained beyond the rung counts as paused there.
+        """
+        trial, timing = self._by_key[run.key], record.timing
+        paused = record.status == "interrupted" or is_beyond(run, record)
+        seconds = timing["train_seconds"] + timing["evaluation_seconds"]
+        iterations = run.until if paused and run.until is not None else timing["iterations"]
+        trial.progress[run.key] = (int(iterations), seconds)
+        if record.status == "diverged" and not paused:
+            return self.failed(run, record.error or "it diverged", "diverged")
+        value = self._values(run, record)
+        if value is None:
+            return self.failed(run, f"its {run.variant.metric} is undefined")
+        trial.reached[run.key] = value
+        if not paused:
+            trial.ends[run.key] = value
+        self._look(trial)
+        return trial
+
+    def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> Trial:
+        """A run could not be trained, or diverged, which ends its trial."""
+        trial = self._by_key[run.key]
+        if not trial.ended:
+            self._end(trial, status, reason)
+            self._ready = deque(ready for ready in self._ready if ready.key not in trial.keys)
+            self._decide()
+        return trial
+
+    def _may_propose(self, most: int) -> bool:
+        if self._asynchronous:
+            return sum(not trial.ended for trial in self.trials) < max(1, most)
+        known = self._pruning.known(len(self.trials))
+        return all(trial.ended for trial in self.trials[:known])
+
+    def _propose(self) -> None:
+        number = len(self.trials)
+        for trial in self._known(number):
+            if trial.number not in self._told and trial.ended:
+                self._told.add(trial.number)
+                self._proposer.tell(trial.number, trial.value, dict(enumerate(trial.curve)))
+        again = self._asynchronous and number < len(self._stored)
+        draw = self._proposer.propose(number, self._stored[number] if again else None)
+        trial = Trial(number, draw.choice, draw.params)
+        self.trials.append(trial)
+        try:
+            setting = self._prepare(number, draw)
+        except InterruptionError:
+            raise
+        except NnrunError as error:
+            self._in_vain += 1
+            self._end(trial, "failed", str(error))
+            return
+        trial.runs, trial.iterations = [*setting.variant.runs()], setting.iterations
+        trial.stops = stops_of(self._pruning.shares, setting.iterations, setting.evaluate_every)
+        first = self._by_key.setdefault(trial.runs[0].key, trial)
+        if first is not trial:
+            self._in_vain += 1
+            trial.same_as = first.number
+            if first.ended:
+                self._end(trial, first.status, first.reason)
+            return
+        self._in_vain = 0
+        self._by_key |= dict.fromkeys(trial.keys, trial)
+        self._ready += trial.tasks()
+        self._proposed()
+
+    def _known(self, number: int) -> list[Trial]:
+        """The trials by which this one is proposed."""
+        return self.trials[:] if self._asynchronous else self.trials[: self._pruning.known(number)]
+
+    def _look(self, trial: Trial) -> None:
+        """What follows where all runs of a trial are at its rung."""
+        if trial.ended or not trial.reached.keys() >= trial.keys:
+            return
+        value = fmean(trial.reached[key] for key in sorted(trial.keys))
+        if trial.ends.keys() >= trial.keys:
+            trial.value = value
+            self._end(trial, "completed")
+        else:
+            trial.curve.append(value)
+            trial.waits = True
+        self._decide()
+
+    def _decide(self) -> None:
+        """Let trials that wait at their rungs go on, or end them, until nothing changes."""
+        last, changed = self.closed, True
+        while changed:
+            changed = False
+            for trial in self.trials:
+                if not trial.waits:
+                    continue
+                goes_on = self._pruning.goes_on(trial, self._rivals(trial), last=last)
+                changed |= goes_on is not None
+                if goes_on:
+                    self._promote(trial)
+                elif goes_on is not None:
+                    self._end(trial, "pruned")
+
+    def _rivals(self, trial: Trial) -> Sequence[Trial]:
+        """The trials that a decision about this one may know of."""
+        if self._pruning.in_groups:
+            return self.trials
+        return [one for one in self._known(trial.number) if one is not trial]
+
+    def _promote(self, trial: Trial) -> None:
+        stop = trial.until
+        trial.rung += 1
+        if trial.until is not None and trial.until == stop:  # no evaluation is between the two
+            trial.curve.append(trial.curve[-1])
+            return
+        trial.waits = False
+        trial.reached = {**trial.ends}
+        self._ready += trial.tasks()
+
+    def _end(self, trial: Trial, status: TrialStatus, reason: str = "") -> None:
+        trial.status, trial.reason, trial.waits = status, reason, False
+        if trial.same_as is not None:
+            first = self.trials[trial.same_as]
+            trial.value, trial.curve = first.value, first.curve
+        for copy in self.trials[trial.number + 1 :]:
+            if copy.same_as == trial.number and not copy.ended:
+                self._end(copy, status, reason)

@@ -1,0 +1,157 @@
+"""What notebooks show; they are executed, and looked at, in tests/browser."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from base64 import b64decode
+from types import ModuleType, SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+import nnrun
+from nnrun.errors import ConfigError
+
+IRIS = {
+    "name": "flowers",
+    "description": "three <kinds> of flowers",
+    "dataset": {"name": "iris", "validation_size": 0.1},
+    "network": {"sizes": [4, 3], "activations": ["tanh", "softmax"]},
+    "loss": "cross_entropy",
+    "training": {"learning_rate": 0.05, "iterations": 60},
+}
+GRID = {"training.learning_rate": [0.1, 0.01]}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def ipython(monkeypatch):
+    """A session of IPython, without it: what it is asked to display; `kernel` makes a notebook."""
+    shown = []
+
+    class Handle:
+        def update(self, html):
+            shown[-1].append(html)
+
+    def display(html, display_id):
+        shown.append([html])
+        return Handle()
+
+    module, shell = ModuleType("IPython"), SimpleNamespace(kernel=object())
+    module.get_ipython = lambda: shell
+    module.display = SimpleNamespace(HTML=str, display=display)
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setattr("nnrun.reports.notebook.bars._START_SECONDS", 0.0)
+    monkeypatch.setattr("nnrun.reports.notebook.bars._REFRESH_SECONDS", 0.0)
+    return SimpleNamespace(shown=shown, shell=shell)
+
+
+def images(html):
+    return [b64decode(found).decode() for found in re.findall(r'base64,([^"]*)', html)]
+
+
+def test_a_board_shows_strips_and_curves():
+    """A strip for each row and the scale above them, then the curves; each picture is valid XML."""
+    board = nnrun.sweep(IRIS, GRID, seeds=3, jobs=1)
+    shown = board._repr_html_()
+    pictures = images(shown)
+    for picture in pictures:
+        ElementTree.fromstring(picture)
+    strips = [picture for picture in pictures if "chart strip" in picture]
+    assert (3, 4) == (len(strips), len(pictures) - len(strips))
+    assert [3, 3] == [strip.count("<circle") for strip in strips[1:]]
+    assert "<figcaption>validation accuracy</figcaption>" in shown
+    assert str is type(shown)
+
+
+def test_a_board_in_memory_shows_strips():
+    """Histories are not kept, so that there are no curves."""
+    shown = nnrun.sweep(IRIS, GRID, seeds=2, jobs=1, results=None)._repr_html_()
+    assert [True] * 3 == ["chart strip" in picture for picture in images(shown)]
+
+
+def test_a_check_is_a_table():
+    """Layers, data, training and gradients; what users write is text."""
+    shown = nnrun.check(IRIS, gradients=True)._repr_html_()
+    assert "three &lt;kinds&gt; of flowers" in shown
+    for words in ("dense, tanh", "60 iterations", "about ", "gradient of", "agree"):
+        assert words in shown
+
+
+def test_a_report_is_a_page_in_a_frame():
+    """Of runs, boards and names; the frame holds the page that `nnrun report` writes."""
+    board = nnrun.sweep(IRIS, seeds=2, jobs=1)
+    first, *_ = runs = list(board.runs())
+    assert "<Report on 1 run>" == repr(nnrun.report(first))
+    page = nnrun.report(board)
+    assert page.html == nnrun.report(runs).html == nnrun.report().html
+    shown = page._repr_html_()
+    assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert 'sandbox="allow-scripts"' in shown
+    assert 1 == shown.count("<") - shown.count("</iframe>")
+    assert page.html == page.save("report.html").read_text()
+
+
+def test_a_report_needs_runs_on_the_disk():
+    """The error says which is not there."""
+    with pytest.raises(nnrun.errors.UsageError, match="kept in memory"):
+        nnrun.report(nnrun.train(IRIS, results=None))
+
+
+def test_ipython_shows_mistakes_without_a_traceback():
+    """The message with its places, below the line that the caller wrote."""
+    with pytest.raises(ConfigError) as caught:
+        nnrun.train({**IRIS, "loss": "cross"})
+    line, _, message = caught.value._render_traceback_()
+    assert line.endswith('nnrun.train({**IRIS, "loss": "cross"})')
+    assert f"ConfigError: {caught.value}" == message
+
+
+def test_a_table_says_that_pandas_is_missing(monkeypatch):
+    """The error says what to install; another missing module is no matter of ours."""
+    board = nnrun.sweep(IRIS, jobs=1)
+    assert [board.best.mean] == board.to_frame()["mean"].tolist()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install pandas"):
+        board.to_frame()
+
+
+def test_a_notebook_shows_progress_and_removes_it(ipython):
+    """A bar for a run and for a sweep, with figures; nothing is left of it at the end."""
+    nnrun.train(IRIS, {"training.engine": "numpy"})
+    nnrun.sweep(IRIS, seeds=2, jobs=1)
+    run, sweep = ipython.shown
+    assert "<progress value=" in run[0]
+    assert "flowers" in run[0]
+    assert re.search(r"100%, [\d,]+/s, loss [\d.]+ █\S+, ", run[-2])
+    assert "2 of 2 runs" in sweep[-2]
+    assert ["", ""] == [run[-1], sweep[-1]]
+
+
+@pytest.mark.parametrize("given", [{"progress": False}, {}])
+def test_progress_can_be_turned_off(ipython, given, capfd):
+    """By `progress=False`; a terminal that no one watches, as in tests, has lines for long runs."""
+    if not given:
+        del ipython.shell.kernel
+    nnrun.train(IRIS, **given)
+    nnrun.sweep(IRIS, seeds=2, jobs=1, **given)
+    assert ([], "") == (ipython.shown, capfd.readouterr().out)
+
+
+def test_programs_show_progress_if_asked():
+    """On stderr; without `progress=True` they print nothing at all."""
+    code = f"import nnrun\nnnrun.sweep({IRIS!r}, seeds=2, jobs=1, results=None, progress="
+    silent, shown = (
+        subprocess.run(
+            [sys.executable, "-c", f"{code}{value})"], capture_output=True, text=True, check=True
+        )
+        for value in (None, True)
+    )
+    assert ("", "") == (silent.stdout, silent.stderr)
+    assert ("", 2) == (shown.stdout, len(shown.stderr.splitlines()))

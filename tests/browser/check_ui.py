@@ -1,0 +1,181 @@
+"""What a person with a browser finds in the live page."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.check_report import AA
+from tests.ui.conftest import run_of
+
+SWEEP = """
+name: live
+dataset: {name: iris, features: standard}
+network: {sizes: [4, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+training:
+  {learning_rate: 0.1, iterations: 10000000, batch_size: 8, engine: numpy, evaluate_every: 1000}
+sweep: {seeds: 2, grid: {training.learning_rate: [0.1, 0.01]}}
+"""
+NNRUN = [sys.executable, "-m", "nnrun"]
+
+
+@contextmanager
+def process(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command, which is ended with the block."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        [*NNRUN, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=environment,
+    )  # fmt: skip
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@contextmanager
+def served(results: Path, port: str = "0") -> Iterator[str]:
+    """The address of a server over a results folder."""
+    with process("ui", "--port", port, "--results", str(results)) as server:
+        yield server.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def address(results) -> Iterator[str]:
+    with served(results) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens an address; what the page says and asks for outside of the server is collected."""
+    contexts, said = [], []
+
+    def visited(address: str, path: str = "/", width: int = 1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        base = address.partition("/?")[0]
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "request",
+            lambda request: request.url.startswith((base, "data:")) or said.append(request.url),
+        )
+        page.goto(address)
+        if path != "/":
+            page.goto(base + path)
+        return page
+
+    yield visited, said
+    for context in contexts:
+        context.close()
+
+
+def pages_of(results: Path) -> list[str]:
+    """One of each kind."""
+    pictures, houses = (run_of(results, name) for name in ("pictures", "houses"))
+    ids = sorted(place.name for place in (results / "flowers").iterdir())[:3]
+    compared = "&".join(f"run=flowers/{one}" for one in ids)
+    return ["/", "/runs", f"/runs/{pictures}", f"/runs/{houses}", f"/compare?{compared}", "/none"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_page_is_accessible_and_quiet(results, address, visit, scheme, width) -> None:
+    """axe-core finds no violation of WCAG 2.1 AA; nothing is said on the console or asked of
+    others; nothing is wider than a telephone.
+    """
+    visited, said = visit
+    for path in pages_of(results):
+        page = visited(address, path, width, color_scheme=scheme)
+        if path == "/":
+            expect(page.locator("#state")).to_have_text("Live.")
+            expect(page.locator("#settings")).to_be_visible()
+        if "/runs/" in path:
+            expect(page.locator("form.try")).to_be_visible()
+        # The details of runs have been looked at in the report.
+        found = Axe().run(page, context={"exclude": [["section:not(#try) figure"]]}, options=AA)
+        wrong = [
+            (f["id"], [n["html"][:200] for n in f["nodes"][:3]])
+            for f in found.response["violations"]
+        ]
+        assert [] == wrong, path
+        assert width == page.evaluate("document.documentElement.scrollWidth"), path
+    assert [] == [text for text in said if "404" not in text]
+
+
+def test_a_drawing_is_answered(results, address, visit) -> None:
+    """While the pen moves; a row of the data can be shown in its place, and cleared."""
+    visited, said = visit
+    page = visited(address, f"/runs/{run_of(results, 'pictures')}")
+    canvas = page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 140, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 240, steps=8)
+    page.mouse.up()
+    expect(page.locator(".predicted")).to_have_text(re.compile(r"class \d"))
+    expect(page.locator("#try .gallery img").first).to_be_visible()
+    page.locator(".row-number").fill("5")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("meter")).to_have_count(10)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".predicted")).to_have_count(0)
+    assert [] == said
+
+
+def test_a_row_is_answered(results, address, visit) -> None:
+    """With what is wrong in words, and a value once it is right."""
+    visited, _ = visit
+    page = visited(address, f"/runs/{run_of(results, 'houses')}")
+    first = page.locator(".cells input").first
+    first.fill("much")
+    first.press("Enter")
+    expect(page.locator(".answer .bad")).to_contain_text("'much'")
+    page.get_by_role("button", name="Fill in").click()
+    expect(page.locator(".predicted")).to_be_visible()
+
+
+def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> None:
+    """Runs, points and boards arrive in an open page, which keeps what its reader has done."""
+    visited, said = visit
+    results, config = tmp_path / "results", tmp_path / "live.yaml"
+    config.write_text(SWEEP)
+    sweep = ("sweep", str(config), "--results", str(results), "-j", "1", "-q")
+    with served(results) as address:
+        page = visited(address)
+        page.evaluate("() => { window.stayed = true; }")
+        with process(*sweep) as started:
+            expect(page.locator("#now .plot").first).to_be_visible()
+            expect(page.locator(".sweep")).to_contain_text("of 4 done")
+            line = page.locator("#now .plot path.line").first
+            expect(line).not_to_have_attribute("d", line.get_attribute("d"))
+            page.locator("#runs input[type=checkbox]").first.check()
+            started.send_signal(signal.SIGKILL)
+            started.wait()
+        expect(page.locator("#now")).to_have_count(0)
+        expect(page.locator("#counts")).not_to_contain_text("running")
+        with process(*sweep, "--iterations", "300") as started:
+            assert 0 == started.wait(60)
+        expect(page.locator("#counts")).to_contain_text("4 completed")
+        expect(page.locator("table.sortable").first).to_be_visible()
+        assert 1 == page.locator("#runs input:checked").count()
+        assert [] == said
+        port = address.rpartition(":")[2].partition("/")[0]
+    expect(page.locator("#state")).to_contain_text("does not answer")
+    with served(results, port):
+        expect(page.locator("#state")).to_have_text("Live.")
+    assert page.evaluate("window.stayed")

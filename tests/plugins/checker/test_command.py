@@ -1,0 +1,97 @@
+"""`nnrun check FILE.py`, `--points`, and `nnrun init --layer`, as a student uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+SOLUTION = """\
+        self.g.grad[...] = (dy * self.x / (1 + np.abs(self.x))).sum(axis=0)
+        return dy * self.g.value / (1 + np.abs(self.x)) ** 2
+"""
+UNWRITTEN = "        raise NotImplementedError\n"
+
+
+@pytest.fixture
+def started(folder, run) -> Path:
+    """The layer that `nnrun init --layer` writes."""
+    done = run("init", "--layer", "mylayer.py")
+    assert (0, "") == (done.exit_code, done.stdout), done.output
+    return Path("mylayer.py")
+
+
+def test_the_start_of_a_layer_lacks_its_gradient_alone(started, run) -> None:
+    """Written, it passes all checks, and trains."""
+    done = run("check", "mylayer.py")
+    assert 3 == done.exit_code
+    assert "error: mylayer.py:16: mylayer: backward: it is not written yet" in done.stderr
+    text = started.read_text()
+    assert 1 == text.count(UNWRITTEN)
+    started.write_text(text.replace(UNWRITTEN, SOLUTION))
+    done = run("check", "mylayer.py")
+    assert (0, "") == (done.exit_code, done.stderr)
+    assert "10 of 10 checks passed" in done.stdout
+    Path("own.yaml").write_text(
+        "dataset: {name: iris}\nloss: cross_entropy\n"
+        "training: {learning_rate: 0.1, iterations: 5}\n"
+        "network: {layers: [{type: mylayer}, {type: dense, units: 3, activation: softmax}]}\n"
+    )
+    assert 0 == run("train", "own.yaml", "--plugin", "mylayer.py").exit_code
+
+
+def test_points_are_for_a_grader(started, run) -> None:
+    """One for each check; those that a mistake leaves without sense count as missed."""
+    found = []
+    mistaken = SOLUTION.replace(".sum(", ".mean(")
+    for body in (UNWRITTEN, mistaken, SOLUTION):
+        Path("graded.py").write_text(started.read_text().replace(UNWRITTEN, body))
+        done = run("check", "graded.py", "--points")
+        said = json.loads(done.stdout)
+        found.append((done.exit_code, said["points"], said["of"]))
+    assert [(3, 2, 10), (3, 9, 10), (0, 10, 10)] == found
+    wrong = [check for check in said["parts"][0]["checks"] if not check["passed"]]
+    assert ([], "mylayer") == (wrong, said["parts"][0]["name"])
+
+
+def test_a_part_of_nnruns_own_name_is_checked_and_not_trained(folder, run, write) -> None:
+    """It is compared with nnrun's."""
+    write(
+        "@register('activation', 'tanh')\nclass Tanh(Activation):\n"
+        "    def value(self, x, y):\n        np.sinh(x, out=y)\n"
+        "    def gradient(self, dy, x, y, dx):\n        np.multiply(dy, np.cosh(x), out=dx)\n"
+    )
+    done = run("check", "mine.py")
+    assert (3, True) == (done.exit_code, "beside tanh: y is not that of tanh" in done.stderr)
+    done = run("check", "all.yaml", "--plugin", "mine.py")
+    assert (2, True) == (done.exit_code, "'tanh' is a name of nnrun's own" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("check", "parts.py", "all.yaml"), "parts.py is a file of parts, and all.yaml a config"),
+        (("check", "none.py"), "none.py does not exist"),
+        (("init", "--layer", "parts.py"), "parts.py: exists already, and nothing is overwritten"),
+        (("init", "--layer", "mine"), "a layer is written in a Python file, like mylayer.py"),
+        (("init", "mine", "--layer", "mine.py"), "--layer writes a layer and no config"),
+    ],
+)
+def test_what_cannot_be_done_is_said(folder, run, words, says) -> None:
+    """And nothing is written."""
+    before = sorted(folder.iterdir())
+    done = run(*words)
+    assert (2, True, before) == (done.exit_code, says in done.stderr, sorted(folder.iterdir()))
+
+
+def test_a_gradient_that_is_another_on_purpose_is_not_compared(folder, run, write) -> None:
+    """A straight-through estimator says so."""
+    code = (
+        "@register('activation', 'steps')\nclass Steps(Activation):\n    exact_gradient = False\n"
+        "    def value(self, x, y):\n        np.round(x, out=y)\n"
+        "    def gradient(self, dy, x, y, dx):\n        dx[...] = dy\n"
+    )
+    for text, exit_code in ((code, 0), (code.replace("    exact_gradient = False\n", ""), 3)):
+        write(text)
+        assert exit_code == run("check", "mine.py").exit_code

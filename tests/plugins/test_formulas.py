@@ -1,0 +1,171 @@
+"""Activations and losses that are formulas: both engines, exports, and what is no formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import nnrun
+from nnrun.errors import UsageError
+from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.script import script
+from nnrun.models.code.torch_language import TORCH
+from nnrun.models.onnx.export import onnx_bytes
+from nnrun.nn.formulas import Expression, FormulaError
+from nnrun.plugins import load
+
+CURVES = Path(__file__).with_name("curves.py")
+CONFIG = {
+    "name": "curves",
+    "dataset": {"name": "moons", "rows": 80, "features": ["standard"]},
+    "network": {
+        "layers": [
+            {"type": "dense", "units": 5, "activation": "bent"},
+            {"type": "dense", "units": 4, "activation": "swish"},
+            {"type": "dense", "units": 4, "activation": "odd"},
+            {"type": "dense", "units": 2},
+        ]
+    },
+    "loss": "log_cosh",
+    "training": {"learning_rate": 0.02, "iterations": 60, "batch_size": 8},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch_size", [1, 8, 48])
+def test_compiled_code_trains_as_numpy_does(batch_size: int, dtype: str) -> None:
+    """By functions of the network's own, and by kernels."""
+    load(CURVES)
+    training = {"training.batch_size": batch_size, "training.dtype": dtype}
+    losses = [
+        nnrun.train(CONFIG, {**training, "training.engine": engine}, results=None).history[
+            "train_loss"
+        ]
+        for engine in ("numpy", "compiled")
+    ]
+    tolerance = {"float64": 1e-10, "float32": 1e-4}[dtype]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=tolerance)
+
+
+def test_kernels_follow_a_plugin_that_changes(tmp_path) -> None:
+    """In one process, with the same name and another formula."""
+    file, found = tmp_path / "curves.py", []
+    for slope in ("1", "0.5"):
+        text = CURVES.read_text()
+        old = 'slope = "x / (2 * sqrt(x * x + 1)) + 1"'
+        assert old in text
+        new = f'slope = "{slope}"\n    exact_gradient = False'
+        file.write_text(text.replace(old, new))
+        load(file)
+        overrides = {"training.batch_size": 48, "training.engine": "compiled"}
+        found.append(nnrun.train(CONFIG, overrides, results=None).history["train_loss"][-1])
+    assert found[0] != found[1]
+
+
+def test_exports_compute_the_formulas() -> None:
+    """ONNX to float32, scripts to rounding."""
+    load(CURVES)
+    run = nnrun.train(CONFIG, results=None)
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    expected = run.model.outputs(x)
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    names = [output.name for output in session.get_outputs()]
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    assert ["prediction"] == names
+    np.testing.assert_array_equal(predicted, run.predict(x))
+    for language in (NUMPY, TORCH):
+        made: dict[str, object] = {"__name__": "made"}
+        exec(script(run.model, language), made)
+        assert (20,) == np.asarray(made["predict"](x)).shape  # type: ignore[operator]
+        np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    assert expected.shape == (20, 2)
+
+
+WRITES_ITSELF = """
+@register("layer", "gain")
+class Gain(Layer):
+    def _connect(self, input_shape):
+        self.g = Parameter("gain", input_shape, lambda rng: rng.normal(size=input_shape))
+        self.parameters = [self.g]
+        return input_shape
+    def forward(self, x, rng=None):
+        self.x = x
+        return self.g.value * x
+    def backward(self, dy, needs_dx=True):
+        self.g.grad[...] = (dy * self.x).sum(axis=0)
+        return dy * self.g.value
+    def to_onnx(self, graph, names, x):
+        return graph.add("Mul", x, graph.weight(names[self.g], self.g.value))
+    def to_numpy(self, names):
+        return [f'h = h * W["{names[self.g]}"]']
+"""
+
+
+def test_a_layer_brings_its_own_form_in_exports(write) -> None:
+    """Also where a residual holds it; without one the message names the method."""
+    load(write(WRITES_ITSELF))
+    inner = {"type": "residual", "layers": [{"type": "gain"}]}
+    layers = [{"type": "gain"}, inner, {"type": "dense", "units": 2}]
+    config = {**CONFIG, "network": {"layers": layers}, "loss": "mean_squared"}
+    run = nnrun.train(config, results=None)
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    np.testing.assert_array_equal(predicted, run.predict(x))
+    made: dict[str, object] = {"__name__": "made"}
+    exec(script(run.model, NUMPY), made)
+    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    says = "the layer 'gain' of mine.py cannot be exported so: it has no method 'to_pytorch'"
+    with pytest.raises(UsageError, match=says):
+        script(run.model, TORCH)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 * x + 1",
+        "-x / 3",
+        "exp(-x * x)",
+        "x if x > 0 else 0.01 * x",
+        "max(x, 0.5) - min(x, 0.1) * 2",
+        "tanh(sqrt(abs(x)) + log(1 + x * x))",
+        "sigmoid(x) + softplus(-x)",
+    ],
+)
+def test_a_formula_is_the_same_in_numpy_and_pytorch(text: str) -> None:
+    """For arrays of both precisions, whose dtype it keeps."""
+    expression = Expression(text, ("x",))
+    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        x = np.random.default_rng(1).normal(size=40).astype(dtype)
+        known = {"torch": torch, "F": torch.nn.functional, "x": torch.as_tensor(x)}
+        theirs = eval(expression.written(1), known).numpy()
+        ours = expression.numpy(x)
+        assert (dtype, x.shape) == (ours.dtype, ours.shape)
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x +", "'x +' is no formula"),
+        ("x ** 2", "write a power as a product"),
+        ("z + 1", "'z + 1' has 'z'; its variables are x"),
+        ("sin(x)", "'sin(x)' calls 'sin'; there are exp, log, tanh"),
+        ("exp(x, x)", "'exp(x, x)' calls 'exp'"),
+        ("__import__('os').system('true')", "has '__import__('os').system('true')'"),
+        ("x.real", "'x.real' has 'x.real'"),
+        ("[x][0]", "'[x][0]' has '[x][0]'"),
+        ("'a'", "''a'' has ''a''"),
+        ("x if x else 1", "'x if x else 1' has 'x if x else 1'"),
+        ("True", "'True' has 'True'"),
+    ],
+)
+def test_what_is_no_formula_is_refused(text: str, message: str) -> None:
+    """Nothing of it is run."""
+    with pytest.raises(FormulaError) as error:
+        Expression(text, ("x",))
+    assert message in str(error.value)

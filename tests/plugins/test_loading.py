@@ -1,0 +1,178 @@
+"""Plugin files: what they register, when they are loaded, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.nn.initializers import DRAWS_BIASES
+from nnrun.plugins import PluginError, load, unload
+from nnrun.plugins.kinds import KINDS
+from nnrun.plugins.loading import find
+
+HERE = Path(__file__).parent
+
+
+def everything() -> dict[str, list[str]]:
+    """The names of all tables."""
+    return {kind: [*about.table] for kind, about in KINDS.items()}
+
+
+def test_a_part_of_each_kind_enters_its_table_and_leaves_it() -> None:
+    """And nothing else changes."""
+    before = everything()
+    added = {kind: set(names) - set(before[kind]) for kind, names in _loaded().items()}
+    assert dict.fromkeys(KINDS, 1) == {kind: len(names) for kind, names in added.items()}
+    unload()
+    assert before == everything()
+
+
+def _loaded() -> dict[str, list[str]]:
+    load(HERE / "parts.py")
+    return everything()
+
+
+def test_a_file_is_run_again_only_if_it_has_changed(write) -> None:
+    """Its parts are those of its new content."""
+    code = "@register('activation', 'cube')\nclass Cube(Activation):\n    power = 3\n"
+    (first,) = load(write(code))
+    (same,) = load(write(code))
+    (other,) = load(write(code.replace("3", "4")))
+    assert first.entry is same.entry
+    assert (4, other) == (other.entry.power, find("activation", "cube"))
+
+
+def test_a_changed_file_that_is_wrong_leaves_its_former_parts(write) -> None:
+    """All of a file is known, or nothing."""
+    code = "@register('activation', 'cube')\nclass Cube(Activation): ...\n"
+    (first,) = load(write(code))
+    with pytest.raises(PluginError):
+        load(write(f"{code}@register('activation', 'relu')\nclass R(Activation): ...\n"))
+    assert first == find("activation", "cube")
+
+
+def test_importing_a_plugin_registers_nothing() -> None:
+    """Only loading it does."""
+    before = everything()
+    from tests.plugins import parts
+
+    assert ("squash", before) == (parts.Squash.type, everything())
+
+
+def test_options_of_parts_have_their_effect(write) -> None:
+    """An initializer draws biases, and a scaler scales targets."""
+    load(
+        write(
+            "from nnrun.data.preprocessing.steps import MinMax\n"
+            "@register('initializer', 'ones', biases=True)\n"
+            "def ones(shape, fans, *, rng):\n    return np.ones(shape)\n"
+            "@register('step', 'stretch')\n"
+            "class Stretch(MinMax):\n    name = 'stretch'\n"
+        )
+    )
+    assert (True, True) == ("ones" in DRAWS_BIASES, "stretch" in SCALERS)
+    unload()
+    assert (False, False) == ("ones" in DRAWS_BIASES, "stretch" in SCALERS)
+
+
+A = "@register('activation', 'a')\nclass A(Activation): ...\n"
+WRONG = {
+    "syntax": ("def f(:\n", "mine.py:4: invalid syntax"),
+    "error": ("x = 1\n1 / 0\n", "mine.py:5: ZeroDivisionError: division by zero"),
+    "exit": ("import sys\nsys.exit(3)\n", "mine.py:5: SystemExit: 3"),
+    "import": (
+        "import not_there\n",
+        "mine.py:4: ModuleNotFoundError: No module named 'not_there'; what a plugin imports has to "
+        "be installed",
+    ),
+    "nothing": (
+        "class A(Layer): ...\n",
+        'mine.py: registers no part; it needs @register("layer", "squash") before a class',
+    ),
+    "kind": (
+        "@register('layr', 'a')\nclass A(Layer): ...\n",
+        "mine.py:4: 'layr' is not a kind of parts; did you mean 'layer'?",
+    ),
+    "name": (
+        "@register('layer', 'A-b')\nclass A(Layer): ...\n",
+        "mine.py:4: 'A-b' is not a name for a part: lower case letters, digits and '_'",
+    ),
+    "base": (
+        "@register('loss', 'a')\nclass A(Layer): ...\n",
+        "mine.py:4: a loss is a class derived from nnrun.nn.Loss",
+    ),
+    "no class": (
+        "@register('optimizer', 'a')\ndef a(): ...\n",
+        "mine.py:4: an optimizer is a class derived from nnrun.nn.Optimizer",
+    ),
+    "step": (
+        "@register('step', 'a')\nclass A:\n    def fit(self, rows): ...\n",
+        "mine.py:4: a step needs the method 'apply'",
+    ),
+    "option": (
+        "@register('metric', 'a', smaller=True)\ndef a(y, p): ...\n",
+        "mine.py:4: a metric has no option 'smaller' (one of needs, larger_is_better, low, high)",
+    ),
+    "needs": (
+        "@register('metric', 'a', needs='value')\ndef a(y, p): ...\n",
+        "mine.py:4: needs='value': it is 'labels' or 'probabilities' or 'values'",
+    ),
+    "type": (
+        "@register('layer', 'a')\nclass A(Layer):\n    type = 'b'\n",
+        "mine.py:4: it calls itself 'b', and is registered as 'a'",
+    ),
+    "twice": (
+        f"{A}@register('loss', 'a')\nclass B(Loss): ...\n",
+        "mine.py:6: 'a' is registered at mine.py:4 already; names are unique",
+    ),
+    "own": (
+        "@register('loss', 'relu')\nclass A(Loss): ...\n",
+        "mine.py:4: 'relu' is a name of nnrun's own (an activation); take another, like 'my_relu', "
+        "which `nnrun check` compares with it",
+    ),
+    "formula": (
+        "from nnrun.nn.formulas import *\nclass A(FormulaActivation):\n    formula = 'x ** 2'\n",
+        "mine.py:5: FormulaError: 'x ** 2' has 'x ** 2'; write a power as a product",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_has_a_message_with_its_line_and_registers_nothing(
+    case: str, write, tmp_path, monkeypatch
+) -> None:
+    """Whatever it registered before the mistake."""
+    code, message = WRONG[case]
+    monkeypatch.chdir(tmp_path)
+    before = everything()
+    with pytest.raises(PluginError) as error:
+        load(write(code).name)
+    assert (message, before) == (str(error.value), everything())
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("none.py", "none.py does not exist"),
+        ("mine.txt", "mine.txt: a plugin is a Python file, like mylayer.py"),
+        (".", ".: a plugin is a Python file, like mylayer.py"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_refused(
+    file: str, message: str, tmp_path, monkeypatch
+) -> None:
+    """Without running anything."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PluginError) as error:
+        load(file)
+    assert message == str(error.value)
+
+
+def test_two_files_cannot_register_one_name(write) -> None:
+    """The message names both places."""
+    first, second = write(A), write(A, "other.py")
+    load(first)
+    with pytest.raises(PluginError, match=r"other.py:4: 'a' is registered at .*mine.py:4 already"):
+        load(second)

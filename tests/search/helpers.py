@@ -1,0 +1,138 @@
+"""Searches of small configs in this process, with workers that end in any order."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.storage.store import Store
+from nnrun.search.plan import plan_search
+from nnrun.search.search import Search
+from nnrun.search.state import SearchState
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.inline import InlineExecutor, InlineWorkers
+from nnrun.sweeps.workers.job import execute_job
+
+IRIS: dict[str, Any] = {
+    "name": "iris",
+    "dataset": {"name": "iris", "validation_size": 0.3, "features": "standard"},
+    "network": {"sizes": [4, 3], "activations": ["tanh", "softmax"]},
+    "loss": "cross_entropy",
+    "training": {
+        "learning_rate": 0.05,
+        "iterations": 40,
+        "batch_size": 8,
+        "evaluate_every": 4,
+        "engine": "numpy",
+    },
+    "seed": 3,
+}
+SPACE = {
+    "training.learning_rate": {"log_uniform": [1e-3, 1]},
+    "network.depth": {"int": [1, 2], "units": {"int": [2, 8]}},
+    "training.optimizer": {
+        "choice": ["sgd", {"type": "adam", "weight_decay": {"uniform": [0, 0.1]}}]
+    },
+}
+SMALL = {"trials": 14, "window": 4, "top": 2, "fresh_seeds": 2, "random": False}
+
+
+def config(**search: Any) -> dict[str, Any]:
+    """A config with this space and these options."""
+    return {**IRIS, "search": {**SMALL, **SPACE, **search}}
+
+
+class Shuffled(InlineWorkers):
+    """Eight workers whose runs end in a random order."""
+
+    at_a_time = capacity = 8
+
+    def __init__(self, sweep: Sweep, seed: int) -> None:
+        super().__init__(sweep.receive, sweep.stopping)
+        self._rng = random.Random(seed)
+        self._waiting: list[tuple[Callable[[], Any], Future[Any]]] = []
+
+    def submit(self, job, load):
+        future: Future[Any] = Future()
+        channel = _Silent(job.key)
+        self._waiting.append((lambda: execute_job(job, channel, load()), future))
+        return future
+
+    def wait(self, awaited, seconds):
+        if self._waiting:
+            call, future = self._waiting.pop(self._rng.randrange(len(self._waiting)))
+            done = InlineExecutor().submit(call)
+            future.set_exception(done.exception()) if done.exception() else future.set_result(
+                done.result()
+            )
+
+
+class _Silent:
+    """A channel that nobody listens to."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def stopped(self) -> bool:
+        return False
+
+    def send(self, content: object) -> None:
+        pass
+
+
+def search(
+    content: Mapping[str, Any] | Path,
+    root: Path,
+    words: Sequence[str] = (),
+    *,
+    shuffled: int | None = None,
+    asynchronous: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> SearchState:
+    """Search a config in this process: one run at a time, or eight that end in random order.
+
+    Importances, for which scikit-learn grows a forest, are left out.
+    """
+    datasets = Datasets()
+    plan = plan_search(content, words, datasets, asynchronous=asynchronous)
+    store = Store(root, lambda result: f"{result.record.name}\n", RunIndex(root))
+
+    def runner(plan, what, source=None):
+        sweep = Sweep(plan, store, datasets, SweepListener(), stopped, source=source)
+        if shuffled is None:
+            workers = InlineWorkers(sweep.receive, sweep.stopping)
+        else:
+            workers = Shuffled(sweep, shuffled)
+        return sweep.run(workers)
+
+    with patch("nnrun.search.search.importance_of", lambda content: {}):
+        return Search(plan, store, runner, stopped).run()
+
+
+def content_of(root: Path, name: str = "iris") -> dict[str, Any]:
+    """search.json."""
+    return json.loads((root / name / "search.json").read_text())
+
+
+def outcome(root: Path, name: str = "iris") -> tuple[dict[str, Any], dict[str, Any]]:
+    """All of search.json that no clock is in, and the bits of every run."""
+    timed = ("seconds", "ended", "board")
+    found = {key: value for key, value in content_of(root, name).items() if key not in timed}
+    for part in ("trials", "random"):
+        found[part] = [{k: v for k, v in one.items() if k != "seconds"} for one in found[part]]
+    reports = (json.loads(file.read_text()) for file in sorted(root.glob("*/*/report.json")))
+    bits = {
+        report["run_id"]: (
+            report["status"], report["timing"]["iterations"], report["weights_sha256"],
+        )
+        for report in reports
+    }  # fmt: skip
+    return found, bits

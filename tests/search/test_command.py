@@ -1,0 +1,169 @@
+"""`nnrun search`: what it takes, shows and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from tests.search.helpers import config, content_of, outcome, search
+
+TABLE = "size,kind,price\n" + "".join(
+    f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
+)
+
+PRIMITIVE = "[{type: dense, units: 3}, {type: activation, name: softmax}]"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs the command in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(*words):
+        done = CliRunner().invoke(cli, [*map(str, words)])
+        return done.exit_code, done.stdout, done.stderr
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A folder with a config, and the results of its search."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "iris.yaml").write_text(yaml.safe_dump(config(trials=5)))
+    search(folder / "iris.yaml", folder / "results")
+    return folder
+
+
+def test_the_whole_search(run, searched, tmp_path):
+    """It shows budget, final board, winner and test, and writes what every such search does."""
+    code, out, err = run("search", searched / "iris.yaml", "-j", 1)
+    assert 0 == code, err
+    assert out.startswith("iris: 5 trials in ")
+    assert "final comparison on 2 fresh seeds:" in out
+    assert "winner: " in out
+    assert "evaluated once, for the winner alone" in out
+    assert "iris/best is the winner" in out
+    assert "trial 0: accuracy " in err
+    assert "wrote results/iris/search.json" in err
+    found, bits = outcome(tmp_path / "results")
+    assert {**outcome(searched / "results")[0], "importance": found["importance"]} == found
+    assert outcome(searched / "results")[1] == bits
+    assert 0.99 < sum(found["importance"].values()) < 1.01
+
+
+def test_json(run, searched):
+    """The data are those of search.json."""
+    code, out, _ = run(
+        "search", searched / "iris.yaml", "--json", "--results", searched / "results"
+    )
+    assert 0 == code
+    assert content_of(searched / "results") == json.loads(out)
+
+
+def test_best_prints_the_winner(run, searched):
+    """`nnrun best NAME` has the config of the winner, with its test split."""
+    code, out, _ = run("best", "iris", "--json", "--results", searched / "results")
+    assert 0 == code
+    found = json.loads(out)
+    assert found["run_id"] in content_of(searched / "results")["test"]["run_ids"]
+    assert found["config"]["dataset"]["hide_test"] is False
+
+
+def test_an_export_opens_in_optuna(run, searched, tmp_path):
+    """The database has all trials, with their values, parameters and runs."""
+    optuna = pytest.importorskip("optuna")
+    code, _, err = run("search", "iris", "--export", "study.db", "--results", searched / "results")
+    assert (0, "wrote study.db\n") == (code, err)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.load_study(study_name="iris", storage=f"sqlite:///{tmp_path}/study.db")
+        trials = study.get_trials()
+    content = content_of(searched / "results")["trials"]
+    assert [trial["value"] for trial in content] == [trial.value for trial in trials]
+    assert [trial["params"] for trial in content] == [trial.params for trial in trials]
+    assert [trial["run_ids"] for trial in content] == [t.user_attrs["run_ids"] for t in trials]
+    assert 2 == run("search", "iris", "--export", "study.db")[0]
+
+
+def test_a_table_alone(run, tmp_path):
+    """A data file needs no config: the command takes one, and says what it guesses."""
+    (tmp_path / "houses.csv").write_text(TABLE)
+    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
+    code, out, err = run("search", "houses.csv", *words, "--target", "price", "--trials", 3,
+                         "--iterations", 20)  # fmt: skip
+    assert 0 == code, err
+    assert "it predicts price: regression" in err
+    assert "mse of price" in out
+    assert {"network.depth", "dataset.features"} < content_of(tmp_path / "results", "houses")[
+        "trials"
+    ][0]["choice"].keys()
+
+
+def test_time_ends_it(run, searched, tmp_path):
+    """Where there is no time for a trial, none is proposed, and the search says what to do."""
+    words = ("search.time=0.001", "search.trials=null", "--results", tmp_path / "r")
+    code, _, err = run("search", searched / "iris.yaml", *words)
+    assert 1 == code
+    assert "no trial has completed" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--trials", 0), "argument 'search.trials=0': search.trials: 0 is not a whole number"),
+        (("--time", "soon"), "search.time: 'soon' is not a time above 0"),
+        (("search.training.epochs={int: [9, 1]}",), "the range is reversed; write [1, 9]"),
+        (("--target", "y"), "--target y: it is for data files"),
+        (("search=null",), "there is nothing to choose from; add a block like search: {"),
+        (("search.pruning=median", "sweep.order_by=loss", "search.sampler=grid"), "a grid cannot"),
+        (("metrics=[roc_auc]", "sweep.order_by=roc_auc", "--pruning", "median"), "curves"),
+        (("search.network.layers.0.units={int: [1, 3]}",), "network.depth makes all hidden layers"),
+        ((f"network.layers={PRIMITIVE}",), "a last one that is dense"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):
+    """Each is refused with exit code 2 and no traceback, before anything is written."""
+    code, out, err = run("search", searched / "iris.yaml", *words)
+    assert (2, "") == (code, out), err
+    assert said in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_mistake_has_its_place(run, tmp_path):
+    """File, line and column, as of every mistake in a config."""
+    (tmp_path / "bad.yaml").write_text(
+        "dataset: {name: iris}\n"
+        "network: {sizes: [3], activations: [softmax]}\n"
+        "loss: cross_entropy\n"
+        "training: {learning_rate: 0.1, iterations: 9}\n"
+        "search:\n"
+        "  training.learning_rate: {log_uniform: [0, 1]}\n"
+    )
+    code, _, err = run("search", "bad.yaml")
+    assert 2 == code
+    assert err.splitlines()[0].startswith("bad.yaml:6:42: search.training.learning_rate")
+
+
+def test_without_optuna(run, searched, monkeypatch):
+    """The error says which extra to install."""
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    code, _, err = run("search", searched / "iris.yaml")
+    assert 2 == code
+    assert "nnrun[search]" in err
+
+
+def test_the_command_is_documented_as_it_is():
+    """The page names every option of the command and of the block."""
+    page = (Path(__file__).parents[2] / "nnrun/docs/search.md").read_text()
+    options = [name for param in cli.get_command(None, "search").params for name in param.opts]
+    shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
+    shared += ("arguments", "--jobs", "--iterations", "--no-gradient-check")
+    assert [] == [name for name in options if name not in page and name not in shared]

@@ -1,0 +1,218 @@
+"""Searches: the same trials however they are trained, chosen by validation, tested once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nnrun.sweeps.board.from_store.best import best_of
+from tests.search.helpers import config, content_of, outcome, search
+
+PRUNINGS = ("none", "halving", "asynchronous_halving", "median")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The results folder of a search with each pruning, made one run after the other."""
+    folders = {}
+
+    def make(pruning):
+        if pruning not in folders:
+            folders[pruning] = tmp_path_factory.mktemp(pruning)
+            search(config(pruning=pruning), folders[pruning])
+        return folders[pruning]
+
+    return make
+
+
+@pytest.mark.parametrize("pruning", PRUNINGS)
+def test_the_order_of_results_changes_nothing(pruning, searched, tmp_path):
+    """Eight workers whose runs end in any order make the same trials, with the same bits."""
+    expected = outcome(searched(pruning))
+    search(config(pruning=pruning), tmp_path, shuffled=1)
+    assert expected == outcome(tmp_path)
+
+
+@pytest.mark.parametrize("sampler", ["random", "quasi_random", "cma_es"])
+def test_other_samplers_depend_on_no_order_either(sampler, tmp_path):
+    """So it is for each sampler."""
+    for folder, shuffled in (("one", None), ("eight", 5)):
+        search(config(sampler=sampler, trials=7), tmp_path / folder, shuffled=shuffled)
+    assert outcome(tmp_path / "one") == outcome(tmp_path / "eight")
+
+
+@pytest.mark.parametrize("pruning", ["halving", "median"])
+def test_it_stops_anywhere_and_goes_on(pruning, searched, tmp_path):
+    """A search that is stopped again and again, and then goes on, has the same bits in the end."""
+    left = 3
+
+    def stopped():
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    for calls in (3, 40, 90):
+        left = calls
+        search(config(pruning=pruning), tmp_path, shuffled=2, stopped=stopped)
+    search(config(pruning=pruning), tmp_path)
+    assert outcome(searched(pruning)) == outcome(tmp_path)
+
+
+@pytest.mark.parametrize("pruning", ["none", "halving"])
+def test_what_is_finished_is_not_trained_again(pruning, searched, monkeypatch):
+    """The same command again trains nothing, and leaves what there is."""
+    root = searched(pruning)
+    expected = outcome(root)
+
+    def fail(*_):
+        raise AssertionError("it is trained")
+
+    monkeypatch.setattr("nnrun.sweeps.workers.job.execute", fail)
+    search(config(pruning=pruning), root)
+    assert expected == outcome(root)
+
+
+@pytest.mark.parametrize("pruning", ["asynchronous_halving", "median"])
+def test_a_promoted_trial_has_the_bits_of_a_run_that_never_stopped(pruning, searched):
+    """Completed trials of a search with pruning are those of a search without, where both are."""
+    without, found = outcome(searched("none"))[1], outcome(searched(pruning))[1]
+    both = {run_id for run_id in found if found[run_id][0] == "completed"} & without.keys()
+    assert both
+    assert {run_id: without[run_id] for run_id in both} == {run: found[run] for run in both}
+
+
+def test_pruning_says_what_it_saves(searched):
+    """The share of updates that were not made is that of the trials' own runs."""
+    content = content_of(searched("halving"))
+    trials = [trial for trial in content["trials"] if trial["same_as"] is None]
+    pruned = [trial for trial in trials if trial["status"] == "pruned"]
+    assert len(pruned) == content["saved"]["pruned"] > 0
+    made = sum(trial["share"] for trial in trials)
+    assert 1 - made / len(trials) == content["saved"]["share"] > 0.3
+    assert all(trial["value"] is None and trial["curve"] for trial in pruned)
+
+
+def test_no_trial_looks_at_a_test_row(searched):
+    """Only the winner's last runs have test results; all others have no test rows."""
+    root, content = searched("none"), content_of(searched("none"))
+    reports = {
+        file.parent.name: json.loads(file.read_text()) for file in root.glob("*/*/report.json")
+    }
+    tested = {name for name, report in reports.items() if report["metrics"]["test"] is not None}
+    assert {*content["test"]["run_ids"]} == tested
+    assert {0} == {report["dataset"]["n_test"] for n, report in reports.items() if n not in tested}
+    assert not tested & {run for trial in content["trials"] for run in trial["run_ids"]}
+
+
+def test_the_winner_is_the_first_of_the_final_board(searched):
+    """It has the best mean on seeds that no trial has; its test result is over these seeds."""
+    content = content_of(searched("none"))
+    first = content["board"]["rows"][0]
+    assert first["best_run"].partition("/")[2] in content["winner"]["run_ids"]
+    assert first["mean"] == content["winner"]["mean"]
+    seeds = [{int(run.partition("-")[0][1:]) for run in part["run_ids"]}
+             for part in (content["winner"], content["test"])]  # fmt: skip
+    assert [{4, 5}, {4, 5}] == seeds
+    assert [3] == content["seeds"]
+
+
+def test_the_default_stands_beside(searched):
+    """The config's own settings are on the board, under the values that they have."""
+    content = content_of(searched("none"))
+    default = [one for one in content["finalists"] if one["origin"] == "default"]
+    assert [None] == [one["number"] for one in default]
+    assert 0.05 == default[0]["choice"]["training.learning_rate"]
+    assert (1, [4]) == tuple(default[0]["choice"][f"network.depth{k}"] for k in ("", ".units"))
+    assert len(content["finalists"]) == len(content["board"]["rows"]) == 3
+
+
+def test_best_is_the_winner(searched):
+    """NAME/best is a run of the winner that has a test result."""
+    root = searched("none")
+    choice = best_of(root, "iris")
+    assert choice.record.run_id in content_of(root)["test"]["run_ids"]
+
+
+def test_a_random_search_stands_beside(tmp_path):
+    """It has as many trials, with other seeds, and the best of them is on the board."""
+    state = search(config(random=True, trials=6), tmp_path, shuffled=3)
+    content = content_of(tmp_path)
+    assert 6 == len(state.random) == len(content["random"])
+    assert not {str(one["params"]) for one in content["trials"]} & {
+        str(one["params"]) for one in content["random"]
+    }
+    assert {"search", "default", "random"} == {one["origin"] for one in content["finalists"]}
+
+
+def test_trials_on_several_splits(tmp_path):
+    """With `seeds`, a trial's value is the mean over its runs, which have different splits."""
+    search(config(seeds=2, trials=3), tmp_path)
+    trial = content_of(tmp_path)["trials"][0]
+    reports = [
+        json.loads((tmp_path / "iris" / run / "report.json").read_text())
+        for run in trial["run_ids"]
+    ]
+    values = [report["metrics"]["validation"]["accuracy"] for report in reports]
+    assert sum(values) / 2 == trial["value"]
+    assert {3, 4} == {report["seed"] for report in reports}
+    assert {(None, 3)} == {
+        tuple(report["config"]["dataset"]["split"][key] for key in ("seed", "test_seed"))
+        for report in reports
+    }
+
+
+def test_judged_by_folds(tmp_path):
+    """Without a validation split, folds judge; then no rows are left for a test."""
+    content = config(trials=2, fresh_seeds=2)
+    content["dataset"] = {"name": "iris", "folds": 3, "features": "standard"}
+    state = search(content, tmp_path)
+    assert ("test", None) == (content_of(tmp_path)["judged_by"], state.test)
+    assert [3, 3] == [len(trial.run_ids) for trial in state.trials]
+
+
+def test_a_default_validation_split(tmp_path):
+    """Without validation split and folds, a part of the training rows judges."""
+    content = config(trials=2)
+    content["dataset"] = {"name": "iris", "features": "standard"}
+    state = search(content, tmp_path)
+    assert "no validation split" in state.plan.settings.judging.note
+    assert {"train": 96, "validation": 24} == dict(state.plan.default.variant.rows)
+
+
+def test_diverged_trials_do_not_end_a_search(tmp_path):
+    """They have no value, and the sampler takes them for the worst."""
+    content = config(trials=8, **{"training.learning_rate": {"log_uniform": [0.01, 1e30]}})
+    content["search"] = {k: v for k, v in content["search"].items() if k != "network.depth"}
+    state = search(content, tmp_path)
+    statuses = {trial.status for trial in state.trials}
+    assert "completed" in statuses
+    assert statuses - {"completed", "pruned"}
+    assert state.winner is not None
+
+
+def test_settings_that_do_not_fit_are_failed_trials(tmp_path):
+    """A batch larger than the split is no end of a search; all failing is."""
+    state = search(config(trials=6, **{"training.batch_size": {"choice": [8, 4000]}}), tmp_path)
+    failed = [trial for trial in state.trials if trial.status == "failed"]
+    assert failed
+    assert all("4000" in trial.reason for trial in failed)
+
+
+def test_an_asynchronous_search_goes_on_with_its_own_trials(tmp_path):
+    """Trials that were proposed before it was stopped are those that it goes on with."""
+    left = 60
+
+    def stopped():
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    content = config(pruning="halving")
+    search(content, tmp_path, shuffled=1, asynchronous=True, stopped=stopped)
+    before = [trial["params"] for trial in content_of(tmp_path)["trials"]]
+    search(content, tmp_path, shuffled=2, asynchronous=True)
+    after = [trial["params"] for trial in content_of(tmp_path)["trials"]]
+    assert 14 == len(after)
+    assert 0 < len(before) < 14
+    assert before == after[: len(before)]
