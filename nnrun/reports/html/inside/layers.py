@@ -60,18 +60,25 @@ def layer_blocks(record: RunRecord, model: Model, predictions: Predictions) -> I
             for row, name in zip(rows, names, strict=True)
         ]
         yield Gallery("The rows", pictures)
-    kinds = layers_by_name(record.network)
-    steps = [step.copy() for step in layer_outputs(model, predictions.part.raw.take(rows).all())]
-    titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
-    inputs = model.layout.columns.feature_names
-    classes = predictions.dataset.classes
-    traced = _Traced(
-        names, steps, titles,
-        inputs if len(inputs) == steps[0][0].size and not are_images(predictions) else (),
-        classes if len(classes) == steps[-1][0].size else (),
-    )  # fmt: skip
-    blocks, size = _steps(traced)
+    blocks, size = traced_blocks(record, model, predictions.part.raw.take(rows).all(), names)
     yield from [Folded("Outputs of every layer", blocks)] if size > _OPEN else blocks
+
+
+def traced_blocks(
+    record: RunRecord, model: Model, x: Array, names: Sequence[str]
+) -> tuple[list[Block], int]:
+    """The outputs of all layers for raw rows with these names, and their bytes."""
+    kinds, layout = layers_by_name(record.network), model.layout
+    steps = [step.copy() for step in layer_outputs(model, x)]
+    titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
+    inputs = layout.columns.feature_names
+    return _steps(
+        _Traced(
+            names, steps, titles,
+            inputs if len(inputs) == steps[0][0].size and len(layout.shape) == 1 else (),
+            layout.classes if len(layout.classes) == steps[-1][0].size else (),
+        )
+    )  # fmt: skip
 
 
 def chosen_rows(record: RunRecord, predictions: Predictions) -> tuple[Array, str]:
