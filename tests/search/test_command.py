@@ -52,7 +52,8 @@ def test_the_whole_search(run, searched, tmp_path):
     assert "evaluated once, for the winner alone" in out
     assert "iris/best is the winner" in out
     assert "trial 0: accuracy " in err
-    assert "wrote results/iris/search.json" in err
+    assert "wrote results/iris/search.json, results/leaderboard-iris-" in err
+    assert 0 == run("ls", "--leaderboard")[0]
     found, bits = outcome(tmp_path / "results")
     assert {**outcome(searched / "results")[0], "importance": found["importance"]} == found
     assert outcome(searched / "results")[1] == bits
