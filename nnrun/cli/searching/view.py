@@ -50,7 +50,6 @@ class TrialLines(SweepListener):
         self.search = search
         self.output = output
         self.started = monotonic()
-        self.ended_before = 0
         self._waiting = False
         self._printed = 0
         self._next = 0.0
