@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nnrun.search.pruning import Goal
 from nnrun.search.settings import Setting
-from nnrun.search.trial import Trial
+from nnrun.search.trials.pruning import Goal
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.planning.plan import Plan
 

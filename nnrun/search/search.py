@@ -26,15 +26,15 @@ from nnrun.search.finals import (
 )
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
-from nnrun.search.results import Results
 from nnrun.search.settings import Setting
-from nnrun.search.source import SearchRuns
-from nnrun.search.space import Draw, present
+from nnrun.search.spaces.choices import Draw, present
 from nnrun.search.state import SearchState
 from nnrun.search.stored import Before, write_search
 from nnrun.search.study import importance_of
-from nnrun.search.track import Track
-from nnrun.search.trial import Trial
+from nnrun.search.trials.results import Results
+from nnrun.search.trials.source import SearchRuns
+from nnrun.search.trials.track import Track
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, Variant

@@ -9,10 +9,10 @@ from typing import Any
 from nnrun import __version__
 from nnrun.config.schema.search.distributions import Range
 from nnrun.search.finals import Finalist, best_trials
-from nnrun.search.parameters import parameters_of
 from nnrun.search.plan import SearchPlan
-from nnrun.search.space import labels_of
-from nnrun.search.trial import Trial
+from nnrun.search.spaces.choices import labels_of
+from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.searched import SCHEMA_VERSION
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row

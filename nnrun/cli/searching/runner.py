@@ -12,7 +12,7 @@ from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
-from nnrun.search.trial import Trial
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan

@@ -15,7 +15,7 @@ from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, conso
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
-from nnrun.search.trial import Trial
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.listener import SweepListener
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.commands import command_line
 from nnrun.search.state import SearchState
-from nnrun.search.trial import Trial
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST_PARAMETERS = 5

@@ -14,10 +14,10 @@ from nnrun.errors import NnrunError, first_of
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.runs.record import RunRecord
-from nnrun.ui.layers import layer_blocks
 from nnrun.ui.pages.base import fresh, run_key
 from nnrun.ui.parts import rendered
 from nnrun.ui.state import state_of
+from nnrun.ui.trying.layers import layer_blocks
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 300
