@@ -26,7 +26,8 @@ from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48
 _MOST_CONVOLUTIONS, _MOST_CHANNELS = 2, 4
-_MOST_FEATURES, _MOST_UNITS = 128, 32
+_MOST_FEATURES, _MOST_UNITS, _MOST_CELLS = 512, 32, 5000
+_TALL = 60  # maps of more features are closed until a reader opens them
 _MOST_POINTS = 300
 _SIDE = 60
 
@@ -45,7 +46,11 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
             yield _pixels(first, parameters[first], model)
         else:
             chart, notes = _features(first, parameters[first], model)
-            charts.append(chart)
+            if len(chart.table.rows) > _TALL:
+                yield Folded(chart.title, [Figures([chart]), *notes])
+                notes = []
+            else:
+                charts.append(chart)
     for name in convolutions:
         yield _filters(name, parameters[name])
     weights = {name: w for name, w in parameters.items() if name.endswith(".weight")}
@@ -157,7 +162,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     # All features, unless they are very many: then those with the largest weights.
     sizes = np.abs(np.nan_to_num(w)).max(axis=1)
     features = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_FEATURES])
-    shown = w[features, :_MOST_UNITS]
+    shown = w[features, : min(_MOST_UNITS, _MOST_CELLS // len(features))]
     limit = max(float(sizes.max()), 1e-300)
     chart = heatmap(
         f"Weights of the first layer ({name})",

@@ -31,15 +31,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
 
     def line(kind: str, cells: Sequence[str]) -> Markup:
         shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
-        return element("tr", *(element(kind, cell, style=_style(cell)) for cell in shown))
+        return element("tr", *(element(kind, cell, style=_style(kind, cell)) for cell in shown))
 
     body = element("tbody", *(line("td", row) for row in rows))
     return element("table", element("thead", line("th", header)), body)
 
 
-def _style(cell: str) -> str | None:
-    """Short cells stay on one line."""
-    return "white-space:nowrap" if len(cell) <= _SHORT else None
+def _style(kind: str, cell: str) -> str | None:
+    """Short cells stay on one line; names of columns need not."""
+    return "white-space:nowrap" if kind == "td" and len(cell) <= _SHORT else None
 
 
 def image(chart: Chart) -> Markup:
@@ -59,10 +59,12 @@ def strip_image(strip: Markup) -> Markup:
     style = element("style", Markup("".join(_STRIP.findall(STANDALONE))))
     head, end, rest = str(strip).partition(">")
     head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')
-    return _embedded(f"{head}{end}{style}{rest}", Markup(label[1]).unescape() if label else "")
+    text = Markup(label[1]).unescape() if label else ""
+    # Jupyter would make it as narrow as the cell.
+    return _embedded(f"{head}{end}{style}{rest}", text, style="max-width:none")
 
 
-def _embedded(svg: str, label: str) -> Markup:
+def _embedded(svg: str, label: str, style: str | None = None) -> Markup:
     content = b64encode(svg.encode()).decode()
     source = f"data:image/svg+xml;base64,{content}"
-    return element("img", src=source, alt=clean(label))
+    return element("img", src=source, alt=clean(label), style=style)

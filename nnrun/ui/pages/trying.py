@@ -17,7 +17,6 @@ from nnrun.runs.record import RunRecord
 from nnrun.ui.pages.base import fresh, run_key
 from nnrun.ui.parts import rendered
 from nnrun.ui.state import state_of
-from nnrun.ui.trying.layers import layer_blocks
 
 _MOST_BYTES = 1 << 20
 _LONGEST = 300
@@ -63,7 +62,7 @@ def _answered(request: Request, given: object) -> Response:
         return _problem(error)
     text = rendered(
         "answer.html", what=found.what, prediction=found.prediction, classes=found.classes,
-        notes=found.notes, layers=[*layer_blocks(record, found.layers)],
+        notes=found.notes, layers=found.layers,
     )  # fmt: skip
     return HTMLResponse(text)
 
