@@ -178,7 +178,7 @@ class Routing(Residual):
 def test_any_argument_without_default_has_an_example(monkeypatch):
     """Also of a layer that nobody has thought of; it is one that configs take."""
     monkeypatch.setitem(LAYERS, "routing", Routing)
-    (found,) = [topic for topic in topics.__wrapped__() if topic.name == "routing"]
+    (found,) = [topic for topic in topics() if topic.name == "routing"]
     gate = "gate: [{type: dense, units: 4}]"
     assert (
         f"layers: [{{type: routing, {gate}, depth: 2.0, mode: soft, wide: true}}]" == found.example

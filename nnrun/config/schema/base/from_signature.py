@@ -136,11 +136,11 @@ class Translator:
         Raises:
             PluginError: it is that of a plugin, and an argument has no form in a config.
         """
-        kind = base.part_keys.get(base.key)
+        kind = base.part_keys.get(base.key, "")
         try:
             arguments, named = self._arguments(call)
         except (TypeError, NameError) as error:
-            part = None if kind is None else find(kind, name)
+            part = find(kind, name)
             if part is None:
                 raise
             raise PluginError(f"{part.place}: {error}") from error
