@@ -4,17 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnrun.api.board import Board
     from nnrun.api.checks import check
     from nnrun.api.evaluation import Evaluation
     from nnrun.api.experiments import extend, load, train, verify
     from nnrun.api.folds import out_of_fold
-    from nnrun.api.history import History
     from nnrun.api.influence import importance
     from nnrun.api.pages import Page, report
-    from nnrun.api.run import Run
     from nnrun.api.sharing import pack
     from nnrun.api.sweeps import sweep
+    from nnrun.api.values.board import Board
+    from nnrun.api.values.history import History
+    from nnrun.api.values.run import Run
 
 __all__ = [
     "Board",
@@ -34,7 +34,7 @@ __all__ = [
     "verify",
 ]
 
-_MODULES = {"Board": "board", "History": "history", "Run": "run"}
+_MODULES = {"Board": "values.board", "History": "values.history", "Run": "values.run"}
 _MODULES |= {"Evaluation": "evaluation", "Page": "pages", "report": "pages"}
 _MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
 _MODULES |= {"check": "checks", "sweep": "sweeps"}

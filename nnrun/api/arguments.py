@@ -10,7 +10,7 @@ from operator import index
 from typing import Any, ParamSpec, TypeVar
 
 from nnrun.errors import UsageError
-from nnrun.plugins.loading import load, load_installed
+from nnrun.plugins.loading import load, load_ambient
 from nnrun.suggestions import nearest
 
 P = ParamSpec("P")
@@ -21,7 +21,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     """The function, with an error for unknown keywords that names the setting that was meant.
 
     Settings of a config are given as `overrides`, and not as arguments. Plugins are loaded first:
-    those of installed packages, and the files of the argument `plugins` where there is one.
+    those of installed packages and of NNRUN_PLUGINS, and the files of the argument `plugins`.
     """
     known = signature(function).parameters
 
@@ -31,7 +31,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
             if name not in known:
                 hint = _hint(name, value, known)
                 raise TypeError(f"nnrun.{function.__name__} has no argument '{name}'{hint}")
-        load_installed()
+        load_ambient()
         files: Any = kwargs.get("plugins", ())
         load(*([files] if isinstance(files, str | os.PathLike) else files))
         return function(*args, **kwargs)

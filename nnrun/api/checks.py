@@ -15,7 +15,7 @@ from nnrun.data.given import loader_of
 from nnrun.data.load import load_dataset
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
-from nnrun.reports.terminal.checks import CheckedRun
+from nnrun.reports.terminal.checking.checks import CheckedRun
 from nnrun.runs.execution.described_data import describe_dataset
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.execution.record_builder import described_network

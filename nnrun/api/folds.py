@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnrun.api.arguments import explained
-from nnrun.api.run import Run
+from nnrun.api.values.run import Run
 from nnrun.errors import UsageError
 from nnrun.sweeps.out_of_fold.collect import out_of_fold as collect
 from nnrun.sweeps.out_of_fold.table import OutOfFold

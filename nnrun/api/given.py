@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.run import Run
+from nnrun.api.values.run import Run
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import format_override
 from nnrun.config.yaml.plain import plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.given import Path_, folder_of
-from nnrun.api.run import Run, read
+from nnrun.api.values.run import Run, read
 from nnrun.reports.importance.measure import REPEATS, Importance, importance_of
 from nnrun.sweeps.planning.datasets import Datasets
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnrun.api.arguments import explained
-from nnrun.api.board import Board
 from nnrun.api.given import Path_, folder_of
-from nnrun.api.run import Run
+from nnrun.api.values.board import Board
+from nnrun.api.values.run import Run
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.html.choose import find_runs

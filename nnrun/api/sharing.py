@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnrun.api.arguments import explained
 from nnrun.api.given import Path_, folder_of
-from nnrun.api.run import Run
+from nnrun.api.values.run import Run
 from nnrun.runs.sharing.pack import pack as pack_run
 
 

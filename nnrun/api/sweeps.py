@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
-from nnrun.api.board import Board
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
 from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
 from nnrun.api.progress import sending, stderr_for, watching_sweep
+from nnrun.api.values.board import Board
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid

@@ -17,7 +17,7 @@ from nnrun.config.files import config_files
 from nnrun.config.load import load_config
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
-from nnrun.reports.terminal.checks import (
+from nnrun.reports.terminal.checking.checks import (
     CheckedRun,
     check_details,
     check_overview,

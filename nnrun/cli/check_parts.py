@@ -8,7 +8,7 @@ import click
 
 from nnrun.cli.output import Output
 from nnrun.errors import DisagreementError
-from nnrun.reports.terminal.checked_parts import checked_parts
+from nnrun.reports.terminal.checking.parts import checked_parts
 from nnrun.runs.storage.contents.strict_json import strict_json
 
 SUFFIX = ".py"

@@ -60,7 +60,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
 
 
 def _fault_of_plugin(error: BaseException) -> str | None:
-    loading = sys.modules.get("nnrun.plugins.loading")
+    loading = sys.modules.get("nnrun.plugins.running")
     if loading is None:
         return None
     from nnrun.plugins.faults import describe_fault  # noqa: PLC0415  # slow without plugins

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import click
 
@@ -106,6 +107,7 @@ def command(
     nnrun search digits.yaml --time 10m --pruning halving
     nnrun search houses.csv --target price --time 5m
     """
+    started = monotonic()
     asked = Request(**request)  # type: ignore[arg-type]
     given = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
     given |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
@@ -134,11 +136,15 @@ def command(
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         store.folder(plan.name, "")  # refuses a link that leads elsewhere
+        known = read_search(asked.results, plan.name)
+        if known is not None and known.get("identity") != plan.identity:
+            output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
         again = command_again()
         runner = CliRunner(store, datasets, output, interruption, asked, tracking)
         search = Search(
-            plan, store, runner, interruption.stop, runner.changed, command_again(export=None)
-        )
+            plan, store, runner, interruption.stop, runner.changed,
+            command_again(export=None), started,
+        )  # fmt: skip
         runner.search = search
         try:
             state = search.run()

@@ -40,7 +40,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.debug_option
 @click.pass_obj
 def command(output: Output, /, run: str, importance: bool, by: str | None, results: Path) -> None:
-    """Show the details of one run: results, learning curve, confusion, network, how to make it again.
+    """Show the details of one run: results, learning curve, confusion, network, how to repeat it.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
     latest.

@@ -106,7 +106,7 @@ def _lacks_part(network: Network) -> str | None:
         if layer.type not in EMITTERS:
             named += [("layer", layer.type), ("activation", layer.type)]
     part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
-    return None if part is None else f"the compiled engine has not {part.title}"
+    return None if part is None else f"the compiled engine does not have {part.title}"
 
 
 def compile_ahead(

@@ -86,16 +86,10 @@ def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
         NnrunError: they are damaged, or not written by nnrun.
         PluginError: they need a plugin that is not loaded.
     """
-    needed = values.get("plugins") if isinstance(values, dict) else None
     try:
-        require(needed)
+        model = restore(arrays, values)
     except PluginError as error:
         raise PluginError(f"{origin}: {error}") from None
-    for part, (then, now) in changed(needed).items():
-        message = f"{origin}: {part} has changed since: SHA-256 {then[:10]}… then, {now[:10]}… now"
-        warnings.warn(message, PluginChangedWarning, stacklevel=2)
-    try:
-        return restore(arrays, values)
     except (
         DataError,
         ValueError,
@@ -108,6 +102,10 @@ def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
         raise NnrunError(
             f"{origin}: damaged, or of another version of nnrun ({_reason(error)})"
         ) from error
+    for part, (then, now) in changed(values.get("plugins")).items():
+        message = f"{origin}: {part} has changed since: SHA-256 {then[:10]}… then, {now[:10]}… now"
+        warnings.warn(message, PluginChangedWarning, stacklevel=2)
+    return model
 
 
 def _reason(error: Exception) -> str:
@@ -121,8 +119,10 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
     """The model with these weights by name and the values of `describe_model`.
 
     Raises:
+        PluginError: they need a plugin that is not loaded.
         Exception: of many kinds, if something does not fit together.
     """
+    require(values.get("plugins"))
     stored = _Stored.model_validate(values)
     preprocessing = Preprocessing.from_dict(stored.preprocessing)
     layout = preprocessing.layout

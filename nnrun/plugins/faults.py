@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from traceback import extract_tb
 
-from nnrun.plugins.loading import is_source, place_of
+from nnrun.plugins.running import is_source, place_of
 
 
 def describe_fault(error: BaseException) -> str | None:

@@ -1,32 +1,20 @@
-"""Loading plugins: files that are named, and installed packages.
-
-A file is read once: what is run is what the digest is of.
-"""
+"""The plugins that are loaded, and what other processes need to load the same."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from os import PathLike, path
-from pathlib import Path
+from os import PathLike, environ, pathsep
 from threading import RLock
-from traceback import extract_tb
-from types import ModuleType
 
-from nnrun.data.readers.opening import fault_of
 from nnrun.plugins import installed
-from nnrun.plugins.kinds import check, enter, leave
+from nnrun.plugins.kinds import enter, leave
 from nnrun.plugins.part import Part, PluginError, Source
-from nnrun.plugins.registering import forget, registered
+from nnrun.plugins.running import checked_parts, guarded, key_of, read_source, run
 
 _lock = RLock()
 _loaded: dict[str, tuple[Source, tuple[Part, ...]]] = {}
 _parts: dict[str, Part] = {}
-_files: set[str] = set()
-_MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +31,8 @@ class Shipment:
 
 
 NO_PLUGINS = Shipment()
+VARIABLE = "NNRUN_PLUGINS"
+"""The environment variable with plugin files for all commands, and for Python."""
 
 
 class _State:
@@ -61,18 +51,10 @@ def load(*files: str | PathLike[str]) -> list[Part]:
     return [part for file in files for part in _load(read_source(file))]
 
 
-def read(file: str | PathLike[str]) -> list[Part]:
-    """The parts of a file, which is run, but whose parts do not become known.
-
-    Raises: PluginError as for `load`.
-    """
-    return _run(read_source(file))
-
-
 def unload(*names: str) -> None:
     """Forget plugins by the paths of their files, or the names of packages; without names, all."""
     with _lock:
-        for key in list(_loaded) if not names else [_key(name) for name in names]:
+        for key in list(_loaded) if not names else [key_of(name) for name in names]:
             _, parts = _loaded.pop(key, (None, ()))
             for part in parts:
                 leave(part)
@@ -89,8 +71,8 @@ def load_installed() -> None:
             known = _loaded.get(package.key)
             if known is None or known[0].name != package.name:
                 try:
-                    found = _guarded(package.name, None, package.load)
-                    _replace(found, _checked(package.module, found))
+                    found = guarded(package.name, None, package.load)
+                    _replace(found, checked_parts(package.module, found))
                 except PluginError as error:
                     message = f"{error} (pip uninstall {package.key} removes it)"
                     raise PluginError(message) from error
@@ -99,6 +81,15 @@ def load_installed() -> None:
 def digests() -> list[str]:
     """Of the sources of all parts that are known."""
     return [source.sha256 for source, _ in _loaded.values()]
+
+
+def load_ambient() -> None:
+    """Load the plugins of installed packages, and the files that `NNRUN_PLUGINS` names.
+
+    Raises: PluginError if one cannot be loaded.
+    """
+    load_installed()
+    load(*filter(None, environ.get(VARIABLE, "").split(pathsep)))
 
 
 def find(kind: str, name: str) -> Part | None:
@@ -112,18 +103,13 @@ def activate(files: Iterable[str | PathLike[str]]) -> None:
 
     Raises: PluginError as for `load`.
     """
-    wanted = {_key(file): file for file in files}
+    wanted = {key_of(file): file for file in files}
     for key, (source, _) in list(_loaded.items()):
         if source.path is not None and key not in wanted:
             unload(key)
     _State.checks = True
     load_installed()
     load(*wanted.values())
-
-
-def is_source(file: str) -> bool:
-    """Whether parts were registered in this file."""
-    return file in _files
 
 
 def leave_unchecked() -> None:
@@ -177,37 +163,11 @@ def _require(source: Source) -> None:
         )
 
 
-def read_source(file: str | PathLike[str]) -> Source:
-    """The content of a plugin file.
-
-    Raises: PluginError if it is no Python file, or cannot be read.
-    """
-    place = Path(file)
-    if place.suffix != ".py":
-        raise PluginError(f"{place}: a plugin is a Python file, like mylayer.py")
-    try:
-        fault = fault_of(place)
-        if fault is not None:
-            raise PluginError(f"{place} {fault}")
-        with place.open("rb") as opened:
-            code = opened.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PluginError(f"{place}: {error.strerror or error}") from None
-    if len(code) > _MOST_BYTES:
-        raise PluginError(f"{place}: larger than 1 MB, which is no plugin")
-    return Source(place.name, sha256(code).hexdigest(), _key(file), code)
-
-
-def _key(file: str | PathLike[str]) -> str:
-    name = str(file)
-    return path.abspath(name) if name.endswith(".py") else name
-
-
 def _load(source: Source) -> list[Part]:
     with _lock:
         known = _loaded.get(source.key)
         if known is None or known[0].sha256 != source.sha256:
-            _replace(source, _run(source))
+            _replace(source, run(source))
         return list(_loaded[source.key][1])
 
 
@@ -229,67 +189,3 @@ def _replace(source: Source, parts: Sequence[Part]) -> None:
             _replace(*before)
         raise
     _loaded[source.key] = source, tuple(parts)
-
-
-def _run(source: Source) -> list[Part]:
-    """Run a file as a module of its own, and return the parts that it registers."""
-    assert source.path is not None
-    stem = "".join(c if c.isalnum() else "_" for c in Path(source.path).stem)
-    name = f"nnrun_plugin_{stem}_{source.sha256[:8]}"
-    forget(name)
-    module = ModuleType(name)
-    module.__file__ = source.path
-
-    def execute() -> Source:
-        sys.modules[name] = module
-        code = compile(source.code, source.path or "", "exec", dont_inherit=True)
-        exec(code, module.__dict__)
-        return source
-
-    try:
-        _guarded(source.name, source.path, execute)
-        return _checked(name, source)
-    except PluginError:
-        sys.modules.pop(name, None)
-        raise
-
-
-def _checked(module: str, source: Source) -> list[Part]:
-    parts = [
-        Part(one.kind, one.name, one.entry, source, place_of(one.file, one.line), one.options)
-        for one in registered(module)
-    ]
-    _files.update(one.file for one in registered(module))
-    if not parts:
-        example = '@register("layer", "squash") before a class'
-        raise PluginError(f"{source.name}: registers no part; it needs {example}")
-    for part in parts:
-        check(part)
-    return parts
-
-
-def _guarded(name: str, file: str | None, execute: Callable[[], Source]) -> Source:
-    """Run the code of a plugin; its errors name the line."""
-    try:
-        return execute()
-    except PluginError:
-        raise
-    except SyntaxError as error:
-        place = place_of(error.filename or name, error.lineno or 1)
-        raise PluginError(f"{place}: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        lines = [frame for frame in extract_tb(error.__traceback__) if frame.filename == file]
-        place = place_of(file, lines[-1].lineno or 1) if file and lines else name
-        advice = ""
-        if isinstance(error, ModuleNotFoundError):
-            advice = "; what a plugin imports has to be installed"
-        message = f"{place}: {type(error).__name__}: {error}{advice}"
-        raise PluginError(message) from error
-
-
-def place_of(file: str, line: int) -> str:
-    """A line of a file, relative to the working folder if it is in there."""
-    with suppress(ValueError):  # on another drive
-        near = path.relpath(file)
-        file = near if not near.startswith("..") else file
-    return f"{file}:{line}"

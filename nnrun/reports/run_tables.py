@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from nnrun.reports.numbers import (
@@ -95,6 +96,12 @@ def classes_table(record: RunRecord, split: str) -> Grid:
 def plugins_of(record: RunRecord) -> dict[str, str]:
     """The SHA-256 of each plugin whose parts a run has, by its name."""
     return {part["source"]: part["sha256"] for part in record.plugins}
+
+
+def plugin_options(record: RunRecord) -> str:
+    """The options that name these files, for a command that needs them."""
+    files = (name for name in plugins_of(record) if name.endswith(".py"))
+    return "".join(f" --plugin {shlex.quote(name)}" for name in files)
 
 
 def environment_table(record: RunRecord) -> Grid:

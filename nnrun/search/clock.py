@@ -16,16 +16,17 @@ class Clock:
     Args:
         limit: in seconds; None for as long as it takes.
         before: what earlier calls of the command have used.
+        started: when this one began, by the monotonic clock.
     """
 
     limit: float | None
     before: float = 0.0
-    _started: float = field(default_factory=monotonic)
+    started: float = field(default_factory=monotonic)
 
     @property
     def used(self) -> float:
         """Seconds so far."""
-        return self.before + monotonic() - self._started
+        return self.before + monotonic() - self.started
 
     @property
     def left(self) -> float | None:

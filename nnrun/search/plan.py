@@ -16,9 +16,9 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.search.proposer import optuna
-from nnrun.search.pruning import Goal, Pruning, make_pruning
 from nnrun.search.settings import Judging, Setting, Settings
-from nnrun.search.space import Space
+from nnrun.search.spaces.choices import Space
+from nnrun.search.trials.pruning import Goal, Pruning, make_pruning
 from nnrun.sweeps.planning.datasets import Datasets
 
 TRIALS = 50

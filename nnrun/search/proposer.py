@@ -13,9 +13,9 @@ import numpy as np
 
 from nnrun.config.schema.search.distributions import Range
 from nnrun.errors import UsageError
-from nnrun.search.grid import Grid
-from nnrun.search.sobol import Sobol
-from nnrun.search.space import Draw, Label, Space
+from nnrun.search.spaces.choices import Draw, Label, Space
+from nnrun.search.spaces.grid import Grid
+from nnrun.search.spaces.sobol import Sobol
 
 
 class Proposer(Protocol):

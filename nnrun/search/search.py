@@ -20,23 +20,23 @@ from nnrun.search.finals import (
     Finalist,
     Origin,
     best_trials,
-    board_of,
     different,
     final_plan,
     winner_of,
 )
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
-from nnrun.search.results import Results
 from nnrun.search.settings import Setting
-from nnrun.search.source import SearchRuns
-from nnrun.search.space import Draw, present
+from nnrun.search.spaces.choices import Draw, present
 from nnrun.search.state import SearchState
 from nnrun.search.stored import Before, write_search
 from nnrun.search.study import importance_of
-from nnrun.search.track import Track
-from nnrun.search.trial import Trial
+from nnrun.search.trials.results import Results
+from nnrun.search.trials.source import SearchRuns
+from nnrun.search.trials.track import Track
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
@@ -64,6 +64,7 @@ class Search:
         stopped: returns whether to stop; the same search can be continued later.
         changed: called with each trial that has ended or reached a rung.
         command: for the board.
+        started: when the time began, by the monotonic clock; by default now.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Search:
         stopped: Callable[[], bool] = lambda: False,
         changed: Callable[[Trial], None] = lambda trial: None,
         command: str = "",
+        started: float | None = None,
     ) -> None:
         self.plan = plan
         self.state = SearchState(plan)
@@ -83,7 +85,8 @@ class Search:
         self._changed = changed
         self._command = command
         self._before = Before.of(read_search(store.root, plan.name), plan.identity)
-        self.clock = Clock(plan.block.time, self._before.seconds)
+        begun = monotonic() if started is None else started
+        self.clock = Clock(plan.block.time, self._before.seconds, begun)
         self._written = -_WRITE_SECONDS
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
@@ -193,8 +196,8 @@ class Search:
         progress = self._runner(final_plan(state.finalists), "final comparison")
         if progress.missing:
             return
-        state.group = board_of(progress, self._command)
-        found = winner_of(state.finalists, state.group)
+        state.board = make_leaderboard(progress, self._command)
+        found = winner_of(state.finalists, state.board.groups[0])
         if found is None:
             state.ended = now()
             return
@@ -235,6 +238,6 @@ class Search:
         progress = self._runner(Plan([setting.variant]), "test of the winner")
         if progress.missing:
             return
-        row = board_of(progress, self._command).rows[0]
+        row = make_leaderboard(progress, self._command).groups[0].rows[0]
         if row.test is not None:
             self.state.test = row.test, [run.run_id for run in setting.variant.runs()]

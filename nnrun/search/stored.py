@@ -8,7 +8,7 @@ from typing import Any
 
 from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.store import Store
-from nnrun.search.space import Label
+from nnrun.search.spaces.choices import Label
 from nnrun.search.state import SearchState
 from nnrun.sweeps.board.from_store.searched import DAMAGE, FILE
 

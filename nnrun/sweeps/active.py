@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nnrun.errors import UsageError
 from nnrun.runs.lease import RunLease
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.workers.job import Job
+from nnrun.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,13 @@ class ActiveRun:
         """Whether the run has reached the iteration where it pauses."""
         until = self.run.until
         return until is not None and int(record.timing["iterations"]) >= until
+
+    def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
+        """Save a checkpoint; whether it is on the disk."""
+        try:
+            self.lease.save_checkpoint(checkpoint)
+        except (OSError, UsageError) as error:
+            reason = getattr(error, "strerror", None) or error
+            note(f"{self.run.label}: no checkpoint: {reason}")
+            return False
+        return True

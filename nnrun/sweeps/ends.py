@@ -168,3 +168,13 @@ def account(error: Exception) -> tuple[str, str | None]:
     if isinstance(error, NnrunError):
         return str(error), None
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))
+
+
+def checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
+    """The result, which must be of this run: workers are not trusted."""
+    if result is None:
+        return None
+    record = result.record
+    if (record.name, record.run_id) != (run.variant.name, run.run_id):
+        raise NnrunError(f"its worker returned another run, {record.name}/{record.run_id}")
+    return result

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
-from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.errors import DataError, UsageError
 from nnrun.pool.task import Message
 from nnrun.runs.execution.record_builder import compare_published
 from nnrun.runs.lease import Outcome, begin
@@ -18,7 +18,7 @@ from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.active import ActiveRun
-from nnrun.sweeps.ends import RunEnds, account
+from nnrun.sweeps.ends import RunEnds, account, checked
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
@@ -137,12 +137,8 @@ class Sweep:
         if active is None:
             return
         if isinstance(message.content, TrainingState):
-            try:
-                active.lease.save_checkpoint(message.content)
+            if active.saved(message.content, self.listener.warn):
                 self._advanced.add(message.key)
-            except (OSError, UsageError) as error:
-                reason = getattr(error, "strerror", None) or error
-                self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
         elif isinstance(message.content, Evaluations):
             self.listener.evaluated(active.run, message.content.rows)
             if message.answer is not None and self._on_evaluation is not None:
@@ -263,7 +259,7 @@ class Sweep:
             self._resubmit(active, reason or "its worker was lost", workers)
             return
         try:
-            result = _checked(future.result(), active.run)
+            result = checked(future.result(), active.run)
         except Exception as error:  # only this run fails
             self._ends.abandon(active, *account(error))
             return
@@ -297,16 +293,6 @@ class Sweep:
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
         return self.datasets.load(config_of(variant.config).dataset, variant.data)
-
-
-def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
-    """The result, which must be of this run: workers are not trusted."""
-    if result is None:
-        return None
-    record = result.record
-    if (record.name, record.run_id) != (run.variant.name, run.run_id):
-        raise NnrunError(f"its worker returned another run, {record.name}/{record.run_id}")
-    return result
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

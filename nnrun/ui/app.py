@@ -16,13 +16,13 @@ from starlette.responses import Response
 from nnrun.errors import NnrunError
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.ui.access import Access
-from nnrun.ui.answers import Answers
 from nnrun.ui.content import draw, draw_now
-from nnrun.ui.fetching import nothing_fetched
 from nnrun.ui.listeners import Listeners
 from nnrun.ui.pages import ROUTES
 from nnrun.ui.pages.base import message
 from nnrun.ui.state import State
+from nnrun.ui.trying.answers import Answers
+from nnrun.ui.trying.fetching import nothing_fetched
 from nnrun.ui.watcher import Watcher
 
 

@@ -6,21 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnrun.reports.examine import LoadData
-from nnrun.reports.html.blocks import Note, Section, StatusMark
+from nnrun.reports.html.blocks import NOW, RUNS, Note, Section
 from nnrun.reports.html.overview.found import Found, Limits
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
 from nnrun.runs.storage.sweep_progress import SweepCounts
-from nnrun.ui.parts import Part, rendered, section_parts
+from nnrun.ui.parts import Part, parts_from, rendered
 from nnrun.ui.rows import rows_of
 from nnrun.ui.snapshot import Snapshot
 
 # A page is drawn again and again: it shows less than a file.
 _LIMITS = Limits(rows=200, runs=0, in_full=0, drawn=12, seeds=50)
 _MOST_RUNS = 50
-_SHOWN_ELSEWHERE = ("In progress", "All runs", "The run")
-COUNTS, VERDICT, RUNS = "counts", "verdict", "runs"
+COUNTS = "counts"
 _WAIT = Part.of("wait", rendered("wait.html", id="wait"))
 
 
@@ -29,7 +28,8 @@ def overview_parts(snapshot: Snapshot) -> list[Part]:
     if not snapshot.now:  # the folder could not be looked at
         return [*snapshot.results]
     counts, *progress, runs = snapshot.now
-    return [counts, *progress, *(snapshot.results if snapshot.drawn else [_WAIT]), runs]
+    best, others = [*snapshot.results[:1]], [*snapshot.results[1:]]
+    return [counts, *best, *progress, *(others if snapshot.drawn else [_WAIT]), runs]
 
 
 def run_parts(found: Found | None) -> list[Part]:
@@ -37,43 +37,39 @@ def run_parts(found: Found | None) -> list[Part]:
     if found is None or found.overview.status not in IN_PROGRESS:
         return []
     if found.overview.status == QUEUED:
-        waits = Section("In progress", [Note("It waits in a sweep whose workers are busy.")])
-        return [*section_parts([waits])]
-    return [*section_parts(in_progress([found.overview]))]
+        note = Note("It waits in a sweep whose workers are busy.")
+        return [*parts_from([Section("In progress", [note], NOW)])]
+    return [*parts_from(in_progress([found.overview]))]
 
 
 def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]:
     """The counts, the sweeps and runs in progress, and the newest runs."""
-    statuses = Counter(
-        StatusMark.of(run.overview.status, run.overview.warnings).kind for run in runs
-    )
+    statuses = Counter(run.mark.kind for run in runs)
     counts = rendered("counts.html", total=len(runs), statuses=statuses, sweeps=sweeps)
     newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
-    table = rendered("runs_part.html", id=RUNS, rows=rows_of(newest, runs), total=len(runs))
+    rows = rows_of(newest, runs)
+    table = rendered("runs_part.html", id=RUNS.lower(), rows=rows, total=len(runs))
     return [
         Part.of(COUNTS, counts, section=False),
-        *section_parts(in_progress([run.overview for run in runs])),
-        Part.of(RUNS, table, "Runs"),
+        *parts_from(in_progress([run.overview for run in runs])),
+        Part.of(RUNS.lower(), table, RUNS),
     ]
 
 
 def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
     """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
-    report = _report(runs, load_data)
-    verdict = rendered("verdict.html", lines=report.verdict.lines if runs else [])
-    return [Part.of(VERDICT, verdict, section=False), *section_parts(_results(report))]
+    if not runs:
+        return []
+    report = report_of(runs, load_data)
+    sections = [*report.results()]  # they read the data's notes
+    best = rendered(
+        "best.html", title="Best", verdict=report.verdict, data_notes=report.data_notes()
+    )
+    return [Part.of("best", best.strip(), "Best"), *parts_from(sections)]
 
 
-def result_sections(runs: Sequence[Found], load_data: LoadData) -> list[Section]:
-    """Those of a report; the runs that it names have pages of their own."""
-    return _results(_report(runs, load_data))
-
-
-def _report(runs: Sequence[Found], load_data: LoadData) -> Report:
+def report_of(runs: Sequence[Found], load_data: LoadData) -> Report:
+    """The report on these runs, in which each has a page of its own."""
     report = Report(runs, load_data, _LIMITS)
     report.anchors = {run.key: f"/runs/{run.key}" for run in runs}
     return report
-
-
-def _results(report: Report) -> list[Section]:
-    return [section for section in report.sections() if section.title not in _SHOWN_ELSEWHERE]

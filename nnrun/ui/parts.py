@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from nnrun import __version__
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Note, Section
+from nnrun.reports.html.page import parts_of
 from nnrun.reports.numbers import plural
 from nnrun.reports.progress_words import sweep_line
 from nnrun.reports.templates import environment
@@ -45,25 +45,22 @@ class Part:
         return cls(part_id, Markup(html), title, section, digest)
 
 
-def section_parts(sections: Iterable[Section]) -> Iterator[Part]:
-    """Sections of a report, each with an id that stays."""
-    used: dict[str, int] = {}
-    for section in sections:
-        slug = "-".join(re.findall("[a-z0-9]+", section.title.lower()))[:60] or "part"
-        used[slug] = number = used.get(slug, 0) + 1
-        name = slug if number == 1 else f"{slug}-{number}"
-        html = rendered("section.html", section=section, id=name)
-        yield Part.of(name, html, section.title)
+def parts_from(sections: Iterable[Section]) -> Iterator[Part]:
+    """The parts of a report that these sections make, as in its file."""
+    for name, found in parts_of(sections).items():
+        titled = len(found) > 1 or found[0].title != name
+        html = rendered("part.html", name=name, sections=found, titled=titled)
+        yield Part.of(name.lower(), html.strip(), name)
 
 
 def problem_part(why: str) -> Part:
     """In place of what cannot be drawn."""
     note = Note(f"This cannot be shown now: {shortened(why, 300)}.", "bad")
-    (part,) = section_parts([Section("Problem", [note])])
+    (part,) = parts_from([Section("Problem", [note], "Problem")])
     return part
 
 
-def rendered(name: str, **values: Any) -> str:
+def rendered(template: str, /, **values: Any) -> str:
     """A template of the live page, which can use those of the report, with these values."""
-    template = environment(*_PACKAGES).get_template(name)
-    return template.render(version=__version__, plural=plural, sweep_line=sweep_line, **values)
+    found = environment(*_PACKAGES).get_template(template)
+    return found.render(version=__version__, plural=plural, sweep_line=sweep_line, **values)

@@ -8,8 +8,8 @@ from typing import cast
 from starlette.requests import Request
 
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.ui.answers import Answers
 from nnrun.ui.listeners import Listeners
+from nnrun.ui.trying.answers import Answers
 from nnrun.ui.watcher import Watcher
 
 

@@ -102,7 +102,7 @@ def test_every_page_is_accessible_and_quiet(results, address, visit, scheme, wid
         page = visited(address, path, width, color_scheme=scheme)
         if path == "/":
             expect(page.locator("#state")).to_have_text("Live.")
-            expect(page.locator("#settings-of-flowers")).to_be_visible()
+            expect(page.locator("#settings")).to_be_visible()
         if "/runs/" in path:
             expect(page.locator("form.try")).to_be_visible()
         # The details of runs have been looked at in the report.
@@ -159,14 +159,14 @@ def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> No
         page = visited(address)
         page.evaluate("() => { window.stayed = true; }")
         with process(*sweep) as started:
-            expect(page.locator("#in-progress .plot").first).to_be_visible()
+            expect(page.locator("#now .plot").first).to_be_visible()
             expect(page.locator(".sweep")).to_contain_text("of 4 done")
-            line = page.locator("#in-progress .plot path.line").first
+            line = page.locator("#now .plot path.line").first
             expect(line).not_to_have_attribute("d", line.get_attribute("d"))
             page.locator("#runs input[type=checkbox]").first.check()
             started.send_signal(signal.SIGKILL)
             started.wait()
-        expect(page.locator("#in-progress")).to_have_count(0)
+        expect(page.locator("#now")).to_have_count(0)
         expect(page.locator("#counts")).not_to_contain_text("running")
         with process(*sweep, "--iterations", "300") as started:
             assert 0 == started.wait(60)

@@ -155,7 +155,7 @@ def test_gradients_are_checked_on_rows_from_all_over_the_split(nnrun, digits, mo
     """Five rows, not the first five, so that data sorted by class gives more than one class."""
     seen = []
     monkeypatch.setattr(
-        gradients, "check_gradients", lambda _, x, target, rng: seen.append(x) or []
+        gradients, "check_gradients", lambda _, x, target, **given: seen.append(x) or []
     )
     assert 0 == nnrun("check", digits, "--gradients").exit_code
     assert (5, 1, 8, 8) == seen[0].shape

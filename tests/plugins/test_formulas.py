@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import nnrun
+from nnrun.errors import UsageError
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.script import script
 from nnrun.models.code.torch_language import TORCH
@@ -82,6 +83,45 @@ def test_exports_compute_the_formulas() -> None:
         assert (20,) == np.asarray(made["predict"](x)).shape  # type: ignore[operator]
         np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
     assert expected.shape == (20, 2)
+
+
+WRITES_ITSELF = """
+@register("layer", "gain")
+class Gain(Layer):
+    def _connect(self, input_shape):
+        self.g = Parameter("gain", input_shape, lambda rng: rng.normal(size=input_shape))
+        self.parameters = [self.g]
+        return input_shape
+    def forward(self, x, rng=None):
+        self.x = x
+        return self.g.value * x
+    def backward(self, dy, needs_dx=True):
+        self.g.grad[...] = (dy * self.x).sum(axis=0)
+        return dy * self.g.value
+    def to_onnx(self, graph, names, x):
+        return graph.add("Mul", x, graph.weight(names[self.g], self.g.value))
+    def to_numpy(self, names):
+        return [f'h = h * W["{names[self.g]}"]']
+"""
+
+
+def test_a_layer_brings_its_own_form_in_exports(write) -> None:
+    """Also where a residual holds it; without one the message names the method."""
+    load(write(WRITES_ITSELF))
+    inner = {"type": "residual", "layers": [{"type": "gain"}]}
+    layers = [{"type": "gain"}, inner, {"type": "dense", "units": 2}]
+    config = {**CONFIG, "network": {"layers": layers}, "loss": "mean_squared"}
+    run = nnrun.train(config, results=None)
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    np.testing.assert_array_equal(predicted, run.predict(x))
+    made: dict[str, object] = {"__name__": "made"}
+    exec(script(run.model, NUMPY), made)
+    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    says = "the layer 'gain' of mine.py cannot be exported so: it has no method 'to_pytorch'"
+    with pytest.raises(UsageError, match=says):
+        script(run.model, TORCH)
 
 
 @pytest.mark.parametrize(

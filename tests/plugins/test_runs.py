@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nnrun
-from nnrun.errors import ConfigError, NnrunError
-from nnrun.plugins import PluginError, load, unload
+from nnrun.errors import ConfigError
+from nnrun.plugins import PluginError, unload
+from nnrun.reports.reference.topics import topics
 from tests.plugins.sources import weights_of
 
 SMALL = """
@@ -29,6 +31,8 @@ def trained(folder, run) -> Path:
     """A folder with a run of `all.yaml`, whose plugin is not loaded any more."""
     done = run("train", "all.yaml", "--plugin", "parts.py")
     assert 0 == done.exit_code, done.output
+    why = "the compiled engine does not have the loss 'fourth' of parts.py, so NumPy trains it"
+    assert why in done.stderr
     unload()
     return folder
 
@@ -41,9 +45,9 @@ def test_a_part_of_each_kind_trains_to_the_same_bits_in_two_processes(folder, ru
         assert 0 == done.exit_code, done.output
     one, two = weights_of(folder / "one"), weights_of(folder / "two")
     assert (3, one) == (len(one), two)
-    runs = sorted(f"two/all/{name}" for name in two)
+    runs = sorted(f"two/all/{name}" for name in two)[:2]
     done = run("verify", *runs, "-j", 2, "--plugin", "parts.py")
-    assert (0, 3) == (done.exit_code, done.stdout.count("the same bits") - 1), done.output
+    assert (0, 2) == (done.exit_code, done.stdout.count("the same bits") - 1), done.output
 
 
 def test_a_run_names_its_parts_with_the_digest_of_their_file(trained) -> None:
@@ -52,6 +56,10 @@ def test_a_run_names_its_parts_with_the_digest_of_their_file(trained) -> None:
     names = ["bend", "fourth", "halves", "root", "signed", "small", "squash", "wave", "worst_tenth"]
     assert names == [part["name"] for part in report["plugins"]]
     assert {"parts.py"} == {part["source"] for part in report["plugins"]}
+    text = next(trained.glob("results/all/*/report.md")).read_text()
+    digest = sha256((trained / "parts.py").read_bytes()).hexdigest()
+    assert f"| SHA-256 of parts.py | {digest} |" in text
+    assert "nnrun train config.yaml --results again --plugin parts.py" in text
     with pytest.raises(PluginError, match=r"needs the activation 'bend' of the plugin"):
         _ = nnrun.load("all").model
 
@@ -162,9 +170,8 @@ def test_a_wrong_gradient_is_accepted_if_asked_for(folder, run, write, way) -> N
     says = "class Half(Layer):\n    exact_gradient = False\n"
     write(WRONG if way == "option" else WRONG.replace("class Half(Layer):\n", says))
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
-    option = ["--no-gradient-check"] if way == "option" else []
-    words = ("half.yaml", "--plugin", "mine.py", "--seeds", 2, "-j", 2, *option)
-    done = run("sweep", *words)
+    more = ("-j", 2, "--no-gradient-check") if way == "option" else ("-j", 1)
+    done = run("sweep", "half.yaml", "--plugin", "mine.py", "--seeds", 2, *more)
     assert 0 == done.exit_code, done.output
 
 
@@ -180,9 +187,11 @@ def test_an_error_in_a_plugin_names_its_line(folder, run, write) -> None:
 
 
 def test_plugins_are_given_by_the_environment(folder, run, monkeypatch) -> None:
-    """NNRUN_PLUGINS has one file or several."""
+    """NNRUN_PLUGINS has one file or several, for commands and for Python."""
     monkeypatch.setenv("NNRUN_PLUGINS", "parts.py")
     assert 0 == run("check", "all.yaml").exit_code
+    unload()
+    nnrun.check("all.yaml")
     monkeypatch.delenv("NNRUN_PLUGINS")
     assert 2 == run("check", "all.yaml").exit_code
 
@@ -207,9 +216,10 @@ def test_the_argument_without_annotation_is_named(folder, run, write) -> None:
 
 def test_the_reference_and_the_schema_know_the_parts(folder, run) -> None:
     """While the plugin is named."""
-    for word in ("squash", "bend", "fourth", "signed", "halves", "root", "worst_tenth", "wave"):
-        assert 0 == run("help", word, "--plugin", "parts.py").exit_code
-    assert [2, 2] == [run("help", word).exit_code for word in ("squash", "worst_tenth")]
+    names = {"squash", "bend", "fourth", "signed", "halves", "root", "worst_tenth", "wave"}
+    assert not names & {topic.name for topic in topics()}
+    assert "A sine with noise." in run("help", "wave", "--plugin", "parts.py").stdout
+    assert names <= {topic.name for topic in topics()}
     text = run("schema", "--plugin", "parts.py").stdout
     assert all(f'"{word}"' in text for word in ("squash", "bend", "fourth", "small", "wave"))
     assert '"squash"' not in run("schema").stdout
@@ -224,6 +234,5 @@ def test_models_travel_to_other_processes_with_their_plugin(folder) -> None:
     content = pickle.dumps(run.model)
     assert run.model.predict([[0.5]]) == pickle.loads(content).predict([[0.5]])
     unload()
-    with pytest.raises((NnrunError, ValueError, KeyError)):
+    with pytest.raises(PluginError, match="needs the activation 'bend'"):
         pickle.loads(content)
-    load("parts.py")

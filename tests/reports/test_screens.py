@@ -17,7 +17,7 @@ from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.reports.terminal.board.tables import leaderboard_tables
-from nnrun.reports.terminal.checks import gradients_table
+from nnrun.reports.terminal.checking.checks import gradients_table
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plan import Outlook, plan_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -64,9 +65,9 @@ def test_runs_and_points_arrive(results, ask_in, tmp_path):
     leases, marks = [], []
     steps = [
         (lambda events: titles(events) == ["Runs"] and "wait" not in str(events[-1]), begun),
-        (lambda events: "houses/s4-0123456789" in part(events, "in-progress"), advanced),
-        (lambda events: "40%" in part(events, "in-progress"), ended),
-        (lambda events: any("iris" in title for title in titles(events)), len),
+        (lambda events: "houses/s4-0123456789" in part(events, "now"), advanced),
+        (lambda events: "40%" in part(events, "now"), ended),
+        (lambda events: "Board" in titles(events), len),
     ]
 
     def done(events):
@@ -76,9 +77,9 @@ def test_runs_and_points_arrive(results, ask_in, tmp_path):
 
     events = ask_in(root).events("/events", done)
     assert run_of(results, "flowers") in part(events, "runs")
-    assert "In progress" not in titles(events)
+    assert "Now" not in titles(events)
     advancing = [event["parts"] for event in events[marks[1] : marks[2]]]
-    assert {"in-progress", "runs"} == {p["id"] for parts in advancing for p in parts}
+    assert {"now", "runs"} == {p["id"] for parts in advancing for p in parts}
 
 
 def test_the_page_of_a_run_ends_with_it(ask_in, tmp_path):
@@ -97,7 +98,7 @@ def test_the_page_of_a_run_ends_with_it(ask_in, tmp_path):
         return len(events) == 2
 
     events = asker.events(f"{path}/events", done)
-    assert [["In progress"], []] == [titles([event]) for event in events]
+    assert [["Now"], []] == [titles([event]) for event in events]
 
 
 def test_one_look_serves_all_pages(results, monkeypatch):
@@ -164,4 +165,22 @@ def test_an_error_is_shown_and_passes(results, ask_in, monkeypatch):
 
     events = asker.events("/events", done)
     assert "ZeroDivisionError: division by zero" in part(events, "problem")
-    assert "Settings of flowers" in titles(events)
+    assert "Settings" in titles(events)
+
+
+def test_pages_do_not_wait_for_what_is_drawn(results, ask_in, monkeypatch):
+    """While results take long, other pages are answered with what is known."""
+    asker = ask_in(results)
+    asker.watcher.fresh(drawn_within=20)
+    begun, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(asker.watcher, "_draw", lambda _: begun.set() or (end.wait(20) and []))
+    asker.watcher._outdated = True
+    asker.watcher._next_drawing = 0.0
+    time.sleep(0.1)  # the last look is of the past
+    asking = threading.Thread(target=asker.watcher.fresh)
+    asking.start()
+    assert begun.wait(20)
+    assert 17 == len(asker.watcher.fresh().runs)
+    assert not end.is_set()
+    end.set()
+    asking.join()

@@ -10,8 +10,8 @@ from nnrun.plugins.checker.layers import check_layer
 from nnrun.plugins.checker.losses import check_loss
 from nnrun.plugins.checker.others import OTHERS
 from nnrun.plugins.faults import describe_fault
-from nnrun.plugins.loading import read
 from nnrun.plugins.part import Part
+from nnrun.plugins.running import read
 
 CHECKS: dict[str, Callable[[Part], Iterator[Finding]]] = {
     "layer": check_layer,

@@ -164,9 +164,14 @@ def _check_metric(part: Part) -> Iterator[Finding]:
     yield Finding("order", bool(same), "the order of rows does not matter" if same else says)
     better = right >= value if metric.larger_is_better else right <= value
     wanted = "larger" if metric.larger_is_better else "smaller"
-    says = f"perfect predictions give {number(float(right))}, others {number(float(value))}, and "
-    says += f"{wanted} is said to be better; larger_is_better says which"
-    yield Finding("direction", bool(better), f"{wanted} is better" if better else says)
+    says = f"perfect predictions are no better than others, and {wanted} is said to be better"
+    detail = f"{number(float(right))} where all is right, and {number(float(value))} elsewhere"
+    yield Finding(
+        "direction",
+        bool(better),
+        f"{wanted} is better" if better else f"{says}; larger_is_better says which",
+        "" if better else detail,
+    )
 
 
 def _check_dataset(part: Part) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from nnrun.nn.signature import Array, Bounds, Named, Shape
 
 ROWS, OUTPUTS = 5, 3
 VECTORS: tuple[Shape, ...] = ((4,), (1,))
-IMAGES: tuple[Shape, ...] = ((2, 5, 6), (1, 8, 8))
+IMAGES: tuple[Shape, ...] = ((2, 4, 5), (1, 8, 8))
 # Values of arguments by name: sides that differ, and a stride that shows when it is forgotten.
 _BY_NAME: Mapping[str, Any] = {
     "units": 3, "channels": 3, "kernel": (2, 3), "size": 2, "stride": 2, "name": "tanh",

@@ -51,10 +51,8 @@ def bars(frame: Frame, edges: Sequence[float], heights: Numbers, class_: str) ->
         left, right, up = frame.across(start), frame.across(end), frame.up(height)
         if left is not None and right is not None and up is not None and up < frame.bottom:
             width = max(right - left - 0.5, 0.5)
-            parts.append(
-                element("rect", x=left, y=up, width=width, height=frame.bottom - up, class_=class_)
-            )
-    return Markup("").join(parts)
+            parts.append(element("rect", x=left, y=up, width=width, height=frame.bottom - up))
+    return element("g", parts, class_=class_)
 
 
 def rule(frame: Frame, start: tuple[float, float], end: tuple[float, float]) -> Markup:

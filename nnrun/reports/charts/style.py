@@ -42,23 +42,24 @@ _MARKS = """
 .chart .start{text-anchor:start}
 .chart .end{text-anchor:end}
 .chart .mid{text-anchor:middle}
-.paper{fill:var(--paper)}
-.grid{stroke:var(--rule);stroke-width:1;fill:none}
-.axis{stroke:var(--soft);stroke-width:1;fill:none}
-.ticks{stroke:var(--soft);stroke-width:1;stroke-opacity:.6;fill:none}
-.arrow{fill:currentColor;stroke:none}
-.guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4;fill:none}
-.moment{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 3;fill:none}
-.line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round;stroke-linecap:round}
-.thin{stroke:currentColor;stroke-width:1;fill:none}
-.area{fill:currentColor;opacity:.16}
-.bar{fill:currentColor;opacity:.8}
-.dot{fill:currentColor;opacity:.65}
-.ring{fill:none;stroke:currentColor;stroke-width:1.5}
-.point{fill:currentColor;stroke:var(--paper);stroke-width:1}
-.none{fill:var(--paper);stroke:var(--rule)}
-.edge{fill:none;stroke:var(--rule)}
-.other .line,.line.grey{stroke:var(--soft);stroke-width:1;stroke-opacity:.7}
+.chart .paper{fill:var(--paper)}
+.chart .grid{stroke:var(--rule);stroke-width:1;fill:none}
+.chart .axis{stroke:var(--soft);stroke-width:1;fill:none}
+.chart .ticks{stroke:var(--soft);stroke-width:1;stroke-opacity:.6;fill:none}
+.chart .arrow{fill:currentColor;stroke:none}
+.chart .guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4;fill:none}
+.chart .moment{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 3;fill:none}
+.chart .line{stroke:currentColor;stroke-width:2;fill:none}
+.chart .line{stroke-linejoin:round;stroke-linecap:round}
+.chart .thin{stroke:currentColor;stroke-width:1;fill:none}
+.chart .area{fill:currentColor;opacity:.16}
+.chart .bar{fill:currentColor;opacity:.8}
+.chart .dot{fill:currentColor;opacity:.65}
+.chart .ring{fill:none;stroke:currentColor;stroke-width:1.5}
+.chart .point{fill:currentColor;stroke:var(--paper);stroke-width:1}
+.chart .none{fill:var(--paper);stroke:var(--rule)}
+.chart .edge{fill:none;stroke:var(--rule)}
+.other .line,.chart .line.grey{stroke:var(--soft);stroke-width:1;stroke-opacity:.7}
 .other .point{fill:var(--soft)}
 .other .area{opacity:0}
 .other.lit .line{stroke:currentColor;stroke-opacity:1}
@@ -68,7 +69,7 @@ _MARKS = """
 .other.near .area{opacity:.16}
 .lit .line,.near .line{stroke-width:3.5}
 .chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
-.raster{image-rendering:pixelated}
+.chart .raster{image-rendering:pixelated}
 """
 
 

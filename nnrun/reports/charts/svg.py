@@ -11,6 +11,7 @@ from nnrun.characters import clean
 # Width and height of a character in pixels; generous, since the reader's font is not known.
 CHARACTER = 6.6
 LINE = 14.0
+_SIGN = 4.0
 
 Value = str | float | int | None
 
@@ -32,6 +33,11 @@ def shortened(text: str, longest: int = 160) -> str:
     """The text on one line, cut and ended by an ellipsis where it is too long."""
     text = clean(text)
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def width_of(number: str) -> float:
+    """The width of a number in pixels; its signs are narrower than its digits."""
+    return sum(_SIGN if sign in ".,-−" else CHARACTER for sign in number)
 
 
 def coordinate(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table, plugins_of
+from nnrun.reports.run_tables import environment_table, plugin_options
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -61,8 +60,6 @@ def _given(config: dict[str, Any]) -> set[str]:
 def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
-    files = (name for name in plugins_of(record) if name.endswith(".py"))
-    plugins = "".join(f" --plugin {shlex.quote(name)}" for name in files)
-    yield Code(f"nnrun train config.yaml --results again{plugins}")
+    yield Code(f"nnrun train config.yaml --results again{plugin_options(record)}")
     table = environment_table(record)
     yield Folded(table.title, [replace(table, hidden=True)])

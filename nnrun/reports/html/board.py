@@ -80,7 +80,7 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     published = [key for key in published if any(key in s.row.published for s in shown)]
     label = metric_label(group.metric)
     header = [
-        *("place", "config", "runs", f"{splits[0]} {label} ± 95%", "sd", "each run"),
+        *("place", "config", f"{splits[0]} {label} ± 95%", "each run", "sd", "runs"),
         *([SOURCES] if by_source else []),
         *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
@@ -142,14 +142,14 @@ def _row(
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
+        _mean(summary),
+        _strip(standing, board, summary, scale),
+        Cell(sd_text(sd), sd),
         Cell(
             ", ".join([runs(row), *incomplete(row), *warned(row)]),
             row.completed,
             kind="warned" if row.warned else "",
         ),
-        _mean(summary),
-        Cell(sd_text(sd), sd),
-        _strip(standing, board, summary, scale),
         *([Cell(sources(row), (row.shares or {}).get("split"))] if by_source else []),
         *([_difference(row)] if len(board.standings) > 1 else []),
         _best(row, anchors),

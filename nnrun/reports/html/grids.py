@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
+from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.scatter import by_setting, error_of
+from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
@@ -19,6 +20,7 @@ from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label
 from nnrun.runs.identity import canonical_json
+from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 
 _MOST_KEYS = 8
@@ -147,8 +149,11 @@ class _Grid:
         )
 
     def _mean(self, member: Standing, mean: float) -> str:
-        """In the digits that the spread over its runs allows."""
-        return to_error(mean, error_of(values_of(self.board, member)))
+        """In the digits of its interval, as the board has it."""
+        values = values_of(self.board, member)
+        overlap = member.variant.overlap.get(self.split, 0.0)
+        found = summarize(values, overlap, bounds_of(self.board.group.metric))
+        return to_error(mean, None if found is None else found.half)
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""

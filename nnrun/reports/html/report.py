@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
@@ -27,6 +29,7 @@ from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits
 from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
+from nnrun.reports.html.searches.section import search_sections
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import History
 from nnrun.reports.verdict.board import groups_verdict
@@ -84,15 +87,15 @@ class Report:
         names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
         """The lines to read first."""
         if len(self.found) == 1:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
             return summary_verdict(only.overview) if record is None else run_verdict(record)
-        unlisted = Counter(found.status for found in self.found)
-        others = {status: n for status, n in unlisted.items() if status not in ENDED}
+        unlisted = (f for f in self.found if f.entry is None or f.overview.status not in ENDED)
+        others = Counter(found.status for found in unlisted)
         return groups_verdict([board.group for board in self.boards], others)
 
     @property
@@ -107,8 +110,13 @@ class Report:
         yield from in_progress([found.overview for found in self.found])
         if len(self.found) > 1:
             yield from self.results()
+        yield from search_sections(self._experiments())
         if len(self.found) > 1 or not self.in_full:
             yield Section("All runs", [*self._list()], RUNS)
+
+    def _experiments(self) -> list[Path]:
+        """The folders of the experiments that the runs belong to."""
+        return list(dict.fromkeys(found.folder.parent for found in self.found))
 
     def results(self) -> Iterator[Section]:
         """Leaderboards, then learning curves, then what the settings of grids did."""

@@ -26,7 +26,9 @@ from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48
 _MOST_CONVOLUTIONS, _MOST_CHANNELS = 2, 4
-_MOST_FEATURES, _MOST_UNITS = 128, 32
+_MOST_FEATURES, _MOST_UNITS, _MOST_CELLS = 512, 32, 5000
+_MANY = 24
+_TALL = 60  # maps of more features are closed until a reader opens them
 _MOST_POINTS = 300
 _SIDE = 60
 
@@ -42,12 +44,16 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     notes: list[Block] = []
     if first is not None and first not in convolutions:
         if _is_of_pixels(parameters[first], model):
-            yield _pixels(first, parameters[first], model)
+            yield _closed(_pixels(first, parameters[first], model))
         else:
             chart, notes = _features(first, parameters[first], model)
-            charts.append(chart)
+            if len(chart.table.rows) > _TALL:
+                yield Folded(chart.title, [Figures([chart]), *notes])
+                notes = []
+            else:
+                charts.append(chart)
     for name in convolutions:
-        yield _filters(name, parameters[name])
+        yield _closed(_filters(name, parameters[name]))
     weights = {name: w for name, w in parameters.items() if name.endswith(".weight")}
     others = {name: w for name, w in parameters.items() if name not in weights}
     spread, alike = _spread(record, weights)
@@ -56,6 +62,11 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     spread, alike = _spread(record, others)
     if spread or alike:
         yield Folded("Biases and other vectors", [Figures(spread, columns=4), *alike])
+
+
+def _closed(gallery: Gallery) -> Block:
+    """Many pictures are closed until a reader opens them."""
+    return gallery if len(gallery.pictures) <= _MANY else Folded(gallery.title, [gallery])
 
 
 def _spread(
@@ -157,7 +168,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     # All features, unless they are very many: then those with the largest weights.
     sizes = np.abs(np.nan_to_num(w)).max(axis=1)
     features = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_FEATURES])
-    shown = w[features, :_MOST_UNITS]
+    shown = w[features, : min(_MOST_UNITS, _MOST_CELLS // len(features))]
     limit = max(float(sizes.max()), 1e-300)
     chart = heatmap(
         f"Weights of the first layer ({name})",

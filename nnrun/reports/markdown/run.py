@@ -13,6 +13,7 @@ from nnrun.reports.run_tables import (
     environment_table,
     metrics_table,
     network_table,
+    plugin_options,
     published_table,
 )
 from nnrun.reports.summary import (
@@ -102,7 +103,7 @@ def _about(result: RunResult) -> Iterator[str]:
         f"machine{_or_another(record)} the {what} are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )
-    yield code("nnrun train config.yaml --results again", "sh")
+    yield code(f"nnrun train config.yaml --results again{plugin_options(record)}", "sh")
     yield "## Environment"
     yield grid_table(environment_table(record))
 

@@ -11,7 +11,7 @@ from nnrun.reports.charts.svg import element
 from nnrun.reports.notebook.parts import table
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
-from nnrun.reports.terminal.checks import CheckedRun, memory_line, training_line
+from nnrun.reports.terminal.checking.checks import CheckedRun, memory_line, training_line
 
 
 def check_html(run: CheckedRun) -> str:

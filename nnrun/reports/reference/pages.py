@@ -17,6 +17,7 @@ PAGES = (
     "sweeps",
     "search",
     "watching",
+    "ui",
     "explain",
     "metrics",
     "choosing",

@@ -33,6 +33,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Shape, ShapeError
+from nnrun.plugins.kinds import KINDS as KINDS_OF_PARTS
 from nnrun.plugins.loading import digests
 from nnrun.reports.numbers import shape
 from nnrun.reports.reference.forms import value_words
@@ -127,11 +128,12 @@ class Topic:
 
 def topics() -> tuple[Topic, ...]:
     """Everything but the commands, which the command line adds."""
-    return _topics(tuple(digests()))
+    entries = (name for kind in KINDS_OF_PARTS.values() for name in kind.table)
+    return _topics((*digests(), *entries))
 
 
-@lru_cache(maxsize=2)  # for the plugins that are loaded, and for none
-def _topics(plugins: tuple[str, ...]) -> tuple[Topic, ...]:
+@lru_cache(maxsize=2)  # for the entries that there are, and were before a plugin
+def _topics(entries: tuple[str, ...]) -> tuple[Topic, ...]:
     return (*_keys(), *_tables(), *_metrics(), _exit_codes())
 
 

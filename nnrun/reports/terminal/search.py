@@ -16,7 +16,7 @@ from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.commands import command_line
 from nnrun.search.state import SearchState
-from nnrun.search.trial import Trial
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST_PARAMETERS = 5
@@ -42,7 +42,7 @@ def search_tables(
     yield Text()
     yield Text(f"final comparison on {plural(seeds, 'fresh seed')}:")
     yield Text()
-    yield leaderboard_tables(Leaderboard("", [state.group]))
+    yield leaderboard_tables(Leaderboard("", [state.group]), more="--wide")
     for line in winner_lines(content):
         yield Text(clean(line), no_wrap=True, overflow="ignore")
     yield Text()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
 
-import numpy as np
-
 from nnrun.config.names import SPLITS
-from nnrun.data.dataset import Dataset
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
@@ -24,6 +20,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks.engine import check_engine
 from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
+from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
@@ -283,28 +280,4 @@ class Execution:
     def _case(
         self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]
     ) -> DiagnosisInput:
-        """The input of a diagnosis; without outputs for a run that diverged."""
-        trainer = self.trainer
-        first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
-        return DiagnosisInput(
-            config=self.prepared.config,
-            task=self.task,
-            features=_column_names(self.prepared.dataset),
-            examples=self.examples,
-            outputs=outputs,
-            metrics=metrics,
-            baseline=self.prepared.baseline,
-            history=trainer.history,
-            network=self.network,
-            peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
-            iterations=trainer.iteration,
-            stopped_early=trainer.stopped_early,
-            codes=[*self.prepared.dataset.layout.columns.codes],
-            sources=self.prepared.dataset.layout.columns.sources,
-        )
-
-
-def _column_names(dataset: Dataset) -> Sequence[str]:
-    if len(dataset.shape) > 1:
-        return ()
-    return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]
+        return diagnosis_input(self.prepared, self.trainer, self.task, outputs, metrics)

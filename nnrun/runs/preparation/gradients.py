@@ -24,6 +24,7 @@ def check_run_gradients(
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})
     double = replace(prepared, config=config, cache=ConfigCache())
+    vars(double)["preprocessing"] = prepared.preprocessing  # the same for each dtype
     streams = double.streams
     double.network.initialize(rng=streams.weights)
     batch = double.prepare_rows(_few_rows(prepared.split.train))

@@ -293,9 +293,8 @@ class Prepared:
     def baseline(self) -> dict[str, Metrics | None]:
         """The metrics of a model that ignores the features, by split."""
         loss, train = self.config.loss.build(), self.examples["train"]
-        return {
-            name: baseline_of(self.task, loss, train, self.examples[name], self.metrics)
-            if name in self.examples
-            else None
-            for name in SPLITS
+        found = {
+            name: baseline_of(self.task, loss, train, part, self.metrics)
+            for name, part in self.examples.items()
         }
+        return {name: found.get(name) for name in SPLITS}

@@ -25,6 +25,7 @@ from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import PATIENCE, wait_for_first
 from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.dask_client import connect
+from nnrun.sweeps.workers.dask_departures import Departures
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
 from nnrun.sweeps.workers.wire import unpack_message
@@ -72,6 +73,7 @@ class DaskWorkers:
         self._refused = ""
         self._closing = Event()
         self._workers: dict[str, int] = {}
+        self._departures = Departures(client)
         try:
             self._look_at_workers()
         except OtherVersionError as error:
@@ -133,6 +135,7 @@ class DaskWorkers:
         self._closing.set()
         if self._client.status == "running":
             self._request_stop()
+            self._departures.close()
             self._executor.shutdown(wait=False)
         self._data.clear()
         if self._owned:
@@ -239,7 +242,7 @@ class DaskWorkers:
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
-        for address in self._workers.keys() - found.keys():
+        for address in self._departures.look(found):
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
         self._workers = found

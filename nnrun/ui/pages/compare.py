@@ -27,7 +27,7 @@ from nnrun.runs.storage.integrity import changed_file
 from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of
-from nnrun.ui.content import result_sections
+from nnrun.ui.content import report_of
 from nnrun.ui.pages.base import fresh, page
 from nnrun.ui.state import state_of
 
@@ -48,7 +48,7 @@ def compare_page(request: Request) -> Response:
         sections += _curves(found, records)
         alike = _alike(request, found)
         sections += _tested(alike, found)
-        sections += result_sections(alike, state_of(request).datasets.load)
+        sections += report_of(alike, state_of(request).datasets.load).results()
     except UsageError as wrong:
         error, keys = str(wrong), []
     except _DAMAGE:

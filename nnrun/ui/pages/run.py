@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nnrun.config.settings import differing
-from nnrun.reports.html.blocks import Note, Section, StatusMark
+from nnrun.reports.html.blocks import Note, Section
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.runs import run_sections
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
@@ -35,7 +35,7 @@ def run_page(request: Request) -> Response:
         verdict=summary_verdict(run) if record is None else run_verdict(record),
         title=key,
         key=key,
-        status=StatusMark.of(run.status, run.warnings),
+        status=found.mark,
         parts=run_parts(found) if continued else [],
         sections=[] if continued else _sections(request, found, record, snapshot),
         events=f"/runs/{key}/events" if continued else "",

@@ -14,7 +14,6 @@ from nnrun.errors import NnrunError, first_of
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.runs.record import RunRecord
-from nnrun.ui.layers import layer_blocks
 from nnrun.ui.pages.base import fresh, run_key
 from nnrun.ui.parts import rendered
 from nnrun.ui.state import state_of
@@ -63,7 +62,7 @@ def _answered(request: Request, given: object) -> Response:
         return _problem(error)
     text = rendered(
         "answer.html", what=found.what, prediction=found.prediction, classes=found.classes,
-        notes=found.notes, layers=[*layer_blocks(record, found.layers)],
+        notes=found.notes, layers=found.layers,
     )  # fmt: skip
     return HTMLResponse(text)
 

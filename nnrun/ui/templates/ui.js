@@ -86,15 +86,16 @@ const arrange = (order) => {
   });
   const contents = document.querySelector("#contents ul");
   const titled = order.filter(([, title]) => title);
-  const same = contents && all("a", contents).map((a) => a.textContent).join() === titled.map(([, title]) => title).join();
+  const same = contents && all("a", contents).slice(1).map((a) => a.textContent).join() === titled.map(([, title]) => title).join();
   if (!contents || same) return;
-  contents.replaceChildren(...titled.map(([id, title]) => {
+  contents.replaceChildren(contents.firstElementChild, ...titled.map(([id, title]) => {
     const item = document.createElement("li"), link = document.createElement("a");
     link.href = `#${id}`;
     link.textContent = title;
     item.append(link);
     return item;
   }));
+  enhanced(contents);
 };
 
 // One connection; where it ends, the page tries again and says so.

@@ -39,7 +39,7 @@ def test_a_strip_has_a_dot_for_each_seed() -> None:
 def test_an_arrow_says_that_something_is_beyond(values, ends, expected) -> None:
     """At the end that an interval or a run leaves, and at no other; dots are inside alone."""
     drawing = strip(values, Linear(0.0, 1.0), *ends, 0.5)
-    found = ["left" if x < 75 else "right" for x in places(drawing, "arrow k0")]
+    found = ["left" if x < 60 else "right" for x in places(drawing, "arrow k0")]
     assert (expected, sum(v <= 1 for v in values)) == (found, drawing.count("<circle"))
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from nnrun.models.load import load
 from nnrun.reports.examine import layer_outputs, predictions_of
-from nnrun.reports.html.blocks import Figures, Gallery, Grid, Note, charts_of
+from nnrun.reports.html.blocks import Figures, Gallery, Grid, charts_of
 from nnrun.reports.html.inside.boundary import boundary_blocks, nearest_boundary
-from nnrun.reports.html.inside.layers import chosen_rows, layer_blocks
+from nnrun.reports.html.inside.layers import _smaller, chosen_rows, layer_blocks
 from nnrun.reports.html.weights import _panels
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.datasets import Datasets
@@ -113,13 +113,25 @@ def test_values_have_no_boundary(examined) -> None:
 
 def test_large_layers_are_closed_and_bounded(examined, monkeypatch) -> None:
     """What is large is opened by the reader; beyond a number of bytes layers are left out."""
-    monkeypatch.setattr("nnrun.reports.html.inside.layers._OPEN", 1)
+    monkeypatch.setattr("nnrun.reports.html.inside.layers._OPEN", -1)
     *_, folded = layer_blocks(*examined["pictures"])
     assert "folded" == folded.block
     monkeypatch.setattr("nnrun.reports.html.inside.layers._MOST_BYTES", 1)
     *_, folded = layer_blocks(*examined["pictures"])
-    assert [Note] == [type(block) for block in folded.blocks]
-    assert "Without layer 0 (conv2d, tanh) and what comes after" in folded.blocks[0].text
+    texts = [block.text for block in folded.blocks]
+    expected = "Left out, to keep the file small: layer 0 (conv2d, tanh), layer 2 (dense, softmax)."
+    assert expected == texts[0]
+
+
+@pytest.mark.parametrize("sides", [(100, 81), (120, 1), (40, 40)])
+def test_large_maps_are_means(sides) -> None:
+    """Of blocks of outputs, at most 40 a side; a small map is as it is."""
+    maps = np.arange(2 * 3 * np.prod(sides), dtype=float).reshape(2, 3, *sides)
+    found, block = _smaller(maps)
+    assert max(found.shape[2:]) <= 40
+    down, across = (min(block, side) for side in sides)
+    assert maps[1, 2, :down, :across].mean() == pytest.approx(found[1, 2, 0, 0])
+    assert (block == 1) == np.array_equal(maps, found)
 
 
 def test_without_its_data_the_inside_is_left_out(results, make_report, tmp_path) -> None:

@@ -12,8 +12,9 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
-from nnrun.runs.execution import execute, selfcheck
+from nnrun.runs.execution import execute
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.checks import engine
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
@@ -51,13 +52,13 @@ def wrong(monkeypatch):
 @pytest.fixture
 def checks(monkeypatch):
     """The engines that were checked."""
-    seen, right = [], selfcheck.compare_engines
+    seen, right = [], engine.compare_engines
 
     def compare(engine, *arguments, **more):
         seen.append(engine)
         return right(engine, *arguments, **more)
 
-    monkeypatch.setattr(selfcheck, "compare_engines", compare)
+    monkeypatch.setattr(engine, "compare_engines", compare)
     return seen
 
 

@@ -16,6 +16,8 @@ import pytest
 import nnrun
 from nnrun.sweeps.workers.inline import InlineWorkers
 from tests.plugins.sources import ALL, HERE, install
+from tests.search.helpers import config as searched
+from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
 from tests.sweeps.helpers import (
@@ -222,3 +224,17 @@ def test_a_killed_scheduler(shell, shared, write):
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)
+
+
+def test_a_search_on_a_cluster(shell, cluster, write, tmp_path):
+    """Its trials, their bits and the winner are those of a search in this process."""
+    config = write("iris", json.dumps(searched(pruning="asynchronous_halving", trials=8)))
+    code, _, err = shell.run(
+        "search", config, "--dask", cluster.address, "--results", "there", "-q"
+    )
+    assert 0 == code, err
+    search(config, tmp_path / "here")
+    there, here = outcome(tmp_path / "there"), outcome(tmp_path / "here")
+    assert here[1] == there[1]
+    assert here[0]["trials"] == there[0]["trials"]
+    assert here[0]["winner"] == there[0]["winner"]

@@ -125,14 +125,22 @@ def test_a_run_that_gets_further_is_not_given_up(plan, sweep, write, tmp_path):
     assert (1, 0) == (moving.run(Losing(moving, checkpoint)).trained, moving.progress.failed)
 
 
-def test_short_runs_share_tasks(pool, begin, write):
-    """And their data is sent once to each worker, not with each run."""
+def test_short_runs_share_tasks(pool, begin, write, monkeypatch):
+    """And their data is sent to workers, not with each run.
+
+    On a busy machine Dask may think that a worker is lost: its runs are then sent again, alone.
+    """
+    sizes = []
+    emptied = batch.Batch.emptied
+    monkeypatch.setattr(batch.Batch, "emptied", lambda b: sizes.append(len(b)) or emptied(b))
     pool.ask("scale", 2)
     assert 60 == done(begin(write("iris"), seeds=60))
+    sent = [size for size in sizes if size]
+    first = next(count for count in range(len(sent) + 1) if sum(sent[:count]) >= 60)
+    assert first <= 3
     counts = pool.ask("counts")
-    assert 60 == sum(counts["trained"].values())
-    assert counts["tasks"] <= 30
-    assert max(counts["data"].values(), default=0) <= 1  # one worker may do all
+    assert 60 == len(counts["trained"])
+    assert sum(counts["data"].values()) < 30
 
 
 def test_an_executor_of_a_client(pool, connected, begin, write, tmp_path):
@@ -167,11 +175,18 @@ class Client:
     def __init__(self, workers=2):
         self.scheduler = type("Scheduler", (), {"address": "tcp://1.2.3.4:5"})
         self.workers = workers
+        self.handlers = {}
         self.sent: list[tuple[list[str], Future]] = []
         self.data: list[str] = []
 
     def get_executor(self, pure):
         return self
+
+    def subscribe_topic(self, topic, handler):
+        self.handlers[topic] = handler
+
+    def unsubscribe_topic(self, topic):
+        del self.handlers[topic]
 
     def nthreads(self):
         return {f"tcp://1.2.3.4:{port}": 1 for port in range(self.workers)}
@@ -227,6 +242,26 @@ def test_runs_of_a_lost_task_are_sent_alone(client):
     assert [10] + [1] * 10 == [len(keys) for keys, _ in client.sent]
     workers.check()
     workers.close()
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_a_worker_that_came_and_went_between_looks_is_named(client, looks):
+    """Once, as one is that was there at a look, and neither is named again later."""
+    workers = DaskWorkers(client)
+    for port in (9, 1):
+        left = {"action": "remove-worker", "worker": f"tcp://1.2.3.4:{port}", "expected": False}
+        client.handlers["all"]((0.0, left))
+        client.handlers["all"]((0.0, {"action": "add-worker", "worker": "tcp://1.2.3.4:7"}))
+        client.workers = 1
+        for _ in range(1 + looks):
+            workers._look_at_workers()
+    expected = [
+        f"the Dask worker at tcp://1.2.3.4:{port} is gone; other workers train its runs"
+        for port in (1, 9)
+    ]
+    assert expected == [message.content for message in workers.messages()]
+    workers.close()
+    assert {} == client.handlers
 
 
 def test_a_worker_without_nnrun_ends_the_sweep(client):

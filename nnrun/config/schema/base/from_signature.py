@@ -136,7 +136,7 @@ class Translator:
         Raises:
             PluginError: it is that of a plugin, and an argument has no form in a config.
         """
-        kind = base.part_keys[base.key]
+        kind = base.part_keys.get(base.key, "")
         try:
             arguments, named = self._arguments(call)
         except (TypeError, NameError) as error:

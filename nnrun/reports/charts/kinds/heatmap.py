@@ -13,7 +13,7 @@ from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import Ramp
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import STEPS, amount_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened, width_of
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 26
@@ -21,7 +21,6 @@ _LABEL = 16  # of a label beside the names of columns
 _GAP = 4.0  # between the names of neighbouring columns
 _TALLEST = 30.0
 _WIDE = 480.0  # of a map that fills a column of a page
-_NARROW = 4.0  # of a sign in a number that is no digit
 _SCALE, _BAR = 180.0, 9.0  # the size of a scale
 _STEEP = 0.87  # the sine of 60°, by which long names of columns are turned
 Place = tuple[int, int]
@@ -57,7 +56,7 @@ class _Cells:
 
     def fits(self, text: str) -> bool:
         """Whether a number has room in a cell."""
-        return sum(_NARROW if sign in ".,-" else CHARACTER for sign in text) < self.side
+        return width_of(text) < self.side
 
 
 @dataclass(frozen=True)

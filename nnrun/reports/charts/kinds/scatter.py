@@ -154,7 +154,7 @@ def by_setting(
     def text(value: float) -> str:
         return names[int(value)] if names is not None else f"{value:g}"
 
-    shown_means = {value: to_error(mean, error_of(groups[value])) for value, mean in means.items()}
+    shown_means = {value: to_error(mean, _error(groups[value])) for value, mean in means.items()}
     rows = [
         [text(v), count(len(found)), shown_means[v], number(min(found)), number(max(found))]
         for v, found in groups.items()
@@ -165,7 +165,7 @@ def by_setting(
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
 
 
-def error_of(values: Sequence[float]) -> float | None:
+def _error(values: Sequence[float]) -> float | None:
     """Twice the standard error of the mean; None for a single value."""
     return 2 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
 

@@ -8,11 +8,12 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.axes import Frame, tick_labels
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import CHARACTER, coordinate, element
+from nnrun.reports.charts.svg import coordinate, element, width_of
 from nnrun.reports.numbers import number
 
-_WIDTH, _HEIGHT, _SIDE = 150.0, 24.0, 9.0
+_WIDTH, _HEIGHT, _SIDE = 136.0, 24.0, 9.0
 _MIDDLE, _DOT = 10.0, 2.5
+_GAP = 7.0  # between numbers
 _HEAD = 15.0  # the height of the scale
 
 
@@ -62,7 +63,7 @@ def _ticks(frame: Frame) -> list[float]:
     room = frame.right - frame.left
     for count in range(5, 1, -1):
         ticks = frame.x.ticks(count)
-        if CHARACTER * sum(len(text) + 1 for text in tick_labels(ticks)) <= room:
+        if sum(width_of(text) + _GAP for text in tick_labels(ticks)) <= room + 2 * _SIDE:
             break
     return ticks
 

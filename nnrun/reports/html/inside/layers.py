@@ -25,6 +25,7 @@ from nnrun.runs.record import RunRecord
 _MOST_ROWS = 10
 _MOST_UNITS = 48
 _MOST_PIXELS = 6_000  # of the outputs of a layer for one row
+_LONGEST = 40  # side of a map
 _MOST_BYTES = 150_000
 _OPEN = 30_000  # more bytes are closed until a reader opens them
 
@@ -59,18 +60,25 @@ def layer_blocks(record: RunRecord, model: Model, predictions: Predictions) -> I
             for row, name in zip(rows, names, strict=True)
         ]
         yield Gallery("The rows", pictures)
-    kinds = layers_by_name(record.network)
-    steps = [step.copy() for step in layer_outputs(model, predictions.part.raw.take(rows).all())]
-    titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
-    inputs = model.layout.columns.feature_names
-    classes = predictions.dataset.classes
-    traced = _Traced(
-        names, steps, titles,
-        inputs if len(inputs) == steps[0][0].size and not are_images(predictions) else (),
-        classes if len(classes) == steps[-1][0].size else (),
-    )  # fmt: skip
-    blocks, size = _steps(traced)
+    blocks, size = traced_blocks(record, model, predictions.part.raw.take(rows).all(), names)
     yield from [Folded("Outputs of every layer", blocks)] if size > _OPEN else blocks
+
+
+def traced_blocks(
+    record: RunRecord, model: Model, x: Array, names: Sequence[str]
+) -> tuple[list[Block], int]:
+    """The outputs of all layers for raw rows with these names, and their bytes."""
+    kinds, layout = layers_by_name(record.network), model.layout
+    steps = [step.copy() for step in layer_outputs(model, x)]
+    titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
+    inputs = layout.columns.feature_names
+    return _steps(
+        _Traced(
+            names, steps, titles,
+            inputs if len(inputs) == steps[0][0].size and len(layout.shape) == 1 else (),
+            layout.classes if len(layout.classes) == steps[-1][0].size else (),
+        )
+    )  # fmt: skip
 
 
 def chosen_rows(record: RunRecord, predictions: Predictions) -> tuple[Array, str]:
@@ -97,7 +105,7 @@ def _steps(traced: _Traced) -> tuple[list[Block], int]:
     """What is shown of each step, and its bytes."""
     blocks: list[Block] = []
     charts: list[Chart] = []
-    size, same = 0, []
+    size, same, left = 0, [], []
 
     def put_charts() -> None:
         if charts:
@@ -115,16 +123,19 @@ def _steps(traced: _Traced) -> tuple[list[Block], int]:
             continue
         last = traced.classes if index == len(traced.titles) - 1 else ()
         found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, traced.names, last)
-        size += len(found.svg) if isinstance(found, Chart) else _bytes(found)
-        if size > _MOST_BYTES:
-            blocks.append(Note(f"Without {title} and what comes after, to keep the file small."))
-            break
+        more = len(found.svg) if isinstance(found, Chart) else _bytes(found)
+        if size + more > _MOST_BYTES:
+            left.append(title)
+            continue
+        size += more
         if isinstance(found, Chart):
             charts.append(found)
         else:
             put_charts()
             blocks.append(found)
     put_charts()
+    if left:
+        blocks.append(Note(f"Left out, to keep the file small: {', '.join(left)}."))
     if same:
         blocks.append(Note(f"Not shown, since their outputs are their inputs: {', '.join(same)}."))
     return blocks, size
@@ -135,7 +146,7 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
     if y.ndim < 3 or y[0, 0].size == 1:
         label = "class" if classes else "unit"
         return _map(title, y.reshape(len(y), -1), names, classes, label)
-    maps = y.reshape(*y.shape[:2], y.shape[2], -1).astype(np.float64)
+    maps, block = _smaller(y.reshape(*y.shape[:2], y.shape[2], -1).astype(np.float64))
     shown = max(1, _MOST_PIXELS // maps[0, 0].size)
     limit = _largest(maps)
     colours = RED_BLUE if (maps < 0).any() else BLUES
@@ -145,8 +156,23 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
     ]
     some = f"the first {shown} of " if shown < y.shape[1] else ""
     note = f"For each row, {some}{plural(y.shape[1], 'map')} of {shape(y.shape[2:])}."
+    if block > 1:
+        note += f" A cell is the mean of {block}×{block} outputs."
     low = -limit if colours == RED_BLUE else 0.0
     return Gallery(title, pictures, note, colour_scale(colours, low, limit, number))
+
+
+def _smaller(maps: Array) -> tuple[Array, int]:
+    """Maps (rows, maps, height, width) of so many means that no side is longer than 40."""
+    block = -(-max(maps.shape[2:]) // _LONGEST)
+    if block == 1:
+        return maps, 1
+    height, width = (max(1, side // block) for side in maps.shape[2:])
+    # A side that is shorter than a block, as of a series, is one cell.
+    down, across = (min(block, side) for side in maps.shape[2:])
+    kept = maps[:, :, : height * down, : width * across]
+    cells: Array = kept.reshape(*maps.shape[:2], height, down, width, across).mean(axis=(3, 5))
+    return cells, block
 
 
 def _map(

@@ -88,16 +88,22 @@ if (location.hash) apply();
 // The section in view is marked in the navigation.
 const bar = document.querySelector("nav.bar ul");
 if (!bar) return;
-const links = new Map(all("a", bar).map((link) => [link.getAttribute("href").slice(1), link]));
+const links = () => new Map(all("a", bar).map((link) => [link.getAttribute("href").slice(1), link]));
 const seen = new IntersectionObserver((entries) => {
+  const known = links();
   for (const { target, isIntersecting } of entries) {
-    const link = links.get(target.id);
-    if (!isIntersecting) continue;
-    links.forEach((other) => other.removeAttribute("aria-current"));
+    const link = known.get(target.id);
+    if (!isIntersecting || !link) continue;
+    known.forEach((other) => other.removeAttribute("aria-current"));
     link.setAttribute("aria-current", "true");
     bar.scrollTo({ left: link.offsetLeft - bar.clientWidth / 2 });
   }
 }, { rootMargin: "-15% 0px -80% 0px" });
-links.delete("top");
-links.forEach((_, id) => { const part = document.getElementById(id); if (part) seen.observe(part); });
+const watch = () => {
+  seen.disconnect();
+  links().forEach((_, id) => { const part = id !== "top" && document.getElementById(id); if (part) seen.observe(part); });
+};
+// The live page says which part of it is new.
+document.addEventListener("nnrun:content", watch);
+watch();
 })();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class StoredVariant:
         """Name and choice on one line."""
         return " ".join([self.name, *choice_words(self.choice)])
 
-    @property
+    @cached_property
     def planned(self) -> int:
         """The number of runs that have ended."""
         return sum(run.score.status in ENDED for run in self.runs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnrun.config.schema.search.distributions import DEPTH, Choice, Depth, Range
-from nnrun.search.space import Space, labels_of
+from nnrun.search.spaces.choices import Space, labels_of
 
 Parameters = Mapping[str, Range | Choice]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from nnrun.api.history import History
-from nnrun.api.predictions import Predictions, predictions
+from nnrun.api.values.history import History
+from nnrun.api.values.predictions import Predictions, predictions
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nnrun.runs.record import RunRecord
-from nnrun.search.results import Results
-from nnrun.search.track import Track
-from nnrun.search.trial import Trial
+from nnrun.search.trials.results import Results
+from nnrun.search.trials.track import Track
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import PlannedRun
 
 

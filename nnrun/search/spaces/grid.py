@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.config.schema.search.distributions import Range
 from nnrun.errors import UsageError
-from nnrun.search.space import Draw, Label, Space
+from nnrun.search.spaces.choices import Draw, Label, Space
 
 _MOST = 100_000
 

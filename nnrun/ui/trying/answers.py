@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -16,11 +15,13 @@ from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.pool.task import LruCache
-from nnrun.reports.examine import LoadData, last_split, layer_outputs, prepared_again
+from nnrun.reports.examine import LoadData, last_split, prepared_again
+from nnrun.reports.html.blocks import Block
+from nnrun.reports.html.inside.layers import traced_blocks
 from nnrun.reports.numbers import number
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
-from nnrun.ui.forms import Form, form_of, is_plain, row_of, takes_images
+from nnrun.ui.trying.forms import Form, form_of, is_plain, row_of, takes_images
 
 # Of so many rows, the least and the largest number are the scale of pixels.
 _ROWS = 500
@@ -34,14 +35,14 @@ class Answer:
         what: is predicted: the class, or the name of a target for each number.
         prediction: in words.
         classes: the probability of each; empty where there are none.
-        layers: the outputs of each layer for this row: (units,) or (channels, height, width).
+        layers: what comes out of each layer, as blocks of a report.
         notes: what there is to say about the row.
     """
 
     what: str
     prediction: str
     classes: Sequence[tuple[str, float]]
-    layers: Sequence[Array]
+    layers: Sequence[Block]
     notes: Sequence[str]
 
 
@@ -111,7 +112,7 @@ class Answers:
                 rows = self._data(record)
                 x = rows.low + x * (rows.high - rows.low)
             outputs = model.outputs(x)
-            layers = [y[0] for y in islice(layer_outputs(model, model.rows(x)), 1, None)]
+            layers, _ = traced_blocks(record, model, model.rows(x), ["output"])
             return _answer(model, outputs, layers, notes)
 
     def _model(self, folder: Path, record: RunRecord) -> Model:
@@ -130,7 +131,7 @@ class Answers:
         return self._rows.keep(key, self._rows[key])
 
 
-def _answer(model: Model, outputs: Array, layers: Sequence[Array], notes: Sequence[str]) -> Answer:
+def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequence[str]) -> Answer:
     predicted = np.asarray(model.decode(outputs))[0]
     if model.layout.classes:
         chances: list[tuple[str, float]] = []

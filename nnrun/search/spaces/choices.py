@@ -16,7 +16,7 @@ from nnrun.config.schema.search.distributions import (
 )
 from nnrun.config.settings import flatten, setting_of
 from nnrun.config.yaml.dump import flow
-from nnrun.search.hidden import Layers, of_hidden, with_hidden
+from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
 
 _DIGITS = 4
 Label = str | int | float | bool | None

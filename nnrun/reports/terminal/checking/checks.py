@@ -15,7 +15,7 @@ from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
-from nnrun.reports.terminal.check_rates import rate_curve, rate_data
+from nnrun.reports.terminal.checking.rates import rate_curve, rate_data
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import labelled, rich_table
 from nnrun.runs.execution.rate_finder import RateCurve

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.run import Run, read
+from nnrun.api.values.run import Run, read
 from nnrun.errors import UsageError
 from nnrun.frames import to_frame
 from nnrun.reports.markdown.leaderboard_files import flat_row

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from nnrun.search.space import Label
+from nnrun.search.spaces.choices import Label
 from nnrun.sweeps.planning.plan import PlannedRun
 
 TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed"]

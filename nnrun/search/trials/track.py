@@ -14,11 +14,11 @@ from statistics import fmean
 from nnrun.errors import InterruptionError, NnrunError
 from nnrun.runs.record import RunRecord
 from nnrun.search.proposer import Proposer
-from nnrun.search.pruning import Pruning, stops_of
-from nnrun.search.results import is_beyond
 from nnrun.search.settings import Setting
-from nnrun.search.space import Draw, Label
-from nnrun.search.trial import Trial, TrialStatus
+from nnrun.search.spaces.choices import Draw, Label
+from nnrun.search.trials.pruning import Pruning, stops_of
+from nnrun.search.trials.results import is_beyond
+from nnrun.search.trials.trial import Trial, TrialStatus
 from nnrun.sweeps.planning.plan import PlannedRun
 
 # After so many proposals in a row that cannot be trained, or are settings of earlier trials, there

@@ -12,7 +12,7 @@ from math import ceil
 from statistics import median
 from typing import Protocol
 
-from nnrun.search.trial import Trial
+from nnrun.search.trials.trial import Trial
 
 # The median of fewer trials says little.
 _LEAST = 4

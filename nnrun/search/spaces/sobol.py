@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import exp, log
 
 from nnrun.config.schema.search.distributions import Range
-from nnrun.search.parameters import parameters_of
-from nnrun.search.space import Draw, Label, Space
+from nnrun.search.spaces.choices import Draw, Label, Space
+from nnrun.search.spaces.parameters import parameters_of
 
 
 class Sobol:

@@ -1,0 +1,1 @@
+"""What functions return: runs, boards, learning curves, predictions."""

@@ -1,0 +1,144 @@
+"""Rates along halves of a cosine, with a warm-up or restarts."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+
+from nnrun.nn.schedules.base import Schedule
+from nnrun.nn.signature import (
+    Array,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+
+class Cosine(Schedule):
+    """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period.
+
+    Args:
+        initial: The rate of the first iteration.
+        final: The rate at the end.
+        over: Iterations from the first to the last; all of the run by default.
+    """
+
+    def __init__(
+        self,
+        initial: PositiveFloat,
+        final: NonNegativeFloat = 0.0,
+        over: PositiveInt | None = None,
+    ) -> None:
+        self.initial = initial
+        self.final = final
+        self.over = over
+
+    def rates(self, t: Array, total: int) -> Array:
+        progress = np.minimum(t / (self.over or total), 1)
+        return self.final + (self.initial - self.final) * ((1 + np.cos(pi * progress)) / 2)
+
+
+class WarmupCosine(Schedule):
+    """A straight line to `peak` in `warmup` iterations, then half a cosine to `final`.
+
+    Args:
+        peak: The largest rate.
+        warmup: Iterations in which it rises.
+        final: The rate at the end.
+        over: Iterations from the first to the last, those of `warmup` included; all of the run by
+            default.
+    """
+
+    def __init__(
+        self,
+        peak: PositiveFloat,
+        warmup: NonNegativeInt,
+        final: NonNegativeFloat = 0.0,
+        over: PositiveInt | None = None,
+    ) -> None:
+        self.peak = peak
+        self.warmup = warmup
+        self.final = final
+        self.over = over
+
+    def rates(self, t: Array, total: int) -> Array:
+        rising = self.peak * (t + 1) / max(self.warmup, 1)
+        length = max((self.over or total) - self.warmup, 1)
+        falling = Cosine(self.peak, self.final, length).rates(np.maximum(t - self.warmup, 0), total)
+        return np.where(t < self.warmup, rising, falling)
+
+
+class CosineRestarts(Schedule):
+    """Half cosines from initial to final, one after the other. Loshchilov and Hutter, ICLR 2017.
+
+    Args:
+        initial: The rate at the start of each period.
+        period: Iterations of the first period.
+        growth: How many times as long each period is as the one before it.
+        final: The rate that each period falls to.
+    """
+
+    def __init__(
+        self,
+        initial: PositiveFloat,
+        period: PositiveInt,
+        growth: PositiveInt = 1,
+        final: NonNegativeFloat = 0.0,
+    ) -> None:
+        self.initial = initial
+        self.period = period
+        self.growth = growth
+        self.final = final
+
+    def rates(self, t: Array, total: int) -> Array:
+        if self.growth == 1:
+            progress = (t % self.period) / self.period
+        else:
+            starts, length = [0], self.period
+            while starts[-1] + length <= t.max(initial=0):
+                starts.append(starts[-1] + length)
+                length *= self.growth
+            number = np.searchsorted(starts, t, side="right") - 1
+            lengths = self.period * float(self.growth) ** number
+            progress = (t - np.array(starts)[number]) / lengths
+        return self.final + (self.initial - self.final) * ((1 + np.cos(pi * progress)) / 2)
+
+
+class OneCycle(Schedule):
+    """Half a cosine up to `peak`, another one down to `final`. Smith and Topin, 2019.
+
+    Args:
+        peak: The largest rate.
+        rise: The share of the iterations in which it rises.
+        initial: The rate of the first iteration; a 25th of the peak by default.
+        final: The rate of the last iteration; a 10,000th of the first by default.
+        over: Iterations from the first to the last; all of the run by default.
+    """
+
+    def __init__(
+        self,
+        peak: PositiveFloat,
+        rise: Fraction = 0.3,
+        initial: NonNegativeFloat | None = None,
+        final: NonNegativeFloat | None = None,
+        over: PositiveInt | None = None,
+    ) -> None:
+        self.peak = peak
+        self.rise = rise
+        self.initial = initial
+        self.final = final
+        self.over = over
+
+    def rates(self, t: Array, total: int) -> Array:
+        initial = self.peak / 25 if self.initial is None else self.initial
+        final = initial / 1e4 if self.final is None else self.final
+        last = max((self.over or total) - 1, 1)
+        top = max(self.rise * (last + 1) - 1, 0.0)
+        up = np.clip(t / (top or 1), 0, 1)
+        down = np.clip((t - top) / (last - top), 0, 1)
+        rising = self.peak + (initial - self.peak) * ((1 + np.cos(pi * up)) / 2)
+        falling = final + (self.peak - final) * ((1 + np.cos(pi * down)) / 2)
+        return np.where(t < top, rising, falling)

@@ -1,0 +1,1 @@
+"""The section about the search that an experiment's runs come from."""

@@ -1,0 +1,1 @@
+"""The trials of a search: what comes next, which end early, and the runs that judge them."""

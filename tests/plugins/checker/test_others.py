@@ -1,0 +1,190 @@
+"""Mistakes in parts that are no layers, activations or losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.nn import SGD, Adam, Optimizer
+from nnrun.nn.schedules import Schedule
+from nnrun.plugins.checker.check import check_part
+from nnrun.plugins.part import Part, Source
+
+SOURCE = Source("mine.py", "0" * 64, "/mine.py")
+CALLS = iter(range(10**6))
+
+
+class Uphill(SGD):
+    """The sign of the step is wrong."""
+
+    def step(self, theta, g, learning_rate):
+        theta += learning_rate * g
+
+
+class Renamed(Optimizer):
+    """θ is another array afterwards."""
+
+    def step(self, theta, g, learning_rate):
+        theta = theta - learning_rate * g
+
+
+class Hidden(Optimizer):
+    """Its velocity is not in `state`."""
+
+    velocity: Any = 0.0
+
+    def step(self, theta, g, learning_rate):
+        self.velocity = 0.9 * self.velocity + g
+        theta -= learning_rate * self.velocity
+
+
+class Wider(Optimizer):
+    """Numbers of float32 overflow."""
+
+    def step(self, theta, g, learning_rate):
+        theta -= learning_rate * g * (np.float32(np.inf) if g.dtype == np.float32 else 1)
+
+
+class Slow(Adam):
+    """Not Adam's numbers."""
+
+    def step(self, theta, g, learning_rate):
+        super().step(theta, g, learning_rate / 2)
+
+
+def by_global(shape, fans, *, rng):
+    return np.random.random(shape)  # noqa: NPY002  # that is the mistake
+
+
+def transposed(shape, fans, *, rng):
+    return rng.normal(size=shape[::-1])
+
+
+class Counting(Schedule):
+    """The rate depends on the calls before."""
+
+    def rates(self, t, total):
+        return np.full(len(t), 1 / (1 + next(CALLS)))
+
+
+class One(Schedule):
+    """A number for all iterations."""
+
+    def rates(self, t, total):
+        return 0.1
+
+
+class Falling(Schedule):
+    """Below zero at the end."""
+
+    def rates(self, t, total):
+        return 0.1 - 0.2 * t / total
+
+
+class OfBatch:
+    """Statistics of the rows that are prepared."""
+
+    name = "of_batch"
+
+    def fit(self, rows):
+        pass
+
+    def apply(self, x):
+        return x - x.mean(axis=0)
+
+    def state(self):
+        return {}
+
+
+class Forgetful(OfBatch):
+    """The state lacks what fit computes."""
+
+    name = "forgetful"
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def fit(self, rows):
+        self.shift = 2.5
+
+    def apply(self, x):
+        return x - self.shift
+
+
+def pair(y, predicted):
+    return y - predicted
+
+
+def right_answers(y, predicted):
+    return -float(np.mean((y - predicted) ** 2))
+
+
+def in_order(y, predicted):
+    return float(abs(y[0] - predicted[0])[0])
+
+
+def another_each_time():
+    return np.random.default_rng().normal(size=(20, 2)), np.arange(20) % 2
+
+
+def uneven():
+    return np.zeros((20, 2)), np.zeros(19)
+
+
+UPHILL = "it steps uphill: the sign of the step"
+WRONG = [
+    ("optimizer", Uphill, "descends", UPHILL),
+    ("optimizer", Renamed, "step", "step leaves θ as it was; change it in place, as in theta -= …"),
+    (
+        "optimizer",
+        Hidden,
+        "state",
+        "what it keeps is not in self.state, so that an interrupted run would go on otherwise",
+    ),
+    ("optimizer", Wider, "float32", "θ is not float32 any more"),
+    ("initializer", by_global, "rng", "the same rng gives other values; draw from rng alone, not "
+     "from np.random"),
+    ("initializer", transposed, "values", "they have the shape (30, 40), and not (40, 30)"),
+    ("schedule", Counting, "alone", "the rate of an iteration depends on those that were asked for "
+     "before"),
+    ("schedule", One, "rates", "rates gives () for 100 iterations, and not (100,)"),
+    ("schedule", Falling, "rates", "some are negative or not finite"),
+    ("step", OfBatch, "rows", "a row gives another result alone: statistics belong into fit"),
+    ("step", Forgetful, "state", "made from its state it gives another result; state names all "
+     "that fit computes"),
+    ("metric", right_answers, "direction", "perfect predictions are no better than others, and "
+     "smaller is said to be better; larger_is_better says which"),
+    ("metric", in_order, "order", "the order of the rows changes it"),
+    ("dataset", another_each_time, "same again", "a second call gives other data; draw from a seed "
+     "among the arguments"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "check", "says"), WRONG, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_the_mistake_is_named(kind: str, entry: Any, check: str, says: str) -> None:
+    """And is the only one."""
+    report = check_part(Part(kind, "mine", entry, SOURCE, "mine.py:1"))
+    assert [(check, says)] == [(one.check, one.says) for one in report.wrong]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "says"),
+    [
+        ("metric", pair, "and not one finite number"),
+        ("dataset", uneven, "x is (20, 2) and y (19,); x has a row for each of y"),
+    ],
+)
+def test_what_cannot_be_used_says_why(kind: str, entry: Any, says: str) -> None:
+    """With the shapes, or the value."""
+    (found,) = check_part(Part(kind, "mine", entry, SOURCE, "mine.py:1")).wrong
+    assert says in found.says
+
+
+def test_an_optimizer_is_compared_with_the_one_of_its_name() -> None:
+    """After three steps."""
+    (found,) = check_part(Part("optimizer", "my_adam", Slow, SOURCE, "mine.py:1")).wrong
+    assert ("beside adam", "its numbers are not those of adam") == (found.check, found.says)

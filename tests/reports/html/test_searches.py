@@ -1,0 +1,125 @@
+"""The section about a search, from search.json alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.reports.html.blocks import Figures, Folded, Note
+from nnrun.reports.html.searches.section import search_sections
+from nnrun.reports.tables import Grid
+
+RATE = {"name": "training.learning_rate", "kind": "range", "low": 0.001, "high": 1.0,
+        "whole": False, "log": True, "step": None}  # fmt: skip
+SIZE = {"name": "training.batch_size", "kind": "choice", "options": [8, None]}
+DEPTH = {"name": "network.depth", "kind": "range", "low": 1, "high": 3, "whole": True,
+         "log": False, "step": None}  # fmt: skip
+VALUES = [0.5, None, 0.9, 0.7, 0.9]
+
+
+def trial(number: int, value: float | None, depth: int | None = 2) -> dict[str, Any]:
+    params = {"training.learning_rate": 0.002 * 10 ** (number / 2), "training.batch_size": None}
+    if depth is not None:
+        params["network.depth"] = depth
+    status = "diverged" if value is None else "completed"
+    return {"number": number, "params": params, "value": value, "status": status, "run_ids": []}
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    trials = [trial(n, value, 1 + n % 3) for n, value in enumerate(VALUES)]
+    return {
+        "schema_version": 1, "judged_by": "validation", "metric": "accuracy", "sampler": "tpe",
+        "larger_is_better": True, "status": "finished", "parameters": [RATE, SIZE, DEPTH],
+        "trials": trials, "random": [trial(0, 0.6)], "winner": {"number": 2},
+        "importance": {"network.depth": 0.3, "training.learning_rate": 0.7},
+    } | changes  # fmt: skip
+
+
+@pytest.fixture
+def section(tmp_path):
+    """The blocks of the section for a content of search.json; None where there is no section."""
+
+    def make(found: object) -> list[Any] | None:
+        folder = tmp_path / "tuned"
+        folder.mkdir(exist_ok=True)
+        (folder / "search.json").write_text(json.dumps(found))
+        sections = [*search_sections([folder])]
+        return [*sections[0].blocks] if sections else None
+
+    return make
+
+
+def test_the_course_and_what_matters(section):
+    """Counts in words, the best so far, a map of the two parameters that matter, their shares."""
+    note, figures, shares, slices, every = section(content())
+
+    assert isinstance(note, Note)
+    assert note.text.startswith("5 trials by tpe, and 1 at random beside them; 1 of them have no")
+    assert isinstance(figures, Figures)
+    course, plane = figures.charts
+    assert ["0.5000", "0.5000", "0.9000", "0.9000", "0.9000"] == [r[2] for r in course.table.rows]
+    assert ["0.6000", "", "", "", ""] == [row[3] for row in course.table.rows]
+    assert "14 of 18 parts were never tried." in plane.alternative
+    assert "0.9000" == plane.table.rows[2][3]
+    assert isinstance(shares, Grid)
+    assert [["training.learning_rate", "70%"], ["network.depth", "30%"]] == shares.words
+    assert isinstance(slices, Folded)
+    titles = [chart.title for chart in slices.blocks[0].charts]
+    assert ["Against learning_rate", "Against depth", "Against batch_size"] == titles
+    (whole,) = every.blocks[0].charts
+    assert ["learning_rate", "depth", "batch_size", "validation accuracy"] == whole.table.header
+
+
+def test_a_parameter_that_some_trials_lack(section):
+    """It has a chart of its own trials, and no line through all parameters."""
+    trials = [trial(0, 0.5), trial(1, 0.6, None), trial(2, 0.7)]
+    _, _, _, slices, every = section(content(trials=trials, random=[]))
+
+    against_depth = slices.blocks[0].charts[1]
+    assert 2 == len(against_depth.table.rows)
+    assert "depth" not in every.blocks[0].charts[0].table.header
+
+
+def test_smaller_may_be_better(section):
+    """The best so far falls."""
+    _, figures, *_ = section(content(larger_is_better=False, random=[]))
+
+    assert ["0.5000"] * 5 == [row[2] for row in figures.charts[0].table.rows]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "text", [], {"schema_version": 2}, content(trials=[]), content(trials="many"),
+        content(parameters=[RATE | {"low": "a"}]), content(parameters=[RATE | {"high": 0.0001}]),
+        content(parameters=[SIZE | {"options": [16]}]), content(parameters=5),
+        content(importance=[]), content(trials=[trial(0, 0.5) | {"params": {"a": []}}] * 2),
+        content(trials=[{"number": {}}]), content(random=[7]), content(winner=[1]),
+        content(parameters=[RATE | {"low": 1e-320, "high": 1e308}] * 2),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_left_out(section, damage):
+    """Or drawn as far as it makes sense; nothing fails."""
+    found = section(damage)
+
+    assert found is None or isinstance(found[0], Note)
+
+
+def test_names_with_markup_stay_text(section):
+    """They come from a file that others may have written."""
+    name = "<script>alert(1)</script>"
+    trials = [{**trial(n, 0.5), "params": {name: 0.1 * (n + 1)}} for n in range(3)]
+    blocks = section(
+        content(parameters=[RATE | {"name": name}], trials=trials, importance={}, random=[])
+    )
+
+    drawings = [chart.drawing for chart in blocks[1].charts + blocks[2].blocks[0].charts]
+    assert not any("<script" in drawing for drawing in drawings)
+
+
+def test_folders_without_a_search(tmp_path: Path):
+    """They have no section."""
+    assert [] == [*search_sections([tmp_path, tmp_path / "none"])]
