@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nnrun.config.settings import flatten
+from nnrun.runs.replicate import KEYS
 
 if TYPE_CHECKING:
     from nnrun.runs.record import RunRecord
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 ENDED = ("completed", "diverged", "failed", "stopped")
 """The statuses of runs that the same command does not train further."""
 
+_SINGLE = ("network", "loss", "training")
 _ABOUT = ("name", "description", "published", "sweep")
 # Of a row of the history these are no numbers to follow: the first is the step of all others.
 _STEPS = ("iteration", "epoch")
@@ -31,12 +33,14 @@ class TrackedRun:
         run_id: of the run.
         config: resolved, as plain values.
         sha256: of its data.
+        choice: the settings that a sweep varies, by dotted keys.
     """
 
     name: str
     run_id: str
     config: Mapping[str, Any]
     sha256: str
+    choice: Collection[str] = ()
 
     @property
     def label(self) -> str:
@@ -53,6 +57,16 @@ class TrackedRun:
         """The config by dotted keys, without what is not set, or does not change the run."""
         config = {key: value for key, value in self.config.items() if key not in _ABOUT}
         return {key: v for key, v in flatten(config).items() if v not in (None, "", [], {})}
+
+    @property
+    def varied(self) -> dict[str, Any]:
+        """The settings that a sweep varies; of a single run, those of network and training."""
+        found = {
+            key: value
+            for key, value in self.settings.items()
+            if any(key == name or key.startswith(f"{name}.") for name in self.choice or _SINGLE)
+        }
+        return {key: value for key, value in found.items() if key not in KEYS}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -91,9 +92,11 @@ class _EventFile:
         self._file: BinaryIO = (folder / f"events.out.tfevents.{begun:.6f}{_ENDING}").open("xb")
         self._writer = _module("summary.writer.record_writer").RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
-        settings = {key: v for key, v in run.settings.items() if key not in KEYS}
-        known = {k: v if isinstance(v, int | float) else as_text(v) for k, v in settings.items()}
-        summary = _module("plugins.hparams.summary_v2").hparams_pb(known, as_text(known), begun)
+        known = {k: v if isinstance(v, int | float) else as_text(v) for k, v in run.varied.items()}
+        # Seeds of one setting are sessions of one group.
+        setting = as_text({k: v for k, v in run.settings.items() if k not in KEYS})
+        group = f"{run.name} {sha256(setting.encode()).hexdigest()[:8]}"
+        summary = _module("plugins.hparams.summary_v2").hparams_pb(known, group, begun)
         self._write(summary=summary)
 
     def add(self, rows: Sequence[HistoryRow]) -> None:

@@ -113,7 +113,11 @@ def tracked(prepared: Prepared) -> TrackedRun:
 def _planned(run: PlannedRun) -> TrackedRun:
     variant = run.variant
     return TrackedRun(
-        variant.name, run.run_id, run.replicate.within(json.loads(variant.config)), variant.sha256
+        variant.name,
+        run.run_id,
+        run.replicate.within(json.loads(variant.config)),
+        variant.sha256,
+        variant.choice.keys(),
     )
 
 
