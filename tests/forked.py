@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import json
 import os
@@ -29,6 +30,13 @@ COMMANDS = (
 )
 """What commands import, most of them while they run."""
 
+WORKERS = (
+    "nnrun.pool.process_main",
+    "nnrun.sweeps.workers.processes",
+    "nnrun.runs.verification.verify",
+)
+"""What worker processes import."""
+
 _SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 _MOST_BYTES = 1 << 20
 
@@ -39,7 +47,7 @@ class Forked(subprocess.Popen[Any]):
     Args:
         loaded: the modules that it begins with, by their names.
         words: the module and its arguments; or `-c`, the script and its arguments.
-        options: of `Popen`: streams, `cwd`, `env`, `text` and `start_new_session`.
+        options: of `Popen`: streams, `pass_fds`, `cwd`, `env`, `text` and `start_new_session`.
     """
 
     def __init__(self, loaded: tuple[str, ...], words: list[str], **options: Any) -> None:
@@ -47,15 +55,17 @@ class Forked(subprocess.Popen[Any]):
         super().__init__(words, **options)
 
     def _execute_child(self, args: list[str], *options: Any) -> None:  # called by Popen
-        cwd, env = options[4:6]
+        more, cwd, env = options[3:6]
         ends, new_session = options[9:15], options[-2]
         request = {
             "words": args,
             "cwd": os.fspath(cwd or Path.cwd()),
             "env": dict(os.environ if env is None else env),
             "session": new_session,
+            "descriptors": [0, 1, 2, *more],
         }
         theirs = [end if end != -1 else own for own, end in enumerate((ends[0], ends[3], ends[5]))]
+        theirs += more
         socket.send_fds(self._origin, [json.dumps(request).encode()], theirs)
         self.pid = int(self._origin.recv(20))
         self._child_created = True
@@ -67,6 +77,13 @@ def nnrun(*words: object, **options: Any) -> Forked:
     return Forked(COMMANDS, ["nnrun", *map(str, words)], **options)
 
 
+def with_socket(command: list[str], theirs: socket.socket, **options: Any) -> Forked:
+    """Instead of `system.start_with_socket`: a worker process that has imported what it needs."""
+    end = theirs.fileno()
+    words = [*command[command.index("-c") :], str(end)]
+    return Forked(WORKERS, words, pass_fds=[end], stdin=subprocess.DEVNULL, **options)
+
+
 @cache
 def _origin(loaded: tuple[str, ...]) -> socket.socket:
     """A connection to the process that the others are copies of."""
@@ -75,11 +92,13 @@ def _origin(loaded: tuple[str, ...]) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
-    command = [sys.executable, "-m", "tests.forked", str(theirs.fileno()), *loaded]
+    command = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # else its threads are there before copies
     with theirs:
         process = subprocess.Popen(
-            command, cwd=_ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            command, cwd=_ROOT, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
         )
+    ours.send(json.dumps(loaded).encode())
     atexit.register(_end, ours, process)
     return ours
 
@@ -96,7 +115,7 @@ def _serve(connection: socket.socket) -> list[str]:
         in a copy: what it has to run; in this process: nothing.
     """
     while True:
-        content, streams, _, _ = socket.recv_fds(connection, _MOST_BYTES, 3)
+        content, streams, _, _ = socket.recv_fds(connection, _MOST_BYTES, 8)
         if not content:
             return []
         reading, writing = os.pipe()
@@ -120,7 +139,10 @@ def _begin(request: dict[str, Any], streams: list[int]) -> list[str]:
     """Be the process that was asked for."""
     if request["session"]:
         os.setsid()
-    for number, descriptor in enumerate(streams):
+    # First to numbers that none of them is meant to have.
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 100) for one in streams]
+    os.closerange(3, 100)
+    for number, descriptor in zip(request["descriptors"], high, strict=True):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(request["cwd"])
@@ -135,11 +157,12 @@ def _begin(request: dict[str, Any], streams: list[int]) -> list[str]:
 
 def main() -> None:
     """Load the modules, then be copied, and run in each copy what was asked for."""
-    for name in sys.argv[2:]:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    for name in json.loads(connection.recv(_MOST_BYTES)):
         import_module(name)
     gc.collect()
     gc.freeze()
-    sys.argv = _serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.argv = _serve(connection)
     if sys.argv:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if sys.argv[0] == "-c":

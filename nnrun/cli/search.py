@@ -136,6 +136,9 @@ def command(
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         store.folder(plan.name, "")  # refuses a link that leads elsewhere
+        known = read_search(asked.results, plan.name)
+        if known is not None and known.get("identity") != plan.identity:
+            output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
         again = command_again()
         runner = CliRunner(store, datasets, output, interruption, asked, tracking)
         search = Search(

@@ -9,10 +9,8 @@ from typing import Any, Literal
 from nnrun.search.settings import Setting
 from nnrun.search.trials.pruning import Goal
 from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.planning.plan import Plan
-from nnrun.sweeps.progress import SweepProgress
 
 Origin = Literal["search", "default", "random"]
 
@@ -46,12 +44,6 @@ def best_trials(trials: Sequence[Trial], goal: Goal, most: int) -> list[Trial]:
     completed = [t for t in trials if t.value is not None and t.same_as is None]
     ranked = sorted(completed, key=lambda trial: (goal.order(trial.value or 0.0), trial.number))
     return ranked[:most]
-
-
-def board_of(progress: SweepProgress, command: str) -> Group:
-    """The board of the final comparison, which has one group."""
-    (group,) = make_leaderboard(progress, command).groups
-    return group
 
 
 def final_plan(finalists: Sequence[Finalist]) -> Plan:

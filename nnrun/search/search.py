@@ -20,7 +20,6 @@ from nnrun.search.finals import (
     Finalist,
     Origin,
     best_trials,
-    board_of,
     different,
     final_plan,
     winner_of,
@@ -37,6 +36,7 @@ from nnrun.search.trials.source import SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
@@ -196,8 +196,8 @@ class Search:
         progress = self._runner(final_plan(state.finalists), "final comparison")
         if progress.missing:
             return
-        state.group = board_of(progress, self._command)
-        found = winner_of(state.finalists, state.group)
+        state.board = make_leaderboard(progress, self._command)
+        found = winner_of(state.finalists, state.board.groups[0])
         if found is None:
             state.ended = now()
             return
@@ -238,6 +238,6 @@ class Search:
         progress = self._runner(Plan([setting.variant]), "test of the winner")
         if progress.missing:
             return
-        row = board_of(progress, self._command).rows[0]
+        row = make_leaderboard(progress, self._command).groups[0].rows[0]
         if row.test is not None:
             self.state.test = row.test, [run.run_id for run in setting.variant.runs()]

@@ -10,7 +10,6 @@ from typing import Any
 from nnrun.config.content import Content
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import Override, format_override, split_argument
-from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
@@ -66,13 +65,13 @@ class Judging:
     def of(cls, prepared: Prepared) -> Judging:
         """For a config that is prepared.
 
-        Test rows are drawn by the seed of the config, and the same in all runs. Other seeds draw
-        validation rows among the rest.
+        Test rows are drawn by the seed of the config, and the same in all runs. Each seed of a run
+        draws validation rows among the rest, or folds.
         """
         block = prepared.config.dataset
+        values = _drawn_by_runs(prepared)
         if block.folds is not None and not block.validation_size:
-            return cls("test", {}, {})
-        values: dict[str, Any] = {}
+            return cls("test", values, values)
         note = ""
         if not block.validation_size:
             values["dataset.validation_size"] = VALIDATION_SIZE
@@ -80,18 +79,21 @@ class Judging:
                 f"{VALIDATION_SIZE:.0%} of the training rows judge the trials, since the config "
                 "has no validation split (dataset.validation_size)"
             )
-        if _draws_test(block, prepared):
-            seed = prepared.config.seed if block.split.seed is None else block.split.seed
-            split = {**block.split.model_dump(), "seed": None, "test_seed": seed}
-            values["dataset.split"] = {k: v for k, v in split.items() if v is not None}
         hidden = {"dataset.hide_test": True} if prepared.split.test is not None else {}
         return cls("validation", values | hidden, values, note)
 
 
-def _draws_test(block: DatasetConfig, prepared: Prepared) -> bool:
-    """Whether a seed draws the test rows."""
-    by_seed = block.split.by != "time" and block.split.test_seed is None and block.folds is None
-    return by_seed and prepared.split.test_size != "given" and prepared.split.test is not None
+def _drawn_by_runs(prepared: Prepared) -> dict[str, Any]:
+    """The split without a seed of its own, but for one of test rows that a seed draws."""
+    block = prepared.config.dataset
+    split, drawn = block.split, prepared.split.test_size != "given" and block.folds is None
+    found = {"by": split.by, "column": split.column, "test_seed": split.test_seed}
+    if drawn and split.by != "time" and prepared.split.test is not None:
+        own = prepared.config.seed if split.seed is None else split.seed
+        found["test_seed"] = own if split.test_seed is None else split.test_seed
+    elif split.seed is None:
+        return {}
+    return {"dataset.split": {key: value for key, value in found.items() if value is not None}}
 
 
 @dataclass

@@ -15,7 +15,7 @@ from nnrun.search.spaces.parameters import parameters_of
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.searched import SCHEMA_VERSION
-from nnrun.sweeps.board.rows import Group, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 
 @dataclass
@@ -29,7 +29,7 @@ class SearchState:
         seconds: that it has taken, over all its calls.
         final: how many of the best trials, and how many seeds, the final comparison has.
         finalists: of it.
-        group: its board.
+        board: its leaderboard, which has one group.
         winner: its first row, with the setting.
         test: the winner's result on the test rows, and the runs that have it.
         importance: the share of the spread of values that each parameter explains.
@@ -42,11 +42,16 @@ class SearchState:
     seconds: float = 0.0
     final: tuple[int, int] | None = None
     finalists: Sequence[Finalist] = ()
-    group: Group | None = None
+    board: Leaderboard | None = None
     winner: tuple[Finalist, Row] | None = None
     test: tuple[Summary, Sequence[str]] | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
     ended: str = ""
+
+    @property
+    def group(self) -> Group | None:
+        """The rows of the final comparison."""
+        return None if self.board is None else self.board.groups[0]
 
     @property
     def best(self) -> Trial | None:

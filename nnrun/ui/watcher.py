@@ -48,6 +48,7 @@ class Watcher:
         self._listeners = 0
         self._asked = True  # the first look is made before the first page is opened
         self._ended = False
+        self._draws = False
         self._looks = 0
         self._looked = 0.0
         self._next_look = self._next_drawing = 0.0
@@ -81,7 +82,10 @@ class Watcher:
             if monotonic() - self._looked > _SECONDS or not self._looks:
                 looks, self._asked = self._looks, True
                 self._state.notify_all()
-                self._state.wait_for(lambda: self._ended or self._looks > looks, _PATIENCE)
+                # While results are drawn there is no look: what was known before is shown.
+                self._state.wait_for(
+                    lambda: self._ended or self._looks > looks or (looks and self._draws), _PATIENCE
+                )
             self._state.wait_for(lambda: self._ended or self.snapshot.drawn, drawn_within)
             return self.snapshot
 
@@ -133,12 +137,19 @@ class Watcher:
     def _draw_results(self) -> None:
         start = monotonic()
         self._outdated = False
+        self._set_draws(True)
         try:
             results = self._draw(self.snapshot.runs)
         finally:
             end = monotonic()
             self._next_drawing = end + (end - start) / _DRAWING
+            self._set_draws(False)
         self._show(replace(self.snapshot, results=results, drawn=True))
+
+    def _set_draws(self, draws: bool) -> None:
+        with self._state:
+            self._draws = draws
+            self._state.notify_all()
 
     def _show(self, snapshot: Snapshot) -> None:
         with self._state:

@@ -135,7 +135,7 @@ def test_all_content_is_there_without_javascript(notebook, open_page) -> None:
     assert plain.locator("button, input").count() == 0
     for selector in ("table tr", ".plot", "details.run", "img", ".legend li", "section"):
         assert scripted.locator(selector).count() == plain.locator(selector).count()
-    assert plain.locator(".plot.log").first.is_visible()
+    assert plain.locator(".drawing.log").first.is_visible()
     first = plain.locator("details.run").first
     first.locator("summary").first.click()
     expect(first.locator("h4").first).to_be_visible()
@@ -176,7 +176,7 @@ def test_the_legend_switches_lines_off(notebook, open_page) -> None:
     page = open_page(notebook).page
     plots = page.locator(".plots").first
     button = plots.locator(".legend button").first
-    line = plots.locator(".plot:not(.hide) g.s0").first
+    line = plots.locator(".drawing:not(.hide) g.s0").first
     assert line.is_visible()
     button.click()
     assert (False, "false") == (line.is_visible(), button.get_attribute("aria-pressed"))
@@ -187,24 +187,26 @@ def test_the_legend_switches_lines_off(notebook, open_page) -> None:
 def test_a_button_goes_to_a_log_scale(notebook, open_page) -> None:
     """And back; one of the two is seen at any time."""
     page = open_page(notebook).page
-    plots = page.locator(".plots", has=page.locator(".plot.log")).first
-    linear, log = plots.locator(".plot.has-log").first, plots.locator(".plot.log").first
+    plots = page.locator(".plots", has=page.locator(".drawing.log")).first
+    linear, log = plots.locator(".has-log .drawing").first, plots.locator(".drawing.log").first
     assert (True, False) == (linear.is_visible(), log.is_visible())
     plots.get_by_role("button", name="log scale").click()
     assert (False, True) == (linear.is_visible(), log.is_visible())
 
 
 def test_hovering_shows_the_values_there(notebook, open_page) -> None:
-    """Those of the nearest evaluation, with the names of the lines."""
+    """Those of the nearest evaluation, with the names of the lines that have one there."""
     page = open_page(notebook).page
     chart = page.locator(".plot.has-log .drawing svg").first
     chart.scroll_into_view_if_needed()
     chart.hover()
     expect(page.locator("#tip")).to_be_visible()
-    text = page.locator("#tip").inner_text()
-    assert re.match(r"iteration [\d,]+", text)
+    title, *lines = page.locator("#tip").inner_text().split("\n")
+    assert re.fullmatch(r"iteration [\d,]+", title)
     names = page.locator(".plots").first.locator(".legend li").all_inner_texts()
-    assert all(name.strip() in text for name in names)
+    shown = [re.fullmatch(r"[\d.,]+ +(.+)", line)[1] for line in lines]
+    assert 1 <= len(shown)
+    assert set(shown) <= {name.strip() for name in names}
 
 
 def test_a_cell_opens_the_rows_behind_it(notebook, open_page) -> None:
@@ -212,7 +214,7 @@ def test_a_cell_opens_the_rows_behind_it(notebook, open_page) -> None:
     page = open_page(notebook).page
     assert not page.locator(".mistakes img").first.is_visible()
     page.locator("a[href^='#run-']", has_text="s").first.click()
-    link = page.locator("svg a", has=page.locator("title", has_text=re.compile(r"^\d, \d"))).first
+    link = page.locator("svg a[aria-label^='0, '], svg a[aria-label^='1, ']").first
     target = link.get_attribute("href")
     page.locator("details.run", has=page.locator(target)).evaluate("run => { run.open = true; }")
     link.click()

@@ -116,8 +116,8 @@ def test_what_may_be_left_out_is_not_said_to_be_needed():
 def test_a_key_of_several_entries_is_explained_for_each():
     """What it does where that differs, and its defaults."""
     text = of_kind("key")["training.learning_rate.factor"].text
-    assert "(of step); The factor by which the rate changes (of exponential)." in text
-    assert "Default: 0.1 (of step); 0.5 (of exponential)." in text
+    assert "(of step); The factor by which the rate changes (of exponential);" in text
+    assert "Default: 0.1 (of step, reduce_on_plateau); 0.5 (of exponential)." in text
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,23 @@ def test_the_whole_search(run, searched, tmp_path):
     assert "evaluated once, for the winner alone" in out
     assert "iris/best is the winner" in out
     assert "trial 0: accuracy " in err
-    assert "wrote results/iris/search.json" in err
+    assert "wrote results/iris/search.json, results/leaderboard-iris-" in err
+    assert 0 == run("ls", "--leaderboard")[0]
     found, bits = outcome(tmp_path / "results")
     assert {**outcome(searched / "results")[0], "importance": found["importance"]} == found
     assert outcome(searched / "results")[1] == bits
     assert 0.99 < sum(found["importance"].values()) < 1.01
+
+
+def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):
+    """It says so; runs that both have are not trained again."""
+    words = ("search", searched / "iris.yaml", "--trials", 2, "-j", 1)
+    assert "another search" not in run(*words)[2]
+    before = {*(tmp_path / "results/iris").iterdir()}
+    code, _, err = run(*words, "search.window=3", "--sampler", "random")
+    assert 0 == code, err
+    assert "search.json of iris is of another search, which this one replaces" in err
+    assert before <= {*(tmp_path / "results/iris").iterdir()}
 
 
 def test_json(run, searched):

@@ -171,6 +171,15 @@ def test_judged_by_folds(tmp_path):
     assert [3, 3] == [len(trial.run_ids) for trial in state.trials]
 
 
+def test_a_seed_of_the_split_draws_the_test_rows(tmp_path):
+    """Where the config has one, the runs' seeds draw validation rows all the same."""
+    content = config(trials=1)
+    content["dataset"] = {**content["dataset"], "split": {"by": "random", "seed": 9}}
+    state = search(content, tmp_path)
+    split = state.plan.default.config["dataset"]["split"]
+    assert (None, 9) == (split["seed"], split["test_seed"])
+
+
 def test_a_default_validation_split(tmp_path):
     """Without validation split and folds, a part of the training rows judges."""
     content = config(trials=2)

@@ -369,14 +369,14 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     finally:
         tracemalloc.stop()
     assert (held[1] - held[0]) / (runs - 20) < 2000
-    start = time.monotonic()
+    start = time.process_time()
     board = make_leaderboard(progress, "")
     assert 4 == len(leaderboard_files(board))
     assert runs == board.groups[0].rows[0].completed
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
-def test_no_worker_is_left(plan, sweep, write):
+def test_no_worker_is_left(plan, sweep, write, slow_workers):
     """After a sweep, and after one that was broken off by an error."""
     run_processes(sweep(plan(write("iris"), seeds=4)))
     assert [] == workers()

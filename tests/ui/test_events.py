@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -165,3 +166,21 @@ def test_an_error_is_shown_and_passes(results, ask_in, monkeypatch):
     events = asker.events("/events", done)
     assert "ZeroDivisionError: division by zero" in part(events, "problem")
     assert "Settings" in titles(events)
+
+
+def test_pages_do_not_wait_for_what_is_drawn(results, ask_in, monkeypatch):
+    """While results take long, other pages are answered with what is known."""
+    asker = ask_in(results)
+    asker.watcher.fresh(drawn_within=20)
+    begun, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(asker.watcher, "_draw", lambda _: begun.set() or (end.wait(20) and []))
+    asker.watcher._outdated = True
+    asker.watcher._next_drawing = 0.0
+    time.sleep(0.1)  # the last look is of the past
+    asking = threading.Thread(target=asker.watcher.fresh)
+    asking.start()
+    assert begun.wait(20)
+    assert 17 == len(asker.watcher.fresh().runs)
+    assert not end.is_set()
+    end.set()
+    asking.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
+from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
 from nnrun.search.state import SearchState
@@ -19,13 +20,19 @@ def conclude(
     output.data(content)
     if state.trials:
         output.show(search_tables(content, state, store.root))
-    output.note(f"wrote {store.root / state.plan.name / FILE}")
+    written = [store.root / state.plan.name / FILE]
+    if state.board is not None:
+        files = leaderboard_files(state.board)
+        store.write(files)
+        written += [store.root / name for name in files]
+    output.note(f"wrote {', '.join(map(str, written))}")
     if state.ended and state.winner is None:
         raise NnrunError("no run of the final comparison has completed, so nothing is chosen")
     if state.ended:
         return
     ended = sum(trial.ended for trial in state.trials)
     if interruption.stop():
-        message = f"interrupted: {ended} of {len(state.trials)} trials have ended"
+        total = state.plan.trials or len(state.trials)
+        message = f"interrupted: {ended} of {total} trials have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
     raise NnrunError(f"runs are missing; to continue:\n  {again}")

@@ -9,6 +9,7 @@ from nnrun.cli.searching.view import watching_trials
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.sparing import sparing_what_is_there
 from nnrun.cli.sweeping.view import watching_sweep
+from nnrun.reports.numbers import count
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
@@ -85,9 +86,22 @@ class CliRunner:
                 threads=threads, source=source,
             )  # fmt: skip
             workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
+            if source is not None:
+                self._note_idle(workers.at_a_time)
             self._interruption.defer()
             with sparing_what_is_there():
                 return sweep.run(workers)
+
+    def _note_idle(self, workers: int) -> None:
+        """Say if there are more workers than runs that may be in progress."""
+        assert self.search is not None
+        plan = self.search.plan
+        most = plan.block.window * plan.default.variant.planned
+        if workers > most and not plan.asynchronous:
+            self._output.note(
+                f"{count(workers)} workers, of which {count(most)} have work at a time; "
+                f"search.window={workers} lets all of them train, and makes it another search"
+            )
 
     def changed(self, trial: Trial) -> None:
         """Show a trial that has ended or reached a rung."""

@@ -50,7 +50,6 @@ class TrialLines(SweepListener):
         self.search = search
         self.output = output
         self.started = monotonic()
-        self.ended_before = 0
         self._waiting = False
         self._printed = 0
         self._next = 0.0
@@ -70,9 +69,9 @@ class TrialLines(SweepListener):
         """How many trials have ended, of how many, and the time that is left."""
         state, most = self.search.state, self.search.trials
         ended = sum(trial.ended for trial in (*state.trials, *state.random))
-        words = f"{count(ended)} trials" if most is None else counted(ended, most)
+        words = f"{count(ended)} trials" if most is None else f"{counted(ended, most)} trials"
         left = self.left(ended, most)
-        return words if left is None else f"{words}, {remaining(left)}"
+        return words if left is None else f"{words}, {remaining(left)} left"
 
     def left(self, ended: int, most: int | None) -> float | None:
         """Seconds that are left, if anything is known of them."""
@@ -146,6 +145,7 @@ class _View(TrialLines):
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only
         from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         search = self.search
@@ -160,5 +160,9 @@ class _View(TrialLines):
         ]
         for line in lines:
             line.truncate(max(self.console.width - 1, 1), overflow="ellipsis")
-        head = f"trials {self.counted()}{self.best()}"
-        return Group(Text(head), ProgressBar(total=max(1, total), completed=done, width=40), *lines)
+        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        overall.add_column(ratio=1)
+        overall.add_column(no_wrap=True)
+        bar = ProgressBar(total=max(1, total), completed=done)
+        overall.add_row(bar, f"{self.counted()}{self.best()}")
+        return Group(overall, Text(), *lines)

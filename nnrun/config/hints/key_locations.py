@@ -17,6 +17,7 @@ from nnrun.config.schema.experiment import (
     CrossedSeeds,
     ExperimentConfig,
     PublishedConfig,
+    SearchConfig,
     SweepConfig,
 )
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
@@ -44,6 +45,7 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("published.", PublishedConfig),
     ("dataset.images.", ImagesConfig),
     ("training.augment.", AugmentConfig),
+    ("search.", SearchConfig),
 )
 """The blocks with keys of their own, those with the most frequent keys first."""
 

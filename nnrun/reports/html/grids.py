@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
+from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
@@ -150,7 +151,8 @@ class _Grid:
     def _mean(self, member: Standing, mean: float) -> str:
         """In the digits of its interval, as the board has it."""
         values = values_of(self.board, member)
-        found = summarize(values, member.variant.overlap.get(self.split, 0.0))
+        overlap = member.variant.overlap.get(self.split, 0.0)
+        found = summarize(values, overlap, bounds_of(self.board.group.metric))
         return to_error(mean, None if found is None else found.half)
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:

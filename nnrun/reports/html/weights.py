@@ -27,6 +27,7 @@ from nnrun.runs.record import RunRecord
 _MOST_PICTURES = 48
 _MOST_CONVOLUTIONS, _MOST_CHANNELS = 2, 4
 _MOST_FEATURES, _MOST_UNITS, _MOST_CELLS = 512, 32, 5000
+_MANY = 24
 _TALL = 60  # maps of more features are closed until a reader opens them
 _MOST_POINTS = 300
 _SIDE = 60
@@ -43,7 +44,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     notes: list[Block] = []
     if first is not None and first not in convolutions:
         if _is_of_pixels(parameters[first], model):
-            yield _pixels(first, parameters[first], model)
+            yield _closed(_pixels(first, parameters[first], model))
         else:
             chart, notes = _features(first, parameters[first], model)
             if len(chart.table.rows) > _TALL:
@@ -52,7 +53,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
             else:
                 charts.append(chart)
     for name in convolutions:
-        yield _filters(name, parameters[name])
+        yield _closed(_filters(name, parameters[name]))
     weights = {name: w for name, w in parameters.items() if name.endswith(".weight")}
     others = {name: w for name, w in parameters.items() if name not in weights}
     spread, alike = _spread(record, weights)
@@ -61,6 +62,11 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     spread, alike = _spread(record, others)
     if spread or alike:
         yield Folded("Biases and other vectors", [Figures(spread, columns=4), *alike])
+
+
+def _closed(gallery: Gallery) -> Block:
+    """Many pictures are closed until a reader opens them."""
+    return gallery if len(gallery.pictures) <= _MANY else Folded(gallery.title, [gallery])
 
 
 def _spread(

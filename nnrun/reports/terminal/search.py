@@ -42,7 +42,7 @@ def search_tables(
     yield Text()
     yield Text(f"final comparison on {plural(seeds, 'fresh seed')}:")
     yield Text()
-    yield leaderboard_tables(Leaderboard("", [state.group]))
+    yield leaderboard_tables(Leaderboard("", [state.group]), more="--wide")
     for line in winner_lines(content):
         yield Text(clean(line), no_wrap=True, overflow="ignore")
     yield Text()

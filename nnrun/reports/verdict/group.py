@@ -50,7 +50,8 @@ def group_verdict(group: Group) -> GroupVerdict:
         text = f"one run each does not tell which is better; {_MORE_SEEDS} may"
         return GroupVerdict(UNDECIDED, f"first is {found}", text, first)
     all_of = f"{count(len(kept))} of {plural(len(group.rows), 'setting')}"
-    all_of = "either of 2 settings" if len(kept) == len(group.rows) == 2 else all_of
+    if len(kept) == len(group.rows):
+        all_of = f"{'either' if len(kept) == 2 else 'any'} of {plural(len(kept), 'setting')}"
     text = f"{all_of} may be the best; first is {found}"
     return GroupVerdict(UNDECIDED, text, _others(group, names, ranked, kept), first)
 

@@ -181,7 +181,7 @@ def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch
     assert 3 == progress.trained
 
 
-def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, write):
+def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, write, slow_workers):
     """No run has had to do with it; another worker is started."""
     made = plan(write("iris"), seeds=4)
     killed = sweep(made)
@@ -190,7 +190,7 @@ def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, wri
     assert [] == killed.listener.lines[4:]
 
 
-def test_workers_that_end_before_they_are_ready(plan, sweep, write, store):
+def test_workers_that_end_before_they_are_ready(plan, sweep, write, store, slow_workers):
     """Only a few are started; no run is reported as failed."""
     killed = []
 

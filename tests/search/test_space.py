@@ -1,0 +1,148 @@
+"""From distributions to choices, and from a depth to layers."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.config.schema.search.distributions import read_distribution
+from nnrun.errors import UsageError
+from nnrun.search.proposer import make_proposer
+from nnrun.search.spaces.choices import Space, present
+from nnrun.search.spaces.grid import all_draws
+from nnrun.search.spaces.hidden import with_hidden
+from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.trials.pruning import stops_of
+
+LAYERS = [
+    {"type": "flatten"},
+    {"type": "dense", "units": 8, "activation": "relu"},
+    {"type": "batch_norm"},
+    {"type": "dropout", "rate": 0.1},
+    {"type": "dense", "units": 4, "activation": "relu"},
+    {"type": "dense", "units": 3, "activation": "softmax"},
+]
+
+
+def space(layers=LAYERS, **keys):
+    """A space of these distributions; two underscores stand for a dot."""
+    given = {key.replace("__", "."): value for key, value in keys.items()}
+    return Space({key: read_distribution(value, key) for key, value in given.items()}, layers)
+
+
+def test_hidden_layers_are_copies_of_the_first_with_what_follows_it():
+    """Units are of each; what comes before and the last layer stay."""
+    found = with_hidden(LAYERS, 2, {"units": [5, 6]})
+    kinds = [(layer["type"], layer.get("units")) for layer in found]
+    hidden = [("dense", 5), ("batch_norm", None), ("dropout", None)]
+    hidden += [("dense", 6), ("batch_norm", None), ("dropout", None)]
+    assert [("flatten", None), *hidden, ("dense", 3)] == kinds
+    assert [LAYERS[0], LAYERS[-1]] == with_hidden(LAYERS, 0, {"units": []})
+
+
+def test_activation_and_dropout_are_of_all_hidden_layers():
+    """A dropout of 0 is none."""
+    found = with_hidden(LAYERS, 2, {"activation": "tanh", "dropout": 0.5})
+    assert ["tanh", "tanh", "softmax"] == [x["activation"] for x in found if x["type"] == "dense"]
+    assert [0.5, 0.5] == [layer["rate"] for layer in found if layer["type"] == "dropout"]
+    without = with_hidden(LAYERS, 1, {"dropout": 0})
+    assert "dropout" not in [layer["type"] for layer in without]
+
+
+def test_a_network_without_hidden_layers():
+    """Its hidden layers are plain ones, if the search gives their units."""
+    assert [7, 3] == [x["units"] for x in with_hidden(LAYERS[-1:], 1, {"units": [7]})]
+    with pytest.raises(UsageError, match="no hidden layer to copy"):
+        with_hidden(LAYERS[-1:], 1, {})
+    with pytest.raises(UsageError, match="a last one that is dense"):
+        with_hidden(LAYERS[:1], 1, {})
+
+
+def test_what_a_config_has_already():
+    """The values at the keys of the space, hidden layers counted."""
+    keys = space(
+        network__depth={"int": [1, 3], "units": {"int": [1, 9]}, "dropout": {"uniform": [0, 1]}},
+        training__batch_size={"choice": [1, 2]},
+    ).keys
+    config = {"network": {"layers": LAYERS}, "training": {"batch_size": 16}}
+    assert {
+        "network.depth": 2,
+        "network.depth.dropout": 0.1,
+        "network.depth.units": [8, 4],
+        "training.batch_size": 16,
+    } == present(keys, config)
+
+
+def test_a_grid_has_all_settings_of_conditions():
+    """Options without anything to draw count once, others once for each of their values."""
+    found = all_draws(
+        space(
+            a__b={"choice": ["x", {"type": "y", "c": {"int": [1, 3]}}]},
+            d__e={"uniform": [0, 1], "step": 0.5},
+        )
+    )
+    pairs = [(draw.values["a.b"], draw.values["d.e"]) for draw in found]
+    options = ["x", *({"type": "y", "c": count} for count in (1, 2, 3))]
+    assert [(option, step) for option in options for step in (0, 0.5, 1)] == pairs
+
+
+def test_a_grid_larger_than_the_trials_is_drawn_from():
+    """As many different settings as there are trials, the same for a seed."""
+    numbers = space(a__b={"int": [1, 100]})
+    one, again = (make_proposer("grid", numbers, 4, maximize=True, trials=9) for _ in range(2))
+    drawn = [one.propose(number).values["a.b"] for number in range(9)]
+    assert drawn == [again.propose(number).values["a.b"] for number in range(9)]
+    assert (9, 100) == (len({*drawn}), one.most)
+
+
+def test_a_sobol_sequence_is_spread_evenly():
+    """Of sixteen points, one is in each sixteenth of a range; whole numbers take turns."""
+    both = space(a__b={"uniform": [0, 16]}, c__d={"int": [1, 4]}, e__f={"choice": ["x", "y"]})
+    proposer = make_proposer("quasi_random", both, 4, maximize=True, trials=None)
+    drawn = [proposer.propose(number).values for number in range(16)]
+    assert [*range(16)] == sorted(int(values["a.b"]) for values in drawn)
+    counts = {number: [v["c.d"] for v in drawn].count(number) for number in (1, 2, 3, 4)}
+    assert dict.fromkeys((1, 2, 3, 4), 4) == counts
+    assert 8 == [v["e.f"] for v in drawn].count("x")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "quasi_random", "cma_es"])
+def test_numbers_have_four_digits_and_stay_within_their_range(sampler):
+    """What is shown of a number is what is trained, and what Optuna's records have."""
+    ends = space(a__b={"log_uniform": [0.00123456, 0.00123999]}, c__d={"uniform": [0, 1]})
+    proposer = make_proposer(sampler, ends, 4, maximize=False, trials=None)
+    for number in range(6):
+        draw = proposer.propose(number)
+        assert 0.00123456 <= draw.values["a.b"] <= 0.00123999
+        assert float(f"{draw.values['c.d']:.4g}") == draw.values["c.d"]
+        assert draw.params == draw.values
+
+
+def test_the_seed_of_a_trial_is_made_of_its_number():
+    """The trials of two seeds differ, those of one are the same."""
+    one = space(a__b={"uniform": [0, 1]})
+
+    def drawn(seed):
+        proposer = make_proposer("tpe", one, seed, maximize=False, trials=None)
+        return [proposer.propose(number).values["a.b"] for number in range(5)]
+
+    assert drawn(1) == drawn(1)
+    assert not {*drawn(1)} & {*drawn(2)}
+
+
+def test_all_parameters_are_known_before_any_is_drawn():
+    """Those of conditions and of the deepest network too."""
+    names = parameters_of(
+        space(
+            network__depth={"int": [1, 2], "units": {"int": [1, 9]}},
+            a__b={"choice": ["x", {"type": "y", "c": {"int": [1, 3]}}]},
+        )
+    )
+    units = [f"network.depth.units.{at}" for at in (0, 1)]
+    assert ["network.depth", *units, "a.b", "a.b.y.c"] == [*names]
+
+
+def test_rungs_are_evaluations_before_the_end():
+    """Each is the first evaluation from its share on; those at the end are none."""
+    assert [20, 40] == stops_of([1 / 9, 1 / 3], 120, 20)
+    assert [14, 42] == stops_of([1 / 9, 1 / 3], 120, 14)
+    assert [] == stops_of([1 / 9, 1 / 3], 20, 20)
