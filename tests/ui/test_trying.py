@@ -68,6 +68,7 @@ def test_a_wrong_row_is_explained(asker, results, cells, words):
     [
         {"pixels": [0.5] * 63}, {"pixels": [2.0] * 64}, {"pixels": ["1"] * 64}, {"pixels": 3}, [],
         {"pixels": [float("nan")] * 64}, {"pixels": [True] * 63 + [None]}, {"cells": ["1"] * 64},
+        {"pixels": [10**400] * 64},
     ],
 )  # fmt: skip
 def test_a_wrong_drawing_is_explained(asker, results, given):
