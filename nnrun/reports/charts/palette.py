@@ -1,8 +1,9 @@
 """Colours that are distinct for every kind of colour vision, for light and dark pages.
 
 Series: Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is hard to see
-on white. Amounts: cividis (Nuñez, Anderton, Renslow, PLoS ONE 13, 2018) and ColorBrewer's Blues;
-signs: ColorBrewer's RdBu (Harrower and Brewer, The Cartographic Journal 40, 2003).
+on white, and with its orange and its sky blue darker on light pages. Amounts: cividis (Nuñez,
+Anderton, Renslow, PLoS ONE 13, 2018) and ColorBrewer's Blues; signs: ColorBrewer's RdBu (Harrower
+and Brewer, The Cartographic Journal 40, 2003).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from math import isfinite
 Colour = tuple[int, int, int]
 Ramp = tuple[str, ...]
 
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-# The same with the two blues exchanged, since the dark one is hard to see on a dark page.
-SERIES_ON_DARK = ("#56b4e9", *SERIES[1:5], "#0072b2")
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b97f00", "#2f96d0")
+# With the two blues exchanged, since the dark one is hard to see on a dark page.
+SERIES_ON_DARK = ("#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#0072b2")
 # Lines of one colour differ in their dashes.
 DASHES = ("none", "7 3", "2 3", "9 3 2 3")
 

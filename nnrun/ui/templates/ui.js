@@ -104,30 +104,39 @@ const say = (text) => {
   if (state.textContent !== text) state.textContent = text;
   state.classList.toggle("lost", text !== "Live.");
 };
+let source = null, again = 0;
+const close = () => {
+  clearTimeout(again);
+  if (source) source.close();
+  source = null;
+};
+const arrived = ({ data }) => {
+  const { order, parts } = JSON.parse(data);
+  if (!order.length) {  // the run has ended
+    close();
+    location.reload();
+    return;
+  }
+  const { scrollX, scrollY } = window;
+  parts.forEach(replace);
+  arrange(order);
+  if (scrollX !== window.scrollX || scrollY !== window.scrollY) scrollTo(scrollX, scrollY);
+};
 const listen = () => {
-  const source = new EventSource(main.dataset.events);
+  close();
+  source = new EventSource(main.dataset.events);
   source.addEventListener("open", () => say("Live."));
-  source.addEventListener("parts", ({ data }) => {
-    const { order, parts } = JSON.parse(data);
-    if (!order.length) {  // the run has ended
-      source.close();
-      location.reload();
-      return;
-    }
-    const { scrollX, scrollY } = window;
-    parts.forEach(replace);
-    arrange(order);
-    if (scrollX !== window.scrollX || scrollY !== window.scrollY) scrollTo(scrollX, scrollY);
-  });
-  source.addEventListener("error", () => {
+  source.addEventListener("parts", arrived);
+  source.addEventListener("error", ({ target }) => {
     say("The server does not answer; this page tries again.");
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+    if (target.readyState === EventSource.CLOSED && target === source) again = setTimeout(listen, 2000);
   });
-  addEventListener("pagehide", () => source.close(), { once: true });
 };
 if (main.dataset.events) {
   listen();
-  // A page that the browser had kept aside goes on.
-  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  // Browsers open few connections to a server: a page that nobody sees has none, and catches up.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : listen()));
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 }
 })();

@@ -131,19 +131,21 @@ class OneOf(Kind):
         return suggestion(value, self.names)
 
     def prepare(self, value: Any) -> Any:
-        if not isinstance(value, str) or value not in self.names:
+        known = isinstance(self.names, tuple) or (isinstance(value, str) and value in self.names)
+        if not known:
             raise ValueError
         return value
 
     def schema(self) -> CoreSchema:
+        if isinstance(self.names, tuple):
+            return core_schema.literal_schema(list(self.names))
         return core_schema.str_schema(strict=True)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        names = list(self.names)
         found = super().__get_pydantic_json_schema__(schema, handler)
-        return found | ({"enum": names} if len(names) > 1 else {"const": names[0]})
+        return found if isinstance(self.names, tuple) else {**found, "enum": list(self.names)}
 
 
 @dataclass(frozen=True)

@@ -126,15 +126,7 @@ def by_setting(
 
     The values of a setting that is not a number are in `names`, and `x` has their indices.
     """
-    shown: Scale
-    if names is not None:
-        shown = Linear(-0.5, len(names) - 0.5)
-    elif min(x) > 0 and max(x) / min(x) >= 20:
-        shown = Log(min(x) / 1.5, max(x) * 1.5)
-    else:
-        room = (max(x) - min(x)) / 12
-        shown = Linear(min(x) - room, max(x) + room) if 0 < room < inf else Linear.over(x)
-    frame = _frame(shown, Linear.over(y))
+    frame = _frame(_setting_scale(x, names), Linear.over(y))
     groups = {
         value: [b for a, b in zip(x, y, strict=True) if a == value] for value in sorted(set(x))
     }
@@ -163,6 +155,16 @@ def by_setting(
     header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
     table = Table(header, rows, [frame.across(value) or 0.0 for value in means])
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
+
+
+def _setting_scale(x: Sequence[float], names: Sequence[str] | None) -> Scale:
+    """Of names by index, or of numbers with some room at both ends."""
+    if names is not None:
+        return Linear(-0.5, len(names) - 0.5)
+    if min(x) > 0 and max(x) / min(x) >= 20:
+        return Log(min(x) / 1.5, max(x) * 1.5)
+    room = (max(x) - min(x)) / 12
+    return Linear(min(x) - room, max(x) + room) if 0 < room < inf else Linear.over(x)
 
 
 def _error(values: Sequence[float]) -> float | None:
