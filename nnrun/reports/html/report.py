@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
@@ -110,13 +109,13 @@ class Report:
         yield from in_progress([found.overview for found in self.found])
         if len(self.found) > 1:
             yield from self.results()
-        yield from search_sections(self._experiments())
+        yield from self.searches()
         if len(self.found) > 1 or not self.in_full:
             yield Section("All runs", [*self._list()], RUNS)
 
-    def _experiments(self) -> list[Path]:
-        """The folders of the experiments that the runs belong to."""
-        return list(dict.fromkeys(found.folder.parent for found in self.found))
+    def searches(self) -> Iterator[Section]:
+        """The searches that runs come from, one for each experiment that has one."""
+        return search_sections(list(dict.fromkeys(found.folder.parent for found in self.found)))
 
     def results(self) -> Iterator[Section]:
         """Leaderboards, then learning curves, then what the settings of grids did."""
