@@ -47,6 +47,20 @@ def test_a_run_is_shown_as_data(nnrun, small):
     assert found["loss"]["head"] == "softmax"
 
 
+def test_the_weight_of_a_row_is_apart_from_its_target(nnrun, small):
+    """It is one of the numbers that dL/dz comes from, and no class of its own."""
+    weighted = [small, "training.class_weight={setosa: 2}", "--json"]
+    loss = json.loads(nnrun("explain", *weighted).stdout)["loss"]
+    (row,), (target,), (weight,) = loss["prediction"], loss["target"], loss["weight"]
+    right = [weight * (p - t) for p, t in zip(row, target, strict=True)]
+    assert right == pytest.approx(loss["gradient"][0])
+    assert "are multiplied by w, the weight of the row." in loss["equation"]
+
+    nnrun("explain", *weighted[:-1], "--html", "update.html")
+    assert '"from":[{"array":"p",' in (page := Path("update.html").read_text())
+    assert '{"array":"w","steps":[["is",0],["all"]]}' in page
+
+
 def test_a_page(nnrun, small):
     """One file without addresses, and nothing on stdout."""
     done = nnrun("explain", small, "training.optimizer=adam", "--html", "update.html")

@@ -116,6 +116,9 @@ class _Page:
             block.arrays.append(self._add("p", f"p = {head.type}(z)", update.prediction, row, last))
         block.arrays.append(self._add("t", "t, the target", update.target))
         sources = [same("p" if head else "z", n), same("t", n)]
+        if update.weight is not None:
+            block.arrays.append(self._add("w", "w, the weight of the row", update.weight))
+            sources.append(Source("w", [["is", 0], ["all"]]))
         name = "dL/dz" if head else "dL/dy"
         block.arrays.append(self._add("dL", name, update.dy, Origin(sources), last))
         block.remark = f"L = {number(update.loss)}"
