@@ -71,6 +71,22 @@ def test_a_page(nnrun, small):
     assert "://" not in page
 
 
+def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(nnrun):
+    """Forward its input and f(x), backward dL/dy and the gradient through f; at the same place."""
+    inner = "{type: residual, layers: [{type: dense, units: 4, activation: tanh}]}"
+    nested = f"{{type: residual, layers: [{inner}]}}"
+    config = SMALL.replace("layers: [", f"layers: [{nested}, ")
+    Path("deep.yaml").write_text(config)
+    nnrun("explain", "deep.yaml", "--html", "deep.html")
+    text = Path("deep.html").read_text().partition('type="application/json" id="data">')[2]
+    arrays = json.loads(text.partition("</script>")[0])
+    for key in ("y0", "y1", "dx0", "dx1"):
+        first, second = (arrays[source["array"]]["data"] for source in arrays[key]["from"])
+        added = [a + b for a, b in zip(first, second, strict=True)]
+        assert added == pytest.approx(arrays[key]["data"], abs=1e-6)
+        assert [[["is", 0], ["is", 1]]] * 2 == [one["steps"] for one in arrays[key]["from"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
