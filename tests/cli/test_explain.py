@@ -83,7 +83,7 @@ def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(nnrun)
     for key in ("y0", "y1", "dx0", "dx1"):
         first, second = (arrays[source["array"]]["data"] for source in arrays[key]["from"])
         added = [a + b for a, b in zip(first, second, strict=True)]
-        assert added == pytest.approx(arrays[key]["data"], abs=1e-6)
+        assert added == pytest.approx(arrays[key]["data"], rel=1e-5, abs=1e-6)
         assert [[["is", 0], ["is", 1]]] * 2 == [one["steps"] for one in arrays[key]["from"]]
 
 
