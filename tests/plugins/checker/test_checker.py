@@ -11,7 +11,7 @@ from nnrun.nn import ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHE
 from nnrun.nn.signature import Fraction, PositiveInt
 from nnrun.plugins.checker.check import ALWAYS, check_part
 from nnrun.plugins.part import Part, Source
-from tests.plugins.checker.right import RIGHT
+from tests.plugins.checker.right import RIGHT, Dense
 from tests.plugins.checker.wrong import WRONG, Wrong
 
 SOURCE = Source("mine.py", "0" * 64, "/mine.py")
@@ -93,3 +93,16 @@ def test_a_part_may_have_other_defaults_than_that_of_the_same_name(name: str, en
         found[f"beside {name}"].passed,
         found[f"beside {name}"].says,
     )
+
+
+class ForVectors(Dense):
+    """A layer that does not say so."""
+
+    input_kind = None
+
+
+def test_a_layer_that_fails_on_images_alone_is_advised_to_refuse_them() -> None:
+    """The message names the attribute; the error alone does not say that rows were images."""
+    (found,) = check_part(part_of("layer", ForVectors)).wrong
+    assert ("forward", True) == (found.check, found.says.startswith("of images, ValueError: "))
+    assert found.says.endswith('; a layer for vectors alone has input_kind = "vectors"')
