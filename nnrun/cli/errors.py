@@ -28,7 +28,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             output.error("\n".join(clipped(line) for line in shown.getvalue().splitlines()))
             output.data(error_data(clipped(error.format_message())))
             return error.exit_code
-        case SystemExit() | BrokenPipeError():
+        case SystemExit() | BrokenPipeError() if _fault_of_plugin(error) is None:
             # click and rich exit like this when the reader of a pipe has left, as `head` does.
             silence(sys.stdout)
             return 0

@@ -8,13 +8,26 @@ from typing import Any
 
 from nnrun.config.overrides import OverrideError, assign, split_argument
 from nnrun.config.schema.base.block import ConfigIssue
-from nnrun.config.schema.search.distributions import DEPTH, FORMS, read_distribution, samples
+from nnrun.config.schema.search.distributions import (
+    DEPTH,
+    FORMS,
+    read_distribution,
+    read_option,
+    samples,
+)
 from nnrun.config.schema.search.search import SearchConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 
 _MOST_TRIED = 200
 """Only so many values are checked here; a sweep checks all when it plans."""
+_LAST = {"type": "dense", "units": 1, "activation": "linear"}
+_WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "units": lambda units: {"layers": [{**_LAST, "units": units}, _LAST]},
+    "activation": lambda name: {"layers": [{**_LAST, "activation": name}, _LAST]},
+    "dropout": lambda rate: {"layers": [_LAST, {"type": "dropout", "rate": rate}, _LAST]},
+}
+"""A network with a value of what varies with the depth."""
 Validate = Callable[[Any], list[ConfigIssue]]
 Tried = Iterator[tuple[str, KeyPath, list[tuple[KeyPath, Any]]]]
 
@@ -32,15 +45,19 @@ def varied_issues(
     base = {**source.data, "sweep": None, "search": None}
     said, tried = {*known}, 0
     for key, place, values in [*_of_grid(source.data), *_of_search(source.data, known)]:
+        wrong: list[KeyPath] = []
         for path, value in values:
             if tried == _MOST_TRIED:
                 return
+            if any(other[: len(path)] == path for other in wrong):
+                continue  # what is at this place is refused already
             tried += 1
             refused = _refused(base, key, value, said, validate)
             if refused is not None and refused.part == "key":
                 yield ConfigIssue(refused.message, place, "key")
                 break
             if refused is not None:
+                wrong.append(path)
                 yield ConfigIssue(refused.message, path)
 
 
@@ -58,18 +75,28 @@ def _of_search(data: Any, known: list[ConfigIssue]) -> Tried:
     block = data.get("search")
     wrong = {issue.path[1] for issue in known if issue.path[:1] == ("search",) and issue.path[1:]}
     for key, value in block.items() if isinstance(block, dict) else ():
-        if key in SearchConfig.model_fields or key in wrong or key == DEPTH:
+        if key in SearchConfig.model_fields or key in wrong:
             continue
         place: KeyPath = ("search", key)
-        form = next(form for form in FORMS if form in value)
-        found = read_distribution(value, key)
-        at = range(len(value[form]))
-        if form == "choice":
-            options = (read_distribution({"choice": [value[form][i]] * 2}) for i in at)
-            values = [(i, v) for i, option in enumerate(options) for v in samples(option)]
-        else:
-            values = [*enumerate(samples(found))]
-        yield key, place, [((*place, form, index), value) for index, value in values]
+        if key != DEPTH:
+            yield key, place, [*_of_distribution(value, place)]
+            continue
+        for name, layers in _WITH_HIDDEN.items():
+            inner = _of_distribution(value[name], (*place, name)) if name in value else ()
+            yield "network", place, [(path, layers(one)) for path, one in inner]
+
+
+def _of_distribution(value: dict[str, Any], place: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Values of a valid distribution, each with the place that gives it."""
+    form = next(form for form in FORMS if form in value)
+    inside = (*place, form)
+    if form != "choice":
+        for index, number in enumerate(samples(read_distribution(value))):
+            yield ((*inside, index) if index < 2 else inside), number
+        return
+    for index, option in enumerate(value[form]):
+        for one in samples(read_option(option)):
+            yield (*inside, index), one
 
 
 def _refused(

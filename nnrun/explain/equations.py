@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnrun.nn.activations.base import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss
-from nnrun.nn.losses.weighted import unweighted
+from nnrun.nn.losses.weighted import Weighted, unweighted
 
 # Up to a blank line that no indented equation follows.
 _BACKWARD = re.compile(r"Backward[:,]\s*(.*?)(?=\n\n(?!    )|\Z)", re.DOTALL)
@@ -34,7 +34,10 @@ def equations(layer: Layer) -> Equations:
 
 def loss_equation(loss: Loss) -> str:
     """That of a loss."""
-    return _line(" ".join(_body(type(unweighted(loss))).split("\n\n")[:2]))
+    paragraphs = _body(type(unweighted(loss))).split("\n\n")[:2]
+    if isinstance(loss, Weighted):
+        paragraphs.append("L of a row and its gradient are multiplied by w, the weight of the row.")
+    return _line(" ".join(paragraphs))
 
 
 def optimizer_equation(optimizer: object) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from nnrun.engines.clipping import clip
 from nnrun.explain.numerical import numerical_gradient
 from nnrun.nn.layer import Layer
+from nnrun.nn.losses.weighted import Weighted, split_weights
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.sequential import dotted
@@ -81,7 +82,8 @@ class UpdateTrace:
         network: before the update, in float64.
         layers: in the order of the forward pass; those inside a layer follow it.
         x: the batch.
-        target: its targets, as the loss takes them.
+        target: its targets, without weights.
+        weight: of each row, (rows, 1), if the loss has weights.
         output: of the last layer, as the loss takes it.
         prediction: of the network: the output, or what the activation that the loss includes
             makes of it.
@@ -105,6 +107,7 @@ class UpdateTrace:
     learning_rate: float
     norm: float
     clip_norm: float | None = None
+    weight: Array | None = None
 
     @property
     def clipped(self) -> float:
@@ -150,6 +153,11 @@ def trace_update(
     theta = own.theta.copy()
     optimizer.step(theta, stepped, learning_rate)
     layers = list(kept.layers(own, theta, gradient, numerical))
+    loss = float(own.loss.value(output.copy(), target))
+    weight = None
+    if isinstance(own.loss, Weighted):
+        target, weight = split_weights(output, target)
+        weight = weight.reshape(-1, 1)
     return UpdateTrace(
         network=network.copy(np.float64),
         layers=layers,
@@ -157,12 +165,13 @@ def trace_update(
         target=target,
         output=output,
         prediction=prediction,
-        loss=float(own.loss.value(output.copy(), target)),
+        loss=loss,
         dy=dy,
         optimizer=optimizer,
         learning_rate=learning_rate,
         norm=float(np.linalg.norm(gradient)),
         clip_norm=clip_norm,
+        weight=weight,
     )
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnrun.plugins.part import Source
+from nnrun.plugins.part import PluginError, Source
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
@@ -46,7 +46,10 @@ class Package:
 
 
 def packages() -> tuple[Package, ...]:
-    """Those that are installed, by name."""
+    """Those that are installed, by name.
+
+    Raises: PluginError if the entry points of a package cannot be read.
+    """
     return _packages(tuple(sys.path))
 
 
@@ -59,10 +62,15 @@ def _packages(places: tuple[str, ...]) -> tuple[Package, ...]:
     from importlib.metadata import distributions  # noqa: PLC0415  # slow to import
 
     for distribution in distributions(path=with_entries):
-        for point in _points(distribution):
-            key = distribution.metadata["Name"]
-            package = Package(key, distribution.version, point.module)
-            found.setdefault(key, package)
+        key = distribution.metadata["Name"]
+        try:
+            modules = [point.module for point in _points(distribution)]
+        except (AttributeError, TypeError, ValueError) as error:  # as the standard library has it
+            says = "its entry_points.txt is not well-formed"
+            message = f"{key} {distribution.version}: {says} (pip uninstall {key} removes it)"
+            raise PluginError(message) from error
+        for module in modules:
+            found.setdefault(key, Package(key, distribution.version, module))
     return tuple(found[key] for key in sorted(found))
 
 

@@ -45,7 +45,7 @@ def register(kind: str, name: str, **options: Any) -> Callable[[T], T]:
     def decorate(entry: T) -> T:
         attribute = {"step": "name", "dataset": None, "metric": None, "initializer": None}
         named = attribute.get(kind, "type")
-        if named and isinstance(entry, type) and not getattr(entry, named, ""):
+        if named and isinstance(entry, type) and not vars(entry).get(named):
             setattr(entry, named, name)
         _add(module, frame.f_globals, Registration(kind, name, entry, options, file, line))
         return entry

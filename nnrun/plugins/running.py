@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from hashlib import sha256
 from os import PathLike, path
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
+from typing import Any
 
 from nnrun.data.readers.opening import fault_of
 from nnrun.plugins.kinds import check
@@ -63,6 +64,7 @@ def run(source: Source) -> list[Part]:
     forget(name)
     module = ModuleType(name)
     module.__file__ = source.path
+    vars(module)["print"] = _print
 
     def execute() -> Source:
         sys.modules[name] = module
@@ -97,9 +99,10 @@ def checked_parts(module: str, source: Source) -> list[Part]:
 
 
 def guarded(name: str, file: str | None, execute: Callable[[], Source]) -> Source:
-    """Run the code of a plugin; its errors name the line."""
+    """Run the code of a plugin, whose text goes to stderr; its errors name the line."""
     try:
-        return execute()
+        with redirect_stdout(sys.stderr):
+            return execute()
     except PluginError:
         raise
     except SyntaxError as error:
@@ -113,6 +116,11 @@ def guarded(name: str, file: str | None, execute: Callable[[], Source]) -> Sourc
             advice = "; what a plugin imports has to be installed"
         message = f"{place}: {type(error).__name__}: {error}{advice}"
         raise PluginError(message) from error
+
+
+def _print(*values: object, file: Any = None, **options: Any) -> None:
+    """`print` of a plugin: to stderr, since stdout has results, as with --json."""
+    print(*values, file=sys.stderr if file is None else file, **options)
 
 
 def place_of(file: str, line: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -11,13 +10,12 @@ from nnrun.errors import NnrunError
 from nnrun.runs.lease import Outcome
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.trackers.content import EndedRun, TrackedRun
 from nnrun.trackers.feed import Feed
 
 if TYPE_CHECKING:
     from nnrun.runs.preparation.prepared import Prepared
-    from nnrun.sweeps.planning.plan import PlannedRun
+    from nnrun.sweeps.listener import SweepListener
     from nnrun.training.state import HistoryRow
     from nnrun.training.trainer import Progress
 
@@ -44,7 +42,11 @@ class Tracking:
 
     def listening(self, listener: SweepListener) -> SweepListener:
         """The listener of a sweep, which sends its runs, too."""
-        return Listeners(listener, _Sending(self)) if self._feeds else listener
+        if not self._feeds:
+            return listener
+        from nnrun.trackers.sending import sending  # noqa: PLC0415  # a single run needs no plan
+
+        return sending(listener, self.add, self.conclude, self.fail)
 
     def observing(
         self, prepared: Prepared, observe: Callable[[Progress], None]
@@ -85,39 +87,10 @@ class Tracking:
             feed.send("", lambda tracker: tracker.board(files))
 
 
-class _Sending(SweepListener):
-    """Sends the runs of a sweep."""
-
-    follows = True
-
-    def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
-
-    def evaluated(self, run: PlannedRun, rows: Sequence[HistoryRow]) -> None:
-        self._tracking.add(_planned(run), rows)
-
-    def concluded(self, run: PlannedRun, outcome: Outcome) -> None:
-        self._tracking.conclude(_planned(run), outcome)
-
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        self._tracking.fail(_planned(run))
-
-
 def tracked(prepared: Prepared) -> TrackedRun:
     """A run that is about to be trained, as trackers know it."""
     return TrackedRun(
         prepared.config.name, prepared.run_id, prepared.config_dict, prepared.dataset.sha256
-    )
-
-
-def _planned(run: PlannedRun) -> TrackedRun:
-    variant = run.variant
-    return TrackedRun(
-        variant.name,
-        run.run_id,
-        run.replicate.within(json.loads(variant.config)),
-        variant.sha256,
-        variant.choice.keys(),
     )
 
 

@@ -61,7 +61,8 @@ def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
     if not runs:
         return []
     report = report_of(runs, load_data)
-    sections = [*report.results()]  # they read the data's notes
+    # They read the data's notes.
+    sections = [*report.results(), *report.searches()]
     best = rendered(
         "best.html", title="Best", verdict=report.verdict, data_notes=report.data_notes()
     )

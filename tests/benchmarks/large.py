@@ -1,7 +1,7 @@
 """S7: one epoch over a million rows, as whole processes: seconds and peak memory.
 
-The array is 80 MB in float32, with the targets 84 MB. Readers of CSV files read the same file, and no
-more: nnrun's, those of pandas, polars and pyarrow.
+The array is 80 MB in float32, with the targets 84 MB. Readers of CSV files read the same file, and
+no more: nnrun's, those of pandas, polars and pyarrow.
 `python -m tests.benchmarks.large 100000` takes another number of rows.
 """
 

@@ -47,6 +47,20 @@ def test_a_run_is_shown_as_data(nnrun, small):
     assert found["loss"]["head"] == "softmax"
 
 
+def test_the_weight_of_a_row_is_apart_from_its_target(nnrun, small):
+    """It is one of the numbers that dL/dz comes from, and no class of its own."""
+    weighted = [small, "training.class_weight={setosa: 2}", "--json"]
+    loss = json.loads(nnrun("explain", *weighted).stdout)["loss"]
+    (row,), (target,), (weight,) = loss["prediction"], loss["target"], loss["weight"]
+    right = [weight * (p - t) for p, t in zip(row, target, strict=True)]
+    assert right == pytest.approx(loss["gradient"][0])
+    assert "are multiplied by w, the weight of the row." in loss["equation"]
+
+    nnrun("explain", *weighted[:-1], "--html", "update.html")
+    assert '"from":[{"array":"p",' in (page := Path("update.html").read_text())
+    assert '{"array":"w","steps":[["is",0],["all"]]}' in page
+
+
 def test_a_page(nnrun, small):
     """One file without addresses, and nothing on stdout."""
     done = nnrun("explain", small, "training.optimizer=adam", "--html", "update.html")
@@ -55,6 +69,22 @@ def test_a_page(nnrun, small):
     assert (0, "", "wrote update.html\n") == (done.exit_code, done.stdout, done.stderr)
     assert "default-src &#39;none&#39;" in page
     assert "://" not in page
+
+
+def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(nnrun):
+    """Forward its input and f(x), backward dL/dy and the gradient through f; at the same place."""
+    inner = "{type: residual, layers: [{type: dense, units: 4, activation: tanh}]}"
+    nested = f"{{type: residual, layers: [{inner}]}}"
+    config = SMALL.replace("layers: [", f"layers: [{nested}, ")
+    Path("deep.yaml").write_text(config)
+    nnrun("explain", "deep.yaml", "--html", "deep.html")
+    text = Path("deep.html").read_text().partition('type="application/json" id="data">')[2]
+    arrays = json.loads(text.partition("</script>")[0])
+    for key in ("y0", "y1", "dx0", "dx1"):
+        first, second = (arrays[source["array"]]["data"] for source in arrays[key]["from"])
+        added = [a + b for a, b in zip(first, second, strict=True)]
+        assert added == pytest.approx(arrays[key]["data"], rel=1e-5, abs=1e-6)
+        assert [[["is", 0], ["is", 1]]] * 2 == [one["steps"] for one in arrays[key]["from"]]
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,13 @@ def test_packages_without_the_entry_point_are_not_imported(site, run) -> None:
     assert (0, ()) == (run("help", "dense").exit_code, before)
     with pytest.raises(PluginError):
         nnrun.plugins.load("nnrun_quiet")
+
+
+@pytest.mark.parametrize("entry", ["mine = ../mine.py", "mine = = =", "mine"])
+def test_a_package_whose_entry_points_are_malformed_is_named(site, run, entry) -> None:
+    """As one that cannot be imported."""
+    install(site, "nnrun_odd", "")
+    (site / "nnrun_odd-1.0.dist-info/entry_points.txt").write_text(f"[nnrun.plugins]\n{entry}\n")
+    done = run("help", "dense")
+    says = "nnrun-odd 1.0: its entry_points.txt is not well-formed (pip uninstall nnrun-odd"
+    assert (2, True) == (done.exit_code, says in done.stderr), done.output

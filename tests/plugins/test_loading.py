@@ -176,3 +176,18 @@ def test_two_files_cannot_register_one_name(write) -> None:
     load(first)
     with pytest.raises(PluginError, match=r"other.py:4: 'a' is registered at .*mine.py:4 already"):
         load(second)
+
+
+def test_a_part_derived_from_another_one_has_its_own_name(write) -> None:
+    """Both can be in one file."""
+    code = "@register('activation', 'cube')\nclass Cube(Activation): ...\n"
+    both = load(write(f"{code}@register('activation', 'cubed')\nclass Cubed(Cube): ...\n"))
+    assert ["cube", "cubed"] == [part.entry.type for part in both]
+
+
+def test_what_a_plugin_prints_goes_to_stderr(write, capsys) -> None:
+    """While it is loaded and when its parts are called: stdout is for results."""
+    code = "import sys\nprint('one')\nsys.stdout.write('two')\n@register('metric', 'noisy')\n"
+    (part,) = load(write(f"{code}def noisy(y, p):\n    print('three')\n    return 0.0\n"))
+    part.entry([1.0], [1.0])
+    assert ("", "one\ntwothree\n") == capsys.readouterr()

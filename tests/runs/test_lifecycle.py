@@ -67,13 +67,15 @@ def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
     assert {"runs/lease.py"} == uses("save", "save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py"}
+    # The range test of a learning rate makes updates and keeps nothing.
+    finder = "runs/execution/rate_finder.py"
+    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py", finder}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
-    assert {"runs/storage/run_folder.py"} == importers(
-        "nnrun.runs.storage.durable.locks", "acquire"
-    )
+    # A sweep says how far it is in a folder of its own.
+    lockers = {"runs/storage/run_folder.py", "runs/storage/sweep_progress.py"}
+    assert lockers == importers("nnrun.runs.storage.durable.locks", "acquire")
 
 
 def test_one_module_reads_reports():

@@ -61,9 +61,9 @@ class TrialLines(SweepListener):
         self._printed += 1
         self._next = monotonic() + LINE_SECONDS
         metric = self.search.plan.default.variant.metric
-        self.warn(
-            f"[{self.counted()}] trial {trial.number}: {ending_words(trial, metric)}{self.best()}"
-        )
+        is_random = any(trial is other for other in self.search.state.random)
+        named = f"{'random trial' if is_random else 'trial'} {trial.number}"
+        self.warn(f"[{self.counted()}] {named}: {ending_words(trial, metric)}{self.best()}")
 
     def counted(self) -> str:
         """How many trials have ended, of how many, and the time that is left."""

@@ -88,7 +88,7 @@ class _Lines(SweepListener):
     def waiting(self, runs: int) -> None:
         if not self._waiting:
             self._waiting = True
-            self.warn(f"waiting for {count(runs)} runs that another sweep is training")
+            self.warn(f"waiting for {plural(runs, 'run')} that another process is training")
 
     def stopping(self, runs: int) -> None:
         if runs:

@@ -52,9 +52,11 @@ def check_input(trial: Trial, shape: Shape) -> Finding:
         raise Failed("input", "forward overwrites its input x")
     dy = samples.rows(y.shape[1:], seed=3)
     given = dy.copy()
-    backward(subject, given, x)
+    dx = backward(subject, given, x)
     if differing(given, dy).any():
         raise Failed("input", "backward overwrites dy")
+    if not y.dtype == dx.dtype == x.dtype:
+        raise Failed("float32", "float64 does not stay float64; keep the dtype of x")
     return Finding("input", True, "x and dy keep their numbers")
 
 
@@ -74,11 +76,13 @@ def check_calls(trial: Trial, shape: Shape) -> Finding:
         raise Failed("calls", says)
     used, fresh = trial.subject(shape), trial.subject(shape)
     used.forward(samples.rows(shape, seed=4))
+    inputs = []
     for each in (used, fresh):
         each.network.gradient[...] = 0
         each.forward(x)
-        backward(each, dy, x)
-    if differing(used.network.gradient, fresh.network.gradient).any():
+        inputs.append(np.array(backward(each, dy, x)))
+    pairs = (inputs, (used.network.gradient, fresh.network.gradient))
+    if any(differing(after_another, alone).any() for after_another, alone in pairs):
         raise Failed("calls", "backward uses what an earlier call of forward kept")
     return Finding("calls", True, "each gives what its own input asks for")
 

@@ -51,7 +51,7 @@ def check_part(part: Part) -> PartReport:
     try:
         for finding in CHECKS[part.kind](part):
             findings.append(finding)  # noqa: PERF402  # those before an error are kept
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failed = error if isinstance(error, Failed) else _fault(error)
         findings.append(failed.finding)
         made = {finding.check for finding in findings}
@@ -61,6 +61,6 @@ def check_part(part: Part) -> PartReport:
     return PartReport(part, findings)
 
 
-def _fault(error: Exception) -> Failed:
+def _fault(error: BaseException) -> Failed:
     """An error between two checks, as of an attribute that nothing calls."""
     return Failed("code", describe_fault(error) or f"{type(error).__name__}: {error}")

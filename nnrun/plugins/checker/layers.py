@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from nnrun.nn.signature import Shape
 from nnrun.plugins.checker import behaviour, samples
 from nnrun.plugins.checker.findings import Failed, Finding
 from nnrun.plugins.checker.gradients import check_gradients
@@ -29,7 +31,12 @@ def check_layer(part: Part) -> Iterator[Finding]:
     with calling("arguments"):
         trial = Trial(part, samples.arguments(part.entry))
     kind = getattr(part.entry, "input_kind", None)
-    taken = [shape for shape in samples.shapes(kind) if accepts(trial.build(), shape)]
+    taken: list[Shape] = []
+    for shape in samples.shapes(kind):
+        with _beside_vectors(shape, taken):
+            if accepts(trial.build(), shape):
+                trial.subject(shape).forward(samples.rows(shape))
+                taken.append(shape)
     if not taken:
         raise Failed("shapes", "it takes neither vectors nor images; see input_kind")
     first = [next(s for s in taken if len(s) == axes) for axes in {len(s): s for s in taken}]
@@ -44,6 +51,19 @@ def check_layer(part: Part) -> Iterator[Finding]:
     for check in _AFTER:
         yield _first_wrong(check(trial, shape) for shape in first)
     yield from compare_layer(trial, first)
+
+
+@contextmanager
+def _beside_vectors(shape: Shape, taken: list[Shape]) -> Iterator[None]:
+    """Say what to do about a layer that fails on images, and has taken vectors."""
+    try:
+        yield
+    except Failed as error:
+        if len(shape) == 1 or not any(len(other) == 1 for other in taken):
+            raise
+        found = error.finding
+        says = f'of images, {found.says}; a layer for vectors alone has input_kind = "vectors"'
+        raise Failed(found.check, says, found.detail) from error
 
 
 def _first_wrong(findings: Iterator[Finding]) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker import samples
-from nnrun.plugins.checker.findings import Finding, differing, first_difference, number
+from nnrun.plugins.checker.findings import Failed, Finding, differing, first_difference, number
 from nnrun.plugins.checker.subject import Subject
 from nnrun.plugins.checker.trial import Trial
 from nnrun.plugins.part import Part
@@ -36,10 +37,14 @@ def compare_layer(trial: Trial, shapes: list[Shape]) -> Iterator[Finding]:
     if found is None:
         return
     name, entry = found
+    shared = {
+        key: value for key, value in trial.defaults.items() if key in signature(entry).parameters
+    }
+    arguments = {**shared, **trial.arguments}
     for shape in shapes:
         try:
-            right = Subject(lambda: entry(**deepcopy(trial.arguments)), shape)
-        except (TypeError, ShapeError):
+            right = Subject(lambda: entry(**deepcopy(arguments)), shape)
+        except (Failed, ShapeError):  # it has other arguments, or takes other shapes
             continue
         yield _beside(name, trial.subject(shape), right, samples.rows(shape))
         return

@@ -70,7 +70,7 @@ def calling(check: str) -> Iterator[None]:
         raise
     except NotImplementedError as error:
         raise Failed(check, "it is not written yet") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = describe_fault(error)
         raise Failed(check, place or f"{type(error).__name__}: {error}") from error
 

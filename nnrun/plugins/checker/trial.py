@@ -26,6 +26,12 @@ class Trial:
     part: Part
     arguments: dict[str, Any]
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Of the arguments that have one."""
+        known = signature(self.part.entry).parameters.values()
+        return {one.name: one.default for one in known if one.default is not Argument.empty}
+
     def build(self, **changes: Any) -> Callable[[], Layer | list[Layer]]:
         """Makes the layer, or the layers of the block."""
         arguments = {**self.arguments, **changes}
@@ -37,9 +43,7 @@ class Trial:
 
     def plain(self, shape: Shape) -> Subject | None:
         """The same layer with a stride of one, and the same weights; None if it has no stride."""
-        known = signature(self.part.entry).parameters.values()
-        defaults = {one.name: one.default for one in known if one.default is not Argument.empty}
-        arguments = without_stride(self.arguments, defaults)
+        arguments = without_stride(self.arguments, self.defaults)
         return None if arguments is None else Subject(self.build(**arguments), shape)
 
 

@@ -30,6 +30,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
             "output": numbers(update.output),
             "prediction": numbers(update.prediction),
             "target": numbers(update.target),
+            "weight": None if update.weight is None else numbers(update.weight[:, 0]),
             "value": update.loss,
             "gradient": numbers(update.dy),
         },

@@ -20,6 +20,7 @@ from nnrun.nn.layers.bias import Bias
 from nnrun.nn.layers.convolution import Convolution
 from nnrun.nn.layers.matmul import MatMul
 from nnrun.nn.layers.pooling import Pooling
+from nnrun.nn.layers.residual import Residual
 
 Step = list[Any]
 
@@ -128,6 +129,14 @@ def _pooling(trace: LayerTrace) -> Origins:
     return {"y": Origin([Source("x", window)]), "dx": Origin([Source("dy", outputs)])}
 
 
+def _residual(trace: LayerTrace) -> Origins:
+    n = trace.x.ndim
+    return {
+        "y": Origin([same("x", n), same("f", n)]),
+        "dx": Origin([same("dy", n), same("df", n)]),
+    }
+
+
 def _batch_norm(trace: LayerTrace) -> Origins:
     column = [ALL, IS(1), *[ALL] * (trace.x.ndim - 2)]
     channel = [ALL, IS(0), *[ALL] * (trace.x.ndim - 2)]
@@ -147,4 +156,5 @@ _RULES: dict[type[Layer], Callable[[LayerTrace], Origins]] = {
     Convolution: _convolution,
     Pooling: _pooling,
     BatchNorm: _batch_norm,
+    Residual: _residual,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,15 @@ class _Page:
         """The id of each array of a layer by its role in rules."""
         own = {p.short: f"value-{p.name}" for p in trace.parameters}
         return {"x": self._input_id(index), "y": f"y{index}", "dy": f"dy{index}",
-                "dx": f"dx{index}", **own}  # fmt: skip
+                "dx": f"dx{index}", **self._inside(index), **own}  # fmt: skip
+
+    def _inside(self, index: int) -> dict[str, str]:
+        """Of a layer with others inside: the output of the last, the gradient of the first."""
+        inside = f"{self.update.layers[index].place}."
+        after = enumerate(self.update.layers[index + 1 :], index + 1)
+        run = [*takewhile(lambda one: one[1].place.startswith(inside), after)]
+        ends = [i for i, trace in run if "." not in trace.place.removeprefix(inside)]
+        return {"f": f"y{ends[-1]}", "df": f"dx{run[0][0]}"} if ends else {}
 
     def _input_id(self, index: int) -> str:
         """Of the array that a layer takes: the output of the layer before it, or the input."""
@@ -116,6 +125,9 @@ class _Page:
             block.arrays.append(self._add("p", f"p = {head.type}(z)", update.prediction, row, last))
         block.arrays.append(self._add("t", "t, the target", update.target))
         sources = [same("p" if head else "z", n), same("t", n)]
+        if update.weight is not None:
+            block.arrays.append(self._add("w", "w, the weight of the row", update.weight))
+            sources.append(Source("w", [["is", 0], ["all"]]))
         name = "dL/dz" if head else "dL/dy"
         block.arrays.append(self._add("dL", name, update.dy, Origin(sources), last))
         block.remark = f"L = {number(update.loss)}"

@@ -75,6 +75,8 @@ def _loss(found: Explanation, full: bool) -> Iterator[RenderableType]:
     else:
         yield from _array("y, the prediction", update.output, full)
     yield from _array("t, the target", update.target, full)
+    if update.weight is not None:
+        yield from _array("w, the weight of the row", update.weight, full)
     yield Text.assemble(("L", "bold"), f" = {number(update.loss)}")
     yield from _array("dL/dz" if head else "dL/dy", update.dy, full)
 

@@ -63,12 +63,21 @@ def config_name(standing: Standing) -> str:
     return shortened(standing.variant.label)
 
 
-def board_title(board: StoredBoard) -> str:
-    """What the rows have in common."""
-    return shortened(heading(board.group))
+def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
+    """What the rows of each have in common; where that is the same, also the splits there are."""
+    plain = [shortened(heading(board.group)) for board in boards]
+    found: list[str] = []
+    for title, board in zip(plain, boards, strict=True):
+        if plain.count(title) > 1:
+            title += f" ({', '.join(all_splits(board.group))})"  # noqa: PLW2901  # made longer
+        again = sum(other.startswith(title) for other in found)
+        found.append(f"{title}, {again + 1}" if again else title)
+    return found
 
 
-def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
+def board_blocks(
+    board: StoredBoard, title: str, anchors: Mapping[str, str], most: int
+) -> Iterator[Block]:
     """The table, and how to read it.
 
     Runs with details on the page have an anchor, by `name/run id`; `most` rows are shown.
@@ -94,7 +103,7 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
     yield Grid(
-        board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True,
+        title, header, rows, texts=2, sortable=True, heads=1, hidden=True,
         marks={"each run": strip_scale(scale)},
     )  # fmt: skip
     if same:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
@@ -22,7 +21,7 @@ from nnrun.reports.html.blocks import (
     StatusMark,
     charts_of,
 )
-from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
+from nnrun.reports.html.board import board_blocks, board_titles, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits
@@ -39,6 +38,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
+from nnrun.sweeps.board.from_store.searched import searched_choices
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,
     stored_boards,
@@ -75,7 +75,10 @@ class Report:
         self._importance = importance
         self._sound = {run.key: run for run in found if run.entry is not None}
         self._records: dict[str, RunRecord | None] = {}
-        self.variants = stored_variants(run.entry for run in self._sound.values() if run.entry)
+        entries = [run.entry for run in self._sound.values() if run.entry]
+        folders = dict.fromkeys(run.folder.parent for run in found)
+        chosen = {key: c for folder in folders for key, c in searched_choices(folder).items()}
+        self.variants = stored_variants(entries, chosen)
         boards = stored_boards(self.variants, margin, self.limits.rows)
         self.boards = [*map(with_own_settings, boards)]
         self.in_full = self._chosen()
@@ -110,25 +113,26 @@ class Report:
         yield from in_progress([found.overview for found in self.found])
         if len(self.found) > 1:
             yield from self.results()
-        yield from search_sections(self._experiments())
+        yield from self.searches()
         if len(self.found) > 1 or not self.in_full:
             yield Section("All runs", [*self._list()], RUNS)
 
-    def _experiments(self) -> list[Path]:
-        """The folders of the experiments that the runs belong to."""
-        return list(dict.fromkeys(found.folder.parent for found in self.found))
+    def searches(self) -> Iterator[Section]:
+        """The searches that runs come from, one for each experiment that has one."""
+        return search_sections(list(dict.fromkeys(found.folder.parent for found in self.found)))
 
     def results(self) -> Iterator[Section]:
         """Leaderboards, then learning curves, then what the settings of grids did."""
         histories, faults = self._histories()
-        for board in self.boards:
-            rows = board_blocks(board, self.anchors, self.limits.rows)
-            yield Section(board_title(board), [*rows], BOARD)
-        for board in self.boards:
+        titles = board_titles(self.boards)
+        for board, title in zip(self.boards, titles, strict=True):
+            rows = board_blocks(board, title, self.anchors, self.limits.rows)
+            yield Section(title, [*rows], BOARD)
+        for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
                 curves += self._runs_without_curves(board)
-                yield Section(f"Learning curves: {self._of(board)}", curves, CURVES)
+                yield Section(f"Learning curves: {self._of(board, title)}", curves, CURVES)
         for board in self.boards:
             for name, blocks in grid_blocks(board):
                 yield Section(f"Settings of {shortened(name)}", blocks, SETTINGS)
@@ -138,10 +142,10 @@ class Report:
         if any(len(standing.variant.runs) > self.limits.seeds for standing in drawn):
             yield Note(f"Curves are of the first {count(self.limits.seeds)} runs of each config.")
 
-    def _of(self, board: StoredBoard) -> str:
+    def _of(self, board: StoredBoard, title: str) -> str:
         """The data set, or all that the rows have in common where it has several boards."""
         same = [other for other in self.boards if other.group.dataset == board.group.dataset]
-        return shortened(board.group.dataset) if len(same) == 1 else board_title(board)
+        return shortened(board.group.dataset) if len(same) == 1 else title
 
     def runs(self) -> Iterator[RunSections]:
         """The details of the chosen runs."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from nnrun.nn import ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+from nnrun import nn
+from nnrun.nn import ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, Layer
+from nnrun.nn.signature import Fraction, PositiveInt
 from nnrun.plugins.checker.check import ALWAYS, check_part
 from nnrun.plugins.part import Part, Source
-from tests.plugins.checker.right import RIGHT
+from tests.plugins.checker.right import RIGHT, Dense
 from tests.plugins.checker.wrong import WRONG, Wrong
 
 SOURCE = Source("mine.py", "0" * 64, "/mine.py")
@@ -67,3 +69,40 @@ def test_the_numbers_are_compared_with_the_part_of_the_same_name(
     table = next(table for table in TABLES if table.kind == kind)
     (found,) = check_part(part_of(kind, table[wrong], f"my_{name}")).wrong
     assert (f"beside {name}", says) == (found.check, found.says)
+
+
+class AnotherDefault(nn.Dropout):
+    """As that of nnrun, with another default."""
+
+    def __init__(self, rate: Fraction = 0.25) -> None:
+        super().__init__(rate)
+
+
+def dense_with_default(units: PositiveInt = 4) -> list[Layer]:
+    """As that of nnrun, whose `units` has no default."""
+    return nn.dense(units)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"), [("dropout", AnotherDefault), ("dense", dense_with_default)]
+)
+def test_a_part_may_have_other_defaults_than_that_of_the_same_name(name: str, entry: Any) -> None:
+    """Both are made with the values of the part that is checked."""
+    found = {one.check: one for one in check_part(part_of("layer", entry, f"my_{name}")).findings}
+    assert (True, f"y is that of nnrun's {name}") == (
+        found[f"beside {name}"].passed,
+        found[f"beside {name}"].says,
+    )
+
+
+class ForVectors(Dense):
+    """A layer that does not say so."""
+
+    input_kind = None
+
+
+def test_a_layer_that_fails_on_images_alone_is_advised_to_refuse_them() -> None:
+    """The message names the attribute; the error alone does not say that rows were images."""
+    (found,) = check_part(part_of("layer", ForVectors)).wrong
+    assert ("forward", True) == (found.check, found.says.startswith("of images, ValueError: "))
+    assert found.says.endswith('; a layer for vectors alone has input_kind = "vectors"')

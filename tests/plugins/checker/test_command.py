@@ -95,3 +95,17 @@ def test_a_gradient_that_is_another_on_purpose_is_not_compared(folder, run, writ
     for text, exit_code in ((code, 0), (code.replace("    exact_gradient = False\n", ""), 3)):
         write(text)
         assert exit_code == run("check", "mine.py").exit_code
+
+
+def test_a_part_that_exits_is_an_error_of_its_line(folder, run, write) -> None:
+    """Neither a check nor a training ends in silence."""
+    code = "import sys\n@register('activation', 'quits')\nclass Quits(Activation):\n"
+    write(f"{code}    def value(self, x, y):\n        sys.exit(0)\n")
+    checked = run("check", "mine.py")
+    Path("q.yaml").write_text(
+        "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [quits]}\n"
+        "loss: mean_squared\ntraining: {learning_rate: 0.1, iterations: 3}\n"
+    )
+    trained = run("train", "q.yaml", "--plugin", "mine.py")
+    assert (3, 1) == (checked.exit_code, trained.exit_code), trained.output
+    assert all("SystemExit: 0" in done.stderr for done in (checked, trained))

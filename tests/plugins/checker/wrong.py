@@ -264,6 +264,21 @@ class FirstInputKept(Dense):
         return dx
 
 
+@wrong("calls", "backward uses what an earlier call of forward kept")
+class FirstMaskKept(Layer):
+    """A layer without parameters, so that the mistake is in dL/dx alone."""
+
+    kept = None
+
+    def forward(self, x, rng=None):
+        if self.kept is None:
+            self.kept = x > 0
+        return np.maximum(x, 0)
+
+    def backward(self, dy, needs_dx=True):
+        return dy * self.kept
+
+
 @wrong("rows", "a row gives another result alone; if that is meant, say batch_dependent = True")
 class Centred(Gain):
     def forward(self, x, rng=None):
@@ -278,6 +293,12 @@ class Centred(Gain):
 class Widened(Gain):
     def forward(self, x, rng=None):
         return super().forward(x) * np.float64(1) + np.zeros(x.shape)
+
+
+@wrong("float32", "float64 does not stay float64; keep the dtype of x")
+class Narrowed(Gain):
+    def forward(self, x, rng=None):
+        return super().forward(x).astype(np.float32)
 
 
 @wrong("shapes", "_connect says that rows become 4, and forward gives 3")

@@ -16,7 +16,7 @@ training: {learning_rate: 0.01, iterations: 60}
 
 
 @pytest.fixture
-def on_two_machines(write, run, monkeypatch):
+def on_two_machines(write, run, monkeypatch, slow_workers):
     """Two seeds by workers with one kernel of OpenBLAS, then three more by those with another."""
 
     def sweep(engine: str) -> str:

@@ -28,9 +28,12 @@ class Range:
     step: float | None = None
 
     @property
-    def ends(self) -> list[Any]:
-        """Its smallest and its largest number."""
-        return [self.low, self.high]
+    def tried(self) -> list[Any]:
+        """Its ends, and of a range of fractions one between them, for keys of whole numbers."""
+        if self.whole:
+            return [self.low, self.high]
+        step = 0.382 * (self.high - self.low) if self.step is None else self.step
+        return [self.low, self.high, float(f"{self.low + step:.12g}")]
 
     @property
     def is_discrete(self) -> bool:
@@ -96,9 +99,9 @@ def read_option(value: Any) -> Any:
 
 
 def samples(found: Any) -> Iterator[Any]:
-    """Values that show whether a key takes what a distribution gives: ends, and each option."""
+    """Values that show whether a key takes what a distribution gives."""
     if isinstance(found, Range):
-        yield from found.ends
+        yield from found.tried
     elif isinstance(found, Choice):
         for option in found.options:
             yield from samples(option)
@@ -106,6 +109,9 @@ def samples(found: Any) -> Iterator[Any]:
         tried = {key: [*samples(part)] for key, part in found.items()}
         for at in range(max(map(len, tried.values()), default=1)):
             yield {key: values[min(at, len(values) - 1)] for key, values in tried.items()}
+    elif isinstance(found, list):
+        for numbered in samples(dict(enumerate(found))):
+            yield [*numbered.values()]
     else:
         yield found
 

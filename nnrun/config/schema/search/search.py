@@ -23,6 +23,7 @@ PRUNINGS = ("none", "halving", "asynchronous_halving", "median")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(r"(\d+(?:\.\d+)?) ?([smhd])", re.ASCII)
 _SEEDS = ("seed", "dataset.split.seed", "dataset.split.test_seed", "dataset.fold")
+_DATA = ("dataset.name", "dataset.path", "dataset.images", "dataset.columns.target")
 _SIZES = ("dataset.test_size", "dataset.validation_size", "dataset.folds", "dataset.hide_test")
 _FORM: JsonDict = {
     "type": "object",
@@ -131,7 +132,7 @@ class SearchConfig(Block):
         for number, key in enumerate(keys):
             if changes_nothing(key):
                 yield ConfigIssue(f"'{key}' changes no result, so no search", (key,), "key")
-            elif key in (*_SEEDS, *_SIZES):
+            elif key in (*_SEEDS, *_SIZES, *_DATA):
                 message = f"'{key}' decides which rows judge a trial; a search cannot choose it"
                 yield ConfigIssue(message, (key,), "key")
             elif "." not in key and key != "loss":

@@ -9,6 +9,7 @@ from math import ceil
 
 from markupsafe import Markup
 
+from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import Ramp
 from nnrun.reports.charts.scales import Linear
@@ -96,6 +97,7 @@ def heatmap(
     heat: Heat,
 ) -> Chart:
     """A chart of cells, each with its number where there is room."""
+    rows, columns = [*map(clean, rows)], [*map(clean, columns)]
     names = [shortened(name, _LONGEST) for name in rows]
     above = [shortened(name, _LONGEST) for name in columns]
     cells = _Cells.of(names, above, row_label)

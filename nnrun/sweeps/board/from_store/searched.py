@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,27 @@ def searched_runs(root: Path, name: str) -> SearchedRuns | None:
         return None
 
 
+def searched_choices(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The settings of each run of an experiment's search, by the experiment's name and its id."""
+    content = read_search(folder.parent, folder.name)
+    try:
+        parts = () if content is None else _parts(content)
+        return {
+            (folder.name, str(run_id)): {str(key): value for key, value in part["choice"].items()}
+            for part in parts
+            for run_id in part["run_ids"]
+        }
+    except DAMAGE:
+        return {}
+
+
+def _parts(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What has runs; those of the test have the settings of the winner."""
+    test = content["test"] and {**content["test"], "choice": content["winner"]["choice"]}
+    parts = [*content["trials"], *content["random"], *content["finalists"], test]
+    return [part for part in parts if part]
+
+
 def _all_ids(content: Mapping[str, Any]) -> Iterator[str]:
-    parts: Iterable[Mapping[str, Any]] = (
-        *content["trials"],
-        *content["random"],
-        *content["finalists"],
-        *filter(None, [content["test"]]),
-    )
-    for part in parts:
+    for part in _parts(content):
         yield from map(str, part["run_ids"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -177,8 +177,17 @@ def comparison_board(
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
 
 
-def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
-    """Runs by config, in the order of names; of equal seeds, as of another time, all are kept."""
+def stored_variants(
+    runs: Iterable[RunEntry], chosen: Mapping[tuple[str, str], dict[str, Any]] | None = None
+) -> list[StoredVariant]:
+    """Runs by config, in the order of names; of equal seeds, as of another time, all are kept.
+
+    Args:
+        runs: that are stored.
+        chosen: the settings by which a search names a run, by its name and id; by default those in
+            which its config differs.
+    """
+    known = chosen or {}
     ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
     canonical: dict[str, str] = {}  # of texts that differ in order alone
     by_config: dict[tuple[str, str], list[RunEntry]] = {}
@@ -194,7 +203,11 @@ def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
     varied = {name: differing(found) for name, found in by_name.items()}
     together = zip(by_config.items(), settings, strict=True)
     return [
-        variant_of(number, choice_of(own, [*varied[name], BESIDE]), found)
+        variant_of(
+            number,
+            known.get((name, found[0].score.run_id)) or choice_of(own, [*varied[name], BESIDE]),
+            found,
+        )
         for number, (((name, _), found), own) in enumerate(together)
     ]
 
