@@ -6,10 +6,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from io import FileIO
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ def kept(shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: Iterable[Array]) 
         return _in_file(file, shape, dtype, iter(blocks))
 
 
-def _file_of(size: int) -> FileIO | None:
+def _file_of(size: int) -> IO[bytes] | None:
     """A file without a name; None unless there is room for twice as many bytes."""
     with suppress(OSError):
         if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
@@ -46,7 +45,7 @@ def _file_of(size: int) -> FileIO | None:
 
 
 def _in_file(
-    file: FileIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
+    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
 ) -> Array:
     written, left = 0, list[Array]()
     for block in blocks:
