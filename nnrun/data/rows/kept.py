@@ -6,9 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from io import FileIO
 from itertools import chain
 from math import prod
-from typing import IO, Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,16 +37,17 @@ def kept(shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: Iterable[Array]) 
         return _in_file(file, shape, dtype, iter(blocks))
 
 
-def _file_of(size: int) -> IO[bytes] | None:
+def _file_of(size: int) -> FileIO | None:
     """A file without a name; None unless there is room for twice as many bytes."""
     with suppress(OSError):
         if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
-            return tempfile.TemporaryFile(buffering=0)
+            # Windows has a wrapper around one.
+            return cast(FileIO, tempfile.TemporaryFile(buffering=0))
     return None
 
 
 def _in_file(
-    file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
+    file: FileIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
 ) -> Array:
     written, left = 0, list[Array]()
     for block in blocks:
