@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import FileIO
 from itertools import chain
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,9 @@ def _file_of(size: int) -> FileIO | None:
     """A file without a name; None unless there is room for twice as many bytes."""
     with suppress(OSError):
         if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
-            # Windows has a wrapper around one.
-            return cast(FileIO, tempfile.TemporaryFile(buffering=0))
+            opened: Any = tempfile.TemporaryFile(buffering=0)
+            file: FileIO = opened  # or on Windows a wrapper around one
+            return file
     return None
 
 
