@@ -41,7 +41,7 @@ def _file_of(size: int) -> FileIO | None:
     """A file without a name; None unless there is room for twice as many bytes."""
     with suppress(OSError):
         if shutil.disk_usage(tempfile.gettempdir()).free >= 2 * size:
-            opened: Any = tempfile.TemporaryFile(buffering=0)
+            opened: Any = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # its caller closes it
             file: FileIO = opened  # or on Windows a wrapper around one
             return file
     return None
