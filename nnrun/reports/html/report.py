@@ -76,9 +76,10 @@ class Report:
         self._sound = {run.key: run for run in found if run.entry is not None}
         self._records: dict[str, RunRecord | None] = {}
         entries = [run.entry for run in self._sound.values() if run.entry]
-        folders = dict.fromkeys(run.folder.parent for run in found)
-        chosen = {key: c for folder in folders for key, c in searched_choices(folder).items()}
-        self.variants = stored_variants(entries, chosen)
+        some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
+        self._experiments = [run.folder.parent for run in some.values()]
+        chosen = [choice for folder in self._experiments for choice in searched_choices(folder)]
+        self.variants = stored_variants(entries, dict(chosen))
         boards = stored_boards(self.variants, margin, self.limits.rows)
         self.boards = [*map(with_own_settings, boards)]
         self.in_full = self._chosen()
@@ -119,7 +120,7 @@ class Report:
 
     def searches(self) -> Iterator[Section]:
         """The searches that runs come from, one for each experiment that has one."""
-        return search_sections(list(dict.fromkeys(found.folder.parent for found in self.found)))
+        return search_sections(self._experiments)
 
     def results(self) -> Iterator[Section]:
         """Leaderboards, then learning curves, then what the settings of grids did."""

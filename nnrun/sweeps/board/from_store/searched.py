@@ -54,18 +54,18 @@ def searched_runs(root: Path, name: str) -> SearchedRuns | None:
         return None
 
 
-def searched_choices(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """The settings of each run of an experiment's search, by the experiment's name and its id."""
+def searched_choices(folder: Path) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+    """Each run of a search, as the name of its experiment and its id, with its settings."""
     content = read_search(folder.parent, folder.name)
     try:
         parts = () if content is None else _parts(content)
-        return {
-            (folder.name, str(run_id)): {str(key): value for key, value in part["choice"].items()}
+        return [
+            ((folder.name, str(run_id)), {str(key): value for key, value in part["choice"].items()})
             for part in parts
             for run_id in part["run_ids"]
-        }
+        ]
     except DAMAGE:
-        return {}
+        return []
 
 
 def _parts(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
