@@ -24,7 +24,6 @@ from nnrun.sweeps.planning.datasets import Datasets
 TRIALS = 50
 """How many trials there are by default."""
 _CURVES = ("accuracy", "mse", "loss")
-_OPTION = "search."
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
-from nnrun.reports.numbers import count, counted, number, plural, remaining
+from nnrun.cli.problem_lines import ProblemLines
+from nnrun.reports.numbers import count, counted, number, remaining
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
 from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.listener import SweepListener
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,14 +43,13 @@ def watching_trials(search: Search, output: Output) -> Iterator[TrialLines]:
             view.live.stop()
 
 
-class TrialLines(SweepListener):
+class TrialLines(ProblemLines):
     """A line for each trial that has ended; after LINES_EACH, one every LINE_SECONDS."""
 
     def __init__(self, search: Search, output: Output) -> None:
         self.search = search
-        self.output = output
+        super().__init__(output)
         self.started = monotonic()
-        self._waiting = False
         self._printed = 0
         self._next = 0.0
 
@@ -87,25 +86,6 @@ class TrialLines(SweepListener):
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         self.warn(f"failed: {run.label}: {reason}")
-
-    def retried(self, run: PlannedRun, reason: str) -> None:
-        self.warn(f"{run.label}: {reason}; trying again")
-
-    def waiting(self, runs: int) -> None:
-        if not self._waiting:
-            self._waiting = True
-            self.warn(f"waiting for {plural(runs, 'run')} that another process is training")
-
-    def stopping(self, runs: int) -> None:
-        if runs:
-            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
-
-    def warn(self, text: str) -> None:
-        if not self.output.quiet:
-            self._print(text)
-
-    def _print(self, text: str) -> None:
-        self.output.error(text)
 
 
 class _View(TrialLines):

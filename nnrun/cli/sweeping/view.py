@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
+from nnrun.cli.problem_lines import ProblemLines
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
@@ -47,7 +48,7 @@ def watching_sweep(runs: int, output: Output, part: str = "") -> Iterator[SweepL
             view.live.stop()
 
 
-class _Lines(SweepListener):
+class _Lines(ProblemLines):
     """A line for each run that was trained, and for each problem.
 
     After the first LINES_EACH lines, there is at most one every LINE_SECONDS.
@@ -56,8 +57,7 @@ class _Lines(SweepListener):
     def __init__(self, runs: int, output: Output, part: str = "") -> None:
         self.runs = runs
         self.part = part
-        self.output = output
-        self._waiting = False
+        super().__init__(output)
         self._printed = 0
         self._next = 0.0
 
@@ -81,25 +81,6 @@ class _Lines(SweepListener):
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         self._print(f"failed: {run.label}: {reason}")
-
-    def retried(self, run: PlannedRun, reason: str) -> None:
-        self.warn(f"{run.label}: {reason}; trying again")
-
-    def waiting(self, runs: int) -> None:
-        if not self._waiting:
-            self._waiting = True
-            self.warn(f"waiting for {plural(runs, 'run')} that another process is training")
-
-    def stopping(self, runs: int) -> None:
-        if runs:
-            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
-
-    def warn(self, text: str) -> None:
-        if not self.output.quiet:
-            self._print(text)
-
-    def _print(self, text: str) -> None:
-        self.output.error(text)
 
 
 class _View(_Lines):

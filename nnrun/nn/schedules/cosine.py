@@ -17,6 +17,12 @@ from nnrun.nn.signature import (
 )
 
 
+def _half_cosine(first: float, last: float, progress: Array) -> Array:
+    """From the first rate to the last as progress goes from 0 to 1."""
+    rates: Array = last + (first - last) * ((1 + np.cos(pi * progress)) / 2)
+    return rates
+
+
 class Cosine(Schedule):
     """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period.
 
@@ -38,7 +44,7 @@ class Cosine(Schedule):
 
     def rates(self, t: Array, total: int) -> Array:
         progress = np.minimum(t / (self.over or total), 1)
-        return self.final + (self.initial - self.final) * ((1 + np.cos(pi * progress)) / 2)
+        return _half_cosine(self.initial, self.final, progress)
 
 
 class WarmupCosine(Schedule):
@@ -104,7 +110,7 @@ class CosineRestarts(Schedule):
             number = np.searchsorted(starts, t, side="right") - 1
             lengths = self.period * float(self.growth) ** number
             progress = (t - np.array(starts)[number]) / lengths
-        return self.final + (self.initial - self.final) * ((1 + np.cos(pi * progress)) / 2)
+        return _half_cosine(self.initial, self.final, progress)
 
 
 class OneCycle(Schedule):
@@ -139,6 +145,5 @@ class OneCycle(Schedule):
         top = max(self.rise * (last + 1) - 1, 0.0)
         up = np.clip(t / (top or 1), 0, 1)
         down = np.clip((t - top) / (last - top), 0, 1)
-        rising = self.peak + (initial - self.peak) * ((1 + np.cos(pi * up)) / 2)
-        falling = final + (self.peak - final) * ((1 + np.cos(pi * down)) / 2)
-        return np.where(t < top, rising, falling)
+        rising = _half_cosine(initial, self.peak, up)
+        return np.where(t < top, rising, _half_cosine(self.peak, final, down))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -15,7 +13,7 @@ from nnrun.reports.html.blocks import RUNS, Section
 from nnrun.reports.html.report import Report
 from nnrun.reports.html.runs import RunSections
 from nnrun.reports.numbers import plural
-from nnrun.reports.templates import environment, resource
+from nnrun.reports.templates import content_policy, environment, resource
 
 _PACKAGE = "nnrun.reports.html"
 
@@ -63,7 +61,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
         left_out=left_out,
         style=Markup(style),
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         version=__version__,
         plural=plural,
     )
@@ -98,18 +96,6 @@ def _runs(report: Report, most_bytes: int) -> tuple[list[_Rendered], int]:
     left_out = len(report.in_full) - len(rendered)
     report.trim(len(rendered))
     return rendered, left_out
-
-
-def _policy(style: str, script: str) -> str:
-    """The content security policy: the page's own style and script, and embedded pictures."""
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def page_script() -> str:

@@ -53,6 +53,8 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
     if len(history) > 1:
         yield image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
+    if note := record.dataset.get("note"):
+        yield element("p", clean(str(note)))
     if path is not None:
         yield element("p", clean(str(path)))
 
