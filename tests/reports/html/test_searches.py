@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nnrun.reports.html.blocks import Figures, Folded, Note
+from nnrun.reports.html.board import board_titles
 from nnrun.reports.html.searches.section import search_sections
 from nnrun.reports.tables import Grid
 
@@ -123,3 +125,35 @@ def test_names_with_markup_stay_text(section):
 def test_folders_without_a_search(tmp_path: Path):
     """They have no section."""
     assert [] == [*search_sections([tmp_path, tmp_path / "none"])]
+
+
+@pytest.fixture
+def searched(results, tmp_path) -> Path:
+    """A results folder with the runs of a grid, named by a search that chose other keys."""
+    shutil.copytree(results / "flowers", tmp_path / "results" / "flowers")
+    names = sorted(folder.name for folder in (tmp_path / "results" / "flowers").iterdir())
+    parts = [
+        trial(n, 0.5) | {"choice": {"network.depth": n}, "run_ids": [name]}
+        for n, name in enumerate(names)
+    ]
+    found = content(trials=parts, random=[], finalists=[], test=None, winner=None)
+    (tmp_path / "results" / "flowers" / "search.json").write_text(json.dumps(found))
+    return tmp_path / "results"
+
+
+def test_runs_are_named_by_what_the_search_chose(searched, make_report):
+    """And not by all keys in which their configs differ."""
+    choices = [variant.choice for variant in make_report(searched).variants]
+
+    assert len(choices) > 1
+    assert all(["network.depth"] == [*choice] for choice in choices)
+
+
+def test_boards_of_one_heading_are_told_apart(searched, make_report):
+    """By their splits, or else by a number."""
+    (board,) = make_report(searched).boards
+    (alone,) = board_titles([board])
+
+    first, second = board_titles([board, board])
+    assert first.startswith(f"{alone} (")
+    assert f"{first}, 2" == second
