@@ -180,7 +180,7 @@ def _moment(iteration: int, rows: Sequence[int], batch_size: int) -> str:
     which = "the first update" if iteration == 0 else f"the update after {iteration:,} iterations"
     plural = "s" if len(rows) > 1 else ""
     numbers = ", ".join(f"{row:,}" for row in rows)
-    whole = "" if len(rows) == batch_size else f", of which batches of training have {batch_size:,}"
+    whole = "" if len(rows) == batch_size else f"; batches of training have {batch_size:,} rows"
     return f"{which}, on row{plural} {numbers} of the data{whole}"
 
 

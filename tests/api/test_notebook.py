@@ -155,3 +155,15 @@ def test_programs_show_progress_if_asked():
     )
     assert ("", "") == (silent.stdout, silent.stderr)
     assert ("", 2) == (shown.stdout, len(shown.stderr.splitlines()))
+
+
+def test_a_run_shows_the_note_of_its_data():
+    """What a user should know of a built-in set, as every report of a run says it."""
+    config = {
+        "dataset": {"name": "boston"},
+        "network": {"sizes": [1], "activations": ["linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.001, "iterations": 5},
+    }
+
+    assert "segregation as a factor of price" in nnrun.train(config, results=None)._repr_html_()
