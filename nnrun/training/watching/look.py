@@ -15,6 +15,8 @@ Look = dict[str, Array]
 """The numbers of one look, by the names of `Watched.arrays`."""
 # Squares of larger numbers may overflow.
 _LARGE = 1e100
+# Numbers that differ by less share a bin.
+_TINY = 1e-300
 
 
 class Looker:
@@ -105,7 +107,8 @@ def histogram(array: Array) -> tuple[Array, Array]:
             return np.zeros(BINS, np.uint32), np.zeros(2)
         low, high = float(flat.min()), float(flat.max())
     width = high / BINS - low / BINS
-    places = np.zeros(flat.size) if width == 0 else (flat - low) / width
+    # Halves, as the difference of the largest numbers overflows.
+    places = (flat / 2 - low / 2) / (width / 2) if width > _TINY else np.zeros(flat.size)
     counts = np.bincount(np.clip(places, 0, BINS - 1).astype(np.intp), minlength=BINS)
     return counts.astype(np.uint32), np.array([low, high])
 
