@@ -94,7 +94,8 @@ def norm(array: Array) -> float:
     flat = array.ravel()
     largest = float(np.abs(flat).max(initial=0.0))
     unit = largest if _LARGE < largest < np.inf else 1.0
-    return float(np.sqrt(np.dot(flat / unit, flat / unit)) * unit)
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.dot(flat / unit, flat / unit)) * unit)
 
 
 def histogram(array: Array) -> tuple[Array, Array]:

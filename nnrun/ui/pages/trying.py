@@ -51,4 +51,3 @@ def _answered(request: Request, given: object) -> Response:
 
 def _problem(error: Exception) -> Response:
     return HTMLResponse(rendered("problem.html", lines=lines_of(error)), 422)
-
