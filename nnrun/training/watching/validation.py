@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from nnrun.nn.signature import Array
 from nnrun.training.watching.watched import BINS, COLUMNS, OWNERS, Watched
 
 _MOST_LOOKS, _MOST_FRAMES = 1000, 100
+_NAME = re.compile(r"[A-Za-z0-9_. -]{1,200}")
 _COLUMNS = {
     "parameters": {"name": str, "size": int},
     "layers": {"layer": str, "type": str, "size": int},
@@ -58,7 +60,10 @@ def _are_columns(columns: Any, form: Mapping[str, type]) -> bool:
     return isinstance(columns, list) and all(
         isinstance(column, dict)
         and {key: type(value) for key, value in column.items()} == form
-        and all(value >= 0 for value in column.values() if type(value) is int)
+        and all(
+            value >= 0 if isinstance(value, int) else _NAME.fullmatch(value)
+            for value in column.values()
+        )
         for column in columns
     )
 

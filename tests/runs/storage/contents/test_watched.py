@@ -84,6 +84,7 @@ WRONG = {
     "no rows": value("rows", 0),
     "rows in words": value("rows", "many"),
     "a name that is a number": value("units", [{"layer": 0, "activation": "relu", "units": 3}]),
+    "markup": value("units", [{"layer": "0", "activation": "<b>relu</b>", "units": 3}]),
     "a size below zero": value("layers", [{"layer": "0", "type": "relu", "size": -3}] * 2),
     "layers in words": value("layers", "two"),
     "frames in words": value("frames", ["0"]),
