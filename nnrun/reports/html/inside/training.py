@@ -29,6 +29,7 @@ from nnrun.training.watching.watched import Watched
 
 _MOST_POINTS = 50
 _COLOURED = 6
+_SIZE = (360.0, 200.0)  # of the charts of a layer, which are three in a row
 # Layers with charts of their numbers: the first and the last ones.
 _MOST_LAYERS = 6
 _SHARES = (0.05, 0.5, 0.95)
@@ -154,7 +155,8 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
         Series("median and 90%", x, middle, low, high),
         Series("all", x, [None] * len(x), least, most),
     ]
-    chart = lines(title, series, x_label="iteration", y_label=name.removesuffix("s"))
+    label = name.removesuffix("s")
+    chart = lines(title, series, x_label="iteration", y_label=label, size=_SIZE)
     rows = [[count(int(k)), *map(number, line)] for k, *line in zip(x, *columns, strict=True)]
     header = ["iteration", "least", "5%", "median", "95%", "most"]
     return replace(chart, table=replace(chart.table, header=header, rows=rows))
