@@ -52,6 +52,7 @@ class Variant:
         metrics: those that its runs compute beside those of their task.
         ended: how many of its runs an unfinished board is over; None for all.
         plugins: the sources of parts that its config names.
+        data_note: what a reader should know about the data.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Variant:
     metrics: Sequence[str] = ()
     ended: int | None = None
     plugins: Shipment = NO_PLUGINS
+    data_note: str = ""
 
     @property
     def label(self) -> str:

@@ -69,6 +69,7 @@ def make_variant(
         split_by=split_by_of(prepared.config_dict["dataset"]),
         metrics=prepared.metrics,
         plugins=shipment(prepared.plugins),
+        data_note=dataset.note or "",
     )
 
 
