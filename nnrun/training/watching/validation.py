@@ -48,12 +48,17 @@ def _has_its_form(watched: Watched) -> bool:
         and watched.rows > 0
         and all(_has(arrays[name], shape, np.float64) for name, shape in wanted.items())
         and all(_has(arrays[name], shape, np.uint32) for name, shape in counts.items())
+        and all(_are_ranges(arrays[f"{name}.range"]) for name in OWNERS)
         and _are_frames(values["frames"], watched)
     )
 
 
 def _has(array: Array, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
     return array.shape == shape and array.dtype == dtype
+
+
+def _are_ranges(ends: Array) -> bool:
+    return bool(np.isfinite(ends).all() and (ends[..., 0] <= ends[..., 1]).all())
 
 
 def _are_columns(columns: Any, form: Mapping[str, type]) -> bool:

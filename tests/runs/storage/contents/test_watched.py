@@ -81,6 +81,8 @@ WRONG = {
     "a frame of another shape": array("frame.0.0.weight", lambda weight: weight.T),
     "a frame with a hole": array("frame.0.0.weight", lambda weight: weight * np.nan),
     "a frame of integers": array("frame.0.0.weight", lambda weight: weight.astype(np.int64)),
+    "ranges upside down": array("weights.range", lambda ends: -1 - np.abs(ends).cumsum(axis=-1)),
+    "a range without an end": array("outputs.range", lambda ends: ends + np.inf),
     "no rows": value("rows", 0),
     "rows in words": value("rows", "many"),
     "a name that is a number": value("units", [{"layer": 0, "activation": "relu", "units": 3}]),
