@@ -10,6 +10,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.errors import NnrunError, UsageError
+from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -41,6 +42,7 @@ class Explanation:
         classes: the names of the outputs, if they are classes.
         features: the names of the features, if they are columns.
         notes: what differs from training.
+        film: the surfaces of the network over its training, if rows are one or two numbers.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Explanation:
     classes: Sequence[str] = ()
     features: Sequence[str] = ()
     notes: Sequence[str] = ()
+    film: Film | None = None
 
 
 def explain_config(experiment: Experiment, rows: Sequence[int] = ()) -> Explanation:
@@ -164,6 +167,8 @@ def _explained(
         clip_norm=training.clip_norm,
     )
     numbers = [int(number) + 1 for number in prepared.split.train.rows[places]]
+    # Last, since it trains the network.
+    film = filmed_training(prepared)
     return Explanation(
         title=title,
         description=prepared.config.description,
@@ -173,6 +178,7 @@ def _explained(
         classes=prepared.dataset.classes,
         features=prepared.dataset.feature_names if len(prepared.dataset.shape) == 1 else (),
         notes=[*notes, *_differences(prepared)],
+        film=film,
     )
 
 
