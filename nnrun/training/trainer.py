@@ -22,6 +22,7 @@ from nnrun.training.state import (
     network_arrays,
     under,
 )
+from nnrun.training.watching.watched import Watched
 
 # The loop yields after about this many seconds of updates, so that the caller can show progress,
 # save a checkpoint or stop; and after this many updates at the latest.
@@ -80,6 +81,7 @@ class Trainer(TrainingCore):
         if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
             # The last row of a shorter run that this one continues is of all rows.
             self.history[-1] = self.evaluate_splits(whole=False)
+        self.look()
         while self.goes_on:
             if until is not None and self.iteration >= until:
                 return
@@ -115,6 +117,7 @@ class Trainer(TrainingCore):
         if cause != "not_finite":
             self.history.append(row)
             self._loss = float(row["train_loss"])
+            self.look(last=not self.goes_on)
         return cause
 
     def checkpoint(self) -> TrainingState:
@@ -123,13 +126,20 @@ class Trainer(TrainingCore):
         if good.iteration != self.iteration:
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values
+        if self.watch is not None:
+            watched = self.watch.watched
+            state.arrays.update({f"watch.{name}": array for name, array in watched.arrays.items()})
+            state.values["watch"] = {"values": watched.values, "steps": self.watch.steps}
         return state
 
     def resume(self, checkpoint: TrainingState) -> None:
         """Continue from a checkpoint of the same run."""
         arrays, values = checkpoint.arrays, checkpoint.values
-        own = {name: array for name, array in arrays.items() if not name.startswith("good.")}
+        own = {n: array for n, array in arrays.items() if not n.startswith(("good.", "watch."))}
         self.restore(TrainingState(own, values))
+        if self.watch is not None and "watch" in values:
+            known = values["watch"]
+            self.watch.restore(Watched(under("watch.", arrays), known["values"]), known["steps"])
         if "good" in values:
             self.last_good = TrainingState(under("good.", arrays), values["good"])
         else:
