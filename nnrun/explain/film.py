@@ -25,7 +25,7 @@ MOST_FRAMES = 8
 """So many moments of training are shown."""
 MOST_PARAMETERS = 20_000
 """Larger networks have no film."""
-_MOST_ROWS = 150
+_MOST_ROWS = 100
 _MOST_KEPT = 24
 _EARLY = 1.5
 # Training anew stops after about this many multiplications and additions, a second or two; an

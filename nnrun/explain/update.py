@@ -14,7 +14,7 @@ from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
-from nnrun.models.weights import load_weights, weights_sha256
+from nnrun.models.weights import load_weights, weights_of, weights_sha256
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -108,9 +108,16 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     iteration = int(record.timing["iterations"])
     notes = [] if _restored(folder, prepared, optimizer, iteration) else [_FRESH]
     title = f"{record.name}/{record.run_id}"
-    return _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
+    found = _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
+    film = found.film
+    if film is None or film.frames[-1][0] != iteration:
+        return found
+    if weights_sha256(weights_of(network)) == record.weights_sha256:
+        return found
+    return replace(found, film=replace(film, notes=[*film.notes, _OTHER]))
 
 
+_OTHER = "training anew has ended with other weights than the stored ones, as on another machine"
 _FRESH = (
     "the optimizer's memory starts anew, since what is stored of it is not that of these weights"
 )

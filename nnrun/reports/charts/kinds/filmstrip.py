@@ -22,7 +22,7 @@ LARGE, SMALL = 112.0, 48.0
 """The sides of pictures: eight of them fill a page, or one of its two columns."""
 _LONGEST = 14  # of the name of a row
 _SCALE = 34.0  # the height of a scale of colours
-_AXIS = 80.0  # what names of axes need, at least
+_NARROWEST = 200.0
 
 
 class Dots(NamedTuple):
@@ -69,122 +69,118 @@ class Strips:
 
 
 class _Places(NamedTuple):
-    """Where pictures are: of the first one, and from one to the next."""
+    """Where pictures are: the corner of the first one, their sides, and what is between them."""
 
     left: float
     top: float
-    across: float
-    down: float
+    side: float
+    gap: float
+
+    def x(self, column: float) -> float:
+        """The left edge of a column."""
+        return self.left + column * (self.side + self.gap)
+
+    def y(self, row: float) -> float:
+        """The upper edge of a row."""
+        return self.top + row * (self.side + self.gap)
+
+    def edge(self, column: int, row: int) -> str:
+        """The outline of a picture."""
+        return _box(self.x(column), self.y(row), self.side, self.side)
 
 
 def filmstrip(title: str, alternative: str, strips: Strips, table: Table) -> Chart:
-    """The rows below each other, with the scale of their colours or values below."""
-    gap = _gap(strips)
-    longest = max(len(shortened(name, _LONGEST)) for name, _ in strips.rows)
-    places = _Places(
-        12 + CHARACTER * max(longest, len(strips.row_label)),
-        20.0,
-        strips.side + gap,
-        strips.side + gap,
-    )
-    width = places.left + places.across * len(strips.moments) + 2
+    """The rows below each other, with the scale of their colours below."""
+    longest = max(len(strips.row_label), *(len(shortened(n, _LONGEST)) for n, _ in strips.rows))
+    # Two pixels between pictures, so that a row of them is one picture.
+    gap = 6.0 if strips.curves else 2 * strips.side / strips.rows[0][1][0].shape[1]
+    places = _Places(12 + CHARACTER * longest, 20.0, strips.side, gap)
+    width = max(_NARROWEST, places.x(len(strips.moments)))
     parts = [*_heads(strips, places)]
     for row, (name, frames) in enumerate(strips.rows):
-        top = places.top + row * places.down
-        middle = top + strips.side / 2 + 4
-        label = shortened(name, _LONGEST)
-        parts.append(element("text", label, x=places.left - 6, y=middle, class_="end name"))
-        draw = _curves if strips.curves else _pictures
-        parts += draw(strips, frames, places.left, top, f"{title}: {name}")
-        if row == 0:
-            parts += _dots(strips, places)
-    bottom = places.top + len(strips.rows) * places.down
+        label = {"x": places.left - 6, "y": places.y(row) + strips.side / 2 + 4}
+        parts.append(element("text", shortened(name, _LONGEST), **label, class_="end name"))
+        parts += (_curves if strips.curves else _pictures)(strips, frames, places, row)
+    parts += _dots(strips, places)
+    bottom = places.y(len(strips.rows))
     if strips.axes:
-        bottom += LINE - 2
-        most = max(int(_AXIS), int((width - places.left) / CHARACTER))
-        parts.append(element("text", shortened(strips.axes, most), x=places.left, y=bottom - 2))
+        shown = shortened(strips.axes, int((width - places.left) / CHARACTER))
+        parts.append(element("text", shown, x=places.left, y=bottom + LINE - 4))
+        bottom += LINE
     if strips.scale is not None and not strips.curves:
         marks = colour_marks(places.left, bottom + 4, strips.colours, strips.scale, strips.text)
         parts.append(marks)
         bottom += _SCALE
     return Chart(
-        title, alternative, Markup("").join(parts), max(width, 200.0), bottom + 6, table,
+        title, alternative, Markup("").join(parts), width, bottom + 4, table,
         fills=False, legend=strips.legend,
     )  # fmt: skip
 
 
-def _gap(strips: Strips) -> float:
-    """Between pictures: two of their pixels, so that a row of them is one picture."""
-    return 6.0 if strips.curves else 2 * strips.side / strips.rows[0][1][0].shape[1]
-
-
 def _heads(strips: Strips, places: _Places) -> Iterator[Markup]:
-    if strips.row_label:
-        yield element("text", strips.row_label, x=places.left - 6, y=13.0, class_="end")
+    yield element("text", strips.row_label, x=places.left - 6, y=13.0, class_="end")
     for column, name in enumerate(strips.moments):
-        x = places.left + places.across * column + strips.side / 2
-        shown = shortened(name, max(3, int(places.across / CHARACTER)))
-        yield element("text", shown, x=x, y=13.0, class_="mid")
+        shown = shortened(name, max(3, int((places.side + places.gap) / CHARACTER)))
+        yield element("text", shown, x=places.x(column) + places.side / 2, y=13.0, class_="mid")
 
 
 def _pictures(
-    strips: Strips, frames: Sequence[Array], left: float, top: float, label: str
+    strips: Strips, frames: Sequence[Array], places: _Places, row: int
 ) -> Iterator[Markup]:
     """All frames as one picture; what is between them is covered."""
-    picture, gap = _joined(strips, frames, label), _gap(strips)
-    wide = (strips.side + gap) * len(frames)
+    picture, gap, top = _joined(strips, frames), places.gap, places.y(row)
     yield element(
-        "image", href=picture.source, x=left - gap / 2, y=top, width=wide, height=strips.side,
-        preserveAspectRatio="none", class_="ramp",
+        "image", href=picture.source, x=places.left - gap / 2, y=top, height=places.side,
+        width=(places.side + gap) * len(frames), preserveAspectRatio="none", class_="ramp",
     )  # fmt: skip
-    covers = "".join(
-        f"M{coordinate(left - gap + column * (strips.side + gap))} {coordinate(top - 1)}"
-        f"h{coordinate(gap)}v{coordinate(strips.side + 2)}h{coordinate(-gap)}Z"
-        for column in range(len(frames) + 1)
-    )
-    yield element("path", d=covers, class_="paper")
+    columns = range(len(frames) + 1)
+    covers = [_box(places.x(k) - gap, top - 1, gap, places.side + 2) for k in columns]
+    yield element("path", d="".join(covers), class_="paper")
+    yield element("path", d="".join(places.edge(k, row) for k in columns[:-1]), class_="edge")
 
 
-def _joined(strips: Strips, frames: Sequence[Array], label: str) -> Picture:
+def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
     """Frames side by side, with their edges doubled, since browsers blend neighbouring pixels."""
     whole = np.concatenate([np.pad(one[::-1], ((0, 0), (1, 1)), "edge") for one in frames], axis=1)
     if strips.scale is None:
-        return raster(whole.astype(np.int64), strips.colours, label)
+        return raster(whole.astype(np.int64), strips.colours, "")
     low, high = strips.scale.low, strips.scale.high
-    return shaded_picture((whole - low) / (high - low), strips.colours, label)
+    return shaded_picture((whole - low) / (high - low), strips.colours, "")
 
 
-def _curves(
-    strips: Strips, frames: Sequence[Array], left: float, top: float, label: str
-) -> Iterator[Markup]:
-    """A curve for each moment, in a box; the line at 0 is drawn where the scale has it."""
-    scale = strips.scale or Linear(0.0, 1.0)
+def _curves(strips: Strips, frames: Sequence[Array], places: _Places, row: int) -> Iterator[Markup]:
+    """A curve for each moment, in a box, with a line at 0 where the scale has it."""
+    scale, side, top = strips.scale or Linear(0.0, 1.0), places.side, places.y(row)
     zero = scale.place(0.0)
     for column, values in enumerate(frames):
-        start = left + column * (strips.side + _gap(strips))
-        yield element("rect", x=start, y=top, width=strips.side, height=strips.side, class_="edge")
+        left = places.x(column)
+        yield element("path", d=places.edge(column, row), class_="edge")
         if zero is not None and 0 < zero < 1:
-            y = top + strips.side * (1 - zero)
-            yield element("path", d=f"M{start:.1f} {y:.1f}h{strips.side:g}", class_="grid")
-        across = np.linspace(start, start + strips.side, len(values))
-        d, joined = [], False
-        for x, value in zip(across.tolist(), values.tolist(), strict=True):
-            place = scale.place(value)
+            d = f"M{coordinate(left)} {coordinate(top + side * (1 - zero))}h{coordinate(side)}"
+            yield element("path", d=d, class_="grid")
+        across = np.linspace(left, left + side, len(values)).tolist()
+        points, before = [], None
+        for x, place in zip(across, map(scale.place, values.tolist()), strict=True):
             if place is not None:
-                y = top + strips.side * (1 - min(max(place, 0.0), 1.0))
-                d.append(f"{'L' if joined else 'M'}{coordinate(x)} {coordinate(y)}")
-            joined = place is not None
-        yield element("path", d="".join(d), class_="line k0")
+                letter = "M" if before is None else "L"
+                points.append(f"{letter}{coordinate(x)} {coordinate(top + side * (1 - place))}")
+            before = place
+        yield element("path", d="".join(points), class_="line k0")
 
 
 def _dots(strips: Strips, places: _Places) -> Iterator[Markup]:
-    """Zero-length lines with round ends, a path for each series."""
+    """Lines of no length with round ends, a path for each series."""
     for dots in strips.dots:
         d = "".join(
-            f"M{coordinate(places.left + places.across * column + x * strips.side)} "
-            f"{coordinate(places.top + (1 - y) * strips.side)}h0"
+            f"M{coordinate(places.x(column) + x * places.side)} "
+            f"{coordinate(places.top + (1 - y) * places.side)}h0"
             for column in range(len(strips.moments))
             for x, y in zip(dots.x, dots.y, strict=True)
         )
         kind = f"spots {series_class(dots.series)} s{dots.series}"
         yield element("path", d=d, class_=kind)
+
+
+def _box(left: float, top: float, wide: float, high: float) -> str:
+    x, y, across, down = map(coordinate, (left, top, wide, high))
+    return f"M{x} {y}h{across}v{down}h-{across}Z"
