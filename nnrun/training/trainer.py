@@ -22,7 +22,7 @@ from nnrun.training.state import (
     network_arrays,
     under,
 )
-from nnrun.training.watching.watched import Watched
+from nnrun.training.watching.watched import add_record, record_in
 
 # The loop yields after about this many seconds of updates, so that the caller can show progress,
 # save a checkpoint or stop; and after this many updates at the latest.
@@ -127,19 +127,17 @@ class Trainer(TrainingCore):
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values
         if self.watch is not None:
-            watched = self.watch.watched
-            state.arrays.update({f"watch.{name}": array for name, array in watched.arrays.items()})
-            state.values["watch"] = {"values": watched.values, "steps": self.watch.steps}
+            add_record(state, self.watch.watched)
         return state
 
     def resume(self, checkpoint: TrainingState) -> None:
         """Continue from a checkpoint of the same run."""
         arrays, values = checkpoint.arrays, checkpoint.values
-        own = {n: array for n, array in arrays.items() if not n.startswith(("good.", "watch."))}
+        own = {name: array for name, array in arrays.items() if not name.startswith("good.")}
         self.restore(TrainingState(own, values))
-        if self.watch is not None and "watch" in values:
-            known = values["watch"]
-            self.watch.restore(Watched(under("watch.", arrays), known["values"]), known["steps"])
+        record = record_in(checkpoint)
+        if self.watch is not None and record is not None:
+            self.watch.restore(record)
         if "good" in values:
             self.last_good = TrainingState(under("good.", arrays), values["good"])
         else:

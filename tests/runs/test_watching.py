@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 
 from nnrun.models.tensors import pack
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.names import WATCHED
+from nnrun.runs.storage.contents.names import REPORT, WATCHED
 from nnrun.runs.storage.contents.watched import frames, read_watched
+from nnrun.runs.verification.verify import verify
 from nnrun.training.state import TrainingState
 from nnrun.training.watching.watch import MOST_LOOKS
+from tests.forging import revise
 
 IRIS = """
 name: tiny
@@ -149,6 +153,31 @@ def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):
     outcome = train(prepared(IRIS, "training.watch=true"), store, Callbacks(note=notes.append))
     assert ["its checkpoint does not fit the run, so it starts over"] == notes
     assert read_watched(outcome.folder, outcome.record).iterations[0] == 0
+
+
+def test_an_extended_run_has_the_record_of_a_whole_one(prepared, store):
+    """The look at the end of the shorter run stays only if a whole run has it, too."""
+    for iterations in (60, 70):
+        run = prepared(MOONS, f"training.iterations={iterations}", "training.evaluate_every=20")
+        shorter = train(run, store)
+        extension = extend(shorter.folder, 70)
+        longer = train(extension.prepared, None, extension=extension).result
+        whole = train(extension.prepared, None).result
+        assert written(whole.watched) == written(longer.watched)
+
+
+def test_the_record_is_verified(prepared, store):
+    """A record with other numbers is found, though digests agree."""
+    outcome = train(prepared(MOONS), store)
+    assert verify(outcome.folder).finding == "same_bits"
+    file = outcome.folder / WATCHED
+    watched = outcome.result.watched
+    watched.arrays["units.dead"][1, 0] += 0.5
+    file.write_bytes(written(watched))
+    known = {**outcome.record.files, WATCHED: sha256(file.read_bytes()).hexdigest()}
+    revise(outcome.folder / REPORT, files=known)
+    verdict = verify(outcome.folder)
+    assert ["watched units.dead[1, 0]"] == [found.place for found in verdict.differences]
 
 
 def test_weights_are_kept_where_they_can_be_drawn(prepared, store):

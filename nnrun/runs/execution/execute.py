@@ -35,6 +35,7 @@ from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 from nnrun.training.watching.watch import Watch
+from nnrun.training.watching.watched import record_in
 
 # Errors from restoring the state of another run.
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
@@ -94,7 +95,7 @@ def _resumed(
 ) -> Execution | None:
     if checkpoint.iteration > prepared.iterations:
         return None
-    if prepared.watched and "watch" not in checkpoint.values:
+    if prepared.watched and record_in(checkpoint) is None:
         return None  # its record would have a beginning that is missing
     with suppress(*_UNFIT):
         return Execution(prepared, checkpoint, origin, callbacks)

@@ -53,6 +53,7 @@ class Variant:
         watched: whether their networks are looked at while they train.
         ended: how many of its runs an unfinished board is over; None for all.
         plugins: the sources of parts that its config names.
+        data_note: what a reader should know about the data.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Variant:
     watched: bool = False
     ended: int | None = None
     plugins: Shipment = NO_PLUGINS
+    data_note: str = ""
 
     @property
     def label(self) -> str:

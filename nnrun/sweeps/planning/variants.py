@@ -70,6 +70,7 @@ def make_variant(
         metrics=prepared.metrics,
         watched=prepared.watched,
         plugins=shipment(prepared.plugins),
+        data_note=dataset.note or "",
     )
 
 

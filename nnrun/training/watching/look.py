@@ -15,6 +15,8 @@ Look = dict[str, Array]
 """The numbers of one look, by the names of `Watched.arrays`."""
 # Squares of larger numbers may overflow.
 _LARGE = 1e100
+# Numbers that differ by less share a bin.
+_TINY = 1e-300
 
 
 class Looker:
@@ -92,7 +94,8 @@ def norm(array: Array) -> float:
     flat = array.ravel()
     largest = float(np.abs(flat).max(initial=0.0))
     unit = largest if _LARGE < largest < np.inf else 1.0
-    return float(np.sqrt(np.dot(flat / unit, flat / unit)) * unit)
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.dot(flat / unit, flat / unit)) * unit)
 
 
 def histogram(array: Array) -> tuple[Array, Array]:
@@ -105,7 +108,8 @@ def histogram(array: Array) -> tuple[Array, Array]:
             return np.zeros(BINS, np.uint32), np.zeros(2)
         low, high = float(flat.min()), float(flat.max())
     width = high / BINS - low / BINS
-    places = np.zeros(flat.size) if width == 0 else (flat - low) / width
+    # Halves, as the difference of the largest numbers overflows.
+    places = (flat / 2 - low / 2) / (width / 2) if width > _TINY else np.zeros(flat.size)
     counts = np.bincount(np.clip(places, 0, BINS - 1).astype(np.intp), minlength=BINS)
     return counts.astype(np.uint32), np.array([low, high])
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
+
+# Of so few none has been left out.
+_FEWEST = 4
 
 
 @dataclass
@@ -42,6 +46,17 @@ class Spread(Generic[V]):
                 for each, kept in self.found.items()
                 if each == first or self._is_regular(each)
             }
+
+    def restore(self, found: Mapping[int, V]) -> None:
+        """Continue with what was kept before, but for a last one that a longer run has not."""
+        places = sorted(found)
+        if len(places) > _FEWEST:
+            self.step = (places[2] - places[1]) // self.every
+        self.found = {
+            each: value
+            for each, value in found.items()
+            if each == places[0] or self._is_regular(each)
+        }
 
     def _is_regular(self, iteration: int) -> bool:
         return iteration % (self.every * self.step) == 0

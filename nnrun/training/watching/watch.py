@@ -55,7 +55,9 @@ class Watch:
             look = {"rates": np.array(rate), **self._looker.look(self._network)}
             self._looks.add(iteration, look, last=last)
         if self._frames.most and self._frames.wants(iteration, last=last):
-            self._frames.add(iteration, weights_of(self._network), last=last)
+            weights = weights_of(self._network)
+            if all(np.isfinite(array).all() for array in weights.values()):
+                self._frames.add(iteration, weights, last=last)
 
     def awaits_update(self, iteration: int) -> bool:
         """Whether the update that follows this iteration is still to be measured."""
@@ -88,20 +90,15 @@ class Watch:
         values = {**self._looker.values, "frames": sorted(self._frames.found)}
         return Watched(arrays, values)
 
-    @property
-    def steps(self) -> tuple[int, int]:
-        """What `restore` needs besides the record."""
-        return self._looks.step, self._frames.step
-
-    def restore(self, watched: Watched, steps: tuple[int, int]) -> None:
-        """Continue an earlier record of the same run."""
-        looks = {name: array for name, array in watched.arrays.items() if is_of_looks(name)}
-        self._looks.found = {
-            iteration: {name: array[index] for name, array in looks.items()}
+    def restore(self, watched: Watched) -> None:
+        """Continue an earlier record of the same run, or of a shorter one."""
+        arrays = {name: array for name, array in watched.arrays.items() if is_of_looks(name)}
+        looks = {
+            iteration: {name: array[index] for name, array in arrays.items()}
             for index, iteration in enumerate(watched.iterations)
         }
-        self._frames.found = dict(watched.frames)
-        self._looks.step, self._frames.step = steps
+        self._looks.restore(looks)
+        self._frames.restore(dict(watched.frames))
 
 
 def sample_rows(network: Network, rows: int) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.nn.signature import Array
-from nnrun.training.state import under
+from nnrun.training.state import TrainingState, under
 
 BINS = 24
 """The bins of each histogram, of equal width between the smallest and the largest number."""
@@ -27,6 +27,7 @@ COLUMNS = {
 """The numbers of a look: each an array (looks, parameters), (looks, layers) or (looks, units)."""
 OWNERS = {"weights": "parameters", "gradients": "parameters", "outputs": "layers"}
 _FRAME = "frame."
+_RECORD = "watched"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,18 @@ class Watched:
             prefix = f"{_FRAME}{iteration}."
             found.append((int(iteration), under(prefix, self.arrays)))
         return found
+
+
+def add_record(state: TrainingState, watched: Watched) -> None:
+    """Put a record into the state of an unfinished run."""
+    state.arrays.update({f"{_RECORD}.{name}": array for name, array in watched.arrays.items()})
+    state.values[_RECORD] = watched.values
+
+
+def record_in(state: TrainingState) -> Watched | None:
+    """The record in a state, if there is one."""
+    values = state.values.get(_RECORD)
+    return None if values is None else Watched(under(f"{_RECORD}.", state.arrays), values)
 
 
 def is_of_looks(name: str) -> bool:
