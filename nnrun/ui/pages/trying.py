@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from nnrun.errors import NnrunError, first_of
-from nnrun.reports.charts.svg import shortened
-from nnrun.reports.markup import sentence
-from nnrun.runs.record import RunRecord
-from nnrun.ui.pages.base import fresh, lines_of, posted, run_key, stored_run
+from nnrun.errors import NnrunError
+from nnrun.ui.pages.base import lines_of, posted, run_key, stored_run
 from nnrun.ui.parts import rendered
 from nnrun.ui.state import state_of
 
@@ -57,4 +51,3 @@ def _answered(request: Request, given: object) -> Response:
 
 def _problem(error: Exception) -> Response:
     return HTMLResponse(rendered("problem.html", lines=lines_of(error)), 422)
-

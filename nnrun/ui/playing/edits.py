@@ -93,7 +93,7 @@ def values_of(config: Plain) -> Plain:
 
 def fixed(start: Start) -> dict[str, str]:
     """Why settings cannot change, by their names."""
-    found = {}
+    found: dict[str, str] = {}
     if not start.drawn:
         found |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
     if not start.is_stack:

@@ -46,6 +46,9 @@ class Session:
         self.lock = Lock()
         self.start = start
         self.edits: Plain = dict(edits or {})
+        self.changes: list[str] = []
+        """What has changed since iteration 0, a line for each setting."""
+        self.epoch = 0.0
         self.restart()
 
     @property
@@ -102,18 +105,16 @@ class Session:
         if begins:
             self.changes, self.epoch = [], 0.0
             return f"Training begins with {told}." if changed else ""
-        self.changes += [
-            f"iteration {old.iteration:,}: {WORDS[name]} {shown(before[name])} -> {shown(now[name])}"
-            for name in changed
-        ]
-        words = f"From iteration {old.iteration:,} on: {told}. {fresh_words(fresh)}"
-        return words if changed else ""
+        at = f"iteration {old.iteration:,}"
+        for name in changed:
+            was, new = shown(before[name]), shown(now[name])
+            self.changes.append(f"{at}: {WORDS[name]} {was} -> {new}")
+        return f"From {at} on: {told}. {fresh_words(fresh)}" if changed else ""
 
     def restart(self) -> None:
         """Start anew at iteration 0 with the current settings."""
         self._set(*_built(self.start, self.edits))
-        self.changes: list[str] = []
-        self.epoch = 0.0
+        self.changes, self.epoch = [], 0.0
 
     def _set(self, prepared: Prepared, trainer: Trainer) -> None:
         self.prepared, self.trainer = prepared, trainer

@@ -83,7 +83,7 @@ const fill = () => {
     control.value = value === null || value === undefined ? "" : String(value);
     control.disabled = Boolean(why);
     control.title = why || "";
-    if (control.type === "number") control.placeholder = value === null ? "schedule" : "";
+    if (control.type === "number") control.placeholder = value === null ? "varies" : "";
   }
   const depth = form.values.layers.length, fixed = Boolean(form.fixed.layers);
   $("depth").textContent = String(form.layers.length);
