@@ -165,6 +165,7 @@ def test_a_network_that_diverges_goes_back():
     assert "Diverged: the weight of layer 0 (dense) left the range of numbers" in session.trouble
     assert "back at iteration 20" in session.trouble
     assert before["train_loss"] == session.evaluate()["train_loss"]
+    assert before["epoch"] == pytest.approx(session.epoch)
     session.change({"rate": 0.01})
     moved(session, 20)
     assert (40, "") == (session.iteration, session.trouble)

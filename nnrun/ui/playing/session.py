@@ -68,7 +68,8 @@ class Session:
 
     def evaluate(self) -> HistoryRow:
         """The losses of all splits, as a row of a run's history."""
-        return self.trainer.evaluate_splits()
+        with _training, one_thread():
+            return self.trainer.evaluate_splits()
 
     def advance(self, updates: int, seconds: float = SECONDS) -> None:
         """Make updates until there are this many, or this time is over; at least one."""
@@ -100,10 +101,11 @@ class Session:
         begins = old.iteration == 0 or "seed" in changed
         fresh = [] if begins else carry(old, trainer)
         self.edits = wanted
+        if begins:
+            self.changes, self.epoch = [], 0.0
         self._set(prepared, trainer)
         told = "; ".join(f"{WORDS[name]} {shown(now[name])}" for name in changed)
         if begins:
-            self.changes, self.epoch = [], 0.0
             return f"Training begins with {told}." if changed else ""
         at = f"iteration {old.iteration:,}"
         for name in changed:
@@ -113,13 +115,14 @@ class Session:
 
     def restart(self) -> None:
         """Start anew at iteration 0 with the current settings."""
-        self._set(*_built(self.start, self.edits))
         self.changes, self.epoch = [], 0.0
+        self._set(*_built(self.start, self.edits))
 
     def _set(self, prepared: Prepared, trainer: Trainer) -> None:
         self.prepared, self.trainer = prepared, trainer
         self.trouble = ""
         self._warned = False
+        self._good_epoch = self.epoch
 
     def _judge(self) -> None:
         """Look whether training has diverged, and go back to finite numbers if it has."""
@@ -127,9 +130,11 @@ class Session:
         cause = trainer.check_divergence()
         if cause is None:
             trainer.last_good, self._warned = trainer.snapshot(), False
+            self._good_epoch = self.epoch
         elif cause == "not_finite":
             words = describe_divergence(self.prepared.config, find_divergence(trainer, cause))
             trainer.restore(trainer.last_good)
+            self.epoch = self._good_epoch
             self.trouble = (
                 f"{words[0].upper()}{words[1:]}. The network is back at iteration "
                 f"{self.iteration:,}; lower the learning rate, or reset."

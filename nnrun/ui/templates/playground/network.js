@@ -33,7 +33,7 @@ const widthTools = (index, units) => {
   for (const [by, text, word] of [[-1, "−", "fewer"], [1, "+", "more"]]) {
     const one = button(`One unit ${word} in layer ${index}`, text, () => onResize(index, by));
     one.dataset.by = `${index} ${by}`;
-    one.disabled = units + by < 1 || units + by > form.most_units;
+    one.disabled = units + by < 1 || (by > 0 && units >= form.most_units);
     tools.append(one);
   }
   return tools;
