@@ -43,8 +43,8 @@ def _answered(request: Request, given: object) -> Response:
     except (NnrunError, OSError) as error:
         return _problem(error)
     text = rendered(
-        "answer.html", what=found.what, prediction=found.prediction, classes=found.classes,
-        notes=found.notes, layers=found.layers,
+        "answer.html", what=found.what, prediction=found.prediction, exact=found.exact,
+        classes=found.classes, notes=found.notes, layers=found.layers,
     )  # fmt: skip
     return HTMLResponse(text)
 
