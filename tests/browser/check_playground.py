@@ -97,8 +97,24 @@ def test_a_copied_config_trains_to_the_same_loss(address, visit) -> None:
     expect(page.locator("#play-config pre")).to_contain_text("engine: numpy")
     text = page.locator("#play-config pre").text_content()
     run = nnrun.train(yaml.safe_load(text), results=None)
-    assert f"test loss {run.history['test_loss'][-1]!r}" in text
+    assert f"test loss {float(run.history['test_loss'][-1])!r}" in text
     assert iteration(page) == run.history["iteration"][-1]
+
+
+def test_settings_are_in_the_address(address, visit) -> None:
+    """It begins with them, also after a reload; those that cannot be used are said and left out."""
+    page = opened(visit, address, "/playground?data=xor&layers=2,3,2&rate=0.5&noise=0.25")
+    expect(page.locator("#play-data")).to_have_value("xor")
+    expect(page.locator("[data-setting=noise]")).to_have_value("0.25")
+    expect(page.locator("#play-depth")).to_have_text("3")
+    page.locator("[data-setting=batch_size]").fill("5")
+    page.locator("[data-setting=batch_size]").press("Enter")
+    expect(page).to_have_url(re.compile("noise=0.25&batch_size=5$"))
+    page.reload()
+    expect(page.locator("[data-setting=batch_size]")).to_have_value("5")
+    page = opened(visit, address, "/playground?data=moons&layers=a&rate=x")
+    expect(page.locator("#play-said")).to_contain_text("needs 1 to 16 units")
+    assert 9 == page.locator(".unit").count() - 1
 
 
 def test_a_run_goes_on_as_a_session_of_its_own(address, results, visit) -> None:

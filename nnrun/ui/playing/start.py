@@ -115,6 +115,7 @@ def start_stored(
     if stored.training.early_stopping is not None:
         notes.append("It does not stop early here.")
     training = {**config["training"], **_OF_TRAINING}
+    training.pop("watch", None)
     length = _length(config["training"], record.dataset["n_train"])
     training["learning_rate"], note = _rate(stored.training.learning_rate, training, length)
     if note:

@@ -105,16 +105,38 @@ const change = async (wanted, focus) => {
   const found = await ask("change", { edits: wanted });
   if (!found) { if (form) fill(); return; }
   edits = { ...edits, ...wanted };
+  intoAddress();
   if (found.frame.iteration === 0) curve = [];
   arrange(found, focus);
   say("said", found.said);
+};
+// Settings are in the address, so that it can be kept and sent.
+const fromAddress = () => {
+  const query = new URLSearchParams(location.search);
+  data = query.get("data") || data;
+  if (query.has("layers")) edits.layers = query.get("layers").split(",").filter(Boolean).map(Number);
+  for (const control of all("[data-setting]")) {
+    const name = control.dataset.setting, value = query.get(name);
+    if (value !== null) edits[name] = control.type === "number" ? Number(value) : value;
+  }
+};
+const intoAddress = () => {
+  $("data").value = run ? "" : data;
+  const query = new URLSearchParams({ ...(run ? { run } : { data }), ...edits });
+  history.replaceState(null, "", `?${query}`);
 };
 const begin = async (words = "") => {
   pause();
   const own = run ? { run } : { data };
   const found = await post("start", { ...own, edits });
   say("error", found.error || "");
+  if (found.error && (Object.keys(edits).length || !(run || data === "circles"))) {
+    if (!Object.keys(edits).length) data = "circles";
+    edits = {};  // as of an address that was typed
+    await begin(found.error);
+  }
   if (found.error) return;
+  intoAddress();
   session = found.session;
   curve = [];
   arrange(found);
@@ -201,5 +223,6 @@ addEventListener("pagehide", () => {
   pause();
   if (session) fetch("/playground/close", { method: "POST", keepalive: true, body: JSON.stringify({ session }) });
 });
-begin();
+fromAddress();
+inTurn(() => begin());
 })();
