@@ -30,15 +30,14 @@ SETTINGS = {
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }
-_CALM = "tests.sweeps.calm_dask"
-_LOADED = (
-    _CALM,
+DASK = (
+    "tests.sweeps.calm_dask",  # before the others
     "distributed.cli.dask_scheduler",
     "distributed.cli.dask_worker",
     "nnrun.sweeps.workers.dask_tasks",
+    *COMMANDS,
 )
-CLIENTS = (_CALM, *COMMANDS, "distributed")
-"""What commands import that send runs to a cluster."""
+"""What processes of a cluster import, and commands that send runs to it."""
 
 
 class Cluster:
@@ -108,7 +107,7 @@ class Cluster:
     def _ask(self, question: str) -> int:
         if self._asked is None:
             self._asked = Forked(
-                _LOADED,
+                DASK,
                 ["-c", _ANSWERS, self.address],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -143,7 +142,7 @@ class Cluster:
             }
             if new:
                 return subprocess.Popen([sys.executable, "-m", *command], **options)
-            return Forked(_LOADED, command, **options)
+            return Forked(DASK, command, **options)
 
     @staticmethod
     def _kill(process: subprocess.Popen[Any]) -> None:

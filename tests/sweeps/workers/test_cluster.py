@@ -19,7 +19,7 @@ from tests.plugins.sources import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign
-from tests.sweeps.cluster import CLIENTS, Cluster
+from tests.sweeps.cluster import DASK, Cluster
 from tests.sweeps.helpers import (
     IRIS,
     Shell,
@@ -47,7 +47,7 @@ def shared(tmp_path_factory):
 @pytest.fixture
 def shell(tmp_path):
     """Commands that have imported Dask, which takes as long as nnrun."""
-    running = Shell(tmp_path, CLIENTS)
+    running = Shell(tmp_path, DASK)
     yield running
     running.close()
 
