@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import NOW, RUNS, Note, Section
-from nnrun.reports.html.overview.found import Found, Limits
+from nnrun.reports.html.overview.found import Found, Limits, kinds_of
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
@@ -44,7 +43,7 @@ def run_parts(found: Found | None) -> list[Part]:
 
 def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]:
     """The counts, the sweeps and runs in progress, and the newest runs."""
-    statuses = Counter(run.mark.kind for run in runs)
+    statuses = kinds_of(runs)
     counts = rendered("counts.html", total=len(runs), statuses=statuses, sweeps=sweeps)
     newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
     rows = rows_of(newest, runs)
