@@ -126,7 +126,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
         folds=first.folds, split_by=first.split_by,
-        beside=beside_networks(ranked, split, column, -sign),
+        beside=beside_networks(ranked, split, column, -sign), data_note=first.data_note,
     )  # fmt: skip
 
 

@@ -71,7 +71,9 @@ def make_variant(
         folds=block.folds,
         split_by=split_by_of(plain),
         metrics=prepared.metrics,
+        watched=prepared.watched,
         plugins=shipment(prepared.plugins),
+        data_note=dataset.note or "",
     )
 
 

@@ -69,7 +69,8 @@ def made_again(board: Leaderboard, root: Path) -> Leaderboard:
     left = board.unfinished.without(ended)
     margin = next((group.margin for group in board.groups), None)
     again = Leaderboard(board.command, groups_of(members), board.key, left)
-    return with_margin(again, margin)
+    notes = {group.dataset: group.data_note for group in board.groups}
+    return with_margin(again.with_notes(notes), margin)
 
 
 def _stored(run: PlannedRun, store: Store) -> RunRecord | None:

@@ -74,6 +74,7 @@ class StoredVariant:
     drawn: bool
     folds: int | None
     split_by: str
+    data_note: str = ""
 
     @property
     def label(self) -> str:
@@ -172,7 +173,8 @@ def comparison_board(
     several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
     if not several:
         return None, None
-    board = with_margin(Leaderboard(command, groups_of(members)), margin)
+    notes = {str(r.dataset["name"]): str(r.dataset.get("note") or "") for r in records}
+    board = with_margin(Leaderboard(command, groups_of(members)).with_notes(notes), margin)
     if len(members) != 2 or len(board.groups) != 1:
         return board, None
     ordered = sorted(members, key=lambda member: wanted.index(member[0].runs[0].settings))
