@@ -35,7 +35,7 @@ from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.evaluated import drawn_parts, most_rows
+from nnrun.training.evaluated import drawn_parts, most_rows, rows_taken
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -137,18 +137,11 @@ class Prepared:
 
     @property
     def evaluate_rows(self) -> int | None:
-        """The rows of a split that evaluations on the way take at most, the same for every seed.
-
-        None for all, and where no split can have more.
-        """
-        training = self.config.training
-        if training.evaluate_rows == "all":
-            return None
-        rows = len(self.split.train) + sum(map(len, self.split.held_out.values()))
-        splits = 1 + len(self.split.held_out)
-        most = training.evaluate_rows or most_rows(self.evaluate_every, training.batch_size, splits)
-        largest = max(self.split.planned, rows - self.split.planned)
-        return int(most) if largest > int(most) else None
+        """The rows of a split that evaluations on the way take at most; None for all."""
+        training, held_out = self.config.training, self.split.held_out.values()
+        sizes = [len(self.split.train), *map(len, held_out)]
+        usual = most_rows(self.evaluate_every, training.batch_size, len(sizes))
+        return rows_taken(training.evaluate_rows, usual, sizes, self.split.planned)
 
     @property
     def evaluations(self) -> dict[str, int | None]:
