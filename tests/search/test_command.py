@@ -130,6 +130,11 @@ def test_time_ends_it(run, searched, tmp_path):
         (("metrics=[roc_auc]", "sweep.order_by=roc_auc", "--pruning", "median"), "curves"),
         (("search.network.layers.0.units={int: [1, 3]}",), "network.depth makes all hidden layers"),
         ((f"network.layers={PRIMITIVE}",), "a last one that is dense"),
+        (("search.network.depth={int: [1, 100000]}",), "100000 hidden layers are too many"),
+        (
+            ("search.network.depth={int: [1, 9], units: {int: [1, 1000000]}}",),
+            "the largest network of this search is refused: this run would take",
+        ),
     ],
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):
