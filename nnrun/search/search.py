@@ -36,6 +36,8 @@ from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
 
 _WRITE_SECONDS = 0.5
+# Writing search.json takes at most one in so many seconds.
+_WRITE_SHARE = 20
 # For the choice of workers, where only the time is limited.
 _MANY = 1000
 # The number of no trial: its seed is that of the random search.
@@ -85,7 +87,7 @@ class Search:
         self.clock = Clock(plan.block.time, begun, self._before.seconds, timer)
         known = len(self._before.trials)
         self._budget = Budget(self.state, self.clock, self._before.final, known)
-        self._written = -_WRITE_SECONDS
+        self._next_write = 0.0
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
 
@@ -156,14 +158,16 @@ class Search:
         return replace(variant, ended=trials * variant.planned)
 
     def _note(self, trial: Trial) -> None:
-        if monotonic() - self._written > _WRITE_SECONDS:
+        if monotonic() > self._next_write:
             self._write()
         self._changed(trial)
 
     def _write(self) -> None:
+        begun = monotonic()
         self.state.seconds = self.clock.used
         write_search(self._store, self.state)
-        self._written = monotonic()
+        ended = monotonic()
+        self._next_write = ended + max(_WRITE_SECONDS, _WRITE_SHARE * (ended - begun))
 
     def _refuse_nothing(self) -> None:
         """Raise a NnrunError if no trial has completed."""
