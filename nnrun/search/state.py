@@ -136,6 +136,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             for stop, value in zip(trial.stops, trial.curve, strict=False)
         ],
         "share": trial.share,
+        "started": trial.started or None,
         "seconds": trial.seconds,
     }
 

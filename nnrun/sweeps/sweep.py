@@ -179,6 +179,7 @@ class Sweep:
             begun = begin(
                 self.store, run.variant.name, run.run_id,
                 force=self.force, brief=True, metrics=run.variant.metrics,
+                watched=run.variant.watched,
                 stopped=self._on_evaluation is not None,
             )  # fmt: skip
         except OSError as error:

@@ -127,7 +127,9 @@ def outcome(root: Path, name: str = "iris") -> tuple[dict[str, Any], dict[str, A
     timed = ("seconds", "ended", "board")
     found = {key: value for key, value in content_of(root, name).items() if key not in timed}
     for part in ("trials", "random"):
-        found[part] = [{k: v for k, v in one.items() if k != "seconds"} for one in found[part]]
+        found[part] = [
+            {k: v for k, v in one.items() if k not in ("seconds", "started")} for one in found[part]
+        ]
     reports = (json.loads(file.read_text()) for file in sorted(root.glob("*/*/report.json")))
     bits = {
         report["run_id"]: (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import pytest
@@ -95,22 +94,6 @@ def test_best_prints_the_winner(run, searched):
     found = json.loads(out)
     assert found["run_id"] in content_of(searched / "results")["test"]["run_ids"]
     assert found["config"]["dataset"]["hide_test"] is False
-
-
-def test_an_export_opens_in_optuna(run, searched, tmp_path):
-    """The database has all trials, with their values, parameters and runs."""
-    optuna = pytest.importorskip("optuna")
-    code, _, err = run("search", "iris", "--export", "study.db", "--results", searched / "results")
-    assert (0, "wrote study.db\n") == (code, err)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        study = optuna.load_study(study_name="iris", storage=f"sqlite:///{tmp_path}/study.db")
-        trials = study.get_trials()
-    content = content_of(searched / "results")["trials"]
-    assert [trial["value"] for trial in content] == [trial.value for trial in trials]
-    assert [trial["params"] for trial in content] == [trial.params for trial in trials]
-    assert [trial["run_ids"] for trial in content] == [t.user_attrs["run_ids"] for t in trials]
-    assert 2 == run("search", "iris", "--export", "study.db")[0]
 
 
 def test_a_table_alone(run, tmp_path):

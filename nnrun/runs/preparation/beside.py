@@ -54,6 +54,10 @@ class PreparedBeside(Prepared):
         return None
 
     @property
+    def watched(self) -> bool:
+        return False
+
+    @property
     def requested_engine(self) -> str:
         return ENGINE
 

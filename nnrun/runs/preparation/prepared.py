@@ -252,6 +252,11 @@ class Prepared:
         return self.config.metrics or ()
 
     @property
+    def watched(self) -> bool:
+        """Whether the network is looked at while it trains."""
+        return self.config.training.watch
+
+    @property
     def main_metric(self) -> str:
         """The metric that lists and leaderboards show it by."""
         sweep = self.config.sweep

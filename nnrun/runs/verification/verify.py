@@ -49,8 +49,8 @@ class Verification:
             its files have changed; `not_verified` if it cannot be trained again, such as when its
             data are missing.
         reason: what is wrong, in a sentence.
-        differences: the first value that differs of each kind: history, metrics, weights, and the
-            rest of the report.
+        differences: the first value that differs of each kind: history, metrics, weights, the
+            record of a watched run, and the rest of the report.
         environment: what differs in it: for each key, the value then and now.
         exit_code: of the command.
     """

@@ -108,6 +108,7 @@ class Track:
         seconds = timing["train_seconds"] + timing["evaluation_seconds"]
         iterations = run.until if paused and run.until is not None else timing["iterations"]
         trial.progress[run.key] = (int(iterations), seconds)
+        trial.started = min(filter(None, (trial.started, record.started)), default="")
         if record.status == "diverged" and not paused:
             return self.failed(run, record.error or "it diverged", "diverged")
         value = self._values(run, record)

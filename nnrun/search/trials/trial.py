@@ -31,6 +31,7 @@ class Trial:
         reached: the value of each run at this rung, by its key.
         ends: likewise of the runs that have ended.
         progress: updates and seconds of each run.
+        started: when the first of its runs began; empty before.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Trial:
     reached: dict[str, float] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)
     progress: dict[str, tuple[int, float]] = field(default_factory=dict)
+    started: str = ""
 
     @property
     def ended(self) -> bool:

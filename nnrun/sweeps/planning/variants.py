@@ -68,6 +68,7 @@ def make_variant(
         folds=block.folds,
         split_by=split_by_of(prepared.config_dict["dataset"]),
         metrics=prepared.metrics,
+        watched=prepared.watched,
         plugins=shipment(prepared.plugins),
         data_note=dataset.note or "",
     )
