@@ -28,14 +28,7 @@ COMMANDS = (
     *(f"nnrun.cli.{name}" for name in ("group", "train", "sweep", "watch", "verify", "predict")),
     "scipy.special",
 )
-"""What commands import, most of them while they run."""
-
-WORKERS = (
-    "nnrun.pool.process_main",
-    "nnrun.sweeps.workers.processes",
-    "nnrun.runs.verification.verify",
-)
-"""What worker processes import."""
+"""What commands import, most of them while they run, and worker processes."""
 
 _SET_CHILD_SUBREAPER = 36  # of <linux/prctl.h>
 _MOST_BYTES = 1 << 20
@@ -81,7 +74,7 @@ def with_socket(command: list[str], theirs: socket.socket, **options: Any) -> Fo
     """Instead of `system.start_with_socket`: a worker process that has imported what it needs."""
     end = theirs.fileno()
     words = [*command[command.index("-c") :], str(end)]
-    return Forked(WORKERS, words, pass_fds=[end], stdin=subprocess.DEVNULL, **options)
+    return Forked(COMMANDS, words, pass_fds=[end], stdin=subprocess.DEVNULL, **options)
 
 
 @cache

@@ -75,9 +75,9 @@ def command(
     """Write one HTML file that shows runs: leaderboard, learning curves, details of runs.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
-    of that name, NAME/best, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs
-    in the results folder. The file needs nothing else: it opens from disk, can be mailed, and
-    prints.
+    of that name or for all runs of a search, NAME/best, NAME/ID-PREFIX, or `latest`; without any,
+    the report is over all runs in the results folder. The file needs nothing else: it opens from
+    disk, can be mailed, and prints.
 
     \b
     nnrun report

@@ -179,6 +179,7 @@ class Sweep:
             begun = begin(
                 self.store, run.variant.name, run.run_id,
                 force=self.force, brief=True, metrics=run.variant.metrics,
+                watched=run.variant.watched,
                 stopped=self._on_evaluation is not None,
             )  # fmt: skip
         except OSError as error:
@@ -292,7 +293,8 @@ class Sweep:
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
-        return self.datasets.load(config_of(variant.config).dataset, variant.data)
+        config = config_of(variant.config, variant.plugins.sources)
+        return self.datasets.load(config.dataset, variant.data)
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

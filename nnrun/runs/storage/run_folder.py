@@ -10,7 +10,7 @@ from pathlib import Path
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK
+from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK, WATCHED
 from nnrun.runs.storage.contents.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.durable.files import (
     has_leftovers,
@@ -25,7 +25,7 @@ from nnrun.systems import system
 from nnrun.training.state import TrainingState
 
 # Files that not every result has: without one, that of an earlier result is removed.
-_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK}
+_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
 
 
 class RunFolder:
