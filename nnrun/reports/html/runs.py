@@ -18,6 +18,7 @@ from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.inside.boundary import boundary_blocks
+from nnrun.reports.html.inside.film import film_blocks
 from nnrun.reports.html.inside.layers import layer_blocks
 from nnrun.reports.html.inside.training import training_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
@@ -137,6 +138,8 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if model is not None and predictions is not None:
         parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
+        film = ("Over training", lambda: film_blocks(record, folder, model, predictions))
+        parts.append(film)
     if model is not None:
         parts.append(("Weights", lambda: weight_blocks(record, model)))
     if model is not None and predictions is not None:

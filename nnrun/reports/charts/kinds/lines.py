@@ -119,8 +119,9 @@ def _upright(frame: Frame, moment: Moment) -> Markup:
     if x is None:
         return Markup("")
     late = x > (frame.left + frame.right) / 2
-    words = element("text", moment.text, x=x, y=frame.top - 10, class_=f"name{' end' * late}")
-    line_ = element("path", d=f"M{x:.1f} {frame.top - 7:.1f}V{frame.bottom:.1f}", class_="moment")
+    side = {"x": x - 6, "class_": "name end"} if late else {"x": x + 6, "class_": "name"}
+    words = element("text", moment.text, y=frame.top - 4, **side)
+    line_ = element("path", d=f"M{x:.1f} {frame.top - 3:.1f}V{frame.bottom:.1f}", class_="moment")
     return line_ + words
 
 
