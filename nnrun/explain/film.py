@@ -28,9 +28,9 @@ MOST_PARAMETERS = 20_000
 _MOST_ROWS = 100
 _MOST_KEPT = 24
 _EARLY = 1.5
-# Training anew stops after about this many multiplications and additions, a second or two; an
-# update takes at least the time of `_UPDATE` of them.
-_MOST_WORK, _UPDATE = 4e9, 2_000
+# Training anew stops after about this many multiplications and additions, some two seconds; an
+# update takes at least the time of so many of them.
+_MOST_WORK, _UPDATE = 4e9, {"compiled": 2_000, "numpy": 100_000}
 
 Frames = Sequence[tuple[int, Mapping[str, Array]]]
 """Iterations, each with the weights and buffers by name."""
@@ -100,8 +100,12 @@ def filmed_training(prepared: Prepared) -> Film | None:
     network = prepared.network
     if network.size > MOST_PARAMETERS or not has_surfaces(prepared.dataset.layout):
         return None
-    execution = Execution(prepared)
-    kept = Spread[Mapping[str, Array]](prepared.evaluate_every, _MOST_KEPT)
+    execution, until = Execution(prepared), _longest(prepared)
+    trainer, notes = execution.trainer, []
+    if until is not None and trainer.stopping is None and not trainer.schedule.follows_loss:
+        # Nothing depends on evaluations, and those of the run may be far apart.
+        trainer.evaluate_every = -(-until // _MOST_KEPT)
+    kept = Spread[Mapping[str, Array]](trainer.evaluate_every, _MOST_KEPT)
     kept.add(0, weights_of(network))
 
     def evaluated(row: HistoryRow) -> bool:
@@ -110,9 +114,7 @@ def filmed_training(prepared: Prepared) -> Film | None:
             kept.add(iteration, weights_of(network))
         return False
 
-    until = _longest(prepared)
     execution.train(Callbacks(evaluated=evaluated, until=until))
-    trainer, notes = execution.trainer, []
     if trainer.best and not trainer.goes_on:
         notes.append("at the end the best weights are put back, as in training")
     if until is not None and trainer.goes_on:
@@ -128,7 +130,7 @@ def _longest(prepared: Prepared) -> int | None:
     """The iteration after which training anew takes too long; None if it ends before."""
     flops = sum(layer.flops for layer in prepared.network.steps)
     rows = sum(map(len, prepared.examples.values()))
-    update = 3 * flops * prepared.config.training.batch_size + _UPDATE
+    update = 3 * flops * prepared.config.training.batch_size + _UPDATE[prepared.engine]
     evaluation = flops * (prepared.evaluate_rows or rows) / prepared.evaluate_every
     most = int(_MOST_WORK / (update + evaluation))
     return None if most >= prepared.iterations else max(1, most)

@@ -75,20 +75,26 @@ def test_a_film_ends_with_the_best_weights_that_are_put_back(store):
     assert ["at the end the best weights are put back, as in training"] == found.notes
 
 
-def test_long_training_is_not_repeated_to_its_end(monkeypatch):
-    """It pauses at an evaluation, and a note says where.
+@pytest.mark.parametrize(("followed", "last"), [(False, 9), (True, 10)])
+def test_long_training_is_not_repeated_to_its_end(monkeypatch, store, followed, last):
+    """It ends after so many updates, with weights as after these, and a note says where.
 
-    A row has 24 multiplications and additions: three times as many for each of 4 rows of an
-    update, and those of 60 rows after every second one, are 3,008 with the time of an update.
+    Early stopping needs the evaluations as they are, so it ends at one. A row has 24
+    multiplications and additions: three times as many for each of 4 rows of an update, and those
+    of 60 rows after every second one, are 3,008 with the time of an update.
     """
-    monkeypatch.setattr(film, "_UPDATE", 2_000)
+    monkeypatch.setattr(film, "_UPDATE", {"compiled": 2_000})
     monkeypatch.setattr(film, "_MOST_WORK", 9.5 * 3_008)
+    stopping = {"monitor": "validation_loss", "patience": 40} if followed else None
+    options = {"engine": "compiled", "early_stopping": stopping, "sampling": "in_order"}
 
-    found = filmed_training(prepare(config()))
+    found = filmed_training(prepare(config(**options)))
 
-    assert 10 == found.frames[-1][0]
-    note = "training anew ends at iteration 10 of 40, since it takes long"
-    assert [note] == found.notes
+    shorter = config(engine="compiled", sampling="in_order", iterations=last)
+    model = load(train(prepare(shorter), store).folder)
+    assert last == found.frames[-1][0]
+    assert same(surfaces(model, found.extent, film.SIDE), found.frames[-1][1])
+    assert [f"training anew ends at iteration {last} of 40, since it takes long"] == found.notes
 
 
 @pytest.mark.parametrize("size", [film.MOST_PARAMETERS, 12])
