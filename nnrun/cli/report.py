@@ -20,6 +20,7 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
+from nnrun.runs.storage.sweep_progress import sweeps_in
 from nnrun.sweeps.planning.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")

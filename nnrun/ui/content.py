@@ -56,9 +56,7 @@ def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]
     ]
 
 
-def draw(
-    runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadData
-) -> list[Part]:
+def draw(runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadData) -> list[Part]:
     """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
     if not runs:
         return []

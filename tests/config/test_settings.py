@@ -43,6 +43,15 @@ def test_what_nobody_had_to_write_is_left_out(value: Any, words: str) -> None:
     assert words == setting_words("network.layers", value)
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(5.0, "5"), (5, "5"), (0.5, "0.5"), ([1.0, 0.5], "[1, 0.5]")],
+)
+def test_a_whole_number_is_written_as_one(value, words):
+    """A sweep over 5 has the same words on its board and in the report of what it stored."""
+    assert words == setting_words("training.learning_rate", value)
+
+
 def test_a_name_says_of_what_table_it_is() -> None:
     """Defaults are looked up by names alone."""
     names = Counter([*INITIALIZERS, *LAYERS, *LOSSES, *OPTIMIZERS])
