@@ -20,6 +20,7 @@ from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.inside.boundary import boundary_blocks
 from nnrun.reports.html.inside.film import film_blocks
 from nnrun.reports.html.inside.layers import layer_blocks
+from nnrun.reports.html.inside.training import training_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
@@ -97,6 +98,7 @@ def run_sections(
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
+        ("Inside while it trained", lambda: training_blocks(record, folder)),
         *_trained(record, folder, anchor, load_data),
         *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
