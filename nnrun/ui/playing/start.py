@@ -134,7 +134,7 @@ def _always(dataset: Dataset, _: DatasetConfig) -> Dataset:
 
 def _without_nothing(config: Plain) -> Plain:
     """The config without keys that are null or empty, if it is the same config then."""
-    short = {key: _short(value) for key, value in config.items() if value not in _EMPTY}
+    short = _short(config)
     if config["metrics"] == []:  # by default there may be some
         short["metrics"] = []
     same = config_to_dict(config_from_dict(short)) == config_to_dict(config_from_dict(config))
@@ -142,9 +142,11 @@ def _without_nothing(config: Plain) -> Plain:
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: inner for key, inner in value.items() if inner not in _EMPTY}
+    return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
 
 
 def _length(training: Plain, rows: int) -> int:
