@@ -165,5 +165,5 @@ def _export(name: str, results: Path, file: Path, output: Output) -> None:
     found = read_search(results, name)
     if found is None:
         raise UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
-    export_study(found, file)
+    export_study(found, results / name, file)
     output.note(f"wrote {file}")

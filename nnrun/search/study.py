@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from math import ceil, inf, isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from nnrun.errors import UsageError
+from nnrun.runs.storage.contents.history import read_history
 from nnrun.search.proposer import optuna, quietly
 
-_ENDS = {"completed": "COMPLETE", "pruned": "PRUNED"}
+_ENDS = {"completed": "COMPLETE", "pruned": "PRUNED", "stopped": "PRUNED"}
 _LEAST = 4
+# Of a longer learning curve, so many values are exported.
+_MOST_VALUES = 50
+Curve = Mapping[int, float]
 
 
 def importance_of(search: Mapping[str, Any]) -> dict[str, float]:
@@ -29,50 +36,100 @@ def importance_of(search: Mapping[str, Any]) -> dict[str, float]:
     return {str(name): float(share) for name, share in found.items()}
 
 
-def export_study(search: Mapping[str, Any], file: Path) -> None:
+def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
     """Write the trials as a database of Optuna, which optuna-dashboard opens.
+
+    Args:
+        search: the content of search.json.
+        folder: of its experiment, whose runs have the learning curves.
+        file: the database.
 
     Raises:
         UsageError: the file exists.
     """
     if file.exists():
         raise UsageError(f"--export {file}: this file exists; name another one, or remove it")
-    study_of(search, f"sqlite:///{file}")
+    study = study_of(search, f"sqlite:///{file}", lambda trial: _curve(search, trial, folder))
+    with quietly():
+        study.set_metric_names([f"{search['judged_by']} {search['metric']}"])
+    winner, test = search["winner"] or {}, search["test"] or {}
+    about = {"dataset": search["dataset"]["name"], "sampler": search["sampler"]}
+    about |= {"pruning": search["pruning"], "winner": winner.get("choice")}
+    about |= {f"test {search['metric']}": test.get("mean")}
+    for key, value in about.items():
+        study.set_user_attr(key, value)
 
 
-def study_of(search: Mapping[str, Any], storage: str | None = None) -> Any:
+def study_of(
+    search: Mapping[str, Any],
+    storage: str | None = None,
+    curve: Callable[[Mapping[str, Any]], Curve] = lambda trial: {},
+) -> Any:
     """A study with the trials that have ended.
 
     Args:
         search: the content of search.json.
         storage: the URL of its database; None for a study in memory.
+        curve: the values of a trial by iteration.
     """
     module = optuna()
     direction = "maximize" if search["larger_is_better"] else "minimize"
     among = {one["name"]: _distribution(module, one) for one in search["parameters"]}
+    ended = [trial for trial in search["trials"] if trial["status"] != "running"]
     with quietly():
         study = module.create_study(study_name=search["name"], direction=direction, storage=storage)
-        study.add_trials(
-            [
-                _trial(module, trial, among)
-                for trial in search["trials"]
-                if trial["status"] != "running"
-            ]
-        )
+        found = [_trial(module, trial, among, curve(trial)) for trial in ended]
+        for trial, dates in zip(found, _dated(ended), strict=True):
+            trial.datetime_start, trial.datetime_complete = dates
+        study.add_trials(found)
     return study
 
 
-def _trial(module: Any, trial: Mapping[str, Any], among: Mapping[str, Any]) -> Any:
+def _trial(module: Any, trial: Mapping[str, Any], among: Mapping[str, Any], curve: Curve) -> Any:
     state = _ENDS.get(trial["status"], "FAIL")
-    curve = {point["iteration"]: point["value"] for point in trial["curve"]}
+    about = {key: trial[key] for key in ("status", "run_ids", "reason") if trial[key]}
     return module.trial.create_trial(
         state=getattr(module.trial.TrialState, state),
         value=trial["value"] if state == "COMPLETE" else None,
         params=trial["params"],
         distributions={name: among[name] for name in trial["params"]},
         intermediate_values=curve,
-        user_attrs={"run_ids": trial["run_ids"], "status": trial["status"]},
+        user_attrs=about,
     )
+
+
+def _dated(trials: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime, datetime]]:
+    """When each trial began and ended, as Optuna has it: local times without a zone.
+
+    A trial without runs has the time of the one before it.
+    """
+    known = [trial["started"] for trial in trials if trial.get("started")]
+    began = known[0] if known else datetime.now(UTC).isoformat()
+    for trial in trials:
+        began = trial.get("started") or began
+        local = datetime.fromisoformat(began).astimezone().replace(tzinfo=None)
+        yield local, local + timedelta(seconds=trial["seconds"])
+
+
+def _curve(search: Mapping[str, Any], trial: Mapping[str, Any], folder: Path) -> Curve:
+    """The mean learning curve of a trial's runs as far as it went; without runs, its rungs."""
+    rungs = {int(point["iteration"]): float(point["value"]) for point in trial["curve"]}
+    last = max(rungs, default=0) if trial["status"] in ("pruned", "stopped") else inf
+    column = f"{search['judged_by']}_{search['metric']}"
+    curves = [dict(_values(folder / run_id, column)) for run_id in trial["run_ids"]]
+    if not curves:
+        return rungs
+    kept = sorted(at for at in {*curves[0]}.intersection(*curves[1:]) if at <= last)
+    few = [*kept[:: ceil(len(kept) / _MOST_VALUES) or 1], *kept[-1:]]
+    return {at: fmean(curve[at] for curve in curves) for at in few} | rungs
+
+
+def _values(folder: Path, column: str) -> Iterator[tuple[int, float]]:
+    """The learning curve of a run, without undefined values."""
+    found = read_history(folder)
+    for at, value in zip(found.get("iteration", ()), found.get(column, ()), strict=False):
+        if isfinite(at) and isfinite(value):
+            yield int(at), value
 
 
 def _distribution(module: Any, one: Mapping[str, Any]) -> Any:

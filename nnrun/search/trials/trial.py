@@ -9,7 +9,8 @@ from typing import Any, Literal
 from nnrun.search.spaces.choices import Label
 from nnrun.sweeps.planning.plan import PlannedRun
 
-TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed"]
+TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed", "stopped"]
+"""How a trial ended: `pruned` by its values, `stopped` by the end of the time."""
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Trial:
         reached: the value of each run at this rung, by its key.
         ends: likewise of the runs that have ended.
         progress: updates and seconds of each run.
+        started: when the first of its runs began; empty before.
     """
 
     number: int
@@ -49,11 +51,17 @@ class Trial:
     reached: dict[str, float] = field(default_factory=dict)
     ends: dict[str, float] = field(default_factory=dict)
     progress: dict[str, tuple[int, float]] = field(default_factory=dict)
+    started: str = ""
 
     @property
     def ended(self) -> bool:
         """Whether no run of it will train any more."""
         return self.status != "running"
+
+    @property
+    def never_began(self) -> bool:
+        """Whether there was no time for any of it."""
+        return self.status == "stopped" and not self.progress
 
     @property
     def until(self) -> int | None:
@@ -73,7 +81,7 @@ class Trial:
     @property
     def share(self) -> float:
         """The share of its updates that were made; early stopping and failures make all."""
-        if self.status != "pruned" or not self.runs:
+        if self.status not in ("pruned", "stopped") or not self.runs:
             return float(self.same_as is None)
         made = sum(iterations for iterations, _ in self.progress.values())
         return made / (self.iterations * len(self.runs))

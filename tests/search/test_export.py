@@ -1,0 +1,139 @@
+"""`nnrun search NAME --export FILE`: the trials as Optuna's own API reads them."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime
+
+import optuna
+import pytest
+import yaml
+from click.testing import CliRunner
+from optuna.distributions import CategoricalDistribution as Category
+from optuna.distributions import FloatDistribution as Float
+from optuna.distributions import IntDistribution as Int
+
+from nnrun.cli import cli
+from nnrun.runs.storage.contents.history import load_history
+from tests.search.helpers import IRIS, content_of, search
+
+SPACE = {
+    "training.learning_rate": {"log_uniform": [1e-3, 1]},
+    "training.batch_size": {"choice": [8, 16, 4000]},
+    "training.clip_norm": {"choice": [None, 1]},
+    "network.depth": {
+        "int": [1, 2],
+        "units": {"int": [2, 8], "log": True},
+        "dropout": {"uniform": [0, 0.5], "step": 0.25},
+    },
+    "training.optimizer": {
+        "choice": ["sgd", {"type": "adam", "weight_decay": {"uniform": [0, 0.1]}}]
+    },
+}
+OPTIONS = {
+    "trials": 16,
+    "window": 2,
+    "pruning": "median",
+    "random": False,
+    "top": 1,
+    "fresh_seeds": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """search.json of a search, its study, the folder of its runs, and the database."""
+    root = tmp_path_factory.mktemp("exported")
+    (root / "iris.yaml").write_text(yaml.safe_dump({**IRIS, "search": {**OPTIONS, **SPACE}}))
+    search(root / "iris.yaml", root)
+    words = ["search", "iris", "--export", str(root / "study.db"), "--results", str(root)]
+    done = CliRunner().invoke(cli, words)
+    assert (0, f"wrote {root}/study.db\n") == (done.exit_code, done.stderr)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.load_study(study_name="iris", storage=f"sqlite:///{root}/study.db")
+        yield content_of(root)["trials"], study, root / "iris", root / "study.db"
+
+
+def of(status, exported):
+    """The trials that ended so: those of search.json, each with Optuna's."""
+    trials, study, *_ = exported
+    found = [pair for pair in zip(trials, study.trials, strict=True) if pair[0]["status"] == status]
+    assert found
+    return found
+
+
+def test_each_trial_is_there(exported):
+    """With its number, its parameters and its runs, and the metric by its name."""
+    trials, study, *_ = exported
+    assert [trial["number"] for trial in trials] == [trial.number for trial in study.trials]
+    assert [trial["params"] for trial in trials] == [trial.params for trial in study.trials]
+    assert [t["run_ids"] for t in trials] == [t.user_attrs.get("run_ids", []) for t in study.trials]
+    assert ["validation accuracy"] == study.metric_names
+    assert optuna.study.StudyDirection.MAXIMIZE == study.direction
+
+
+def test_completed_trials_have_their_values_and_curves(exported):
+    """The value is that of the search; the curve is that of the run, to its end."""
+    _, study, folder, _ = exported
+    for trial, found in of("completed", exported):
+        rows = load_history(folder / trial["run_ids"][0])
+        curve = {row["iteration"]: row["validation_accuracy"] for row in rows}
+        assert ("COMPLETE", trial["value"]) == (found.state.name, found.value)
+        assert curve == found.intermediate_values
+    assert max(trial["value"] for trial, _ in of("completed", exported)) == study.best_value
+
+
+def test_pruned_trials_end_at_their_rung(exported):
+    """Their curve ends there, with the value that ended them; they have no value."""
+    for trial, found in of("pruned", exported):
+        last = trial["curve"][-1]
+        assert "PRUNED" == found.state.name
+        assert (last["iteration"], last["value"]) == [*found.intermediate_values.items()][-1]
+
+
+def test_failed_trials_say_why(exported):
+    """The reason is an attribute of the trial."""
+    for trial, found in of("failed", exported):
+        assert ("FAIL", {}) == (found.state.name, found.intermediate_values)
+        assert trial["reason"] == found.user_attrs["reason"]
+        assert "4000" in trial["reason"]
+
+
+def test_distributions_are_those_of_the_search(exported):
+    """Ranges, scales, steps and options; conditional parameters only where they were drawn."""
+    _, study, *_ = exported
+    found = {}
+    for trial in study.trials:
+        found |= trial.distributions
+        depth, adam = trial.params["network.depth"], trial.params["training.optimizer"] == "adam"
+        assert (depth == 2) == ("network.depth.units.1" in trial.params)
+        assert adam == ("training.optimizer.adam.weight_decay" in trial.params)
+    assert {
+        "training.learning_rate": Float(1e-3, 1, log=True),
+        "training.batch_size": Category([8, 16, 4000]),
+        "training.clip_norm": Category([None, 1]),
+        "network.depth": Int(1, 2),
+        "network.depth.dropout": Float(0, 0.5, step=0.25),
+        "network.depth.units.0": Int(2, 8, log=True),
+        "network.depth.units.1": Int(2, 8, log=True),
+        "training.optimizer": Category(["sgd", "adam"]),
+        "training.optimizer.adam.weight_decay": Float(0, 0.1),
+    } == found
+
+
+def test_trials_have_their_own_times(exported):
+    """They began when their run began, in local time as Optuna has it, and last as long."""
+    for trial, found in of("completed", exported):
+        started = found.datetime_start.astimezone(UTC)
+        assert datetime.fromisoformat(trial["started"]) == started
+        assert trial["seconds"] == pytest.approx(found.duration.total_seconds(), abs=1e-5)
+
+
+def test_an_existing_file_stays(exported):
+    """It is refused, whatever is in it."""
+    *_, folder, file = exported
+    before = file.read_bytes()
+    words = ["search", "iris", "--export", str(file), "--results", str(folder.parent)]
+    assert 2 == CliRunner().invoke(cli, words).exit_code
+    assert before == file.read_bytes()
