@@ -14,6 +14,7 @@ from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
+from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
 from nnrun.runs.catalog.bookkeeping import set_by_hand
@@ -76,6 +77,7 @@ _MOST = 100
 @options.json_option
 @options.debug_option
 @click.pass_obj
+@not_collected()
 def command(
     output: Output,
     /,
