@@ -16,7 +16,14 @@ from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.reports.terminal.runs import (
+    NOT_SEARCHED,
+    Searched,
+    listed_data,
+    runs_csv,
+    runs_markdown,
+    runs_table,
+)
 from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST = 100
+_SEARCH = "search.json"
 
 
 @click.command("ls")
@@ -138,11 +146,24 @@ def command(
     keys = varied(runs)
     shown_keys = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
-    if form is not None:
-        csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, shown_keys, sort))
+    if form == "csv":
+        output.text(runs_csv(shown, keys))
         return
-    output.show(runs_table(shown, len(chosen), shown_keys, sort))
+    searched = _searched(shown, results)
+    if form is not None:
+        output.text(runs_markdown(shown, shown_keys, sort, searched))
+        return
+    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched))
+
+
+def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
+    """What is known of those runs that searches have made."""
+    names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
+    if not names:
+        return NOT_SEARCHED
+    from nnrun.sweeps.board.from_store.searched import searched_among  # noqa: PLC0415  # slow to import
+
+    return searched_among(results, names)
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

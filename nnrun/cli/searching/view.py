@@ -85,7 +85,7 @@ class TrialLines(ProblemLines):
         return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
 
     def failed(self, run: PlannedRun, reason: str) -> None:
-        self.warn(f"failed: {run.label}: {reason}")
+        self._print(f"failed: {run.label}: {reason}")
 
 
 class _View(TrialLines):

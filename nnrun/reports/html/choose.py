@@ -14,6 +14,7 @@ from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.sweeps.board.from_store.entry import entry_of, ordered_by
+from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.picking import pick_run
 
 
@@ -58,6 +59,8 @@ def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[F
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
     """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
+    if is_name(word) and not folder.exists() and read_search(results, word) is not None:
+        folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
             found = _inside(results, [folder.name], order_by)
