@@ -54,10 +54,13 @@ def candidates(name: str) -> Iterator[str]:
 
 
 def lowest() -> list[str]:
-    """Every dependency of nnrun and its extras, at the lowest version that is allowed."""
+    """Every dependency of nnrun and of the extras that are tested, at the lowest version that is
+    allowed.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["dask"], *extras["onnx"], *extras["images"]]
+    tested_extras = re.findall(r"\w+", extras["matrix"][0].removeprefix("nnrun"))
+    lines = [*project["dependencies"], *(line for name in tested_extras for line in extras[name])]
     everywhere = (line for line in lines if ";" not in line)
     bounds = (re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", line) for line in everywhere)
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
@@ -100,7 +103,7 @@ def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
     done = run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     if done.returncode:
-        sys.stdout.write("\n".join(lines[-60:]) + "\n")
+        sys.stdout.write("\n".join(lines[-200:]) + "\n")
     run([own, "-m", "tests.arm64.train", str(folder / "runs")], cwd=ROOT, check=True)
     return done.returncode == 0, lines[-1], weights(folder / "runs")
 

@@ -35,3 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Collected tests and modules are never garbage, and need not be looked at again."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded_workers():
+    """Workers that tests start in this process are copies; those of commands are as they are.
+
+    Yields: what starts them otherwise.
+    """
+    from nnrun.systems import system
+    from tests.forked import with_socket
+
+    start = system.start_with_socket
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system, "start_with_socket", with_socket)
+        yield start

@@ -12,6 +12,7 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
+from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.runs import (
@@ -27,7 +28,7 @@ from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
-from nnrun.runs.storage.folders import names_in
+from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def command(
     names = tuple(named(name, results) for name in names)
     runs = look(results, names)
     _require(names, runs, results)
+    if not names and (misnamed := misnamed_in(results)):
+        quoted = first_of([f"'{name}'" for name in misnamed])
+        output.note(f"not listed: runs in {quoted}; rename the folder: {NAME_RULE}")
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
         sort = resolve(sort or RESULT, chosen)

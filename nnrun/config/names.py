@@ -24,9 +24,9 @@ def is_name(name: str) -> bool:
 
 
 CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "search", "sweep"})
-"""The keys of a config that do not change what a run computes."""
+"""The keys of a config that do not change what a run computes; `training.watch` is another."""
 
 
 def changes_nothing(key: str) -> bool:
     """Whether a dotted key does not change what a run computes."""
-    return key.partition(".")[0] in CHANGE_NOTHING
+    return key.partition(".")[0] in CHANGE_NOTHING or key == "training.watch"

@@ -159,6 +159,8 @@ def setting_words(key: str, value: Any) -> str:
 def _in_short(value: Any) -> Any:
     if isinstance(value, list):
         return [_in_short(part) for part in value]
+    if isinstance(value, float) and repr(value).endswith(".0"):
+        return int(value)  # 100, however it was written
     if not isinstance(value, Mapping):
         return value
     parts = {key: _in_short(part) for key, part in value.items() if part is not None}

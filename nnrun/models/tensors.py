@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _KEY = "nnrun"
 _DAMAGE = (SafetensorError, struct.error)
 
 
-def pack(arrays: dict[str, Array], values: Any) -> bytes:
+def pack(arrays: Mapping[str, Array], values: Any) -> bytes:
     """The bytes of a file with these arrays and JSON-able values."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(contiguous, {_KEY: json.dumps(values)})

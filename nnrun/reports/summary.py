@@ -287,7 +287,6 @@ def warning_line(record: RunRecord) -> str:
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+|(?<=\)\.)\s+")
 
 
-def short_note(record: RunRecord) -> str:
-    """The first sentence of the data set's note."""
-    note = str(record.dataset.get("note") or "")
-    return _SENTENCE_END.split(note, maxsplit=1)[0]
+def first_sentence(text: str) -> str:
+    """Of several, without those that follow."""
+    return _SENTENCE_END.split(text, maxsplit=1)[0]

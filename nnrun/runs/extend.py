@@ -20,11 +20,13 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.names import CONFIG, HISTORY, REPORT, STATE
+from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.integrity import no_model, refuse_changed
 from nnrun.runs.storage.reading import damaged, read_run, refuse_damaged
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
+from nnrun.training.watching.watched import add_record
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,14 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
         history = load_history(folder)
         if values["iteration"] % longer.evaluate_every:
             history = history[:-1]
-        return TrainingState({**arrays, **kept}, {**values, "history": history, **_seconds(record)})
+        values = {**values, "history": history, **_seconds(record)}
+        state = TrainingState({**arrays, **kept}, values)
     except (KeyError, TypeError, ValueError) as error:
         raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
+    watched = read_watched(folder, record)
+    if watched is not None:
+        add_record(state, watched)
+    return state
 
 
 def _seconds(record: RunRecord) -> dict[str, float]:

@@ -11,6 +11,7 @@ from typing import Self
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.progress import About, ProgressNotes
 from nnrun.runs.storage.reading import StoredRun, refuse_damaged
 from nnrun.runs.storage.run_folder import RunFolder
@@ -177,6 +178,7 @@ def begin(
     brief: bool = False,
     stopped: bool = False,
     metrics: Iterable[str] = (),
+    watched: bool = False,
 ) -> Outcome | RunLease | None:
     """Find a complete run, or lease it.
 
@@ -189,6 +191,7 @@ def begin(
         brief: a record that is found may lack its config and network.
         stopped: a run that a callback stopped counts as complete, too.
         metrics: a completed run whose report lacks one of these is trained again, to the same bits.
+        watched: likewise a run without a record of its training, completed or diverged.
 
     Returns: The outcome of a complete run; else a lease; None if another process holds the run.
 
@@ -198,11 +201,11 @@ def begin(
         return RunLease(None, None)
     folder = store.run(name, run_id)
     if brief and not force and (record := store.index.find(name, run_id)) is not None:
-        force = _lacks(record, metrics)
+        force = _lacks(record, metrics, watched)
         if not force:
             return Outcome(record, folder.path, trained=False)
     found = None if force else _outcome(folder.read(), folder, stopped)
-    if found is not None and _lacks(found.record, metrics):
+    if found is not None and _lacks(found.record, metrics, watched):
         found, force = None, True
     if found is not None and folder.is_tidy:
         return found
@@ -219,7 +222,9 @@ def begin(
     return found or lease
 
 
-def _lacks(record: RunRecord, metrics: Iterable[str]) -> bool:
+def _lacks(record: RunRecord, metrics: Iterable[str], watched: bool) -> bool:
+    if watched and WATCHED not in record.files:
+        return True
     return record.status == "completed" and not all(map(record.has_metric, metrics))
 
 

@@ -58,6 +58,7 @@ def train(
     begun = begin(
         store, name, run_id,
         force=force, held=held, stopped=callbacks.evaluated is not None, metrics=prepared.metrics,
+        watched=prepared.watched,
     )  # fmt: skip
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):

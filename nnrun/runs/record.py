@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # slow to import
     from nnrun.nn.signature import Array
     from nnrun.training.state import HistoryRow, TrainingState
+    from nnrun.training.watching.watched import Watched
 
 SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
@@ -87,6 +88,7 @@ class RunResult:
         checkpoint: the state to continue from, for a run that was interrupted or stopped.
         ending: the state at the end of a completed run, without its weights; for extensions.
         traceback: of the error that ended the run, where nnrun did not expect it.
+        watched: what was recorded of the network while it trained, if it was watched.
     """
 
     record: RunRecord
@@ -96,6 +98,7 @@ class RunResult:
     checkpoint: TrainingState | None = None
     ending: TrainingState | None = None
     traceback: str | None = None
+    watched: Watched | None = None
 
     @cached_property
     def config_yaml(self) -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from nnrun.config.canonical import canonical_json
 from nnrun.config.content import Origin, read_config
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import parse_overrides
 from nnrun.config.schema.search.distributions import DEPTH, Distribution, Range
 from nnrun.config.schema.search.search import SearchConfig
 from nnrun.errors import ConfigError, UsageError
-from nnrun.runs.identity import canonical_json
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.search.proposer import optuna
 from nnrun.search.settings import Judging, Setting, Settings

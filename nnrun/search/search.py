@@ -138,7 +138,8 @@ class Search:
 
         def prepare(number: int, draw: Draw) -> Setting:
             self._values[origin, number] = draw
-            return plan.settings.make(number, draw.choice, draw.values, plan.seeds)
+            values = {**draw.values, "training.watch": False}  # only final runs are watched
+            return plan.settings.make(number, draw.choice, values, plan.seeds)
 
         results = Results(self._store, plan.settings.judging.split)
         return Track(

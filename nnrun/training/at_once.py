@@ -13,13 +13,13 @@ def run_at_once(core: TrainingCore) -> bool:
     """Run all remaining updates in one call if nothing depends on evaluations; the same bits.
 
     Returns:
-        False if updates remain: the run is long or large, stops early, or follows the losses of
-        evaluations or batches. Or it has diverged: then it is back at its last good evaluation,
-        for the loop to find where.
+        False if updates remain: the run is long or large, stops early, is watched, or follows the
+        losses of evaluations or batches. Or it has diverged: then it is back at its last good
+        evaluation, for the loop to find where.
     """
     first = core.iteration
     followed = core.stopping is not None or core.schedule.follows_loss
-    apart = followed or core.curve is not None or core.parts
+    apart = followed or core.curve is not None or core.parts or core.watch is not None
     if apart or first == core.iterations:
         return False
     every = core.evaluate_every

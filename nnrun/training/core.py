@@ -21,6 +21,7 @@ from nnrun.training.loss_curve import LossCurve
 from nnrun.training.monitored import MonitoredMetric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
+from nnrun.training.watching.watch import Watch
 
 # The initial loss is computed over this many rows at most; it limits where the run may end.
 _INITIAL_ROWS = 256
@@ -47,6 +48,7 @@ class TrainingCore:
         parts: of splits, by name, which evaluations before the last one take in their place.
         curve: collects the losses of batches, if any; the engine has to be built with `losses`.
             It is not part of a state: interrupted runs have none.
+        watch: looks at the network at evaluations, if anything does.
     """
 
     network: Network
@@ -64,6 +66,7 @@ class TrainingCore:
     monitored: MonitoredMetric | None = None
     curve: LossCurve | None = None
     parts: Mapping[str, PreparedSplit] = field(default_factory=dict)
+    watch: Watch | None = None
 
     iteration: int = 0
     train_seconds: float = 0.0
@@ -90,7 +93,19 @@ class TrainingCore:
         return self.engine.evaluate(head.x, head.loss_target)[0]
 
     def update(self, iterations: int) -> None:
-        """Make this many updates, without evaluations."""
+        """Make this many updates, without evaluations.
+
+        The one after a look is made alone, to measure how far it moves the parameters.
+        """
+        if self.watch is not None and self.watch.awaits_update(self.iteration):
+            before = self.network.theta.astype(np.float64)
+            self._update(1)
+            self.watch.measure_update(self.iteration - 1, before)
+            iterations -= 1
+        if iterations:
+            self._update(iterations)
+
+    def _update(self, iterations: int) -> None:
         self._evaluated.clear()
         steps = self.steps(iterations)
         if self.curve is None:
@@ -101,6 +116,13 @@ class TrainingCore:
             self.curve.add(losses, sizes)
         self.iteration += iterations
         self._rate = self._rate_of(self.iteration)
+
+    def look(self, *, last: bool = False) -> None:
+        """Look at the network, if it is watched and this is one of the moments to do so."""
+        if self.watch is not None:
+            start = perf_counter()
+            self.watch.look(self.iteration, self._rate, last=last)
+            self.evaluation_seconds += perf_counter() - start
 
     @property
     def rate(self) -> float:

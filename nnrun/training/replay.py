@@ -29,6 +29,7 @@ def find_divergence(core: TrainingCore, cause: Cause) -> Divergence:
     by_arrays = not all_finite(core.live)
     core.restore(last_good)
     good_loss, _ = core.evaluate("train")
+    core.look(last=True)
     iteration = _bisect(core, end, cause, by_arrays)
     core.update(1)
     parameter, memory = culprit(core.network, core.optimizer, cause)
@@ -60,6 +61,7 @@ def _bisect(core: TrainingCore, end: int, cause: Cause, by_arrays: bool) -> int:
             core.restore(good)
         else:
             good = core.snapshot()
+            core.look(last=True)
     return end
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def copy_into(live: dict[str, Array], saved: dict[str, Array]) -> None:
         array[...] = saved[name]
 
 
-def under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+def under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The arrays whose names have this prefix, by the rest of their names."""
     return {
         name.removeprefix(prefix): array

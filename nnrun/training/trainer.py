@@ -22,6 +22,7 @@ from nnrun.training.state import (
     network_arrays,
     under,
 )
+from nnrun.training.watching.watched import add_record, record_in
 
 # The loop yields after about this many seconds of updates, so that the caller can show progress,
 # save a checkpoint or stop; and after this many updates at the latest.
@@ -80,6 +81,7 @@ class Trainer(TrainingCore):
         if self.parts and self.history and self.history[-1]["iteration"] == self.iteration:
             # The last row of a shorter run that this one continues is of all rows.
             self.history[-1] = self.evaluate_splits(whole=False)
+        self.look()
         while self.goes_on:
             if until is not None and self.iteration >= until:
                 return
@@ -115,6 +117,7 @@ class Trainer(TrainingCore):
         if cause != "not_finite":
             self.history.append(row)
             self._loss = float(row["train_loss"])
+            self.look(last=not self.goes_on)
         return cause
 
     def checkpoint(self) -> TrainingState:
@@ -123,6 +126,8 @@ class Trainer(TrainingCore):
         if good.iteration != self.iteration:
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values
+        if self.watch is not None:
+            add_record(state, self.watch.watched)
         return state
 
     def resume(self, checkpoint: TrainingState) -> None:
@@ -130,6 +135,9 @@ class Trainer(TrainingCore):
         arrays, values = checkpoint.arrays, checkpoint.values
         own = {name: array for name, array in arrays.items() if not name.startswith("good.")}
         self.restore(TrainingState(own, values))
+        record = record_in(checkpoint)
+        if self.watch is not None and record is not None:
+            self.watch.restore(record)
         if "good" in values:
             self.last_good = TrainingState(under("good.", arrays), values["good"])
         else:

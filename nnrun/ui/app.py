@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from nnrun.ui.content import draw, draw_now
 from nnrun.ui.listeners import Listeners
 from nnrun.ui.pages import ROUTES
 from nnrun.ui.pages.base import message
+from nnrun.ui.playing.sessions import IDLE_SECONDS, Sessions
 from nnrun.ui.state import State
 from nnrun.ui.trying.answers import Answers
 from nnrun.ui.trying.fetching import nothing_fetched
@@ -28,33 +30,42 @@ from nnrun.ui.watcher import Watcher
 
 def make_app(root: Path, token: str, hosts: Sequence[str], port: int) -> Starlette:
     """The application over a results folder, for requests to these hosts and this port."""
-    datasets, listeners = Datasets(), Listeners()
+    datasets, listeners, sessions = Datasets(), Listeners(), Sessions()
     drawn = partial(draw, load_data=datasets.load)
     watcher = Watcher(root, draw_now, drawn, listeners.publish)
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Access, token=token, hosts=hosts, port=port)],
         exception_handlers={HTTPException: _refused, NnrunError: _failed, OSError: _failed},
-        lifespan=_lifespan(watcher, listeners),
+        lifespan=_lifespan(watcher, listeners, sessions),
     )
-    app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets)
+    app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets, sessions)
     return app
 
 
 def _lifespan(
-    watcher: Watcher, listeners: Listeners
+    watcher: Watcher, listeners: Listeners, sessions: Sessions
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         with nothing_fetched():
             listeners.attach()
             watcher.start()
+            dropping = asyncio.create_task(_drop_idle(sessions))
             try:
                 yield
             finally:
+                dropping.cancel()
                 watcher.close()
 
     return lifespan
+
+
+async def _drop_idle(sessions: Sessions) -> None:
+    """Free the memory of sessions whose pages are gone."""
+    while True:
+        await asyncio.sleep(IDLE_SECONDS / 2)
+        sessions.drop_idle()
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -122,6 +122,7 @@ training:
   clip_norm: null
   dtype: float64
   engine: auto
+  watch: false
 decide: null
 seed: 42
 metrics: null

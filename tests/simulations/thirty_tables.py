@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -30,7 +31,7 @@ from nnrun.runs.preparation.prepare import prepare
 from tests.simulations.best_of_table import table
 
 COUNT, LEAST_ROWS = 30, 500
-CORES = 2
+CORES = len(os.sched_getaffinity(0))
 _FOLDS = 5
 Found = dict[str, Any]
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -190,13 +191,14 @@ def measured(
 
 def report(found: Sequence[Found], seconds: float, contestants: Sequence[str]) -> Iterator[str]:
     """The page."""
+    cores = "core" if CORES == 1 else f"{CORES} cores"
     yield "# Thirty tables, searched without a config"
     yield (
         f"`nnrun search TABLE --target COLUMN --time {seconds:g}s` beside scikit-learn's "
         "RandomizedSearchCV (five folds, batches of random settings until the time is over) over "
         "its network (`mlp`) and its HistGradientBoosting (`boosting`): the same test rows, the "
-        f"same seconds, {CORES} cores each, one contestant after the other. Of the sixty tables of "
-        "TABLES.md, in their order, the first thirty with at least 500 rows whose target "
+        f"same seconds, one contestant after the other on the same {cores}. Of the sixty tables "
+        "of TABLES.md, in their order, the first thirty with at least 500 rows whose target "
         "`nnrun init` drafts; the rule was fixed before a search was tried on any. nnrun's result "
         "is the mean of its winner's runs, trained without the validation rows; scikit-learn's "
         "best is trained again on all rows but those of the test."

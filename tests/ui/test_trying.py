@@ -8,8 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
+import nnrun
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.models.load import load
+from nnrun.reports.examine import last_split, prepared_again
+from nnrun.sweeps.planning.datasets import Datasets
 from tests.ui.conftest import run_of
 
 NEEDED = "13 short texts are needed"
@@ -25,7 +28,7 @@ def test_a_drawing_is_answered(asker, results):
     answer = asker.post(f"/runs/{key}/answer", {"pixels": values}).text
     model = load(results / key)
     expected = str(model.predict(16 * np.array(values).reshape(1, 1, 8, 8))[0])
-    assert expected == re.search(r"<strong><bdi>(.*?)</bdi>", answer)[1]
+    assert expected == re.search(r"<bdi>(.*?)</bdi></data>", answer)[1]
     titles = ["Layer 0 (conv2d, tanh)", "layer 1 (flatten)", "Layer 2 (dense, softmax)"]
     assert [] == [title for title in titles if title not in answer]
     chances = model.predict_proba(16 * np.array(values).reshape(1, 1, 8, 8))[0]
@@ -44,8 +47,36 @@ def test_a_row_is_answered(asker, results):
     values = asker.get(f"/runs/{key}/row/0").json["values"]
     answer = asker.post(f"/runs/{key}/answer", {"cells": [f" {v} " for v in values]}).text
     expected = float(load(results / key).predict(np.array([values]))[0])
-    found = float(re.search(r"<strong><bdi>(.*?)</bdi>", answer)[1])
+    assert str(expected) == re.search(r'<data value="(.*?)"', answer)[1]
+    found = float(re.search(r"<bdi>(.*?)</bdi></data>", answer)[1])
     assert expected == pytest.approx(found, rel=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "file"), [("f4", "a.npz"), ("f8", "a.npz"), ("f8", "a.csv")])
+def test_an_untouched_row_gives_what_the_run_predicts(ask_in, tmp_path, dtype, file):
+    """To the last bit, in the first row of the form and in any that is filled in."""
+    values = np.random.default_rng(0).normal(size=(20, 3)).astype(dtype)
+    x, y = values[:, :2], values[:, 2]
+    lines = [",".join(map(repr, row)) for row in values.tolist()]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b,y", *lines]))
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    data = {"path": str(tmp_path / file), "task": "regression", "features": "standard"}
+    data |= {"columns": {"target": "y"}} if file == "a.csv" else {}
+    config = {
+        "name": "exact", "dataset": data, "loss": "mean_squared",
+        "network": {"sizes": [2, 1], "activations": ["tanh", "linear"]},
+        "training": {"learning_rate": 0.1, "iterations": 9, "engine": "numpy"},
+    }  # fmt: skip
+    results = tmp_path / "results"
+    run = nnrun.train(config, results=results)
+    key, asker = run_of(results, "exact"), ask_in()
+    _, test = last_split(prepared_again(run.record, Datasets().load).split)
+    begun = re.findall(r'<input type="text".*?value="(.*?)"', asker.get(f"/runs/{key}/form").text)
+    filled = asker.get(f"/runs/{key}/row/1").json["values"]
+    for row, cells in enumerate([begun, [*map(str, filled)]]):
+        answer = asker.post(f"/runs/{key}/answer", {"cells": cells}).text
+        expected = run.predict(test.raw.between(row, row + 1))[0]
+        assert str(expected) == re.search(r'<data value="(.*?)"', answer)[1]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ class TrainingConfig(Block):
     """How the network is trained."""
 
     noun: ClassVar[str] = "training"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"watch"})  # the bits are the same
 
     optimizer: Optimizer = Field(default="sgd", validate_default=True)
     """The update rule."""
@@ -135,6 +136,10 @@ class TrainingConfig(Block):
     """The precision to compute in."""
     engine: Annotated[str, OneOf(ENGINES)] = "auto"
     """NumPy or compiled code; `auto` takes what is compiled where a run is long enough to gain."""
+    watch: Annotated[bool, Flag()] = False
+    """Whether to record, layer by layer, norms and histograms of weights, outputs and gradients
+    while it trains, dead and saturated units, and how far updates move the weights. The run stays
+    the same to the last bit."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -38,11 +38,11 @@ def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
     by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
-    return [by_key[key] for key in sorted(by_key, key=_order)]
+    return sorted(by_key.values(), key=_order)
 
 
-def _order(key: str) -> tuple[str, tuple[int, str]]:
-    name, _, run_id = key.partition("/")
+def _order(found: Found) -> tuple[str, tuple[int, str]]:
+    name, _, run_id = found.key.partition("/")
     return name, by_seed(run_id)
 
 
@@ -53,7 +53,7 @@ def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[F
         return Found(f"{results}/{run.label}", run, entry_of(run, content, order_by))
 
     runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
-    return sorted(runs, key=lambda one: _order(one.overview.label))
+    return sorted(runs, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
 
 
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:

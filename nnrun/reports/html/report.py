@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
@@ -24,7 +24,7 @@ from nnrun.reports.html.blocks import (
 from nnrun.reports.html.board import board_blocks, board_titles, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits
+from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits, kinds_of
 from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
@@ -38,6 +38,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
+from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.from_store.searched import searched_choices
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,
@@ -56,6 +57,7 @@ class Report:
         margin: a difference that does not matter, in the units of the metric.
         importance: whether to compute which columns count, for one run of each setting.
         brief: whether it is for print: without details, where there are several runs.
+        sweeps: those in progress, whose next runs have no folder yet.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Report:
         *,
         importance: bool = False,
         brief: bool = False,
+        sweeps: Sequence[SweepCounts] = (),
     ) -> None:
         self.found = found
+        self._sweeps = sweeps
         self.limits = limits or (PRINTED if brief and len(found) > 1 else Limits())
         self.brief = brief
         self._load_data = load_data
@@ -94,24 +98,26 @@ class Report:
     @cached_property
     def verdict(self) -> Verdict:
         """The lines to read first."""
-        if len(self.found) == 1:
+        if len(self.found) == 1 and not self._sweeps:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
             return summary_verdict(only.overview) if record is None else run_verdict(record)
         unlisted = (f for f in self.found if f.entry is None or f.overview.status not in ENDED)
         others = Counter(found.status for found in unlisted)
+        if self._sweeps:
+            others["queued"] = sum(sweep.queued for sweep in self._sweeps)
         return groups_verdict([board.group for board in self.boards], others)
 
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:
         """The number of runs with each status; those with warnings are counted apart."""
-        kinds = Counter(found.mark.kind for found in self.found)
+        kinds = kinds_of(self.found)
         words = {"warned": "completed with warnings"}
         return [(StatusMark(words.get(kind, kind), kind), kinds[kind]) for kind in sorted(kinds)]
 
     def sections(self) -> Iterator[Section]:
         """Runs in progress, the results of the others, and the list of all runs."""
-        yield from in_progress([found.overview for found in self.found])
+        yield from in_progress([found.overview for found in self.found], self._sweeps)
         if len(self.found) > 1:
             yield from self.results()
         yield from self.searches()
@@ -153,7 +159,9 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        members = {run.key: variant.number for variant in self.variants for run in variant.runs}
+        wanted, members = {*self.in_full}, dict[str, int]()
+        for variant in self.variants:
+            members |= {key: variant.number for run in variant.runs if (key := run.key) in wanted}
         measured: set[int] = set()
         for key in self.in_full:
             record = self._record(key)
@@ -182,7 +190,7 @@ class Report:
     def heads(self) -> dict[str, tuple[tuple[int, int, int], Head]]:
         """The closed cards of the chosen runs by their anchors, with the order of their places."""
         wanted, alone = set(self.in_full), len({v.name for v in self.variants}) == 1
-        own = {one.key: one for one in placed(self.boards) if one.key in wanted}
+        own = {one.key: one for one in placed(self.boards, wanted)}
         heads = {}
         for key in self.in_full:
             record, one = self._record(key), own.get(key)
@@ -212,7 +220,8 @@ class Report:
             for standing in board.standings
             if standing.row.best_run is not None
         ]
-        keys = dict.fromkeys([*best[: self.limits.in_full], *self._sound])
+        first = dict.fromkeys(best[: self.limits.in_full])
+        keys = chain(first, (key for key in self._sound if key not in first))
         return [*islice(filter(self._record, keys), self.limits.in_full)]
 
     def _record(self, key: str) -> RunRecord | None:

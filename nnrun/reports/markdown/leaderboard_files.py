@@ -20,7 +20,7 @@ from nnrun.reports.markdown.verdict import verdict_markdown
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.board.columns import best_run, columns, heading
-from nnrun.reports.terminal.board.notes import notes, unfinished
+from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
 from nnrun.runs.storage.contents.strict_json import strict_json
@@ -131,6 +131,7 @@ def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
         if run := best_run(group):
             yield f"Best run of the first row: `{run}`."
     yield from notes(board.groups)
+    yield from map(escape, data_notes(board.groups))
 
 
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:

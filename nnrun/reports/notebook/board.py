@@ -17,7 +17,7 @@ from nnrun.reports.html.curves import board_curves
 from nnrun.reports.notebook.parts import captioned, strip_image, table, verdict_lines
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.board.columns import columns, heading
-from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.terminal.board.notes import data_notes, notes
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.storage.contents.history import read_history
@@ -53,7 +53,7 @@ def _board(board: Leaderboard, progress: SweepProgress, root: Path | None) -> It
             yield element("p", f"{count(left)} more rows are in board.to_frame().")
         if root is not None and place < _GROUPS:
             yield from _curves(group, scores, root)
-    for note in notes(board.groups):
+    for note in [*notes(board.groups), *data_notes(board.groups)]:
         yield element("p", clean(note))
 
 

@@ -17,10 +17,10 @@ from nnrun.reports.run_tables import metrics_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
     data_line,
+    first_sentence,
     metric_label,
     metric_notes,
     published_source,
-    short_note,
     splits,
     status_words,
     training_line,
@@ -76,7 +76,7 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if record.published:
         yield "published", published_source(record) or "the config names no source"
     if record.dataset.get("note"):
-        note = short_note(record)
+        note = first_sentence(str(record.dataset["note"]))
         more = f" (`nnrun datasets {record.dataset['name']}` says more.)"
         yield "note", note + (more if note != record.dataset["note"] else "")
     yield "data", data_line(record.dataset)

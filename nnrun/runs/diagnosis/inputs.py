@@ -18,6 +18,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.state import HistoryRow
+from nnrun.training.watching.watched import Watched
 
 ERRORS = 2.0
 """Chance explains differences up to this many standard errors."""
@@ -50,7 +51,8 @@ class DiagnosisInput:
     `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
     weights at the end of training. `codes` are the places in x of numbers of categories.
-    `sources` has the column of the file by the name of a feature.
+    `sources` has the column of the file by the name of a feature. `watched` is what was recorded of
+    the network on the way, if anything was.
     """
 
     config: ExperimentConfig
@@ -67,6 +69,7 @@ class DiagnosisInput:
     stopped_early: bool
     codes: Sequence[int] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    watched: Watched | None = None
 
     @cached_property
     def numbers(self) -> tuple[Sequence[str], Array]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor, log10
 
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.runs.diagnosis.features import feature_scale
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, rounded
+from nnrun.runs.diagnosis.watched import large_update
 
 # The loss has risen if it ends at this many times its minimum.
 _RISE = 1.5
@@ -112,10 +114,16 @@ def excess(case: DiagnosisInput) -> float:
 
 
 def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
-    """The learning rate, which is always a cause of divergence."""
-    found = learning_rate(case)
-    if found is not None:
+    """The learning rate, which is always a cause of divergence; with what was seen of updates."""
+    found = learning_rate(case) or _unknown_rate(case)
+    seen = large_update(case.watched, lasting=False)
+    if seen is None:
         return found
+    text = f"an update moved {seen.where} by {seen.value:.3g} times its size"
+    return replace(found, message=f"{found.message}; {text}, at iteration {seen.iteration:,}")
+
+
+def _unknown_rate(case: DiagnosisInput) -> Diagnostic:
     clip = "" if case.config.training.clip_norm else ", or training.clip_norm=1"
     text = (
         f"the learning rate {case.peak_rate:.3g} may be too large; try "

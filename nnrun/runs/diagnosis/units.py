@@ -13,6 +13,7 @@ from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.learning_rate import TINY, excess
+from nnrun.runs.diagnosis.watched import constant_since
 
 # Outputs are the same if they differ by no more; saturating activations are within [-1, 1].
 _SAME = 1e-9
@@ -41,18 +42,21 @@ def dead_units(case: DiagnosisInput) -> Diagnostic | None:
     if found is None or found.share < DEAD:
         return None
     zeros = case.config.network.initializer.type == "zeros"
-    tiny = excess(case) < 1 / TINY
+    seen = constant_since(case.watched, found.layer, DEAD)
+    # What was so before the first update is not the rate's doing.
+    blameless = excess(case) < 1 / TINY or (seen is not None and seen.from_start)
     if zeros:
         cure = "another network.initializer than zeros, with which all units stay alike"
     elif found.activation == "relu":
-        cure = "leaky_relu" if tiny else "a smaller learning rate, or leaky_relu"
+        cure = "leaky_relu" if blameless else "a smaller learning rate, or leaky_relu"
     else:
         cure = "scaled features, or smaller initial weights"
-        cure = cure if tiny else f"a smaller learning rate, {cure}"
+        cure = cure if blameless else f"a smaller learning rate, {cure}"
+    since = "" if seen is None else f", since iteration {seen.iteration:,}"
     state = "are zero" if found.activation == "relu" else "give the same"
     text = (
         f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "
-        f"{state} for every training row; try {cure}"
+        f"{state} for every training row{since}; try {cure}"
     )
     return Diagnostic("dead_units", text, (3 if zeros else 2) * found.share)
 

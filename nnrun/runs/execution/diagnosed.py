@@ -47,6 +47,7 @@ def diagnosis_input(
         stopped_early=trainer.stopped_early,
         codes=[*prepared.dataset.layout.columns.codes],
         sources=prepared.dataset.layout.columns.sources,
+        watched=None if trainer.watch is None else trainer.watch.watched,
     )
 
 

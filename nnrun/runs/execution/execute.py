@@ -34,6 +34,8 @@ from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
+from nnrun.training.watching.watch import Watch
+from nnrun.training.watching.watched import record_in
 
 # Errors from restoring the state of another run.
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
@@ -93,6 +95,8 @@ def _resumed(
 ) -> Execution | None:
     if checkpoint.iteration > prepared.iterations:
         return None
+    if prepared.watched and record_in(checkpoint) is None:
+        return None  # its record would have a beginning that is missing
     with suppress(*_UNFIT):
         return Execution(prepared, checkpoint, origin, callbacks)
     return None
@@ -205,7 +209,16 @@ class Execution:
             monitored=monitored,
             curve=curve,
             parts=parts,
+            watch=self._watch(),
         )
+
+    def _watch(self) -> Watch | None:
+        if not self.prepared.watched:
+            return None
+        layout = self.prepared.dataset.layout
+        drawn = layout.shape in ((1,), (2,)) and layout.columns.plain
+        every = self.prepared.evaluate_every
+        return Watch(self.network, self.examples["train"], every, frames=drawn)
 
     def _stopping(self) -> EarlyStopping | None:
         config = self.prepared.config.training.early_stopping

@@ -116,7 +116,10 @@ def trained_result(
     checkpoint = trainer.checkpoint() if status in ("interrupted", "stopped") else None
     ending = trainer.ending() if status == "completed" else None
     metadata = describe_model(prepared, record.decision)
-    return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
+    watched = None if trainer.watch is None else trainer.watch.watched
+    return RunResult(
+        record, trainer.history, weights, metadata, checkpoint, ending, watched=watched
+    )
 
 
 def failed_result(

@@ -10,7 +10,7 @@ from pathlib import Path
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK
+from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK, WATCHED
 from nnrun.runs.storage.contents.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.durable.files import (
     has_leftovers,
@@ -25,7 +25,7 @@ from nnrun.systems import system
 from nnrun.training.state import TrainingState
 
 # Files that not every result has: without one, that of an earlier result is removed.
-_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK}
+_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
 
 
 class RunFolder:
@@ -168,8 +168,10 @@ class RunFolder:
         if not system.is_link(self.path) and not system.is_link(self.path.parent):
             return
         try:
-            inside = self.path.resolve().is_relative_to(self._root.resolve())
-        except (OSError, RuntimeError):  # which of the two depends on Python's version
-            raise UsageError(f"{self.path} is a link that leads to itself; remove it") from None
-        if not inside:
+            self.path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # `resolve` fails or does not, by Python's version
+                message = f"{self.path} is a link that leads to itself; remove it"
+                raise UsageError(message) from None
+        if not self.path.resolve().is_relative_to(self._root.resolve()):
             raise UsageError(f"{self.path} leads out of the results folder; remove that link")

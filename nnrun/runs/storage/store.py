@@ -14,7 +14,15 @@ from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint
 from nnrun.runs.storage.contents.history import history_csv
-from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK
+from nnrun.runs.storage.contents.names import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    REPORT,
+    STATE,
+    TRACEBACK,
+    WATCHED,
+)
 from nnrun.runs.storage.contents.seal import sealed
 from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.durable.files import remove_leftovers, write_together
@@ -158,6 +166,8 @@ class Store:
             files[STATE] = pack(result.ending.arrays, {})
         if result.checkpoint is not None:
             files[CHECKPOINT] = pack_checkpoint(result.checkpoint, record.run_id)
+        if result.watched is not None:
+            files[WATCHED] = pack(result.watched.arrays, result.watched.values)
         if result.traceback is not None:
             files[TRACEBACK] = result.traceback.encode(errors="backslashreplace")
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}

@@ -24,6 +24,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.training.state import HistoryRow
 
 # Losses, errors and weights, relative to the larger of the two, by the precision of training.
@@ -41,6 +42,8 @@ _SKIPPED = {
     *("name", "config", "weights_sha256", *_SCORES),
     *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
 }
+# Where the record of a watched run differs. Other rounding moves numbers between bins.
+_WATCHED = "watched"
 # Values that depend on numbers with a tolerance, or whose wording may change.
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
@@ -69,7 +72,8 @@ def pairs(
     config: Mapping[str, Any],
     changed: Container[str],
 ) -> Iterator[list[Difference]]:
-    """All values, stored and computed again: history, metrics, weights, the rest of the report.
+    """All values, stored and computed again: history, metrics, weights, what was recorded on the
+    way if the run was watched, the rest of the report.
 
     `config` is the content of `config.yaml`; `changed` has the parts of the environment that
     differ.
@@ -78,7 +82,10 @@ def pairs(
     yield list(_history(load_history(folder), result.history))
     yield [pair for key in _SCORES for pair in _scores(key, getattr(record, key), again[key])]
     weights = {} if record.weights_sha256 is None else unpack(folder / MODEL)[0]
-    yield list(_weights(weights, result.weights or {}))
+    yield list(_arrays("weights", weights, result.weights or {}))
+    watched, now = read_watched(folder, record), result.watched
+    looked_at = ({} if one is None else one.arrays for one in (watched, now))
+    yield list(_arrays(_WATCHED, *looked_at))
     yield [*_flat("config", record.config, config), *_report(record.to_dict(), again, changed)]
 
 
@@ -92,7 +99,7 @@ def is_tolerable(pair: Difference, dtype: str) -> bool:
     """Whether two values of a run of this dtype are close enough in another environment."""
     stored, again = pair.stored, pair.again
     place, _, row = pair.place.partition(" at iteration ")
-    if _within(place, _DERIVED):
+    if _within(place, _DERIVED) or place.startswith(_WATCHED):
         return True
     computed = row or place.startswith("weights ") or place.startswith(_SCORES)
     if not computed or not isinstance(stored, float) or not isinstance(again, float):
@@ -159,12 +166,14 @@ def _float(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-def _weights(stored: dict[str, Array], again: dict[str, Array]) -> Iterator[Difference]:
-    """The first weight of each array that differs, and the one that differs most."""
+def _arrays(
+    kind: str, stored: Mapping[str, Array], again: Mapping[str, Array]
+) -> Iterator[Difference]:
+    """The first number of each array that differs, and the one that differs most."""
     for name in dict.fromkeys([*again, *stored]):
         old, new = stored.get(name), again.get(name)
         if old is None or new is None or old.shape != new.shape or old.dtype != new.dtype:
-            yield Difference(f"weights {name}", None, None if new is None else float(new.size))
+            yield Difference(f"{kind} {name}", None, None if new is None else float(new.size))
             continue
         bits = f"u{old.dtype.itemsize}"
         unequal = np.argwhere(old.view(bits) != new.view(bits))
@@ -174,4 +183,4 @@ def _weights(stored: dict[str, Array], again: dict[str, Array]) -> Iterator[Diff
         worst = np.unravel_index(int(gap.argmax()), gap.shape)
         for place in dict.fromkeys(tuple(map(int, found)) for found in (unequal[0], worst)):
             shown = ", ".join(map(str, place))
-            yield Difference(f"weights {name}[{shown}]", float(old[place]), float(new[place]))
+            yield Difference(f"{kind} {name}[{shown}]", float(old[place]), float(new[place]))

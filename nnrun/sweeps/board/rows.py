@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nnrun.config.names import SPLITS
@@ -143,6 +144,7 @@ class Group:
         folds: of cross-validation, whose test splits are those that the order is by; None without.
         split_by: the groups or the times that rows are split by, in words; "" at random.
         beside: each model of scikit-learn beside the best network.
+        data_note: what a reader should know about the data.
     """
 
     dataset: str
@@ -157,6 +159,7 @@ class Group:
     folds: int | None = None
     split_by: str = ""
     beside: list[Beside] = field(default_factory=list)
+    data_note: str = ""
 
     @property
     def first_network(self) -> Row | None:
@@ -184,6 +187,11 @@ class Leaderboard:
     def names(self) -> set[str]:
         """The experiments on it."""
         return {row.name for group in self.groups for row in group.rows}
+
+    def with_notes(self, notes: Mapping[str, str]) -> Leaderboard:
+        """The board with these notes on its data, by the names of data sets."""
+        groups = [replace(g, data_note=notes.get(g.dataset, g.data_note)) for g in self.groups]
+        return replace(self, groups=groups)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""

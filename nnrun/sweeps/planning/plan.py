@@ -50,8 +50,10 @@ class Variant:
         folds: of cross-validation; None without.
         split_by: the groups or the times that rows are split by, in words; "" at random.
         metrics: those that its runs compute beside those of their task.
+        watched: whether their networks are looked at while they train.
         ended: how many of its runs an unfinished board is over; None for all.
         plugins: the sources of parts that its config names.
+        data_note: what a reader should know about the data.
     """
 
     number: int
@@ -78,8 +80,10 @@ class Variant:
     folds: int | None = None
     split_by: str = ""
     metrics: Sequence[str] = ()
+    watched: bool = False
     ended: int | None = None
     plugins: Shipment = NO_PLUGINS
+    data_note: str = ""
 
     @property
     def label(self) -> str:

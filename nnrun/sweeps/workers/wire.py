@@ -5,6 +5,7 @@ Nothing in them is executed, and a result counts only for the run that was submi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.sweeps.workers.versions import OtherVersionError
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
+from nnrun.training.watching.validation import is_valid
+from nnrun.training.watching.watched import Watched
 
 # Errors that are of the worker, and not of the run; subclasses first.
 _KINDS = {"version": OtherVersionError, "lost": WorkerLostError}
@@ -43,6 +46,9 @@ def pack_result(result: RunResult | None) -> bytes:
         state: TrainingState | None = getattr(result, name)
         values[name] = None if state is None else state.values
         arrays |= _under(name, {} if state is None else state.arrays)
+    watched = result.watched
+    values["watched"] = None if watched is None else watched.values
+    arrays |= _under("watched", {} if watched is None else watched.arrays)
     return pack(arrays, values)
 
 
@@ -80,12 +86,18 @@ def unpack_result(content: bytes, key: str) -> RunResult | None:
             name: None if values[name] is None else TrainingState(_of(name, arrays), values[name])
             for name in _STATES
         }
+        known = values["watched"]
+        watched = None if known is None else Watched(_of("watched", arrays), known)
         history, metadata = list(values["history"]), dict(values["metadata"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NnrunError(f"{_ORIGIN} is no result") from error
     if record.weights_sha256 != (None if weights is None else weights_sha256(weights)):
         raise NnrunError(f"{_ORIGIN} has other weights than its report says")
-    return RunResult(record, history, weights, metadata, states["checkpoint"], states["ending"])
+    if watched is not None and not is_valid(watched):
+        raise NnrunError(f"{_ORIGIN} has no valid record of its network")
+    return RunResult(
+        record, history, weights, metadata, states["checkpoint"], states["ending"], watched=watched
+    )
 
 
 def pack_message(content: Progress | TrainingState, key: str) -> list[Any] | bytes:
@@ -123,7 +135,7 @@ def _run_id(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {f"{prefix}/{name}": array for name, array in arrays.items()}
 
 

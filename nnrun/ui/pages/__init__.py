@@ -8,6 +8,7 @@ from nnrun.ui.pages.compare import compare_page
 from nnrun.ui.pages.events import overview_events, run_events
 from nnrun.ui.pages.files import file
 from nnrun.ui.pages.overview import overview
+from nnrun.ui.pages.playing import playground, playing
 from nnrun.ui.pages.run import run_page
 from nnrun.ui.pages.runs import runs_page
 from nnrun.ui.pages.trying import answer, form, row
@@ -19,6 +20,8 @@ ROUTES = [
     Route("/files/{name}", file),
     Route("/runs", runs_page),
     Route("/compare", compare_page),
+    Route("/playground", playground),
+    Route("/playground/{action}", playing, methods=["POST"]),
     Route(_RUN, run_page),
     Route(f"{_RUN}/events", run_events),
     Route(f"{_RUN}/form", form),

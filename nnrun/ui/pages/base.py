@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,13 +11,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from nnrun.config.names import is_name
+from nnrun.errors import first_of
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.markup import sentence
 from nnrun.runs.identity import is_run_id
+from nnrun.runs.record import RunRecord
 from nnrun.ui.parts import rendered
 from nnrun.ui.snapshot import Snapshot
 from nnrun.ui.state import state_of
 
-LINKS = [("/", "Report"), ("/runs", "Runs")]
+LINKS = [("/", "Report"), ("/runs", "Runs"), ("/playground", "Playground")]
 """The pages that every page links to; one that is added to `ROUTES` may have a line here."""
+
+_MOST_BYTES = 1 << 20
+_LONGEST = 300  # characters of a line about a mistake
 
 
 def page(request: Request, name: str, *, code: int = 200, **values: Any) -> HTMLResponse:
@@ -43,3 +52,37 @@ def run_key(request: Request) -> str:
 def fresh(request: Request, drawn_within: float = 0.0) -> Snapshot:
     """What is known now; it blocks, and is for pages that run in a thread."""
     return state_of(request).watcher.fresh(drawn_within)
+
+
+def stored_run(request: Request, key: str | None = None) -> tuple[Path, RunRecord]:
+    """The folder and report of a run, by default of that in the address.
+
+    Raises: HTTPException if there is none.
+    """
+    found = fresh(request).find(run_key(request) if key is None else key)
+    record = None if found is None else found.record()
+    if found is None or record is None:
+        raise HTTPException(404, "There is no such run, or its report cannot be read.")
+    return found.folder, record
+
+
+async def posted(request: Request) -> object:
+    """The JSON that a page has sent.
+
+    Raises: HTTPException if it is none, or too much.
+    """
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _MOST_BYTES:
+            raise HTTPException(413, "This is far too much.")
+    try:
+        found: object = json.loads(content)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "This is no JSON.") from None
+    return found
+
+
+def lines_of(error: Exception) -> list[str]:
+    """What is wrong, in sentences."""
+    return [sentence(shortened(line, _LONGEST)) for line in first_of(str(error).splitlines())]

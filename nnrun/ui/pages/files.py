@@ -20,6 +20,10 @@ _FILES: dict[str, Callable[[], str]] = {
     "ui.css": partial(resource, _PACKAGE, "ui.css"),
     "ui.js": partial(resource, _PACKAGE, "ui.js"),
     "try.js": partial(resource, _PACKAGE, "try.js"),
+    "play.css": partial(resource, _PACKAGE, "playground/play.css"),
+    "play.js": partial(resource, _PACKAGE, "playground/play.js"),
+    "network.js": partial(resource, _PACKAGE, "playground/network.js"),
+    "pictures.js": partial(resource, _PACKAGE, "playground/pictures.js"),
 }
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 

@@ -36,10 +36,17 @@ def run_page(request: Request) -> Response:
         title=key,
         key=key,
         status=found.mark,
+        playable=record is not None and _is_playable(record),
         parts=run_parts(found) if continued else [],
         sections=[] if continued else _sections(request, found, record, snapshot),
         events=f"/runs/{key}/events" if continued else "",
     )
+
+
+def _is_playable(record: RunRecord) -> bool:
+    """Whether the playground can draw what the network does."""
+    features = record.dataset.get("n_features")
+    return record.beside is None and features in (1, 2)
 
 
 def _sections(

@@ -113,7 +113,7 @@ const typing = (form, place) => {
   if (fill) fill.addEventListener("click", async () => {
     const values = await rowOf(fill, form, place);
     if (!values) return;
-    boxes.forEach((box, index) => { box.value = String(Number(values[index].toPrecision(7))); });
+    boxes.forEach((box, index) => { box.value = String(values[index]); });
     send();
   });
 };

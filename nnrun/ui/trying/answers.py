@@ -13,6 +13,7 @@ from nnrun.data.rows.raw import RawRows
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.models.writing.columns import cells
 from nnrun.nn.signature import Array
 from nnrun.pool.task import LruCache
 from nnrun.reports.examine import LoadData, last_split, prepared_again
@@ -34,6 +35,7 @@ class Answer:
     Args:
         what: is predicted: the class, or the name of a target for each number.
         prediction: in words.
+        exact: the prediction in all its digits, as `nnrun predict` writes it.
         classes: the probability of each; empty where there are none.
         layers: what comes out of each layer, as blocks of a report.
         notes: what there is to say about the row.
@@ -41,6 +43,7 @@ class Answer:
 
     what: str
     prediction: str
+    exact: str
     classes: Sequence[tuple[str, float]]
     layers: Sequence[Block]
     notes: Sequence[str]
@@ -138,7 +141,8 @@ def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequen
         if model.probabilistic:
             found = model.probabilities(outputs)[0].tolist()
             chances = [*zip(model.layout.classes, found, strict=True)]
-        return Answer("class", str(predicted), chances, layers, notes)
-    values = np.atleast_1d(predicted).tolist()
+        return Answer("class", str(predicted), str(predicted), chances, layers, notes)
+    values = np.atleast_1d(predicted)
     what = ", ".join(model.layout.target_names) or "prediction"
-    return Answer(what, ", ".join(map(number, values)), [], layers, notes)
+    shown = ", ".join(map(number, values.tolist()))
+    return Answer(what, shown, ", ".join(cells(values)), [], layers, notes)

@@ -85,13 +85,18 @@ def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -
     if len(names) > _MOST_COLUMNS:
         raise UsageError(f"it takes {len(names)} columns; nnrun predict reads them from a file")
     choices = model.layout.columns.categories
-    numbers = None if first is None or not is_plain(model) else first.reshape(-1).tolist()
+    numbers = None if first is None or not is_plain(model) else exact(first.reshape(-1))
     cells = []
     for place, name in enumerate(names):
         known = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
-        value = f"{numbers[place]:.6g}" if numbers is not None else (known or [""])[0]
+        value = numbers[place] if numbers is not None else (known or [""])[0]
         cells.append(Cell(name, value, known))
     return Form(None, cells, split, rows)
+
+
+def exact(values: Array) -> list[str]:
+    """The shortest texts that are read as the same float64 numbers: `307`, `17.5`."""
+    return [str(float(value)).removesuffix(".0") for value in values]
 
 
 def row_of(model: Model, given: object) -> tuple[Array, list[str]]:

@@ -6,12 +6,11 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from nnrun.reports.summary import short_note
+from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.tables import run_summary
 
 FOLDER = Path("results/houses/s7-0123456789")
@@ -146,5 +145,4 @@ def test_colours_are_for_terminals(regression, monkeypatch):
 )
 def test_a_note_is_shortened_to_its_first_sentence(note, short):
     """Initials do not end a sentence."""
-    record = SimpleNamespace(dataset={"note": note})
-    assert (short or note.removesuffix(" All rows.")) == short_note(record)
+    assert (short or note.removesuffix(" All rows.")) == first_sentence(note)

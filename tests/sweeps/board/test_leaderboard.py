@@ -5,19 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import nnrun
+from nnrun.cli import cli
+from nnrun.data.builtin.registry import DATASETS
 from nnrun.reports.markdown.leaderboard_files import (
     leaderboard_csv,
     leaderboard_files,
     leaderboard_markdown,
+    read_leaderboard,
 )
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published.replication import replications
 from nnrun.sweeps.board.rows import Leaderboard
 from tests.sweeps.board.boards import VARIANT, named, progress, score
+
+BOSTON = """
+dataset: {name: boston, features: standard, target: standard}
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.001, iterations: 20, engine: numpy}
+"""
 
 
 def order(board):
@@ -235,3 +248,24 @@ def test_replication_holds_published_numbers_against_the_range():
     ours = "0.6000 | 0.1000 | 0.5000 – 0.7000"
     assert f"| known | test accuracy | 3 | {ours} | 0.4 | **no** |" in text
     assert "1 of 2 published numbers lie inside." in text
+
+
+def test_every_form_of_a_board_has_the_note_of_its_data(tmp_path, monkeypatch):
+    """In full in Markdown, JSON and a notebook; its first sentence on the screen."""
+    monkeypatch.chdir(tmp_path)
+    note = DATASETS["boston"].note
+    Path("a.yaml").write_text(BOSTON)
+    answer = CliRunner().invoke(cli, ["sweep", "a.yaml", "--seeds", "2", "-j", "1", "-q"])
+    assert 0 == answer.exit_code, answer.output
+    assert f"\n\nboston: {note}\n" in Path("results/leaderboard.md").read_text()
+    content = json.loads(Path("results/leaderboard.json").read_text())
+    assert note == content["groups"][0]["data_note"]
+    assert f"boston: {note}" in nnrun.sweep("a.yaml", seeds=2, jobs=1)._repr_html_()
+    shown = CliRunner().invoke(cli, ["ls", "--leaderboard"], env={"COLUMNS": "300"}).output
+    assert note.partition(". ")[0] + ". (`nnrun datasets boston` says more.)" in shown
+    assert f"boston: {note}" in leaderboard_markdown(read_leaderboard(Path("results")))
+    changed = CliRunner().invoke(cli, ["train", "a.yaml", "training.learning_rate=0.002"])
+    assert 0 == changed.exit_code, changed.output
+    runs = ["compare", *map(str, sorted(Path("results/a").iterdir()))]
+    compared = CliRunner().invoke(cli, runs, env={"COLUMNS": "300"}).output
+    assert "(`nnrun datasets boston` says more.)" in compared

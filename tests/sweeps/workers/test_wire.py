@@ -47,7 +47,10 @@ def result(write):
 ADAM = BOSTON.replace("iterations: 60", "iterations: 60, optimizer: adam")
 
 
-@pytest.mark.parametrize("text", [IRIS, ADAM, WILD, "interrupted"])
+WATCHED = IRIS.replace("iterations: 60", "iterations: 60, watch: true")
+
+
+@pytest.mark.parametrize("text", [IRIS, ADAM, WILD, WATCHED, "interrupted"])
 def test_a_result_is_the_same_after_the_way(result, text):
     """Record, history and arrays, to the last bit."""
     if text == "interrupted":
@@ -65,6 +68,10 @@ def test_a_result_is_the_same_after_the_way(result, text):
             assert ours.values == theirs.values
             same_arrays(ours.arrays, theirs.arrays)
     same_arrays(sent.weights or {}, got.weights or {})
+    assert (text == WATCHED) == (got.watched is not None)
+    if got.watched is not None:
+        assert sent.watched.values == got.watched.values
+        same_arrays(sent.watched.arrays, got.watched.arrays)
     assert (sent.weights is None) == (got.weights is None)
     assert unpack_result(pack_result(None), key) is None
 
@@ -86,10 +93,12 @@ class Evil:
         return open, (self.path, "w")
 
 
-@pytest.mark.parametrize("damage", ["pickle", "cut", "other", "record", "weights", "text", "list"])
+@pytest.mark.parametrize(
+    "damage", ["pickle", "cut", "other", "record", "weights", "text", "list", "looks"]
+)
 def test_what_is_no_result_of_the_run_is_refused(result, tmp_path, damage, write):
     """And nothing in it is executed."""
-    sent, key = result()
+    sent, key = result(WATCHED)
     content = pack_result(sent)
     arrays, values = unpack(tmp_path, content)
     if damage == "pickle":
@@ -105,6 +114,9 @@ def test_what_is_no_result_of_the_run_is_refused(result, tmp_path, damage, write
         content = pack(arrays, values)
     elif damage == "text":
         content = pack(arrays, "a text")
+    elif damage == "looks":
+        arrays["watched/losses"] = arrays["watched/losses"][1:]
+        content = pack(arrays, values)
     else:
         content = pack(arrays, {**values, "history": None})
     with pytest.raises(NnrunError):

@@ -100,6 +100,9 @@
         return first <= at[axis] && at[axis] < first + size;
       });
     }
+    if (kind === "kernel") {
+      return [...Array(other).keys()].map((i) => at[axis] + shift - i * stride).filter((i) => 0 <= i && i < size);
+    }
     if (kind === "strided") {
       return [...Array(other).keys()].map((i) => at[axis] - shift + i * stride);
     }

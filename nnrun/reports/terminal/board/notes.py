@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import count, first_of, plural, ranges
+from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.board.choice import choice_notes
 from nnrun.reports.terminal.board.columns import ELSEWHERE, name
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
@@ -57,6 +58,15 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "of n runs is mostly luck; quote the mean."
         )
     yield from _fixed(rows)
+
+
+def data_notes(groups: Sequence[Group], *, brief: bool = False) -> Iterator[str]:
+    """The notes on the data of these groups; `brief` is the first sentence of each."""
+    notes = {group.dataset: group.data_note for group in groups if group.data_note}
+    for dataset, note in notes.items():
+        first = first_sentence(note)
+        more = f" (`nnrun datasets {dataset}` says more.)" * (first != note)
+        yield clean(f"{dataset}: {first + more if brief else note}")
 
 
 def _fixed(rows: Sequence[Row]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from nnrun.characters import clean
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.board.choice import taken_words
 from nnrun.reports.terminal.board.columns import columns, heading
-from nnrun.reports.terminal.board.notes import notes, unfinished
+from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import FittedTable
 from nnrun.reports.terminal.tables import verdict_text
@@ -57,7 +57,7 @@ def leaderboard_tables(
             yield Text()
             yield Text("\n".join(taken_words(group, root)), no_wrap=True, overflow="ignore")
         yield Text()
-    for note in notes(board.groups):
+    for note in [*notes(board.groups), *data_notes(board.groups, brief=True)]:
         yield Text(note, "dim")
 
 

@@ -3,3 +3,4 @@
 REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
 CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
 TRACEBACK = "traceback.txt"
+WATCHED = "watched.safetensors"

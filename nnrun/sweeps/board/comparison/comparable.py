@@ -66,6 +66,9 @@ class Comparable(Protocol):
     @property
     def split_by(self) -> str: ...
 
+    @property
+    def data_note(self) -> str: ...
+
 
 Member = tuple[Comparable, list[RunScore]]
 

@@ -1,0 +1,108 @@
+"""Watching a network while it trains."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.models.weights import weights_of
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+from nnrun.training.examples import PreparedSplit
+from nnrun.training.watching.look import Look, Looker, norm
+from nnrun.training.watching.spread import Spread
+from nnrun.training.watching.watched import Watched, frame_arrays, is_of_looks
+
+MOST_LOOKS, MOST_FRAMES = 100, 12
+"""So many looks, and frames, are kept at most, besides the first and the last one."""
+MOST_ROWS = 128
+"""So many rows of the training split are looked at, at most."""
+MOST_PARAMETERS = 20_000
+"""Networks with more parameters have no frames."""
+# The layers together hold no more numbers for the rows, unless it is for two rows.
+_NUMBERS = 2_000_000
+
+
+class Watch:
+    """Looks at a network at some of its evaluations, at the first and the last one always.
+
+    Args:
+        network: initialized.
+        split: the training split.
+        evaluate_every: the updates between evaluations.
+        frames: whether weights are kept, too, if they are few.
+    """
+
+    def __init__(
+        self, network: Network, split: PreparedSplit, evaluate_every: int, *, frames: bool
+    ) -> None:
+        self._network = network
+        sample = split.part(sample_rows(network, len(split)))
+        self._looker = Looker(network, sample.x, sample.loss_target)
+        self._sizes = [parameter.size for parameter in network.parameters.values()]
+        self._looks = Spread[Look](evaluate_every, MOST_LOOKS)
+        most = MOST_FRAMES if frames and network.size <= MOST_PARAMETERS else 0
+        self._frames = Spread[dict[str, Array]](evaluate_every, most)
+
+    def look(self, iteration: int, rate: float, *, last: bool = False) -> None:
+        """Look at the network if it is one of the evaluations to look at.
+
+        Args:
+            iteration: the number of updates so far.
+            rate: the learning rate of the last of them.
+            last: whether this look is kept whatever evaluation it is at.
+        """
+        if self._looks.wants(iteration, last=last):
+            look = {"rates": np.array(rate), **self._looker.look(self._network)}
+            self._looks.add(iteration, look, last=last)
+        if self._frames.most and self._frames.wants(iteration, last=last):
+            weights = weights_of(self._network)
+            if all(np.isfinite(array).all() for array in weights.values()):
+                self._frames.add(iteration, weights, last=last)
+
+    def awaits_update(self, iteration: int) -> bool:
+        """Whether the update that follows this iteration is still to be measured."""
+        look = self._looks.found.get(iteration)
+        return look is not None and bool(np.isnan(look["updates.norm"]).all())
+
+    def measure_update(self, iteration: int, before: Array) -> None:
+        """Note how far an update has moved each parameter.
+
+        Args:
+            iteration: the number of updates before it.
+            before: the network's `theta` then.
+        """
+        with np.errstate(all="ignore"):
+            moved = self._network.theta.astype(np.float64) - before
+        parts = np.split(moved, np.cumsum(self._sizes))[:-1]
+        self._looks.found[iteration]["updates.norm"] = np.array([norm(part) for part in parts])
+
+    @property
+    def watched(self) -> Watched:
+        """The record so far."""
+        looks = sorted(self._looks.found.items())
+        arrays = {
+            name: np.array([look[name] for _, look in looks])
+            for name in (looks[0][1] if looks else ())
+        }
+        arrays["iterations"] = np.array([iteration for iteration, _ in looks], np.int64)
+        for iteration, weights in self._frames.found.items():
+            arrays.update(frame_arrays(iteration, weights))
+        values = {**self._looker.values, "frames": sorted(self._frames.found)}
+        return Watched(arrays, values)
+
+    def restore(self, watched: Watched) -> None:
+        """Continue an earlier record of the same run, or of a shorter one."""
+        arrays = {name: array for name, array in watched.arrays.items() if is_of_looks(name)}
+        looks = {
+            iteration: {name: array[index] for name, array in arrays.items()}
+            for index, iteration in enumerate(watched.iterations)
+        }
+        self._looks.restore(looks)
+        self._frames.restore(dict(watched.frames))
+
+
+def sample_rows(network: Network, rows: int) -> Array:
+    """The rows of a split to look at, evenly spread over it."""
+    per_row = sum(layer.activation_count for layer in network.steps)
+    most = min(rows, MOST_ROWS, max(2, _NUMBERS // max(per_row, 1)))
+    return np.arange(most) * rows // most

@@ -1,0 +1,168 @@
+"""Where a session starts: the config of a drawn data set, or that of a stored run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.load import config_from_dict, config_to_dict
+from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.load import load_dataset
+from nnrun.errors import NnrunError, UsageError
+from nnrun.nn.schedules import Exponential, InverseTime, Step
+from nnrun.runs.record import RunRecord
+from nnrun.runs.stored_config import load_stored
+from nnrun.training.sampling import batches_per_epoch
+
+Plain = dict[str, Any]
+"""A config as plain values."""
+
+DRAWN = {
+    "circles": ("sigmoid", "binary_cross_entropy"),
+    "moons": ("sigmoid", "binary_cross_entropy"),
+    "spirals": ("sigmoid", "binary_cross_entropy"),
+    "xor": ("sigmoid", "binary_cross_entropy"),
+    "checkerboard": ("sigmoid", "binary_cross_entropy"),
+    "blobs": ("softmax", "cross_entropy"),
+    "sine": ("linear", "mean_squared"),
+}
+"""The data sets to choose from, each with its last activation and loss."""
+
+_ENDLESS = 1_000_000
+_OUTPUTS = {"blobs": 3}
+# Rates of these do not depend on the length of the run; those of others with `over` do not either.
+_LENGTH_FREE = (Step, Exponential, InverseTime)
+_NOTHING: Plain = {
+    "description": "", "published": None, "sweep": None, "search": None, "decide": None,
+}  # fmt: skip
+_OF_TRAINING: Plain = {
+    "epochs": None, "evaluate_every": None, "evaluate_rows": None, "early_stopping": None,
+    "iterations": _ENDLESS, "engine": "numpy",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Start:
+    """A config to begin with.
+
+    Args:
+        config: the config, with more iterations than anyone waits for.
+        load: loads its data.
+        title: what it is called on the page.
+        drawn: whether the data are drawn, so that rows and noise can change.
+        notes: how it differs from the config of a stored run.
+    """
+
+    config: Plain
+    load: Callable[[DatasetConfig], Dataset]
+    title: str
+    drawn: bool = True
+    notes: Sequence[str] = ()
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether all layers are dense, so that their number and widths can change."""
+        return all(layer["type"] == "dense" for layer in self.config["network"]["layers"])
+
+
+def start_drawn(name: object) -> Start:
+    """A small network on a drawn data set.
+
+    Raises: UsageError if there is no such data set.
+    """
+    if not isinstance(name, str) or name not in DRAWN:
+        raise UsageError(f"there is no such data set here; there are {', '.join(DRAWN)}")
+    last, loss = DRAWN[name]
+    hidden = [{"type": "dense", "units": units, "activation": "tanh"} for units in (4, 3)]
+    output = {"type": "dense", "units": _OUTPUTS.get(name, 1), "activation": last}
+    config: Plain = {
+        "name": f"playground_{name}",
+        "dataset": {"name": name, "rows": 400, "test_size": 0.5},
+        "network": {"layers": [*hidden, output]},
+        "loss": loss,
+        "training": {
+            "optimizer": {"type": "sgd", "weight_decay": 0.0},
+            "learning_rate": 0.1,
+            "iterations": _ENDLESS,
+            "batch_size": 10,
+            "engine": "numpy",
+        },
+        "seed": 42,
+    }
+    return Start(config, load_dataset, name)
+
+
+def start_stored(
+    folder: Path, record: RunRecord, load_data: Callable[[DatasetConfig], Dataset]
+) -> Start:
+    """The config of a stored run, from its first iteration on.
+
+    Raises: NnrunError if it has no network, or its data are missing or have changed.
+    """
+    label = f"{record.name}/{record.run_id}"
+    if record.beside is not None:
+        raise UsageError(f"{label} is a model of scikit-learn, which has no updates to watch")
+    stored = load_stored(folder, record).config
+    dataset = load_data(stored.dataset)
+    if dataset.sha256 != record.dataset["sha256"]:
+        raise NnrunError(f"the data of {label} have changed since it was trained")
+    config = {**config_to_dict(stored), **_NOTHING}
+    notes = []
+    if stored.training.early_stopping is not None:
+        notes.append("It does not stop early here.")
+    training = {**config["training"], **_OF_TRAINING}
+    training.pop("watch", None)
+    length = _length(config["training"], record.dataset["n_train"])
+    training["learning_rate"], note = _rate(stored.training.learning_rate, training, length)
+    if note:
+        notes.append(note)
+    if record.engine != "numpy":
+        notes.append("NumPy trains it here, so its numbers agree with the run's up to rounding.")
+    config |= {"name": f"playground_{record.name}"[:100], "training": training}
+    config = _without_defaults(config)
+    return Start(config, partial(_always, dataset), label, drawn=False, notes=notes)
+
+
+def _always(dataset: Dataset, _: DatasetConfig) -> Dataset:
+    return dataset
+
+
+def _without_defaults(config: Plain) -> Plain:
+    """The config without keys that say nothing, if it is the same config then."""
+    short = {key: _short(value) for key, value in config.items() if not _is_nothing(value)}
+    return short if config_from_dict(short) == config_from_dict(config) else config
+
+
+def _short(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if not _is_nothing(inner)}
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _length(training: Plain, rows: int) -> int:
+    if training["iterations"] is not None:
+        return int(training["iterations"])
+    return int(training["epochs"]) * batches_per_epoch(rows, training["batch_size"])
+
+
+def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:
+    """The rate as the config has it, independent of the run's length, and a note on a schedule."""
+    plain = training["learning_rate"]
+    if isinstance(found, float):
+        return plain, ""
+    follows = f"The learning rate follows the schedule {found.schedule}; a number ends that."
+    if "over" in plain:
+        return {**plain, "over": plain["over"] or length}, follows
+    schedule = found.build()
+    if isinstance(schedule, _LENGTH_FREE):
+        return plain, follows
+    first = schedule.rate_at(0, length)
+    return first, f"The schedule {found.schedule} stays at its first rate, {first:.6g}, here."
