@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, Value, element, shortened
 
 WIDTH, HEIGHT = 480.0, 270.0
 _LONGEST_LABEL = 22
@@ -72,7 +72,7 @@ def x_axis(
         x = frame.across(tick)
         if x is not None:
             shown = shortened(text, max(3, int(room / CHARACTER)))
-            place = {"x": x, "class_": "mid"}
+            place: dict[str, Value] = {"x": x, "class_": "mid"}
             if x + len(shown) * _DIGIT / 2 > frame.right + _MARGIN:
                 place = {"x": frame.right + _MARGIN, "class_": "end"}
             parts.append(element("text", shown, y=frame.bottom + LINE + 2, **place))

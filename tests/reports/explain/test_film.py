@@ -105,6 +105,16 @@ def test_a_function_of_one_number_is_a_plot(sine):
     assert [left, "x", right] == lines[-1].split()
 
 
+def test_probabilities_are_plotted_on_a_linear_scale(sine):
+    """Even where they are over many powers of ten."""
+    p = np.logspace(-8, 0, 32)
+    one = Surfaces(sine.extent, [], np.stack([1 - p, p]), np.zeros(32), True)
+    found = Film(["x"], ["no", "yes"], sine.x, sine.y, [(0, one)])
+    title, *lines = shown(found)
+    assert "p of yes   █ iteration 0" == title
+    assert "0 │ █" in lines[9]
+
+
 def test_the_chart_of_classes_has_their_areas(moons):
     """The table has the share of the grid with each class, at each moment."""
     (chart, *_), _ = film_charts(moons, 16)
