@@ -107,8 +107,11 @@ class Attempt:
 
 
 def seeded(experiment: Experiment, seed: int) -> Prepared:
-    """The run of an experiment with this seed."""
-    return prepare(replace(experiment, config=experiment.config.model_copy(update={"seed": seed})))
+    """The run of an experiment with this seed, unwatched."""
+    config = experiment.config
+    training = config.training.model_copy(update={"watch": False})
+    updates = {"seed": seed, "training": training}
+    return prepare(replace(experiment, config=config.model_copy(update=updates)))
 
 
 def changed(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:

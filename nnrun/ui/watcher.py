@@ -40,7 +40,7 @@ class Watcher:
     """
 
     def __init__(
-        self, root: Path, draw_now: Draw, draw: Draw, publish: Callable[[Snapshot], None]
+        self, root: Path, draw_now: DrawNow, draw: Draw, publish: Callable[[Snapshot], None]
     ) -> None:
         self._root = root
         self.snapshot = Snapshot()
