@@ -146,6 +146,10 @@ def test_weights_stay_where_their_shapes_do():
     np.testing.assert_array_equal(kept, parameters["0.weight"].value)
     assert ((4, 5), (5, 1)) == (parameters["1.weight"].shape, parameters["2.weight"].shape)
     assert 10 == session.iteration == session.trainer.optimizer.steps
+    before = session.trainer.network.theta.copy()
+    assert "rows 80; noise 0.3. All weights stay." in session.change({"rows": 80, "noise": 0.3})
+    np.testing.assert_array_equal(before, session.trainer.network.theta)
+    assert 20 == moved(session, 10).iteration
 
 
 def test_the_output_layer_stays_when_a_layer_goes():
