@@ -148,6 +148,8 @@ def command(
         runner.search = search
         try:
             state = search.run()
+        except UsageError:
+            raise
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
