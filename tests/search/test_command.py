@@ -197,6 +197,23 @@ def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("irs", "--export", "x.db"), "no search in {} is called so; did you mean 'iris'?"),
+        (("iris",), "iris is searched already; to export its trials, add --export FILE"),
+        (("nosuch.yaml",), "nosuch.yaml: there is no such file"),
+    ],
+)
+def test_names_that_are_none(run, searched, tmp_path, words, said):
+    """A name is one of a search, for its export; all else are files."""
+    root = searched / "results"
+    code, _, err = run("search", *words, "--results", root)
+    assert 2 == code
+    assert said.format(root) in err
+    assert not (tmp_path / "x.db").exists()
+
+
 def test_a_mistake_has_its_place(run, tmp_path):
     """File, line and column, as of every mistake in a config."""
     (tmp_path / "bad.yaml").write_text(
