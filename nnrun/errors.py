@@ -14,8 +14,8 @@ _PACKAGE = __file__.removesuffix("errors.py")
 EXIT_CODES = {
     0: "all well",
     1: (
-        "the run diverged or failed, the disk or the network did, a plugin is wrong, or the "
-        "compiled engine did not compute what NumPy does"
+        "the run diverged or failed, the disk or the network did, a plugin is wrong, the compiled "
+        "engine did not compute what NumPy does, or an exercise is not solved yet"
     ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
@@ -65,6 +65,10 @@ class EngineFaultError(NnrunError):
 
 class PluginFaultError(NnrunError):
     """The code of a plugin raised an error, or its gradient is wrong."""
+
+
+class ExerciseError(NnrunError):
+    """An exercise is not solved yet."""
 
 
 class InterruptionError(NnrunError):

@@ -7,6 +7,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,33 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["NNRUN_TEST_LARGE"] = "1"
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The second worker imports all tests from the end, and the first one from the beginning, so
+    that each finds compiled what the other has imported.
+    """
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker == "gw1" and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        here = Path(__file__).parent
+        for path in sorted(here.rglob("test_*.py"), reverse=True):
+            with suppress(Exception):  # the collection reports it
+                import_module(".".join(path.relative_to(here.parent).with_suffix("").parts))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Collected tests and modules are never garbage, and need not be looked at again."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded_workers():
+    """Workers that tests start in this process are copies; those of commands are as they are.
+
+    Yields: what starts them otherwise.
+    """
+    from nnrun.systems import system
+    from tests.forked import with_socket
+
+    start = system.start_with_socket
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system, "start_with_socket", with_socket)
+        yield start

@@ -10,11 +10,13 @@ import click
 from nnrun.api.checks import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
+from nnrun.cli.check_lesson import check_lesson
 from nnrun.cli.check_parts import are_parts, check_parts
 from nnrun.cli.errors import problems_data
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import load_config
+from nnrun.course.files import NUMBERS
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
 from nnrun.reports.terminal.checking.checks import (
@@ -46,7 +48,13 @@ from nnrun.runs.preparation.prepare import prepare
 @click.option(
     "--points",
     is_flag=True,
-    help="Of a Python file: print JSON with a point for each check, for a grader.",
+    help="Of a Python file or a lesson: print JSON with a point for each check, for a grader.",
+)
+@click.option(
+    "--lesson",
+    type=click.IntRange(min(NUMBERS), max(NUMBERS)),
+    metavar="N",
+    help="Grade the exercise of a lesson of the course; exit with 1 while something is missing.",
 )
 @options.iterations_option
 @options.plugin_option
@@ -60,6 +68,7 @@ def command(
     learning_rate: bool,
     emit: bool,
     points: bool,
+    lesson: int | None,
     iterations: int | None,
 ) -> None:
     """Validate configs without training them.
@@ -77,8 +86,12 @@ def command(
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
     nnrun check configs/boston_arch2.yaml --emit
     nnrun check mylayer.py
+    nnrun check exercise-1.yaml --lesson 1
     """
     paths, overrides = split_arguments(arguments)
+    if lesson is not None:
+        check_lesson(output, lesson, paths, overrides, points=points)
+        return
     if are_parts(paths):
         check_parts(output, paths, points=points)
         return

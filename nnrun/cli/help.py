@@ -13,10 +13,10 @@ from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.pages import pages
+from nnrun.reports.reference.pages import lessons, pages
 from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
-from nnrun.reports.reference.topics import Topic, found, topics
+from nnrun.reports.reference.topics import PAGES, Topic, found, topics
 from nnrun.runs.storage.durable.files import new_folder, write_together
 from nnrun.suggestions import suggestion
 
@@ -46,7 +46,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     nnrun help exit-codes
     nnrun help momentum
     """
-    known = (*topics(), *_commands(), *(page.topic for page in pages()))
+    known = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
     if folder is not None and words:
         raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
     if folder is not None:
@@ -62,7 +62,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
-    if any(topic.kind == "page" for topic in exact):
+    if any(topic.kind in PAGES for topic in exact):
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
         names = [topic.name for topic in known]

@@ -16,6 +16,7 @@ from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft
 from nnrun.config.scaffold.searched import name_of
+from nnrun.course.files import NUMBERS
 
 if TYPE_CHECKING:
     from nnrun.config.schema.base.from_signature import NamedBlock
@@ -78,11 +79,22 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     metavar="FILE.py",
     help="Write a commented layer of your own instead, with its gradient left out.",
 )
+@click.option(
+    "--lesson",
+    type=click.IntRange(min(NUMBERS), max(NUMBERS)),
+    metavar="N",
+    help="Write the configs of a lesson of the course instead: `nnrun help course`.",
+)
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
 def command(
-    output: Output, name: str | None, data: Path | None, target: str | None, layer: Path | None
+    output: Output,
+    name: str | None,
+    data: Path | None,
+    target: str | None,
+    layer: Path | None,
+    lesson: int | None,
 ) -> None:
     """Write NAME.yaml, a commented config to start from ("experiment" by default).
 
@@ -96,7 +108,11 @@ def command(
     nnrun init --data houses.csv --target price
     nnrun init --data cats/
     nnrun init --layer mylayer.py
+    nnrun init --lesson 1
     """
+    if lesson is not None:
+        _write_lesson(output, lesson, name or data or target or layer)
+        return
     if layer is not None:
         _write_layer(output, layer, name or data or target)
         return
@@ -132,6 +148,15 @@ def _write_layer(output: Output, layer: Path, other: object) -> None:
         f"wrote {layer}, with the layer '{name}'; write its gradient, and\n"
         f"  nnrun check {quoted}     says what is right"
     )
+
+
+def _write_lesson(output: Output, lesson: int, other: object) -> None:
+    from nnrun.cli.init_lesson import write_lesson  # noqa: PLC0415  # the tables are slow to import
+
+    if other is not None:
+        raise click.UsageError(f"--lesson writes the files of a lesson; leave '{other}' out")
+    names = " and ".join(write_lesson(lesson))
+    output.note(f"wrote {names}; now\n  nnrun help lesson-{lesson}     shows the lesson")
 
 
 def _stem(name: str | None, data: Path | None) -> str:

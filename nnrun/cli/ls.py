@@ -12,21 +12,31 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
+from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
+from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.reports.terminal.runs import (
+    NOT_SEARCHED,
+    Searched,
+    listed_data,
+    runs_csv,
+    runs_markdown,
+    runs_table,
+)
 from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
-from nnrun.runs.storage.folders import names_in
+from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
 if TYPE_CHECKING:
     from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST = 100
+_SEARCH = "search.json"
 
 
 @click.command("ls")
@@ -75,6 +85,7 @@ _MOST = 100
 @options.json_option
 @options.debug_option
 @click.pass_obj
+@not_collected()
 def command(
     output: Output,
     /,
@@ -120,6 +131,9 @@ def command(
     names = tuple(named(name, results) for name in names)
     runs = look(results, names)
     _require(names, runs, results)
+    if not names and (misnamed := misnamed_in(results)):
+        quoted = first_of([f"'{name}'" for name in misnamed])
+        output.note(f"not listed: runs in {quoted}; rename the folder: {NAME_RULE}")
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
         sort = resolve(sort or RESULT, chosen)
@@ -132,11 +146,24 @@ def command(
     keys = varied(runs)
     shown_keys = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
-    if form is not None:
-        csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, shown_keys, sort))
+    if form == "csv":
+        output.text(runs_csv(shown, keys))
         return
-    output.show(runs_table(shown, len(chosen), shown_keys, sort))
+    searched = _searched(shown, results)
+    if form is not None:
+        output.text(runs_markdown(shown, shown_keys, sort, searched))
+        return
+    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched))
+
+
+def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
+    """What is known of those runs that searches have made."""
+    names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
+    if not names:
+        return NOT_SEARCHED
+    from nnrun.sweeps.board.from_store.searched import searched_among  # noqa: PLC0415  # slow to import
+
+    return searched_among(results, names)
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

@@ -60,6 +60,7 @@ _SUFFIXES = (".html", ".htm")
 @options.plugin_option
 @options.output_options
 @click.pass_obj
+@not_collected()
 def command(
     output: Output,
     /,
@@ -76,9 +77,9 @@ def command(
     """Write one HTML file that shows runs: leaderboard, learning curves, details of runs.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
-    of that name, NAME/best, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs
-    in the results folder. The file needs nothing else: it opens from disk, can be mailed, and
-    prints.
+    of that name or for all runs of a search, NAME/best, NAME/ID-PREFIX, or `latest`; without any,
+    the report is over all runs in the results folder. The file needs nothing else: it opens from
+    disk, can be mailed, and prints.
 
     \b
     nnrun report
@@ -94,13 +95,11 @@ def command(
         )
     if file is not None:
         check_target(file)
-    with not_collected():
-        found = find_runs(runs, results, order_by)
-        sweeps = () if runs else sweeps_in(results)
-        report = Report(
-            found, Datasets().load, margin=margin, importance=importance, brief=brief,
-            sweeps=sweeps,
-        )  # fmt: skip
+    found = find_runs(runs, results, order_by)
+    sweeps = () if runs else sweeps_in(results)
+    report = Report(
+        found, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
+    )
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:

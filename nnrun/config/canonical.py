@@ -6,25 +6,54 @@ run, if its default changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.schema.base.block import Block
 
 _SINGLE = (str, int, float, bool)
 
 
+Apply = Callable[[Callable[[Any], Any], Any], Any]
+
+
+def apply_once(make: Callable[[Any], Any], value: Any) -> Any:
+    """What a function makes of a value."""
+    return make(value)
+
+
 def canonical(block: Block) -> dict[str, Any]:
     """The keys of a block, and of those within it, that differ from their defaults."""
-    found = {}
+    return {key: plain for key, _, plain in _beyond_defaults(block, apply_once)}
+
+
+def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
+    """`canonical` of a config, with the value of each key as `canonical_json`.
+
+    `apply` calls a function with a block, or returns what it has made of that block before.
+    """
+    return {
+        key: apply(_text, given) if isinstance(given, Block) else canonical_json(plain)
+        for key, given, plain in _beyond_defaults(config, apply)
+    }
+
+
+def _text(block: Block) -> str:
+    return canonical_json(_plain(block))
+
+
+def _beyond_defaults(block: Block, apply: Apply) -> Iterator[tuple[str, Any, Any]]:
+    """The keys that differ from their defaults, each with its value, as it is and as plain data."""
     for key, field in type(block).model_fields.items():
         if key not in block.digest_ignores:
-            value = _plain(getattr(block, key))
-            if field.is_required() or value not in _defaults(type(block), key):
-                found[key] = value
-    return found
+            given = getattr(block, key)
+            plain = apply(_plain, given) if isinstance(given, Block) else _plain(given)
+            if field.is_required() or plain not in _defaults(type(block), key):
+                yield key, given, plain
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.hints.key_locations import located
 from nnrun.config.hints.misplaced_arguments import explained
@@ -19,7 +21,7 @@ from nnrun.config.overrides import (
     apply_overrides,
     parse_overrides,
 )
-from nnrun.config.schema.base.block import ConfigIssue
+from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -35,6 +37,7 @@ __all__ = [
     "ExperimentConfig",
     "config_from_dict",
     "config_to_dict",
+    "config_to_json",
     "config_to_yaml",
     "load_config",
     "load_content",
@@ -160,6 +163,22 @@ def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
     """The resolved config as plain JSON data."""
     left_out: Any = config.left_out
     return config.model_dump(mode="json", exclude=left_out)
+
+
+def config_to_json(config: ExperimentConfig, apply: Apply = apply_once) -> str:
+    """The resolved config as JSON; `apply` as for `canonical`."""
+    if config.left_out is not None:
+        return json.dumps(config_to_dict(config))
+    values = ((key, getattr(config, key)) for key in type(config).model_fields)
+    parts = [
+        f'"{key}": {apply(_block_json, value) if isinstance(value, Block) else json.dumps(value)}'
+        for key, value in values
+    ]
+    return f"{{{', '.join(parts)}}}"
+
+
+def _block_json(block: Block) -> str:
+    return json.dumps(block.model_dump(mode="json"))
 
 
 def config_to_yaml(config: ExperimentConfig) -> str:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.schema.base.block import Block
 from nnrun.plugins.loading import find
 from nnrun.plugins.part import Part
 
 
-def plugin_parts(config: Block) -> tuple[Part, ...]:
-    """The parts of plugins that a config names, by name."""
-    named = set(_named(config))
+def plugin_parts(config: Block, apply: Apply = apply_once) -> tuple[Part, ...]:
+    """The parts of plugins that a config names, by name; `apply` as for `canonical`."""
+    blocks = [value for _, value in config if isinstance(value, Block)]
+    named = {*config.named_parts()}.union(*(apply(_parts_named, block) for block in blocks))
     found = [part for kind, name in named if (part := find(kind, name)) is not None]
     return tuple(sorted(found, key=lambda part: part.name))
+
+
+def _parts_named(value: Block) -> set[tuple[str, str]]:
+    return {*_named(value)}
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from nnrun.config.yaml.dump import flow
 
-_LARGEST_WHOLE = 1e6
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
 BESIDE = "beside"
@@ -160,8 +159,8 @@ def setting_words(key: str, value: Any) -> str:
 def _in_short(value: Any) -> Any:
     if isinstance(value, list):
         return [_in_short(part) for part in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_WHOLE:
-        return int(value)  # as most configs have it, and as a sweep was given it
+    if isinstance(value, float) and repr(value).endswith(".0"):
+        return int(value)  # 100, however it was written
     if not isinstance(value, Mapping):
         return value
     parts = {key: _in_short(part) for key, part in value.items() if part is not None}

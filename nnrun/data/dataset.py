@@ -116,6 +116,11 @@ class Dataset:
         """The outputs that a network needs: one for each target, or one for each class."""
         return len(self.classes) if self.task == "classification" else int(self.y.shape[1])
 
+    @cached_property
+    def class_counts(self) -> list[int]:
+        """The number of rows of each class, without the set's own test rows."""
+        return [int(count) for count in np.bincount(self.y, minlength=len(self.classes))]
+
     @property
     def layout(self) -> Layout:
         """The layout of rows and targets, which predictions for new rows need."""

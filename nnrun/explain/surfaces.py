@@ -52,12 +52,14 @@ class Surfaces:
         outputs: (outputs, side, side): the probability of each class, where the network has
             probabilities, else what it gives for each class; values in units of the target.
         classes: the predicted class numbers (side, side); None for regression.
+        probabilistic: whether outputs are probabilities.
     """
 
     extent: Extent
     layers: Sequence[LayerSurfaces]
     outputs: Array
     classes: Array | None
+    probabilistic: bool
 
 
 def has_surfaces(layout: Layout) -> bool:
@@ -67,7 +69,7 @@ def has_surfaces(layout: Layout) -> bool:
 
 def extent_of(x: Array) -> Extent:
     """The ends of a grid around raw rows (rows, features)."""
-    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    low, high = (end(x, axis=0).astype(np.float64) for end in (np.nanmin, np.nanmax))
     room = np.where(high > low, (high - low) * _ROOM, 1.0)
     ends = np.stack([low - room, high + room], axis=1)
     return tuple(ends.ravel().tolist())
@@ -103,6 +105,7 @@ def surfaces(trained: Model | Prepared, extent: Extent, side: int) -> Surfaces:
         [layer for layer in layers if layer.kind not in _UNCHANGED],
         _over_grid(outputs, shape),
         None if classes is None else classes.reshape(shape),
+        isinstance(trained.task, Classification) and trained.task.probabilistic,
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.errors import NnrunError, UsageError
+from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
-from nnrun.models.weights import load_weights, weights_sha256
+from nnrun.models.weights import load_weights, weights_of, weights_sha256
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -41,6 +42,7 @@ class Explanation:
         classes: the names of the outputs, if they are classes.
         features: the names of the features, if they are columns.
         notes: what differs from training.
+        film: the surfaces of the network over its training, if rows are one or two numbers.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Explanation:
     classes: Sequence[str] = ()
     features: Sequence[str] = ()
     notes: Sequence[str] = ()
+    film: Film | None = None
 
 
 def explain_config(experiment: Experiment, rows: Sequence[int] = ()) -> Explanation:
@@ -105,9 +108,16 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     iteration = int(record.timing["iterations"])
     notes = [] if _restored(folder, prepared, optimizer, iteration) else [_FRESH]
     title = f"{record.name}/{record.run_id}"
-    return _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
+    found = _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
+    film = found.film
+    if film is None or film.frames[-1][0] != iteration:
+        return found
+    if weights_sha256(weights_of(network)) == record.weights_sha256:
+        return found
+    return replace(found, film=replace(film, notes=[*film.notes, _OTHER]))
 
 
+_OTHER = "training anew has ended with other weights than the stored ones, as on another machine"
 _FRESH = (
     "the optimizer's memory starts anew, since what is stored of it is not that of these weights"
 )
@@ -164,6 +174,8 @@ def _explained(
         clip_norm=training.clip_norm,
     )
     numbers = [int(number) + 1 for number in prepared.split.train.rows[places]]
+    # Last, since it trains the network.
+    film = filmed_training(prepared)
     return Explanation(
         title=title,
         description=prepared.config.description,
@@ -173,6 +185,7 @@ def _explained(
         classes=prepared.dataset.classes,
         features=prepared.dataset.feature_names if len(prepared.dataset.shape) == 1 else (),
         notes=[*notes, *_differences(prepared)],
+        film=film,
     )
 
 

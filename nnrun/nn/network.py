@@ -76,7 +76,7 @@ class Network(Sequential):
         """Numbers in a row of targets: one for each output, and the weight if rows have weights."""
         return prod(self.output_shape) + self.weighted
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The number of parameters."""
         return sum(parameter.size for parameter in self.parameters.values())

@@ -11,11 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from nnrun import NUMERICS_VERSION
+from nnrun.config.canonical_json import canonical_json
 
-
-def canonical_json(value: Any) -> str:
-    """Equal values give equal text: sorted keys, no spaces, floats in their shortest exact form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_RUN_ID = re.compile(r"s\d+-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -26,17 +24,20 @@ class Identity:
 
     @classmethod
     def of(
-        cls, canonical: dict[str, Any], data_sha256: str, plugins: Mapping[str, str]
+        cls, canonical: Mapping[str, str], data_sha256: str, plugins: Mapping[str, str]
     ) -> Identity:
         """From the canonical config, the digest of the data and the version of the numerics.
+
+        The canonical config is given by `canonical_json` of each of its keys.
 
         The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
         has the digest of the source of each part of a plugin that the config names.
         """
-        content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        content: dict[str, Any] = {"data": data_sha256, "numerics": NUMERICS_VERSION}
         if plugins:
             content["plugins"] = dict(plugins)
-        return cls(canonical_json(content))
+        config = ",".join(f'"{key}":{canonical[key]}' for key in sorted(canonical))
+        return cls(f'{{"config":{{{config}}},{canonical_json(content)[1:]}')
 
     def with_split_seed(self, seed: int | None) -> Identity:
         """The identity of the same run with this split seed; None changes nothing."""
@@ -61,7 +62,7 @@ def _with_split_seed(identity: Identity, seed: int) -> Identity:
 
 def is_run_id(text: str) -> bool:
     """Whether a text is a run id."""
-    return re.fullmatch(r"s\d+-[0-9a-f]{10}", text) is not None
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def by_seed(run_id: str) -> tuple[int, str]:

@@ -10,7 +10,6 @@ from nnrun.search.settings import Setting
 from nnrun.search.trials.pruning import Goal
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.planning.plan import Plan
 
 Origin = Literal["search", "default", "random"]
 
@@ -44,11 +43,6 @@ def best_trials(trials: Sequence[Trial], goal: Goal, most: int) -> list[Trial]:
     completed = [t for t in trials if t.value is not None and t.same_as is None]
     ranked = sorted(completed, key=lambda trial: (goal.order(trial.value or 0.0), trial.number))
     return ranked[:most]
-
-
-def final_plan(finalists: Sequence[Finalist]) -> Plan:
-    """The runs of the final comparison."""
-    return Plan([finalist.setting.variant for finalist in finalists])
 
 
 def winner_of(finalists: Sequence[Finalist], group: Group) -> tuple[Finalist, Row] | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.content import Origin, read_config
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import parse_overrides
-from nnrun.config.schema.search.distributions import DEPTH
+from nnrun.config.schema.search.distributions import DEPTH, Distribution, Range
 from nnrun.config.schema.search.search import SearchConfig
 from nnrun.errors import ConfigError, UsageError
-from nnrun.runs.identity import canonical_json
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.search.proposer import optuna
 from nnrun.search.settings import Judging, Setting, Settings
@@ -126,6 +126,7 @@ def plan_search(
     first = experiment.config.seed
     seeds = range(first, first + block.seeds)
     default = settings.make(-1, {}, {}, seeds)
+    _check_largest(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
     return SearchPlan(block, asynchronous, space, settings, default, seeds, identity)
 
@@ -144,14 +145,41 @@ def _check_depth(experiment: Experiment, space: Space) -> None:
         raise ConfigError([experiment.problem(("search", DEPTH), str(error))]) from None
 
 
+def _check_largest(experiment: Experiment, space: Space, settings: Settings) -> None:
+    """Find a network that is too large to train, at the key that is so by itself, or the first."""
+    keys = {key: among for key, among in space.keys.items() if key.startswith("network.")}
+    reason = _refusal(keys, space, settings)
+    if reason is not None:
+        alone = (key for key in keys if _refusal({key: keys[key]}, space, settings) is not None)
+        message = f"the largest network of this search is refused: {reason}"
+        raise ConfigError([experiment.problem(("search", next(alone, next(iter(keys)))), message)])
+
+
+def _refusal(keys: Mapping[str, Distribution], space: Space, settings: Settings) -> str | None:
+    """Why a config with the largest values of these keys is refused, if it is."""
+    try:
+        values = Space(keys, space.layers).draw(_Largest()).values
+        settings.make(-1, {}, values, (0,))
+    except ConfigError as error:
+        return error.problems[0].message
+    return None
+
+
 class _Least:
     """Chooses what comes first, of layers at least one."""
 
-    def number(self, name: str, among: Any) -> Any:
+    def number(self, name: str, among: Range) -> float | int:
         return max(among.low, 1) if name == DEPTH else among.low
 
     def option(self, name: str, labels: Sequence[Any]) -> int:
         return 0
+
+
+class _Largest(_Least):
+    """Chooses the largest numbers."""
+
+    def number(self, name: str, among: Range) -> float | int:
+        return among.high
 
 
 def _identity(

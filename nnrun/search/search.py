@@ -7,7 +7,7 @@ settings were proposed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Protocol
@@ -15,15 +15,9 @@ from typing import Protocol
 from nnrun.errors import NnrunError
 from nnrun.runs.execution.record_builder import now
 from nnrun.runs.storage.store import Store
+from nnrun.search.budget import Budget
 from nnrun.search.clock import Clock
-from nnrun.search.finals import (
-    Finalist,
-    Origin,
-    best_trials,
-    different,
-    final_plan,
-    winner_of,
-)
+from nnrun.search.finals import Finalist, Origin, best_trials, different, winner_of
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.settings import Setting
@@ -32,7 +26,7 @@ from nnrun.search.state import SearchState
 from nnrun.search.stored import Before, write_search
 from nnrun.search.study import importance_of
 from nnrun.search.trials.results import Results
-from nnrun.search.trials.source import SearchRuns
+from nnrun.search.trials.source import FinalRuns, SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
@@ -42,6 +36,8 @@ from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.source import RunSource
 
 _WRITE_SECONDS = 0.5
+# Writing search.json takes at most one in so many seconds.
+_WRITE_SHARE = 20
 # For the choice of workers, where only the time is limited.
 _MANY = 1000
 # The number of no trial: its seed is that of the random search.
@@ -64,7 +60,8 @@ class Search:
         stopped: returns whether to stop; the same search can be continued later.
         changed: called with each trial that has ended or reached a rung.
         command: for the board.
-        started: when the time began, by the monotonic clock; by default now.
+        started: when the time began, by the timer; by default now.
+        timer: seconds since some moment.
     """
 
     def __init__(
@@ -76,6 +73,7 @@ class Search:
         changed: Callable[[Trial], None] = lambda trial: None,
         command: str = "",
         started: float | None = None,
+        timer: Callable[[], float] = monotonic,
     ) -> None:
         self.plan = plan
         self.state = SearchState(plan)
@@ -85,9 +83,10 @@ class Search:
         self._changed = changed
         self._command = command
         self._before = Before.of(read_search(store.root, plan.name), plan.identity)
-        begun = monotonic() if started is None else started
-        self.clock = Clock(plan.block.time, self._before.seconds, begun)
-        self._written = -_WRITE_SECONDS
+        begun = timer() if started is None else started
+        self.clock = Clock(plan.block.time, begun, self._before.seconds, timer)
+        self._budget = Budget(self.state, self.clock, self._before)
+        self._next_write = 0.0
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
 
@@ -101,7 +100,8 @@ class Search:
         plan = self.plan
         self._tracks = self._make_tracks()
         results = Results(self._store, plan.settings.judging.split)
-        runs = SearchRuns(self._tracks, results, self._note)
+        timed = plan.block.time is not None
+        runs = SearchRuns(self._tracks, results, self._note, timed=timed)
         self._runner(Plan([self._outlook()]), "trials", runs)
         if not all(track.done for track in self._tracks):
             self._write()
@@ -117,13 +117,6 @@ class Search:
         """How many trials there may be in all; None for as many as there is time for."""
         known = [track.most for track in self._tracks]
         return None if None in known else sum(most or 0 for most in known)
-
-    @property
-    def final_runs(self) -> int:
-        """How many runs are trained after the trials."""
-        block = self.plan.block
-        rows = block.top + 1 + self.plan.has_random
-        return block.fresh_seeds * (rows + self.plan.settings.judging.has_test)
 
     def _make_tracks(self) -> list[Track]:
         plan = self.plan
@@ -150,7 +143,7 @@ class Search:
         results = Results(self._store, plan.settings.judging.split)
         return Track(
             proposer, plan.pruning(), prepare, plan.trials,
-            lambda: self.clock.has_time(self.final_runs, self._done(), part),
+            lambda: self._budget.has_time(part),
             results.value,
             asynchronous=plan.asynchronous,
             stored=self._before.trials if origin == "search" else self._before.random,
@@ -164,21 +157,17 @@ class Search:
         variant = plan.default.variant
         return replace(variant, ended=trials * variant.planned)
 
-    def _done(self) -> float:
-        """How many runs were trained so far, in full runs."""
-        trials = (*self.state.trials, *self.state.random)
-        each = self.plan.default.variant.planned
-        return each * sum(trial.share for trial in trials if trial.ended)
-
     def _note(self, trial: Trial) -> None:
-        if monotonic() - self._written > _WRITE_SECONDS:
+        if monotonic() > self._next_write:
             self._write()
         self._changed(trial)
 
     def _write(self) -> None:
+        begun = monotonic()
         self.state.seconds = self.clock.used
         write_search(self._store, self.state)
-        self._written = monotonic()
+        ended = monotonic()
+        self._next_write = ended + max(_WRITE_SECONDS, _WRITE_SHARE * (ended - begun))
 
     def _refuse_nothing(self) -> None:
         """Raise a NnrunError if no trial has completed."""
@@ -192,10 +181,17 @@ class Search:
 
     def _compare(self) -> None:
         """Train the best settings on fresh seeds, and test the first of them."""
-        state = self.state
-        state.finalists = different(self._finalists())
-        progress = self._runner(final_plan(state.finalists), "final comparison")
-        if progress.missing:
+        state, (top, seeds) = self.state, self._budget.final_size()
+        trials = best_trials(state.trials, self.plan.goal, top)
+        reserved = self._budget.seconds_of_test(trials, seeds)
+
+        def make(seeds: Sequence[int]) -> Sequence[Setting]:
+            state.final = top, len(seeds)
+            state.finalists = different(self._finalists(trials, seeds))
+            return [finalist.setting for finalist in state.finalists]
+
+        progress = self._in_time(make, self.plan.fresh_seeds[:seeds], "final comparison", reserved)
+        if progress is None:
             return
         state.board = make_leaderboard(progress, self._command)
         found = winner_of(state.finalists, state.board.groups[0])
@@ -206,39 +202,61 @@ class Search:
         if state.test is not None or not self.plan.settings.judging.has_test:
             state.winner, state.ended = found, now()
 
-    def _finalists(self) -> Iterator[Finalist]:
-        plan, state = self.plan, self.state
-        top, seeds = state.final = self._final_size()
-        fresh = plan.fresh_seeds[:seeds]
-        found: list[tuple[Origin, Trial | None]] = [
-            ("search", trial) for trial in best_trials(state.trials, plan.goal, top)
-        ]
-        found += [("random", trial) for trial in best_trials(state.random, plan.goal, 1)]
+    def _in_time(
+        self,
+        make: Callable[[Sequence[int]], Sequence[Setting]],
+        seeds: Sequence[int],
+        what: str,
+        reserved: float = 0.0,
+    ) -> SweepProgress | None:
+        """The runs of settings on as many of the seeds as there is time for.
+
+        Returns None if it was stopped, runs are missing, or there is no time for a seed.
+
+        Args:
+            make: the settings for these seeds.
+            seeds: of each setting.
+            what: the runs are for.
+            reserved: seconds at the end in which none begins.
+        """
+        results = Results(self._store, self.plan.settings.judging.split)
+        while seeds:
+            variants = [setting.variant for setting in make(seeds)]
+            runs = FinalRuns(variants, results, lambda: self.clock.is_over(reserved))
+            progress = self._runner(Plan(variants), what, runs)
+            if not progress.missing:
+                return progress
+            if self._stopped() or not self.clock.is_over(reserved):
+                return None
+            seeds = seeds[: runs.complete]
+        return None
+
+    def _finalists(self, trials: Sequence[Trial], seeds: Sequence[int]) -> Iterator[Finalist]:
+        plan = self.plan
+        found: list[tuple[Origin, Trial | None]] = [("search", trial) for trial in trials]
+        found += [("random", trial) for trial in best_trials(self.state.random, plan.goal, 1)]
         for number, (origin, trial) in enumerate([*found, ("default", None)]):
             at = None if trial is None else trial.number
             own = present(plan.space.keys, plan.default.config)
             draw = Draw(own) if at is None else self._values[origin, at]
-            setting = plan.settings.make(number, draw.choice, draw.values, fresh)
+            setting = plan.settings.make(number, draw.choice, draw.values, seeds)
             yield Finalist(origin, at, draw.choice, draw.values, setting)
-
-    def _final_size(self) -> tuple[int, int]:
-        """How many settings and seeds are compared: as before, if no trial has come since."""
-        plan, before = self.plan, self._before
-        known = len(self.state.trials) == len(before.trials)
-        if before.final is not None and known and self.clock.limit is not None:
-            return before.final
-        others, done = 1 + plan.has_random, self._done()
-        return self.clock.final_size(plan.block.top, others, plan.block.fresh_seeds, done)
 
     def _test(self, winner: Finalist) -> None:
         """Evaluate the test rows by the winner's runs alone: these are trained again with them."""
         if not self.plan.settings.judging.has_test:
             return
-        seeds = winner.setting.variant.seeds
-        setting = self.plan.settings.make(0, winner.choice, winner.values, seeds, revealed=True)
-        progress = self._runner(Plan([setting.variant]), "test of the winner")
-        if progress.missing:
+        made: list[Setting] = []
+
+        def make(seeds: Sequence[int]) -> Sequence[Setting]:
+            made[:] = [
+                self.plan.settings.make(0, winner.choice, winner.values, seeds, revealed=True)
+            ]
+            return made
+
+        progress = self._in_time(make, winner.setting.variant.seeds, "test of the winner")
+        if progress is None:
             return
         row = make_leaderboard(progress, self._command).groups[0].rows[0]
         if row.test is not None:
-            self.state.test = row.test, [run.run_id for run in setting.variant.runs()]
+            self.state.test = row.test, [run.run_id for run in made[0].variant.runs()]

@@ -140,7 +140,7 @@ class Settings:
         experiment = self._load({**own, **values})
         prepared = prepare(experiment, self.datasets.load, cache=self._cache)
         runs = folds_of(experiment, prepared)
-        point = GridPoint(dict(choice), experiment, {})
+        point = GridPoint(dict(choice), experiment)
         variant = make_variant(number, str(self.content.file), point, runs, Seeds([*seeds]))
         return Setting(
             variant, prepared.planned_iterations, prepared.evaluate_every,

@@ -112,7 +112,7 @@ class SearchState:
 
 def saved(trials: Iterable[Trial]) -> dict[str, float]:
     """The updates that were made, in full trials, and the share that pruning has saved."""
-    own = [trial for trial in trials if trial.same_as is None and trial.runs]
+    own = [t for t in trials if t.same_as is None and t.runs and t.status != "stopped"]
     made = sum(trial.share for trial in own)
     return {
         "full_trials": made,

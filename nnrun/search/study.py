@@ -13,7 +13,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.search.proposer import optuna, quietly
 
-_ENDS = {"completed": "COMPLETE", "pruned": "PRUNED"}
+_ENDS = {"completed": "COMPLETE", "pruned": "PRUNED", "stopped": "PRUNED"}
 _LEAST = 4
 # Of a longer learning curve, so many values are exported.
 _MOST_VALUES = 50
@@ -114,7 +114,7 @@ def _dated(trials: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime, date
 def _curve(search: Mapping[str, Any], trial: Mapping[str, Any], folder: Path) -> Curve:
     """The mean learning curve of a trial's runs as far as it went; without runs, its rungs."""
     rungs = {int(point["iteration"]): float(point["value"]) for point in trial["curve"]}
-    last = max(rungs, default=0) if trial["status"] == "pruned" else inf
+    last = max(rungs, default=0) if trial["status"] in ("pruned", "stopped") else inf
     column = f"{search['judged_by']}_{search['metric']}"
     curves = [dict(_values(folder / run_id, column)) for run_id in trial["run_ids"]]
     if not curves:

@@ -157,7 +157,7 @@ class RunEnds:
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
     def _prepared(self, run: PlannedRun) -> Prepared:
-        config = run.replicate.applied(config_of(run.variant.config))
+        config = run.replicate.applied(config_of(run.variant.config, run.variant.plugins.sources))
         return prepare_again(config, self.datasets.load(config.dataset))
 
 

@@ -43,6 +43,11 @@ class RunScore(NamedTuple):
         """What tells the run from others of its setting."""
         return Replicate(self.seed, self.split_seed, self.fold)
 
+    def resolved(self, *, drawn: bool) -> Replicate:
+        """Its replicate, resolved."""
+        split = self.seed if self.split_seed is None else self.split_seed
+        return Replicate(self.seed, split if drawn else None, self.fold)
+
     @property
     def order(self) -> tuple[int, int, int]:
         """`order` of its replicate."""

@@ -294,7 +294,8 @@ class Sweep:
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
-        return self.datasets.load(config_of(variant.config).dataset, variant.data)
+        config = config_of(variant.config, variant.plugins.sources)
+        return self.datasets.load(config.dataset, variant.data)
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

@@ -7,7 +7,7 @@ takes all rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +25,25 @@ _SHARE = 4
 def most_rows(evaluate_every: int, batch_size: int, splits: int) -> int:
     """The rows of each split that an evaluation takes at most, by default."""
     return max(FEWEST, evaluate_every * batch_size // (2 * splits))
+
+
+def rows_taken(
+    asked: int | str | None, usual: int, sizes: Sequence[int], planned: int
+) -> int | None:
+    """The rows of a split that an evaluation takes at most, the same for every seed.
+
+    None for all, and where no split can have more.
+
+    Args:
+        asked: a number, or `all`; None for the usual number.
+        usual: that by default.
+        sizes: of all splits.
+        planned: the training rows asked for, whatever the seed draws.
+    """
+    if asked == "all":
+        return None
+    most = int(asked or usual)
+    return most if max(planned, sum(sizes) - planned) > most else None
 
 
 def drawn_parts(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import NOW, RUNS, Note, Section
-from nnrun.reports.html.overview.found import Found, Limits
+from nnrun.reports.html.overview.found import Found, Limits, kinds_of
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
@@ -42,10 +41,15 @@ def run_parts(found: Found | None) -> list[Part]:
     return [*parts_from(in_progress([found.overview]))]
 
 
-def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> list[Part]:
-    """The counts, the sweeps and runs in progress, and the newest runs."""
-    statuses = Counter(run.mark.kind for run in runs)
-    counts = rendered("counts.html", total=len(runs), statuses=statuses, sweeps=sweeps)
+def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str = "") -> list[Part]:
+    """The counts, the sweeps and runs in progress, and the newest runs.
+
+    `missing` is the path of the results folder, where there is none.
+    """
+    statuses = kinds_of(runs)
+    counts = rendered(
+        "counts.html", total=len(runs), statuses=statuses, sweeps=sweeps, missing=missing
+    )
     newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
     rows = rows_of(newest, runs)
     table = rendered("runs_part.html", id=RUNS.lower(), rows=rows, total=len(runs))

@@ -16,12 +16,12 @@ from nnrun.errors import InterruptionError, UsageError
 from nnrun.systems import system
 from nnrun.ui.access import is_loopback
 from nnrun.ui.app import make_app
+from nnrun.ui.connections import CONNECTIONS, Connection
 from nnrun.ui.state import State
 from nnrun.ui.tokens import token_for
 
 FIRST_PORT = 8620
 """The port where none is asked for, if it is free."""
-_CONNECTIONS = 200
 
 
 class Server:
@@ -44,7 +44,8 @@ class Server:
         token = token_for(root, self.port)
         shown = f"[{host}]" if ":" in host else host
         self.address = f"http://{shown}:{self.port}/?token={token}"
-        self._app = make_app(root, token, (host, bound[0]), self.port)
+        # Of its path, and not of the folder that this process was started in, if that is replaced.
+        self._app = make_app(Path(os.path.abspath(root)), token, (host, bound[0]), self.port)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Answer until a signal ends it.
@@ -52,8 +53,8 @@ class Server:
         Raises: InterruptionError when it does.
         """
         config = uvicorn.Config(
-            self._app, log_level="critical", access_log=False, ws="none", http="h11",
-            proxy_headers=False, server_header=False, limit_concurrency=_CONNECTIONS,
+            self._app, log_level="critical", access_log=False, ws="none", http=Connection,
+            proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=1, timeout_keep_alive=60,
         )  # fmt: skip
         server = _Uvicorn(config, self._app.state.shared, ready)

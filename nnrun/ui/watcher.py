@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
 
+from nnrun.garbage import not_collected
 from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.live import Key, LiveRuns
@@ -24,6 +25,7 @@ _PATIENCE = 30.0
 
 
 Draw = Callable[[Sequence[Found], Sequence[SweepCounts]], Sequence[Part]]
+DrawNow = Callable[[Sequence[Found], Sequence[SweepCounts], str], Sequence[Part]]
 
 
 class Watcher:
@@ -31,13 +33,14 @@ class Watcher:
 
     Args:
         root: the results folder.
-        draw_now: makes the parts about runs in progress.
+        draw_now: makes the parts about runs in progress; it gets the path of the results folder,
+            where there is none.
         draw: makes those about runs that have ended.
         publish: called in the watcher's thread with each new snapshot.
     """
 
     def __init__(
-        self, root: Path, draw_now: Draw, draw: Draw, publish: Callable[[Snapshot], None]
+        self, root: Path, draw_now: DrawNow, draw: Draw, publish: Callable[[Snapshot], None]
     ) -> None:
         self._root = root
         self.snapshot = Snapshot()
@@ -48,6 +51,7 @@ class Watcher:
         self._asked = True  # the first look is made before the first page is opened
         self._ended = False
         self._draws = False
+        self._missing = ""
         self._looks = 0
         self._looked = 0.0
         self._next_look = self._next_drawing = 0.0
@@ -75,8 +79,10 @@ class Watcher:
     def fresh(self, drawn_within: float = 0.0) -> Snapshot:
         """A snapshot of the last second.
 
-        It waits up to so many seconds for results to be drawn for the first time.
+        So many seconds after the call it no longer waits for results that are drawn for the first
+        time: of many runs they follow later.
         """
+        latest = monotonic() + drawn_within
         with self._state:
             if monotonic() - self._looked > _SECONDS or not self._looks:
                 looks, self._asked = self._looks, True
@@ -85,12 +91,14 @@ class Watcher:
                 self._state.wait_for(
                     lambda: self._ended or self._looks > looks or (looks and self._draws), _PATIENCE
                 )
-            self._state.wait_for(lambda: self._ended or self.snapshot.drawn, drawn_within)
+            left = max(latest - monotonic(), 0.0)
+            self._state.wait_for(lambda: self._ended or self.snapshot.drawn, left)
             return self.snapshot
 
     def _run(self) -> None:
         while self._waited():
-            self._attempt(self._look)
+            with not_collected():
+                self._attempt(self._look)
             with self._state:
                 self._looks += 1
                 self._looked = monotonic()
@@ -121,11 +129,13 @@ class Watcher:
     def _look(self) -> None:
         start = monotonic()
         self._next_look = start + _SECONDS
+        before, self._missing = self._missing, "" if self._root.is_dir() else str(self._root)
         sweeps, changed = sweeps_in(self._root), self._live.look()
-        if changed or sweeps != self.snapshot.sweeps or not self._looks:
+        moved = before != self._missing
+        if changed or moved or sweeps != self.snapshot.sweeps or not self._looks:
             self._outdated |= any(map(self._has_ended, changed))
             runs = self._live.runs
-            now = self._draw_now(runs, sweeps)
+            now = self._draw_now(runs, sweeps, self._missing)
             self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
         self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
 
@@ -138,7 +148,8 @@ class Watcher:
         self._outdated = False
         self._set_draws(True)
         try:
-            results = self._draw(self.snapshot.runs, self.snapshot.sweeps)
+            with not_collected():
+                results = self._draw(self.snapshot.runs, self.snapshot.sweeps)
         finally:
             end = monotonic()
             self._next_drawing = end + (end - start) / _DRAWING

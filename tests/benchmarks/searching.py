@@ -1,8 +1,9 @@
-"""`python -m tests.benchmarks.searching`: seconds beyond training for each trial of a search.
+"""`python -m tests.benchmarks.searching`: what a search takes beyond training, for each trial.
 
-CPU time of this process, one run at a time: all of `nnrun search` less the updates and evaluations
-that its runs report, divided by its trials; in turn with Optuna alone, which asks and tells the
-same space with the same sampler. Medians of five rounds.
+CPU time of this process, one run at a time: all of `nnrun search` less its updates and evaluations,
+divided by its trials, and how much of it the sampler takes, which is Optuna's for `random`, `tpe`
+and `cma_es`. Beside it Optuna alone, which asks and tells the same space with the same sampler.
+Medians of five rounds in which nnrun and Optuna take turns.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 from typing import Any
+from unittest.mock import patch
 
 from nnrun.search.plan import plan_search
+from nnrun.search.proposer import OptunaChooser, OptunaProposer
+from nnrun.search.spaces.sobol import Sobol
 from nnrun.sweeps.planning.datasets import Datasets
-from tests.search.helpers import IRIS, content_of, search
+from nnrun.training.trainer import Trainer
+from tests.search.helpers import IRIS, search
 
-SAMPLERS = ("random", "tpe")
+SAMPLERS = ("random", "quasi_random", "tpe", "cma_es")
 _SPACE = {
     "training.learning_rate": {"log_uniform": [1e-3, 1]},
     "training.batch_size": {"int": [4, 32]},
@@ -36,14 +41,49 @@ def config(sampler: str, trials: int) -> dict[str, Any]:
     return {**IRIS, "search": {**options, **_SPACE}}
 
 
-def by_nnrun(sampler: str, trials: int) -> float:
-    """CPU seconds of a trial beyond its training."""
-    with tempfile.TemporaryDirectory() as folder:
+class _Timed:
+    """The CPU seconds of calls of some methods."""
+
+    def __init__(self, *methods: tuple[type, str]) -> None:
+        self.seconds = 0.0
+        self._patches = [
+            patch.object(owner, name, self._of(owner, name)) for owner, name in methods
+        ]
+
+    def _of(self, owner: type, name: str) -> Callable[..., Any]:
+        real = getattr(owner, name)
+
+        def timed(*arguments: Any, **more: Any) -> Any:
+            begun = process_time()
+            try:
+                return real(*arguments, **more)
+            finally:
+                self.seconds += process_time() - begun
+
+        return timed
+
+    def __enter__(self) -> _Timed:
+        for each in self._patches:
+            each.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for each in self._patches:
+            each.stop()
+
+
+def by_nnrun(sampler: str, trials: int) -> tuple[float, float]:
+    """CPU seconds of a trial beyond its training, and those of its sampler."""
+    proposers = [(OptunaProposer, "propose"), (OptunaProposer, "tell"), (Sobol, "propose")]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _Timed((Trainer, "run")) as training,
+        _Timed(*proposers) as proposing,
+    ):
         begun = process_time()
         search(config(sampler, trials), Path(folder))
         took = process_time() - begun
-        trained = sum(trial["seconds"] for trial in content_of(Path(folder))["trials"])
-    return (took - trained) / trials
+    return (took - training.seconds) / trials, proposing.seconds / trials
 
 
 def by_optuna(sampler: str, trials: int) -> float:
@@ -52,10 +92,14 @@ def by_optuna(sampler: str, trials: int) -> float:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = plan_search(config(sampler, trials), [], Datasets()).space
+    samplers = {
+        "random": optuna.samplers.RandomSampler,
+        "quasi_random": optuna.samplers.QMCSampler,
+        "tpe": optuna.samplers.TPESampler,
+        "cma_es": optuna.samplers.CmaEsSampler,
+    }
     begun = process_time()
-    kind = optuna.samplers.RandomSampler if sampler == "random" else optuna.samplers.TPESampler
-    study = optuna.create_study(sampler=kind(seed=3))
-    from nnrun.search.proposer import OptunaChooser  # as above
+    study = optuna.create_study(sampler=samplers[sampler](seed=3))
 
     def value(trial: Any) -> float:
         return float(space.draw(OptunaChooser(trial)).values["training.learning_rate"])
@@ -69,19 +113,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.searching")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--samplers", default=",".join(SAMPLERS))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    contestants: dict[str, Callable[[str, int], float]] = {"nnrun": by_nnrun, "optuna": by_optuna}
-    print(f"{'sampler':10}" + "".join(f"{name:>10}" for name in contestants) + "   CPU ms a trial")
-    for sampler in SAMPLERS:
-        times: dict[str, list[float]] = {name: [] for name in contestants}
+    print("CPU ms a trial | beyond training | of it the sampler | Optuna alone")
+    for sampler in given.samplers.split(","):
+        rows = []
         for number in range(given.rounds + 1):
-            for name, measure in contestants.items():
-                seconds = measure(sampler, given.trials)
-                if number:  # the first round imports and compiles
-                    times[name].append(seconds)
-        cells = "".join(f"{1000 * median(times[name]):10.2f}" for name in contestants)
-        print(f"{sampler:10}{cells}", flush=True)
+            row = (*by_nnrun(sampler, given.trials), by_optuna(sampler, given.trials))
+            if number:  # the first round imports and compiles
+                rows.append(row)
+        cells = " | ".join(f"{1000 * median(column):.2f}" for column in zip(*rows, strict=True))
+        print(f"{sampler} | {cells}", flush=True)
 
 
 if __name__ == "__main__":

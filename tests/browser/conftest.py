@@ -63,6 +63,32 @@ def open_page(browser):
         context.close()
 
 
+@pytest.fixture
+def visit(browser):
+    """Opens an address; what the page says and asks for outside of the server is collected."""
+    contexts, said = [], []
+
+    def visited(address: str, path: str = "/", width: int = 1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        base = address.partition("/?")[0]
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "request",
+            lambda request: request.url.startswith((base, "data:")) or said.append(request.url),
+        )
+        page.goto(address)
+        if path != "/":
+            page.goto(base + path)
+        return page
+
+    yield visited, said
+    for context in contexts:
+        context.close()
+
+
 def write_report(results: Path, file: Path) -> Path:
     outcome = CliRunner().invoke(cli, ["report", "--results", str(results), "-o", str(file), "-q"])
     assert 0 == outcome.exit_code, outcome.output

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from nnrun import load
 
 SMALL = """\
 description: two units
@@ -104,3 +107,51 @@ def test_mistakes(nnrun, small, arguments, message):
     assert 2 == done.exit_code
     assert message in done.stderr
     assert ["small.yaml"] == [path.name for path in Path().iterdir()]
+
+
+PLANE = """\
+dataset: {name: moons, rows: 80}
+network:
+  layers: [{type: dense, units: 3, activation: tanh}, {type: dense, units: 2, activation: softmax}]
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 60, engine: numpy, watch: true}
+"""
+
+
+def test_surfaces_over_training(nnrun):
+    """As data those of the trained network to six digits, for a config and for its run."""
+    Path("plane.yaml").write_text(PLANE)
+    nnrun("train", "plane.yaml")
+    found = json.loads(nnrun("explain", "plane.yaml", "--json").stdout)["surfaces"]
+    again = json.loads(nnrun("explain", "plane", "--json").stdout)["surfaces"]
+
+    left, right, bottom, top = found["extent"]
+    axes = np.linspace(left, right, found["side"]), np.linspace(bottom, top, found["side"])
+    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    expected = load(next(Path("results/plane").iterdir())).predict_proba(points).T
+    last = found["frames"][-1]
+    assert (60, ["x1", "x2"], ["outer", "inner"]) == (
+        last["iteration"], found["features"], found["outputs"]
+    )  # fmt: skip
+    np.testing.assert_allclose(np.reshape(last["outputs"], (2, -1)), expected, rtol=1e-5)
+    (layer,) = last["layers"]
+    assert ("0", "dense, tanh", (3, 32, 32)) == (
+        layer["layer"], layer["type"], np.shape(layer["units"])
+    )  # fmt: skip
+    assert found == again
+
+
+def test_surfaces_in_the_terminal_and_on_the_page(nnrun, small):
+    """Of two features alone; the page has a strip of the output and one of each hidden layer."""
+    Path("plane.yaml").write_text(PLANE)
+    lines = nnrun("explain", "plane.yaml").stdout.partition("Over training: the output")[2]
+    assert "iteration 60" in lines
+    assert max(map(len, lines.splitlines()[1:])) <= 80
+    nnrun("explain", "plane.yaml", "--html", "plane.html")
+    first = Path("plane.html").read_text()
+    assert 1 + 3 == first.count('href="data:image/png;base64,')
+    nnrun("explain", "plane.yaml", "--html", "plane.html")
+    assert first == Path("plane.html").read_text()
+
+    assert "Over training" not in nnrun("explain", small).stdout
+    assert json.loads(nnrun("explain", small, "--json").stdout)["surfaces"] is None

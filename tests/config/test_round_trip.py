@@ -11,7 +11,15 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from nnrun.config.load import config_from_dict, config_to_dict, config_to_yaml, load_config
+from nnrun.config.canonical import canonical, canonical_parts
+from nnrun.config.canonical_json import canonical_json
+from nnrun.config.load import (
+    config_from_dict,
+    config_to_dict,
+    config_to_json,
+    config_to_yaml,
+    load_config,
+)
 from nnrun.config.schema.json_schema import json_schema
 from nnrun.config.yaml.dump import dump, dump_known
 from tests.config.random_configs import CONFIGS, STACKS
@@ -36,6 +44,18 @@ def test_what_was_written_before_is_written_alike(data: dict[str, Any]) -> None:
     resolved = config_to_dict(config_from_dict({"name": "any", **data}))
     again = {**resolved, "seed": 1}
     assert [dump(resolved), dump(again)] == [dump_known(resolved), dump_known(again)]
+
+
+@given(data=CONFIGS)
+@settings(max_examples=50, deadline=None)
+def test_texts_of_blocks_make_those_of_the_config(data: dict[str, Any]) -> None:
+    """The JSON of a config, and its canonical form key by key."""
+    config = config_from_dict({"name": "any", **data})
+    assert json.dumps(config_to_dict(config)) == config_to_json(config)
+    assert canonical(config) == {k: json.loads(t) for k, t in canonical_parts(config).items()}
+    assert [canonical_json(v) for v in canonical(config).values()] == [
+        *canonical_parts(config).values()
+    ]
 
 
 @given(data=CONFIGS)

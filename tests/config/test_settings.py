@@ -45,10 +45,14 @@ def test_what_nobody_had_to_write_is_left_out(value: Any, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(5.0, "5"), (5, "5"), (0.5, "0.5"), ([1.0, 0.5], "[1, 0.5]")],
-)
-def test_a_whole_number_is_written_as_one(value, words):
-    """A sweep over 5 has the same words on its board and in the report of what it stored."""
+    [
+        (100.0, "100"), (100, "100"), (-2.0, "-2"), (0.0, "0"), (0.1, "0.1"), (True, "true"),
+        (1e16, "1.0e+16"), (1e-8, "1.0e-08"), ("100", '"100"'), ([1.0, 2.5], "[1, 2.5]"),
+        ({"schedule": "cosine", "initial": 10.0}, "{schedule: cosine, initial: 10}"),
+    ],
+)  # fmt: skip
+def test_whole_numbers_are_written_as_such(value: Any, words: str) -> None:
+    """Whatever type their key has: a learning rate of 100 is 100 in lists, not 100.0."""
     assert words == setting_words("training.learning_rate", value)
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
@@ -96,6 +97,8 @@ def search(
     shuffled: int | None = None,
     asynchronous: bool = False,
     stopped: Callable[[], bool] = lambda: False,
+    listener: SweepListener | None = None,
+    timer: Callable[[], float] = monotonic,
 ) -> SearchState:
     """Search a config in this process: one run at a time, or eight that end in random order.
 
@@ -106,7 +109,8 @@ def search(
     store = Store(root, lambda result: f"{result.record.name}\n", RunIndex(root))
 
     def runner(plan, what, source=None):
-        sweep = Sweep(plan, store, datasets, SweepListener(), stopped, source=source)
+        shown = listener or SweepListener()
+        sweep = Sweep(plan, store, datasets, shown, stopped, source=source)
         if shuffled is None:
             workers = InlineWorkers(sweep.receive, sweep.stopping)
         else:
@@ -114,7 +118,7 @@ def search(
         return sweep.run(workers)
 
     with patch("nnrun.search.search.importance_of", lambda content: {}):
-        return Search(plan, store, runner, stopped).run()
+        return Search(plan, store, runner, stopped, timer=timer).run()
 
 
 def content_of(root: Path, name: str = "iris") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from nnrun.cli import cli
+from nnrun.errors import NnrunError
 from tests.search.helpers import config, content_of, outcome, search
 
 TABLE = "size,kind,price\n" + "".join(
@@ -78,6 +79,47 @@ def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):
     assert before <= {*(tmp_path / "results/iris").iterdir()}
 
 
+def test_lists_show_what_the_search_chose(run, searched):
+    """A depth with its units is one setting, and no layers by their numbers."""
+    code, out, _ = run("ls", "iris", "--wide", "--results", searched / "results")
+    assert 0 == code
+    assert "depth=2 units=[" in out
+    assert "layers." not in out
+
+
+def test_trials_that_ended_early_are_no_interrupted_runs(run, tmp_path):
+    """Lists say so: nothing of them is left to do."""
+    search(config(trials=9, pruning="halving"), tmp_path / "results")
+    out = run("ls", "iris", "--wide")[1]
+    pruned = [
+        one for one in content_of(tmp_path / "results")["trials"] if one["status"] == "pruned"
+    ]
+    assert (len(pruned), 0) == (out.count("ended early"), out.count("interrupted"))
+
+
+def test_the_report_of_a_search_is_over_all_its_runs(run, searched, tmp_path):
+    """It has the course of the search and the final comparison, with the test of its winner."""
+    root = searched / "results"
+    code, out, err = run("report", "iris", "--results", root, "--json")
+    assert 0 == code, err
+    assert len([*root.glob("iris/*/report.json")]) == json.loads(out)["runs"]
+    page = (tmp_path / "report.html").read_text()
+    assert "Search of iris" in page
+    assert "Final comparison, the winner first" in page
+
+
+def test_quiet_prints_runs_that_fail(run, searched, monkeypatch):
+    """As a quiet sweep does."""
+
+    def fail(*_):
+        raise NnrunError("no such luck")
+
+    monkeypatch.setattr("nnrun.sweeps.workers.job.execute", fail)
+    code, _, err = run("search", searched / "iris.yaml", "-q", "-j", 1, "--trials", 1)
+    assert 1 == code
+    assert "failed: iris " in err
+
+
 def test_json(run, searched):
     """The data are those of search.json."""
     code, out, _ = run(
@@ -130,6 +172,11 @@ def test_time_ends_it(run, searched, tmp_path):
         (("metrics=[roc_auc]", "sweep.order_by=roc_auc", "--pruning", "median"), "curves"),
         (("search.network.layers.0.units={int: [1, 3]}",), "network.depth makes all hidden layers"),
         ((f"network.layers={PRIMITIVE}",), "a last one that is dense"),
+        (("search.network.depth={int: [1, 100000]}",), "100000 hidden layers are too many"),
+        (
+            ("search.network.depth={int: [1, 9], units: {int: [1, 1000000]}}",),
+            "the largest network of this search is refused: this run would take",
+        ),
     ],
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):

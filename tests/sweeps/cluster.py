@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.forked import Forked
+from tests.forked import COMMANDS, Forked
 
 # In a process of its own: imported, Dask would change this one.
 _ANSWERS = """
@@ -24,19 +24,20 @@ with Client(sys.argv[1]) as client:
 _TRAINING = 'sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())'
 _JOINED = 'len(client.scheduler_info(n_workers=-1)["workers"])'
 # By default each process watches itself many times a second, also while it has nothing to do.
-_SETTINGS = {
+SETTINGS = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }
-
-
-_LOADED = (
+DASK = (
+    "tests.sweeps.calm_dask",  # before the others
     "distributed.cli.dask_scheduler",
     "distributed.cli.dask_worker",
     "nnrun.sweeps.workers.dask_tasks",
+    *COMMANDS,
 )
+"""What processes of a cluster import, and commands that send runs to it."""
 
 
 class Cluster:
@@ -105,8 +106,9 @@ class Cluster:
 
     def _ask(self, question: str) -> int:
         if self._asked is None:
-            self._asked = subprocess.Popen(
-                [sys.executable, "-P", "-c", _ANSWERS, self.address],
+            self._asked = Forked(
+                DASK,
+                ["-c", _ANSWERS, self.address],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -128,19 +130,19 @@ class Cluster:
 
     def _start(self, kind: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         command = ["dask", kind, "--no-dashboard", *words]
-        # NumPy looks at the environment while it is imported; a nanny starts Python by itself.
-        new = environment or "--nanny" in words
+        # NumPy looks at its environment while it is imported; a nanny starts Python by itself.
+        new = {*environment} - {"PYTHONPATH"} or "--nanny" in words
         with (self.folder / f"{kind}.log").open("ab") as log:
             options = {
                 "cwd": self.folder,
-                "env": {**os.environ, **_SETTINGS, **environment},
+                "env": {**os.environ, **SETTINGS, **environment},
                 "stdin": subprocess.DEVNULL,
                 "stdout": log,
                 "stderr": log,
             }
             if new:
                 return subprocess.Popen([sys.executable, "-m", *command], **options)
-            return Forked(_LOADED, command, **options)
+            return Forked(DASK, command, **options)
 
     @staticmethod
     def _kill(process: subprocess.Popen[Any]) -> None:

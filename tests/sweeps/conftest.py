@@ -15,10 +15,7 @@ from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers import processes
 from nnrun.systems import system
-from tests.forked import with_socket
 from tests.sweeps.helpers import IRIS, Diary, Shell, make_store
-
-_START = system.start_with_socket
 
 
 @pytest.fixture
@@ -34,16 +31,10 @@ def write(tmp_path):
     return config
 
 
-@pytest.fixture(autouse=True)
-def loaded_workers(monkeypatch):
-    """Workers that tests start in this process; those of commands are as they are."""
-    monkeypatch.setattr(system, "start_with_socket", with_socket)
-
-
 @pytest.fixture
 def slow_workers(monkeypatch, loaded_workers):
     """Workers that import what they need, and are not ready at once."""
-    monkeypatch.setattr(system, "start_with_socket", _START)
+    monkeypatch.setattr(system, "start_with_socket", loaded_workers)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
-from tests.forked import nnrun
+from tests.forked import COMMANDS, Forked
 
 IRIS = """
 dataset: {name: iris, features: standard}
@@ -85,15 +85,22 @@ def weights_of(root: Path) -> dict[str, str]:
 
 
 class Shell:
-    """Runs the command line in processes, each the leader of a group of its own."""
+    """Runs the command line in processes, each the leader of a group of its own.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: that they run in.
+        loaded: the modules that they begin with.
+    """
+
+    def __init__(self, folder: Path, loaded: tuple[str, ...] = COMMANDS) -> None:
         self.folder = folder
+        self.loaded = loaded
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        process = nnrun(
-            *words,
+        process = Forked(
+            self.loaded,
+            ["nnrun", *map(str, words)],
             cwd=self.folder,
             env={**os.environ, "COLUMNS": "200"},
             stdin=subprocess.DEVNULL,
@@ -183,13 +190,13 @@ def until(true: Callable[[], bool], seconds: float = 5.0, pause: float = 0.01) -
 
 
 def wait_for_workers(client: int, workers: int) -> None:
-    """Wait until so many have computed for a second, of which their start takes a third, however
-    busy the machine is.
+    """Wait until so many have computed for a while, however busy the machine is: those that begin
+    as copies are at work then.
     """
 
     def worked(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
-            return bool(process.cpu_times().user >= 1.0)
+            return bool(process.cpu_times().user >= 0.3)
         return False
 
     children = psutil.Process(client).children

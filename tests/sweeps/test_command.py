@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
 from tests.forked import nnrun
@@ -25,7 +26,6 @@ from tests.sweeps.helpers import (
     in_session,
     lasting,
     until,
-    wait_for_workers,
     weights_of,
 )
 
@@ -334,10 +334,7 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     """Within 5 seconds, with its code and the command that goes on, and without a child."""
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", jobs)
-    if jobs > 1:
-        wait_for_workers(process.pid, jobs)
-    else:
-        wait_for_folder(tmp_path, jobs)
+    wait_for_runs(tmp_path, jobs)
     # As Ctrl-C on a terminal does, which reaches the workers as well.
     os.killpg(process.pid, number)
     start = time.monotonic()
@@ -357,7 +354,8 @@ def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
     """As safe as the first: the same command finishes, and no child is left."""
     write("iris", lasting(10_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", 2)
-    wait_for_folder(tmp_path, 2, pause=0.2)
+    until(lambda: len(list(tmp_path.glob("results/iris/*"))) >= 2, seconds=30)
+    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -373,7 +371,7 @@ def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
     """The cursor that the live view hides is shown again."""
     write("iris", lasting(100_000_000))
     process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "2", "-j", "1")
-    wait_for_folder(tmp_path, 1)
+    wait_for_runs(tmp_path, 1)
     # Together they are handled one after the other, before the first can take effect.
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
@@ -410,13 +408,15 @@ def read_all(descriptor):
     return text.decode()
 
 
-def wait_for_folder(folder, runs, pause=1.5):
-    """Wait until so many runs are in hand, and a little, for the first iterations."""
-    end = time.monotonic() + 30
-    while len(list(folder.glob("results/iris/*"))) < runs:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(pause)
+def wait_for_runs(folder, runs):
+    """Wait until so many runs have begun, as long ones say at once, and make their updates."""
+
+    def begun():
+        found = map(read_progress, folder.glob("results/iris/*"))
+        return sum(progress is not None and not progress.waits for progress in found)
+
+    until(lambda: begun() == runs, seconds=30)
+    time.sleep(0.1)
 
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):

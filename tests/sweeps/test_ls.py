@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_a_name_that_is_none_is_reported(run, write):
     code, out, err = run("ls", "irris")
     assert (2, "") == (code, out)
     assert "no run in results is called 'irris'; did you mean 'iris'?" in err
+
+
+def test_folders_that_cannot_be_experiments_are_said(run, write):
+    """A copy whose name has a space is not listed, and named; folders without runs are not."""
+    write("iris")
+    run("sweep", "configs")
+    for name in ("of mine", "notes of mine"):
+        Path("results", name).mkdir()
+    folder = next(Path("results/iris").glob("s*"))
+    shutil.copytree(folder, Path("results/of mine", folder.name))
+    _, out, err = run("ls")
+    assert "1 run" in out
+    assert "not listed: runs in 'of mine'; rename the folder: 1 to 100 letters, digits" in err
+    assert "not listed" not in run("ls", "iris")[2]
 
 
 def iter_reports(listed):
@@ -153,7 +168,7 @@ def test_a_setting_of_another_kind_is_one_setting(run, write):
     run("train", "configs/iris.yaml", schedule, "dataset.features=none", "seed=7")
     run("train", "configs/iris.yaml", schedule, "dataset.features={binarize: 8}", "seed=7")
     out = run("ls", "--wide")[1]
-    assert 3 == out.count("learning_rate={schedule: cosine, initial: 0.01, final: 0.0} ")
+    assert 3 == out.count("learning_rate={schedule: cosine, initial: 0.01, final: 0} ")
     assert 1 == out.count("learning_rate={schedule: step, initial: 0.1, every: 5, factor: 0.1} ")
     assert 1 == out.count("learning_rate=0.1 ")
     assert 1 == out.count("features=none ")

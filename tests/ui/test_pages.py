@@ -114,3 +114,13 @@ def test_an_empty_folder_has_a_page(ask_in):
         page = asker.get(path)
         assert (200, True) == (page.status, "There is no run yet" in page.text)
     assert "0 runs" in asker.get("/").text
+
+
+def test_a_folder_that_is_not_there_is_said(ask_in, tmp_path):
+    """Where it was moved away; once it is back, it is not said any more."""
+    asker, root = ask_in(), tmp_path / "results"
+    text = f"there is no folder <bdi>{root}</bdi> now"
+    assert text in asker.get("/").text
+    root.mkdir()
+    asker.watcher._looked = 0.0
+    assert text not in asker.get("/").text

@@ -35,4 +35,9 @@ def conclude(
         total = state.plan.trials or len(state.trials)
         message = f"interrupted: {ended} of {total} trials have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
+    if state.plan.block.time is not None:
+        what = "final comparison" if state.board is None else "test of the winner"
+        raise NnrunError(
+            f"there was no time for the {what}; the same command with more --time goes on"
+        )
     raise NnrunError(f"runs are missing; to continue:\n  {again}")

@@ -13,6 +13,7 @@ from nnrun.reports.numbers import count
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
+from nnrun.search.trials.source import SearchRuns
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.datasets import Datasets
@@ -72,13 +73,14 @@ class CliRunner:
         if asked.dask:
             plan.refuse_plugin_files()
         processes = 1 if asked.dask else workers_for(plan, asked.jobs)
+        trials = isinstance(source, SearchRuns)
         watching = (
-            watching_sweep(len(plan), self._output, f"{what}, ")
-            if source is None
-            else watching_trials(self.search, self._output)
+            watching_trials(self.search, self._output)
+            if trials
+            else watching_sweep(len(plan), self._output, f"{what}, ")
         )
         with watching as listener:
-            self._view = listener if source is not None else None
+            self._view = listener if trials else None
             threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
             followed = self._tracking.listening(listener)
             sweep = Sweep(
@@ -86,7 +88,7 @@ class CliRunner:
                 threads=threads, source=source,
             )  # fmt: skip
             workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
-            if source is not None:
+            if trials:
                 self._note_idle(workers.at_a_time)
             self._interruption.defer()
             with sparing_what_is_there():

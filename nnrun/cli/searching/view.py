@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.cli.problem_lines import ProblemLines
-from nnrun.reports.numbers import count, counted, number, remaining
+from nnrun.reports.numbers import counted, number, plural, remaining
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.finals import best_trials
@@ -68,7 +68,7 @@ class TrialLines(ProblemLines):
         """How many trials have ended, of how many, and the time that is left."""
         state, most = self.search.state, self.search.trials
         ended = sum(trial.ended for trial in (*state.trials, *state.random))
-        words = f"{count(ended)} trials" if most is None else f"{counted(ended, most)} trials"
+        words = plural(ended, "trial") if most is None else f"{counted(ended, most)} trials"
         left = self.left(ended, most)
         return words if left is None else f"{words}, {remaining(left)} left"
 
@@ -85,7 +85,7 @@ class TrialLines(ProblemLines):
         return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
 
     def failed(self, run: PlannedRun, reason: str) -> None:
-        self.warn(f"failed: {run.label}: {reason}")
+        self._print(f"failed: {run.label}: {reason}")
 
 
 class _View(TrialLines):

@@ -6,7 +6,8 @@ is trained by one engine, on every machine: the engines agree only up to roundin
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
@@ -56,31 +57,82 @@ CLEARLY = 0.8
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
     """Why the compiled engine cannot train this, or None if it can."""
-    if _refuses_tape(network, optimizer) is None and network.size:
-        return None
-    return refuses_function(network, optimizer)
+    return _ways(network, optimizer).refused
+
+
+class _Ways(NamedTuple):
+    """How the compiled engine can train a network, if at all.
+
+    Args:
+        refused: why it cannot.
+        generated: whether by a generated function that is not too long.
+        tape: whether by kernels.
+        compiling: seconds of compiling the function; 0 where there is none.
+    """
+
+    refused: str | None
+    generated: bool
+    tape: bool
+    compiling: float
+
+
+class _Costs(NamedTuple):
+    """The way that the compiled engine takes, and seconds for one iteration by both engines."""
+
+    way: Way
+    numpy: float
+    compiled: float
+
+
+# Of networks that are in use, whose layers do not change: planning asks several times.
+_known_ways: WeakKeyDictionary[Network, dict[str, _Ways]] = WeakKeyDictionary()
+_known_costs: WeakKeyDictionary[Network, dict[tuple[str, int], _Costs]] = WeakKeyDictionary()
 
 
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """Whether the compiled engine trains this by a generated function or by kernels."""
-    if _refuses_tape(network, optimizer) is not None:
-        return "generated"
-    if refuses_function(network, optimizer) is not None or compiling_seconds(network) > LONG:
-        return "tape"
-    function = function_seconds(network, batch_size)
-    return "tape" if tape_seconds(network, batch_size) < CLEARLY * function else "generated"
+    return _costs(network, optimizer, batch_size).way
+
+
+def _ways(network: Network, optimizer: Optimizer) -> _Ways:
+    known, formula = _known_ways.setdefault(network, {}), formula_name(optimizer)
+    if formula not in known:
+        without_function = refuses_function(network, optimizer)
+        tape = _refuses_tape(network, optimizer) is None
+        compiling = compiling_seconds(network) if without_function is None else 0.0
+        known[formula] = _Ways(
+            refused=None if tape and network.size else without_function,
+            generated=without_function is None and compiling <= LONG,
+            tape=tape,
+            compiling=compiling,
+        )
+    return known[formula]
+
+
+def _costs(network: Network, optimizer: Optimizer, batch_size: int) -> _Costs:
+    known, key = _known_costs.setdefault(network, {}), (formula_name(optimizer), batch_size)
+    if key not in known:
+        ways = _ways(network, optimizer)
+        function, tape = function_seconds(network, batch_size), tape_seconds(network, batch_size)
+        by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
+        numpy = numpy_seconds(network, batch_size)
+        known[key] = (
+            _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
+        )
+    return known[key]
 
 
 def choose(
     network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
 ) -> Literal["numpy", "compiled"]:
     """The engine of `engine: auto`."""
-    if supports(network, optimizer) is not None:
+    ways = _ways(network, optimizer)
+    if ways.refused is not None:
         return "numpy"
-    chosen = way(network, optimizer, batch_size)
-    gain = numpy_seconds(network, batch_size) - _seconds(network, batch_size, chosen)
-    seconds = compiling_seconds(network) if chosen == "generated" else COMPILING_KERNELS
-    return "compiled" if iterations * gain > WORTH + seconds / SHARED_BY else "numpy"
+    costs = _costs(network, optimizer, batch_size)
+    seconds = ways.compiling if costs.way == "generated" else COMPILING_KERNELS
+    gain = iterations * (costs.numpy - costs.compiled)
+    return "compiled" if gain > WORTH + seconds / SHARED_BY else "numpy"
 
 
 def too_large(network: Network) -> str | None:
@@ -105,12 +157,8 @@ def _refuses_layers(network: Network) -> str | None:
 
 def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    chosen = way(network, optimizer, batch_size)
-    return numpy_seconds(network, batch_size), _seconds(network, batch_size, chosen)
-
-
-def _seconds(network: Network, batch_size: int, chosen: Way) -> float:
-    return (tape_seconds if chosen == "tape" else function_seconds)(network, batch_size)
+    _, numpy, compiled = _costs(network, optimizer, batch_size)
+    return numpy, compiled
 
 
 def numpy_seconds(network: Network, batch_size: int) -> float:

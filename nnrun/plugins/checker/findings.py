@@ -30,32 +30,37 @@ class Finding:
     reached: bool = True
 
 
+class Points:
+    """Findings, with a point for each that is passed."""
+
+    findings: list[Finding]
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """Those that are not."""
+        return [finding for finding in self.findings if finding.reached and not finding.passed]
+
+    @property
+    def points(self) -> int:
+        """How many are passed."""
+        return sum(finding.passed for finding in self.findings)
+
+    def counted(self) -> dict[str, Any]:
+        """As JSON data."""
+        checks = [vars(finding) for finding in self.findings]
+        return {"points": self.points, "of": len(self.findings), "checks": checks}
+
+
 @dataclass(frozen=True)
-class PartReport:
+class PartReport(Points):
     """The findings about one part."""
 
     part: Part
     findings: list[Finding] = field(default_factory=list)
 
-    @property
-    def wrong(self) -> list[Finding]:
-        """Those that it does not pass."""
-        return [finding for finding in self.findings if finding.reached and not finding.passed]
-
-    @property
-    def points(self) -> int:
-        """How many it passes."""
-        return sum(finding.passed for finding in self.findings)
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, with a point for each check."""
-        return {
-            **self.part.fingerprint,
-            "place": self.part.place,
-            "points": self.points,
-            "of": len(self.findings),
-            "checks": [vars(finding) for finding in self.findings],
-        }
+        return {**self.part.fingerprint, "place": self.part.place, **self.counted()}
 
 
 class Failed(Exception):  # noqa: N818  # it ends the checks of a part

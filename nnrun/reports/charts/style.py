@@ -70,6 +70,7 @@ _MARKS = """
 .lit .line,.near .line{stroke-width:3.5}
 .chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
 .chart .raster{image-rendering:pixelated}
+.chart .spots{stroke:currentColor;stroke-width:3.5;stroke-linecap:round;fill:none}
 """
 
 
@@ -122,7 +123,7 @@ def _ramps(dark: bool) -> str:
 
 
 # In addition for dark pages.
-ON_DARK = _ramps(dark=True)
+ON_DARK = f"{_ramps(dark=True)}.chart .ramp{{filter:invert(1) hue-rotate(180deg)}}"
 # For a page, which defines the variables.
 PAGE = f"{_MARKS.strip()}\n{_series()}\n{_ramps(dark=False)}\n"
 # For files, with fixed colours: many programs do not support CSS variables.

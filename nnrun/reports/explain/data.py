@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.film import SIDES, Film
+from nnrun.explain.surfaces import Surfaces
 from nnrun.explain.trace import LayerTrace, ParameterTrace
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array
@@ -41,7 +43,37 @@ def as_data(found: Explanation) -> dict[str, Any]:
             "gradient_norm": update.norm,
             "clip_norm": update.clip_norm,
         },
+        "surfaces": None if found.film is None else _film(found.film),
     }
+
+
+def _film(film: Film) -> dict[str, Any]:
+    """The outputs and hidden units over a grid, from bottom to top, at moments of training."""
+    return {
+        "features": [*film.features],
+        "extent": [*film.extent],
+        "side": SIDES[len(film.features)],
+        "outputs": [*film.outputs],
+        "notes": [*film.notes],
+        "frames": [_frame(iteration, surfaces) for iteration, surfaces in film.frames],
+    }
+
+
+def _frame(iteration: int, surfaces: Surfaces) -> dict[str, Any]:
+    return {
+        "iteration": iteration,
+        "outputs": _short(surfaces.outputs),
+        "classes": None if surfaces.classes is None else surfaces.classes.tolist(),
+        "layers": [
+            {"layer": layer.place, "type": layer.kind, "units": _short(layer.units)}
+            for layer in surfaces.layers
+        ],
+    }
+
+
+def _short(array: Array) -> Any:
+    """Numbers with six digits, since there are very many."""
+    return numbers(np.array([float(f"{v:.6g}") for v in array.ravel()]).reshape(array.shape))
 
 
 def _layer(trace: LayerTrace) -> dict[str, Any]:

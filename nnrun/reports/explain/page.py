@@ -13,20 +13,26 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.film import Film
 from nnrun.explain.numerical import shown
 from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
 from nnrun.explain.window import middle_window
 from nnrun.nn.signature import Array, shape_text
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
 from nnrun.reports.explain.matrices import number_text
 from nnrun.reports.explain.origins import Origin, Source, origins, same
 from nnrun.reports.explain.terminal import agreement, layer_title, step_words
+from nnrun.reports.film_charts import film_charts
+from nnrun.reports.html.blocks import Figures
 from nnrun.reports.numbers import number
 from nnrun.reports.templates import content_policy, environment, resource
 
-_PACKAGE = "nnrun.reports.explain"
+_PACKAGE, _CHARTS = "nnrun.reports.explain", "nnrun.reports.html"
 # Of larger arrays the ends of every axis are shown.
 _MOST = 8192
+# Pictures of more hidden units are left out; one takes about six thousand bytes.
+_MOST_UNITS = 128
 
 
 @dataclass
@@ -52,18 +58,47 @@ def render(found: Explanation) -> str:
     """The page: the same bytes for the same update."""
     page = _Page(found)
     sections = [page.forward(), page.loss(), page.backward(), page.step()]
-    style, script = resource(_PACKAGE, "explain.css"), resource(_PACKAGE, "explain.js")
+    style, script = _style(found.film), resource(_PACKAGE, "explain.js")
     data = json.dumps(page.arrays, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    template = environment(_PACKAGE).get_template("explain.html")
+    template = environment(_PACKAGE, _CHARTS).get_template("explain.html")
     return template.render(
         found=found,
         sections=sections,
+        film=None if found.film is None else _film(found.film),
         names={key: array["name"] for key, array in page.arrays.items()},
         data=Markup(data.replace("<", "\\u003c")),
         style=Markup(style),
         script=Markup(script),
         policy=content_policy(style, script),
         version=__version__,
+    )
+
+
+def _film(film: Film) -> tuple[list[Figures], list[str]]:
+    """The charts of surfaces over training, and remarks."""
+    charts, notes = film_charts(film, _MOST_UNITS)
+    output, *layers = charts
+    return [Figures([output], output.legend), Figures(layers)], notes
+
+
+def _style(film: Film | None) -> str:
+    """The style sheet; that of charts is added where there are some."""
+    own = resource(_PACKAGE, "explain.css")
+    if film is None:
+        return own
+    light, dark = (
+        ";".join(f"--{name}:{colour}" for name, colour in colours.items())
+        for colours in (LIGHT, DARK)
+    )
+    return "\n".join(
+        [
+            f":root{{{light}}}",
+            f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
+            resource(_CHARTS, "charts.css"),
+            PAGE,
+            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
+            own,
+        ]
     )
 
 

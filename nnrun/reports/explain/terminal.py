@@ -14,6 +14,7 @@ from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
 from nnrun.explain.window import middle_window
 from nnrun.nn.signature import Array, shape_text
+from nnrun.reports.explain.film import FilmLines
 from nnrun.reports.explain.matrices import matrix_lines, number_text
 from nnrun.reports.numbers import count, number
 
@@ -31,6 +32,9 @@ def explanation(found: Explanation, *, full: bool = False) -> Iterator[Renderabl
     yield from _loss(found, full)
     yield from _backward(update, full)
     yield from _step(update, full)
+    if found.film is not None:
+        yield from _section("Over training: the output")
+        yield FilmLines(found.film)
 
 
 def layer_title(trace: LayerTrace) -> str:

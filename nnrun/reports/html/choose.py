@@ -14,6 +14,7 @@ from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.sweeps.board.from_store.entry import entry_of, ordered_by
+from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.picking import pick_run
 
 
@@ -37,11 +38,11 @@ def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
     by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
-    return [by_key[key] for key in sorted(by_key, key=_order)]
+    return sorted(by_key.values(), key=_order)
 
 
-def _order(key: str) -> tuple[str, tuple[int, str]]:
-    name, _, run_id = key.partition("/")
+def _order(found: Found) -> tuple[str, tuple[int, str]]:
+    name, _, run_id = found.key.partition("/")
     return name, by_seed(run_id)
 
 
@@ -52,12 +53,14 @@ def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[F
         return Found(f"{results}/{run.label}", run, entry_of(run, content, order_by))
 
     runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
-    return sorted(runs, key=lambda one: _order(one.overview.label))
+    return sorted(runs, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
 
 
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
     """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
+    if is_name(word) and not folder.exists() and read_search(results, word) is not None:
+        folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
             found = _inside(results, [folder.name], order_by)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.settings import choice_words, setting_words
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
@@ -19,7 +20,6 @@ from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label
-from nnrun.runs.identity import canonical_json
 from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 
@@ -177,12 +177,16 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
     keys = []
     for key, name in zip(choice, names, strict=True):
         values = (member.variant.choice.get(key) for member in members)
-        # As JSON, since lists and mappings are no keys.
-        found = list({canonical_json(value): value for value in values}.values())
+        found = list({_text(value): value for value in values}.values())
         # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
         keys.append(_Key(key, shortened(name, 40), found))
     return keys
+
+
+def _text(value: Any) -> str:
+    """The same for equal values, of which lists and mappings are no keys."""
+    return canonical_json(value) if isinstance(value, list | dict) else repr(value)
 
 
 def _is_number(value: Any) -> bool:

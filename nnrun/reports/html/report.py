@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
@@ -24,7 +24,7 @@ from nnrun.reports.html.blocks import (
 from nnrun.reports.html.board import board_blocks, board_titles, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits
+from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits, kinds_of
 from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
@@ -111,7 +111,7 @@ class Report:
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:
         """The number of runs with each status; those with warnings are counted apart."""
-        kinds = Counter(found.mark.kind for found in self.found)
+        kinds = kinds_of(self.found)
         words = {"warned": "completed with warnings"}
         return [(StatusMark(words.get(kind, kind), kind), kinds[kind]) for kind in sorted(kinds)]
 
@@ -159,7 +159,9 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        members = {run.key: variant.number for variant in self.variants for run in variant.runs}
+        wanted, members = {*self.in_full}, dict[str, int]()
+        for variant in self.variants:
+            members |= {key: variant.number for run in variant.runs if (key := run.key) in wanted}
         measured: set[int] = set()
         for key in self.in_full:
             record = self._record(key)
@@ -188,7 +190,7 @@ class Report:
     def heads(self) -> dict[str, tuple[tuple[int, int, int], Head]]:
         """The closed cards of the chosen runs by their anchors, with the order of their places."""
         wanted, alone = set(self.in_full), len({v.name for v in self.variants}) == 1
-        own = {one.key: one for one in placed(self.boards) if one.key in wanted}
+        own = {one.key: one for one in placed(self.boards, wanted)}
         heads = {}
         for key in self.in_full:
             record, one = self._record(key), own.get(key)
@@ -218,7 +220,8 @@ class Report:
             for standing in board.standings
             if standing.row.best_run is not None
         ]
-        keys = dict.fromkeys([*best[: self.limits.in_full], *self._sound])
+        first = dict.fromkeys(best[: self.limits.in_full])
+        keys = chain(first, (key for key in self._sound if key not in first))
         return [*islice(filter(self._record, keys), self.limits.in_full)]
 
     def _record(self, key: str) -> RunRecord | None:

@@ -18,7 +18,9 @@ from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.inside.boundary import boundary_blocks
+from nnrun.reports.html.inside.film import film_blocks
 from nnrun.reports.html.inside.layers import layer_blocks
+from nnrun.reports.html.inside.training import training_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
@@ -96,6 +98,7 @@ def run_sections(
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
+        ("Inside while it trained", lambda: training_blocks(record, folder)),
         *_trained(record, folder, anchor, load_data),
         *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
@@ -135,6 +138,8 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     if model is not None and predictions is not None:
         parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
+        film = ("Over training", lambda: film_blocks(record, folder, model, predictions))
+        parts.append(film)
     if model is not None:
         parts.append(("Weights", lambda: weight_blocks(record, model)))
     if model is not None and predictions is not None:

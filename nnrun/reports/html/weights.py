@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nnrun.errors import NnrunError
+from nnrun.explain.surfaces import extent_of, grid_rows, has_surfaces
 from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
@@ -119,15 +120,10 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     """The decision surface around the training data, for two numeric features."""
-    if predictions.dataset.shape != (2,) or not model.layout.columns.plain:
+    if predictions.dataset.shape != (2,) or not has_surfaces(model.layout):
         return
-    x = predictions.train.x.astype(np.float64)
-    low, high = x.min(axis=0), x.max(axis=0)
-    room = np.where(high > low, (high - low) * 0.08, 1.0)
-    left, bottom = (low - room).tolist()
-    right, top = (high + room).tolist()
-    across, up = np.linspace(left, right, _SIDE), np.linspace(bottom, top, _SIDE)
-    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    left, right, bottom, top = extent_of(predictions.train.x)
+    grid = grid_rows((left, right, bottom, top), _SIDE)
     try:
         predicted = model.task.decode(model.outputs(grid)).reshape(_SIDE, _SIDE, -1)[:, :, 0]
     except NnrunError as error:

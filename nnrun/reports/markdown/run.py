@@ -29,6 +29,7 @@ from nnrun.reports.summary import (
     warnings_of,
 )
 from nnrun.reports.verdict.run import run_verdict
+from nnrun.reports.watched_words import inside_table, looks_line
 from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
@@ -58,6 +59,10 @@ def _blocks(result: RunResult) -> Iterator[str]:
     if record.beside is None:
         yield "## Network"
         yield grid_table(network_table(record.network))
+    if result.watched is not None and result.watched.iterations:
+        yield "## Inside while it trained"
+        yield grid_table(inside_table(result.watched, record))
+        yield f"{looks_line(result.watched)}."
     yield from _about(result)
 
 

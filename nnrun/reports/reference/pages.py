@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from nnrun.course.files import NUMBERS
 from nnrun.reports.reference.topics import Topic
 
 PAGES = (
     "tutorial",
+    "course",
     "config",
     "data",
     "series",
@@ -36,12 +38,15 @@ PAGES = (
 )
 """Their names, in the order in which they are listed."""
 
+LESSONS = tuple(f"lesson-{number}" for number in NUMBERS)
+"""The pages of the course, which are in a folder of their own."""
+
 PICTURES = ("house.svg", "report.png", "sweep.png")
 """Pictures in the pages, in the same folder."""
 
 _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 _PICTURE = re.compile(r"!\[(.*?)\]\(.*?\)", re.DOTALL)
-_PAGE_LINK = re.compile(r"\[([^\]]*)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
+_PAGE_LINK = re.compile(r"\[([^\]]*)\]\((?:\.\./|course/)?([\w-]+)\.md(?:#[\w-]*)?\)")
 _OWN_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
 
 
@@ -59,13 +64,19 @@ class Page:
     @property
     def topic(self) -> Topic:
         """The page as `nnrun help` finds it."""
-        return Topic("page", self.name, self.text)
+        return Topic("lesson" if self.name in LESSONS else "page", self.name, self.text)
 
 
 @cache
 def pages() -> tuple[Page, ...]:
-    """All pages, in order."""
-    return tuple(_read(name) for name in PAGES)
+    """All pages but those of the course, in order."""
+    return tuple(_read(f"{name}.md") for name in PAGES)
+
+
+@cache
+def lessons() -> tuple[Page, ...]:
+    """The pages of the course, in order."""
+    return tuple(_read("course", f"{name}.md") for name in LESSONS)
 
 
 def picture(name: str) -> bytes:
@@ -79,7 +90,7 @@ def for_terminal(text: str) -> str:
     return _OWN_LINK.sub(r"\1", _PAGE_LINK.sub(r"\1 (`nnrun help \2`)", text))
 
 
-def _read(name: str) -> Page:
-    text = files("nnrun").joinpath("docs", f"{name}.md").read_text(encoding="utf-8")
+def _read(*place: str) -> Page:
+    text = files("nnrun").joinpath("docs", *place).read_text(encoding="utf-8")
     title, _, rest = text.partition("\n")
-    return Page(name, title.removeprefix("# "), rest.strip() + "\n")
+    return Page(place[-1].removesuffix(".md"), title.removeprefix("# "), rest.strip() + "\n")

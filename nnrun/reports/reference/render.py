@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-_PAGE = re.compile(r"^([\w-]+)\.md(#.*)?$")
+_PAGE = re.compile(r"^(?:\.\./|course/)?([\w-]+)\.md(#.*)?$")
 
 
 @dataclass(frozen=True)

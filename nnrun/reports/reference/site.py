@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from jinja2 import Template
 
-from nnrun.reports.reference.pages import PICTURES, pages, picture
+from nnrun.reports.reference.pages import PICTURES, lessons, pages, picture
 from nnrun.reports.reference.render import rendered, rendered_line, sections
-from nnrun.reports.reference.topics import KINDS, Topic, plural
+from nnrun.reports.reference.topics import KINDS, PAGES, Topic, plural
 from nnrun.reports.templates import environment, resource
 
 _PACKAGE = "nnrun.reports.reference"
 
 
 def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
-    """The files of the site by their names: a page for each of `pages`, and the reference."""
-    known = [topic for topic in topics if topic.kind != "page"]
-    frame = {"pages": pages(), "version": version}
+    """The files of the site by their names: of pages, lessons and the reference."""
+    known = [topic for topic in topics if topic.kind not in PAGES]
+    frame = {"pages": pages(), "lessons": lessons(), "version": version}
     entries = json.dumps(list(_entries(known)))
     contents = {
         "index.html": _template("index.html").render(**frame, line=rendered_line),
@@ -28,7 +28,7 @@ def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
         "site.css": resource(_PACKAGE, "site.css"),
         "site.js": f"const ENTRIES = {entries};\n{resource(_PACKAGE, 'site.js')}",
     }
-    for page in pages():
+    for page in (*pages(), *lessons()):
         text = _template("page.html").render(**frame, page=page, body=rendered(page.text))
         contents[f"{page.name}.html"] = text
     texts = {name: text.encode() for name, text in contents.items()}
@@ -44,7 +44,7 @@ def _by_kind(topics: Sequence[Topic]) -> Iterator[tuple[str, list[Topic]]]:
 
 def _entries(topics: Sequence[Topic]) -> Iterator[dict[str, str]]:
     """What can be searched: sections of pages, and topics."""
-    for page in pages():
+    for page in (*pages(), *lessons()):
         for section in sections(page.text):
             url = f"{page.name}.html#{section.anchor}".removesuffix("#")
             title = f"{page.title}: {section.title}" if section.title else page.title

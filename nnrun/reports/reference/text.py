@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.reports.reference.pages import for_terminal
-from nnrun.reports.reference.topics import KINDS, Key, Topic, plural
+from nnrun.reports.reference.topics import KINDS, PAGES, Key, Topic, plural
 from nnrun.reports.terminal.tables import labelled
 
 _MOST_MENTIONS = 12
@@ -74,7 +74,7 @@ def _key_cells(key: Key) -> tuple[str, Text]:
 def _page(topic: Topic) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
     yield Text()
-    if topic.kind == "page":
+    if topic.kind in PAGES:
         yield Markdown(for_terminal(topic.text), code_theme="ansi_dark", hyperlinks=False)
         return
     yield Text(_flowing(topic.text))

@@ -41,6 +41,7 @@ from nnrun.suggestions import synonym
 
 KINDS = (
     "page",
+    "lesson",
     "key",
     "layer",
     "activation",
@@ -55,6 +56,8 @@ KINDS = (
     "command",
 )
 """In the order in which they are listed."""
+PAGES = ("page", "lesson")
+"""Those of documents in Markdown."""
 
 EXIT_CODES_TOPIC = "exit-codes"
 
@@ -158,7 +161,7 @@ def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]
 def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
     wanted = {word.lower().replace(" ", sign) for sign in "-_"}
     exact = [topic for topic in known if topic.name.lower() in wanted]
-    exact.sort(key=lambda topic: topic.kind != "page")  # a page says more than a key of its name
+    exact.sort(key=lambda topic: topic.kind not in PAGES)  # a page says more than a key of its name
     return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,10 @@ from nnrun.spreadsheet import cell
 _LEAST_DIGITS = 4
 
 Varied = Mapping[str, Sequence[str]]
+Searched = tuple[Mapping[tuple[str, str], Mapping[str, Any]], Set[tuple[str, str]]]
+"""The settings that a search chose, by name and id of their runs, and which runs it ended early."""
+NOT_SEARCHED: Searched = {}, frozenset()
+_EARLY = "ended early"
 # Keys that the other columns of the list show.
 _SHOWN = ("name", "status", "started", "seed")
 Metrics = Sequence[tuple[str, float] | None]
@@ -41,23 +45,36 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
 
 @group()
 def runs_table(
-    runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None = None
+    runs: Sequence[RunSummary],
+    total: int,
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
 ) -> Iterator[RenderableType]:
     """A row for each run, and the total.
 
-    `keys` are the settings in which runs of a name differ, by name. The list is cut from `total`
-    runs; a full key `sort` that it is sorted by has a column.
+    `keys` are the settings in which runs of a name differ, by name; runs of a search have those
+    that it chose. The list is cut from `total` runs; a full key `sort` that it is sorted by has a
+    column.
     """
-    yield FittedTable(_columns(runs, keys, sort), more="--wide")
+    yield FittedTable(_columns(runs, keys, sort, searched), more="--wide")
     yield Text()
     shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
     yield Text(plural(total, "run") + shown)
 
 
-def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> list[Column]:
+def _columns(
+    runs: Sequence[RunSummary],
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
+) -> list[Column]:
     """The columns of the table; `need` says which are left out first on narrow terminals."""
     shown = {name: [key for key in found if key != sort] for name, found in keys.items()}
-    words, prefixes = [_words(run, shown) for run in runs], _short_ids(runs)
+    choices, early = searched
+    words = [_words(run, shown, choices.get((run.name, run.run_id))) for run in runs]
+    prefixes = _short_ids(runs)
+    ended = {run.label for run in runs if (run.name, run.run_id) in early}
     columns = [
         Column(
             "run",
@@ -70,10 +87,12 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
         ),
         Column(
             "status",
-            [_status(run, status_of(run)) for run in runs],
+            [_status(run, _EARLY if run.label in ended else status_of(run)) for run in runs],
             need=1,
             left=True,
-            short=[[_status(run, _short_status(run)) for run in runs]],
+            short=[
+                [_status(run, _EARLY if run.label in ended else _short_status(run)) for run in runs]
+            ],
             legend="in parentheses: the number of warnings"
             if any(r.warnings for r in runs)
             else "",
@@ -98,12 +117,14 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     return [column, replace(result, need=1)]
 
 
-def _words(run: RunSummary, keys: Varied) -> str:
-    """The settings in which runs of its name differ, and the fold.
+def _words(run: RunSummary, keys: Varied, choice: Mapping[str, Any] | None = None) -> str:
+    """The settings in which runs of its name differ, or those that a search chose, and the fold.
 
     Null values are left out: extended runs would have many of them.
     """
-    values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
+    values = dict(choice or {})
+    if choice is None:
+        values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
     data = values.pop(DATA, None)
     words = choice_words({k: v for k, v in values.items() if v is not None})
     own = {"split.seed": run.split_seed, "fold": run.fold}
@@ -157,9 +178,15 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     return text.getvalue()
 
 
-def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
+def runs_markdown(
+    runs: Sequence[RunSummary],
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
+) -> str:
     """The table as Markdown."""
-    return markdown_table([column.escaped for column in _columns(runs, keys, sort)]) + "\n"
+    columns = _columns(runs, keys, sort, searched)
+    return markdown_table([column.escaped for column in columns]) + "\n"
 
 
 def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:

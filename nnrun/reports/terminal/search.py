@@ -20,6 +20,7 @@ from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST_PARAMETERS = 5
+_WORDS = {"pruned": "ended early", "stopped": "out of time", "running": "in progress"}
 
 
 @grouped()
@@ -55,9 +56,9 @@ def budget_words(content: Mapping[str, Any]) -> str:
     """How many trials there were, how they ended, and what pruning has saved."""
     trials, saved = content["trials"], content["saved"]
     parts = [f"{plural(len(trials), 'trial')} in {duration(content['seconds'])}"]
-    for status in ("pruned", "diverged", "failed", "running"):
+    for status in ("pruned", "stopped", "diverged", "failed", "running"):
         if found := sum(trial["status"] == status for trial in trials):
-            words = {"pruned": "ended early", "running": "in progress"}.get(status, status)
+            words = _WORDS.get(status, status)
             parts.append(f"{count(found)} {words}")
     if same := sum(trial["same_as"] is not None for trial in trials):
         parts.append(f"{count(same)} like earlier ones")
@@ -115,4 +116,6 @@ def ending_words(trial: Trial, metric: str) -> str:
         return f"{metric} {number(trial.value)}{same}"
     if trial.status == "pruned":
         return f"ended early after {trial.share:.0%}, {metric} {number(trial.curve[-1])}"
+    if trial.status == "stopped":
+        return f"out of time after {trial.share:.0%}"
     return f"{trial.status}: {trial.reason}" if trial.reason else trial.status

@@ -13,6 +13,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_of, setting_words
+from nnrun.errors import NnrunError
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of
 from nnrun.reports.run_tables import network_table
@@ -22,10 +23,12 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken, verdict_text
 from nnrun.reports.verdict.run import summary_verdict
+from nnrun.reports.watched_words import inside_table, looks_line
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.reading import remedy
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
@@ -53,6 +56,7 @@ def run_in_full(
     if record.beside is None:
         yield Text()
         yield rich_table(network_table(record.network))
+    yield from _inside(record, folder)
     yield Text()
     yield unbroken("again", again(folder))
 
@@ -136,6 +140,19 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
     yield Text()
     yield Text(f"Predictions on the {split_title(split)}", "bold")
     yield FittedTable(columns, more="--wide or report.md")
+
+
+def _inside(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
+    """What was seen of the layers while a watched run trained."""
+    try:
+        watched = read_watched(folder, record)
+    except NnrunError as error:
+        yield Text(clean(str(error)), "bold red")
+        return
+    if watched is not None and watched.iterations:
+        yield Text()
+        yield rich_table(inside_table(watched, record))
+        yield Text(f"{looks_line(watched)}; nnrun report has it as charts", "dim")
 
 
 def _cell(value: int, right: bool) -> Text:

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from nnrun.runs.catalog.index import Content, Make, read_through, stamp
+from nnrun.runs.catalog.index import WORTH, Content, Make, read_through, stamp
 from nnrun.runs.catalog.summarize import read_with_summary
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.identity import by_seed, is_run_id
@@ -24,9 +24,9 @@ V = TypeVar("V")
 class LiveRuns(Generic[V]):
     """The runs of a results folder, each as what `make` makes of it.
 
-    The first look reads the index where there is one. The others read runs that are new, in
-    progress or changed; of runs that had ended, each look asks a part in turn, so that it stays
-    cheap.
+    The first look, and others that find many new runs, read the index where there is one. The
+    others read runs that are new, in progress or changed; of runs that had ended, each look asks a
+    part in turn, so that it stays cheap.
 
     Args:
         root: the results folder; it need not exist yet.
@@ -35,6 +35,7 @@ class LiveRuns(Generic[V]):
 
     def __init__(self, root: Path, make: Make[V]) -> None:
         self._root = root
+        self._place = str(root)
         self._make = make
         self._made: dict[Key, V] = {}
         self._folders: dict[str, list[str]] = {}
@@ -46,15 +47,14 @@ class LiveRuns(Generic[V]):
     def look(self) -> set[Key]:
         """Look again; returns the runs that are new, changed or gone."""
         listed = self._list()
-        if not self._began:
-            self._begin(listed)
-            return {*listed}
-        turn = [*islice(self._marks, _OTHERS)]
-        for key in turn:
-            self._marks[key] = self._marks.pop(key)  # what is looked at now comes last next time
-        asked = {*turn}
-        asked |= self._open | ({*listed} - self._marks.keys())
-        changed = {key for key in listed if key in asked and self._read(key)}
+        new = [key for key in listed if key not in self._marks]
+        if not self._began or len(new) >= WORTH:  # as of a folder that was moved here
+            self._began = True
+            self._read_many(new)
+            changed = {*new}
+        else:
+            asked = {*self._turn(), *self._open, *new}
+            changed = {key for key in listed if key in asked and self._read(key)}
         gone = self._marks.keys() - {*listed}
         for key in gone:
             self._forget(key)
@@ -83,14 +83,20 @@ class LiveRuns(Generic[V]):
             ]
         return self._listed
 
-    def _begin(self, listed: list[Key]) -> None:
-        self._began = True
-        self._marks = {key: self._mark(key) for key in listed}
+    def _turn(self) -> list[Key]:
+        """Runs that are looked at now, and come last the next time."""
+        turn = [*islice(self._marks, _OTHERS)]
+        for key in turn:
+            self._marks[key] = self._marks.pop(key)
+        return turn
+
+    def _read_many(self, new: list[Key]) -> None:
+        """Read runs through the index, as far as they are in it."""
         stamps: dict[str, dict[str, str]] = {}
-        for key in listed:
-            mark = self._marks[key]
+        for key in new:
+            mark = self._marks[key] = self._mark(key)
             stamps.setdefault(key[0], {})[key[1]] = mark if _IN_STAMPS in mark else ""
-        self._open = {*listed}  # until they are found to have ended
+        self._open |= {*new}  # until they are found to have ended
         read_through(self._root, stamps, self._keep)
 
     def _read(self, key: Key) -> bool:
@@ -119,7 +125,7 @@ class LiveRuns(Generic[V]):
         del self._marks[key]
 
     def _mark(self, key: Key) -> str:
-        folder = str(self._root.joinpath(*key))
+        folder = f"{self._place}/{key[0]}/{key[1]}"
         found = stamp(folder)
         if found:
             return found

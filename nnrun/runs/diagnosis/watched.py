@@ -42,7 +42,7 @@ def large_update(watched: Watched | None, *, lasting: bool) -> Sight | None:
     ratios = np.nan_to_num(watched.ratios, nan=0.0, posinf=np.inf)[:, _main_parameters(watched)]
     if lasting:
         ratios = np.median(ratios[:-1] if len(ratios) > 1 else ratios, axis=0, keepdims=True)
-    looks, columns = np.nonzero(ratios > LARGE_UPDATE)
+    looks = np.flatnonzero((ratios > LARGE_UPDATE).any(axis=1))
     if not looks.size:
         return None
     look = int(looks[0])

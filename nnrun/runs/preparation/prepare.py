@@ -25,7 +25,7 @@ from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
-from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache, Memo, changed
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
@@ -54,10 +54,12 @@ def prepare(
     fit together, or the run needs more memory than there is.
     """
     cache, experiment = cache or GridCache(), with_data(experiment)
-    config, inference = _with_task(experiment.config)
+    config, inference = _with_task(experiment.config, cache.memo)
     rows = config.dataset, config.seed, config.in_order
     try:
-        dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
+        dataset, split, networks = cache.get(
+            "rows", rows, lambda: (*_divided(config, load(config.dataset)), Memo())
+        )
         of_classes = None if isinstance(config, BesideConfig) else config.training.class_weight
         check_weights(split, dataset.classes, of_classes)
     except DatasetProblem as error:
@@ -69,13 +71,18 @@ def prepare(
         head = experiment.problem(place, "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
-        return _beside(experiment, config, dataset, split)
+        return _beside(experiment, config, dataset, split, cache.memo)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
-    prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
-    shapes = config.network, config.loss, config.training.dtype, rows
+    resolved = _resolve(config, dataset, split, cache.memo)
+    common = ConfigCache(memo=cache.memo)
+    prepared = Prepared(resolved, dataset, split, inferred, penalty, common)
     try:
         # In place of the properties: settings with the same layers or data share these.
-        network = cache.get("network", shapes, lambda: prepared.network)
+        network = networks.get(
+            (config.training.dtype, prepared.weighted),
+            (config.network, config.loss),
+            lambda: prepared.network,
+        )
         vars(prepared)["network"] = network
         check_network(network, prepared.config, dataset)
         mismatch = (
@@ -98,12 +105,13 @@ def prepare(
 
 
 def _beside(
-    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
+    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split, memo: Memo
 ) -> PreparedBeside:
     mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
     if mismatches:
         raise _config_error(experiment, mismatches)
-    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
+    resolved = _resolve(config, dataset, split, memo)
+    return PreparedBeside(resolved, dataset, split, cache=ConfigCache(memo=memo))
 
 
 def prepare_arrays(
@@ -121,12 +129,14 @@ def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]
     return ConfigError(experiment.problem(path, message) for path, message in problems)
 
 
-def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask | None]:
+def _with_task(
+    config: ExperimentConfig, memo: Memo
+) -> tuple[ExperimentConfig, InferredTask | None]:
     """The config with the task that its network implies, if it names none."""
-    inference = infer_task(config) if config.dataset.task is None else None
+    inference = infer_task(config, memo.of) if config.dataset.task is None else None
     if inference is None:
         return config, None
-    block = config.dataset.model_copy(update={"task": inference.task})
+    block = changed(config.dataset, {"task": inference.task}, memo)
     return config.model_copy(update={"dataset": block}), inference
 
 
@@ -167,7 +177,9 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
     return with_training_categories(dataset, split, streams.split)
 
 
-def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
+def _resolve(
+    config: ExperimentConfig, dataset: Dataset, split: Split, memo: Memo
+) -> ExperimentConfig:
     """The config with the values that depend on the data."""
     decided = {
         "task": dataset.task,
@@ -175,8 +187,8 @@ def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> Experi
         "fold": config.dataset.fold or (1 if config.dataset.folds else None),
         "stratify": split.stratified,
     }
-    block = config.dataset.model_copy(update=decided)
-    metrics = wanted_metrics(config, dataset)
+    block = changed(config.dataset, decided, memo)
+    metrics = wanted_metrics(config, dataset, memo.of)
     return config.model_copy(update={"dataset": block, "metrics": metrics, **_unused(config)})
 
 

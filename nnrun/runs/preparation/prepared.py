@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical
-from nnrun.config.load import config_to_dict
+from nnrun.config.canonical import canonical_parts
+from nnrun.config.load import config_to_json
 from nnrun.config.names import SPLITS
 from nnrun.config.parts import plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -30,12 +30,12 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
 from nnrun.runs.preparation.augmentation import augmentation_of
 from nnrun.runs.preparation.build import build_network
-from nnrun.runs.preparation.config_cache import ConfigCache
-from nnrun.runs.preparation.infer_task import infer_task
+from nnrun.runs.preparation.config_cache import ConfigCache, changed
+from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.evaluated import drawn_parts, most_rows
+from nnrun.training.evaluated import drawn_parts, most_rows, rows_taken
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -68,8 +68,12 @@ class Prepared:
     def config_dict(self) -> dict[str, Any]:
         """The resolved config as plain values."""
         # Cached as text, so that every run has a copy of its own.
-        text = self.cache.get("config", lambda: json.dumps(config_to_dict(self.config)))
-        return {**json.loads(text), "seed": self.config.seed}
+        return {**json.loads(self.config_json), "seed": self.config.seed}
+
+    @property
+    def config_json(self) -> str:
+        """The resolved config of the first run that shares the cache."""
+        return self.cache.get("config", lambda: config_to_json(self.config, self.cache.memo.of))
 
     @property
     def streams(self) -> Streams:
@@ -82,14 +86,16 @@ class Prepared:
         return self.cache.get("identity", self._identity)
 
     def _identity(self) -> Identity:
-        training = self.config.training.model_copy(update=self.evaluations)
-        decided = self.config.model_copy(update={"training": training})
-        return Identity.of(canonical(decided), self.dataset.sha256, self.plugin_digests)
+        training = changed(self.config.training, self.evaluations, self.cache.memo)
+        config = self.config.model_copy(update={"training": training})
+        plain = canonical_parts(config, self.cache.memo.of)
+        return Identity.of(plain, self.dataset.sha256, self.plugin_digests)
 
     @property
     def plugins(self) -> Sequence[Part]:
         """The parts of plugins that its config names."""
-        found: Sequence[Part] = self.cache.get("plugins", lambda: plugin_parts(self.config))
+        make = partial(plugin_parts, self.config, self.cache.memo.of)
+        found: Sequence[Part] = self.cache.get("plugins", make)
         return found
 
     @property
@@ -131,18 +137,11 @@ class Prepared:
 
     @property
     def evaluate_rows(self) -> int | None:
-        """The rows of a split that evaluations on the way take at most, the same for every seed.
-
-        None for all, and where no split can have more.
-        """
-        training = self.config.training
-        if training.evaluate_rows == "all":
-            return None
-        rows = len(self.split.train) + sum(map(len, self.split.held_out.values()))
-        splits = 1 + len(self.split.held_out)
-        most = training.evaluate_rows or most_rows(self.evaluate_every, training.batch_size, splits)
-        largest = max(self.split.planned, rows - self.split.planned)
-        return int(most) if largest > int(most) else None
+        """The rows of a split that evaluations on the way take at most; None for all."""
+        training, held_out = self.config.training, self.split.held_out.values()
+        sizes = [len(self.split.train), *map(len, held_out)]
+        usual = most_rows(self.evaluate_every, training.batch_size, len(sizes))
+        return rows_taken(training.evaluate_rows, usual, sizes, self.split.planned)
 
     @property
     def evaluations(self) -> dict[str, int | None]:
@@ -265,11 +264,7 @@ class Prepared:
     @property
     def task_from(self) -> str | None:
         """The part of the config that implies the task; None if the data set decides it."""
-        return self.cache.get("task from", self._task_from)
-
-    def _task_from(self) -> str | None:
-        implied = infer_task(self.config)
-        return implied.reason if implied and implied.task == self.config.dataset.task else None
+        return self.cache.get("task from", partial(reason_of_task, self.config))
 
     @cached_property
     def examples(self) -> dict[str, PreparedSplit]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
@@ -18,9 +17,14 @@ _MONITOR: KeyPath = ("training", "early_stopping", "monitor")
 _ORDER: KeyPath = ("sweep", "order_by")
 
 
-def wanted_metrics(config: ExperimentConfig, dataset: Dataset) -> list[str]:
-    """What `metrics` says, or by default what unequal classes need; then those named elsewhere."""
-    asked = _by_default(config, dataset) if config.metrics is None else config.metrics
+def wanted_metrics(
+    config: ExperimentConfig, dataset: Dataset, apply: Apply = apply_once
+) -> list[str]:
+    """What `metrics` says, or by default what unequal classes need; then those named elsewhere.
+
+    `apply` as for `canonical`.
+    """
+    asked = _by_default(config, dataset, apply) if config.metrics is None else config.metrics
     named = (metric for _, metric in _named(config) if find(metric) and not _is_usual(metric))
     return list(dict.fromkeys([*asked, *named]))
 
@@ -70,13 +74,13 @@ def _wrong_classes(metric: Metric, classes: int, dataset: str) -> str | None:
     return None
 
 
-def _by_default(config: ExperimentConfig, dataset: Dataset) -> list[str]:
+def _by_default(config: ExperimentConfig, dataset: Dataset, apply: Apply) -> list[str]:
     if dataset.task != "classification":
         return []
-    counts = np.bincount((dataset.whole or dataset).y, minlength=len(dataset.classes))
-    if not are_unequal(counts.tolist()):
+    if not are_unequal((dataset.whole or dataset).class_counts):
         return []
-    last, units = ("softmax", 0) if isinstance(config, BesideConfig) else last_layer(config)
+    beside = isinstance(config, BesideConfig)
+    last, units = ("softmax", 0) if beside else apply(last_layer, config.network)
     probabilistic = last == "softmax" or (last == "sigmoid" and units == 1)
     return ["balanced_accuracy", *(["roc_auc"] if probabilistic else [])]
 

@@ -16,6 +16,12 @@ def names_in(root: Path) -> list[str]:
     return [*filter(is_name, folders(root))]
 
 
+def misnamed_in(root: Path) -> list[str]:
+    """The names of folders with runs that no experiment can have, so that nothing looks at them."""
+    others = (name for name in folders(root) if not is_name(name))
+    return [name for name in others if any(map(is_run_id, folders(root / name)))]
+
+
 def ids_in(root: Path, name: str) -> list[str]:
     """The ids of folders that may be runs of an experiment, ordered by seed."""
     found = filter(is_run_id, folders(root / name)) if is_name(name) else ()

@@ -28,6 +28,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
+from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.paths.data_place import usable_config
 from nnrun.runs.storage.reading import StoredRun, read_run
@@ -104,6 +105,10 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
     known = record.weights_sha256
     if known is not None and weights_sha256(unpack(folder / MODEL)[0]) != known:
         return f"the weights in {MODEL} are not those of the report"
+    try:
+        read_watched(folder, record)
+    except NnrunError as error:
+        return str(error)
     return None
 
 

@@ -1,14 +1,16 @@
-"""The runs of all trials of a search, for the loop of a sweep."""
+"""The runs of a search, for the loop of a sweep: those of all trials, and those of the end."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from nnrun.runs.record import RunRecord
 from nnrun.search.trials.results import Results
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.planning.plan import PlannedRun
+from nnrun.search.trials.trial import Trial, TrialStatus
+from nnrun.sweeps.planning.plan import PlannedRun, Variant
 
 
 class SearchRuns:
@@ -18,41 +20,100 @@ class SearchRuns:
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
+        timed: whether no run may wait for a worker, where it could begin after the end.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], results: Results, changed: Callable[[Trial], None]
+        self,
+        tracks: Sequence[Track],
+        results: Results,
+        changed: Callable[[Trial], None],
+        *,
+        timed: bool = False,
     ) -> None:
         self.tracks = tracks
         self._results = results
         self._changed = changed
+        self._timed = timed
         self._issued: dict[int, tuple[PlannedRun, Track]] = {}
 
     def next(self, at_a_time: int) -> PlannedRun | None:
-        while True:
-            run = self._first(at_a_time)
-            if run is None or run.until is None:
+        while not self._timed or len(self._issued) < at_a_time:
+            found = self._first(at_a_time)
+            if found is None:
+                return None
+            run, track = found
+            late = track.over
+            if run.until is None and not late:
                 return run
             # The loop would train such a run anew: it looks for runs at their ends alone.
             record = self._results.reached(run)
-            if record is None:
+            if late and record is None:
+                self.failed(run, "", "stopped")
+            elif run.until is None or record is None:
                 return run
-            self.ended(run, record)
+            else:
+                self.ended(run, record)
+        return None
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         self._changed(self._track_of(run).ended(run, record))
 
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        self._changed(self._track_of(run).failed(run, reason))
+    def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> None:
+        self._changed(self._track_of(run).failed(run, reason, status))
 
-    def _first(self, at_a_time: int) -> PlannedRun | None:
+    def _first(self, at_a_time: int) -> tuple[PlannedRun, Track] | None:
         for track in self.tracks:
             run = track.next(at_a_time)
             if run is not None:
                 self._issued[id(run)] = run, track
-                return run
+                return run, track
         return None
 
     def _track_of(self, run: PlannedRun) -> Track:
         """The track that asked for this run; another may have asked for the same."""
         return self._issued.pop(id(run))[1]
+
+
+class FinalRuns:
+    """Runs of settings, seed by seed, as long as there is time for them.
+
+    Args:
+        variants: with the same seeds.
+        results: reads stored runs.
+        is_late: returns whether no run may begin.
+    """
+
+    def __init__(
+        self, variants: Sequence[Variant], results: Results, is_late: Callable[[], bool]
+    ) -> None:
+        self.seeds = variants[0].seeds
+        self._left = deque(sorted(chain(*(one.runs() for one in variants)), key=_order))
+        self._results = results
+        self._is_late = is_late
+        self._in_hand: dict[int, PlannedRun] = {}
+
+    @property
+    def complete(self) -> int:
+        """Of how many seeds all runs have ended."""
+        missing = {run.seed for run in (*self._left, *self._in_hand.values())}
+        return next((at for at, seed in enumerate(self.seeds) if seed in missing), len(self.seeds))
+
+    def next(self, at_a_time: int) -> PlannedRun | None:
+        if not self._left or len(self._in_hand) >= at_a_time:
+            return None
+        if self._is_late() and self._results.reached(self._left[0]) is None:
+            return None
+        run = self._left.popleft()
+        self._in_hand[id(run)] = run
+        return run
+
+    def ended(self, run: PlannedRun, record: RunRecord) -> None:
+        del self._in_hand[id(run)]
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        del self._in_hand[id(run)]
+
+
+def _order(run: PlannedRun) -> tuple[int, int]:
+    return run.seed, run.variant.number

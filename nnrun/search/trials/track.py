@@ -70,6 +70,13 @@ class Track:
         self._ready: deque[PlannedRun] = deque()
         self._by_key: dict[str, Trial] = {}
         self._in_vain = 0
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether its time is over, once and for all."""
+        self._over = self._over or not self._is_open()
+        return self._over
 
     @property
     def closed(self) -> bool:
@@ -77,7 +84,7 @@ class Track:
         full = self.most is not None and len(self.trials) >= self.most
         if full or self._in_vain >= _MOST_IN_VAIN:
             return True
-        return len(self.trials) >= len(self._stored) and not self._is_open()
+        return len(self.trials) >= len(self._stored) and self.over
 
     @property
     def done(self) -> bool:
@@ -121,12 +128,14 @@ class Track:
         return trial
 
     def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> Trial:
-        """A run could not be trained, or diverged, which ends its trial."""
+        """A run could not be trained, diverged, or is out of time, which ends its trial."""
         trial = self._by_key[run.key]
         if not trial.ended:
             self._end(trial, status, reason)
             self._ready = deque(ready for ready in self._ready if ready.key not in trial.keys)
             self._decide()
+        while self.trials and self.trials[-1].never_began:
+            self.trials.pop()
         return trial
 
     def _may_propose(self, most: int) -> bool:

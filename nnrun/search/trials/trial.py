@@ -9,7 +9,8 @@ from typing import Any, Literal
 from nnrun.search.spaces.choices import Label
 from nnrun.sweeps.planning.plan import PlannedRun
 
-TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed"]
+TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed", "stopped"]
+"""How a trial ended: `pruned` by its values, `stopped` by the end of the time."""
 
 
 @dataclass
@@ -58,6 +59,11 @@ class Trial:
         return self.status != "running"
 
     @property
+    def never_began(self) -> bool:
+        """Whether there was no time for any of it."""
+        return self.status == "stopped" and not self.progress
+
+    @property
     def until(self) -> int | None:
         """The iteration at which its runs pause next; None for their end."""
         return self.stops[self.rung] if self.rung < len(self.stops) else None
@@ -75,7 +81,7 @@ class Trial:
     @property
     def share(self) -> float:
         """The share of its updates that were made; early stopping and failures make all."""
-        if self.status != "pruned" or not self.runs:
+        if self.status not in ("pruned", "stopped") or not self.runs:
             return float(self.same_as is None)
         made = sum(iterations for iterations, _ in self.progress.values())
         return made / (self.iterations * len(self.runs))

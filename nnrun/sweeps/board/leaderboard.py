@@ -107,8 +107,8 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
 
     def cost(member: Member) -> tuple[bool, float, int, list[tuple[int, str]]]:
         runs = completed[member[0].number]
-        values = values_of(runs, column).values()
-        mean = sign * mean_of([*values]) if values else inf
+        values = [v for score in runs.values() if (v := score.metrics[column]) is not None]
+        mean = sign * mean_of(values) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
         identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
         return not runs, mean, member[0].parameters, identity
@@ -120,15 +120,9 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
     together = zip(ranked, runs_of, found, strict=True)
     for rank, ((variant, scores), runs, verdict) in enumerate(together, start=1):
         brief = most is not None and rank > most
-        row = _row(variant, scores, runs, verdict, usual, split, brief=brief)
-        if runs:
-            best = min(runs.values(), key=value)
-            row = replace(
-                row, rank=rank, best_run=f"{variant.name}/{best.run_id}",
-                best_seed=best.seed, best_fold=best.fold,
-                baseline=_mean([s.baseline[column] for s in runs.values()]),
-            )  # fmt: skip
-        rows.append(row)
+        best = min(runs.values(), key=value, default=None)
+        place = None if best is None else (rank, best)
+        rows.append(_row(variant, scores, runs, verdict, usual, split, place, brief=brief))
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
         folds=first.folds, split_by=first.split_by,
@@ -143,10 +137,12 @@ def _row(
     verdict: Verdict,
     usual: set[str],
     ordered_by: str,
+    place: tuple[int, RunScore] | None,
     *,
     brief: bool,
 ) -> Row:
-    completed = list(runs.values())
+    rank, best = place or (None, None)
+    completed, column = list(runs.values()), SPLITS.index(ordered_by)
     shown = (ordered_by,) if brief else SPLITS
     known = {split: values_of(runs, SPLITS.index(split)) for split in shown}
     summaries = dict.fromkeys(SPLITS) | {
@@ -162,7 +158,7 @@ def _row(
     }
     summary = summaries[ordered_by]
     return Row(
-        rank=None,
+        rank=rank,
         name=variant.name,
         choice=variant.choice,
         runs=variant.planned,
@@ -177,9 +173,10 @@ def _row(
         sd=None if summary is None else summary.sd,
         ci_low=None if summary is None else summary.ci_low,
         ci_high=None if summary is None else summary.ci_high,
-        baseline=None,
-        best_seed=None,
-        best_run=None,
+        baseline=_mean([score.baseline[column] for score in completed]),
+        best_seed=None if best is None else best.seed,
+        best_run=None if best is None else f"{variant.name}/{best.run_id}",
+        best_fold=None if best is None else best.fold,
         seconds=_mean([score.seconds for score in completed]),
         parameters=variant.parameters,
         comparison=verdict.comparison,
@@ -191,14 +188,18 @@ def _row(
         tied=verdict.tied,
         published=variant.published,
         warned=sum(score.warning != "" for score in completed),
-        warnings=dict(Counter(score.warning for score in completed if score.warning)),
-        elsewhere=dict(
-            Counter(s.arithmetic for s in completed if s.arithmetic not in usual | {""})
-        ),
+        warnings=_counts(score.warning for score in completed),
+        elsewhere=_counts(s.arithmetic for s in completed if s.arithmetic not in usual),
         shares=shares_of(known[ordered_by]),
         weights=len({(run.seed, run.fold) for run in runs}),
         splits=len({(run.split_seed, run.fold) for run in runs}),
     )
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    """How often each word is there; the empty one is none."""
+    there = [word for word in words if word]
+    return dict(Counter(there)) if there else {}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -13,6 +13,7 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.metrics.table import LOSS
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.suggestions import suggestion
+from nnrun.sweeps.planning.blocks import KnownBlocks
 from nnrun.sweeps.planning.grid import Grid, GridPoint
 
 # Keys of the `dataset` block that networks alone have.
@@ -72,8 +73,8 @@ class BesideGrid(Grid):
     def choice(self, positions: Iterable[int]) -> dict[str, Any]:
         return {**super().choice(positions), KEY: self.model}
 
-    def _load(self, positions: Sequence[int]) -> GridPoint | ConfigError:
-        found = super()._load(positions)
+    def _load(self, positions: Sequence[int], known: KnownBlocks) -> GridPoint | ConfigError:
+        found = super()._load(positions, known)
         if isinstance(found, ConfigError):
             return found
         config = found.experiment.config

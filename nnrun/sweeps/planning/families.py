@@ -14,10 +14,11 @@ from math import prod
 from typing import Any, overload
 
 from nnrun.config.canonical import canonical
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
-from nnrun.runs.identity import Identity, canonical_json
+from nnrun.runs.identity import Identity
 from nnrun.sweeps.planning.grid import Grid
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.variants import joined

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice, product
 from math import prod
 from typing import Any
@@ -26,6 +27,7 @@ from nnrun.config.settings import BESIDE
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
+from nnrun.sweeps.planning.blocks import KnownBlocks
 from nnrun.sweeps.planning.seeds import is_seed
 
 _MODELS = "sweep.beside"
@@ -121,11 +123,11 @@ class GridPoint:
 
     choice: dict[str, Any]
     experiment: Experiment
-    locate: dict[str, Problem]
+    origins: Callable[[], Mapping[str, Problem]] = dict
 
     def relocated(self, problem: Problem) -> Problem:
         """The problem at the place where the value was written, instead of its override."""
-        place = self.locate.get(problem.argument or "")
+        place = self.origins().get(problem.argument or "")
         if place is None:
             return problem
         return Problem(problem.message, problem.path, place.place, place.argument)
@@ -184,9 +186,10 @@ class Grid:
 
     def combinations(self) -> Iterator[tuple[tuple[int, ...], GridPoint | ConfigError]]:
         """Each combination of the groups of all axes, with its first setting, valid or not."""
+        known = KnownBlocks(self.axes)
         for groups in product(*(range(len(axis.groups)) for axis in self.axes)):
             chosen = zip(self.axes, groups, strict=True)
-            yield groups, self._load([axis.groups[group][0] for axis, group in chosen])
+            yield groups, self._load([axis.groups[group][0] for axis, group in chosen], known)
 
     def choice(self, positions: Iterable[int]) -> dict[str, Any]:
         """What varies in a setting, given by the positions of its values on the axes.
@@ -210,18 +213,25 @@ class Grid:
         """How many different settings there are at most."""
         return prod(len(axis.values) for axis in self.axes)
 
-    def _load(self, positions: Sequence[int]) -> GridPoint | ConfigError:
-        choice, origins = self.choice(positions), self._origins(positions)
+    def _load(self, positions: Sequence[int], known: KnownBlocks) -> GridPoint | ConfigError:
+        choice, origins = self.choice(positions), partial(self._origins, positions)
         if not self.axes:
             return GridPoint(choice, self.base, origins)
+        load = partial(self._loaded, positions)
+        experiment = known.put_together(positions, load)
+        if experiment is None:
+            try:
+                experiment = load()
+            except ConfigError as error:
+                point = GridPoint(choice, self.base, origins)
+                return ConfigError(point.relocated(problem) for problem in error.problems)
+            known.keep(positions, experiment)
+        return GridPoint(choice, experiment, origins)
+
+    def _loaded(self, positions: Sequence[int]) -> Experiment:
         chosen = zip(self.axes, positions, strict=True)
         values = {axis.key: axis.values[at] for axis, at in chosen}
-        try:
-            experiment = _load_with(self.content, values, self.arguments)
-        except ConfigError as error:
-            known = GridPoint(choice, self.base, origins)
-            return ConfigError(known.relocated(problem) for problem in error.problems)
-        return GridPoint(choice, experiment, origins)
+        return _load_with(self.content, values, self.arguments)
 
     def _origins(self, positions: Sequence[int]) -> dict[str, Problem]:
         """The origin of each override of a setting: an argument, or the config's own grid."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 from nnrun.config.load import Experiment
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
 from nnrun.runs.execution.record_builder import published_of
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import Replicate
@@ -40,7 +42,8 @@ def make_variant(
     """
     prepared = next(iter(runs.values()))
     config, dataset = prepared.config, prepared.dataset
-    block = config.dataset
+    block, memo = config.dataset, prepared.cache.memo
+    plain = memo.of(_plain, block)
     rows = _mean_rows([*runs.values()])
     splits: Sequence[int | None] = (block.split.seed,) if seeds.splits is None else seeds.splits
     return Variant(
@@ -48,25 +51,25 @@ def make_variant(
         name=config.name,
         file=file,
         choice=choice.choice,
-        config=json.dumps(prepared.config_dict, allow_nan=False),
+        config=prepared.config_json,
         identities={fold: run.identity for fold, run in runs.items()},
         dataset=dataset.name,
         sha256=dataset.sha256,
-        data=data_key(block, dataset.sha256),
+        data=memo.of(data_key, block, dataset.sha256),
         target=None if block.columns is None else block.columns.target,
         splits=tuple(rows),
-        division=division_of(prepared.config_dict["dataset"]),
+        division=division_of(plain),
         metric=prepared.main_metric,
         larger_is_better=larger_is_better(prepared.main_metric),
         seeds=seeds.weights,
         published=published_of(config),
         estimate=estimate(prepared),
         rows=rows,
-        overlap=overlap_of(rows, prepared.config_dict["dataset"]),
+        overlap=overlap_of(rows, plain),
         split_seeds=splits,
-        drawn=is_drawn(rows, prepared.config_dict["dataset"]),
+        drawn=is_drawn(rows, plain),
         folds=block.folds,
-        split_by=split_by_of(prepared.config_dict["dataset"]),
+        split_by=split_by_of(plain),
         metrics=prepared.metrics,
         watched=prepared.watched,
         plugins=shipment(prepared.plugins),
@@ -90,8 +93,14 @@ def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, 
     found: dict[int | None, Prepared] = {}
     for fold in range(1, config.dataset.folds + 1):
         replicate = Replicate(config.seed, config.dataset.split.seed, fold)
-        found[fold] = prepare_again(replicate.applied(config), prepared.dataset)
+        found[fold] = prepare_again(
+            replicate.applied(config), prepared.dataset, ConfigCache(memo=prepared.cache.memo)
+        )
     return found
+
+
+def _plain(block: DatasetConfig) -> dict[str, Any]:
+    return block.model_dump(mode="json")
 
 
 def _mean_rows(runs: Sequence[Prepared]) -> dict[str, float]:

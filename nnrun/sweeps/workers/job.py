@@ -124,7 +124,7 @@ def limit_threads() -> Any:
 
 
 @lru_cache(maxsize=64)
-def config_of(text: str, sources: Sequence[Source] = ()) -> ExperimentConfig:
+def config_of(text: str, sources: Sequence[Source]) -> ExperimentConfig:
     """The config of a job or a variant; cached for all its seeds, and these plugins."""
     return config_from_dict(json.loads(text))
 

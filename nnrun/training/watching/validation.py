@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from nnrun.nn.signature import Array
 from nnrun.training.watching.watched import BINS, COLUMNS, OWNERS, Watched
 
 _MOST_LOOKS, _MOST_FRAMES = 1000, 100
+_NAME = re.compile(r"[A-Za-z0-9_. -]{1,200}")
 _COLUMNS = {
     "parameters": {"name": str, "size": int},
     "layers": {"layer": str, "type": str, "size": int},
@@ -46,6 +48,7 @@ def _has_its_form(watched: Watched) -> bool:
         and watched.rows > 0
         and all(_has(arrays[name], shape, np.float64) for name, shape in wanted.items())
         and all(_has(arrays[name], shape, np.uint32) for name, shape in counts.items())
+        and all(_are_ranges(arrays[f"{name}.range"]) for name in OWNERS)
         and _are_frames(values["frames"], watched)
     )
 
@@ -54,11 +57,18 @@ def _has(array: Array, shape: tuple[int, ...], dtype: type[np.generic]) -> bool:
     return array.shape == shape and array.dtype == dtype
 
 
+def _are_ranges(ends: Array) -> bool:
+    return bool(np.isfinite(ends).all() and (ends[..., 0] <= ends[..., 1]).all())
+
+
 def _are_columns(columns: Any, form: Mapping[str, type]) -> bool:
     return isinstance(columns, list) and all(
         isinstance(column, dict)
         and {key: type(value) for key, value in column.items()} == form
-        and all(value >= 0 for value in column.values() if type(value) is int)
+        and all(
+            value >= 0 if isinstance(value, int) else _NAME.fullmatch(value)
+            for value in column.values()
+        )
         for column in columns
     )
 

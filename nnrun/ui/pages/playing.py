@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import ConfigError, NnrunError, UsageError
 from nnrun.nn.activations import ACTIVATIONS
+from nnrun.reports.charts.svg import shortened
 from nnrun.ui.pages.base import lines_of, page, posted, stored_run
 from nnrun.ui.playing.edits import MOST_LAYERS, MOST_ROWS, MOST_UNITS, OPTIMIZERS
 from nnrun.ui.playing.frames import Content, form_of, frame_of
@@ -22,13 +23,15 @@ from nnrun.ui.playing.written import config_text
 from nnrun.ui.state import state_of
 
 _MOST_UPDATES = 100_000
+_LONGEST = 300  # characters of a mistake
 Given = Mapping[str, Any]
 
 
 def playground(request: Request) -> Response:
     """The page; it asks for a session itself."""
+    run = request.query_params.get("run", "")
     return page(
-        request, "playground/page.html", title="Playground", run=request.query_params.get("run", ""),
+        request, "playground/page.html", title="Playground", run=run,
         datasets=[*DRAWN], optimizers=[*OPTIMIZERS], most_layers=MOST_LAYERS,
         most_units=MOST_UNITS, most_rows=MOST_ROWS,
         activations=[name for name in ACTIVATIONS if name != "softmax"],
@@ -51,7 +54,15 @@ def _answered(request: Request, action: Callable[..., Content], given: object) -
     except LostError as error:
         return JSONResponse({"error": " ".join(lines_of(error)), "lost": True}, 410)
     except (NnrunError, OSError) as error:
-        return JSONResponse({"error": " ".join(lines_of(error))}, 422)
+        return JSONResponse({"error": _words(error)}, 422)
+
+
+def _words(error: Exception) -> str:
+    """What is wrong; of a config the first mistake, which begins with its key."""
+    if not isinstance(error, ConfigError):
+        return " ".join(lines_of(error))
+    found = error.problems[0]
+    return f"{found.path}: {shortened(found.message, _LONGEST)}."
 
 
 def _start(request: Request, given: Given) -> Content:

@@ -93,7 +93,7 @@ def values_of(config: Plain) -> Plain:
 
 def fixed(start: Start) -> dict[str, str]:
     """Why settings cannot change, by their names."""
-    found = {}
+    found: dict[str, str] = {}
     if not start.drawn:
         found |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
     if not start.is_stack:
@@ -130,10 +130,12 @@ def _put_layers(network: Plain, widths: object) -> None:
     if not isinstance(widths, list) or len(widths) > MOST_LAYERS:
         raise UsageError(f"widths: a list of up to {MOST_LAYERS} hidden layers is needed")
     *hidden, last = network["layers"]
-    pattern = hidden[-1] if hidden else {**last, "activation": "tanh"}
+    more = hidden[-1] if hidden else {**last, "activation": "tanh"}
     layers = []
     for index, units in enumerate(widths):
-        if type(units) is not int or not 0 < units <= MOST_UNITS:
-            raise UsageError(f"widths: layer {index} needs 1 to {MOST_UNITS} units")
-        layers.append({**(hidden[index] if index < len(hidden) else pattern), "units": units})
+        known = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
+        most = max(MOST_UNITS, known["units"])  # a stored run may have wider layers
+        if type(units) is not int or not 0 < units <= most:
+            raise UsageError(f"widths: layer {index} needs 1 to {most} units")
+        layers.append({**known, "units": units})
     network["layers"] = [*layers, last]

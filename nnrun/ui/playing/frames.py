@@ -31,7 +31,7 @@ def frame_of(session: Session) -> Content:
     side = _SIDE if len(extent) == 4 else _LINE
     found = surfaces(session.prepared, extent, side)
     with np.errstate(all="ignore"):
-        outputs = _outputs(found, low, high)
+        outputs = _outputs(session, found, low, high)
     last = str(len(shape.blocks) - 1)
     return {
         "iteration": session.iteration,
@@ -67,7 +67,7 @@ def form_of(session: Session) -> Content:
             {"place": layer.place, "kind": layer.kind, "units": len(layer.units)}
             for layer in found.layers
         ],
-        "outputs": len(_outputs(found, low, high)),
+        "outputs": prepared.network.output_shape[0],
         "points": {name: _points(part) for name, part in parts.items()},
         "rows": {name: len(part) for name, part in parts.items()},
         "parameters": prepared.network.size,
@@ -95,11 +95,11 @@ def _raw(part: SplitData) -> Array:
     return np.asarray(part.raw.between(0, len(part)), np.float64).reshape(len(part), -1)
 
 
-def _outputs(found: Surfaces, low: float, high: float) -> Sequence[Array]:
-    """Values from -1 to 1, the middle of the range at 0."""
-    two_classes = len(found.outputs) == 2 and found.classes is not None
-    outputs = found.outputs[1:] if two_classes else found.outputs
-    return [(values - (low + high) / 2) / ((high - low) / 2 or 1.0) for values in outputs]
+def _outputs(session: Session, found: Surfaces, low: float, high: float) -> Sequence[Array]:
+    """A picture for each output unit, from -1 to 1, the middle of the range at 0."""
+    units = session.prepared.network.output_shape[0]  # one stands for the second of two classes
+    middle, half = (low + high) / 2, (high - low) / 2 or 1.0
+    return [(values - middle) / half for values in found.outputs[-units:]]
 
 
 def _unit(values: Array) -> Content:

@@ -46,6 +46,9 @@ class Session:
         self.lock = Lock()
         self.start = start
         self.edits: Plain = dict(edits or {})
+        self.changes: list[str] = []
+        """What has changed since iteration 0, a line for each setting."""
+        self.epoch = 0.0
         self.restart()
 
     @property
@@ -65,7 +68,8 @@ class Session:
 
     def evaluate(self) -> HistoryRow:
         """The losses of all splits, as a row of a run's history."""
-        return self.trainer.evaluate_splits()
+        with _training, one_thread():
+            return self.trainer.evaluate_splits()
 
     def advance(self, updates: int, seconds: float = SECONDS) -> None:
         """Make updates until there are this many, or this time is over; at least one."""
@@ -97,28 +101,28 @@ class Session:
         begins = old.iteration == 0 or "seed" in changed
         fresh = [] if begins else carry(old, trainer)
         self.edits = wanted
+        if begins:
+            self.changes, self.epoch = [], 0.0
         self._set(prepared, trainer)
         told = "; ".join(f"{WORDS[name]} {shown(now[name])}" for name in changed)
         if begins:
-            self.changes, self.epoch = [], 0.0
             return f"Training begins with {told}." if changed else ""
-        self.changes += [
-            f"iteration {old.iteration:,}: {WORDS[name]} {shown(before[name])} -> {shown(now[name])}"
-            for name in changed
-        ]
-        words = f"From iteration {old.iteration:,} on: {told}. {fresh_words(fresh)}"
-        return words if changed else ""
+        at = f"iteration {old.iteration:,}"
+        for name in changed:
+            was, new = shown(before[name]), shown(now[name])
+            self.changes.append(f"{at}: {WORDS[name]} {was} -> {new}")
+        return f"From {at} on: {told}. {fresh_words(fresh)}" if changed else ""
 
     def restart(self) -> None:
         """Start anew at iteration 0 with the current settings."""
+        self.changes, self.epoch = [], 0.0
         self._set(*_built(self.start, self.edits))
-        self.changes: list[str] = []
-        self.epoch = 0.0
 
     def _set(self, prepared: Prepared, trainer: Trainer) -> None:
         self.prepared, self.trainer = prepared, trainer
         self.trouble = ""
         self._warned = False
+        self._good_epoch = self.epoch
 
     def _judge(self) -> None:
         """Look whether training has diverged, and go back to finite numbers if it has."""
@@ -126,9 +130,11 @@ class Session:
         cause = trainer.check_divergence()
         if cause is None:
             trainer.last_good, self._warned = trainer.snapshot(), False
+            self._good_epoch = self.epoch
         elif cause == "not_finite":
             words = describe_divergence(self.prepared.config, find_divergence(trainer, cause))
             trainer.restore(trainer.last_good)
+            self.epoch = self._good_epoch
             self.trouble = (
                 f"{words[0].upper()}{words[1:]}. The network is back at iteration "
                 f"{self.iteration:,}; lower the learning rate, or reset."

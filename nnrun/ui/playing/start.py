@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import config_to_dict
+from nnrun.config.load import config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
@@ -36,6 +36,7 @@ _ENDLESS = 1_000_000
 _OUTPUTS = {"blobs": 3}
 # Rates of these do not depend on the length of the run; those of others with `over` do not either.
 _LENGTH_FREE = (Step, Exponential, InverseTime)
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 _NOTHING: Plain = {
     "description": "", "published": None, "sweep": None, "search": None, "decide": None,
 }  # fmt: skip
@@ -115,6 +116,7 @@ def start_stored(
     if stored.training.early_stopping is not None:
         notes.append("It does not stop early here.")
     training = {**config["training"], **_OF_TRAINING}
+    training.pop("watch", None)
     length = _length(config["training"], record.dataset["n_train"])
     training["learning_rate"], note = _rate(stored.training.learning_rate, training, length)
     if note:
@@ -122,11 +124,29 @@ def start_stored(
     if record.engine != "numpy":
         notes.append("NumPy trains it here, so its numbers agree with the run's up to rounding.")
     config |= {"name": f"playground_{record.name}"[:100], "training": training}
+    config = _without_nothing(config)
     return Start(config, partial(_always, dataset), label, drawn=False, notes=notes)
 
 
 def _always(dataset: Dataset, _: DatasetConfig) -> Dataset:
     return dataset
+
+
+def _without_nothing(config: Plain) -> Plain:
+    """The config without keys that are null or empty, if it is the same config then."""
+    short = _short(config)
+    if config["metrics"] == []:  # by default there may be some
+        short["metrics"] = []
+    same = config_to_dict(config_from_dict(short)) == config_to_dict(config_from_dict(config))
+    return short if same else config
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
 
 
 def _length(training: Plain, rows: int) -> int:
@@ -136,14 +156,15 @@ def _length(training: Plain, rows: int) -> int:
 
 
 def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:
-    """The rate as the config has it, independent of the run's length; and a note, if it differs."""
+    """The rate as the config has it, independent of the run's length, and a note on a schedule."""
     plain = training["learning_rate"]
     if isinstance(found, float):
         return plain, ""
+    follows = f"The learning rate follows the schedule {found.schedule}; a number ends that."
     if "over" in plain:
-        return {**plain, "over": plain["over"] or length}, ""
+        return {**plain, "over": plain["over"] or length}, follows
     schedule = found.build()
     if isinstance(schedule, _LENGTH_FREE):
-        return plain, ""
+        return plain, follows
     first = schedule.rate_at(0, length)
     return first, f"The schedule {found.schedule} stays at its first rate, {first:.6g}, here."

@@ -19,7 +19,6 @@ def config_text(session: Session) -> str:
     config = session.config
     iterations = session.iteration or _AT_LEAST
     config["training"] = {**config["training"], "iterations": iterations}
-    config["training"] = {key: v for key, v in config["training"].items() if v is not None}
     return "".join(f"# {line}\n" for line in _comments(session)) + dump(config)
 
 

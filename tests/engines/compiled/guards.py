@@ -47,6 +47,7 @@ _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_OWN = {__file__, allocation.__file__}
 _NONE, _BOTH = 0, mmap.PROT_READ | mmap.PROT_WRITE
 
 
@@ -54,23 +55,31 @@ class GuardError(AssertionError):
     """Memory was touched that is not an array's own."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Piece:
     """An array between guard pages.
 
     Args:
-        label: where it was asked for.
+        callers: that it was asked for by: files, lines, and the array's name.
         begin: the address of its pages, which a guard page comes before and after,
         length: and the bytes of these.
         first: the address of the array,
         size: and its bytes.
     """
 
-    label: str
+    callers: list[tuple[str, int, str]]
     begin: int
     length: int
     first: int
     size: int
+
+    @property
+    def label(self) -> str:
+        """Where it was asked for."""
+        return " < ".join(
+            f"{os.path.basename(path)}:{line}" + (f" for {name}" if name else "")
+            for path, line, name in self.callers
+        )
 
     def spoilt(self) -> list[int]:
         """Distances from the array's first byte at which something was written beside it."""
@@ -109,7 +118,7 @@ class Guards:
         _libc.mprotect(begin, length, _BOTH)
         ctypes.memset(begin, ONES, length)
         first = begin + (length - taken if self.side == "end" else 0)
-        piece = self.pieces[begin] = Piece(_caller(), begin, length, first, taken)
+        piece = self.pieces[begin] = Piece(_callers(), begin, length, first, taken)
         held = (ctypes.c_char * max(taken, 1)).from_address(first if taken else begin)
         weakref.finalize(held, self._free, piece)
         return np.frombuffer(held, kind, size)
@@ -219,17 +228,16 @@ def _answer(function: Callable[[], Any], writing: int, errors: int) -> None:
         os._exit(code)
 
 
-def _caller() -> str:
+def _callers() -> list[tuple[str, int, str]]:
     """Who asks for an array: the last frames outside of this file, and the array's name."""
-    frame, found = sys._getframe(1), []
+    frame, found = sys._getframe(2), []
     while frame is not None and len(found) < 3:
         path = frame.f_code.co_filename
-        if path != __file__ and not path.endswith("allocation.py"):
+        if path not in _OWN:
             name = frame.f_locals.get("name")
-            named = f" for {name}" if isinstance(name, str) else ""
-            found.append(f"{os.path.basename(path)}:{frame.f_lineno}{named}")
+            found.append((path, frame.f_lineno, name if isinstance(name, str) else ""))
         frame = frame.f_back  # type: ignore[assignment]
-    return " < ".join(found)
+    return found
 
 
 # What a signal's handler gets: its number, an address of what is known of it, the registers.

@@ -113,9 +113,9 @@ def test_compiling_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ["generated", "tape", "tape"] == [way(deep(n), SGD(), 1) for n in (10, 20, 300)]
     assert "compiled" == choice(deep(300), 1, 10**6)
     assert supports(deep(300), SGD()) is too_large(deep(300)) is None
-    dropped = deep(300, Dropout(0.5))
-    assert "tape" == way(dropped, SGD(), 16)
+    assert "tape" == way(deep(300, Dropout(0.5)), SGD(), 16)
     monkeypatch.delitem(EMITTERS, "dropout")
+    dropped = deep(300, Dropout(0.5))
     assert "numpy" == choice(dropped, 1, 10**9)
     reason = "compiling a network of this size would take about 258 seconds"
     assert reason == supports(dropped, SGD()) == too_large(dropped)
@@ -163,8 +163,10 @@ def test_small_images_are_compiled() -> None:
 
 def test_what_cannot_be_compiled_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A layer without an emitter is trained by NumPy, and the reason is given."""
-    network = Network([dense(2), activation("tanh")], MeanSquared(), (3,))
-    assert supports(network, SGD()) is None
+    known, network = (
+        Network([dense(2), activation("tanh")], MeanSquared(), (3,)) for _ in range(2)
+    )
+    assert supports(known, SGD()) is None
     monkeypatch.setattr(network.active_layers[-1], "type", "hard_tanh")
     assert "hard_tanh" in str(supports(network, SGD()))
     assert choice(network, 1, 10**9) == "numpy"

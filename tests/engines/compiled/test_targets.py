@@ -42,7 +42,6 @@ PROCESSORS = {
 }
 REGISTERS = {"haswell": 32, "znver3": 32, "x86-64-v2": 16}
 
-
 TASKS: dict[str, dict[str, Any]] = {
     "activations": {
         "blocks": lambda: [*(dense(19, name) for name in ACTIVATIONS), dense(3)],
@@ -70,27 +69,45 @@ TASKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", TASKS)
+# Each task in both types and with vectors of both sizes, each size in either type.
+FUNCTIONS = [
+    (name, dtype, PROCESSORS[dtype][(place + turn) % 2])
+    for place, name in enumerate(TASKS)
+    for turn, dtype in enumerate(PROCESSORS)
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "processor"), FUNCTIONS, ids=str)
 def test_every_processor_has_the_same_bits(
-    name: str, dtype: str, task: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, dtype: str, processor: Processor, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights after training, whatever vectors and instructions the code was compiled for."""
     one = task(**{"iterations": 500, **TASKS[name], "dtype": dtype})
-    found: dict[str, bytes] = {"this": one.train(CompiledEngine).network.theta.tobytes()}
-    codes: set[bytes] = set()
-    for processor in PROCESSORS[dtype]:
+    here = one.train(CompiledEngine).network.theta
+    sources: list[str] = []
 
-        def function(source: str, dtype: str, wait: Any, target: Processor = processor) -> Any:
-            code = compiled_for(target, source, dtype)
-            codes.add(code)
-            return machine.load(code)
+    def function(source: str, dtype: str, wait: Any) -> Any:
+        sources.append(source)
+        return machine.load(compiled_for(processor, source, dtype))
 
-        monkeypatch.setattr(cache, "function", function)
-        found[str(processor)] = one.train(CompiledEngine).network.theta.tobytes()
-    assert np.isfinite(np.frombuffer(found["this"], dtype)).all()
-    assert len(codes) > 1
-    assert dict.fromkeys(found, found["this"]) == found
+    monkeypatch.setattr(cache, "function", function)
+    there = one.train(CompiledEngine).network.theta
+    assert sources
+    assert np.isfinite(here).all()
+    assert here.tobytes() == there.tobytes()
+
+
+def test_processors_have_code_of_their_own(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors of another size are other instructions."""
+    codes: list[bytes] = []
+
+    def function(source: str, dtype: str, wait: Any) -> Any:
+        codes.extend(compiled_for(one, source, dtype) for one in PROCESSORS[dtype])
+        return machine.load(codes[0])
+
+    monkeypatch.setattr(cache, "function", function)
+    task(**TASKS["few weights"], iterations=2).train(CompiledEngine)
+    assert 2 == len(set(codes))
 
 
 def folder_of(target: Processor) -> Path:

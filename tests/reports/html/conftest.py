@@ -57,7 +57,7 @@ network:
     - {type: residual, layers: [{type: dense, units: 6, activation: relu}]}
     - {type: dense, units: 2, activation: softmax}
 loss: cross_entropy
-training: {learning_rate: 0.1, iterations: 60, batch_size: 8, engine: numpy}
+training: {learning_rate: 0.1, iterations: 60, batch_size: 8, engine: numpy, watch: true}
 """,
 }
 

@@ -99,7 +99,8 @@ def test_smaller_may_be_better(section):
         content(parameters=[RATE | {"low": "a"}]), content(parameters=[RATE | {"high": 0.0001}]),
         content(parameters=[SIZE | {"options": [16]}]), content(parameters=5),
         content(importance=[]), content(trials=[trial(0, 0.5) | {"params": {"a": []}}] * 2),
-        content(trials=[{"number": {}}]), content(random=[7]), content(winner=[1]),
+        content(trials=[{"number": {}}]), content(random=[7]), content(test=[1]),
+        content(board={"rows": [{"best_run": "a/b"}]}, finalists=[{"run_ids": ["b"]}]),
         content(parameters=[RATE | {"low": 1e-320, "high": 1e308}] * 2),
     ],
 )  # fmt: skip

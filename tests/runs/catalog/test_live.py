@@ -110,3 +110,21 @@ def test_the_index_is_read_and_not_written(prepared, store, state):
     expected = [(f"s{n}", "completed", n) for n in range(3 + (state == "some"))]
     assert expected == live.runs
     assert before == tree(store.root)
+
+
+def test_a_folder_that_comes_back_is_read_through_the_index(prepared, store, monkeypatch):
+    """As one that was moved away and back: many runs that are new are not read one by one."""
+    monkeypatch.setattr(module, "WORTH", 3)
+    for seed in range(3):
+        train(prepared(None, f"seed={seed}"), store)
+    sqlite3.connect(store.root / FILE).close()
+    (store.root / FILE).touch()
+    look(store.root)
+    live = LiveRuns(store.root, made)
+    live.look()
+    away = store.root.rename(store.root.with_name("away"))
+    assert (3, []) == (len(live.look()), live.runs)
+    away.rename(store.root)
+    monkeypatch.setattr(module, "read_with_summary", lambda *_, **__: None)
+    assert 3 == len(live.look())
+    assert [(f"s{n}", "completed", n) for n in range(3)] == live.runs

@@ -19,9 +19,10 @@ from tests.plugins.sources import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign
-from tests.sweeps.cluster import Cluster
+from tests.sweeps.cluster import DASK, Cluster
 from tests.sweeps.helpers import (
     IRIS,
+    Shell,
     children_of,
     in_session,
     large,
@@ -39,6 +40,14 @@ SCHEDULER_KILLS = 5 if large() else 1
 def shared(tmp_path_factory):
     """A cluster for all tests, since its processes take longer to start than most sweeps."""
     running = Cluster(tmp_path_factory.mktemp("cluster"), workers=0)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Commands that have imported Dask, which takes as long as nnrun."""
+    running = Shell(tmp_path, DASK)
     yield running
     running.close()
 

@@ -19,6 +19,8 @@ _EXTRAS = {"uniform": ("step",), "log_uniform": (), "int": ("log", "step"), "cho
 # Strings and mappings are alike: `sgd` is short for {type: sgd}.
 _KINDS: dict[type, str] = {bool: "truth values", int: "numbers", float: "numbers", list: "lists"}
 _WORDS = "names"
+MOST_DEPTH = 100
+"""How many hidden layers a search may try."""
 
 
 def issues_of(value: Any, path: KeyPath, key: str = "") -> Iterator[ConfigIssue]:
@@ -132,6 +134,11 @@ def _of_depth(form: str, value: dict[str, Any], path: KeyPath) -> Iterator[Confi
     bounds = value[form]
     if isinstance(bounds, list) and bounds and _is_number(bounds[0]) and bounds[0] < 0:
         yield ConfigIssue("there cannot be fewer than 0 layers", (*path, form, 0))
+    if isinstance(bounds, list) and bounds and _is_number(bounds[-1]) and bounds[-1] > MOST_DEPTH:
+        message = (
+            f"{show(bounds[-1])} hidden layers are too many; a search tries {MOST_DEPTH} at most"
+        )
+        yield ConfigIssue(message, (*path, form, len(bounds) - 1))
     for name in OF_DEPTH:
         if name in value:
             yield from issues_of(value[name], (*path, name))

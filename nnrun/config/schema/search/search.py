@@ -94,7 +94,8 @@ class SearchConfig(Block):
     trials: Annotated[int, Integer(gt=0, le=100_000)] | None = None
     """How many settings to try; by default 50, or with `time` as many as fit."""
     time: Annotated[float, Duration()] | None = None
-    """When to propose no more trials, so that the final comparison ends in time: 90s, 10m, 2h."""
+    """How long trials, final comparison and test may take in all: 90s, 10m, 2h. No run begins after
+    that."""
     sampler: Annotated[str, OneOf(SAMPLERS, "a sampler")] = "tpe"
     """How settings are proposed: a Parzen estimator, at random, evenly by a Sobol sequence, by
     CMA-ES, or all of a grid."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from weakref import WeakKeyDictionary
 
 from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
@@ -76,9 +77,19 @@ def function_seconds(network: Network, batch_size: int) -> float:
 
 def work_of(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, float]]:
     """Each layer with its flops and its activations, in units of float64."""
-    precision = 8 / network.dtype.itemsize
+    rows = _known_rows.get(network)
+    if rows is None:
+        rows = _known_rows[network] = [*_work_of_row(network)]
+    return ((layer, batch_size * work, batch_size * numbers) for layer, work, numbers in rows)
+
+
+_known_rows: WeakKeyDictionary[Network, list[tuple[Layer, float, float]]] = WeakKeyDictionary()
+
+
+def _work_of_row(network: Network) -> Iterator[tuple[Layer, float, float]]:
+    precision = 8 / network.dtype.itemsize  # a power of two, so no number here is rounded
     for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
-        work = batch_size * layer.flops * (2 if index == 0 else 3) / precision
-        numbers = batch_size * prod(layer.output_shape) * (ACROSS if layer.batch_dependent else 1)
+        work = layer.flops * (2 if index == 0 else 3) / precision
+        numbers = prod(layer.output_shape) * (ACROSS if layer.batch_dependent else 1)
         yield layer, work, numbers / precision

@@ -62,6 +62,7 @@ def lines(
     log: bool = False,
     domain: Sequence[float | None] = (),
     moment: Moment | None = None,
+    size: tuple[float, float] = (WIDTH, HEIGHT),
 ) -> Chart:
     """A chart of lines.
 
@@ -73,11 +74,13 @@ def lines(
         log: whether the y scale is logarithmic.
         domain: more values for the y scale, so that several charts share one.
         moment: an upright line at one place.
+        size: of the drawing.
     """
     values = [*domain, *(v for one in series for v in one.heights)]
     x = Linear.between(x for one in series for x in one.x)
     y = Log.over(values) if log else Linear.over(values)
-    frame = Frame.around(x, y, labels=tick_labels(y.ticks(5)))
+    labels = tick_labels(y.ticks(5))
+    frame = Frame.around(x, y, labels=labels, width=size[0], height=size[1])
     parts = [one_line(frame, one) for one in grey_first(series)]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     alternative = _alternative(series, values if log else (), y_label)
@@ -88,8 +91,7 @@ def lines(
         title,
         alternative,
         drawing,
-        WIDTH,
-        HEIGHT,
+        *size,
         lines_table(frame, series, x_label),
         legend=[(one.index, one.name) for one in series if not one.other],
         grey=sum(one.other for one in series),

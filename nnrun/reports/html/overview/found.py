@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,3 +88,15 @@ class Found:
             return None
         own = run.record.run_id == entry.score.run_id
         return replace(run.record, name=entry.name, main_metric=entry.metric) if own else None
+
+
+def kinds_of(runs: Iterable[Found]) -> Counter[str]:
+    """How many runs there are with each kind of mark; most have the same status."""
+    same: dict[tuple[object, ...], list[Found]] = {}
+    for run in runs:
+        status = run.entry is None, run.overview.status, run.overview.warnings
+        same.setdefault(status, []).append(run)
+    kinds: Counter[str] = Counter()
+    for found in same.values():
+        kinds[found[0].mark.kind] += len(found)
+    return kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -73,12 +73,14 @@ class Head:
     name: str
 
 
-def placed(boards: Sequence[StoredBoard]) -> Iterator[Placed]:
-    """The runs on the boards, the best row first."""
+def placed(boards: Sequence[StoredBoard], among: Collection[str] | None = None) -> Iterator[Placed]:
+    """The runs on the boards, the best row first; with `among`, those with these keys alone."""
     for first, board in enumerate(boards):
         for second, standing in enumerate(board.standings):
             for third, run in enumerate(standing.variant.runs):
-                yield Placed(run.key, (first, second, third), board, standing)
+                key = run.key
+                if among is None or key in among:
+                    yield Placed(key, (first, second, third), board, standing)
 
 
 def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.numbers import measured
 from nnrun.sweeps.board.from_store.searched import DAMAGE, read_search
 
 # Of longer searches the first trials are drawn.
 _MOST_TRIALS = 5000
 _MOST_PARAMETERS = 20
+_MOST_FINALISTS = 102
 _LONGEST = 60
+_LONGEST_CHOICE = 300
+_ORIGINS = {"search": "trial", "random": "random trial", "default": "the config's own settings"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,16 @@ class ShownTrial:
 
 
 @dataclass(frozen=True)
+class ShownFinalist:
+    """A setting of the final comparison: where it comes from, its values, and its mean ± 95%."""
+
+    origin: str
+    choice: str
+    result: str
+    runs: int
+
+
+@dataclass(frozen=True)
 class SearchContent:
     """What is drawn of a search.
 
@@ -66,7 +81,8 @@ class SearchContent:
         trials: in the order of their numbers.
         random: those of the random search beside.
         importance: the share of the spread that a parameter explains, by its name.
-        winner: the number of the winning trial; None for none.
+        finalists: of the comparison on fresh seeds, the first of its board first.
+        test: the result of the first on the test rows; "" without one.
     """
 
     name: str
@@ -78,7 +94,8 @@ class SearchContent:
     trials: Sequence[ShownTrial]
     random: Sequence[ShownTrial]
     importance: Mapping[str, float]
-    winner: int | None
+    finalists: Sequence[ShownFinalist]
+    test: str
 
     def better(self, value: float, other: float | None) -> bool:
         """Whether a value is better than another, or there is no other."""
@@ -97,7 +114,6 @@ def search_content(folder: Path) -> SearchContent | None:
 
 
 def _content(found: Mapping[str, Any], name: str) -> SearchContent:
-    winner = (found["winner"] or {}).get("number")
     shares = {_text(key): float(share) for key, share in found["importance"].items()}
     parameters = [_parameter(each) for each in found["parameters"][:_MOST_PARAMETERS]]
     choices = {parameter.name: parameter.options for parameter in parameters if parameter.options}
@@ -111,8 +127,26 @@ def _content(found: Mapping[str, Any], name: str) -> SearchContent:
         trials=[_trial(each, choices) for each in found["trials"][:_MOST_TRIALS]],
         random=[_trial(each, choices) for each in found["random"][:_MOST_TRIALS]],
         importance={key: share for key, share in shares.items() if isfinite(share)},
-        winner=winner if isinstance(winner, int) else None,
+        finalists=[*_finalists(found)],
+        test=_measured(found["test"]) if found.get("test") else "",
     )
+
+
+def _finalists(found: Mapping[str, Any]) -> Iterator[ShownFinalist]:
+    """The rows of the board, in its order; none before it is complete."""
+    by_run = {run: one for one in found.get("finalists", ()) for run in one["run_ids"]}
+    for row in (found.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
+        finalist = by_run.get(_text(row["best_run"]).partition("/")[2])
+        if finalist is not None:
+            origin, number = _ORIGINS[finalist["origin"]], finalist["number"]
+            words = origin if number is None else f"{origin} {int(number)}"
+            choice = shortened(" ".join(choice_words(finalist["choice"])), _LONGEST_CHOICE)
+            yield ShownFinalist(words, choice, _measured(row), int(row["completed"]))
+
+
+def _measured(found: Mapping[str, Any]) -> str:
+    mean, low = float(found["mean"]), found["ci_low"]
+    return measured(mean, None if low is None else mean - float(low))
 
 
 def _parameter(found: Mapping[str, Any]) -> Parameter:

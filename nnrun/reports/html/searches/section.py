@@ -53,6 +53,8 @@ class _Search:
         if len(self.valued) < _FEWEST:
             return
         yield Note(self._words())
+        if self.found.finalists:
+            yield self._comparison()
         charts = [self._history()]
         pair = self.parameters[:2]
         if len(pair) == 2:  # a map has two sides
@@ -76,6 +78,17 @@ class _Search:
         if not found.finished:
             text += "; the search goes on"
         return f"{text}. Values are of {found.metric}; the test rows play no part."
+
+    def _comparison(self) -> Grid:
+        """The board of the final comparison; its first row is the winner."""
+        rows = [
+            [Cell(one.origin), Cell(one.choice), Cell(one.result), Cell(str(one.runs)),
+             Cell(self.found.test if not place else "")]
+            for place, one in enumerate(self.found.finalists)
+        ]  # fmt: skip
+        header = ["from", "settings", f"{self.found.metric} ± 95%", "fresh seeds", "test"]
+        title = "Final comparison, the winner first; its test rows are evaluated once"
+        return Grid(title, header, rows, texts=2)
 
     def _history(self) -> Chart:
         names = (self.found.sampler, "random search")

@@ -1,4 +1,4 @@
-"""The findings of the checker of parts, for the terminal."""
+"""What is right and what is wrong of parts and of exercises, for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rich.console import RenderableType, group
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.plugins.checker.findings import PartReport
+from nnrun.course.grading import Grade
+from nnrun.plugins.checker.findings import PartReport, Points
 
 
 @group()
@@ -24,10 +25,21 @@ def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
     yield Text(f"{sum(report.points for report in reports)} of {checks} checks passed")
 
 
-def _checks(report: PartReport) -> Table:
+@group()
+def graded(grade: Grade) -> Iterator[RenderableType]:
+    """Every criterion of an exercise, and how many are met."""
+    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}")
+    yield Text()
+    yield _checks(grade, "met", "not yet")
+    yield Text()
+    yield Text(f"{grade.points} of {len(grade.findings)} criteria met")
+
+
+def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
     for finding in report.findings:
-        mark = Text("right", "green") if finding.passed else Text("wrong", "bold red")
+        mark = Text(right, "green") if finding.passed else Text(wrong, "bold red")
         mark = mark if finding.reached else Text("—", "dim")
         table.add_row(mark, Text(finding.check, no_wrap=True), Text(finding.says))
         if finding.detail:

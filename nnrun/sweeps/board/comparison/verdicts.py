@@ -100,7 +100,7 @@ def completed_runs(member: Member) -> dict[Replicate, RunScore]:
     """The runs that a row is about."""
     variant, scores = member
     return {
-        score.replicate.resolved(drawn=variant.drawn): score
+        score.resolved(drawn=variant.drawn): score
         for score in scores
         if score.status == "completed"
     }
@@ -154,6 +154,8 @@ def same_splits(one: Comparable, other: Comparable) -> bool:
 def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str | None:
     """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, member[0].planned
+    if 1 < len(values) == len(scores) == planned:
+        return None
     diverged = sum(score.status == "diverged" for score in scores)
     stopped = sum(score.status == "stopped" for score in scores)
     completed = len(runs)
@@ -175,8 +177,9 @@ def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str 
 
 def _sound(member: Member, values: Mapping[Replicate, float]) -> bool:
     """Whether all runs that ended have a result."""
-    ended = {score.replicate.resolved(drawn=member[0].drawn) for score in member[1]}
-    return len(values) == len(ended)
+    if len(values) == len(member[1]):
+        return True
+    return len(values) == len({score.resolved(drawn=member[0].drawn) for score in member[1]})
 
 
 def _kind(variant: Comparable) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.from_store.entry import RunEntry
-from nnrun.sweeps.board.from_store.stored import ENDED, variant_of
+from nnrun.sweeps.board.from_store.stored import ENDED, dataset_of, variant_of
 from nnrun.sweeps.board.leaderboard import groups_of, key_of, make_leaderboard, trained
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.rows import Leaderboard
@@ -64,7 +64,7 @@ def made_again(board: Leaderboard, root: Path) -> Leaderboard:
         runs = sorted(map(RunEntry.of, records), key=lambda run: run.score.replicate.order)
         ended |= {run.key for run in runs}
         if runs:
-            variant = variant_of(number, row.choice, runs)
+            variant = variant_of(number, row.choice, runs, dataset_of(runs[-1].settings.plain))
             members.append((variant, variant.scores))
     left = board.unfinished.without(ended)
     margin = next((group.margin for group in board.groups), None)

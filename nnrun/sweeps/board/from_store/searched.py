@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,22 @@ def searched_choices(folder: Path) -> list[tuple[tuple[str, str], dict[str, Any]
         ]
     except DAMAGE:
         return []
+
+
+def searched_among(
+    root: Path, names: Iterable[str]
+) -> tuple[dict[tuple[str, str], dict[str, Any]], set[tuple[str, str]]]:
+    """The settings of runs of searches of these experiments, and which of them ended early."""
+    choices: dict[tuple[str, str], dict[str, Any]] = {}
+    early: set[tuple[str, str]] = set()
+    for name in dict.fromkeys(names):
+        choices |= dict(searched_choices(root / name))
+        with suppress(*DAMAGE):
+            trials = (read_search(root, name) or {"trials": ()})["trials"]
+            early |= {
+                (name, run) for t in trials if t["status"] == "pruned" for run in t["run_ids"]
+            }
+    return choices, early
 
 
 def _parts(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

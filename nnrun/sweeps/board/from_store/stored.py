@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
+from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
@@ -192,11 +194,12 @@ def stored_variants(
     known = chosen or {}
     ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
     canonical: dict[str, str] = {}  # of texts that differ in order alone
+    usual = [*ordered[0].settings.plain] if ordered else []
     by_config: dict[tuple[str, str], list[RunEntry]] = {}
     for run in ordered:
         text = run.settings.text
         if text not in canonical:
-            canonical[text] = canonical_json(run.settings.plain)
+            canonical[text] = _in_order(run.settings, usual)
         by_config.setdefault((run.name, canonical[text]), []).append(run)
     settings = [found[0].settings.plain for found in by_config.values()]
     by_name: dict[str, list[dict[str, Any]]] = {}
@@ -204,22 +207,45 @@ def stored_variants(
         by_name.setdefault(name, []).append(own)
     varied = {name: differing(found) for name, found in by_name.items()}
     together = zip(by_config.items(), settings, strict=True)
-    return [
-        variant_of(
-            number,
-            known.get((name, found[0].score.run_id)) or choice_of(own, [*varied[name], BESIDE]),
-            found,
-        )
-        for number, (((name, _), found), own) in enumerate(together)
-    ]
+    variants, blocks = [], dict[tuple[str, bool], Mapping[str, Any]]()
+    for number, (((name, _), found), own) in enumerate(together):
+        choice = known.get((name, found[0].score.run_id))
+        choice = choice or choice_of(own, [*varied[name], BESIDE])
+        if any(key.partition(".")[0] == "dataset" for key in varied[name]):
+            block = dataset_of(own)
+        else:  # models have fewer keys
+            kind = name, BESIDE in own
+            block = blocks[kind] = blocks.get(kind) or dataset_of(own)
+        variants.append(variant_of(number, choice, found, block))
+    return variants
 
 
-def variant_of(number: int, choice: dict[str, Any], runs: Sequence[RunEntry]) -> StoredVariant:
-    """A config with these runs, which are ordered by seed and fold."""
+def _in_order(settings: JsonMapping, keys: Sequence[str]) -> str:
+    """A text that is the same for the same settings in any order; `keys` are usual ones in order.
+
+    Nearly all runs of an experiment have the same keys in the same order: their text stays.
+    """
+    plain = settings.plain
+    if [*plain] == keys:
+        return settings.text
+    if plain.keys() == {*keys}:
+        return json.dumps({key: plain[key] for key in keys})
+    return canonical_json(plain)
+
+
+def dataset_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of the block `dataset`."""
+    return setting_of(settings, "dataset") or {}
+
+
+def variant_of(
+    number: int, choice: dict[str, Any], runs: Sequence[RunEntry], block: Mapping[str, Any]
+) -> StoredVariant:
+    """A config with these runs, which are ordered by seed and fold, and its block `dataset`."""
     run = runs[-1]
-    block = setting_of(run.settings.plain, "dataset") or {}
     completed = [each for each in runs if each.score.status == "completed"]
-    rows = mean_rows(each.score.rows for each in completed or runs)
+    sizes = [each.score.rows for each in completed or runs]
+    rows = mean_rows(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)
     return StoredVariant(
         number=number,
         name=run.name,

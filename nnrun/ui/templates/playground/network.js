@@ -18,8 +18,8 @@ let onResize = () => {};
 const nameOf = (column, unit) => {
   if (column === 0) return form.features[unit];
   if (column <= form.layers.length) return `layer ${form.layers[column - 1].place}, unit ${unit}`;
-  if (form.classes.length > 2) return form.classes[unit];
-  return form.classes.length ? `probability of ${form.classes[1]}` : form.target;
+  if (!form.classes.length) return form.target;
+  return form.outputs > 1 ? form.classes[unit] : `probability of ${form.classes[1]}`;
 };
 const numbersOf = (column) => (column <= form.layers.length ? frame.layers[column - 1] : frame.output);
 const button = (label, text, action) => {
@@ -33,7 +33,7 @@ const widthTools = (index, units) => {
   for (const [by, text, word] of [[-1, "−", "fewer"], [1, "+", "more"]]) {
     const one = button(`One unit ${word} in layer ${index}`, text, () => onResize(index, by));
     one.dataset.by = `${index} ${by}`;
-    one.disabled = units + by < 1 || units + by > form.most_units;
+    one.disabled = units + by < 1 || (by > 0 && units >= form.most_units);
     tools.append(one);
   }
   return tools;
@@ -123,12 +123,15 @@ const draw = () => {
 };
 const titleOf = ({ column, unit }, whole) => {
   if (whole && form.classes.length > 2) return "Output: classes";
+  if (whole && form.classes.length) return `Output: probability of ${form.classes[1]}`;
   const name = nameOf(column, unit);
   return column > form.layers.length ? `Output: ${name}` : name.replace(/^layer/, "Layer");
 };
 const large = (at, flat) => {
   const output = !at || at.column > form.layers.length && form.outputs === 1;
-  const found = output ? frame.outputs.map(decoded) : [valuesOf(at)];
+  // Of two classes, the probability of the second one is a colour between both.
+  const whole = form.classes.length > 2 ? frame.outputs : frame.outputs.slice(-1);
+  const found = output ? whole.map(decoded) : [valuesOf(at)];
   const canvas = $("large");
   const decided = $("decided").checked && output && form.classes.length > 0;
   picture(canvas, found, flat, look, true, decided, () => {
@@ -144,7 +147,7 @@ const large = (at, flat) => {
   $("shown").textContent = what;
   $("large").setAttribute("aria-label", `${what} over ${where}`);
 };
-const inputsOf = (column) => columns[column - 1].map((_, unit) => nameOf(column - 1, unit));
+const inputsOf = (column) => columns[column - 1].map((_, unit) => (column > 1 ? `unit ${unit}` : nameOf(0, unit)));
 // The numbers of the unit that was pointed at last.
 const card = (at) => {
   seen = at || seen;

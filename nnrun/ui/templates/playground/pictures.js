@@ -11,7 +11,7 @@ const mix = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share)
 const colours = () => {
   const style = getComputedStyle(document.getElementById("play"));
   const of = (name) => style.getPropertyValue(name);
-  const [neg, mid, pos] = [of("--c1"), of("--mid"), of("--c0")].map(hex);
+  const [neg, mid, pos] = [of("--c0"), of("--mid"), of("--c1")].map(hex);
   // Pictures are paler than points, which have to be seen on them.
   const ramp = Array.from({ length: 255 }, (_, i) => (
     i < 127 ? mix(mid, neg, PALE * (127 - i) / 127) : mix(mid, pos, PALE * (i - 127) / 127)));

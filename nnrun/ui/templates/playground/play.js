@@ -12,25 +12,27 @@ let playing = false, curve = [], edits = {}, run = play.dataset.run, data = "cir
 
 // What is sent goes one after the other, so that what comes back is always newer.
 let before = Promise.resolve();
-const ask = (action, content = {}) => {
-  const send = async () => {
-    try {
-      const answer = await fetch(`/playground/${action}`, {
-        method: "POST", headers: { "content-type": "application/json" },
-        body: JSON.stringify({ session, ...content }),
-      });
-      const found = await answer.json().catch(() => ({ error: "The server has refused this." }));
-      say("error", found.error || "");
-      if (found.lost) await begin("It begins anew with its settings.");
-      return found.error ? null : found;
-    } catch {
-      say("error", "The server does not answer.");
-      return null;
-    }
-  };
-  before = before.then(send, send);
+const inTurn = (job) => {
+  before = before.then(job, job);
   return before;
 };
+const post = async (action, content) => {
+  try {
+    const answer = await fetch(`/playground/${action}`, {
+      method: "POST", headers: { "content-type": "application/json" },
+      body: JSON.stringify({ session, ...content }),
+    });
+    return await answer.json().catch(() => ({ error: "The server has refused this." }));
+  } catch {
+    return { error: "The server does not answer." };
+  }
+};
+const ask = (action, content = {}) => inTurn(async () => {
+  const found = await post(action, content);
+  say("error", found.error || "");
+  if (found.lost) await begin(`${found.error} It begins anew with its settings.`);
+  return found.error ? null : found;
+});
 const say = (where, text) => {
   const place = $(where);
   if (place.textContent !== text) place.textContent = text;
@@ -83,7 +85,7 @@ const fill = () => {
     control.value = value === null || value === undefined ? "" : String(value);
     control.disabled = Boolean(why);
     control.title = why || "";
-    if (control.type === "number") control.placeholder = value === null ? "schedule" : "";
+    if (control.type === "number") control.placeholder = value === null ? "varies" : "";
   }
   const depth = form.values.layers.length, fixed = Boolean(form.fixed.layers);
   $("depth").textContent = String(form.layers.length);
@@ -103,19 +105,38 @@ const change = async (wanted, focus) => {
   const found = await ask("change", { edits: wanted });
   if (!found) { if (form) fill(); return; }
   edits = { ...edits, ...wanted };
+  intoAddress();
   if (found.frame.iteration === 0) curve = [];
   arrange(found, focus);
   say("said", found.said);
 };
+// Settings are in the address, so that it can be kept and sent.
+const fromAddress = () => {
+  const query = new URLSearchParams(location.search);
+  data = query.get("data") || data;
+  if (query.has("layers")) edits.layers = query.get("layers").split(",").filter(Boolean).map(Number);
+  for (const control of all("[data-setting]")) {
+    const name = control.dataset.setting, value = query.get(name);
+    if (value !== null) edits[name] = control.type === "number" ? Number(value) : value;
+  }
+};
+const intoAddress = () => {
+  $("data").value = run ? "" : data;
+  const query = new URLSearchParams({ ...(run ? { run } : { data }), ...edits });
+  history.replaceState(null, "", `?${query}`);
+};
 const begin = async (words = "") => {
   pause();
   const own = run ? { run } : { data };
-  const answer = await fetch("/playground/start", {
-    method: "POST", headers: { "content-type": "application/json" },
-    body: JSON.stringify({ session, ...own, edits }),
-  });
-  const found = await answer.json().catch(() => ({ error: "There is no such run." }));
-  if (found.error) { say("error", found.error); return; }
+  const found = await post("start", { ...own, edits });
+  say("error", found.error || "");
+  if (found.error && (Object.keys(edits).length || !(run || data === "circles"))) {
+    if (!Object.keys(edits).length) data = "circles";
+    edits = {};  // as of an address that was typed
+    await begin(found.error);
+  }
+  if (found.error) return;
+  intoAddress();
   session = found.session;
   curve = [];
   arrange(found);
@@ -186,20 +207,22 @@ $("data").addEventListener("change", ({ target }) => {
   data = target.value;
   const { noise, data_seed, ...kept } = edits;
   edits = kept;
-  begin();
+  pause();
+  inTurn(() => begin());
 });
 $("fewer").addEventListener("click", () => change({ layers: widths().slice(0, -1) }));
-$("more").addEventListener("click", () => change({ layers: [...widths(), widths().at(-1) || 4] }));
+$("more").addEventListener("click", () => change({ layers: [...widths(), Math.min(form.most_units, widths().at(-1) || 4)] }));
 network.resized((index, by) => {
   const layers = widths();
   layers[index] += by;
   change({ layers }, `.width button[data-by="${index} ${by}"]`);
 });
 // An open page keeps its session, also while it rests; one that is closed gives it back.
-setInterval(() => { if (session && !playing) ask("advance", { updates: 0 }); }, KEEP_MS);
+setInterval(() => { if (session && (!playing || document.hidden)) ask("advance", { updates: 0 }); }, KEEP_MS);
 addEventListener("pagehide", () => {
   pause();
   if (session) fetch("/playground/close", { method: "POST", keepalive: true, body: JSON.stringify({ session }) });
 });
-begin();
+fromAddress();
+inTurn(() => begin());
 })();

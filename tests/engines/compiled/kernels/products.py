@@ -9,21 +9,29 @@ import numpy as np
 
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.allocation import zeros
-from nnrun.engines.compiled.kernels import KERNELS, build, members
+from nnrun.engines.compiled.kernels import KERNELS, build, load, members
 from nnrun.engines.compiled.kernels.sizes import shapes, sparse
 
 NEVER = {"counts": 0, "counted": 1}  # zeros are not skipped
 
 
 class Kernels:
-    """Machine code, to be called on NumPy's arrays."""
+    """Machine code, to be called on NumPy's arrays.
 
-    def __init__(self, dtype: str, *units: str) -> None:
+    Args:
+        dtype: of the arrays.
+        units: what is compiled together.
+        is_cached: whether the code is that of networks here; otherwise it is compiled now.
+    """
+
+    def __init__(self, dtype: str, *units: str, is_cached: bool = False) -> None:
         self.dtype = dtype
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5, ctypes.c_double, ctypes.c_int64)
         self.functions = {}
         for unit in units:
-            places = machine.symbols(build.build(unit, dtype), members(unit))
+            names = members(unit)
+            code = load.object_code(names, dtype)[unit] if is_cached else build.build(unit, dtype)
+            places = machine.symbols(code, names)
             self.functions |= {name: kind(place) for name, place in places.items()}
         self.scratch = self.empty(1 << 17)
 

@@ -28,7 +28,7 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 @pytest.fixture(scope="session")
 def compiled() -> Callable[[str], Kernels]:
     """The kernels for this processor, by dtype."""
-    made = {dtype: Kernels(dtype, "dense.matrix") for dtype in TOLERANCE}
+    made = {dtype: Kernels(dtype, "dense.matrix", is_cached=True) for dtype in TOLERANCE}
     return made.__getitem__
 
 

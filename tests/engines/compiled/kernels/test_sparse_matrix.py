@@ -28,7 +28,7 @@ DTYPES = ["float32", "float64"]
 @pytest.fixture(scope="session")
 def compiled() -> Callable[[str], Kernels]:
     """The kernels for this processor, by dtype."""
-    made = {dtype: Kernels(dtype, *UNITS) for dtype in DTYPES}
+    made = {dtype: Kernels(dtype, *UNITS, is_cached=True) for dtype in DTYPES}
     return made.__getitem__
 
 

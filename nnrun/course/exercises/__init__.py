@@ -1,0 +1,1 @@
+"""The exercises: what each asks for, and how that is measured."""

@@ -1,0 +1,182 @@
+"""What was seen inside a network while it trained, as charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.errors import NnrunError
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Figures, Folded, Note
+from nnrun.reports.numbers import count, number, thinned
+from nnrun.reports.watched_words import (
+    inside_table,
+    layer_kind_of,
+    layer_places,
+    looks_line,
+    main_parameter,
+)
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents.watched import read_watched
+from nnrun.training.watching.watched import Watched
+
+_MOST_POINTS = 50
+_COLOURED = 6
+_SIZE = (360.0, 200.0)  # of the charts of a layer, which are three in a row
+# Layers with charts of their numbers: the first and the last ones.
+_MOST_LAYERS = 6
+_SHARES = (0.05, 0.5, 0.95)
+_NOTE = (
+    "A gradient is that of the loss in a layer's outputs, its root mean square over rows and "
+    "units. An update is the one after each look: |update| / |weights|."
+)
+_UNITS = (
+    "A unit is dead if the slope of its activation is 0 for all rows, saturated if it is below 5% "
+    "of the largest for 95% of the rows or more."
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The numbers of a layer, with its name and its colour."""
+
+    name: str
+    values: Array
+    index: int
+
+
+def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
+    """Gradients, updates, units and distributions of a watched run; nothing for another one."""
+    try:
+        watched = read_watched(folder, record)
+    except NnrunError as error:
+        yield Note(f"What was recorded cannot be shown: {shortened(str(error))}.", "bad")
+        return
+    if watched is None or not watched.iterations:
+        return
+    yield Note(f"{looks_line(watched)}.")
+    yield replace(inside_table(watched, record), hidden=True)
+    yield Note(_NOTE, "small")
+    if watched.units:
+        yield Note(_UNITS, "small")
+    names = [_title(record, place) for place in layer_places(watched)]
+    legend = [*enumerate(names)]
+    yield Figures([*_overall(watched, names)], legend[:_COLOURED], others=legend[_COLOURED:])
+    charts = [*_distributions(watched, record)]
+    if charts:
+        note = Note(_distribution_note(watched))
+        yield Folded("Numbers in each layer", [note, Figures(charts, columns=3)])
+
+
+def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
+    """Charts with a line for each layer."""
+    iterations, places = watched.iterations, layer_places(watched)
+
+    def found(values: Array, columns: Sequence[int | None]) -> list[_Line]:
+        return [
+            _Line(names[index], values[:, column], index)
+            for index, column in enumerate(columns)
+            if column is not None
+        ]
+
+    every, main = [*range(len(places))], [main_parameter(watched, place) for place in places]
+    gradients, outputs = watched.size("output_gradients"), watched.size("outputs")
+    yield _chart("Gradients", iterations, found(gradients, every), "gradient", log=True)
+    yield _chart("Updates", iterations, found(watched.ratios, main), "update/weight", log=True)
+    yield _chart("Outputs", iterations, found(outputs, every), "output", log=True)
+    yield _chart("Weights", iterations, found(watched.size("weights"), main), "weight", log=True)
+    units = {unit["layer"]: column for column, unit in enumerate(watched.units)}
+    columns = [units.get(place) for place in places]
+    for what in ("dead", "saturated"):
+        shares = watched.arrays[f"units.{what}"]
+        if (shares > 0).any():
+            title = f"{what.capitalize()} units"
+            yield _chart(title, iterations, found(shares, columns), "share of units")
+
+
+def _chart(
+    title: str, iterations: Sequence[int], found: Sequence[_Line], label: str, *, log: bool = False
+) -> Chart:
+    series = [
+        Series(one.name, x, y, index=one.index, other=one.index >= _COLOURED)
+        for one in found
+        for x, y in [_points(iterations, one.values)]
+    ]
+    domain = () if log else (0.0, 1.0)
+    return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
+
+
+def _points(
+    iterations: Sequence[int], values: Array
+) -> tuple[Sequence[float], Sequence[float | None]]:
+    known = [v if isfinite(v) else None for v in values.tolist()]
+    return thinned(iterations, _MOST_POINTS), thinned(known, _MOST_POINTS)
+
+
+def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
+    """For each layer its weights, their gradients, and its outputs, from the histograms."""
+    places = layer_places(watched)
+    for place in _shown(places):
+        main, title = main_parameter(watched, place), _title(record, place).capitalize()
+        if main is not None:
+            yield _fan(f"{title}: weights", watched, "weights", main)
+            yield _fan(f"{title}: gradients of weights", watched, "gradients", main)
+        yield _fan(f"{title}: outputs", watched, "outputs", places.index(place))
+
+
+def _shown(places: Sequence[str]) -> list[str]:
+    half = _MOST_LAYERS // 2
+    return [*places] if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]
+
+
+def _distribution_note(watched: Watched) -> str:
+    text = "The line is the median; the bands hold 90% of the numbers, and all of them."
+    if len(layer_places(watched)) > _MOST_LAYERS:
+        half = _MOST_LAYERS // 2
+        text += f" Of the layers, the first and the last {half} are shown."
+    return text
+
+
+def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
+    """The median, the middle 90% and the range over the iterations."""
+    counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
+    ends = watched.arrays[f"{name}.range"][:, column]
+    drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
+    columns = [_points(watched.iterations, values)[1] for values in drawn]
+    x, (least, low, middle, high, most) = thinned(watched.iterations, _MOST_POINTS), columns
+    series = [
+        Series("median and 90%", x, middle, low, high),
+        Series("all", x, [None] * len(x), least, most),
+    ]
+    label = name.removesuffix("s")
+    chart = lines(title, series, x_label="iteration", y_label=label, size=_SIZE)
+    rows = [[count(int(k)), *map(number, line)] for k, *line in zip(x, *columns, strict=True)]
+    header = ["iteration", "least", "5%", "median", "95%", "most"]
+    return replace(chart, table=replace(chart.table, header=header, rows=rows))
+
+
+def _quantiles(counts: Array, ends: Array) -> list[Array]:
+    """Numbers below which these shares lie, as if each bin were evenly filled: (looks) each."""
+    found = []
+    for share in _SHARES:
+        line = []
+        for bins, (low, high) in zip(counts, ends, strict=True):
+            total = bins.sum()
+            edges = np.linspace(0.0, 1.0, len(bins) + 1)
+            reached = np.concatenate([[0.0], np.cumsum(bins)]) / total if total else edges
+            place = float(np.interp(share, reached, edges))
+            line.append(low * (1 - place) + high * place if total else np.nan)
+        found.append(np.array(line))
+    return found
+
+
+def _title(record: RunRecord, place: str) -> str:
+    kind = layer_kind_of(record, place)
+    return f"layer {place} ({shortened(kind, 40)})" if kind else f"layer {place}"

@@ -1,0 +1,174 @@
+"""Model solutions of the exercises, and wrong attempts with what is said of them.
+
+An attempt is a list of edits of the exercise's file: what stands there, and what replaces it.
+"""
+
+from __future__ import annotations
+
+Edits = list[tuple[str, str]]
+
+_NORMALIZED = (
+    "{type: dense, units: 32}\n    - {type: batch_norm}\n    - {type: activation, name: tanh}"
+)
+_HIDDEN = "{type: dense, units: 32, activation: tanh}"
+_CONV = "{type: conv2d, channels: 4, kernel: 3, activation: relu}\n    - {type: max_pool2d}\n    - "
+_IN_5 = "{type: flatten}\n    - {type: dense, units: 32, activation: relu}"
+_FIRST_6 = "{type: dense, units: 64, activation: relu}\n    - {type: dense, units: 2"
+_DECAY = "optimizer: {type: adam, weight_decay: 0.01}"
+_RELUS = "relu, relu, relu, relu, relu, relu, relu, relu, relu"
+
+SOLUTIONS: dict[int, list[Edits]] = {
+    1: [[("features: none", "features: standard")]],
+    2: [[("[8, 2]", "[5, 2]"), ("linear, ", "tanh, ")]],
+    3: [
+        [("glorot_uniform", "he_normal")],
+        [(_RELUS, _RELUS.replace("relu", "tanh"))],
+    ],
+    4: [[("learning_rate: 0.002", "learning_rate: {schedule: cosine, initial: 0.02}")]],
+    5: [[(_IN_5, f"{_CONV}{{type: flatten}}")]],
+    6: [
+        [("optimizer: adam", _DECAY)],
+        [("batch_size: 16", "batch_size: 16, augment: {noise: 0.3}")],
+    ],
+    7: [[(_HIDDEN, _NORMALIZED), ("batch_size: 3", "batch_size: 32")]],
+    8: [[("iterations: 2000", "iterations: 400"), ("evaluate_every: 1000", "evaluate_every: 10")]],
+    9: [
+        [
+            ("features: standard", "features: standard, validation_size: 0.2"),
+            ("seeds: 1", "seeds: 10"),
+            ("0.001, 0.01, ", ""),
+        ]
+    ],
+}
+
+_TASK = "not checked, since the task is another one"
+
+# (lesson, edits, criterion, what it says, whole or from its beginning on)
+WRONG: list[tuple[int, Edits, str, str]] = [
+    (1, [("0.01,", "0.00000001,")], "least squares", "its training error is "),
+    (1, [("none", "minmax"), ("0.01,", "2,")], "stable", "training diverges with "),
+    (
+        1,
+        [("autompg, features: none", "autompg, features: standard, test_size: 0.9")],
+        "task",
+        "dataset.test_size is 0.9, and ",
+    ),
+    (1, [("[1]", "[8, 1]"), ("[linear]", "[tanh, linear]")], "task", "network.layers is "),
+    (
+        1,
+        [("epochs: 40", "epochs: 4000")],
+        "task",
+        "training.epochs is 4000, and 40 in the exercise",
+    ),
+    (2, [("[8, 2]", "[5, 2]")], "not linear", "it is linear: two matrices in a row are one matrix"),
+    (2, [("linear, ", "tanh, ")], "small", "it has 42 parameters, 16 of them in 0.weight; it may"),
+    (2, [("[8, 2]", "[2, 2]"), ("linear, ", "tanh, ")], "accurate", "its mean test accuracy is 0."),
+    (2, [("rows: 400", "rows: 400, factor: 0.1")], "task", "dataset.factor is 0.1, and "),
+    (3, [("glorot_uniform", "lecun_normal")], "forward", "on the way values become 0.0"),
+    (
+        3,
+        [("glorot_uniform", "{type: he_normal, scale: 2}")],
+        "forward",
+        "on the way values become ",
+    ),
+    (
+        3,
+        [("[32, 32, 32, 32, 32, 32, 32, 32, 32, 10]", "[32, 10]"), (_RELUS, "relu")],
+        "layers",
+        "its dense layers have [32, 10] units; the exercise has [32, ",
+    ),
+    (3, [("glorot_uniform", "zeros")], "backward", "on the way gradients become "),
+    (
+        4,
+        [("0.002", "0.003")],
+        "settles",
+        "it ends lower than with a constant rate of 0.003 for 0 of",
+    ),
+    (
+        4,
+        [("0.002", "{schedule: cosine, initial: 0.002}")],
+        "close",
+        "its training error is ",
+    ),
+    (
+        4,
+        [("batch_size: 1", "batch_size: 64")],
+        "task",
+        "training.batch_size is 64, and 1 in the exe",
+    ),
+    (5, [("units: 32", "units: 5")], "convolution", "it has 0 conv2d layers"),
+    (
+        5,
+        [(_IN_5, f"{_CONV.partition('-')[0]}- {{type: flatten}}")],
+        "small",
+        "it has 1,490 parameters, 1,440 of them in 2.weight; it may have 450",
+    ),
+    (
+        5,
+        [
+            (
+                _IN_5,
+                "{type: conv2d, channels: 5, kernel: 8, activation: relu}\n    - {type: flatten}",
+            )
+        ],
+        "better than dense",
+        "its mean test accuracy is ",
+    ),
+    (
+        6,
+        [("optimizer: adam", _DECAY.replace("0.01", "1"))],
+        "not too much",
+        "its mean test loss is",
+    ),
+    (6, [("optimizer: adam", _DECAY.replace("0.01", "0.0001"))], "new rows", "its mean test loss "),
+    (
+        6,
+        [("units: 64", "units: 4")],
+        "layers",
+        "its dense layers have [4, 4, 2] units; the exercise",
+    ),
+    (6, [("rows: 600", "rows: 6000")], "task", "dataset.rows is 6000, and 600 in the exercise"),
+    (7, [("batch_size: 3", "batch_size: 32")], "batch_norm", "0 batch_norm layers stand between"),
+    (7, [(_HIDDEN, _NORMALIZED)], "weights × 3", "its mean test accuracy is "),
+    (
+        7,
+        [("units: 32", "units: 8"), ("batch_size: 3", "batch_size: 32")],
+        "layers",
+        "its dense layers have [8, 8, 8, 8, 8, 10] units; the exercise has [32, ",
+    ),
+    (
+        8,
+        [("evaluate_every: 1000", "evaluate_every: 20")],
+        "minimum",
+        "after 2,000 iterations the m",
+    ),
+    (
+        8,
+        [("iterations: 2000", "iterations: 20")],
+        "minimum",
+        "after 20 iterations the mean validati",
+    ),
+    (
+        8,
+        [("iterations: 2000", "iterations: 4000")],
+        "minimum",
+        "4,000 iterations are more than the ",
+    ),
+    (
+        8,
+        [("iterations: 2000", "iterations: 400, early_stopping: {}")],
+        "task",
+        "training.early_stopping",
+    ),
+    (9, [("seeds: 1", "seeds: 3")], "seeds", "seeds for each setting: 3; 5 are asked for"),
+    (
+        9,
+        [("0.001, 0.01, 0.15, ", "")],
+        "kept",
+        "dropped, and perhaps the best by ten other seeds: 0",
+    ),
+    (9, [("0.001, ", "")], "dropped", "kept, and surely worse by ten other seeds: 0.01"),
+    (9, [("0.001", "0.3")], "dropped", "not in the grid of the exercise: 0.3"),
+    (9, [("sweep:", "seed: 7\nsweep:")], "task", "seed is 7, and 42 in the exercise"),
+    (9, [("sweep:", "sweep:\n  order_by: loss")], "task", "sweep.order_by is loss, and "),
+]

@@ -1,0 +1,96 @@
+"""A search with a time: no run begins when it is over, by a clock that runs by the runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.sweeps.listener import SweepListener
+from tests.search.helpers import IRIS, config, content_of, outcome, search
+
+ITERATIONS = IRIS["training"]["iterations"]
+
+
+class FakeClock(SweepListener):
+    """Each run takes so many seconds; `slower` times as many after `change` seconds."""
+
+    def __init__(self, seconds: float, slower: float = 1.0, change: float = 0.0) -> None:
+        self.now = 0.0
+        self.begun: list[float] = []
+        self._seconds, self._slower, self._change = seconds, slower, change
+        self._made: dict[str, int] = {}
+
+    def timer(self) -> float:
+        return self.now
+
+    def concluded(self, run, outcome):
+        if outcome.record.status == "interrupted":  # at a rung
+            self._count(run, outcome.record)
+
+    def ended(self, run, record, progress, *, trained):
+        if trained:
+            self._count(run, record)
+
+    def _count(self, run, record):
+        self.begun.append(self.now)
+        made = record.timing["iterations"]
+        seconds = self._seconds * (made - self._made.get(run.key, 0)) / ITERATIONS
+        self.now += seconds * (self._slower if self.now >= self._change else 1.0)
+        self._made[run.key] = made
+
+
+def timed(root, time, clock, shuffled=None, **options):
+    """A search whose time is that of a clock."""
+    content = config(trials=None, time=time, top=5, fresh_seeds=5, sampler="random", **options)
+    return search(content, root, listener=clock, timer=clock.timer, shuffled=shuffled)
+
+
+@pytest.mark.parametrize(
+    ("limit", "slower", "pruning"),
+    [
+        (15, 1, "none"),
+        (45, 1, "none"),
+        (150, 1, "none"),
+        (95, 4, "none"),
+        (95, 1, "halving"),
+        (150, 4, "halving"),
+    ],
+)
+def test_no_run_begins_when_the_time_is_over(tmp_path, limit, slower, pruning):
+    """Trials, final comparison and test count in it; it ends with the run that is in hand."""
+    clock = FakeClock(10, slower, limit / 2)
+    state = timed(tmp_path, limit, clock, pruning=pruning)
+    assert max(clock.begun) < limit
+    assert clock.now < limit + 10 * slower
+    if slower == 1 and limit > 15:
+        assert None not in (state.winner, state.test)
+
+
+def test_what_eight_workers_have_in_hand_ends(tmp_path):
+    """No run waits for a worker when the time is over."""
+    clock = FakeClock(10)
+    timed(tmp_path, 200, clock, shuffled=1)
+    assert clock.now < 200 + 8 * 10
+
+
+def test_a_search_out_of_time_changes_nothing_when_it_is_called_again(tmp_path):
+    """The same trials, final comparison and test, of which nothing is trained again."""
+    first, again = FakeClock(10), FakeClock(10)
+    timed(tmp_path, 150, first, pruning="asynchronous_halving")
+    expected = outcome(tmp_path)
+    timed(tmp_path, 150, again, pruning="asynchronous_halving")
+    assert expected == outcome(tmp_path)
+    assert [] == again.begun
+
+
+def test_more_time_goes_on(tmp_path):
+    """It begins with the trials that there are, among them those that were out of time."""
+    timed(tmp_path / "more", 100, FakeClock(10), pruning="median")
+    before = content_of(tmp_path / "more")["trials"]
+    timed(tmp_path / "more", 200, FakeClock(10), pruning="median")
+    after = content_of(tmp_path / "more")["trials"]
+    timed(tmp_path / "at_once", 200, FakeClock(10), pruning="median")
+    at_once = content_of(tmp_path / "at_once")["trials"]
+    assert [trial["params"] for trial in before] == [t["params"] for t in after[: len(before)]]
+    both = min(len(after), len(at_once))
+    assert both > len(before)
+    assert [t["params"] for t in at_once[:both]] == [t["params"] for t in after[:both]]

@@ -1,0 +1,116 @@
+"""Settings that are put together from blocks of others are those that loading them would give."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.config.overrides import parse_grid
+from nnrun.errors import ConfigError
+from nnrun.runs.preparation.config_cache import GridCache
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning import grid as grids
+from nnrun.sweeps.planning.estimate import estimate
+from tests.sweeps.helpers import IRIS
+
+UNITS, BATCHES = "network.layers.0.units=2,3,70", "training.batch_size=1,4,7"
+VALID = {
+    "networks outermost": [UNITS, BATCHES],
+    "networks innermost": [BATCHES, UNITS],
+    "one block": [UNITS, "network.layers.0.activation=tanh,relu", "seed=7"],
+    "data": ["dataset.test_size=0.1,30", "dataset.features=standard,none", "loss=cross_entropy"],
+    "everything": [
+        "dataset.test_size=0.1,40",
+        "network.layers.0.activation=tanh,relu",
+        "training.dtype=float64,float32",
+        "training.clip_norm=null,1.0,2.0",
+        "training.class_weight=null,balanced",
+        "sweep.order_by=loss",
+    ],
+    "folds": ["dataset.folds=3", "network.layers.0.units=2,3", "training.batch_size=4,8"],
+}
+
+
+@pytest.mark.parametrize("words", VALID.values(), ids=VALID.keys())
+def test_a_setting_is_what_loading_gives(plan, write, words):
+    """Its config, identity and estimate, for keys of one block and of several, in any order."""
+    file = write("iris")
+    for variant in plan(file, *words).variants:
+        fixed = [word for word in words if word.partition("=")[0] not in variant.choice]
+        chosen = [f"{key}={json.dumps(value)}" for key, value in variant.choice.items()]
+        alone = prepare(load_config(file, [*fixed, *chosen]))
+        assert alone.config_dict == json.loads(variant.config)
+        assert alone.identity == next(iter(variant.identities.values()))
+        assert estimate(alone) == variant.estimate
+        assert alone.metrics == variant.metrics
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        ([UNITS, BATCHES], 1 + 5),  # 3 values of each, the first of both together
+        ([UNITS, BATCHES, "dataset.test_size=0.1,0.2,0.3"], 1 + 7),
+        ([UNITS, "network.layers.0.activation=tanh,relu"], 1 + 6),
+    ],
+)
+def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, loaded):
+    """Once for each block, however many settings they make; and once before the grid."""
+    calls = []
+
+    def counted(*arguments):
+        calls.append(arguments)
+        return load_content(*arguments)
+
+    load_content = grids.load_content
+    monkeypatch.setattr(grids, "load_content", counted)
+    plan(write("iris"), *words)
+    assert loaded == len(calls)
+
+
+# Each of these values is valid with the others' first ones, but not with all of them.
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dataset.validation_size=0.2,0", "training.early_stopping=null,{patience: 3}"],
+        ["dataset.test_size=0.2,0.5", "training.batch_size=4,8,100"],
+        ["training.batch_size=4,8", "network.layers.1.units=3,4,5"],
+        ["training.optimizer=adam,{type: adam, epsilon: 1e-60}", "training.dtype=float64,float32"],
+        ["loss=mean_squared,cross_entropy", "network.layers.1.activation=softmax,sigmoid"],
+    ],
+)
+def test_what_blocks_contradict_is_found(plan, write, words):
+    """With the messages that loading each setting gives, each once, at an argument."""
+    file, expected = write("iris"), set()
+    for choice in product(*parse_grid(words).values()):
+        chosen = zip(parse_grid(words), choice, strict=True)
+        try:
+            prepare(load_config(file, [f"{key}={json.dumps(value)}" for key, value in chosen]))
+        except ConfigError as error:
+            expected |= {problem.message for problem in error.problems}
+    with pytest.raises(ConfigError) as caught:
+        plan(file, *words)
+    problems = caught.value.problems
+    assert expected
+    assert sorted(expected) == sorted(problem.message for problem in problems)
+    assert {problem.argument for problem in problems} <= {*words}
+
+
+def test_a_problem_of_the_file_has_its_place(plan, write):
+    """In the config's own grid, for a setting whose blocks were all valid in others."""
+    keys = "{training.batch_size: [4, 8], network.layers.1.units: [3, 4]}"
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris", f"{IRIS}sweep:\n  grid: {keys}\n"))
+    (problem,) = caught.value.problems
+    assert (8, 67) == (problem.place.line, problem.place.column)
+    assert problem.message.startswith("4 outputs, but iris has 3 classes")
+
+
+def test_networks_of_weighted_and_unweighted_rows_are_two(write):
+    """Settings that differ in the weights of classes alone do not share a network."""
+    file, cache = write("iris"), GridCache()
+    words = ("training.class_weight=null", "training.class_weight=balanced")
+    runs = [prepare(load_config(file, [word]), cache=cache) for word in words]
+    assert [False, True] == [run.network.weighted for run in runs]
