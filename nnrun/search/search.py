@@ -107,8 +107,9 @@ class Search:
             self._write()
             return self.state
         self._refuse_nothing()
-        self.state.importance = importance_of(self.state.to_dict())
         self._compare()
+        if not self._stopped() and not self.clock.is_over():
+            self.state.importance = importance_of(self.state.to_dict())
         self._write()
         return self.state
 
