@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def not_collected() -> Iterator[None]:
     """Look for no garbage while many objects are made that stay: it would take a fifth of the time.
 
-    Other threads' garbage waits as well.
+    Other threads' garbage waits as well. It is a decorator, too.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -3,6 +3,8 @@
 To import what a command needs takes longer than most commands in tests. A copy has its own streams,
 folder, environment and session, and is a child of the tests' process, as by `python -m MODULE`.
 What an environment decides while modules are imported is that of the first one.
+
+Worker processes of such commands are copies of the command, as long as it has no other threads.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import traceback
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -75,6 +80,59 @@ def with_socket(command: list[str], theirs: socket.socket, **options: Any) -> Fo
     end = theirs.fileno()
     words = [*command[command.index("-c") :], str(end)]
     return Forked(COMMANDS, words, pass_fds=[end], stdin=subprocess.DEVNULL, **options)
+
+
+class Copied(subprocess.Popen[bytes]):
+    """A copy of this process that runs a script, with one descriptor besides its streams."""
+
+    def _execute_child(self, args: list[str], *options: Any) -> None:  # called by Popen
+        (end,), env = options[3], options[5]
+        self.pid = os.fork()
+        if not self.pid:
+            _be_worker(args[args.index("-c") :], end, env)
+        self._child_created = True
+        self._close_pipe_fds(*options[9:15])
+
+
+def _copy_workers() -> None:
+    """Have worker processes of this one be copies of it."""
+    from nnrun.systems import system
+
+    start = system.start_with_socket
+
+    def copied(
+        command: Sequence[str], theirs: socket.socket, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        if threading.active_count() > 1:  # what they hold would be held for good in a copy
+            return start(command, theirs, **options)
+        end = theirs.fileno()
+        options |= {"pass_fds": [end], "stdin": subprocess.DEVNULL}
+        kept = signal.pthread_sigmask(signal.SIG_BLOCK, system.SIGNALS)
+        try:
+            return Copied([*command, str(end)], **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+
+    vars(system)["start_with_socket"] = copied
+
+
+def _be_worker(words: list[str], end: int, env: dict[str, str]) -> None:
+    """In a copy: run the script, and end."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        os.closerange(3, end)
+        os.closerange(end + 1, end + 1000)
+        _renew(env)
+        sys.argv = [words[0], *words[2:]]
+        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 @cache
@@ -139,15 +197,20 @@ def _begin(request: dict[str, Any], streams: list[int]) -> list[str]:
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["env"])
+    _renew(request["env"])
     places = request["env"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path[1:1] = [place for place in places if place and place not in sys.path]
+    gc.unfreeze()
+    return list(request["words"])
+
+
+def _renew(env: dict[str, str]) -> None:
+    """Have this environment, and streams that nothing was written to yet."""
+    os.environ.clear()
+    os.environ.update(env)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # as long as the process
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-    gc.unfreeze()
-    return list(request["words"])
 
 
 def main() -> None:
@@ -164,6 +227,8 @@ def main() -> None:
             script = sys.argv.pop(1)
             exec(compile(script, "<string>", "exec"), {"__name__": "__main__"})
         else:
+            if sys.argv[0] == "nnrun":
+                _copy_workers()
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

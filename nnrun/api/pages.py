@@ -82,7 +82,7 @@ def report(
     with not_collected():
         found = find_runs(words, Path(results), order_by)
         content = Report(found, Datasets().load, margin=margin, importance=importance)
-    return Page(render(content), len(found))
+        return Page(render(content), len(found))
 
 
 def _words(one: Runs) -> Iterator[str]:

@@ -14,6 +14,7 @@ from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
+from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.runs import (
     NOT_SEARCHED,
@@ -84,6 +85,7 @@ _SEARCH = "search.json"
 @options.json_option
 @options.debug_option
 @click.pass_obj
+@not_collected()
 def command(
     output: Output,
     /,

@@ -20,6 +20,7 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
+from nnrun.runs.storage.sweep_progress import sweeps_in
 from nnrun.sweeps.planning.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")
@@ -59,6 +60,7 @@ _SUFFIXES = (".html", ".htm")
 @options.plugin_option
 @options.output_options
 @click.pass_obj
+@not_collected()
 def command(
     output: Output,
     /,
@@ -93,9 +95,11 @@ def command(
         )
     if file is not None:
         check_target(file)
-    with not_collected():
-        found = find_runs(runs, results, order_by)
-        report = Report(found, Datasets().load, margin=margin, importance=importance, brief=brief)
+    found = find_runs(runs, results, order_by)
+    sweeps = () if runs else sweeps_in(results)
+    report = Report(
+        found, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
+    )
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:
@@ -111,7 +115,7 @@ def command(
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
-        if len(report.in_full) < len(found) and not brief:
+        if 0 < len(report.in_full) < len(found) and not brief:
             output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)
 

@@ -6,13 +6,13 @@ run, if its default changes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.schema.base.block import Block
 
 _SINGLE = (str, int, float, bool)
@@ -40,11 +40,6 @@ def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
         key: apply(_text, given) if isinstance(given, Block) else canonical_json(plain)
         for key, given, plain in _beyond_defaults(config, apply)
     }
-
-
-def canonical_json(value: Any) -> str:
-    """Equal values give equal text: sorted keys, no spaces, floats in their shortest exact form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _text(block: Block) -> str:

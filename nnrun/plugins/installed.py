@@ -65,7 +65,8 @@ def _packages(places: tuple[str, ...]) -> tuple[Package, ...]:
         key = distribution.metadata["Name"]
         try:
             modules = [point.module for point in _points(distribution)]
-        except (AttributeError, TypeError, ValueError) as error:  # as the standard library has it
+        except (AssertionError, AttributeError, TypeError, ValueError) as error:
+            # Which of them depends on the version of the standard library.
             says = "its entry_points.txt is not well-formed"
             message = f"{key} {distribution.version}: {says} (pip uninstall {key} removes it)"
             raise PluginError(message) from error

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from nnrun import NUMERICS_VERSION
-from nnrun.config.canonical import canonical_json
+from nnrun.config.canonical_json import canonical_json
 
 _RUN_ID = re.compile(r"s\d+-[0-9a-f]{10}")
 

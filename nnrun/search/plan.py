@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from nnrun.config.canonical import canonical_json
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.content import Origin, read_config
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import parse_overrides

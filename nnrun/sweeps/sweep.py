@@ -241,13 +241,14 @@ class Sweep:
             self._futures.clear()
 
     def _counts(self) -> SweepCounts:
-        """For those who watch the sweep."""
-        progress, in_hand = self.progress, len(self._ends.active) - len(self._ends.saving)
+        """For those who watch the sweep; a run that is being saved is done."""
+        progress, saving = self.progress, len(self._ends.saving)
+        in_hand, done = len(self._ends.active) - saving, progress.ended + saving
         most = 0 if self._workers is None else self._workers.at_a_time
         return SweepCounts(
             sorted(progress.plan.names),
-            total=max(len(progress.plan), progress.ended),
-            done=progress.ended,
+            total=max(len(progress.plan), done),
+            done=done,
             failed=progress.failed + progress.diverged,
             running=min(max(0, in_hand), most),
         )

@@ -60,11 +60,11 @@ def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str 
     ]
 
 
-def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
+def draw(runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadData) -> list[Part]:
     """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
     if not runs:
         return []
-    report = report_of(runs, load_data)
+    report = report_of(runs, load_data, sweeps)
     # They read the data's notes.
     sections = [*report.results(), *report.searches()]
     best = rendered(
@@ -73,8 +73,10 @@ def draw(runs: Sequence[Found], load_data: LoadData) -> list[Part]:
     return [Part.of("best", best.strip(), "Best"), *parts_from(sections)]
 
 
-def report_of(runs: Sequence[Found], load_data: LoadData) -> Report:
+def report_of(
+    runs: Sequence[Found], load_data: LoadData, sweeps: Sequence[SweepCounts] = ()
+) -> Report:
     """The report on these runs, in which each has a page of its own."""
-    report = Report(runs, load_data, _LIMITS)
+    report = Report(runs, load_data, _LIMITS, sweeps=sweeps)
     report.anchors = {run.key: f"/runs/{run.key}" for run in runs}
     return report

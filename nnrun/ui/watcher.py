@@ -24,7 +24,7 @@ _LOOKING, _DRAWING = 0.1, 0.2
 _PATIENCE = 30.0
 
 
-Draw = Callable[[Sequence[Found]], Sequence[Part]]
+Draw = Callable[[Sequence[Found], Sequence[SweepCounts]], Sequence[Part]]
 DrawNow = Callable[[Sequence[Found], Sequence[SweepCounts], str], Sequence[Part]]
 
 
@@ -149,7 +149,7 @@ class Watcher:
         self._set_draws(True)
         try:
             with not_collected():
-                results = self._draw(self.snapshot.runs)
+                results = self._draw(self.snapshot.runs, self.snapshot.sweeps)
         finally:
             end = monotonic()
             self._next_drawing = end + (end - start) / _DRAWING

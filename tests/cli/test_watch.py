@@ -146,7 +146,10 @@ def test_only_the_next_runs_of_a_sweep_are_counted():
 
 
 def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
-    """Done, running and queued of all, also of short runs, which write nothing of their own."""
+    """Done, running and queued of all, also of short runs, which write nothing of their own.
+
+    A run that is being saved is done, and not queued again.
+    """
     shown = []
 
     def close(notes):
@@ -155,12 +158,19 @@ def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
         shown.append(nnrun("watch", "other", "--once").stdout)
         closed(notes)
 
-    counts, closed, counted = [], SweepNotes.close, Sweep._counts
-    monkeypatch.setattr(Sweep, "_counts", lambda *a: counts.append(counted(*a)) or counts[-1])
+    def count(sweep):
+        counts.append(counted(sweep))
+        started = sweep.progress.ended + len(sweep._ends.active)
+        waiting.append((3 - started, counts[-1].queued))
+        return counts[-1]
+
+    counts, waiting, closed, counted = [], [], SweepNotes.close, Sweep._counts
+    monkeypatch.setattr(Sweep, "_counts", count)
     monkeypatch.setattr(SweepNotes, "close", close)
     monkeypatch.setattr(sweep_progress, "_SECONDS", 0.0)
     nnrun("sweep", cars, "--seeds", "3", "-j", "1", "-q")
     assert 3 == counts[0].total
+    assert [] == [(expected, queued) for expected, queued in waiting if expected != queued]
     done = counts[0].done
     line = f"sweep of cars: {done} of 3 done, 1 running, {2 - done} queued"
     assert [line, "no run is in progress"] == [shown[0].splitlines()[1], shown[1].strip()]

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from nnrun.config.canonical import canonical, canonical_json, canonical_parts
+from nnrun.config.canonical import canonical, canonical_parts
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.load import (
     config_from_dict,
     config_to_dict,

@@ -73,6 +73,7 @@ RUNS = [
     (IRIS, "training.clip_norm=0.1", PLATEAU),
     (IRIS, "training.learning_rate=1e5"),
     (DEEP, "training.optimizer=adam", "training.learning_rate=0.01"),
+    (CNN, "training.augment={shift: 1}", "training.class_weight=balanced"),
     (CNN, "training.optimizer={type: sgd, momentum: 0.9}"),
 ]
 

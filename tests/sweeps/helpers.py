@@ -190,13 +190,13 @@ def until(true: Callable[[], bool], seconds: float = 5.0, pause: float = 0.01) -
 
 
 def wait_for_workers(client: int, workers: int) -> None:
-    """Wait until so many have computed for a second, of which their start takes a third, however
-    busy the machine is.
+    """Wait until so many have computed for a while, however busy the machine is: those that begin
+    as copies are at work then.
     """
 
     def worked(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
-            return bool(process.cpu_times().user >= 1.0)
+            return bool(process.cpu_times().user >= 0.3)
         return False
 
     children = psutil.Process(client).children

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -76,7 +75,7 @@ def test_a_killed_worker_is_replaced(shell, configs):
     killed = 0
     for moment in itertools.count(0 if large() else 1):  # of the odd ones, after its first result
         process, root = campaign.start(moment)
-        for pid in workers_of(process.pid)[:1]:
+        for pid in children_of(process.pid)[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
@@ -85,15 +84,6 @@ def test_a_killed_worker_is_replaced(shell, configs):
         campaign.hold(root)
         if killed == WORKER_KILLS:  # at other moments there was none yet, or none any more
             break
-
-
-def workers_of(pid):
-    found = []
-    for child in children_of(pid):
-        with contextlib.suppress(OSError):
-            if b"nnrun.sweeps.workers.processes" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return found
 
 
 def test_identical_sweeps_share_the_work(shell, configs, tmp_path):

@@ -154,7 +154,7 @@ def test_an_error_is_shown_and_passes(results, ask_in, monkeypatch):
     asker = ask_in(results)
     asker.watcher.fresh(drawn_within=20)
     draw = asker.watcher._draw
-    monkeypatch.setattr(asker.watcher, "_draw", lambda _: 1 / 0)
+    monkeypatch.setattr(asker.watcher, "_draw", lambda *_: 1 / 0)
     asker.watcher._outdated = True
 
     def done(events):
@@ -172,7 +172,7 @@ def test_pages_do_not_wait_for_what_is_drawn(results, ask_in, monkeypatch):
     asker = ask_in(results)
     asker.watcher.fresh(drawn_within=20)
     begun, end = threading.Event(), threading.Event()
-    monkeypatch.setattr(asker.watcher, "_draw", lambda _: begun.set() or (end.wait(20) and []))
+    monkeypatch.setattr(asker.watcher, "_draw", lambda *_: begun.set() or (end.wait(20) and []))
     asker.watcher._outdated = True
     asker.watcher._next_drawing = 0.0
     time.sleep(0.1)  # the last look is of the past

@@ -93,7 +93,8 @@ class ByGroup:
         most = int(np.unique(labels, return_counts=True)[1].max())
         finest = min(groups, most, _PARTS)
         if finest <= leave:
-            message = f"the largest class has {most} rows, too few to stratify groups"
+            rows_of_it = f"{most} row{'s' * (most != 1)}"
+            message = f"the largest class has {rows_of_it}, too few to stratify groups"
             raise problem("stratify", message)
         share = Fraction(count, len(rows)).limit_denominator(finest)
         parts = max(leave + 1, share.denominator if 0 < share < 1 else finest)

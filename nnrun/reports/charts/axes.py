@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, Value, element, shortened
 
 WIDTH, HEIGHT = 480.0, 270.0
 _LONGEST_LABEL = 22
 # The width of a digit where a page enlarges the text of a chart that it draws small.
 _DIGIT = 8.5
+_MARGIN = 18.0  # for the half of a number at the right end of the x axis
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Frame:
     ) -> Frame:
         """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 18 + longest * _DIGIT, 30.0, width - 20, height - 44)
+        return cls(x, y, 18 + longest * _DIGIT, 30.0, width - _MARGIN - 2, height - 44)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""
@@ -71,7 +72,10 @@ def x_axis(
         x = frame.across(tick)
         if x is not None:
             shown = shortened(text, max(3, int(room / CHARACTER)))
-            parts.append(element("text", shown, x=x, y=frame.bottom + LINE + 2, class_="mid"))
+            place: dict[str, Value] = {"x": x, "class_": "mid"}
+            if x + len(shown) * _DIGIT / 2 > frame.right + _MARGIN:
+                place = {"x": frame.right + _MARGIN, "class_": "end"}
+            parts.append(element("text", shown, y=frame.bottom + LINE + 2, **place))
     middle = (frame.left + frame.right) / 2
     return element(
         "g",

@@ -133,4 +133,5 @@ def _plots(film: Film) -> Iterator[Plot]:
     left, right = map(number, film.extent)
     name = clean(shortened(film.outputs[row], 20))
     title = f"p of {name}" if frames[-1][1].probabilistic else name
-    yield Plot(title, curves[::-1], Axis(left, clean(film.features[0]), right))
+    axis = Axis(left, clean(shortened(film.features[0], 20)), right)
+    yield Plot(title, curves[::-1], axis, linear=True)

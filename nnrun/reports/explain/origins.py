@@ -4,8 +4,9 @@ A rule says for one array which part of another one an entry comes from: a step 
 other array, which takes the index of the entry. Steps are `["is", k]`, the entry's index k;
 `["all"]`, the whole axis; `["window", k, stride, shift, size]`, `size` places from
 index k · stride - shift on; `["outputs", k, stride, shift, size]`, the places whose windows have
-index k in them; `["strided", k, stride, shift]`, every stride-th place from index k - shift on, as
-many as the other axis of the products has.
+index k in them; `["kernel", k, stride, shift, size]`, where index k is within each of those
+windows; `["strided", k, stride, shift]`, every stride-th place from index k - shift on, as many as
+the other axis of the products has.
 """
 
 from __future__ import annotations
@@ -110,10 +111,11 @@ def _convolution(trace: LayerTrace) -> Origins:
     top, left = (part.start for part in layer.inside[1:])
     window = [IS(0), ALL, ["window", 2, sh, top, kh], ["window", 3, sw, left, kw]]
     outputs = [IS(0), ALL, ["outputs", 2, sh, top, kh], ["outputs", 3, sw, left, kw]]
+    within = [ALL, IS(1), ["kernel", 2, sh, top, kh], ["kernel", 3, sw, left, kw]]
     pixels = [ALL, IS(1), ["strided", 2, sh, top], ["strided", 3, sw, left]]
     return {
         "y": Origin([Source("x", window), Source("weight", [IS(1), ALL, ALL, ALL])], products=True),
-        "dx": Origin([Source("dy", outputs), Source("weight", [ALL, IS(1), ALL, ALL])]),
+        "dx": Origin([Source("dy", outputs), Source("weight", within)], products=True),
         "weight": Origin(
             [Source("x", pixels), Source("dy", [ALL, IS(0), ALL, ALL])], products=True
         ),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
+from nnrun.reports.numbers import plural
 from nnrun.reports.summary import status_words
 from nnrun.reports.tables import Grid
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
@@ -71,10 +72,25 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """A config, key by key."""
+    """A config, key by key; defaults in which runs do not differ are closed until asked for."""
 
     block: ClassVar[str] = "settings"
     settings: Sequence[Setting]
+
+    @property
+    def chosen(self) -> Sequence[Setting]:
+        """Those that a reader sees at once."""
+        return [one for one in self.settings if one.differs or not one.default]
+
+    @property
+    def defaults(self) -> Sequence[Setting]:
+        """The others."""
+        return [one for one in self.settings if one.default and not one.differs]
+
+    @property
+    def folded(self) -> str:
+        """The title of the others."""
+        return plural(len(self.defaults), "default")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
+# A strip with all values would be so many times as long as one without the outermost.
+_CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _SHOWN_ONCE = ("baseline", "published")
 
@@ -210,4 +212,5 @@ def scale_of(values: Sequence[float]) -> Scale:
     low, high = ordered[quarter], ordered[-1 - quarter]
     reach = 6 * (high - low)
     inside = [v for v in ordered if not reach or low - reach <= v <= high + reach]
-    return Linear.between(inside)
+    crushed = ordered[-1] - ordered[0] > _CRUSHED * (inside[-1] - inside[0])
+    return Linear.between(inside if crushed else ordered)

@@ -103,8 +103,8 @@ def _kept(record: RunRecord) -> Moment | None:
     stopping = (record.config.get("training") or {}).get("early_stopping")
     if not stopping or record.best_iteration is None:
         return None
-    what = "weights kept" if stopping["restore_best"] else "best"
-    return Moment(record.best_iteration, f"{what}, {count(record.best_iteration)}")
+    what = "weights kept from" if stopping["restore_best"] else "best at"
+    return Moment(record.best_iteration, f"{what} iteration {count(record.best_iteration)}")
 
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nnrun.config.canonical import canonical_json
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.settings import choice_words, setting_words
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart

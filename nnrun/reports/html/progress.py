@@ -11,31 +11,40 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import NOW, Block, Figures, Note, Section
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
-from nnrun.reports.progress_words import share_words
+from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, varied
 from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.storage.sweep_progress import SweepCounts
 
 _MOST_ROWS = 100
 _MOST_DRAWN = 12
 
 
-def in_progress(runs: Sequence[RunSummary]) -> Iterator[Section]:
-    """A section about those that are running; none where none are."""
+def in_progress(
+    runs: Sequence[RunSummary], sweeps: Sequence[SweepCounts] = ()
+) -> Iterator[Section]:
+    """A section about those that are running, and these sweeps; none where there are none."""
     running = [run for run in runs if run.status == RUNNING]
-    if running:
-        yield Section("In progress", [*_blocks(running, runs)], NOW)
+    notes = [Note(sentence(sweep_line(sweep))) for sweep in sweeps]
+    if running or notes:
+        blocks = _blocks(running, runs, counted=bool(sweeps)) if running else ()
+        yield Section("In progress", [*notes, *blocks], NOW)
 
 
-def _blocks(running: Sequence[RunSummary], runs: Sequence[RunSummary]) -> Iterator[Block]:
+def _blocks(
+    running: Sequence[RunSummary], runs: Sequence[RunSummary], *, counted: bool
+) -> Iterator[Block]:
     keys = varied(runs)
     header = ["run", "settings", "seed", "done", "left", *(f"{split} loss" for split in SPLITS)]
     rows = [_row(run, keys.get(run.name, ())) for run in running[:_MOST_ROWS]]
     yield Grid("In progress", header, rows, texts=2, hidden=True)
     if len(running) > _MOST_ROWS:
         yield Note(f"{count(len(running) - _MOST_ROWS)} more are left out.", "warning")
-    if queued := sum(run.status == QUEUED for run in runs):
+    queued = sum(run.status == QUEUED for run in runs)
+    if queued and not counted:
         yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
     known = [(run, run.progress) for run in running if run.progress is not None]
     charts = [chart for one in known[:_MOST_DRAWN] if (chart := _chart(*one))]

@@ -38,6 +38,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
+from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.from_store.searched import searched_choices
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,
@@ -56,6 +57,7 @@ class Report:
         margin: a difference that does not matter, in the units of the metric.
         importance: whether to compute which columns count, for one run of each setting.
         brief: whether it is for print: without details, where there are several runs.
+        sweeps: those in progress, whose next runs have no folder yet.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Report:
         *,
         importance: bool = False,
         brief: bool = False,
+        sweeps: Sequence[SweepCounts] = (),
     ) -> None:
         self.found = found
+        self._sweeps = sweeps
         self.limits = limits or (PRINTED if brief and len(found) > 1 else Limits())
         self.brief = brief
         self._load_data = load_data
@@ -94,12 +98,14 @@ class Report:
     @cached_property
     def verdict(self) -> Verdict:
         """The lines to read first."""
-        if len(self.found) == 1:
+        if len(self.found) == 1 and not self._sweeps:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
             return summary_verdict(only.overview) if record is None else run_verdict(record)
         unlisted = (f for f in self.found if f.entry is None or f.overview.status not in ENDED)
         others = Counter(found.status for found in unlisted)
+        if self._sweeps:
+            others["queued"] = sum(sweep.queued for sweep in self._sweeps)
         return groups_verdict([board.group for board in self.boards], others)
 
     @property
@@ -111,7 +117,7 @@ class Report:
 
     def sections(self) -> Iterator[Section]:
         """Runs in progress, the results of the others, and the list of all runs."""
-        yield from in_progress([found.overview for found in self.found])
+        yield from in_progress([found.overview for found in self.found], self._sweeps)
         if len(self.found) > 1:
             yield from self.results()
         yield from self.searches()

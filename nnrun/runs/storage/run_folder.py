@@ -168,8 +168,10 @@ class RunFolder:
         if not system.is_link(self.path) and not system.is_link(self.path.parent):
             return
         try:
-            inside = self.path.resolve().is_relative_to(self._root.resolve())
-        except (OSError, RuntimeError):  # which of the two depends on Python's version
-            raise UsageError(f"{self.path} is a link that leads to itself; remove it") from None
-        if not inside:
+            self.path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # `resolve` fails or does not, by Python's version
+                message = f"{self.path} is a link that leads to itself; remove it"
+                raise UsageError(message) from None
+        if not self.path.resolve().is_relative_to(self._root.resolve()):
             raise UsageError(f"{self.path} leads out of the results folder; remove that link")

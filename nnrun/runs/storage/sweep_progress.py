@@ -33,7 +33,7 @@ class SweepCounts:
     Args:
         names: of its experiments, at most 200.
         total: all of its runs.
-        done: those that are complete or failed, before this sweep or by it.
+        done: those that have ended or are being saved, before this sweep or by it.
         failed: those of them that failed or diverged.
         running: those that are being trained.
     """

@@ -13,7 +13,8 @@ from itertools import islice, product
 from math import prod
 from typing import Any, overload
 
-from nnrun.config.canonical import canonical, canonical_json
+from nnrun.config.canonical import canonical
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig

@@ -14,6 +14,8 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.splits.make import make_split
 
+TOO_FEW = "the largest class has 1 row, too few to stratify groups"
+
 
 def table(values, y=None):
     """Rows with these groups or times."""
@@ -46,11 +48,19 @@ def parts_of(split):
     seed=st.integers(0, 99),
 )
 def test_no_group_is_in_two_splits(groups, test, validation, stratify, seed):
-    """Whatever their sizes; every row is in one split, and all three have rows."""
+    """Whatever their sizes; every row is in one split, and all three have rows.
+
+    Labels are stratified if a class has two rows after the test rows were taken.
+    """
     labels = [group % 2 if row else 1 - group % 2 for row, group in enumerate(groups)]
     data = table(groups, labels) if stratify else table(groups)
     config = options("group", test_size=test, validation_size=validation, stratify=stratify)
-    split = make_split(data, config, np.random.default_rng(seed))
+    try:
+        split = make_split(data, config, np.random.default_rng(seed))
+    except DatasetProblem as problem:
+        if stratify and TOO_FEW in str(problem):
+            return
+        raise
     parts = parts_of(split)
     assert 3 == len(parts)
     assert list(range(len(groups))) == sorted(np.concatenate(parts))
@@ -154,7 +164,7 @@ def test_a_split_by_time_is_drawn_by_no_seed():
         (
             table([1, 2, 3], [0, 1, 2]),
             options("group", stratify=True),
-            "stratify: the largest class has 1 rows, too few to stratify groups",
+            f"stratify: {TOO_FEW}",
         ),
     ],
 )

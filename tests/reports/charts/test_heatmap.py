@@ -46,6 +46,15 @@ def test_a_map_has_a_scale() -> None:
     assert {f"w{step}" for step in range(17)} <= kinds
 
 
+@pytest.mark.parametrize("columns", [8, 30])
+def test_the_numbers_of_a_scale_have_the_colour_of_text(columns: int) -> None:
+    """No cell comes before them in their group: a text after a cell has the colour of its ink."""
+    root = ET.fromstring(cells(3, columns).file)
+    (group,) = (e for e in root.iter() if any(c.get("class") == "start" for c in e))
+    colours = [c.get("class") for c in group if re.fullmatch(r"w\d+", c.get("class") or "")]
+    assert [] == colours
+
+
 def test_every_name_of_a_row_is_whole() -> None:
     """Names of features are what a reader looks for; long names of columns are turned."""
     chart = cells(40, 9, "mean compactness ")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
 from nnrun.reports.charts.kinds.scatter import predicted_and_true
 
@@ -50,6 +52,16 @@ def test_a_moment_is_an_upright_line_with_words_above() -> None:
     assert abs(left + 0.75 * (right - left) - x) < 0.11
     assert float(words.get("y", "")) < top
     assert "At x 0.7500: weights kept." in (root.get("aria-label") or "")
+
+
+@pytest.mark.parametrize("last", [1_000, 10_000, 100_000])
+def test_the_last_number_below_is_whole(last: int) -> None:
+    """Also where a page enlarges its text, as on a telephone, it ends within the drawing."""
+    chart = lines("t", [Series("a", [0, last], [0.0, 1.0])], x_label="x", y_label="y")
+    number = f"{last:,}"
+    found = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.text == number]
+    right = [float(e.get("x", "")) + (e.get("class") == "mid") * 4.25 * len(number) for e in found]
+    assert [True] == [place <= chart.width for place in right]
 
 
 def test_numbers_of_a_line_with_a_band_have_its_digits() -> None:

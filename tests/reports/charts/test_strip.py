@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear
+from nnrun.reports.html.board import scale_of
 
 
 def places(drawing: str, kind: str) -> list[float]:
@@ -41,6 +42,19 @@ def test_an_arrow_says_that_something_is_beyond(values, ends, expected) -> None:
     drawing = strip(values, Linear(0.0, 1.0), *ends, 0.5)
     found = ["left" if x < 60 else "right" for x in places(drawing, "arrow k0")]
     assert (expected, sum(v <= 1 for v in values)) == (found, drawing.count("<circle"))
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ([25.67, 26.9, 54.22, 54.39, 54.46, 55.3, 57.51, 57.61, 66.19, 67.24], (25.67, 67.24)),
+        ([1.0, 1.1, 1.2, 1.3, 100.0], (1.0, 1.3)),
+    ],
+)
+def test_the_scale_leaves_out_what_would_crush_the_others(values, ends) -> None:
+    """Alone; a run that is merely far from the others has its dot."""
+    scale = scale_of(values)
+    assert [0.0, 1.0] == [round(scale.place(end), 2) for end in ends]
 
 
 def test_ticks_are_those_of_the_head() -> None:

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from nnrun.config.load import load_config
-from nnrun.explain.film import Film, filmed_training
+from nnrun.explain.film import Film
+from nnrun.explain.filming import filmed_training
 from nnrun.explain.surfaces import Surfaces
 from nnrun.reports.explain.film import FilmLines
 from nnrun.reports.film_charts import film_charts
@@ -103,6 +104,16 @@ def test_a_function_of_one_number_is_a_plot(sine):
     assert f"y   █ iteration 400   • iteration {middle}   · iteration 0" == lines[0]
     left, right = map(number, sine.extent)
     assert [left, "x", right] == lines[-1].split()
+
+
+def test_probabilities_are_plotted_on_a_linear_scale(sine):
+    """Even where they are over many powers of ten."""
+    p = np.logspace(-8, 0, 32)
+    one = Surfaces(sine.extent, [], np.stack([1 - p, p]), np.zeros(32), True)
+    found = Film(["x"], ["no", "yes"], sine.x, sine.y, [(0, one)])
+    title, *lines = shown(found)
+    assert "p of yes   █ iteration 0" == title
+    assert "0 │ █" in lines[9]
 
 
 def test_the_chart_of_classes_has_their_areas(moons):

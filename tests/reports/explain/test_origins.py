@@ -28,6 +28,8 @@ LAYERS = {
     "bias per channel": (Bias("channel"), IMAGE),
     "convolution": (Convolution(3, (2, 3)), IMAGE),
     "convolution, stride and padding": (Convolution(2, 3, stride=2, padding=1), IMAGE),
+    "convolution, stride": (Convolution(2, (3, 2), stride=(1, 3)), IMAGE),
+    "convolution, gaps": (Convolution(2, 1, stride=2), IMAGE),
     "average pooling": (AvgPool2d(2, 1), IMAGE),
     "flatten": (Flatten(), IMAGE),
     "batch norm": (BatchNorm(), IMAGE),
@@ -60,6 +62,9 @@ def axis(step, at, length, other):
     if kind == "outputs":
         k, stride, shift, size = rest
         return [i for i in range(length) if 0 <= at[k] + shift - i * stride < size]
+    if kind == "kernel":
+        k, stride, shift, size = rest
+        return [j for i in range(other) if 0 <= (j := at[k] + shift - i * stride) < size]
     if kind == "strided":
         k, stride, shift = rest
         return [at[k] - shift + i * stride for i in range(other)]
@@ -116,6 +121,29 @@ def _named(rule: Origin, source: Source, at, shapes) -> set[tuple[int, ...]]:
     (other,) = (each for each in rule.sources if each is not source)
     own = entries(source, at, shapes, other.array)
     return {a for a, b in zip(own, entries(other, at, shapes, source.array), strict=True) if b}
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name.startswith("convolution")])
+def test_sources_of_the_gradient_of_the_input(name: str):
+    """What changes dx[...] of a convolution is exactly what its rule names."""
+    trace = traced(*LAYERS[name])
+    arrays = arrays_of(trace)
+    shapes = {key: array.shape for key, array in arrays.items()}
+    rule = origins(trace)["dx"]
+
+    def back(changed):
+        forward(trace, {key: value for key, value in changed.items() if key != "dy"})
+        return trace.layer.backward(changed.get("dy", trace.dy).copy()).copy()
+
+    dx = back({})
+    for source in rule.sources:
+        named = {at: _named(rule, source, at, shapes) for at in np.ndindex(*dx.shape)}
+        for place in np.ndindex(*shapes[source.array]):
+            moved = arrays[source.array].copy()
+            moved[place] += 0.01
+            changed = back({source.array: moved}) != dx
+            expected = np.array([place in named[at] for at in np.ndindex(*dx.shape)])
+            assert expected.tolist() == changed.ravel().tolist()
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -58,7 +58,8 @@ def test_one_chart_never_has_two_losses(results, make_report, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("restored", "words"), [(True, "weights kept, 20"), (False, ">best, 20<"), (None, "")]
+    ("restored", "words"),
+    [(True, "weights kept from iteration 20"), (False, ">best at iteration 20<"), (None, "")],
 )
 def test_early_stopping_marks_the_weights_that_it_kept(results, restored, words) -> None:
     """Those of the best evaluation; where it restores none, the mark says which was best."""

@@ -97,7 +97,7 @@ def test_rows_near_the_boundary_are_shown_as_what_they_are(examined) -> None:
     assert "12 rows of the test split whose two largest probabilities" in note.text
     _, model, predictions = examined["pictures"]
     rows, *_ = nearest_boundary(model, predictions)
-    numbers = [f"row {number}: " for number in predictions.part.rows[rows]]
+    numbers = [f"row {number}, true " for number in predictions.part.rows[rows]]
     captions = [caption for _, caption in gallery.pictures]
     assert [True] * 12 == [c.startswith(n) for c, n in zip(captions, numbers, strict=True)]
     _, grid = boundary_blocks(*examined["moons"][1:])

@@ -11,9 +11,12 @@ import pytest
 
 from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
+from nnrun.reports.html.choose import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.storage.reading import read_run
+from nnrun.runs.storage.sweep_progress import SweepCounts
+from nnrun.sweeps.planning.datasets import Datasets
 from tests.forging import forge, revise, said
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
@@ -81,6 +84,16 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     (folder / "checkpoint.safetensors").touch()
     lock.close()
     assert {"interrupted": 1} == counts(make_report(tmp_path / "results"))
+
+
+def test_a_sweep_in_progress_is_counted(results) -> None:
+    """Its next runs have no folder yet; they are still to come."""
+    found = find_runs(["flowers"], results)
+    sweep = SweepCounts(["flowers"], total=20, done=8, failed=0, running=2)
+    report = Report(found, Datasets().load, sweeps=[sweep])
+    assert "still to come: 10 queued" in report.verdict.lines[1].text
+    (now,) = sections(report)["In progress"]
+    assert "Sweep of flowers: 8 of 20 done, 2 running, 10 queued." == now.text
 
 
 def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
@@ -293,10 +306,14 @@ def test_a_seed_of_ones_own_is_not_dimmed_as_a_default(results) -> None:
 
 
 def test_the_config_shows_what_was_chosen(results, make_report) -> None:
-    """Defaults are dimmed, keys that differ between runs of one name are marked."""
+    """Defaults are folded and dimmed, keys that differ between runs of one name are marked."""
     report = make_report(results)
     run = full(report, "flowers")
-    (settings,) = [block.settings for block in run["Config"] if isinstance(block, Settings)]
+    (block,) = [block for block in run["Config"] if isinstance(block, Settings)]
+    settings = block.settings
+    assert {*settings} == {*block.chosen, *block.defaults}
+    assert all(one.default and not one.differs for one in block.defaults)
+    assert f"{len(block.defaults)} defaults" == block.folded
     by_key = {one.key: one for one in settings}
     found = {key: (by_key[key].default, by_key[key].differs) for key in by_key}
     assert (False, True) == found["training.learning_rate"]

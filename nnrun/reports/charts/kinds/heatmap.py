@@ -191,13 +191,17 @@ def _cell(
 
 
 def _merged(cells: _Cells, kinds: Mapping[Place, str]) -> list[Markup]:
-    """All cells of one colour as one path, which takes a third of the bytes."""
+    """All cells of one colour as one path, which takes a third of the bytes.
+
+    They are in a group, as the colours of the scale are.
+    """
     box = f"h{cells.side - 1:g}v{cells.height - 1:g}h-{cells.side - 1:g}Z"
     paths: dict[str, list[str]] = {}
     for (row, column), kind in kinds.items():
         x, y = cells.left + cells.side * column, cells.top + cells.height * row
         paths.setdefault(kind, []).append(f"M{coordinate(x)} {coordinate(y)}{box}")
-    return [element("path", d="".join(d), class_=kind) for kind, d in sorted(paths.items())]
+    drawn = [element("path", d="".join(d), class_=kind) for kind, d in sorted(paths.items())]
+    return [element("g", drawn)]
 
 
 def _scale(left: float, top: float, wide: float, scale: Linear, heat: Heat) -> Iterator[Markup]:

@@ -12,7 +12,7 @@ from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.marks import Numbers, area, line
 from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
-from nnrun.reports.charts.svg import element
+from nnrun.reports.charts.svg import Value, element
 from nnrun.reports.numbers import MISSING, number, to_error
 
 
@@ -119,8 +119,11 @@ def _upright(frame: Frame, moment: Moment) -> Markup:
     if x is None:
         return Markup("")
     late = x > (frame.left + frame.right) / 2
-    words = element("text", moment.text, x=x, y=frame.top - 10, class_=f"name{' end' * late}")
-    line_ = element("path", d=f"M{x:.1f} {frame.top - 7:.1f}V{frame.bottom:.1f}", class_="moment")
+    side: dict[str, Value] = {"x": x + 6, "class_": "name"}
+    if late:
+        side = {"x": x - 6, "class_": "name end"}
+    words = element("text", moment.text, y=frame.top - 4, **side)
+    line_ = element("path", d=f"M{x:.1f} {frame.top - 3:.1f}V{frame.bottom:.1f}", class_="moment")
     return line_ + words
 
 

@@ -100,6 +100,9 @@
         return first <= at[axis] && at[axis] < first + size;
       });
     }
+    if (kind === "kernel") {
+      return [...Array(other).keys()].map((i) => at[axis] + shift - i * stride).filter((i) => 0 <= i && i < size);
+    }
     if (kind === "strided") {
       return [...Array(other).keys()].map((i) => at[axis] - shift + i * stride);
     }
@@ -175,7 +178,7 @@
     const numbers = pairs.map(([a, b]) => [at1(first.array, a), at1(second.array, b)]);
     const some = numbers.slice(0, MOST_TERMS).map(([a, b]) => `${shown(a)} · ${shown(b)}`);
     if (numbers.length > MOST_TERMS) some.push(`… (${numbers.length} products)`);
-    return `${some.join(" + ")} = ${shown(value)}`;
+    return some.length ? `${some.join(" + ")} = ${shown(value)}` : "no product reaches it";
   }
 
   // Arrow keys move within an array, Enter chooses, Escape closes.

@@ -37,7 +37,7 @@ def boundary_blocks(model: Model, predictions: Predictions) -> Iterator[Block]:
             [
                 (
                     image_of(predictions, row, f"a {label}, {first} or {second}"),
-                    f"{place_of(predictions, row)}: {label}; {first}, {second}",
+                    f"{place_of(predictions, row)}, true {label}: {first}, {second}",
                 )
                 for row, label, (first, second) in zip(rows, true, two, strict=True)
             ],
@@ -72,4 +72,4 @@ def _two(predictions: Predictions, row: int, classes: list[str]) -> list[str]:
     assert predictions.probabilities is not None
     found = predictions.probabilities[row]
     order = np.argsort(-found, kind="stable")[:2]
-    return [f"{classes[k]} {share(float(found[k]))}" for k in order]
+    return [f"{classes[k]} at {share(float(found[k]))}" for k in order]

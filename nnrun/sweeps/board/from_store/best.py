@@ -13,6 +13,7 @@ from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
+from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index import BOARD, RECORD, look_through
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.durable.files import read_regular
@@ -95,6 +96,7 @@ def config_yaml(choice: Choice) -> str:
     return dump(chosen_config(choice))
 
 
+@not_collected()
 def best_of(
     root: Path,
     name: str,

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.canonical import canonical_json
+from nnrun.config.canonical_json import canonical_json
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
 from nnrun.runs.catalog.index_file import JsonMapping
