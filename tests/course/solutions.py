@@ -156,7 +156,7 @@ WRONG: list[tuple[int, Edits, str, str]] = [
     ),
     (
         8,
-        [("iterations: 2000", "iterations: 400, early_stopping: {}")],
+        [("iterations: 2000", "iterations: 400\n  early_stopping: {}")],
         "task",
         "training.early_stopping",
     ),
