@@ -116,7 +116,8 @@ def test_a_run_with_everything_gives_the_same_bits(tmp_path):
         "network": {"layers": layers}, "loss": "cross_entropy",
         "training": {
             "batch_size": 8, "epochs": 3, "optimizer": "adam", "class_weight": "balanced",
-            "dtype": "float32", "clip_norm": 1.0, "augment": {"noise": 0.05}, "watch": True,
+            "dtype": "float32", "clip_norm": 1.0, "engine": "numpy", "watch": True,
+            "augment": {"noise": 0.05},
             "learning_rate": {"schedule": "one_cycle", "peak": 0.05},
         },
     }  # fmt: skip
