@@ -76,7 +76,8 @@ def report(found: Results, prunings: Sequence[str]) -> Iterator[str]:
     yield (
         f"`nnrun search --pruning …` on six data sets, {seeds} seeds each (0 to {seeds - 1}), each "
         "search with the updates of about twenty full trials: `none` makes 20 trials, `halving` "
-        f"{TRIALS['halving']}. Of each search, the best validation result of its trials and the mean test result of "
+        f"{TRIALS['halving']}. Of each search, the best validation result of its trials and the "
+        "mean test result of "
         "its winner. Δ is the difference from `none` with the same seed, which has the same rows, "
         "with the 95% interval of Student's t over the seeds; b/e/w counts the seeds on which the "
         "test result is better, equal and worse. Accuracies are better when larger, `mse` when "
