@@ -9,6 +9,7 @@ from functools import cache
 from nnrun.synonyms import SYNONYMS
 
 MAX_LISTED = 24
+PLUGINS = "; --plugin FILE.py adds others"
 # From this similarity on, a word counts as misspelt.
 _SURE = 0.8
 
@@ -62,3 +63,10 @@ def suggestion(word: object, names: Iterable[str]) -> str:
 def _fold(word: str) -> str:
     """Spellings that differ only in case or in `-`, `_`, blanks are the same word."""
     return word.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def part_suggestion(word: object, names: Iterable[str]) -> str:
+    """Likewise of names that plugins add to."""
+    names = tuple(names)
+    unknown = isinstance(word, str) and nearest(word, names) is None
+    return suggestion(word, names) + PLUGINS * unknown

@@ -7,6 +7,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(10_000)  # the tests' own objects are many, and hardly any are garbage
     if config.option.markexpr == "campaign":
         os.environ["NNRUN_TEST_LARGE"] = "1"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The second worker imports all tests from the end, and the first one from the beginning, so
+    that each finds compiled what the other has imported.
+    """
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    if worker == "gw1" and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        here = Path(__file__).parent
+        for path in sorted(here.rglob("test_*.py"), reverse=True):
+            with suppress(Exception):  # the collection reports it
+                import_module(".".join(path.relative_to(here.parent).with_suffix("").parts))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

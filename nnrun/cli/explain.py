@@ -54,7 +54,8 @@ def command(
     """Show one update with every number: forward, loss, backward, the optimizer's step.
 
     For a config it is the first update of its training; for a run, named as for 'nnrun show', the
-    one that would follow its last. Each gradient stands beside a numerical one.
+    one that would follow its last. Each gradient stands beside a numerical one. Where rows are one
+    or two numbers, the output and every hidden unit are shown over the plane, while it trains.
 
     \b
     nnrun explain configs/iris_softmax.yaml

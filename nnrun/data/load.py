@@ -18,7 +18,7 @@ from nnrun.data.readers.table import read_table
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import DatasetSettings, SourceSettings
-from nnrun.suggestions import suggestion
+from nnrun.suggestions import part_suggestion
 
 _ELSEWHERE = "put it there or beside the config, or name another with dataset.path=FILE"
 
@@ -57,7 +57,7 @@ def categories_of(config: SourceSettings) -> CategorySettings:
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
     if name not in DATASETS:
-        message = f"there is no data set '{name}'{suggestion(name, DATASETS)}"
+        message = f"there is no data set '{name}'{part_suggestion(name, DATASETS)}"
         raise DatasetProblem([(("dataset", "name"), message)])
     entry = DATASETS[name]
     dataset = entry.load(**config.arguments())

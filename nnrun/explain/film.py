@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,26 +11,16 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.splits.parts import SplitData
 from nnrun.explain.surfaces import Surfaces, extent_of, has_surfaces, surfaces
 from nnrun.models.model import Model
-from nnrun.models.weights import load_weights, weights_of
+from nnrun.models.weights import load_weights
 from nnrun.nn.signature import Array
-from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.state import HistoryRow
-from nnrun.training.watching.spread import Spread
 
-SIDE = 32
-"""The points of a grid along each axis."""
+SIDES = {1: 64, 2: 32}
+"""The points of a grid along each axis, for one or two features."""
 MOST_FRAMES = 8
 """So many moments of training are shown."""
-MOST_PARAMETERS = 20_000
-"""Larger networks have no film."""
 _MOST_ROWS = 100
-_MOST_KEPT = 24
 _EARLY = 1.5
-# Training anew stops after about this many multiplications and additions, a second or two; an
-# update takes at least the time of `_UPDATE` of them.
-_MOST_WORK, _UPDATE = 4e9, 2_000
 
 Frames = Sequence[tuple[int, Mapping[str, Array]]]
 """Iterations, each with the weights and buffers by name."""
@@ -81,7 +71,7 @@ def film_of(
     shown = []
     for iteration, weights in (frames[place] for place in places.tolist()):
         load_weights(trained.network, dict(weights))
-        shown.append((iteration, surfaces(trained, extent, SIDE)))
+        shown.append((iteration, surfaces(trained, extent, SIDES[len(extent) // 2])))
     names = [f"feature {index}" for index in range(len(extent) // 2)]
     return Film(
         dataset.feature_names or names,
@@ -90,45 +80,3 @@ def film_of(
         train.y[: len(some)],
         shown,
     )
-
-
-def filmed_training(prepared: Prepared) -> Film | None:
-    """Train a run once more, in memory, and show it on the way; its bits are those of any run.
-
-    None if there is nothing to show. Ends early, with a note, where training would take long.
-    """
-    network = prepared.network
-    if network.size > MOST_PARAMETERS or not has_surfaces(prepared.dataset.layout):
-        return None
-    execution = Execution(prepared)
-    kept = Spread[Mapping[str, Array]](prepared.evaluate_every, _MOST_KEPT)
-    kept.add(0, weights_of(network))
-
-    def evaluated(row: HistoryRow) -> bool:
-        iteration = int(row["iteration"])
-        if kept.wants(iteration):
-            kept.add(iteration, weights_of(network))
-        return False
-
-    until = _longest(prepared)
-    execution.train(Callbacks(evaluated=evaluated, until=until))
-    trainer, notes = execution.trainer, []
-    if trainer.best and not trainer.goes_on:
-        notes.append("at the end the best weights are put back, as in training")
-    if until is not None and trainer.goes_on:
-        made, planned = f"{trainer.iteration:,}", f"{trainer.iterations:,}"
-        notes.append(f"training anew ends at iteration {made} of {planned}, since it takes long")
-    # These are kept, whatever was kept of this moment.
-    kept.found[trainer.iteration] = weights_of(network)
-    film = film_of(prepared, prepared.dataset, prepared.split.train, sorted(kept.found.items()))
-    return None if film is None else replace(film, notes=notes)
-
-
-def _longest(prepared: Prepared) -> int | None:
-    """The iteration after which training anew takes too long; None if it ends before."""
-    flops = sum(layer.flops for layer in prepared.network.steps)
-    rows = sum(map(len, prepared.examples.values()))
-    update = 3 * flops * prepared.config.training.batch_size + _UPDATE
-    evaluation = flops * (prepared.evaluate_rows or rows) / prepared.evaluate_every
-    most = int(_MOST_WORK / (update + evaluation))
-    return None if most >= prepared.iterations else max(1, most)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import isclass
-from typing import Any
+from typing import Any, NoReturn
 
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import SCALERS, STEPS, Scaler
@@ -89,18 +89,27 @@ def check(part: Part) -> None:
         wrong(f"it calls itself '{called}', and is registered as '{part.name}'")
 
 
+def check_name(part: Part, known: Mapping[str, Part]) -> None:
+    """Check that no other part has the name: none of these, and none of nnrun's of another kind.
+
+    Raises: PluginError with its place, if one has.
+    """
+    other = known.get(part.name)
+    if other is not None:
+        _wrong(part, f"'{part.name}' is registered at {other.place} already; names are unique")
+    for name, kind in KINDS.items():
+        if name != part.kind and part.name in kind.table:
+            _is_own(part, name)
+
+
 def enter(part: Part, known: Mapping[str, Part]) -> None:
     """Add a part to the table of its kind.
 
     Raises: PluginError if another part of any kind has its name.
     """
-    other = known.get(part.name)
-    if other is not None:
-        _wrong(part, f"'{part.name}' is registered at {other.place} already; names are unique")
-    own = next((name for name, kind in KINDS.items() if part.name in kind.table), None)
-    if own is not None:
-        advice = f"take another, like 'my_{part.name}', which `nnrun check` compares with it"
-        _wrong(part, f"'{part.name}' is a name of nnrun's own ({_a(own)}); {advice}")
+    check_name(part, known)
+    if part.name in KINDS[part.kind].table:
+        _is_own(part, part.kind)
     kind = KINDS[part.kind]
     kind.table[part.name] = kind.made(part)
     if part.kind == "step" and isclass(part.entry) and issubclass(part.entry, Scaler):
@@ -118,9 +127,16 @@ def leave(part: Part) -> None:
         DRAWS_BIASES.discard(part.name)
 
 
+def _is_own(part: Part, kind: str) -> NoReturn:
+    advice = f"take another, like 'my_{part.name}'"
+    if kind == part.kind:
+        advice += ", which `nnrun check` compares with it"
+    _wrong(part, f"'{part.name}' is a name of nnrun's own ({_a(kind)}); {advice}")
+
+
 def _a(kind: str) -> str:
     return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
 
 
-def _wrong(part: Part, message: str) -> None:
+def _wrong(part: Part, message: str) -> NoReturn:
     raise PluginError(f"{part.place}: {message}")

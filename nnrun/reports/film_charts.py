@@ -29,7 +29,9 @@ def film_charts(film: Film, most_units: int) -> tuple[list[Chart], list[str]]:
     """
     hidden = film.frames[-1][1].layers
     most = max(2, most_units // max(1, len(hidden)))
-    charts, notes = [output_chart(film)], [*film.notes]
+    charts, notes = [_output_chart(film)], [*film.notes]
+    if len(film.outputs) > _COLOURS and film.frames[-1][1].classes is not None:
+        notes.append(f"classes after the first {_COLOURS} have colours of earlier ones")
     for place, layer in enumerate(hidden[: most_units // 2]):
         charts.append(_layer_chart(film, place, most))
         if len(layer.units) > most:
@@ -40,16 +42,16 @@ def film_charts(film: Film, most_units: int) -> tuple[list[Chart], list[str]]:
     return charts, notes
 
 
-def output_chart(film: Film) -> Chart:
+def _output_chart(film: Film) -> Chart:
     """What is predicted: classes in tones by their probability, values on a scale."""
     if film.frames[-1][1].classes is not None and len(film.features) == 2:
         return _class_chart(film)
-    shown = [one.outputs for _, one in film.frames]
-    names = film.outputs
-    if film.frames[-1][1].probabilistic and len(names) == 2:
+    shown, names = [one.outputs for _, one in film.frames], film.outputs
+    probabilistic = film.frames[-1][1].probabilistic
+    if probabilistic and len(names) == 2:
         shown, names = [one[1:] for one in shown], names[1:]
-    scale = _scale_of([*shown, _targets(film)], signed=False)
-    what = "p of " if film.frames[-1][1].probabilistic else ""
+    scale = Linear(0, 1) if probabilistic else _scale_of([*shown, _targets(film)], signed=False)
+    what = "p of " if probabilistic else ""
     return filmstrip(
         "Output over training",
         f"{_over(film)}; from {number(scale.low)} to {number(scale.high)}.",
@@ -100,7 +102,7 @@ def _toned(one: Surfaces, tones: int, classes: int) -> Array:
     assert one.classes is not None
     tone = np.full(one.classes.shape, tones - 1)
     if one.probabilistic:
-        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0])
+        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0]).clip(0, 1)
         certainty = (p * classes - 1) / (classes - 1)
         tone = np.clip((certainty * tones).astype(np.int64), 0, tones - 1)
     places: Array = (one.classes % _COLOURS) * tones + tone

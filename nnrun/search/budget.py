@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nnrun.search.clock import Clock
 from nnrun.search.finals import best_trials
 from nnrun.search.state import SearchState
+from nnrun.search.stored import Before
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import Variant
 
 # The final comparison gets no more than this share of the time from the trials.
 _MOST_RESERVED = 0.4
+# Estimates are made anew after this share of the time.
+_LOOK_SHARE = 0.001
 
 
-@dataclass(frozen=True)
+@dataclass
 class Budget:
     """Estimates by the trials that have ended; a trial is one on one seed, with all folds.
 
     Args:
         state: of the search.
         clock: how much time is used.
-        final: the size of the final comparison where it has begun already.
-        known: of how many trials it is the comparison.
+        before: what earlier calls have come to; trials are over if their final comparison had begun
+            by the same limit.
     """
 
     state: SearchState
     clock: Clock
-    final: tuple[int, int] | None
-    known: int
+    before: Before
+    _looked: dict[float, float] = field(default_factory=dict)
+    # Seconds of this call before its first trial, which say nothing about trials.
+    _startup: float | None = None
 
     def has_time(self, part: float) -> bool:
-        """Whether trials that may use this part of the time may begin or go on."""
+        """Whether trials that may use this part of the time may begin or go on.
+
+        They leave time for the final comparison, at least for one of the best setting with the
+        config's own on one seed, and a test; where there is none for that, they take all of it.
+        """
         limit, used = self.clock.limit, self.clock.used
-        if limit is None or used < part * (1 - _MOST_RESERVED) * limit:
+        if self.before.final is not None and limit is not None and limit == self.before.limit:
+            return False
+        if self._startup is None:
+            self._startup = used - self.before.seconds
+        if limit is None or used < self._looked.get(part, 0.0):
             return True
-        return used < part * (limit - min(self._reserved(), _MOST_RESERVED * limit))
+        has = used < part * limit
+        each, best = self._seconds_each(), best_trials(self.state.trials, self.state.plan.goal, 1)
+        if has and best:
+            least = each * (self._others() + 2 * max(self._costs(best)))
+            reserved = max(least, min(self._whole() * each, _MOST_RESERVED * limit))
+            fits = used + least <= limit
+            has = not fits or (used < part * (limit - reserved) and used + each + least <= limit)
+        if has:
+            self._looked[part] = used + _LOOK_SHARE * limit
+        return has
 
     def final_size(self) -> tuple[int, int]:
         """How many of the best settings, and how many seeds, there is time to compare and test.
@@ -45,13 +67,13 @@ class Budget:
         """
         plan, trials, left = self.state.plan, self.state.trials, self.clock.left
         top, seeds = plan.block.top, plan.block.fresh_seeds
-        if self.final is not None and self.known == len(trials) and left is not None:
-            return self.final
+        known = len(self.before.trials) == len(trials)
+        if self.before.final is not None and known and left is not None:
+            return self.before.final
         if left is None or not self._done():
             return top, seeds
         costs = self._costs(best_trials(trials, plan.goal, top))
-        beside = self._costs(best_trials(self.state.random, plan.goal, 1))
-        others = sum(beside) + self._cost(plan.default.variant)
+        others = self._others()
         fitting = left / self._seconds_each()
         for size, few in [(top, seeds), (top, 3), (3, 3), (3, 2), (2, 2), (2, 1)]:
             taken = costs[:size]
@@ -60,19 +82,22 @@ class Budget:
         return 1, 1
 
     def seconds_of_test(self, trials: Sequence[Trial], seeds: int) -> float:
-        """How long the longest of these takes on so many seeds."""
-        return seeds * max(self._costs(trials)) * self._seconds_each()
+        """How long before the end the test has to begin, so that its last run may begin in time."""
+        return (seeds - 1) * max(self._costs(trials)) * self._seconds_each()
 
-    def _reserved(self) -> float:
-        """Seconds for the final comparison; none before there is a trial to compare."""
-        if not any(trial.value is not None for trial in self.state.trials):
-            return 0.0
+    def _whole(self) -> int:
+        """How many trials a comparison and a test of full size are."""
         plan = self.state.plan
         rows = plan.block.top + 1 + plan.has_random + plan.settings.judging.has_test
-        return plan.block.fresh_seeds * rows * self._seconds_each()
+        return plan.block.fresh_seeds * rows
+
+    def _others(self) -> float:
+        """What settings cost that are compared in any case."""
+        beside = best_trials(self.state.random, self.state.plan.goal, 1)
+        return self._cost(self.state.plan.default.variant) + sum(self._costs(beside))
 
     def _seconds_each(self) -> float:
-        return self.clock.used / max(1.0, self._done())
+        return (self.clock.used - (self._startup or 0.0)) / max(1.0, self._done())
 
     def _done(self) -> float:
         return len(self.state.plan.seeds) * sum(trial.share for trial in self._ended())

@@ -85,8 +85,7 @@ class Search:
         self._before = Before.of(read_search(store.root, plan.name), plan.identity)
         begun = timer() if started is None else started
         self.clock = Clock(plan.block.time, begun, self._before.seconds, timer)
-        known = len(self._before.trials)
-        self._budget = Budget(self.state, self.clock, self._before.final, known)
+        self._budget = Budget(self.state, self.clock, self._before)
         self._next_write = 0.0
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
@@ -108,8 +107,10 @@ class Search:
             self._write()
             return self.state
         self._refuse_nothing()
-        self.state.importance = importance_of(self.state.to_dict())
         self._compare()
+        again = self._before.final is not None
+        if not self._stopped() and (again or not self.clock.is_over()):
+            self.state.importance = importance_of(self.state.to_dict())
         self._write()
         return self.state
 

@@ -28,12 +28,14 @@ class Before:
         trials: the parameters of trials that were proposed.
         random: of those of the random search beside.
         final: how many settings and seeds the final comparison has, if it has begun.
+        limit: of the seconds, if there was one.
     """
 
     seconds: float = 0.0
     trials: Sequence[Mapping[str, Label]] = ()
     random: Sequence[Mapping[str, Label]] = ()
     final: tuple[int, int] | None = None
+    limit: float | None = None
 
     @classmethod
     def of(cls, found: Mapping[str, Any] | None, identity: str) -> Before:
@@ -44,6 +46,7 @@ class Before:
             trials, random = ([dict(t["params"]) for t in found[k]] for k in ("trials", "random"))
             final = found["final"]
             size = None if final is None else (int(final["top"]), int(final["seeds"]))
-            return cls(max(0.0, float(found["seconds"])), trials, random, size)
+            limit = found["budget"]["seconds"]
+            return cls(max(0.0, float(found["seconds"])), trials, random, size, limit)
         except DAMAGE:
             return cls()

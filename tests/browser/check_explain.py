@@ -53,3 +53,63 @@ def test_a_number_shows_its_sources(open_page, page_of):
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     assert page.locator("#panel p").inner_text().startswith("t, the target[0, 1] = ")
+
+
+def test_each_layer_of_an_image_network_fits_a_laptop(open_page, page_of):
+    """No part of the page is higher than a screen of 1366 by 768, or wider."""
+    page = open_page(page_of("digits_cnn"), 1366).page
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("td[data-at]").first.wait_for()
+    heights = page.locator("article").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().height)"
+    )
+    assert 19 == len(heights)
+    assert max(heights) <= 768
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1366
+
+
+PLANE = {
+    "name": "plane",
+    "dataset": {"name": "moons", "rows": 80, "features": "standard"},
+    "network": {
+        "layers": [
+            {"type": "dense", "units": 4, "activation": "tanh"},
+            {"type": "dense", "units": 2, "activation": "softmax"},
+        ]
+    },
+    "loss": "cross_entropy",
+    "training": {"learning_rate": 0.1, "iterations": 200, "batch_size": 8, "engine": "numpy"},
+}
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory):
+    """The page of a network with two features, with surfaces over its training."""
+    file = tmp_path_factory.mktemp("pages") / "plane.html"
+    file.write_text(render(explain_config(load_config(PLANE))))
+    return file
+
+
+@pytest.mark.parametrize(("scheme", "width", "scrolls"), [("light", 1280, 0), ("dark", 390, 2)])
+def test_surfaces_over_training(open_page, plane, scheme, width, scrolls):
+    """Strips fill the page or scroll on a telephone; axe finds nothing, in both schemes."""
+    opened = open_page(plane, width, color_scheme=scheme)
+    page = opened.page
+
+    page.locator("#training details").first.evaluate("one => { one.open = true; }")
+    assert [] == opened.console
+    assert 1 == sum(not url.startswith("data:") for url in opened.requests)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert [] == [v["id"] for v in Axe().run(page).response["violations"]]
+    wider = "all => all.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert scrolls == page.locator("#training .drawing").evaluate_all(wider)
+    label = page.locator("#training svg[role=img]").first.get_attribute("aria-label")
+    assert label.startswith("Output over training. Over x1 and x2, at 8 moments of training")
+
+
+@pytest.mark.parametrize(("scheme", "darker"), [("light", False), ("dark", True)])
+def test_pictures_are_dark_on_dark_pages(open_page, plane, scheme, darker):
+    """Their colours are inverted there, as those of other pictures of numbers."""
+    page = open_page(plane, color_scheme=scheme).page
+    image = page.locator("#training image").first
+    assert ("none" != image.evaluate("one => getComputedStyle(one).filter")) == darker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import yaml
@@ -109,7 +110,7 @@ def test_settings_are_in_the_address(address, visit) -> None:
     expect(page.locator("#play-depth")).to_have_text("3")
     page.locator("[data-setting=batch_size]").fill("5")
     page.locator("[data-setting=batch_size]").press("Enter")
-    expect(page).to_have_url(re.compile("noise=0.25&batch_size=5$"))
+    expect(page).to_have_url(re.compile("&batch_size=5$"))
     page.reload()
     expect(page.locator("[data-setting=batch_size]")).to_have_value("5")
     page = opened(visit, address, "/playground?data=moons&layers=a&rate=x")
@@ -120,12 +121,22 @@ def test_settings_are_in_the_address(address, visit) -> None:
 def test_a_run_goes_on_as_a_session_of_its_own(address, results, visit) -> None:
     """From the link on its page; it is given back when the page is left."""
     page = visit[0](address, f"/runs/{run_of(results, 'moons')}")
-    page.get_by_role("link", name="Train it in the playground").click()
+    with page.expect_response("**/playground/start") as started:
+        page.get_by_role("link", name="Train it in the playground").click()
+    session = started.value.json()["session"]
     expect(page.locator("#play-said")).to_contain_text(run_of(results, "moons"))
     expect(page.locator("[data-setting=rows]")).to_be_disabled()
-    with page.expect_request("**/playground/close"):
-        page.get_by_role("link", name="Runs").click()
-    expect(page).to_have_url(re.compile("/runs$"))
+    base = address.partition("/?")[0]
+    options = {"data": {"session": session, "updates": 0}, "headers": {"origin": base}}
+    ask = partial(page.request.post, f"{base}/playground/advance", **options)
+    assert 200 == ask().status
+    page.get_by_role("link", name="Runs").click()
+    expect(page).to_have_url(f"{base}/runs")
+    for _ in range(40):
+        if (status := ask().status) != 200:
+            break
+        page.wait_for_timeout(100)
+    assert 410 == status
 
 
 def test_a_network_that_diverges_pauses(address, visit) -> None:
@@ -144,5 +155,5 @@ def test_a_network_that_diverges_pauses(address, visit) -> None:
     expect(page.locator("#play-said")).to_contain_text("All weights stay.")
     page.locator("[data-setting=rate]").fill("1000000")
     page.locator("[data-setting=rate]").press("Enter")
-    expect(page.locator("#play-error")).to_contain_text("left the range of numbers")
+    expect(page.locator("#play-error")).to_have_text(re.compile("diverged", re.IGNORECASE))
     expect(page.get_by_role("button", name="Play")).to_be_visible()

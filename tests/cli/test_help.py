@@ -27,7 +27,7 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Bounds
-from nnrun.reports.reference.pages import pages
+from nnrun.reports.reference.pages import lessons, pages
 from nnrun.reports.reference.topics import KINDS, topics
 
 TABLES = {
@@ -256,7 +256,7 @@ def test_an_unknown_word_gets_a_suggestion(nnrun):
 def test_without_a_topic_all_names_are_listed(nnrun):
     """By kind; and as data."""
     text = " ".join(nnrun("help").stdout.split())
-    known = [*topics(), *(page.topic for page in pages())]
+    known = [*topics(), *(page.topic for page in (*pages(), *lessons()))]
     assert all(topic.name in text for topic in known)
     data = json.loads(nnrun("help", "--json").stdout)
     assert set(KINDS) == {topic["kind"] for topic in data}

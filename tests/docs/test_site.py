@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import COMMANDS, cli
-from nnrun.reports.reference.pages import PAGES, PICTURES
+from nnrun.reports.reference.pages import LESSONS, PAGES, PICTURES
 from nnrun.reports.reference.topics import topics
 
-HTML = [f"{name}.html" for name in ("index", *PAGES, "reference")]
+HTML = [f"{name}.html" for name in ("index", *PAGES, *LESSONS, "reference")]
 
 
 def invoke(*words: str):

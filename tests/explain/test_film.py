@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.explain import film
-from nnrun.explain.film import film_of, filmed_training
+from nnrun.explain import film, filming
+from nnrun.explain.film import film_of
+from nnrun.explain.filming import filmed_training
 from nnrun.explain.surfaces import extent_of, surfaces
 from nnrun.explain.update import explain_run
 from nnrun.models.load import load
@@ -16,15 +17,15 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 
 
-def config(**training):
+def config(activation="softmax", loss="cross_entropy", **training):
     hidden = {"type": "dense", "units": 3, "activation": "tanh"}
-    last = {"type": "dense", "units": 2, "activation": "softmax"}
+    last = {"type": "dense", "units": 2, "activation": activation}
     given = {"learning_rate": 0.1, "iterations": 40, "batch_size": 4, "evaluate_every": 2}
     return load_config({
         "name": "plane",
         "dataset": {"name": "moons", "rows": 60, "validation_size": 0.2, "features": "standard"},
         "network": {"layers": [hidden, last]},
-        "loss": "cross_entropy",
+        "loss": loss,
         "training": {**given, **training},
     })  # fmt: skip
 
@@ -42,14 +43,14 @@ def test_a_film_goes_from_the_initial_weights_to_those_of_the_run(store):
     prepared = prepare(config())
     extent = extent_of(prepared.split.train.x)
     prepared.network.initialize(rng=prepared.streams.weights)
-    initial = surfaces(prepared, extent, film.SIDE)
+    initial = surfaces(prepared, extent, film.SIDES[2])
     model = load(train(prepare(config()), store).folder)
 
     found = filmed_training(prepare(config()))
 
     assert [0, 2, 6, 12, 18, 24, 32, 40] == [iteration for iteration, _ in found.frames]
     assert same(initial, found.frames[0][1])
-    assert same(surfaces(model, extent, film.SIDE), found.frames[-1][1])
+    assert same(surfaces(model, extent, film.SIDES[2]), found.frames[-1][1])
     assert (("x1", "x2"), ("outer", "inner"), []) == (found.features, found.outputs, found.notes)
     train_split = prepared.split.train
     assert (train_split.x.tolist(), train_split.y.tolist()) == (found.x.tolist(), found.y.tolist())
@@ -60,7 +61,7 @@ def test_weights_on_the_way_are_those_of_a_shorter_run(store):
     found = dict(filmed_training(prepare(config(sampling="in_order"))).frames)
     model = load(train(prepare(config(sampling="in_order", iterations=12)), store).folder)
 
-    assert same(surfaces(model, found[12].extent, film.SIDE), found[12])
+    assert same(surfaces(model, found[12].extent, film.SIDES[2]), found[12])
 
 
 def test_a_film_ends_with_the_best_weights_that_are_put_back(store):
@@ -71,30 +72,47 @@ def test_a_film_ends_with_the_best_weights_that_are_put_back(store):
 
     found = filmed_training(prepare(config(**stopped)))
 
-    assert same(surfaces(model, found.extent, film.SIDE), found.frames[-1][1])
+    assert same(surfaces(model, found.extent, film.SIDES[2]), found.frames[-1][1])
     assert ["at the end the best weights are put back, as in training"] == found.notes
 
 
-def test_long_training_is_not_repeated_to_its_end(monkeypatch):
-    """It pauses at an evaluation, and a note says where.
+@pytest.mark.parametrize(("followed", "last"), [(False, 9), (True, 10)])
+def test_long_training_is_not_repeated_to_its_end(monkeypatch, store, followed, last):
+    """It ends after so many updates, with weights as after these, and a note says where.
 
-    A row has 24 multiplications and additions: three times as many for each of 4 rows of an
-    update, and those of 60 rows after every second one, are 3,008 with the time of an update.
+    Early stopping needs the evaluations as they are, so it ends at one. A row has 24
+    multiplications and additions: three times as many for each of 4 rows of an update, and those
+    of 60 rows after every second one, are 3,008 with the time of an update.
     """
-    monkeypatch.setattr(film, "_UPDATE", 2_000)
-    monkeypatch.setattr(film, "_MOST_WORK", 9.5 * 3_008)
+    monkeypatch.setattr(filming, "_UPDATE", {"compiled": 2_000})
+    monkeypatch.setattr(filming, "_MOST_WORK", 9.5 * 3_008)
+    stopping = {"monitor": "validation_loss", "patience": 40} if followed else None
+    options = {"engine": "compiled", "early_stopping": stopping, "sampling": "in_order"}
 
-    found = filmed_training(prepare(config()))
+    found = filmed_training(prepare(config(**options)))
 
-    assert 10 == found.frames[-1][0]
-    note = "training anew ends at iteration 10 of 40, since it takes long"
-    assert [note] == found.notes
+    shorter = config(engine="compiled", sampling="in_order", iterations=last)
+    model = load(train(prepare(shorter), store).folder)
+    assert last == found.frames[-1][0]
+    assert same(surfaces(model, found.extent, film.SIDES[2]), found.frames[-1][1])
+    assert [f"training anew ends at iteration {last} of 40: it takes long"] == found.notes
 
 
-@pytest.mark.parametrize("size", [film.MOST_PARAMETERS, 12])
+def test_a_film_of_diverging_training_ends_before_that():
+    """At the last evaluation with finite numbers; a note says at which update they end."""
+    found = filmed_training(prepare(config("linear", "mean_squared", learning_rate=1e9)))
+
+    last = found.frames[-1][0]
+    assert all(np.isfinite(surface.outputs).all() for _, surface in found.frames)
+    (note,) = found.notes
+    wrong = int(note.removeprefix("training diverges at iteration "))
+    assert last < wrong <= last + 2
+
+
+@pytest.mark.parametrize("size", [filming.MOST_PARAMETERS, 12])
 def test_large_networks_have_no_film(monkeypatch, size):
     """The network has 17 parameters."""
-    monkeypatch.setattr(film, "MOST_PARAMETERS", size)
+    monkeypatch.setattr(filming, "MOST_PARAMETERS", size)
 
     assert (size < 17) == (filmed_training(prepare(config())) is None)
 

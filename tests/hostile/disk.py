@@ -1,4 +1,8 @@
-"""A disk that fails on request."""
+"""A disk that fails on request.
+
+What runs in progress say of themselves is never written: how often they try depends on the time, and
+such a failure costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from nnrun.runs.storage import run_folder, sweep_progress
+from nnrun.runs.storage.contents import progress
 from nnrun.runs.storage.durable import staged
 
 
@@ -68,6 +74,13 @@ class Disk:
         def checked_open(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
             return _File(path) if mode == "xb" else opened(path, mode, *rest, **more)
 
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        for module in (run_folder, sweep_progress):
+            patch.setattr(module, "write_unforced", full)
+        for module in (progress, sweep_progress):
+            patch.setattr(module, "_SECONDS", 0.0)  # they try at every step
         patch.setattr(staged.os, "fsync", checked_fsync)
         patch.setattr(staged.os, "replace", checked_replace)
         patch.setattr(staged.os, "write", checked_write)

@@ -129,6 +129,10 @@ WRONG = {
     ),
     "own": (
         "@register('loss', 'relu')\nclass A(Loss): ...\n",
+        "mine.py:4: 'relu' is a name of nnrun's own (an activation); take another, like 'my_relu'",
+    ),
+    "own, of its kind": (
+        "@register('activation', 'relu')\nclass A(Activation): ...\n",
         "mine.py:4: 'relu' is a name of nnrun's own (an activation); take another, like 'my_relu', "
         "which `nnrun check` compares with it",
     ),

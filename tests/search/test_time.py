@@ -46,7 +46,14 @@ def timed(root, time, clock, shuffled=None, **options):
 
 @pytest.mark.parametrize(
     ("limit", "slower", "pruning"),
-    [(15, 1, "none"), (150, 1, "none"), (95, 4, "none"), (95, 1, "halving"), (150, 4, "halving")],
+    [
+        (15, 1, "none"),
+        (45, 1, "none"),
+        (150, 1, "none"),
+        (95, 4, "none"),
+        (95, 1, "halving"),
+        (150, 4, "halving"),
+    ],
 )
 def test_no_run_begins_when_the_time_is_over(tmp_path, limit, slower, pruning):
     """Trials, final comparison and test count in it; it ends with the run that is in hand."""

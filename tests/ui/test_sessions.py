@@ -95,6 +95,40 @@ def test_a_schedule_keeps_its_length(tmp_path):
     assert 0 < session.evaluate()["learning_rate"] < 0.5
 
 
+def test_a_run_with_everything_gives_the_same_bits(tmp_path):
+    """Folds, weights of rows, dropout, batch normalization, clipping, noise, in single precision;
+    the note says which schedule the rates follow.
+    """
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(60, 2)).round(4), rng.uniform(0.5, 2, 60).round(3)
+    rows = [
+        f"{a},{b},{w},{'yes' if a * b > 0 else 'no'}\n" for (a, b), w in zip(x, weight, strict=True)
+    ]
+    (tmp_path / "rows.csv").write_text("a,b,w,y\n" + "".join(rows), encoding="utf-8")
+    columns = {"target": "y", "weight": "w"}
+    layers = [
+        {"type": "dense", "units": 5, "activation": "relu"}, {"type": "batch_norm"},
+        {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 2, "activation": "softmax"},
+    ]  # fmt: skip
+    config = {
+        "dataset": {"path": str(tmp_path / "rows.csv"), "columns": columns, "folds": 3,
+                    "features": ["standard"]},
+        "network": {"layers": layers}, "loss": "cross_entropy",
+        "training": {
+            "batch_size": 8, "epochs": 3, "optimizer": "adam", "class_weight": "balanced",
+            "dtype": "float32", "clip_norm": 1.0, "engine": "numpy", "watch": True,
+            "augment": {"noise": 0.05},
+            "learning_rate": {"schedule": "one_cycle", "peak": 0.05},
+        },
+    }  # fmt: skip
+    run = nnrun.train(config, results=tmp_path / "results")
+    start = start_stored(run.path, read_run(run.path).record, load_dataset)
+    assert "follows the schedule one_cycle" in start.notes[0]
+    session = moved(Session(start), 4, 7)
+    assert session.evaluate() == trained(session, tmp_path)
+    assert "null" not in config_text(session)
+
+
 def test_weights_stay_where_their_shapes_do():
     """With another rate all, with another width those of other layers, in words too."""
     session = moved(Session(start_drawn("circles"), {"rows": 60, "optimizer": "adam"}), 10)
@@ -113,6 +147,10 @@ def test_weights_stay_where_their_shapes_do():
     np.testing.assert_array_equal(kept, parameters["0.weight"].value)
     assert ((4, 5), (5, 1)) == (parameters["1.weight"].shape, parameters["2.weight"].shape)
     assert 10 == session.iteration == session.trainer.optimizer.steps
+    before = session.trainer.network.theta.copy()
+    assert "rows 80; noise 0.3. All weights stay." in session.change({"rows": 80, "noise": 0.3})
+    np.testing.assert_array_equal(before, session.trainer.network.theta)
+    assert 20 == moved(session, 10).iteration
 
 
 def test_the_output_layer_stays_when_a_layer_goes():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.cli.problem_lines import ProblemLines
-from nnrun.reports.numbers import count, counted, number, remaining
+from nnrun.reports.numbers import counted, number, plural, remaining
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.finals import best_trials
@@ -52,10 +52,14 @@ class TrialLines(ProblemLines):
         self.started = monotonic()
         self._printed = 0
         self._next = 0.0
+        self._told: set[int] = set()
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended or reached a rung."""
-        if not trial.ended or (self._printed >= LINES_EACH and monotonic() < self._next):
+        if not trial.ended or id(trial) in self._told:
+            return
+        self._told.add(id(trial))  # its other runs may end later
+        if self._printed >= LINES_EACH and monotonic() < self._next:
             return
         self._printed += 1
         self._next = monotonic() + LINE_SECONDS
@@ -68,7 +72,7 @@ class TrialLines(ProblemLines):
         """How many trials have ended, of how many, and the time that is left."""
         state, most = self.search.state, self.search.trials
         ended = sum(trial.ended for trial in (*state.trials, *state.random))
-        words = f"{count(ended)} trials" if most is None else f"{counted(ended, most)} trials"
+        words = plural(ended, "trial") if most is None else f"{counted(ended, most)} trials"
         left = self.left(ended, most)
         return words if left is None else f"{words}, {remaining(left)} left"
 

@@ -12,9 +12,9 @@ from pydantic_core import CoreSchema, core_schema
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.base.fields import Kind
 from nnrun.metrics.table import LOSS, METRICS, find, pattern
-from nnrun.suggestions import nearest
+from nnrun.suggestions import PLUGINS, nearest
 
-_LISTED = "; `nnrun help metrics` lists them"
+_LISTED = f"; `nnrun help metrics` lists them{PLUGINS}"
 
 
 def is_metric(name: str) -> bool:

@@ -16,7 +16,7 @@ from nnrun.nn.layer import Place
 from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.sequential import Layers
-from nnrun.suggestions import suggestion
+from nnrun.suggestions import part_suggestion
 
 _INITIALIZER = OneOf(INITIALIZERS, "an initializer")
 _ACTIVATION = OneOf(ACTIVATIONS, "an activation")
@@ -49,7 +49,7 @@ def _initializer(value: Any) -> Any:
         return value
     if value not in INITIALIZERS:
         raise ConfigIssue(
-            phrase="an initializer", hint=lambda: suggestion(value, INITIALIZERS)
+            phrase="an initializer", hint=lambda: part_suggestion(value, INITIALIZERS)
         ).error()
     return {"type": value}
 

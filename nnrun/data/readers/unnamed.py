@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NUMBERS_AS_HEADER = (
+    "the first line holds numbers; a header row with the column names is needed, like a,b,c"
+)
+
 
 def unnamed(names: Sequence[str]) -> str | None:
     """What pandas calls the first column, if it has no name and others follow."""

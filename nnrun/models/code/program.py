@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from inspect import getsource
 from typing import Any
 
@@ -92,6 +93,11 @@ def sources(functions: Sequence[Callable[..., Any]], text: str) -> list[str]:
     found: list[str] = []
     for function in reversed(functions):
         if re.search(rf"\b{function.__name__}\b", text):
-            found.insert(0, getsource(function).strip())
+            found.insert(0, _source(function))
             text += found[0]
     return found
+
+
+@cache
+def _source(function: Callable[..., Any]) -> str:
+    return getsource(function).strip()

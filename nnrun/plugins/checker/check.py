@@ -10,6 +10,7 @@ from nnrun.plugins.checker.layers import check_layer
 from nnrun.plugins.checker.losses import check_loss
 from nnrun.plugins.checker.others import OTHERS
 from nnrun.plugins.faults import describe_fault
+from nnrun.plugins.kinds import check_name
 from nnrun.plugins.part import Part
 from nnrun.plugins.running import read
 
@@ -35,11 +36,16 @@ ALWAYS: dict[str, tuple[str, ...]] = {
 
 
 def check_file(file: str | PathLike[str]) -> list[PartReport]:
-    """A report on each part that a file registers; they may have the names of nnrun's own.
+    """A report on each part that a file registers; they may be named as nnrun's own of their kind.
 
-    Raises: PluginError if the file cannot be loaded, or registers nothing.
+    Raises: PluginError if the file cannot be loaded, registers nothing, or has a name that another
+        part of it or one of another kind has.
     """
-    return [check_part(part) for part in read(file)]
+    known: dict[str, Part] = {}
+    for part in read(file):
+        check_name(part, known)
+        known[part.name] = part
+    return [check_part(part) for part in known.values()]
 
 
 def check_part(part: Part) -> PartReport:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.explain.equations import equations, loss_equation, optimizer_equation
-from nnrun.explain.film import SIDE, Film
+from nnrun.explain.film import SIDES, Film
 from nnrun.explain.surfaces import Surfaces
 from nnrun.explain.trace import LayerTrace, ParameterTrace
 from nnrun.explain.update import Explanation
@@ -52,7 +52,7 @@ def _film(film: Film) -> dict[str, Any]:
     return {
         "features": [*film.features],
         "extent": [*film.extent],
-        "side": SIDE,
+        "side": SIDES[len(film.features)],
         "outputs": [*film.outputs],
         "notes": [*film.notes],
         "frames": [_frame(iteration, surfaces) for iteration, surfaces in film.frames],

@@ -54,13 +54,21 @@ class Plot:
         title: of the vertical axis.
         curves: the first is drawn last, over the others.
         axis: the words below; by default x counts iterations from 0.
+        linear: whether the scale is never logarithmic.
     """
 
-    def __init__(self, title: str, curves: Sequence[Curve], axis: Axis | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        curves: Sequence[Curve],
+        axis: Axis | None = None,
+        *,
+        linear: bool = False,
+    ) -> None:
         self.title = title
         self.curves = curves
         values = [value for curve in curves for value in curve.y]
-        self.is_log = log_suits(values)
+        self.is_log = not linear and log_suits(values)
         self._scale: Scale = Log.over(values) if self.is_log else Linear.over(values, count=_TICKS)
         self._last = max((max(curve.x, default=0.0) for curve in curves), default=0.0)
         self._axis = axis or Axis("0", "iteration", count(round(self._last)))

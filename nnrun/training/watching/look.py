@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from nnrun.training.watching.watched import BINS
 
 Look = dict[str, Array]
 """The numbers of one look, by the names of `Watched.arrays`."""
-# Squares of larger numbers may overflow.
-_LARGE = 1e100
+# Squares that are neither too small nor too large to be exact.
+_SMALL = 1e-200
+# So many numbers of an array are counted, at most.
+_MOST_COUNTED = 10_000
 # Numbers that differ by less share a bin.
 _TINY = 1e-300
 
@@ -92,15 +95,24 @@ class Looker:
 def norm(array: Array) -> float:
     """The Euclidean length of all numbers together; infinite or NaN if one of them is."""
     flat = array.ravel()
-    largest = float(np.abs(flat).max(initial=0.0))
-    unit = largest if _LARGE < largest < np.inf else 1.0
     with np.errstate(all="ignore"):
-        return float(np.sqrt(np.dot(flat / unit, flat / unit)) * unit)
+        square = float(np.dot(flat, flat))
+        if _SMALL < square < 1 / _SMALL or square == 0 == np.count_nonzero(flat):
+            return sqrt(square)
+        largest = float(np.abs(flat).max())
+        if not 0 < largest < np.inf:
+            return largest
+        scaled = flat / largest
+        return sqrt(float(np.dot(scaled, scaled))) * largest
 
 
 def histogram(array: Array) -> tuple[Array, Array]:
-    """The counts in bins of equal width, and the ends of all bins; of finite numbers alone."""
+    """The counts in bins of equal width, and the ends of all bins.
+
+    Of finite numbers, and of many, of some that are evenly spread.
+    """
     flat = array.ravel()
+    flat = flat[:: -(-flat.size // _MOST_COUNTED) or 1]
     low, high = float(flat.min(initial=np.inf)), float(flat.max(initial=-np.inf))
     if not (np.isfinite(low) and np.isfinite(high)):
         flat = flat[np.isfinite(flat)]
@@ -110,7 +122,7 @@ def histogram(array: Array) -> tuple[Array, Array]:
     width = high / BINS - low / BINS
     # Halves, as the difference of the largest numbers overflows.
     places = (flat / 2 - low / 2) / (width / 2) if width > _TINY else np.zeros(flat.size)
-    counts = np.bincount(np.clip(places, 0, BINS - 1).astype(np.intp), minlength=BINS)
+    counts = np.bincount(np.minimum(places, BINS - 1).astype(np.intp), minlength=BINS)
     return counts.astype(np.uint32), np.array([low, high])
 
 

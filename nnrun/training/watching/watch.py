@@ -18,8 +18,9 @@ MOST_ROWS = 128
 """So many rows of the training split are looked at, at most."""
 MOST_PARAMETERS = 20_000
 """Networks with more parameters have no frames."""
-# The layers together hold no more numbers for the rows, unless it is for two rows.
-_NUMBERS = 2_000_000
+# Where the layers together hold more numbers for the rows, fewer rows are looked at: 32, so that a
+# look is quick, and two at least, so that it fits into memory.
+_QUICK, _FITTING, _FEW = 250_000, 8_000_000, 32
 
 
 class Watch:
@@ -103,6 +104,7 @@ class Watch:
 
 def sample_rows(network: Network, rows: int) -> Array:
     """The rows of a split to look at, evenly spread over it."""
-    per_row = sum(layer.activation_count for layer in network.steps)
-    most = min(rows, MOST_ROWS, max(2, _NUMBERS // max(per_row, 1)))
+    per_row = sum(layer.activation_count for layer in network.steps) or 1
+    quick, fitting = max(_FEW, _QUICK // per_row), max(2, _FITTING // per_row)
+    most = min(rows, MOST_ROWS, quick, fitting)
     return np.arange(most) * rows // most

@@ -36,6 +36,7 @@ _ENDLESS = 1_000_000
 _OUTPUTS = {"blobs": 3}
 # Rates of these do not depend on the length of the run; those of others with `over` do not either.
 _LENGTH_FREE = (Step, Exponential, InverseTime)
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 _NOTHING: Plain = {
     "description": "", "published": None, "sweep": None, "search": None, "decide": None,
 }  # fmt: skip
@@ -123,7 +124,7 @@ def start_stored(
     if record.engine != "numpy":
         notes.append("NumPy trains it here, so its numbers agree with the run's up to rounding.")
     config |= {"name": f"playground_{record.name}"[:100], "training": training}
-    config = _without_defaults(config)
+    config = _without_nothing(config)
     return Start(config, partial(_always, dataset), label, drawn=False, notes=notes)
 
 
@@ -131,20 +132,21 @@ def _always(dataset: Dataset, _: DatasetConfig) -> Dataset:
     return dataset
 
 
-def _without_defaults(config: Plain) -> Plain:
-    """The config without keys that say nothing, if it is the same config then."""
-    short = {key: _short(value) for key, value in config.items() if not _is_nothing(value)}
-    return short if config_from_dict(short) == config_from_dict(config) else config
+def _without_nothing(config: Plain) -> Plain:
+    """The config without keys that are null or empty, if it is the same config then."""
+    short = _short(config)
+    if config["metrics"] == []:  # by default there may be some
+        short["metrics"] = []
+    same = config_to_dict(config_from_dict(short)) == config_to_dict(config_from_dict(config))
+    return short if same else config
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: inner for key, inner in value.items() if not _is_nothing(inner)}
-
-
-def _is_nothing(value: object) -> bool:
-    return value is None or value in ("", [], {})
+    return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
 
 
 def _length(training: Plain, rows: int) -> int:

@@ -69,6 +69,25 @@ def test_a_part_of_nnruns_own_name_is_checked_and_not_trained(folder, run, write
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("dense", "mine.py:4: 'dense' is a name of nnrun's own (a layer)"),
+        ("twin", "mine.py:7: 'twin' is registered at mine.py:4 already"),
+    ],
+)
+def test_a_name_that_could_not_be_registered_is_refused(folder, run, write, name, says) -> None:
+    """As `--plugin` refuses it: one of another kind, or one that the file has twice."""
+    write(
+        f"@register('metric', '{name}', needs='values')\ndef own(true, predicted):\n"
+        f"    return 0.0\n"
+        f"@register('loss', 'twin')\nclass Other(Loss): ...\n"
+    )
+    for words in (("check", "mine.py"), ("check", "all.yaml", "--plugin", "mine.py")):
+        done = run(*words)
+        assert (2, True) == (done.exit_code, says in done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (("check", "parts.py", "all.yaml"), "parts.py is a file of parts, and all.yaml a config"),

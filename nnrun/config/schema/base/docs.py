@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from inspect import cleandoc, getdoc, getsource
 from itertools import pairwise
-from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ast
 
 _ENTRY = re.compile(r" {4}(\w+): (.*)")
 
@@ -36,18 +39,38 @@ def attribute_docs(kind: type) -> dict[str, str]:
     """The text below each attribute of a class and of those that it inherits from."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        with suppress(OSError, TypeError):  # made at run time, or built in
-            found |= _own_docs(getsource(base))
+        # A class that was made at run time has none.
+        found |= _docs_in(base.__module__).get(base.__qualname__, {})
     return found
 
 
-def _own_docs(source: str) -> dict[str, str]:
+@cache
+def _docs_in(module: str) -> dict[str, dict[str, str]]:
+    """The text below each attribute of each class of a module: it is parsed once for all."""
     import ast  # noqa: PLC0415  # most commands show no descriptions
 
+    with suppress(OSError, TypeError):  # built in
+        return dict(_classes(ast.parse(getsource(sys.modules[module]))))
+    return {}
+
+
+def _classes(tree: ast.AST, place: str = "") -> Iterator[tuple[str, dict[str, str]]]:
+    """All classes below a node, by their `__qualname__`."""
+    import ast  # noqa: PLC0415
+
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.ClassDef(name=name):
+                yield place + name, _own_docs(node)
+                yield from _classes(node, f"{place}{name}.")
+            case ast.FunctionDef(name=name):
+                yield from _classes(node, f"{place}{name}.<locals>.")
+
+
+def _own_docs(tree: ast.ClassDef) -> dict[str, str]:
+    import ast  # noqa: PLC0415
+
     found = {}
-    tree = next(
-        node for node in ast.walk(ast.parse(dedent(source))) if isinstance(node, ast.ClassDef)
-    )
     for attribute, below in pairwise(tree.body):
         match attribute, below:
             case (

@@ -17,7 +17,8 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.yaml.scalars import read_scalar, write_scalar
-from nnrun.suggestions import nearest, suggestion
+from nnrun.suggestions import nearest, part_suggestion, suggestion
+from nnrun.tables import Table
 
 MAX_INTEGER = 2**63 - 1
 
@@ -128,7 +129,8 @@ class OneOf(Kind):
         # Without a noun, the phrase lists the names already.
         if not self.noun and nearest(value, self.names) is None:
             return ""
-        return suggestion(value, self.names)
+        suggest = part_suggestion if isinstance(self.names, Table) else suggestion
+        return suggest(value, self.names)
 
     def prepare(self, value: Any) -> Any:
         known = isinstance(self.names, tuple) or (isinstance(value, str) and value in self.names)

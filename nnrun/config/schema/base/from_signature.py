@@ -29,7 +29,7 @@ from nnrun.config.schema.base.fields import Flag, Integer, Listed, Number, OneOf
 from nnrun.nn.signature import Bounds, Named
 from nnrun.plugins.loading import find
 from nnrun.plugins.part import PluginError
-from nnrun.suggestions import nearest, suggestion
+from nnrun.suggestions import nearest, part_suggestion, suggestion
 
 _SIMPLE: dict[Any, Any] = {
     int: Annotated[int, Integer()],
@@ -249,7 +249,7 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
         return value
     if word and isinstance(value, str):
         if value not in names:
-            raise ConfigIssue(phrase=noun, hint=lambda: suggestion(value, names)).error()
+            raise ConfigIssue(phrase=noun, hint=lambda: part_suggestion(value, names)).error()
         return {key: value}
     if not isinstance(value, dict):
         raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
@@ -272,7 +272,9 @@ def _misnamed(
     """The issue of a mapping without a known name, and the mapping that was meant."""
     if key in value:
         given = value[key]
-        return ConfigIssue(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value
+        return ConfigIssue(
+            path=(key,), phrase=noun, hint=lambda: part_suggestion(given, names)
+        ), value
     for other in islice(value, MOST_LOOKED_AT):
         if nearest(other, [key]):
             message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"

@@ -18,7 +18,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.preprocessing.steps import STEPS, Step
 from nnrun.plugins.loading import find
 from nnrun.plugins.part import PluginError
-from nnrun.suggestions import nearest, suggestion
+from nnrun.suggestions import nearest, part_suggestion
 
 
 class StepConfig(Block):
@@ -122,7 +122,9 @@ def step_type(names: Collection[str], blocks: Mapping[str, type[StepConfig]]) ->
 
     def hint(value: Any) -> str:
         block = blocks.get(value) if isinstance(value, str) else None
-        return suggestion(value, names) if block is None else f"; write {flow(block.example())}"
+        return (
+            part_suggestion(value, names) if block is None else f"; write {flow(block.example())}"
+        )
 
     def choose(value: Any) -> tuple[type[Block] | None, Any]:
         if isinstance(value, StepConfig):

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.widths import about_width
@@ -18,10 +19,12 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
-from nnrun.data.readers.unnamed import unnamed
-from nnrun.errors import DataError
+from nnrun.data.readers.unnamed import NUMBERS_AS_HEADER, unnamed
+from nnrun.errors import DataError, clipped
 
 _ROWS = 1024
+_BLOCK = 1 << 20
+_SAVE = "; open the file in a spreadsheet program, which computes it, and save it there"
 _BYTES_BY_TEXT = 20
 """Memory for what openpyxl keeps of a byte of XML, at most: texts, styles and formulas."""
 
@@ -35,8 +38,6 @@ class ExcelTable(Table):
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        import openpyxl  # noqa: PLC0415 - slow to import, and an extra
-
         self.path = path
         with _damage_errors(path), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles, for example
@@ -44,17 +45,15 @@ class ExcelTable(Table):
                 kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
                 unpacked = sum(one.file_size for one in kept)
             refuse_if_too_big(_BYTES_BY_TEXT * unpacked, str(path))
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            if not book.worksheets:
-                raise DataError(f"{path}: there is no sheet")
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # else all rows are as wide as the widest may be
-            self._sheet = sheet
-            self._all = enumerate(sheet.iter_rows(values_only=True), 1)
+            self._sheet = _first_sheet(path, file, values=True)
+            self._formulas = _Formulas(path, file)
+            self._all = enumerate(self._sheet.iter_rows(values_only=True), 1)
             _, first = next(self._all, (1, ()))
         names = _without_blank_end(first)
         if not names:
             raise DataError(f"{path}:1: the first row, with the column names, is blank")
+        if all(isinstance(name, int | float) for name in names):
+            raise DataError(f"{path}:1: {NUMBERS_AS_HEADER}")
         self.unnamed = unnamed(["" if name is None else str(name) for name in names])
         self.header = checked_header([self.unnamed or names[0], *names[1:]], f"{path}:1")
 
@@ -64,7 +63,7 @@ class ExcelTable(Table):
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
         places = {name: self.header.index(name) for name in wanted}
-        rows = self._rows(problems)
+        rows = self._rows(places, problems)
         while part := [*islice(rows, _ROWS)]:
             columns = {
                 name: cells_of([cells[places[name]] for _, cells in part], as_numbers)
@@ -79,8 +78,10 @@ class ExcelTable(Table):
                 found |= {name for name, at in places.items() if has_times(row[at : at + 1])}
         return found
 
-    def _rows(self, problems: Problems) -> Iterator[tuple[int, list[Any]]]:
-        """Rows as long as the header; blank ones are left out."""
+    def _rows(
+        self, places: Mapping[str, int], problems: Problems
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """Rows as long as the header; blank ones are left out, and those that lack a value."""
         width, first = len(self.header), True
         while True:
             with _damage_errors(self.path):
@@ -90,9 +91,74 @@ class ExcelTable(Table):
             found = _without_blank_end(cells)
             if len(found) > width:
                 problems.add(line, "", about_width(len(found), width, first=first))
-            elif found:
-                yield line, [*found, *[None] * (width - len(found))]
+            else:
+                row = [*found, *[None] * (width - len(found))]
+                with _damage_errors(self.path):
+                    formula = self._formulas.without_value(line, row, places)
+                if formula is not None:
+                    problems.add(line, *formula)
+                elif found:
+                    yield line, row
             first &= not found
+
+
+class _Formulas:
+    """The formulas of the first sheet, for cells that have no value.
+
+    Args:
+        path: of the file.
+        file: open; it is looked through for formulas at the first cell without a value.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._rows: Iterator[tuple[int, Sequence[Any]]] | None = None
+
+    def without_value(
+        self, line: int, row: Sequence[Any], places: Mapping[str, int]
+    ) -> tuple[str, Mistake] | None:
+        """The first of these columns whose cell is a formula alone; lines are asked in order."""
+        blank = [name for name, place in places.items() if row[place] is None]
+        cells = self._at(line) if blank else ()
+        for name in blank:
+            formula = cells[places[name]] if places[name] < len(cells) else None
+            if formula is not None:
+                shown = clipped(str(getattr(formula, "text", formula)))
+                return name, Mistake("formula", f"the formula {shown} has no stored value", _SAVE)
+        return None
+
+    def _at(self, line: int) -> Sequence[Any]:
+        if self._rows is None:
+            sheet = _first_sheet(self._path, self._file, values=False) if self._has_any() else None
+            self._rows = enumerate(sheet.iter_rows(values_only=True), 1) if sheet else iter(())
+        return next((cells for number, cells in self._rows if number == line), ())
+
+    def _has_any(self) -> bool:
+        """Whether some sheet has an element that may be a formula."""
+        with zipfile.ZipFile(self._file) as archive:
+            for one in archive.infolist():
+                if "/worksheets/" not in one.filename:
+                    continue
+                with archive.open(one) as content:
+                    end = b""
+                    while block := content.read(_BLOCK):
+                        if b"<f" in end + block:
+                            return True
+                        end = block[-1:]
+        return False
+
+
+def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> Any:
+    """The first sheet, with the last values of formulas or with their text."""
+    import openpyxl  # noqa: PLC0415 - slow to import, and an extra
+
+    book = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
+    if not book.worksheets:
+        raise DataError(f"{path}: there is no sheet")
+    sheet = book.worksheets[0]
+    sheet.reset_dimensions()  # else all rows are as wide as the widest may be
+    return sheet
 
 
 def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:

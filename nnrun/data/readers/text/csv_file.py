@@ -12,7 +12,7 @@ from typing import BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.labels import number
 from nnrun.data.readers.text.text_lines import TextLines, not_text
-from nnrun.data.readers.unnamed import unnamed
+from nnrun.data.readers.unnamed import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
@@ -180,10 +180,7 @@ class CsvFile:
             if "\0" in name
         ]
         if all(number(name) is not None for name in names):
-            problems = [
-                f"{self.path}:1: the first line holds numbers; a header row with the column names "
-                "is needed"
-            ]
+            problems = [f"{self.path}:1: {NUMBERS_AS_HEADER}"]
         if problems:
             raise DataError("\n".join(first_of(problems)))
         return tuple(names)

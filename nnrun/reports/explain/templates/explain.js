@@ -178,7 +178,7 @@
     const numbers = pairs.map(([a, b]) => [at1(first.array, a), at1(second.array, b)]);
     const some = numbers.slice(0, MOST_TERMS).map(([a, b]) => `${shown(a)} · ${shown(b)}`);
     if (numbers.length > MOST_TERMS) some.push(`… (${numbers.length} products)`);
-    return `${some.join(" + ")} = ${shown(value)}`;
+    return some.length ? `${some.join(" + ")} = ${shown(value)}` : "no product reaches it";
   }
 
   // Arrow keys move within an array, Enter chooses, Escape closes.

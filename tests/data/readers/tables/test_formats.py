@@ -122,7 +122,7 @@ def test_wrong_cells_have_places(tmp_path, name, places):
 def test_rows_without_values_are_left_out(tmp_path, name):
     """By the rule for missing values, as in CSV; the report knows which."""
     path = written({"a": [1, None, 3, 4], "y": [1.5, 2.0, None, 3.0]}, name, tmp_path)
-    data = read_csv(path, "y", task="regression", missing="drop_rows")
+    data = read_csv(path, "y", task="regression", features=["a"], missing="drop_rows")
     assert ([[1], [4]], (1, 2)) == (data.x.tolist(), data.dropped)
 
 
@@ -253,6 +253,32 @@ def test_a_sheet_may_have_blank_rows_and_formulas(tmp_path):
     book.save(tmp_path / "x.xlsx")
     data = read_csv(tmp_path / "x.xlsx", "y", task="regression")
     assert ([[1], [1]], [[2], [4]]) == (data.x.tolist(), data.y.tolist())
+
+
+def test_a_formula_without_its_value_is_refused(tmp_path):
+    """Programs that write formulas do not compute them: the row is named, and what to do."""
+    book = openpyxl.Workbook()
+    for row in (["a", "y", "b"], [1, 2, "=A2"], [2, "=A3*2", 3], [3, 4, 5], ["=A2", "=A3", None]):
+        book.active.append(row)
+    book.save(tmp_path / "x.xlsx")
+    with pytest.raises(DataError) as error:
+        read_csv(tmp_path / "x.xlsx", "y", task="regression", features=["a"], missing="drop_rows")
+    save = "; open the file in a spreadsheet program, which computes it, and save it there"
+    expected = [
+        f"{tmp_path / 'x.xlsx'}:3:y: the formula =A3*2 has no stored value{save}",
+        f"{tmp_path / 'x.xlsx'}:5:a: the formula =A2 has no stored value{save}",
+    ]
+    assert expected == str(error.value).splitlines()
+
+
+def test_a_sheet_needs_names(tmp_path):
+    """A first row of numbers is data without a header, as in a CSV file."""
+    book = openpyxl.Workbook()
+    for row in ([1, 2.5], [2, 3.5]):
+        book.active.append(row)
+    book.save(tmp_path / "x.xlsx")
+    with pytest.raises(DataError, match=r"x\.xlsx:1: the first line holds numbers; a header row"):
+        read_csv(tmp_path / "x.xlsx", "y", task="regression")
 
 
 @pytest.mark.parametrize(

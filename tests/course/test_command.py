@@ -1,0 +1,135 @@
+"""`nnrun check FILE --lesson N`: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.course.files import exercise_file
+from nnrun.plugins import unload
+
+SCALED = "dataset.features=standard"
+
+
+@pytest.fixture(autouse=True)
+def start(tmp_path, monkeypatch) -> Path:
+    """The start of the first exercise, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exercise_file(1), "mine.yaml")
+    return Path("mine.yaml")
+
+
+def check(*words: str):
+    return CliRunner().invoke(cli, ["check", *words], env={"COLUMNS": "80"})
+
+
+def test_what_is_missing_is_said_with_a_hint():
+    """And the exit code is 1."""
+    done = check("mine.yaml", "--lesson", "1")
+    assert 1 == done.exit_code
+    assert "error: mine.yaml: not met yet: stable, least squares\n" == done.stderr
+    assert done.stdout.splitlines() == [
+        "mine.yaml  lesson 1",
+        "",
+        "met      task           nothing is changed but what may be",
+        "not yet  stable         training diverges with 5 of 5 seeds",
+        "                        The larger the features, the smaller the largest rate.",
+        "not yet  least squares  training diverges with 5 of 5 seeds",
+        "                        Bring all features to one scale, so that one rate suits",
+        "                        every weight.",
+        "",
+        "1 of 3 criteria met",
+    ]
+
+
+def test_a_solution_passes():
+    """With exit code 0; settings after the file count, as for any config."""
+    done = check("mine.yaml", "--lesson", "1", SCALED)
+    assert (0, "") == (done.exit_code, done.stderr)
+    assert "3 of 3 criteria met" == done.stdout.splitlines()[-1]
+    assert ["mine.yaml"] == [path.name for path in Path().iterdir()]
+
+
+@pytest.mark.parametrize("option", ["--points", "--json"])
+def test_a_grader_reads_points(option):
+    """In JSON, as of a Python file, with a point for each criterion."""
+    done = check("mine.yaml", "--lesson", "1", SCALED, option)
+    data = json.loads(done.stdout)
+    assert [1, "mine.yaml", 3, 3] == [data[key] for key in ("lesson", "file", "points", "of")]
+    assert ["check", "passed", "says", "detail", "reached"] == [*data["checks"][0]]
+
+
+def test_another_task_gets_no_points():
+    """The rest is not checked, and nothing is trained: not what would take for ever."""
+    done = check("mine.yaml", "--lesson", "1", SCALED, "training.epochs=1000000000", "--points")
+    assert 1 == done.exit_code
+    data = json.loads(done.stdout)
+    assert (0, 3) == (data["points"], data["of"])
+    assert [True, False, False] == [each["reached"] for each in data["checks"]]
+    says = "training.epochs is 1000000000, and 40 in the exercise"
+    assert [says, "Change nothing but `dataset.features` or `training.learning_rate`."] == [
+        data["checks"][0][key] for key in ("says", "detail")
+    ]
+
+
+def test_a_network_that_takes_long_is_not_trained(start):
+    """Where the network may be changed, the time of a run is estimated before."""
+    shutil.copy(exercise_file(2), start)
+    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5000, 5000, 2]",
+                 "network.activations=[relu, relu, softmax]")  # fmt: skip
+    assert 1 == done.exit_code
+    assert " s, and at most 2 s are graded" in " ".join(done.stdout.split())
+
+
+def test_an_invalid_config_is_a_mistake(start):
+    """With its place, and exit code 2; so is one that only the data show to be invalid."""
+    start.write_text(start.read_text().replace("features: none", "features: nnoe"))
+    done = check("mine.yaml", "--lesson", "1")
+    assert 2 == done.exit_code
+    assert done.stderr.startswith("mine.yaml:3:36: dataset.features: 'nnoe' is not a feature step")
+    shutil.copy(exercise_file(2), start)
+    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5, 3]")
+    assert 2 == done.exit_code
+    assert "" == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("mine.yaml", "mine.yaml", "--lesson", "1"), "--lesson 1 grades one file, such as exerci"),
+        (("mine.py", "--lesson", "1"), "--lesson 1 grades one file, such as exercise-1.yaml"),
+        (("mine.yaml", "--lesson", "10"), "--lesson 10 grades one file, such as mylayer.py"),
+        (("gone.yaml", "--lesson", "1"), "gone.yaml: "),
+    ],
+)
+def test_mistakes(words, says):
+    """Exit code 2, and what was meant."""
+    done = check(*words)
+    assert 2 == done.exit_code
+    assert says in done.stderr
+
+
+def test_the_last_lesson_grades_a_layer():
+    """As without the option; the gradient that the lesson asks for is right."""
+    try:
+        CliRunner().invoke(cli, ["init", "--lesson", "10"])
+        layer = Path("mylayer.py")
+        assert 3 == check("mylayer.py", "--lesson", "10").exit_code
+        solution = (
+            "a = 1 + np.abs(self.x)\n"
+            "        self.g.grad[...] = (dy * self.x / a).sum(axis=0)\n"
+            "        return dy * self.g.value / a**2"
+        )
+        text = layer.read_text(encoding="utf-8")
+        layer.write_text(text.replace("raise NotImplementedError", solution), encoding="utf-8")
+        done = check("mylayer.py", "--lesson", "10")
+        assert 0 == done.exit_code, done.output
+        words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
+        assert 0 == CliRunner().invoke(cli, words).exit_code
+    finally:
+        unload()
