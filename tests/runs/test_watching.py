@@ -146,7 +146,7 @@ def test_a_complete_run_gets_a_record_when_it_is_asked_for(prepared, store):
 
 
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):
-    """An interrupted run that was not watched starts over where it is to be watched."""
+    """An interrupted run that was not watched starts over to be watched."""
     stop = Callbacks(until=100)
     assert train(prepared(IRIS), store, stop).record.status == "interrupted"
     notes = []
