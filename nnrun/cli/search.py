@@ -20,10 +20,12 @@ from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.storage.folders import names_in
 from nnrun.runs.storage.store import Store
 from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
 from nnrun.search.study import export_study
+from nnrun.suggestions import suggestion
 from nnrun.sweeps.board.from_store.searched import FILE, read_search
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.trackers.addresses import Trackers
@@ -119,8 +121,12 @@ def command(
     paths, words = split_arguments(arguments)
     if len(paths) != 1:
         raise UsageError("a search is of one config, or one data file")
-    if asked.export is not None and _is_searched(str(paths[0]), asked.results):
-        _export(str(paths[0]), asked.results, asked.export, output)
+    word = str(paths[0])
+    if is_name(word) and not paths[0].suffix and not paths[0].exists():
+        _need_search(word, asked.results)
+        if asked.export is None:
+            raise UsageError(f"{word} is searched already; to export its trials, add --export FILE")
+        _export(word, asked.results, asked.export, output)
         return
     with (
         Interruption() as interruption,
@@ -148,6 +154,8 @@ def command(
         runner.search = search
         try:
             state = search.run()
+        except UsageError:
+            raise
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
@@ -156,9 +164,12 @@ def command(
         _export(plan.name, asked.results, asked.export, output)
 
 
-def _is_searched(word: str, results: Path) -> bool:
-    """Whether this is the name of an experiment that was searched, and no file."""
-    return is_name(word) and not Path(word).exists() and (results / word / FILE).exists()
+def _need_search(name: str, results: Path) -> None:
+    """Raise a UsageError unless an experiment of this name was searched."""
+    if not (results / name / FILE).exists():
+        known = [other for other in names_in(results) if (results / other / FILE).exists()]
+        message = f"there is no file {name}, and no search in {results} is called so"
+        raise UsageError(f"{message}{suggestion(name, known)}")
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:

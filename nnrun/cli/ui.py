@@ -42,8 +42,8 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
 
     The page is the report of all runs: leaderboards, curves, settings, runs in progress. Runs can
     be chosen and compared; the page of a run has a form on which a digit is drawn or a row typed
-    in, and its network answers. It only reads; closing it, or ending this command by Ctrl-C,
-    changes no run.
+    in, and its network answers. In the playground a small network learns while its settings
+    change. It only reads; closing it, or ending this command by Ctrl-C, changes no run.
 
     Only this machine can open it, by the address that is printed: that has a token, which other
     users of the machine do not know. Needs the extra nnrun[ui].

@@ -33,6 +33,8 @@ class Budget:
     clock: Clock
     before: Before
     _looked: dict[float, float] = field(default_factory=dict)
+    # Seconds of this call before its first trial, which say nothing about trials.
+    _startup: float | None = None
 
     def has_time(self, part: float) -> bool:
         """Whether trials that may use this part of the time may begin or go on.
@@ -43,6 +45,8 @@ class Budget:
         limit, used = self.clock.limit, self.clock.used
         if self.before.final is not None and limit is not None and limit == self.before.limit:
             return False
+        if self._startup is None:
+            self._startup = used - self.before.seconds
         if limit is None or used < self._looked.get(part, 0.0):
             return True
         has = used < part * limit
@@ -93,7 +97,7 @@ class Budget:
         return self._cost(self.state.plan.default.variant) + sum(self._costs(beside))
 
     def _seconds_each(self) -> float:
-        return self.clock.used / max(1.0, self._done())
+        return (self.clock.used - (self._startup or 0.0)) / max(1.0, self._done())
 
     def _done(self) -> float:
         return len(self.state.plan.seeds) * sum(trial.share for trial in self._ended())

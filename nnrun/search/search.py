@@ -107,8 +107,10 @@ class Search:
             self._write()
             return self.state
         self._refuse_nothing()
-        self.state.importance = importance_of(self.state.to_dict())
         self._compare()
+        again = self._before.final is not None
+        if not self._stopped() and (again or not self.clock.is_over()):
+            self.state.importance = importance_of(self.state.to_dict())
         self._write()
         return self.state
 

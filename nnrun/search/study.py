@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from math import ceil, inf, isfinite
 from pathlib import Path
+from secrets import token_hex
 from statistics import fmean
 from typing import Any
 
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.search.proposer import optuna, quietly
 
@@ -46,9 +48,29 @@ def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
 
     Raises:
         UsageError: the file exists.
+        NnrunError: it cannot be written.
     """
     if file.exists():
         raise UsageError(f"--export {file}: this file exists; name another one, or remove it")
+    unfinished = file.with_name(f".{file.name}.{token_hex(4)}")
+    try:
+        _write_study(search, folder, unfinished)
+        unfinished.rename(file)
+    except _errors() as error:
+        reason = getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error
+        raise NnrunError(f"{file} cannot be written: {str(reason).splitlines()[0]}") from error
+    finally:
+        for left in file.parent.glob(f"{unfinished.name}*"):  # with the journal of the database
+            left.unlink()
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Those of files and of databases."""
+    database = import_module("sqlalchemy.exc").SQLAlchemyError
+    return OSError, optuna().exceptions.StorageInternalError, database
+
+
+def _write_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
     study = study_of(search, f"sqlite:///{file}", lambda trial: _curve(search, trial, folder))
     with quietly():
         study.set_metric_names([f"{search['judged_by']} {search['metric']}"])

@@ -1,7 +1,8 @@
 """The pictures of the pages, taken of real runs: `python -m tests.browser.pictures nnrun/docs`.
 
 The notebook's eight experiments over 20 seeds are swept on a terminal of 80 by 24 characters, whose
-screen is drawn while the rows form; then the report over the digits is opened in Chromium.
+screen is drawn while the rows form; then the report over the digits is opened in Chromium. In the
+playground a network learns two spirals.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import termios
 from pathlib import Path
 
 import pyte
-from playwright.sync_api import Browser, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.browser.check_ui import served
 from tests.browser.chromium import FLAGS, NOTEBOOK, program
 
 ROOT = Path(__file__).parents[2]
 COLUMNS, LINES = 80, 24
+SPIRALS = "/playground?data=spirals&layers=8,5,3&optimizer=adam&rate=0.01"
 # When this share of the runs has ended, the screen shows most.
 SHARE = 0.7
 COLOURS = {
@@ -101,6 +105,26 @@ def take(browser: Browser, folder: Path, results: Path, screen: str) -> None:
     page.screenshot(path=folder / "report.png")
 
 
+def play(browser: Browser, folder: Path, results: Path) -> None:
+    """The playground once its network has learned, with the numbers of a unit."""
+    page, file = (
+        browser.new_page(viewport={"width": 1280, "height": 770}),
+        folder / "playground.png",
+    )
+    with served(results) as address:
+        page.goto(address)
+        page.goto(address.partition("/?")[0] + SPIRALS)
+        page.get_by_role("button", name="Play").click()
+        expect(page.locator("#play-held")).to_have_text(re.compile(r"0\.0[0-4]"), timeout=120_000)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="layer 0, unit 2", exact=True).hover()
+        page.mouse.move(0, 0)
+        page.screenshot(path=file)
+    # The many colours of the surfaces would make the file four times as large.
+    few = Image.open(file).convert("RGB").quantize(160, Image.Quantize.MAXCOVERAGE)
+    few.save(file, optimize=True)
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results" / "pictures")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +134,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
             take(browser, folder, results, screen)
+            play(browser, folder, results)
             browser.close()
     finally:
         shutil.rmtree(results)

@@ -142,14 +142,14 @@ def test_surfaces_over_training(nnrun):
 
 
 def test_surfaces_in_the_terminal_and_on_the_page(nnrun, small):
-    """Of two features alone; the page has a strip of the output and one of each hidden layer."""
+    """Of two features alone; the page has pictures of the output, three units and their scale."""
     Path("plane.yaml").write_text(PLANE)
     lines = nnrun("explain", "plane.yaml").stdout.partition("Over training: the output")[2]
     assert "iteration 60" in lines
     assert max(map(len, lines.splitlines()[1:])) <= 80
     nnrun("explain", "plane.yaml", "--html", "plane.html")
     first = Path("plane.html").read_text()
-    assert 1 + 3 == first.count('href="data:image/png;base64,')
+    assert 1 + 3 + 1 == first.count('href="data:image/png;base64,')
     nnrun("explain", "plane.yaml", "--html", "plane.html")
     assert first == Path("plane.html").read_text()
 

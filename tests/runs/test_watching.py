@@ -8,12 +8,15 @@ from hashlib import sha256
 import pytest
 
 from nnrun.models.tensors import pack
+from nnrun.runs.catalog import index
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.extend import extend
+from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.names import REPORT, WATCHED
 from nnrun.runs.storage.contents.watched import frames, read_watched
+from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.verify import verify
 from nnrun.training.state import TrainingState
 from nnrun.training.watching.watch import MOST_LOOKS
@@ -73,6 +76,7 @@ RUNS = [
     (IRIS, "training.clip_norm=0.1", PLATEAU),
     (IRIS, "training.learning_rate=1e5"),
     (DEEP, "training.optimizer=adam", "training.learning_rate=0.01"),
+    (CNN, "training.augment={shift: 1}", "training.class_weight=balanced"),
     (CNN, "training.optimizer={type: sgd, momentum: 0.9}"),
 ]
 
@@ -143,6 +147,23 @@ def test_a_complete_run_gets_a_record_when_it_is_asked_for(prepared, store):
     assert not train(prepared(IRIS), store).trained
     forced = train(prepared(IRIS), store, force=True)
     assert not (forced.folder / WATCHED).exists()
+
+
+def test_a_watched_run_is_found_where_there_is_an_index(prepared, store, monkeypatch):
+    """The index does not hold the names of files, so that the report itself is read."""
+    monkeypatch.setattr(index, "WORTH", 1)
+    plain, watched = prepared(IRIS), prepared(IRIS, "training.watch=true")
+    train(plain, store)
+    indexed = Store(store.root, store.render, index.RunIndex(store.root))
+    indexed.index.refresh(["tiny"])
+    assert indexed.index.find("tiny", plain.run_id) is not None
+    with begin(indexed, "tiny", plain.run_id, brief=True, watched=True) as lease:
+        assert lease.checkpoint() is None
+    train(watched, store)
+    indexed.index.refresh(["tiny"])
+    for asked in (False, True):
+        found = begin(indexed, "tiny", plain.run_id, brief=True, watched=asked)
+        assert isinstance(found, Outcome)
 
 
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):

@@ -167,6 +167,16 @@ def test_time_ends_it(run, searched, tmp_path):
         (("--time", "soon"), "search.time: 'soon' is not a time above 0"),
         (("search.training.epochs={int: [9, 1]}",), "the range is reversed; write [1, 9]"),
         (("--target", "y"), "--target y: it is for data files"),
+        (("search={training: {epochs: {int: [1, 9]}}}",), "keys are dotted, like training.epochs"),
+        (
+            (
+                "search.sampler=grid",
+                "search.training.epochs={int: [1, 900]}",
+                "search.training.batch_size={int: [1, 99]}",
+                "search.training.learning_rate={uniform: [0.1, 0.9], step: 0.1}",
+            ),
+            "the grid has more than 100,000 settings",
+        ),
         (("search=null",), "there is nothing to choose from; add a block like search: {"),
         (("search.pruning=median", "sweep.order_by=loss", "search.sampler=grid"), "a grid cannot"),
         (("metrics=[roc_auc]", "sweep.order_by=roc_auc", "--pruning", "median"), "curves"),
@@ -185,6 +195,23 @@ def test_mistakes_leave_nothing_behind(run, searched, tmp_path, words, said):
     assert (2, "") == (code, out), err
     assert said in err
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("irs", "--export", "x.db"), "no search in {} is called so; did you mean 'iris'?"),
+        (("iris",), "iris is searched already; to export its trials, add --export FILE"),
+        (("nosuch.yaml",), "nosuch.yaml: there is no such file"),
+    ],
+)
+def test_names_that_are_none(run, searched, tmp_path, words, said):
+    """A name is one of a search, for its export; all else are files."""
+    root = searched / "results"
+    code, _, err = run("search", *words, "--results", root)
+    assert 2 == code
+    assert said.format(root) in err
+    assert not (tmp_path / "x.db").exists()
 
 
 def test_a_mistake_has_its_place(run, tmp_path):

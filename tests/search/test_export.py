@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import warnings
 from datetime import UTC, datetime
 
@@ -128,6 +130,23 @@ def test_trials_have_their_own_times(exported):
         started = found.datetime_start.astimezone(UTC)
         assert datetime.fromisoformat(trial["started"]) == started
         assert trial["seconds"] == pytest.approx(found.duration.total_seconds(), abs=1e-5)
+
+
+def test_a_full_disk_leaves_nothing(exported, tmp_path):
+    """The error says so, and no part of a database stays."""
+    *_, folder, _ = exported
+    words = ["search", "iris", "--export", str(tmp_path / "x.db"), "--results", str(folder.parent)]
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit[1]))
+        done = CliRunner().invoke(cli, words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert 1 == done.exit_code
+    assert f"{tmp_path}/x.db cannot be written: " in done.stderr
+    assert [] == [*tmp_path.iterdir()]
 
 
 def test_an_existing_file_stays(exported):

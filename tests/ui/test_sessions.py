@@ -116,7 +116,8 @@ def test_a_run_with_everything_gives_the_same_bits(tmp_path):
         "network": {"layers": layers}, "loss": "cross_entropy",
         "training": {
             "batch_size": 8, "epochs": 3, "optimizer": "adam", "class_weight": "balanced",
-            "dtype": "float32", "clip_norm": 1.0, "augment": {"noise": 0.05}, "watch": True,
+            "dtype": "float32", "clip_norm": 1.0, "engine": "numpy", "watch": True,
+            "augment": {"noise": 0.05},
             "learning_rate": {"schedule": "one_cycle", "peak": 0.05},
         },
     }  # fmt: skip
@@ -146,6 +147,10 @@ def test_weights_stay_where_their_shapes_do():
     np.testing.assert_array_equal(kept, parameters["0.weight"].value)
     assert ((4, 5), (5, 1)) == (parameters["1.weight"].shape, parameters["2.weight"].shape)
     assert 10 == session.iteration == session.trainer.optimizer.steps
+    before = session.trainer.network.theta.copy()
+    assert "rows 80; noise 0.3. All weights stay." in session.change({"rows": 80, "noise": 0.3})
+    np.testing.assert_array_equal(before, session.trainer.network.theta)
+    assert 20 == moved(session, 10).iteration
 
 
 def test_the_output_layer_stays_when_a_layer_goes():

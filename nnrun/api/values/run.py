@@ -21,8 +21,10 @@ from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.integrity import no_model, refuse_changed, refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.training.watching.watched import Watched
 
 
 class Run:
@@ -89,6 +91,17 @@ class Run:
             return History([])
         refuse_changed(self.path, self.record, HISTORY)
         return History(load_history(self.path))
+
+    @cached_property
+    def watched(self) -> Watched | None:
+        """What was recorded of the network while it trained; None without `training.watch`.
+
+        Raises:
+            NnrunError: its file has changed.
+        """
+        if self._result is not None:
+            return self._result.watched
+        return None if self.path is None else read_watched(self.path, self.record)
 
     @cached_property
     def model(self) -> Model:

@@ -16,6 +16,8 @@ def origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
     Raises:
         UsageError: there is no such file, or a config has a target already.
     """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file; a search is of a config or a data file")
     if path.suffix.lower() in SUFFIXES:
         if target is not None:
             raise UsageError(f"--target {target}: it is for data files; {path} has its own")

@@ -52,10 +52,14 @@ class TrialLines(ProblemLines):
         self.started = monotonic()
         self._printed = 0
         self._next = 0.0
+        self._told: set[int] = set()
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended or reached a rung."""
-        if not trial.ended or (self._printed >= LINES_EACH and monotonic() < self._next):
+        if not trial.ended or id(trial) in self._told:
+            return
+        self._told.add(id(trial))  # its other runs may end later
+        if self._printed >= LINES_EACH and monotonic() < self._next:
             return
         self._printed += 1
         self._next = monotonic() + LINE_SECONDS

@@ -41,7 +41,7 @@ PAGES = (
 LESSONS = tuple(f"lesson-{number}" for number in NUMBERS)
 """The pages of the course, which are in a folder of their own."""
 
-PICTURES = ("house.svg", "report.png", "sweep.png")
+PICTURES = ("house.svg", "playground.png", "report.png", "sweep.png")
 """Pictures in the pages, in the same folder."""
 
 _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)

@@ -24,12 +24,11 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken, verdict_text
 from nnrun.reports.verdict.run import summary_verdict
-from nnrun.reports.watched_words import inside_table, looks_line
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.progress import RunProgress
-from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.reading import remedy
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
@@ -148,6 +147,12 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
 
 def _inside(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     """What was seen of the layers while a watched run trained."""
+    if WATCHED not in record.files:
+        return
+    # Slow to import.
+    from nnrun.reports.watched_words import inside_table, looks_line  # noqa: PLC0415
+    from nnrun.runs.storage.contents.watched import read_watched  # noqa: PLC0415
+
     try:
         watched = read_watched(folder, record)
     except NnrunError as error:

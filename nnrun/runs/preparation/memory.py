@@ -48,8 +48,9 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     more = buffers(
         training.engine, network, training.optimizer.build(), batch_size=training.batch_size
     )
+    copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
     return MemoryEstimate(
-        parameters=(network.size * _COPIES_OF_PARAMETERS + more) * width,
+        parameters=(network.size * _COPIES_OF_PARAMETERS + more) * width + copy,
         activations=per_row * batch * width,
         data=data,
     )

@@ -51,6 +51,8 @@ def _answered(request: Request, action: Callable[..., Content], given: object) -
         if not isinstance(given, dict):
             raise UsageError("a page sends names with values")
         return JSONResponse(action(request, given))
+    except HTTPException as error:
+        return JSONResponse({"error": error.detail}, error.status_code)
     except LostError as error:
         return JSONResponse({"error": " ".join(lines_of(error)), "lost": True}, 410)
     except (NnrunError, OSError) as error:

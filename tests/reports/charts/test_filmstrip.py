@@ -7,10 +7,11 @@ import struct
 from base64 import b64decode
 
 import numpy as np
+import pytest
 
 from nnrun.reports.charts.chart import Table
 from nnrun.reports.charts.kinds.filmstrip import Dots, Strips, filmstrip
-from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.palette import BLUES, CIVIDIS
 from nnrun.reports.charts.pictures import Picture
 from nnrun.reports.charts.scales import Linear
 from tests.reports.charts.test_pictures import pixels
@@ -36,13 +37,22 @@ def test_frames_are_side_by_side_with_the_top_first() -> None:
     """Values are on one scale; the edges of each frame are there twice, under the gaps."""
     first, second = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 1.0]])
     strips = Strips(["0", "10"], [("y", [first, second])], BLUES, Linear(0.0, 1.0), 40.0)
-    (rows,) = colours(drawn(strips))
+    rows, bar = colours(drawn(strips))
     upper, lower = "0000 0011", "0011 1111"
     expected = [
         [{"0": WHITE, "1": BLUE}[digit] for digit in line.replace(" ", "")]
         for line in (upper, lower)
     ]
     assert expected == rows
+    assert (WHITE, BLUE, 1) == (bar[0][0], bar[0][-1], len(bar))
+
+
+@pytest.mark.parametrize(("ramp", "inverted"), [(BLUES, 2), (CIVIDIS, 0)])
+def test_dark_pages_invert_pictures_and_their_scale_alike(ramp, inverted) -> None:
+    """But not colours from dark to light, which have the same meaning on both."""
+    strips = Strips(["0"], [("y", [np.zeros((2, 2))])], ramp, Linear(0.0, 1.0), 40.0)
+    drawing = drawn(strips)
+    assert (2, inverted) == (drawing.count("<image"), drawing.count('class="ramp"'))
 
 
 def test_whole_numbers_have_colours_of_their_own() -> None:

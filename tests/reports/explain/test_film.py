@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from nnrun.config.load import load_config
-from nnrun.explain.film import Film, filmed_training
+from nnrun.explain.film import Film
+from nnrun.explain.filming import filmed_training
 from nnrun.explain.surfaces import Surfaces
 from nnrun.reports.explain.film import FilmLines
 from nnrun.reports.film_charts import film_charts
@@ -83,6 +84,22 @@ def test_values_are_in_five_shades():
     assert "height: from blank at -1.000 to █ at 1.000" == lines[0]
     assert "a from 0 to 1.000, b upwards from 0 to 2.000" == lines[1]
     assert {f"│{'▒' * 16}│  │{expected}│"} == set(lines[4:12])
+
+
+@pytest.mark.parametrize(
+    ("values", "signs"),
+    [((0, np.nan), "▒ "), ((np.nan,) * 2, "  "), ((np.inf, 1), "█▒"), ((1e308, -1e308), "█ ")],
+)
+def test_values_of_diverging_networks_are_drawn(values, signs):
+    """What is no number is blank; the scale has the finite ones, and a single one in its middle."""
+    frames = [
+        (k, Surfaces((0.0, 1.0, 0.0, 2.0), [], np.full((1, 32, 32), float(value)), None, False))
+        for k, value in enumerate(values)
+    ]
+    found = Film(["a", "b"], ["height"], np.zeros((1, 2)), np.zeros((1, 1)), frames)
+    lines, (charts, _) = shown(found), film_charts(found, 16)
+    assert "  ".join(f"│{sign * 16}│" for sign in signs) == lines[4]
+    assert 2 == charts[0].drawing.count("<image")
 
 
 def test_three_classes_are_shades():

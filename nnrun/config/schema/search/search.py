@@ -14,7 +14,12 @@ from pydantic_core import CoreSchema, core_schema
 from nnrun.config.names import changes_nothing
 from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, Kind, OneOf
-from nnrun.config.schema.search.distributions import FORMS, Distribution, read_distribution
+from nnrun.config.schema.search.distributions import (
+    FORMS,
+    Distribution,
+    is_distribution,
+    read_distribution,
+)
 from nnrun.config.schema.search.mistakes import issues_of
 from nnrun.suggestions import nearest
 
@@ -137,15 +142,19 @@ class SearchConfig(Block):
                 message = f"'{key}' decides which rows judge a trial; a search cannot choose it"
                 yield ConfigIssue(message, (key,), "key")
             elif "." not in key and key != "loss":
-                yield _no_key(key, cls, looked_at=number < MOST_LOOKED_AT)
+                yield _no_key(key, data[key], cls, looked_at=number < MOST_LOOKED_AT)
             else:
                 yield from issues_of(data[key], (key,), key)
         if data.get("sampler") == "grid":
             yield from _off_grid(data, keys)
 
 
-def _no_key(key: str, block: type[Block], *, looked_at: bool) -> ConfigIssue:
+def _no_key(key: str, value: Any, block: type[Block], *, looked_at: bool) -> ConfigIssue:
     message = f"'{key}' is not a key of search"
+    if isinstance(value, dict) and value and not is_distribution(value):
+        return ConfigIssue(
+            f"{message}; keys are dotted, like {key}.{next(iter(value))}", (key,), "key"
+        )
     near = nearest(key, tuple(block.model_fields)) if looked_at else None
     if near:
         return ConfigIssue(f"{message}; did you mean '{near}'?", (key,), "key")

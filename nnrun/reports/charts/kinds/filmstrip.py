@@ -11,8 +11,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.kinds.heatmap import colour_marks
-from nnrun.reports.charts.palette import Ramp, series_class
+from nnrun.reports.charts.palette import CIVIDIS, Ramp, series_class
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
@@ -21,7 +20,7 @@ Array = npt.NDArray[np.float64]
 LARGE, SMALL = 112.0, 48.0
 """The sides of pictures: eight of them fill a page, or one of its two columns."""
 _LONGEST = 14  # of the name of a row
-_SCALE = 34.0  # the height of a scale of colours
+_SCALE, _BAR = 180.0, 9.0  # the size of a scale of colours
 _NARROWEST = 200.0
 
 
@@ -108,9 +107,8 @@ def filmstrip(title: str, alternative: str, strips: Strips, table: Table) -> Cha
         parts.append(element("text", shown, x=places.left, y=bottom + LINE - 4))
         bottom += LINE
     if strips.scale is not None and not strips.curves:
-        marks = colour_marks(places.left, bottom + 4, strips.colours, strips.scale, strips.text)
-        parts.append(marks)
-        bottom += _SCALE
+        parts += _colours(strips, strips.scale, places.left, bottom + 4)
+        bottom += 2 * LINE + 6
     return Chart(
         title, alternative, Markup("").join(parts), width, bottom + 4, table,
         fills=False, legend=strips.legend,
@@ -129,14 +127,33 @@ def _pictures(
 ) -> Iterator[Markup]:
     """All frames as one picture; what is between them is covered."""
     picture, gap, top = _joined(strips, frames), places.gap, places.y(row)
-    yield element(
-        "image", href=picture.source, x=places.left - gap / 2, y=top, height=places.side,
-        width=(places.side + gap) * len(frames), preserveAspectRatio="none", class_="ramp",
-    )  # fmt: skip
+    wide = (places.side + gap) * len(frames)
+    yield _image(strips, picture, places.left - gap / 2, top, (wide, places.side))
     columns = range(len(frames) + 1)
     covers = [_box(places.x(k) - gap, top - 1, gap, places.side + 2) for k in columns]
     yield element("path", d="".join(covers), class_="paper")
     yield element("path", d="".join(places.edge(k, row) for k in columns[:-1]), class_="edge")
+
+
+def _image(
+    strips: Strips, picture: Picture, left: float, top: float, size: tuple[float, float]
+) -> Markup:
+    """A picture; dark pages invert its colours, unless they have no end at the page's white."""
+    kind = None if strips.colours == CIVIDIS else "ramp"
+    return element(
+        "image", href=picture.source, x=left, y=top, width=size[0], height=size[1],
+        preserveAspectRatio="none", class_=kind,
+    )  # fmt: skip
+
+
+def _colours(strips: Strips, scale: Linear, left: float, top: float) -> Iterator[Markup]:
+    """The colours as a picture like the others, with the numbers at both ends and in the middle."""
+    picture = shaded_picture(np.linspace(0, 1, 15)[np.newaxis], strips.colours, "")
+    yield _image(strips, picture, left, top, (_SCALE, _BAR))
+    yield element("path", d=_box(left, top, _SCALE, _BAR), class_="edge")
+    for share, side in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
+        word = strips.text(scale.low * (1 - share) + scale.high * share)
+        yield element("text", word, x=left + share * _SCALE, y=top + _BAR + 12, class_=side)
 
 
 def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
@@ -144,8 +161,9 @@ def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
     whole = np.concatenate([np.pad(one[::-1], ((0, 0), (1, 1)), "edge") for one in frames], axis=1)
     if strips.scale is None:
         return raster(whole.astype(np.int64), strips.colours, "")
-    low, high = strips.scale.low, strips.scale.high
-    return shaded_picture((whole - low) / (high - low), strips.colours, "")
+    # Halves, since the range of values may overflow.
+    low, high = strips.scale.low / 2, strips.scale.high / 2
+    return shaded_picture((whole / 2 - low) / (high - low), strips.colours, "")
 
 
 def _curves(strips: Strips, frames: Sequence[Array], places: _Places, row: int) -> Iterator[Markup]:

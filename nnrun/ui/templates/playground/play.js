@@ -167,7 +167,7 @@ const start = async () => {
   if (frame) show(frame, true);
 };
 
-$("run").addEventListener("click", () => (playing ? pause() : session && start()));
+$("run").addEventListener("click", () => (playing ? pause() : start()));
 $("step").addEventListener("click", async () => {
   pause();
   const found = await ask("advance", { updates: 1 });
