@@ -81,7 +81,9 @@ def report(found: Results, prunings: Sequence[str]) -> Iterator[str]:
         "its winner. Δ is the difference from `none` with the same seed, which has the same rows, "
         "with the 95% interval of Student's t over the seeds; b/e/w counts the seeds on which the "
         "test result is better, equal and worse. Accuracies are better when larger, `mse` when "
-        "smaller. Data sets, trials and seeds were fixed before the first search was made."
+        "smaller. Data sets and seeds were fixed before the first search was made; the trials of "
+        "`halving` were lowered from 77 after three seeds, which had made 12% more updates with it "
+        "than without."
     )
     yield "Made by `python -m tests.simulations.halving -o results/HALVING.md`."
     header = ["metric", "pruning", "full trials' updates", "best validation", "test"]
