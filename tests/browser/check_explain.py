@@ -62,8 +62,13 @@ def test_weights_that_meet_the_padding_are_no_sources(open_page, tmp_path):
         {"type": "flatten"},
         {"type": "dense", "units": 10, "activation": "softmax"},
     ]
-    config = {"name": "padded", "dataset": {"name": "digits"}, "network": {"layers": layers},
-              "loss": "cross_entropy", "training": {"learning_rate": 0.1, "iterations": 1}}  # fmt: skip
+    config = {
+        "name": "padded",
+        "dataset": {"name": "digits"},
+        "network": {"layers": layers},
+        "loss": "cross_entropy",
+        "training": {"learning_rate": 0.1, "iterations": 1},
+    }
     file = tmp_path / "padded.html"
     file.write_text(render(explain_config(load_config(config))))
     page = open_page(file).page
