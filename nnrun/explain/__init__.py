@@ -1,1 +1,1 @@
-"""One update of a network with every number: forward, backward, the optimizer's step."""
+"""One update of a network with every number; what it computes over a plane while it trains."""

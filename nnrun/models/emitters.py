@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from nnrun.data.preprocessing.steps import Scaler
 from nnrun.errors import UsageError
 from nnrun.nn.layer import Layer
 from nnrun.plugins.loading import find
+from nnrun.plugins.part import Part
 
 Emitter = TypeVar("Emitter")
 
@@ -41,9 +43,23 @@ def own_form(layer: Layer, library: str) -> Callable[..., Any] | None:
     Raises:
         UsageError: it is a layer of a plugin without this method.
     """
-    method = f"to_{library}"
-    found = getattr(layer, method, None)
     part = find("layer", layer.type) or find("activation", layer.type)
+    return _form(layer, part, library)
+
+
+def own_form_of_step(step: Any, library: str) -> Callable[..., Any] | None:
+    """Likewise of a step of preprocessing; None for scalers, too, which are all written alike."""
+    return None if is_scaler(step) else _form(step, find("step", step.name), library)
+
+
+def is_scaler(step: Any) -> bool:
+    """Whether the step is (x - shift) / scale, as also a plugin's class derived from `Scaler`."""
+    return isinstance(step, Scaler) and type(step).apply is Scaler.apply
+
+
+def _form(entry: Any, part: Part | None, library: str) -> Callable[..., Any] | None:
+    method = f"to_{library}"
+    found: Callable[..., Any] | None = getattr(entry, method, None)
     if found is None and part is not None:
         message = f"{part.title} cannot be exported so: it has no method '{method}'"
         raise UsageError(f"{message}; `nnrun help plugins` shows one")

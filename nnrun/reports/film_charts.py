@@ -102,7 +102,7 @@ def _toned(one: Surfaces, tones: int, classes: int) -> Array:
     assert one.classes is not None
     tone = np.full(one.classes.shape, tones - 1)
     if one.probabilistic:
-        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0])
+        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0]).clip(0, 1)
         certainty = (p * classes - 1) / (classes - 1)
         tone = np.clip((certainty * tones).astype(np.int64), 0, tones - 1)
     places: Array = (one.classes % _COLOURS) * tones + tone

@@ -200,10 +200,12 @@ def begin(
     if store is None:
         return RunLease(None, None)
     folder = store.run(name, run_id)
-    if brief and not force and (record := store.index.find(name, run_id)) is not None:
-        force = _lacks(record, metrics, watched)
+    # The index does not say whether a run was watched.
+    known = store.index.find(name, run_id) if brief and not (force or watched) else None
+    if known is not None:
+        force = _lacks(known, metrics)
         if not force:
-            return Outcome(record, folder.path, trained=False)
+            return Outcome(known, folder.path, trained=False)
     found = None if force else _outcome(folder.read(), folder, stopped)
     if found is not None and _lacks(found.record, metrics, watched):
         found, force = None, True
@@ -213,6 +215,7 @@ def begin(
         return found
     run = folder.locked_run  # another process may have finished it
     found = _outcome(run, folder, stopped)
+    force = force or (found is not None and _lacks(found.record, metrics, watched))
     lease = RunLease(store, folder, resumes=not force and run is not None)
     if force:
         return lease
@@ -222,7 +225,7 @@ def begin(
     return found or lease
 
 
-def _lacks(record: RunRecord, metrics: Iterable[str], watched: bool) -> bool:
+def _lacks(record: RunRecord, metrics: Iterable[str], watched: bool = False) -> bool:
     if watched and WATCHED not in record.files:
         return True
     return record.status == "completed" and not all(map(record.has_metric, metrics))

@@ -152,10 +152,10 @@ class Sweep:
         """Submit as many runs as the workers can take."""
         while self._has_room(workers):
             run = self._source.next(workers.at_a_time)
-            if run is None:
-                self._retry_held(workers)
+            if run is not None:
+                self._start(run, workers)
+            elif not self._retry_held(workers):
                 return
-            self._start(run, workers)
 
     def _has_room(self, workers: Workers) -> bool:
         in_hand, most = len(self._futures), min(workers.capacity, self._most_in_hand)
@@ -164,14 +164,16 @@ class Sweep:
         )
         return room and not self.stopping()
 
-    def _retry_held(self, workers: Workers) -> None:
-        """Try again to begin runs that other processes held."""
-        if monotonic() < self._next_look:
-            return
-        for _ in range(len(self._held_elsewhere)):
+    def _retry_held(self, workers: Workers) -> bool:
+        """Try again to begin runs that other processes held; returns whether there are fewer."""
+        held = len(self._held_elsewhere)
+        if not held or monotonic() < self._next_look:
+            return False
+        for _ in range(held):
             if self._has_room(workers):
                 self._start(self._held_elsewhere.popleft(), workers)
         self._next_look = monotonic() + _LOOK_SECONDS
+        return len(self._held_elsewhere) < held
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
         """Begin a run, unless it is complete or another process holds it."""

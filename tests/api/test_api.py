@@ -109,6 +109,16 @@ def test_a_run_says_what_its_report_says():
         run.history["tset_loss"]
 
 
+def test_a_watched_run_has_its_record_in_memory_and_from_disk():
+    """The same arrays; a run that is not watched has none."""
+    run = nnrun.train(IRIS, {"training.iterations": 100, "training.watch": True})
+    stored = nnrun.load(run.path)
+    assert [*range(0, 101, 5)] == run.watched.iterations == stored.watched.iterations
+    for name, array in run.watched.arrays.items():
+        np.testing.assert_array_equal(array, stored.watched.arrays[name])
+    assert nnrun.train(IRIS, {"training.iterations": 50}).watched is None
+
+
 def test_a_run_predicts_the_same_in_memory_and_from_disk():
     """Labels and probabilities for raw rows; the network's own outputs for prepared ones."""
     kept, fresh = nnrun.train(IRIS), nnrun.train(IRIS, results=None)

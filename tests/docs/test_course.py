@@ -95,11 +95,11 @@ def test_every_file_belongs_to_a_lesson():
 
 @pytest.mark.parametrize("page", lessons(), ids=lambda page: page.name)
 def test_a_lesson_is_a_page(page):
-    """A title, a first sentence, commands that fit a terminal, and links that lead somewhere."""
+    """A title, a first sentence, blocks that fit a terminal, and links that lead somewhere."""
     assert page.title.startswith(f"Lesson {page.name.removeprefix('lesson-')}: ")
     assert page.text.split("\n\n")[0] == page.topic.summary
-    fixed = [line for body in blocks(page.text) for line in body.splitlines()]
-    assert [] == [line for line in fixed if len(line) > 78]
+    fixed = [line for _, body in _BLOCK.findall(page.text) for line in body.splitlines()]
+    assert [] == [line for line in fixed if len(line) > 80]
     for link in _LINK.findall(page.text):
         place, _, anchor = link.partition("#")
         target = (COURSE / place).resolve()
@@ -125,9 +125,11 @@ def test_the_course_lists_its_lessons():
 
 def test_a_lesson_is_found_on_the_terminal():
     """By its name, with its text."""
-    done = CliRunner().invoke(cli, ["help", "lesson-3"])
+    done = CliRunner().invoke(cli, ["help", "lesson-3"], env={"COLUMNS": "80"})
     assert "lesson-3  lesson" == done.stdout.splitlines()[0]
     assert "nnrun help lesson-4" in " ".join(done.stdout.split())
+    shown = [body for language, body in _BLOCK.findall(lessons()[2].text) if language == "text"]
+    assert shown[1] in done.stdout
 
 
 def test_lessons_write_their_files(tmp_path, monkeypatch):

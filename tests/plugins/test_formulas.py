@@ -124,6 +124,51 @@ def test_a_layer_brings_its_own_form_in_exports(write) -> None:
         script(run.model, TORCH)
 
 
+STEPS_WRITE_THEMSELVES = """
+from nnrun.data.preprocessing.steps import Scaler
+
+@register("step", "by_width")
+class ByWidth:
+    def __init__(self, width=None):
+        self.width = None if width is None else np.asarray(width)
+    def fit(self, rows):
+        low, high = rows.extremes()
+        self.width = high - low
+    def apply(self, x):
+        return x / self.width
+    def state(self):
+        return {"width": self.width.tolist()}
+    def to_onnx(self, graph, name, x):
+        return graph.add("Div", x, graph.constant(f"{name}.width", self.width))
+    def to_numpy(self, name):
+        return [f'h = h / W["{name}.width"]']
+
+@register("step", "twice")
+class Twice(Scaler):
+    def fit(self, rows):
+        self.shift, self.scale = np.zeros(rows.shape), np.full(rows.shape, 0.5)
+"""
+
+
+def test_a_step_brings_its_own_form_in_exports(write) -> None:
+    """Its arrays are those of its state; a scaler is written as nnrun's own are."""
+    load(write(STEPS_WRITE_THEMSELVES))
+    data = {**CONFIG["dataset"], "features": ["by_width", "twice"]}
+    network = {"layers": [{"type": "dense", "units": 2}]}
+    config = {**CONFIG, "dataset": data, "network": network, "loss": "mean_squared"}
+    run = nnrun.train(config, results=None)
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    np.testing.assert_array_equal(predicted, run.predict(x.astype(np.float32)))
+    made: dict[str, object] = {"__name__": "made"}
+    exec(script(run.model, NUMPY), made)
+    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    says = "the step 'by_width' of mine.py cannot be exported so: it has no method 'to_pytorch'"
+    with pytest.raises(UsageError, match=says):
+        script(run.model, TORCH)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,12 +8,15 @@ from hashlib import sha256
 import pytest
 
 from nnrun.models.tensors import pack
+from nnrun.runs.catalog import index
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.extend import extend
+from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.names import REPORT, WATCHED
 from nnrun.runs.storage.contents.watched import frames, read_watched
+from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.verify import verify
 from nnrun.training.state import TrainingState
 from nnrun.training.watching.watch import MOST_LOOKS
@@ -146,8 +149,25 @@ def test_a_complete_run_gets_a_record_when_it_is_asked_for(prepared, store):
     assert not (forced.folder / WATCHED).exists()
 
 
+def test_a_watched_run_is_found_where_there_is_an_index(prepared, store, monkeypatch):
+    """The index does not hold the names of files, so that the report itself is read."""
+    monkeypatch.setattr(index, "WORTH", 1)
+    plain, watched = prepared(IRIS), prepared(IRIS, "training.watch=true")
+    train(plain, store)
+    indexed = Store(store.root, store.render, index.RunIndex(store.root))
+    indexed.index.refresh(["tiny"])
+    assert indexed.index.find("tiny", plain.run_id) is not None
+    with begin(indexed, "tiny", plain.run_id, brief=True, watched=True) as lease:
+        assert lease.checkpoint() is None
+    train(watched, store)
+    indexed.index.refresh(["tiny"])
+    for asked in (False, True):
+        found = begin(indexed, "tiny", plain.run_id, brief=True, watched=asked)
+        assert isinstance(found, Outcome)
+
+
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):
-    """An interrupted run that was not watched starts over where it is to be watched."""
+    """An interrupted run that was not watched starts over to be watched."""
     stop = Callbacks(until=100)
     assert train(prepared(IRIS), store, stop).record.status == "interrupted"
     notes = []

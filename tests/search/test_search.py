@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from nnrun.runs.lease import begin
 from nnrun.sweeps.board.from_store.best import best_of
 from tests.search.helpers import config, content_of, outcome, search
 
@@ -71,6 +72,23 @@ def test_what_is_finished_is_not_trained_again(pruning, searched, monkeypatch):
     monkeypatch.setattr("nnrun.sweeps.workers.job.execute", fail)
     search(config(pruning=pruning), root)
     assert expected == outcome(root)
+
+
+def test_runs_of_another_process_are_waited_for(tmp_path, monkeypatch):
+    """What it trains counts, and the trials that follow from it are made."""
+    content = config(window=1, trials=3)
+    search(content, tmp_path)
+    expected, held = outcome(tmp_path), set()
+
+    def held_at_first(store, name, run_id, **more):
+        if run_id in held:
+            return begin(store, name, run_id, **more)
+        held.add(run_id)
+        return None
+
+    monkeypatch.setattr("nnrun.sweeps.sweep.begin", held_at_first)
+    assert search(content, tmp_path).winner is not None
+    assert expected == outcome(tmp_path)
 
 
 @pytest.mark.parametrize("pruning", ["asynchronous_halving", "median"])

@@ -30,14 +30,18 @@ def conclude(
         raise NnrunError("no run of the final comparison has completed, so nothing is chosen")
     if state.ended:
         return
-    ended = sum(trial.ended for trial in state.trials)
+    stage = "final comparison" if state.board is None else "test of the winner"
     if interruption.stop():
-        total = state.plan.trials or len(state.trials)
-        message = f"interrupted: {ended} of {total} trials have ended"
+        message = f"interrupted in the {stage}"
+        if state.final is None:
+            ended, total = (
+                sum(t.ended for t in state.trials),
+                state.plan.trials or len(state.trials),
+            )
+            message = f"interrupted: {ended} of {total} trials have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
     if state.plan.block.time is not None:
-        what = "final comparison" if state.board is None else "test of the winner"
         raise NnrunError(
-            f"there was no time for the {what}; the same command with more --time goes on"
+            f"there was no time for the {stage}; the same command with more --time goes on"
         )
     raise NnrunError(f"runs are missing; to continue:\n  {again}")

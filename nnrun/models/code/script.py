@@ -14,11 +14,11 @@ from nnrun import __version__
 from nnrun.characters import escaped
 from nnrun.models.code import columns
 from nnrun.models.code.language import Language
-from nnrun.models.code.layers import SCRIPT, layer_lines
+from nnrun.models.code.layers import layer_lines
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.program import has_table, program_parts, usage
+from nnrun.models.code.steps import step_lines
 from nnrun.models.code.torch_language import TORCH
-from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names
 from nnrun.models.task import Classification
@@ -110,7 +110,7 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
     yield from columns.lines(model.layout.columns)
     for index, step in enumerate(model.preprocessing.steps):
-        yield from emitter_of(language.steps, step.name, SCRIPT)(f"features.{index}", step)
+        yield from step_lines(f"features.{index}", step, language.steps, language.name)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
     if model.network.input_shape != model.layout.shape:
         yield "h = " + language.reshape.format(shape=_sides(model.network.input_shape))
@@ -187,6 +187,6 @@ def _arrays(model: Model) -> dict[str, Array]:
         f"{name}.{key}": np.asarray(value, np.float64)
         for name, step in scalings.items()
         for key, value in step.state().items()
-        if key in ("shift", "scale", "fill")
+        if isinstance(value, list | np.ndarray)
     }
     return {**fitted, **weights_views(model.network)}

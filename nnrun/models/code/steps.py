@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from nnrun.models.emitters import Emitters
+from nnrun.models.emitters import Emitters, emitter_of, is_scaler, own_form_of_step
 
 Emitter = Callable[[str, Any], list[str]]
 """From the prefix of a step's arrays, and the step, to its lines."""
+
+
+def step_lines(name: str, step: Any, emitters: Mapping[str, Emitter], library: str) -> list[str]:
+    """The lines of a step in a script for `numpy` or `pytorch`.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    own = own_form_of_step(step, library)
+    if own is not None:
+        return list(own(name))
+    kind = "standard" if is_scaler(step) else step.name
+    return emitter_of(emitters, kind, "a script")(name, step)
 
 
 def _affine(name: str, step: Any) -> list[str]:

@@ -13,7 +13,6 @@ from nnrun.data.columns.categorical import Categorical
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
 from nnrun.models.decision import Decision
-from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import columns, layers, steps
@@ -38,7 +37,7 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
     model has probabilities, `probability`.
 
     Predictions are labels (bool, int64, double or string), or values in the target's own units. The
-    network computes in float32 whatever it was trained in.
+    network computes in float32, also if it was trained in float64.
 
     Args:
         model: the model.
@@ -102,8 +101,7 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
     x = columns.emit(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
-        emitter = emitter_of(steps.EMITTERS, step.name, "ONNX")
-        x = emitter(graph, f"features.{index}", step, x)
+        x = steps.emit(graph, f"features.{index}", step, x)
     x = graph.add("Cast", x, to=steps.FLOAT)
     if model.network.input_shape != model.layout.shape:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows

@@ -10,9 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.models.emitters import emitter_of, is_scaler, own_form_of_step
 from nnrun.models.onnx.graph import Graph
 
 Emitter = Callable[[Graph, str, Any, str], str]
+
+
+def emit(graph: Graph, name: str, step: Any, x: str) -> str:
+    """Append a step, whose arrays have this prefix; raises a UsageError if it has no emitter."""
+    own = own_form_of_step(step, "onnx")
+    if own is not None:
+        written: str = own(graph, name, x)
+        return written
+    kind = "standard" if is_scaler(step) else step.name
+    return emitter_of(EMITTERS, kind, "ONNX")(graph, name, step, x)
 
 
 def _affine(graph: Graph, name: str, step: Any, x: str) -> str:

@@ -70,9 +70,10 @@ def _lines(one: Surfaces, outputs: int, ends: tuple[float, float]) -> Iterator[s
     """A picture, from top to bottom."""
     if one.classes is None:
         low, high = ends
-        shares = (_sampled(one.outputs[0], _HIGH) - low) / (high - low)
-        steps = np.clip(np.nan_to_num(shares) * len(_SHADES), 0, len(_SHADES) - 1).astype(int)
-        yield from ("".join(_SHADES[step] for step in line) for line in steps)
+        # Halves, since the range of values may overflow.
+        shares = (_sampled(one.outputs[0], _HIGH) / 2 - low / 2) / (high / 2 - low / 2)
+        steps = np.nan_to_num(shares).clip(0, 1 - 1e-9) * len(_SHADES)
+        yield from ("".join(_SHADES[int(step)] for step in line) for line in steps)
     elif outputs == 2:
         halves = _sampled(one.classes, 2 * _HIGH)
         for upper, lower in zip(halves[::2], halves[1::2], strict=True):

@@ -26,9 +26,13 @@ class Section:
 
 
 def rendered(text: str) -> Markup:
-    """Markdown as HTML: headings have anchors, links to pages lead to their HTML files."""
+    """Markdown as HTML: headings have anchors, links to pages lead to their HTML files.
+
+    Blocks of code can be scrolled by keyboard where they are wider than the page.
+    """
     markdown, tokens = _parsed(text)
-    return Markup(markdown.renderer.render(tokens, markdown.options, {}))
+    html = markdown.renderer.render(tokens, markdown.options, {})
+    return Markup(html.replace("<pre><code", '<pre tabindex="0"><code'))
 
 
 def rendered_line(text: str) -> Markup:

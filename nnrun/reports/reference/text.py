@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from rich.console import RenderableType, group
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, group
+from rich.markdown import CodeBlock, Markdown
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,21 @@ from nnrun.reports.terminal.tables import labelled
 _MOST_MENTIONS = 12
 # The width of docstrings, without indentation and quotation marks.
 _FULL = 93
+
+
+class _Code(CodeBlock):
+    """A block of code, which is indented unless that would break its lines."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = str(self.text).rstrip()
+        widest = max(map(len, code.splitlines()), default=0)
+        indent = 1 if widest + 2 <= options.max_width else 0
+        lexer, theme = self.lexer_name, self.theme
+        yield Syntax(code, lexer, theme=theme, word_wrap=True, padding=(1, indent))
+
+
+class _Document(Markdown):
+    elements = {**Markdown.elements, "fence": _Code, "code_block": _Code}  # noqa: RUF012  # rich's
 
 
 @group()
@@ -75,7 +91,7 @@ def _page(topic: Topic) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
     yield Text()
     if topic.kind in PAGES:
-        yield Markdown(for_terminal(topic.text), code_theme="ansi_dark", hyperlinks=False)
+        yield _Document(for_terminal(topic.text), code_theme="ansi_dark", hyperlinks=False)
         return
     yield Text(_flowing(topic.text))
     if topic.shapes:

@@ -86,6 +86,22 @@ def test_values_are_in_five_shades():
     assert {f"│{'▒' * 16}│  │{expected}│"} == set(lines[4:12])
 
 
+@pytest.mark.parametrize(
+    ("values", "signs"),
+    [((0, np.nan), "▒ "), ((np.nan,) * 2, "  "), ((np.inf, 1), "█▒"), ((1e308, -1e308), "█ ")],
+)
+def test_values_of_diverging_networks_are_drawn(values, signs):
+    """What is no number is blank; the scale has the finite ones, and a single one in its middle."""
+    frames = [
+        (k, Surfaces((0.0, 1.0, 0.0, 2.0), [], np.full((1, 32, 32), float(value)), None, False))
+        for k, value in enumerate(values)
+    ]
+    found = Film(["a", "b"], ["height"], np.zeros((1, 2)), np.zeros((1, 1)), frames)
+    lines, (charts, _) = shown(found), film_charts(found, 16)
+    assert "  ".join(f"│{sign * 16}│" for sign in signs) == lines[4]
+    assert 2 == charts[0].drawing.count("<image")
+
+
 def test_three_classes_are_shades():
     """The signs of the last picture are those of its classes."""
     blobs = film("blobs", units=3)

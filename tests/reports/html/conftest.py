@@ -34,7 +34,9 @@ network:
     - {type: flatten}
     - {type: dense, units: 10, activation: softmax}
 loss: cross_entropy
-training: {learning_rate: 0.05, iterations: 40, batch_size: 41, engine: numpy, evaluate_every: 20}
+training:
+  {learning_rate: 0.05, iterations: 40, batch_size: 41, engine: numpy, evaluate_every: 20,
+   watch: true}
 published: {source: "a <b>book</b>", test_accuracy: 0.9}
 """,
     "houses": """
@@ -47,7 +49,7 @@ training: {learning_rate: 0.01, iterations: 60, batch_size: 8, engine: numpy, ev
 dataset: {name: boston, features: none}
 network: {sizes: [5, 1], activations: [relu, linear]}
 loss: mean_squared
-training: {learning_rate: 100.0, iterations: 500, engine: numpy}
+training: {learning_rate: 100.0, iterations: 500, engine: numpy, watch: true}
 """,
     "moons": """
 dataset: {path: moons.csv, columns: {target: side}, task: classification}

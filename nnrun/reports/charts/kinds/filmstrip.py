@@ -152,7 +152,7 @@ def _colours(strips: Strips, scale: Linear, left: float, top: float) -> Iterator
     yield _image(strips, picture, left, top, (_SCALE, _BAR))
     yield element("path", d=_box(left, top, _SCALE, _BAR), class_="edge")
     for share, side in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
-        word = strips.text(scale.low + share * (scale.high - scale.low))
+        word = strips.text(scale.low * (1 - share) + scale.high * share)
         yield element("text", word, x=left + share * _SCALE, y=top + _BAR + 12, class_=side)
 
 
@@ -161,8 +161,9 @@ def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
     whole = np.concatenate([np.pad(one[::-1], ((0, 0), (1, 1)), "edge") for one in frames], axis=1)
     if strips.scale is None:
         return raster(whole.astype(np.int64), strips.colours, "")
-    low, high = strips.scale.low, strips.scale.high
-    return shaded_picture((whole - low) / (high - low), strips.colours, "")
+    # Halves, since the range of values may overflow.
+    low, high = strips.scale.low / 2, strips.scale.high / 2
+    return shaded_picture((whole / 2 - low) / (high - low), strips.colours, "")
 
 
 def _curves(strips: Strips, frames: Sequence[Array], places: _Places, row: int) -> Iterator[Markup]:

@@ -8,7 +8,7 @@ truly best, each is dropped in at most 5% of tables, since only rows - 1 others 
 changes what is said of two others.
 
 - Paired rows have runs of the same seeds on the same splits. Of each run only the difference
-  counts, so whatever makes a seed or a split hard for all rows cancels. Other pairs are held
+  counts, so what makes a seed or a split hard for all rows cancels. Other pairs are held
   against each other by Welch's variance and degrees of freedom.
 - Where splits are drawn, or are folds, training sets overlap and results are less independent than
   their spread shows: the variance of a mean is s²·(1/n + n_test/n_train) in place of s²/n, of the
@@ -238,23 +238,30 @@ def _pairs(
         alike = table.splits[i] == table.splits[j]
         paired = estimate(values[i] - values[j], table.design, table.overlap[i], 2 * rounding[i])
         use = alike & (paired.layout.number > 1)
-        error, degrees = _welch(i, j, alone)
-        mean = np.where(use, paired.mean, alone.mean[i] - alone.mean[j])
-        error = np.where(use, paired.error, error)
+        found = _either(paired, alone, i, j, use)
         known = np.maximum(least[i], least[j])  # what is smaller comes of rounding alone
-        mean, error = (np.where(np.abs(each) > known, each, 0.0) for each in (mean, error))
-        yield _Pairs(
-            np.where(i == j, np.inf, mean),
-            error,
-            Degrees(*(np.where(use, *both) for both in zip(paired.degrees, degrees, strict=True))),
-            Components(
-                *(
-                    np.where(use, one, other[i] + other[j])
-                    for one, other in zip(paired.components, alone.components, strict=True)
-                )
-            ),
-            use,
-        )
+        mean, error = (np.where(np.abs(each) > known, each, 0.0) for each in found[:2])
+        yield _Pairs(np.where(i == j, np.inf, mean), error, found.degrees, found.components, use)
+
+
+def _either(paired: Estimate, alone: Estimate, i: Ints, j: Ints, use: Bools) -> Estimate:
+    """The differences of pairs, where they are to be used, and else those of the means alone."""
+    if use.all():
+        degrees = Degrees(*(part.astype(np.float64) for part in paired.degrees))
+        return paired._replace(degrees=degrees)
+    error, others = _welch(i, j, alone)
+    return Estimate(
+        np.where(use, paired.mean, alone.mean[i] - alone.mean[j]),
+        np.where(use, paired.error, error),
+        Degrees(*(np.where(use, *both) for both in zip(paired.degrees, others, strict=True))),
+        Components(
+            *(
+                np.where(use, one, other[i] + other[j])
+                for one, other in zip(paired.components, alone.components, strict=True)
+            )
+        ),
+        paired.layout,
+    )
 
 
 def _alone(table: Table, values: Array, scale: float) -> Estimate:

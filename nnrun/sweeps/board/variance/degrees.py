@@ -66,6 +66,9 @@ def _quantile(degrees: Array, p: Array | float) -> Array:
     if np.ndim(p):
         found: Array = -stdtrit(degrees, p)
         return found
+    first = np.ravel(degrees)[:1]
+    if np.all(degrees == first):  # as of rows that all have the same runs
+        return np.full(np.shape(degrees), -stdtrit(first, p))
     different, places = np.unique(degrees, return_inverse=True)
     each: Array = -stdtrit(different, p)
     return each[places].reshape(np.shape(degrees))

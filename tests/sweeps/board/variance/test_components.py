@@ -153,3 +153,19 @@ def test_the_tail_is_where_the_quantile_is():
         degrees = estimate(values, design, 0.25).degrees
         for p in (0.05, 0.05 / 59):
             assert p == pytest.approx(degrees.tail(degrees.quantile(p)), rel=1e-6)
+
+
+@pytest.mark.parametrize("replicates", [2, 3, 5, 7, 8, 9, 30])
+def test_plain_replicates_have_the_bits_of_the_usual_formula(replicates):
+    """Whether they are few or many, whole or with some missing in other lines."""
+    values = np.random.default_rng(replicates).normal(size=(50, 4, replicates)) / 3
+    rest = values - (values.sum(axis=-1) / replicates)[..., None]
+    variance = replicates * (rest**2).sum(axis=-1) / (replicates * (replicates - 1))
+    found = estimate(values, Design.plain(replicates), 0.25)
+    assert (values.sum(axis=-1) / replicates).tobytes() == found.mean.tobytes()
+    assert variance.tobytes() == found.components.split.tobytes()
+    gappy = np.concatenate([values, np.full((50, 1, replicates), np.nan)], axis=1)
+    again = estimate(gappy, Design.plain(replicates), 0.25)
+    assert found.error.tobytes() == again.error[:, :4].tobytes()
+    for one, other in zip(found.degrees, again.degrees, strict=True):
+        assert np.array_equal(one, other[:, :4])
