@@ -118,7 +118,7 @@ def uses(words: str, name: str) -> bool:
 
 
 def test_a_flipped_bit_is_not_believed(folder: Folder) -> None:
-    """Whichever bit of whichever file: `verify` names the file, and what works with it refuses."""
+    """Any bit of any file: `verify` names the file, and what works with it refuses."""
     draw = random.Random(5)
     for _ in range(FLIPS):
         name = draw.choice(sorted(folder.files))
