@@ -41,12 +41,10 @@ def _still_bends(attempt: Attempt) -> Verdict:
 
 
 def _readable(attempt: Attempt) -> Verdict:
-    """The curve has enough points."""
-    points = attempt.prepared.iterations // attempt.prepared.evaluate_every
-    return (
-        points >= _FEWEST_POINTS,
-        f"its curve has {points} points; {_FEWEST_POINTS} are asked for",
-    )
+    """A curve of all iterations of the exercise has enough points."""
+    whole, every = attempt.start.config.training.iterations or 0, attempt.prepared.evaluate_every
+    points, asked = whole // every, f"{_FEWEST_POINTS} are asked for"
+    return points >= _FEWEST_POINTS, f"the whole curve has {points} points; {asked}"
 
 
 def _minimum(attempt: Attempt) -> Verdict:
