@@ -38,9 +38,11 @@ def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
 
 def topics(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """What `nnrun help` has a topic for; with `--plugin`, parts of plugins too."""
-    from nnrun.reports.reference.topics import topics as known  # noqa: PLC0415  # for shells only
+    from nnrun.reports.reference.pages import LESSONS, PAGES  # noqa: PLC0415  # for shells only
+    from nnrun.reports.reference.topics import topics as known  # noqa: PLC0415  # as above
 
-    return sorted({topic.name for topic in known() if topic.name.startswith(incomplete)})
+    names = {*PAGES, *LESSONS, *(topic.name for topic in known())}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _results(ctx: click.Context) -> Path:

@@ -48,7 +48,7 @@ _SEARCH = "search.json"
     metavar="N",
     help=f"Only the N that began last; by default the table shows {_MOST}.",
 )
-@click.option("--all", "everything", is_flag=True, help="However many there are.")
+@click.option("--all", "everything", is_flag=True, help="Show all, not only the last 100.")
 @click.option(
     "--sort",
     metavar="KEY",
@@ -67,7 +67,7 @@ _SEARCH = "search.json"
     "conditions",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only runs with this setting, status, name or seed; several values are parted by commas.",
+    help="Only runs with this setting, status, name or seed; commas separate several values.",
 )
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
 @click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
@@ -104,7 +104,7 @@ def command(
 
     With NAME, only those of experiments of that name. Runs of one name are distinguished by the
     settings in which they differ; interrupted and running ones are at the end. Other files
-    are passed over; damaged runs are listed as such.
+    are ignored; damaged runs are listed as such.
 
     \b
     nnrun ls

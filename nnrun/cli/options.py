@@ -96,7 +96,7 @@ iterations_option = click.option(
     "--iterations",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Train for N iterations, whatever the config says: a smoke run.",
+    help="Train for N iterations instead of what the config says: a smoke run.",
 )
 threads_option = click.option(
     "--threads",

@@ -81,14 +81,14 @@ def command(
     are a column `prediction` and, for classes, a column `p_CLASS` for each; of an npz file, arrays
     `prediction` and `probability`. They go to stdout or into FILE once all rows are predicted: if
     one is wrong, nothing is written.
-    With --skip-bad, wrong rows go into a file of their own, which can be mended and predicted, too.
+    With --skip-bad, wrong rows go into a file of their own, which can be corrected and predicted.
     Categories that training has not seen are counted, and predicted as dataset.unknown of the
     config says. --id puts columns of the input in front of the predictions. With --json and without
     -o, stdout is a JSON document whose `predictions` are objects, one for each row.
 
     Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
-    with `decide` in its config, the positive one is predicted from a probability on: the class that
-    `decide.positive` names, else the second.
+    with `decide` in its config, the positive one is predicted where its probability is at least
+    that: the class that `decide.positive` names, else the second.
 
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
@@ -99,7 +99,7 @@ def command(
     nnrun predict digits_cnn/s42 images.npz -o digits.npz
     nnrun predict cats tom.png new/
     nnrun predict latest houses.csv --score -o prices.csv
-    nnrun predict latest sales.csv --id customer --id date --skip-bad bad.csv -o sales.out.csv
+    nnrun predict latest sales.csv --id customer --skip-bad bad.csv -o out.csv
     nnrun predict boston_arch2 --out-of-fold --score -o tested.csv
     """
     if file is not None and str(file) == _STDOUT:

@@ -62,7 +62,7 @@ class Request:
 @click.option(
     "--asynchronous",
     is_flag=True,
-    help="Propose by whatever has ended. No worker waits, but the trials depend on their speed.",
+    help="Propose by the trials that have ended: no worker waits, but their speed decides.",
 )
 @click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
 @options.jobs_option

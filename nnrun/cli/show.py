@@ -18,6 +18,7 @@ from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
 from nnrun.runs.record import RunRecord
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
@@ -78,12 +79,13 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         {
             **stored.record.to_dict(),
             "status": found.status,
-            "folder": str(folder),
+            "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
             "history": {name: [_plain(v) for v in values] for name, values in history.items()},
         }
     )
-    output.show(run_in_full(found, stored.record, history, folder))
+    packed = run if is_packed(run) else None
+    output.show(run_in_full(found, stored.record, history, folder, packed))
 
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:

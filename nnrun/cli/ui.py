@@ -56,8 +56,8 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
     server = _server()(results, host, port)
     if server.is_open:
         output.note(
-            f"warning: whoever reaches {host} can read these results with this address, which is "
-            "sent unencrypted"
+            f"warning: anyone who reaches {host} can read these results with this address, which "
+            "is sent unencrypted"
         )
 
     def ready() -> None:

@@ -56,7 +56,7 @@ def command(
     losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by 0.01; the output
     says which of the two was met.
 
-    Exits with 3 if a run is not what it says it is.
+    Exits with 3 if a run is damaged or gives other results.
 
     \b
     nnrun verify latest

@@ -44,9 +44,9 @@ _END = ("q", "Q", "\x1b", "\x04")
 def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path) -> None:
     """Watch the runs in progress, whichever process trains them.
 
-    With NAME, only those of experiments of that name. The first run may be yet to begin. `q` or
-    Ctrl-C ends the view; runs are not touched. Where the output is no terminal, there is a line for
-    each run that begins, waits or ends; with --json, a line of JSON.
+    With NAME, only those of experiments of that name. It can be started before the
+    first run. `q` or Ctrl-C ends the view; runs go on. Where the output is no terminal, there is a
+    line for each run that begins, waits or ends; with --json, a line of JSON.
 
     \b
     nnrun watch

@@ -13,10 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.schema.base.block import Block
-
-_SINGLE = (str, int, float, bool)
-
+from nnrun.config.schema.base.block import Block, is_block
 
 Apply = Callable[[Callable[[Any], Any], Any], Any]
 
@@ -37,7 +34,7 @@ def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
     `apply` calls a function with a block, or returns what it has made of that block before.
     """
     return {
-        key: apply(_text, given) if isinstance(given, Block) else canonical_json(plain)
+        key: apply(_text, given) if is_block(given) else canonical_json(plain)
         for key, given, plain in _beyond_defaults(config, apply)
     }
 
@@ -51,15 +48,13 @@ def _beyond_defaults(block: Block, apply: Apply) -> Iterator[tuple[str, Any, Any
     for key, field in type(block).model_fields.items():
         if key not in block.digest_ignores:
             given = getattr(block, key)
-            plain = apply(_plain, given) if isinstance(given, Block) else _plain(given)
+            plain = apply(_plain, given) if is_block(given) else _plain(given)
             if field.is_required() or plain not in _defaults(type(block), key):
                 yield key, given, plain
 
 
 def _plain(value: Any) -> Any:
-    if value is None or type(value) in _SINGLE:  # asking whether these are blocks is slow
-        return value
-    if isinstance(value, Block):
+    if is_block(value):
         return canonical(value) or value.digest_when_empty
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}

@@ -21,7 +21,7 @@ from nnrun.config.overrides import (
     apply_overrides,
     parse_overrides,
 )
-from nnrun.config.schema.base.block import Block, ConfigIssue
+from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -170,11 +170,13 @@ def config_to_json(config: ExperimentConfig, apply: Apply = apply_once) -> str:
     if config.left_out is not None:
         return json.dumps(config_to_dict(config))
     values = ((key, getattr(config, key)) for key in type(config).model_fields)
-    parts = [
-        f'"{key}": {apply(_block_json, value) if isinstance(value, Block) else json.dumps(value)}'
-        for key, value in values
-    ]
-    return f"{{{', '.join(parts)}}}"
+    return "{" + ", ".join(f'"{key}": {_json(value, apply)}' for key, value in values) + "}"
+
+
+def _json(value: Any, apply: Apply) -> str:
+    if value is None:
+        return "null"
+    return apply(_block_json, value) if is_block(value) else json.dumps(value)
 
 
 def _block_json(block: Block) -> str:

@@ -8,7 +8,7 @@ from nnrun.systems import system
 
 SPLITS = ("train", "validation", "test")
 CHOOSING = ("validation", "test", "train")
-"""Splits by how honest a choice by them is, the most honest first."""
+"""Splits in the order in which they are used for choosing, the best first."""
 BESIDE = ("linear", "neighbors", "forest", "boosting", "mlp")
 """Models of scikit-learn that a sweep trains beside its networks."""
 

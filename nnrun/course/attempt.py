@@ -23,7 +23,7 @@ from nnrun.runs.record import RunResult
 from nnrun.sweeps.planning.estimate import estimate
 
 SEEDS = range(1001, 1006)
-"""Of graded runs, whatever seed a config has."""
+"""Of graded runs; the seed of a config is not used."""
 
 _MOST_SECONDS = 2.0  # of one run, as a sweep estimates them
 

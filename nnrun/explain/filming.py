@@ -47,7 +47,7 @@ def filmed_training(prepared: Prepared) -> Film | None:
 
     execution.train(Callbacks(evaluated=evaluated, until=until))
     last, notes = _ending(trainer)
-    # Kept whatever was kept of this moment.
+    # Kept in any case, also if this moment was kept before.
     kept.found[last] = weights_of(network)
     film = film_of(prepared, prepared.dataset, prepared.split.train, sorted(kept.found.items()))
     return None if film is None else replace(film, notes=notes)

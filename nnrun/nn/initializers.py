@@ -47,7 +47,7 @@ def lecun_normal(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
 
 
 def uniform(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
-    """U[0, 1), whatever the fans; all weights start positive."""
+    """U[0, 1), regardless of the fans; all weights start positive."""
     return rng.random(shape)
 
 

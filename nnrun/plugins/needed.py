@@ -11,7 +11,7 @@ _KEYS = ("kind", "name", "source", "sha256")
 
 
 def require(stored: Any) -> None:
-    """Require that the parts are known, in whatever version.
+    """Require that the parts are known, in any version.
 
     Raises: PluginError that names the first which is not, and its plugin.
     """

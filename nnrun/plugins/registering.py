@@ -23,7 +23,7 @@ class Registration:
 
 
 _by_module: dict[str, tuple[Any, list[Registration]]] = {}
-"""What each module registers, beside its names, by which it is told from one imported before."""
+"""What each module registers, beside its names, which distinguish it from one imported before."""
 
 
 def register(kind: str, name: str, **options: Any) -> Callable[[T], T]:

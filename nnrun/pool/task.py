@@ -62,7 +62,7 @@ class Message:
 
 
 class Channel(Protocol):
-    """The connection between a task in progress and whoever submitted it."""
+    """The connection between a task in progress and the process that submitted it."""
 
     def stopped(self) -> bool:
         """Whether the task should stop."""

@@ -16,7 +16,7 @@ UNSEALED_VERSION = 1
 """The version of reports without a digest of themselves."""
 
 Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
-"""How a run ended; `stopped` by a callback, of which it keeps the weights."""
+"""How a run ended; `stopped` by a callback, with the weights it had then."""
 
 
 @dataclass(frozen=True)

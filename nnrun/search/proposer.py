@@ -19,7 +19,7 @@ from nnrun.search.spaces.sobol import Sobol
 
 
 class Proposer(Protocol):
-    """Proposes trial 0, 1, 2, …; what it is told before a proposal decides that."""
+    """Proposes trial 0, 1, 2, …; the results it has before a proposal decide that."""
 
     most: int | None
     """How many different trials there are, if that is limited."""

@@ -108,7 +108,8 @@ class Search:
             return self.state
         self._refuse_nothing()
         self._compare()
-        if not self._stopped() and not self.clock.is_over():
+        again = self._before.final is not None
+        if not self._stopped() and (again or not self.clock.is_over()):
             self.state.importance = importance_of(self.state.to_dict())
         self._write()
         return self.state

@@ -20,12 +20,12 @@ def most_results() -> int:
 
 
 def most_runs() -> int:
-    """The most runs in progress, each of which holds a lock on its folder."""
+    """The most runs in progress; each holds a lock on its folder."""
     return max(2 * _left() // 3, 1)
 
 
 def most_processes() -> int:
-    """The most worker processes, each of which needs a socket."""
+    """The most worker processes; each needs a socket."""
     return max(_left() // 3 - _OTHERS, 1)
 
 

@@ -27,7 +27,7 @@ class RunSource(Protocol):
 
 
 class PlannedRuns:
-    """The runs of a plan, whatever their results."""
+    """The runs of a plan, regardless of their results."""
 
     def __init__(self, plan: Plan) -> None:
         self._runs: Iterator[PlannedRun] = plan.runs()

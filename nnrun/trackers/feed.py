@@ -118,7 +118,7 @@ class Feed:
         self._current, self._asked = run, monotonic()
         try:
             step()
-        except Exception as error:  # whatever it is, no run depends on it
+        except Exception as error:  # no run depends on a tracker
             self._trouble = self._trouble or _sentence(error)
             self._lost.add(run)
             return False

@@ -98,7 +98,7 @@ class Bounds:
             arrays: those that updates change: the parameters `theta`, and the optimizer's. One that
                 keeps squares of gradients makes no more steps once these overflow, while the
                 weights stay finite.
-            learned: whether the network classifies well, whatever its loss.
+            learned: whether the network classifies well, regardless of its loss.
         """
         if not (isfinite(loss) and all_finite(arrays)):
             return "not_finite"

@@ -38,7 +38,7 @@ def rows_taken(
         asked: a number, or `all`; None for the usual number.
         usual: that by default.
         sizes: of all splits.
-        planned: the training rows asked for, whatever the seed draws.
+        planned: the training rows asked for; the seed may draw others.
     """
     if asked == "all":
         return None

@@ -66,7 +66,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends at the first signal, whatever pages are open, and keeps which it was."""
+    """Ends at the first signal, also while pages are open, and keeps which signal it was."""
 
     def __init__(self, config: uvicorn.Config, state: State, ready: Callable[[], None]) -> None:
         super().__init__(config)

@@ -19,7 +19,7 @@ from tests.benchmarks.sweepers import measured
 
 ID = "S5"
 PLANNED, SWEPT = (200, 2_000, 20_000), 20_000
-_FEW = 200
+_FEW, _PAIRS = 200, 50
 
 # What a sweep does before its first run; its own peak memory, above that of one setting.
 _PLAN = """
@@ -50,10 +50,23 @@ def written(settings: int) -> Path:
     return file
 
 
+def structural(values: int) -> Path:
+    """A config with a grid of so many numbers of units and batch sizes, each pair to be checked."""
+    file = Path(f"structural{values}.yaml")
+    network = "network: {sizes: [8, 3], activations: [tanh, softmax]}"
+    text = CONFIG.replace("network: {sizes: [3], activations: [softmax]}", network)
+    keys = ("network.layers.0.units", "training.batch_size")
+    grid = ", ".join(f"{key}: {[*range(1, values + 1)]}" for key in keys)
+    file.write_text(f"{text}sweep: {{grid: {{{grid}}}}}\n")
+    return file
+
+
 def table(rounds: int) -> str:
     """A Markdown table: medians of the seconds and the largest peaks."""
     with in_temporary_folder():
-        rows = [_planned(settings, rounds) for settings in PLANNED]
+        rows = [_planned(f"{n:,}", written(n), n, rounds) for n in PLANNED]
+        title = f"{_PAIRS**2:,} pairs of units and batch size"
+        rows.append(_planned(title, structural(_PAIRS), _PAIRS**2, rounds))
         Path("iris.yaml").write_text(CONFIG)
         words = {
             f"1 setting × {SWEPT:,} seeds": ["iris.yaml", "--seeds", str(SWEPT)],
@@ -85,11 +98,11 @@ def table(rounds: int) -> str:
     )
 
 
-def _planned(settings: int, rounds: int) -> list[str]:
-    command = [sys.executable, "-c", _PLAN, str(written(settings)), str(settings)]
+def _planned(title: str, file: Path, settings: int, rounds: int) -> list[str]:
+    command = [sys.executable, "-c", _PLAN, str(file), str(settings)]
     found = [json.loads(subprocess.check_output(command)) for _ in range(rounds)]
     first, whole, peak = zip(*found, strict=True)
-    return [f"{settings:,}", f"{median(first):.3f}", f"{median(whole):.2f}", f"{max(peak):.0f}"]
+    return [title, f"{median(first):.3f}", f"{median(whole):.2f}", f"{max(peak):.0f}"]
 
 
 def _swept(title: str, words: list[str]) -> Taken:

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.reports.reference.pages import PAGES
+from nnrun.reports.reference.pages import LESSONS, PAGES
 from tests.browser.check_report import AA
 
 
@@ -20,7 +20,7 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["index", *PAGES, "reference"])
+@pytest.mark.parametrize("name", ["index", *PAGES, *LESSONS, "reference"])
 def test_nothing_overflows_a_telephone(open_page, site, name) -> None:
     """At 390 pixels the page is 390 wide; tables and code that are wider scroll by themselves."""
     opened = open_page(site / f"{name}.html", width=390)
@@ -55,3 +55,10 @@ def test_pages_are_accessible(open_page, site) -> None:
             page = open_page(site / f"{name}.html", color_scheme=scheme).page
             found = Axe().run(page, options=AA).response["violations"]
             assert [] == [(scheme, name, each["id"]) for each in found]
+
+
+def test_a_telephone_scrolls_code_by_keyboard(open_page, site) -> None:
+    """A lesson is accessible there too: blocks that are wider than the page can have the focus."""
+    page = open_page(site / "lesson-6.html", width=390).page
+    found = Axe().run(page).response["violations"]
+    assert [] == [each["id"] for each in found]

@@ -110,7 +110,7 @@ def test_a_choice_by_test_says_what_it_costs(nnrun, swept, cars):
     """Asked for, or for lack of a validation split; then it says how to have one."""
     note = "chosen by the test split, so that its test result is too good to expect of new data; "
     assert (
-        f"  {note}--by validation is the honest choice\n"
+        f"  {note}--by validation keeps the test result valid\n"
         in nnrun("show", "cars/best", "--by", "test").stderr
     )
     assert note not in nnrun("show", "cars/best").stderr

@@ -76,7 +76,7 @@ def test_another_address_comes_with_a_warning(nnrun, served):
     assert "warning" not in nnrun("ui", "--port", "0").stderr
     for host in ("0.0.0.0", "0"):
         result = nnrun("ui", "--host", host, "--port", "0")
-        assert f"warning: whoever reaches {host} can read" in result.stderr
+        assert f"warning: anyone who reaches {host} can read" in result.stderr
 
 
 def test_the_address_as_data(nnrun, served):

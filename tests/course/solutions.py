@@ -128,7 +128,7 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "its dense layers have [4, 4, 2] units; the exercise",
     ),
     (6, [("rows: 600", "rows: 6000")], "task", "dataset.rows is 6000, and 600 in the exercise"),
-    (7, [("batch_size: 3", "batch_size: 32")], "batch_norm", "0 batch_norm layers stand between"),
+    (7, [("epochs: 5", "epochs: 50")], "task", "training.epochs is 50, and 5 in the exercise"),
     (7, [(_HIDDEN, _NORMALIZED)], "weights × 3", "its mean test accuracy is "),
     (
         7,

@@ -167,7 +167,7 @@ def test_a_watched_run_is_found_where_there_is_an_index(prepared, store, monkeyp
 
 
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):
-    """An interrupted run that was not watched starts over where it is to be watched."""
+    """An interrupted run that was not watched starts over to be watched."""
     stop = Callbacks(until=100)
     assert train(prepared(IRIS), store, stop).record.status == "interrupted"
     notes = []

@@ -94,7 +94,7 @@ def moderated(variances: Array, degrees: Array, shared: float) -> tuple[Array, A
     Args:
         variances: of samples.
         degrees: of freedom that each has.
-        shared: the correlation between them that comes of a row that they share.
+        shared: the correlation between them from a row that they share.
     """
     from scipy.special import polygamma, psi  # slow to import
 

@@ -101,7 +101,7 @@ class CliRunner:
         most = plan.block.window * plan.default.variant.planned
         if workers > most and not plan.asynchronous:
             self._output.note(
-                f"{count(workers)} workers, of which {count(most)} have work at a time; "
+                f"{count(workers)} workers, and {count(most)} have work at a time; "
                 f"search.window={workers} lets all of them train, and makes it another search"
             )
 

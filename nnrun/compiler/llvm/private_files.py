@@ -103,7 +103,7 @@ def _opened(folder: Path) -> system.Folder:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and those above it, for this user alone whatever the umask is."""
+    """Make a folder and those above it, for this user alone, with any umask."""
     if not folder.is_dir():
         _make(folder.parent)
         with suppress(FileExistsError):

@@ -9,7 +9,7 @@ from nnrun.course.exercises.structure import same_widths
 from nnrun.course.grading import Criterion, Exercise, Verdict
 
 _LESS_LOSS, _LESS_GAP = 0.75, 0.5  # of those of the start
-_POINTS = 200  # of the curve that is graded
+_POINTS = 100  # of the curve that is graded
 _FEWEST_POINTS = 20  # of the student's
 _ABOVE = 0.05
 

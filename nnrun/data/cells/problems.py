@@ -39,7 +39,7 @@ class Problems:
     """Mistakes in a file, collected so that all are reported together.
 
     Mistakes of one kind in one column are reported once, at the first, with their number. The first
-    `limit` different ones are reported, whatever the order of columns; the rest is counted.
+    `limit` different ones are reported, regardless of the order of columns; the rest is counted.
     `unseen` has by column the categories that training has not seen, which are no mistakes.
     """
 

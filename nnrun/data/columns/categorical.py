@@ -1,4 +1,4 @@
-"""What columns of categories have in common, whatever the features that they become."""
+"""What columns of categories have in common, regardless of the features that they become."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow raises for a damaged file into a DataError with its name."""
+    """Turn any error that Pillow raises for a damaged file into a DataError with its name."""
     try:
         yield
     except (DataError, MemoryError):

@@ -100,7 +100,7 @@ class ByGroup:
         parts = max(leave + 1, share.denominator if 0 < share < 1 else finest)
         taken = min(max(1, round(parts * count / len(rows))), parts - leave)
         splitter = self._stratifier(parts)
-        # A large group is in the first part whatever the seed, so parts are drawn too.
+        # A large group is in the first part regardless of the seed, so parts are drawn too.
         drawn = self.rng.permutation(parts)[:taken]
         tests = [test for _, test in take_all(splitter, rows, labels, self.groups[rows])]
         held_out = np.isin(rows, np.concatenate([tests[part] for part in drawn]))

@@ -37,7 +37,7 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
     model has probabilities, `probability`.
 
     Predictions are labels (bool, int64, double or string), or values in the target's own units. The
-    network computes in float32 whatever it was trained in.
+    network computes in float32, also if it was trained in float64.
 
     Args:
         model: the model.

@@ -25,7 +25,7 @@ from nnrun.plugins.part import Part
 
 _ROWS = "it is that of a sum over the rows, and the value is their mean"
 _OUTPUTS = "it lacks the division by the number of outputs"
-_BOTH = "it lacks the division by rows and outputs, of which the value is a mean"
+_BOTH = "it lacks the division by rows and outputs, since the value is a mean"
 _TWICE = "it is divided by the number of rows once too often"
 _NO_OUTPUTS = "it is divided by the number of outputs, over which the value is a sum"
 _TARGET = "it is that along the target: y and target are swapped"

@@ -16,6 +16,8 @@ _GAP = "  "
 _MORE = "…"
 # Of a stack of matrices, such as channels, so many are shown.
 _MATRICES = 2
+# Of longer lines, fewer columns are shown.
+_WIDEST = 80
 
 
 def matrix_lines(name: str, array: Array, *, full: bool = False) -> Iterator[Text]:
@@ -43,12 +45,21 @@ def matrix_lines(name: str, array: Array, *, full: bool = False) -> Iterator[Tex
 
 def _matrix(matrix: Array, full: bool) -> Iterator[Text]:
     rows, columns = (list(range(n)) if full else shown(n) for n in matrix.shape)
-    cells = [[number_text(float(matrix[row, column])) for column in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for place, line in enumerate(cells):
+    lines = _lines(matrix, rows, columns)
+    while not full and len(columns) > 2 and max(map(len, lines)) > _WIDEST:
+        half = (len(columns) - 1) // 2
+        columns = [*columns[:half], *columns[-half:]]
+        lines = _lines(matrix, rows, columns)
+    for place, line in enumerate(lines):
         if place and rows[place] != rows[place - 1] + 1:
             yield Text(f"  {_MORE}")
-        yield Text("  " + _joined(line, widths, columns))
+        yield Text(line)
+
+
+def _lines(matrix: Array, rows: Sequence[int], columns: Sequence[int]) -> list[str]:
+    cells = [[number_text(float(matrix[row, column])) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  " + _joined(line, widths, columns) for line in cells]
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:

@@ -79,7 +79,7 @@ def curve_blocks(predictions: Predictions) -> Iterator[Block]:
         return
     there = [k for k in range(probabilities.shape[1]) if 0 < np.count_nonzero(y == k) < len(y)]
     curves = {k: ClassCurves.of(y == k, probabilities[:, k].astype(np.float64)) for k in there}
-    # Of many classes, those that are told apart worst.
+    # Of many classes, those that are separated worst.
     drawn = sorted(sorted(curves, key=lambda k: curves[k].area)[:_MOST_CLASSES])
     if not drawn:
         return

@@ -185,7 +185,7 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
 
 
 def _text(value: Any) -> str:
-    """The same for equal values, of which lists and mappings are no keys."""
+    """The same for equal values; lists and mappings are no keys."""
     return canonical_json(value) if isinstance(value, list | dict) else repr(value)
 
 

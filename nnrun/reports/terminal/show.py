@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import RenderableType, group
@@ -38,14 +39,17 @@ _MOST_CLASSES = 20
 
 @group()
 def run_in_full(
-    run: RunSummary, record: RunRecord, history: History, folder: Path
+    run: RunSummary, record: RunRecord, history: History, folder: Path, packed: str | None = None
 ) -> Iterator[RenderableType]:
-    """Results, learning curves, confusion matrix, network, and the command that repeats it."""
+    """Results, learning curves, confusion matrix, network, and the command that repeats it.
+
+    `packed` is the file that the run was unpacked from; its folder is there for this command alone.
+    """
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error and run.status == DAMAGED:
         yield Text(clean(f"{run.error}; {remedy(run.error)}"), "bold red")
-    yield run_summary(record, folder)
+    yield run_summary(record, folder, packed)
     if run.error and run.status != DAMAGED:
         yield labelled("error", clean(run.error), style="bold red")
     for plot in _plots(record, history):
@@ -57,7 +61,7 @@ def run_in_full(
         yield rich_table(network_table(record.network))
     yield from _inside(record, folder)
     yield Text()
-    yield unbroken("again", again(folder))
+    yield unbroken("again", again(folder) if packed is None else f"nnrun verify {quote(packed)}")
 
 
 @group()

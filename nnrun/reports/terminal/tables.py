@@ -41,8 +41,10 @@ _STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan", QU
 
 
 @group()
-def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
-    """A run's result: name, metrics, remarks, and the path of its report."""
+def run_summary(
+    record: RunRecord, folder: Path, packed: str | None = None
+) -> Iterator[RenderableType]:
+    """A run's result: name, metrics, remarks, and the path of its report or of its packed file."""
     yield heading(record)
     if record.description:
         yield Text(clean(record.description), style="italic")
@@ -65,7 +67,10 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
         yield labelled("metrics", clean(note), style="yellow")
     for label, text in _remarks(record):
         yield labelled(label, clean(text))
-    yield unbroken("report", clean(str(folder / "report.md")))
+    if packed is None:
+        yield unbroken("report", clean(str(folder / "report.md")))
+    else:
+        yield unbroken("file", clean(packed))
 
 
 def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:

@@ -47,9 +47,10 @@ def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]
 
 
 def summary(verdicts: Sequence[Verification]) -> str:
-    """`3 runs: 2 the same bits, 1 damaged`."""
+    """`3 runs: 2 with the same bits, 1 damaged`."""
     found = Counter(verdict.finding for verdict in verdicts)
-    parts = [f"{count(n)} {words}" for finding, words in _WORDS.items() if (n := found[finding])]
+    counted = _WORDS | {"same_bits": "with the same bits", "differs": "different"}
+    parts = [f"{count(n)} {words}" for finding, words in counted.items() if (n := found[finding])]
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 

@@ -47,7 +47,7 @@ def group_verdict(group: Group) -> GroupVerdict:
     if len(kept) == 1:
         return GroupVerdict(BEST, found, _dropped(ranked, kept), first)
     if all(row.comparison == NOT_COMPARED for row in ranked):
-        text = f"one run each does not tell which is better; {_MORE_SEEDS} may"
+        text = f"one run each shows no certain difference; {_MORE_SEEDS} may"
         return GroupVerdict(UNDECIDED, f"first is {found}", text, first)
     all_of = f"{count(len(kept))} of {plural(len(group.rows), 'setting')}"
     if len(kept) == len(group.rows):

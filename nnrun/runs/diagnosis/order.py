@@ -44,7 +44,7 @@ def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def unequal_classes(case: DiagnosisInput) -> Diagnostic | None:
-    """Classes so unequal that accuracy is at the largest one's share, whatever is learned."""
+    """Classes so unequal that accuracy is at the largest one's share without learning."""
     split = case.judge
     if not case.by_accuracy or not _unequal(case) or not case.at_share(split):
         return None

@@ -45,7 +45,7 @@ def build_record(
     diagnostics: Sequence[Diagnostic] = (),
     **trained: Any,
 ) -> RunRecord:
-    """The record of a run, whatever its status.
+    """The record of a run, regardless of its status.
 
     `diagnostics` are those of its training; those of its data are added here. `trained` has fields
     of the record that are known after training; their defaults are those of a run that was not

@@ -17,7 +17,7 @@ _MOST = 4096
 class Memo:
     """What is made of objects that never change, such as blocks of configs: once for each of them.
 
-    They are told apart by identity, as blocks cannot be hashed and take long to compare.
+    They are distinguished by identity, as blocks cannot be hashed and take long to compare.
     """
 
     def __init__(self) -> None:

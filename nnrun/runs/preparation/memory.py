@@ -70,7 +70,7 @@ def excess(
     }
     path = max(parts, key=lambda path: parts[path])
     if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
-        path = ("network",)  # evaluations take the same number of rows whatever the batch
+        path = ("network",)  # evaluations take the same number of rows regardless of the batch
     message = (
         f"this run would take about {human_bytes(estimate.total)} of memory "
         f"({human_bytes(estimate.parameters)} for parameters, "

@@ -120,7 +120,7 @@ class Prepared:
 
     @property
     def planned_iterations(self) -> int:
-        """The updates of a training split of the size asked for, whatever the seed draws."""
+        """The updates of a training split of the size asked for; the seed may draw another."""
         return self._iterations(self.split.planned)
 
     def _iterations(self, rows: int) -> int:

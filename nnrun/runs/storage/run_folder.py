@@ -31,7 +31,7 @@ _OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
 class RunFolder:
     """The folder of one run, `<root>/<name>/<run id>/`, which need not exist yet.
 
-    Anyone may read; whatever writes needs `lock` first. `locked_run` is the run that was there
+    Reading needs no lock; writing needs `lock` first. `locked_run` is the run that was there
     then.
 
     Raises: UsageError if a link leads out of the results folder, or to itself.

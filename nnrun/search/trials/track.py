@@ -1,7 +1,7 @@
 """The trials of one sampler: which run comes next, and what follows from its result.
 
 A trial is proposed when the first `known` trials have ended, and by the results of these alone. So
-the trials are the same whatever the number of workers, and whatever order results come in. An
+the trials are the same for any number of workers and any order of results. An
 asynchronous track proposes by all that has ended, and depends on that order.
 """
 
@@ -39,7 +39,7 @@ class Track:
         asynchronous: whether to propose by all trials that have ended.
         proposed: called before the runs of a trial begin.
         stored: the parameters of trials that earlier calls have proposed. These are proposed again
-            whatever the time; an asynchronous track takes the parameters as they are.
+            regardless of the time; an asynchronous track takes the parameters as they are.
     """
 
     def __init__(

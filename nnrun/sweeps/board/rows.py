@@ -169,7 +169,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What came of a sweep.
+    """The result of a sweep.
 
     Args:
         command: that made it.

@@ -31,7 +31,7 @@ class PlannedRow:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A sweep of which some runs are not in the results folder.
+    """A sweep with some runs that are not in the results folder.
 
     Args:
         shard: that the board was made after, such as `2/3`.

@@ -1,9 +1,9 @@
 """The keys of a grid, and which of their values need no check of their own.
 
-Most numbers of a config, such as learning rates and decays, are valid whatever the others are: they
-change no shape, no engine and no estimate. All that matters is that they are within the bounds of
-their key, not 0, and not 0 or infinite in float32. Such values of a key form one group: the config
-is checked with the first of them, and the others only replace it.
+Most numbers of a config, such as learning rates and decays, are valid for any values of the others:
+they change no shape, no engine and no estimate. All that matters is that they are within the bounds
+of their key, not 0, and not 0 or infinite in float32. Such values of a key form one group: the
+config is checked with the first of them, and the others only replace it.
 """
 
 from __future__ import annotations

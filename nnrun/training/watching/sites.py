@@ -72,7 +72,7 @@ def sites_of(network: Network) -> list[Site]:
 
 
 def units_of(network: Network) -> list[Units]:
-    """The hidden activations of an initialized network, whatever their names."""
+    """The hidden activations of an initialized network, regardless of their names."""
     last = network.blocks[-1]
     found = []
     for place, layer in network.named_layers():

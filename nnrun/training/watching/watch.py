@@ -50,7 +50,7 @@ class Watch:
         Args:
             iteration: the number of updates so far.
             rate: the learning rate of the last of them.
-            last: whether this look is kept whatever evaluation it is at.
+            last: whether this look is kept at any evaluation.
         """
         if self._looks.wants(iteration, last=last):
             look = {"rates": np.array(rate), **self._looker.look(self._network)}

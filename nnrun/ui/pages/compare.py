@@ -72,7 +72,7 @@ def _chosen(request: Request, keys: Sequence[str]) -> tuple[list[Found], list[Ru
 
 
 def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
-    """The stored runs with the settings of these, whatever their seeds and folds."""
+    """The stored runs with the settings of these, regardless of their seeds and folds."""
     wanted = [(run.overview.name, dict(run.overview.settings)) for run in found]
     return [
         run

@@ -1,4 +1,4 @@
-"""Machine code is taken from nobody else, and nothing that lies about changes how it is made."""
+"""No machine code of other users is loaded, and no file changes how it is made."""
 
 from __future__ import annotations
 

@@ -482,7 +482,7 @@ class SumOverOutputs(Quartic):
         return 4 * (y - target) ** 3 / len(y)
 
 
-@wrong("gradient of y", "it lacks the division by rows and outputs, of which the value is a mean")
+@wrong("gradient of y", "it lacks the division by rows and outputs, since the value is a mean")
 class SumOverAll(Quartic):
     def gradient(self, y, target):
         return 4 * (y - target) ** 3

@@ -28,6 +28,16 @@ def test_large_ones_are_shortened():
     assert not any("…" in line for line in lines(np.arange(100.0).reshape(10, 10), full=True))
 
 
+def test_wide_numbers_leave_room_for_fewer():
+    """No line is longer than 80 characters, unless all numbers are asked for."""
+    array = -np.geomspace(1e-3, 1e-1, 32).reshape(1, 32)
+    found = lines(array)
+
+    assert 80 >= max(map(len, found))
+    assert (6, "…") == (len(found[1].split()) - 1, found[1].split()[3])
+    assert 32 == len(lines(array, full=True)[1].split())
+
+
 def test_stacks_of_matrices():
     """Two of them, with their indices, and how many there are more."""
     found = lines(np.zeros((1, 5, 2, 2)))

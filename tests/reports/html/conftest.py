@@ -34,7 +34,9 @@ network:
     - {type: flatten}
     - {type: dense, units: 10, activation: softmax}
 loss: cross_entropy
-training: {learning_rate: 0.05, iterations: 40, batch_size: 41, engine: numpy, evaluate_every: 20, watch: true}
+training:
+  {learning_rate: 0.05, iterations: 40, batch_size: 41, engine: numpy, evaluate_every: 20,
+   watch: true}
 published: {source: "a <b>book</b>", test_accuracy: 0.9}
 """,
     "houses": """

@@ -124,7 +124,7 @@ def test_the_same_results_make_the_same_bytes(results, tmp_path) -> None:
 
 @pytest.mark.parametrize("fold", range(4))
 def test_hostile_words_stay_words(results, make_report, tmp_path, fold) -> None:
-    """200 descriptions, classes, data sets, columns and errors: no element comes of them."""
+    """200 descriptions, classes, data sets, columns and errors: they add no element."""
     source = next((results / "flowers").iterdir())
     report = json.loads((source / "report.json").read_text())
     root = tmp_path / "results"

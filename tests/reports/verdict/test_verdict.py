@@ -155,7 +155,7 @@ SAID = {
     ],
     "single runs": [
         ("Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000."),
-        ("Others: one run each does not tell which is better; --seeds 20 may."),
+        ("Others: one run each shows no certain difference; --seeds 20 may."),
     ],
     "one config": [
         "Result: digits, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000.",

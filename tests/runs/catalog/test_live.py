@@ -26,7 +26,7 @@ def seeds(keys):
 
 
 def test_runs_come_change_and_go(prepared, store):
-    """From its lease to its end a run is what it is at each look; nothing is told twice."""
+    """From its lease to its end a run is what it is at each look; nothing is reported twice."""
     train(prepared(None, "seed=1"), store)
     live = LiveRuns(store.root, made)
     assert ["s1"] == seeds(live.look())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.runs.diagnosis.inside import large_updates
+from nnrun.runs.diagnosis.learning_rate import learning_rate
 from nnrun.runs.diagnosis.watched import (
     constant_since,
     exploding_gradients,
@@ -14,6 +18,8 @@ from nnrun.runs.diagnosis.watched import (
     saturated_layer,
     since,
 )
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watching.watched import Watched
@@ -145,3 +151,26 @@ def test_what_is_seen_has_a_layer_and_an_iteration():
     assert large_update(large, lasting=True) is None
     kept = ([True, False], [True, True], [True, False, True])
     assert [None, 0, 2] == [since(np.array(holds)) for holds in kept]
+
+
+def test_updates_that_are_too_large_blame_the_rate():
+    """Where nothing else does; the rate that is suggested moves weights by a hundredth."""
+    config = {
+        "name": "inside",
+        "dataset": MOONS,
+        "network": {"layers": [dense(4, "tanh"), dense(2, "softmax")]},
+        "loss": "cross_entropy",
+        "training": {"learning_rate": 0.5, "iterations": 200, "batch_size": 16},
+    }
+    execution = Execution(prepare(load_config(config)))
+    execution.run(Callbacks())
+    outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
+    case = execution._case(outputs, execution._measured())
+    assert (None, None) == (learning_rate(case), large_updates(case))
+    seen = record(layers=2, **{"updates.norm": [[0.01, 0.2], [0.01, 0.5], [0.01, 0.4], [0, 0]]})
+    found = large_updates(replace(case, watched=seen))
+    assert found.kind == "learning_rate"
+    assert (
+        "updates move 1.weight by 0.4 of its size each (the median over the run)" in found.message
+    )
+    assert found.message.endswith("try training.learning_rate=0.01")

@@ -58,7 +58,7 @@ RUNS |= {
 
 
 def everything(execution: Execution) -> tuple[Any, ...]:
-    """What came of a run, but for times, and how often it was shown."""
+    """The result of a run, but for times, and how often it was shown."""
     shown: list[int] = []
     result = execution.run(Callbacks(observe=lambda progress: shown.append(progress.iteration)))
     record = result.record.to_dict()

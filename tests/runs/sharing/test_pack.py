@@ -122,7 +122,9 @@ def test_another_machine_verifies_shows_and_predicts(away):
         name = next(name for name in archive.namelist() if "/data/" in name)
         Path("mine.csv").write_bytes(archive.read(name))
     assert 0 == run("verify", "flats.zip", "--data", "mine.csv", "-j", "1")[0]
-    assert "completed" in run("show", "flats.zip")[1]
+    shown = run("show", "flats.zip")[1]
+    assert (True, True) == ("completed" in shown, "nnrun verify flats.zip" in shown)
+    assert "/temporary/" not in shown + run("show", "flats.zip", "--json")[1]
     done = CliRunner().invoke(cli, ["predict", "whole.zip", "mine.csv"])
     assert (0, 61) == (done.exit_code, len(done.stdout.splitlines()))
     assert [] == [*(away / "temporary").iterdir()]

@@ -315,8 +315,8 @@ def test_the_command_verifies_all_of_a_folder(results, jobs):
     """In this process or in several; exit 3 names the run and the file."""
     done = CliRunner().invoke(cli, ["verify", "-j", str(jobs)])
     assert 0 == done.exit_code
-    assert 3 == done.stdout.count("the same bits\n") - done.stdout.count("3 the same bits\n")
-    assert "3 runs: 3 the same bits" in done.stdout
+    assert 3 == done.stdout.count("the same bits\n") - done.stdout.count("3 with the same bits\n")
+    assert "3 runs: 3 with the same bits" in done.stdout
     (results[1] / "history.csv").write_text("iteration\n")
     done = CliRunner().invoke(cli, ["verify", "-j", str(jobs), "--json"])
     assert 3 == done.exit_code

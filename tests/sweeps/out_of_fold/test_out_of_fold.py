@@ -213,7 +213,7 @@ def test_values_in_their_own_units_with_the_numbers_of_their_rows(sales):
 
 
 def test_by_time_the_first_rows_are_not_tested(sales):
-    """They are left out, and their number is told."""
+    """They are left out, and their number is shown."""
     split = {"dataset.split": {"by": "time", "column": "day"}}
     for fold in (1, 2, 3):
         nnrun.train(SALES, {**split, "dataset.fold": fold})

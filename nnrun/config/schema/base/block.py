@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, Self
+from types import NoneType
+from typing import Any, ClassVar, Self, TypeGuard
 
 from pydantic import (
     BaseModel,
@@ -27,6 +28,7 @@ MOST_LOOKED_AT = 100
 """Only so many unknown keys are compared with the known ones, to suggest what was meant."""
 
 _TYPE = "issue"
+_PLAIN = frozenset({NoneType, str, int, float, bool, list, dict, tuple})
 
 
 @dataclass(frozen=True, repr=False)  # pydantic would write all of them out
@@ -166,6 +168,11 @@ class Block(BaseModel):
     @classmethod
     def _missing(cls, key: str) -> ConfigIssue:
         return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
+
+
+def is_block(value: Any) -> TypeGuard[Block]:
+    """Whether a value is a block; pydantic takes long to say that a plain value is none."""
+    return type(value) not in _PLAIN and isinstance(value, Block)
 
 
 class BlockChoice:

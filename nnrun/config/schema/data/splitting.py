@@ -96,7 +96,7 @@ def _by_column(by: str, split: dict[str, Any], data: dict[str, Any]) -> Iterator
         message = f"the given test rows are not split by {by}; remove one of the two"
         yield ConfigIssue(message, ("test_size",))
     if by == "time" and data.get("stratify") is True:
-        message = "rows are split by time, whatever their class; remove one of the two"
+        message = "rows are split by time, regardless of their class; remove one of the two"
         yield ConfigIssue(message, ("stratify",))
     if isinstance(columns, dict) and split.get("column") == columns.get("target") is not None:
         yield ConfigIssue("this is the target", ("split", "column"))

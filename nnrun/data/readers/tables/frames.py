@@ -31,7 +31,7 @@ class Frame(Table):
     """A table in memory; messages count its rows from 0.
 
     `sha256` is over the names of the columns and their cells, numbers as float64 and all else as
-    text, so that it is the same whatever the library and the width of types.
+    text, so that it is the same regardless of the library and the width of types.
     """
 
     path = Path("data")

@@ -89,7 +89,7 @@ class Program(Text):
     def call(self, function: str, *, double: bool = False) -> str:
         """Note that a function of `formulas` is used, and return its name in the source.
 
-        With `double` it is the one for float64, whatever the network's dtype.
+        With `double` it is the one for float64, regardless of the network's dtype.
         """
         if double:
             self.doubles.add(function)

@@ -18,7 +18,7 @@ def add_penalty(plan: ExecutionPlan, ready: Stage, network: Network) -> Op:
     counted = {id(weight) for weight in network.weights}
     weights = [one for one in plan.placed if id(one.parameter) in counted]
     count = CHUNKS * len(weights)
-    # Sums are float64 whatever the precision: two places each.
+    # Sums are float64 regardless of the precision: two places each.
     sums = plan.shared("weights", 2 * count)
     for index, one in enumerate(weights):
         values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}

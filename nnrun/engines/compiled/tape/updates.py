@@ -73,7 +73,7 @@ def _reduce(plan: ExecutionPlan, one: Placed) -> Op:
 
 def _add_clip(plan: ExecutionPlan, ready: Stage, placed: list[Placed], limit: float) -> Address:
     count = CHUNKS * len(placed)
-    # Sums and their units are float64 whatever the precision: two places each.
+    # Sums and their units are float64 regardless of the precision: two places each.
     sums, factors = plan.shared("squares", 4 * count), plan.shared("clip", 2)
     for index, one in enumerate(placed):
         values: dict[str, Value] = {"gradient": Address(one.gradient), **chunks(one.size)}

@@ -41,7 +41,7 @@ def category(
     """The place of a cell's category among the known ones; "" is that for missing values.
 
     All `others` have the place after the last one; any category that is neither is at `otherwise`,
-    or a mistake. With `decimal`, categories are numbers, of which 7 and 7.0 are the same.
+    or a mistake. With `decimal`, categories are numbers: 7 and 7.0 are the same.
     """
     text = row[name].strip()
     if text not in known:

@@ -27,7 +27,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.training.watching.watched import Watched
 
-_MOST_POINTS = 50
+_MOST_POINTS = 30
 _COLOURED = 6
 _SIZE = (360.0, 200.0)  # of the charts of a layer, which are three in a row
 # Layers with charts of their numbers: the first and the last ones.

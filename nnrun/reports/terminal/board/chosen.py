@@ -89,7 +89,7 @@ def honesty(choice: Choice) -> str:
     else:
         text = "chosen by the training split, which says little of new data"
     if "validation" in choice.variants[0].splits:
-        return f"{text}; --by validation is the honest choice"
+        return f"{text}; --by validation keeps the test result valid"
     return f"{text}; dataset.validation_size sets rows aside to choose by"
 
 

@@ -1,7 +1,7 @@
 """What a run in progress says of itself, in a file of its folder.
 
 The file is written at most once a second, and not forced to the disk. Its name is that of a file
-that is being written: whatever removes those removes it too, where its process was killed.
+that is being written: what removes those removes it too, if its process was killed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ truly best, each is dropped in at most 5% of tables, since only rows - 1 others 
 changes what is said of two others.
 
 - Paired rows have runs of the same seeds on the same splits. Of each run only the difference
-  counts, so whatever makes a seed or a split hard for all rows cancels. Other pairs are held
+  counts, so what makes a seed or a split hard for all rows cancels. Other pairs are held
   against each other by Welch's variance and degrees of freedom.
 - Where splits are drawn, or are folds, training sets overlap and results are less independent than
   their spread shows: the variance of a mean is s²·(1/n + n_test/n_train) in place of s²/n, of the

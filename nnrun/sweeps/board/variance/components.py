@@ -28,7 +28,6 @@ import numpy as np
 from nnrun.sweeps.board.variance.degrees import Degrees
 from nnrun.sweeps.board.variance.sharing import Array, Bools, Design, Factor, Layout
 
-
 # NumPy adds up fewer numbers than this one after the other.
 _FEW = 8
 

@@ -84,7 +84,7 @@ def test_overlapping_training_sets_widen_the_interval():
 
 def test_accuracies_are_rounded_to_a_row():
     """Three differences of one test row in 30 are no certainty: such a number is known to ± half a
-    row, and p comes of that.
+    row, and p follows from that.
     """
     values = np.array([[29, 28, 27], [28, 27, 26]]) / 30
     found = standings(Table.of(values, resolution=1 / 30))
