@@ -92,6 +92,10 @@ COMPARISON = Exercise(
             "Set dataset.validation_size, so that no test row takes part in the choice.",
         ),
         Criterion("kept", _kept, "Keep all rows that the board marks with *."),
-        Criterion("dropped", _dropped, "Drop the rows without *."),
+        Criterion(
+            "dropped",
+            _dropped,
+            "Choose among the rates of the exercise, and drop the rows without *.",
+        ),
     ),
 )
