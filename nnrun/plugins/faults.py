@@ -13,4 +13,5 @@ def describe_fault(error: BaseException) -> str | None:
     if not frames:
         return None
     place = place_of(frames[-1].filename, frames[-1].lineno or 1)
-    return f"{place}: {type(error).__name__}: {error}"
+    says = f": {error}" if str(error) else ""
+    return f"{place}: {type(error).__name__}{says}"

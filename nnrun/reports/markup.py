@@ -28,8 +28,9 @@ def escape(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its start and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    """The text with a full stop; with a capital, too, unless it begins with a key."""
+    key = text.partition(" ")[0].endswith(":")
+    return f"{text[:1] if key else text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:

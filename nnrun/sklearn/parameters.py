@@ -150,7 +150,7 @@ def _by_label(weights: Any, model: Model) -> Any:
 _TRAINING = [
     name
     for name in TrainingConfig.model_fields
-    if name not in ("early_stopping", "evaluate_every", "evaluate_rows")
+    if name not in ("early_stopping", "evaluate_every", "evaluate_rows", "watch")
 ]
 
 

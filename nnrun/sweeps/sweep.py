@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
@@ -33,7 +33,6 @@ MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
 _DISCONNECTED = "its worker had lost the connection to this process"
-V = TypeVar("V")
 OnEvaluation = Callable[[PlannedRun, HistoryRow], bool]
 
 
@@ -181,8 +180,7 @@ class Sweep:
             begun = begin(
                 self.store, run.variant.name, run.run_id,
                 force=self.force, brief=True, metrics=run.variant.metrics,
-                watched=run.variant.watched,
-                stopped=self._on_evaluation is not None,
+                watched=run.variant.watched, stopped=self._on_evaluation is not None,
             )  # fmt: skip
         except OSError as error:
             self._ends.fail(run, f"its folder cannot be made: {error.strerror or error}")
@@ -217,11 +215,8 @@ class Sweep:
 
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and handle them."""
-        awaited: list[Future[Any]] = [
-            *self._futures,
-            *(saved.outcome for saved in [*self._ends.saving][:1]),
-        ]
-        workers.wait(awaited, _TICK_SECONDS)
+        saved: list[Future[Any]] = [saving.outcome for saving in [*self._ends.saving][:1]]
+        workers.wait([*self._futures, *saved], _TICK_SECONDS)
         for message in workers.messages():
             self.receive(message)
         # Results first: the sweep ends if a lost run cannot be submitted again.

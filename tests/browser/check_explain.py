@@ -55,6 +55,29 @@ def test_a_number_shows_its_sources(open_page, page_of):
     assert page.locator("#panel p").inner_text().startswith("t, the target[0, 1] = ")
 
 
+def test_weights_that_meet_the_padding_are_no_sources(open_page, tmp_path):
+    """At a corner of an image, those weights are marked that are multiplied with a pixel."""
+    layers = [
+        {"type": "conv2d", "channels": 2, "kernel": 3, "padding": "same"},
+        {"type": "flatten"},
+        {"type": "dense", "units": 10, "activation": "softmax"},
+    ]
+    config = {
+        "name": "padded",
+        "dataset": {"name": "digits"},
+        "network": {"layers": layers},
+        "loss": "cross_entropy",
+        "training": {"learning_rate": 0.1, "iterations": 1},
+    }
+    file = tmp_path / "padded.html"
+    file.write_text(render(explain_config(load_config(config))))
+    page = open_page(file).page
+    page.locator('[data-array="y0"] td[data-at="0,0,0,0"]').click()
+    words = page.locator("#panel p").inner_text()
+    assert "4 numbers of x, 4 numbers of weight" in words
+    assert 8 == page.locator("td.source").count()
+
+
 def test_each_layer_of_an_image_network_fits_a_laptop(open_page, page_of):
     """No part of the page is higher than a screen of 1366 by 768, or wider."""
     page = open_page(page_of("digits_cnn"), 1366).page

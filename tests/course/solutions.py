@@ -77,6 +77,13 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "layers",
         "its dense layers have [32, 10] units; the exercise has [32, ",
     ),
+    (3, [(_RELUS, _RELUS.replace("relu", "linear"))], "bends", "0 of 9 hidden layers have an "),
+    (
+        3,
+        [(_RELUS, "relu, " + _RELUS[6:].replace("relu", "linear"))],
+        "bends",
+        "1 of 9 hidden layers have an activation that is not linear",
+    ),
     (3, [("glorot_uniform", "zeros")], "backward", "on the way gradients become "),
     (
         4,
@@ -127,8 +134,18 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "layers",
         "its dense layers have [4, 4, 2] units; the exercise",
     ),
+    (6, [("optimizer: adam", "optimizer: sgd")], "task", "training.optimizer.type is sgd, and "),
     (6, [("rows: 600", "rows: 6000")], "task", "dataset.rows is 6000, and 600 in the exercise"),
     (7, [("epochs: 5", "epochs: 50")], "task", "training.epochs is 50, and 5 in the exercise"),
+    (
+        7,
+        [
+            (_HIDDEN, "{type: dense, units: 32}\n    - {type: batch_norm}"),
+            ("batch_size: 3", "batch_size: 32"),
+        ],
+        "bends",
+        "0 of 5 hidden layers have an activation that is not linear",
+    ),
     (7, [(_HIDDEN, _NORMALIZED)], "weights × 3", "its mean test accuracy is "),
     (
         7,
@@ -160,7 +177,7 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "task",
         "training.early_stopping",
     ),
-    (9, [("seeds: 1", "seeds: 3")], "seeds", "seeds for each setting: 3; 5 are asked for"),
+    (9, [("seeds: 1", "seeds: 3")], "seeds", "seeds for each setting: 3; at least 5 are asked for"),
     (
         9,
         [("0.001, 0.01, 0.15, ", "")],

@@ -120,6 +120,8 @@ def test_the_last_lesson_grades_a_layer():
         CliRunner().invoke(cli, ["init", "--lesson", "10"])
         layer = Path("mylayer.py")
         assert 3 == check("mylayer.py", "--lesson", "10").exit_code
+        early = CliRunner().invoke(cli, ["train", "lesson-10.yaml", "--plugin", "mylayer.py"])
+        assert early.stderr.splitlines()[-1].endswith(": NotImplementedError"), early.output
         solution = (
             "a = 1 + np.abs(self.x)\n"
             "        self.g.grad[...] = (dy * self.x / a).sum(axis=0)\n"

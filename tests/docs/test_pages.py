@@ -133,7 +133,7 @@ def test_the_python_of_pages_is_known():
     commands name.
     """
     shown = {name for name, path in PLACES.items() if blocks(read(path), "python")}
-    assert {"README", "data", "notebooks", "plugins", "series"} == shown
+    assert {"README", "data", "notebooks", "plugins", "results", "series"} == shown
 
 
 def test_python_of_the_readme_gives_what_it_says(folder):
@@ -164,6 +164,14 @@ def test_python_about_plugins_trains_with_one(folder):
         assert ["squash"] == [part["name"] for part in names["run"].record.plugins]
     finally:
         unload()
+
+
+def test_python_about_watched_runs_has_their_numbers(folder):
+    """A ratio for each look and parameter, of the run that the page trains."""
+    words = ["train", "first.yaml", "training.watch=true"]
+    assert 0 == CliRunner().invoke(cli, words).exit_code
+    watched = run_python("results")["watched"]
+    assert (len(watched.iterations), 4) == watched.ratios.shape
 
 
 def test_files_of_the_repository_are_there():

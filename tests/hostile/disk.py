@@ -1,7 +1,7 @@
 """A disk that fails on request.
 
-What runs in progress say of themselves is never written: how often they try depends on the time, and
-such a failure costs nothing.
+What runs in progress say of themselves is never written: how often they try depends on the time,
+and such a failure costs nothing.
 """
 
 from __future__ import annotations

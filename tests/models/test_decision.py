@@ -62,7 +62,7 @@ def assert_same(p: Array, expected: float, found: float | None) -> None:
 @pytest.mark.parametrize("name", SCORES)
 def test_measures_are_largest_at_the_threshold_that_scikit_learn_finds(name: str) -> None:
     """Of all probabilities tried one after the other, that with the largest score."""
-    for p, y, weight in cases():
+    for p, y, weight in cases(6):
         thresholds = np.unique(p)
         values = [SCORES[name](y, p >= t, weight) for t in thresholds]
 

@@ -25,7 +25,7 @@ _GRADED = ("seed=range(1001, 1011)", "dataset.validation_size=0.2")
 
 def _several(attempt: Attempt) -> Verdict:
     seeds = len(seeds_of(attempt.experiment, (), None))
-    return seeds >= _FEWEST, f"seeds for each setting: {seeds}; {_FEWEST} are asked for"
+    return seeds >= _FEWEST, f"seeds for each setting: {seeds}; at least {_FEWEST} are asked for"
 
 
 def _by_validation(attempt: Attempt) -> Verdict:
@@ -92,6 +92,10 @@ COMPARISON = Exercise(
             "Set dataset.validation_size, so that no test row takes part in the choice.",
         ),
         Criterion("kept", _kept, "Keep all rows that the board marks with *."),
-        Criterion("dropped", _dropped, "Drop the rows without *."),
+        Criterion(
+            "dropped",
+            _dropped,
+            "Choose among the rates of the exercise, and drop the rows without *.",
+        ),
     ),
 )

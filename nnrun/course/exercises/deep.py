@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.config.load import config_to_dict
 from nnrun.course.attempt import Attempt, changed, seeded
-from nnrun.course.exercises.structure import accurate, same_widths, types
+from nnrun.course.exercises.structure import accurate, bends_everywhere, same_widths, types
 from nnrun.course.grading import Check, Criterion, Exercise, Verdict
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
@@ -97,9 +97,10 @@ def _normalizes(attempt: Attempt) -> Verdict:
     kinds = types(attempt.config)
     hidden = kinds[kinds.index("dense") : len(kinds) - kinds[::-1].index("dense")]
     count = hidden.count("batch_norm")
-    return count > 0, f"{count} batch_norm layers stand between its dense layers"
+    return count > 0, f"it has {count} batch_norm between its dense layers"
 
 
+_BENT = "Give every hidden layer an activation: lesson 2 says what happens without."
 _SPREAD = "With n inputs take weights of variance 2/n before relu, and 1/n before tanh."
 _NORMALIZED = (
     "Put batch_norm between the matrix and the activation of every hidden layer, and take batches "
@@ -110,6 +111,7 @@ INITIALIZATION = Exercise(
     ("network",),
     (
         Criterion("layers", _dense_alone, "Change initializer or activations alone."),
+        Criterion("bends", bends_everywhere, _BENT),
         Criterion("forward", _keeps("values", 0), _SPREAD),
         Criterion("backward", _keeps("gradients", 1), _SPREAD),
         Criterion("learns", accurate(_ACCURACY), _SPREAD),
@@ -119,6 +121,7 @@ NORMALIZATION = Exercise(
     ("network", "training.batch_size"),
     (
         Criterion("layers", same_widths, "Leave the dense layers as they are."),
+        Criterion("bends", bends_everywhere, _BENT),
         Criterion("batch_norm", _normalizes, _NORMALIZED),
         *(
             Criterion(f"weights × {factor:g}", _at_scale(factor), _NORMALIZED)

@@ -61,11 +61,11 @@ def _minimum(attempt: Attempt) -> Verdict:
     says = f"after {ours:,} iterations the mean validation loss is {mine:.3f}"
     if mine <= (1 + _ABOVE) * least:
         return True, f"{says}, at its lowest {least:.3f}"
-    return False, f"{says} and {way}: it is {mine / least - 1:.0%} above the lowest"
+    return False, f"{says} and {way}: it is {mine / least - 1:.1%} above the lowest"
 
 
 REGULARIZATION = Exercise(
-    ("network", "training.optimizer", "training.early_stopping", "training.augment"),
+    ("network", "training.optimizer.weight_decay", "training.early_stopping", "training.augment"),
     (
         Criterion("layers", same_widths, "Leave the dense layers as they are."),
         Criterion(

@@ -6,24 +6,16 @@ from math import prod
 from typing import Any
 
 from nnrun.course.attempt import Attempt, changed
-from nnrun.course.exercises.structure import accurate, at_most, types
+from nnrun.course.exercises.structure import accurate, at_most, bends, types
 from nnrun.course.grading import Criterion, Exercise, Verdict
-from nnrun.nn import Activation
 
 _MOST = 450  # parameters
 _AHEAD = 0.8  # of the seeds
 
 
-def _bends(attempt: Attempt) -> Verdict:
-    """Some hidden layer is not linear."""
-    if any(isinstance(layer, Activation) for layer in attempt.prepared.network.steps):
-        return True, "there is an activation between its matrices"
-    return False, "it is linear: two matrices in a row are one matrix"
-
-
 def _convolves(attempt: Attempt) -> Verdict:
     count = types(attempt.config).count("conv2d")
-    return count > 0, f"it has {count} conv2d layers"
+    return count > 0, f"it has {count} conv2d layer{'s' * (count != 1)}"
 
 
 def _beats_dense(attempt: Attempt) -> Verdict:
@@ -51,9 +43,13 @@ def _beats_dense(attempt: Attempt) -> Verdict:
 HIDDEN_LAYER = Exercise(
     ("network",),
     (
-        Criterion("not linear", _bends, "Give the hidden layer another activation than linear."),
+        Criterion("not linear", bends, "Give the hidden layer another activation than linear."),
         Criterion("small", at_most(30), "A few lines are enough to go around a circle."),
-        Criterion("accurate", accurate(0.9), "Each unit is one line. Two do not go around."),
+        Criterion(
+            "accurate",
+            accurate(0.9),
+            "Each hidden unit is one line; take as many as 30 parameters allow.",
+        ),
     ),
 )
 CONVOLUTION = Exercise(

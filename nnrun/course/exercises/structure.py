@@ -5,6 +5,7 @@ from __future__ import annotations
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.course.attempt import Attempt
 from nnrun.course.grading import Check, Verdict
+from nnrun.nn import Activation
 
 
 def types(config: ExperimentConfig) -> list[str]:
@@ -52,3 +53,19 @@ def ends(attempt: Attempt) -> Verdict:
 def _widths(config: ExperimentConfig) -> list[int]:
     layers = (layer for _, layer in config.network.named_layers())
     return [vars(layer)["units"] for layer in layers if layer.type == "dense"]
+
+
+def bends(attempt: Attempt) -> Verdict:
+    """Some hidden layer is not linear."""
+    if any(isinstance(layer, Activation) for layer in attempt.prepared.network.steps):
+        return True, "there is an activation between its matrices"
+    return False, "it is linear: two matrices in a row are one matrix"
+
+
+def bends_everywhere(attempt: Attempt) -> Verdict:
+    """Every hidden layer has an activation that is not linear."""
+    found = sum(isinstance(layer, Activation) for layer in attempt.prepared.network.steps)
+    hidden = len(_widths(attempt.config)) - 1
+    if found >= hidden:
+        return True, "every hidden layer has an activation"
+    return False, f"{found} of {hidden} hidden layers have an activation that is not linear"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnrun.runs.diagnosis.features import feature_scale
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.inside import (
     growing_gradients,
@@ -15,7 +14,7 @@ from nnrun.runs.diagnosis.inside import (
 from nnrun.runs.diagnosis.iterations import too_few_iterations
 from nnrun.runs.diagnosis.learning_rate import any_learning_rate, learning_rate
 from nnrun.runs.diagnosis.order import unequal_classes
-from nnrun.runs.diagnosis.target import outliers, target_scale
+from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.units import dead_units
 
 CAUSES_OF_FAILURE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (

@@ -9,6 +9,7 @@ from nnrun.runs.diagnosis.learning_rate import learning_rate, one_digit
 from nnrun.runs.diagnosis.watched import (
     FAINT,
     LARGE_UPDATE,
+    SATURATED,
     exploding_gradients,
     faint_gradients,
     large_update,
@@ -59,10 +60,11 @@ def saturated_units(case: DiagnosisInput) -> Diagnostic | None:
     cure = "a smaller learning rate"
     if found.from_start:
         cure = "smaller initial weights, or dataset.features=standard"
+    part = f", {SATURATED:.0%} or more" if found.grew else ""
     text = (
-        f"{found.value:.0%} of the {found.what} units of layer {found.where} are saturated since "
-        f"iteration {found.iteration:,}: flat for nearly all rows, so that gradients hardly pass; "
-        f"try {cure}"
+        f"{found.value:.0%} of the {found.what} units of layer {found.where} are saturated{part} "
+        f"since iteration {found.iteration:,}: flat for nearly all rows, so that gradients hardly "
+        f"pass; try {cure}"
     )
     return Diagnostic("saturated_units", text, (1.5 if found.from_start else 1.0) * found.value)
 

@@ -7,8 +7,8 @@ from math import floor, log10
 
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
-from nnrun.runs.diagnosis.features import feature_scale
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, rounded
+from nnrun.runs.diagnosis.scales import feature_scale
 from nnrun.runs.diagnosis.watched import large_update
 
 # The loss has risen if it ends at this many times its minimum.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.learning_rate import unstable_rate
 from nnrun.runs.diagnosis.order import unequal_classes
+from nnrun.runs.diagnosis.scales import outliers
 from nnrun.runs.diagnosis.symptoms import far_apart
-from nnrun.runs.diagnosis.target import outliers
 
 # The best loss on held-out data must be below this share of the last one.
 _BETTER = 0.9

@@ -52,7 +52,8 @@ def dead_units(case: DiagnosisInput) -> Diagnostic | None:
     else:
         cure = "scaled features, or smaller initial weights"
         cure = cure if blameless else f"a smaller learning rate, {cure}"
-    since = "" if seen is None else f", since iteration {seen.iteration:,}"
+    part = f" {DEAD:.0%} of the layer or more" if seen is not None and seen.grew else ""
+    since = "" if seen is None else f",{part} since iteration {seen.iteration:,}"
     state = "are zero" if found.activation == "relu" else "give the same"
     text = (
         f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "

@@ -23,13 +23,17 @@ SATURATED = 0.5
 
 @dataclass(frozen=True)
 class Sight:
-    """Something that was seen: in a layer or parameter, from an iteration on, and how much."""
+    """Something that was seen: in a layer or parameter, from an iteration on, and how much.
+
+    Where it `grew`, it was less at that iteration than at the end, which `value` is of.
+    """
 
     where: str
     iteration: int
     value: float
     what: str = ""
     from_start: bool = False
+    grew: bool = False
 
 
 def large_update(watched: Watched | None, *, lasting: bool) -> Sight | None:
@@ -93,11 +97,14 @@ def saturated_layer(watched: Watched | None) -> Sight | None:
 
 
 def constant_since(watched: Watched | None, layer: str, least: float) -> Sight | None:
-    """Since when so large a share of a layer's units is dead or saturated."""
+    """Since when so large a share of a layer's units is dead; except of relu, or saturated."""
     columns = {} if watched is None else {u["layer"]: k for k, u in enumerate(watched.units)}
     if watched is None or layer not in columns:
         return None
-    return _of_units(watched, columns[layer], _flat(watched)[:, columns[layer]], least)
+    column = columns[layer]
+    dead_alone = watched.units[column]["activation"] == "relu"
+    shares = watched.arrays["units.dead"] if dead_alone else _flat(watched)
+    return _of_units(watched, column, shares[:, column], least)
 
 
 def since(holds: Array) -> int | None:
@@ -114,7 +121,7 @@ def _of_units(watched: Watched, column: int, shares: Array, least: float) -> Sig
     unit = watched.units[column]
     return Sight(
         unit["layer"], watched.iterations[look], float(shares[-1]), unit["activation"],
-        from_start=look == 0,
+        from_start=look == 0, grew=bool(shares[look] < shares[-1]),
     )  # fmt: skip
 
 

@@ -68,6 +68,26 @@ def test_dead_units_are_named_with_their_iteration():
     )
 
 
+def test_units_that_die_one_after_another_do_not_share_an_iteration(tmp_path):
+    """The iteration is that of the share from which they are a problem, and this is said."""
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    rows = np.column_stack([x, np.sin(2 * x[:, 0]) + x[:, 1]])
+    np.savetxt(tmp_path / "t.csv", rows, "%.17g", ",", header="a,b,y", comments="")
+    dataset = {"path": str(tmp_path / "t.csv"), "columns": {"target": "y"}, "test_size": 0,
+               "features": "standard"}  # fmt: skip
+    layers = [dense(12, "tanh"), dense(20, "relu"), dense(10, "relu"), dense(1, "linear")]
+    training = {"learning_rate": 0.3, "iterations": 200, "batch_size": 16, "watch": True,
+                "sampling": "in_order", "evaluate_every": 10}  # fmt: skip
+    config = {"name": "t", "dataset": dataset, "network": {"layers": layers}, "seed": 3}
+    run = prepare(load_config({**config, "loss": "mean_squared", "training": training}))
+    record = train(run, None).record
+    said = {found["kind"]: found["message"] for found in record.warnings}["dead_units"]
+    assert said.startswith(
+        "9 of 10 relu units of layer 2 are zero for every training row, "
+        "25% of the layer or more since iteration 30; "
+    )
+
+
 def test_saturated_units_are_named():
     """Weights that are far too large from the start leave tanh units flat."""
     layers = [

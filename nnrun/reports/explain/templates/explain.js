@@ -138,8 +138,10 @@
       const partner = array.from[1 - k];
       return entries(source, at, flat, partner && arrays[partner.array].shape);
     });
+    // What is multiplied with a zero of the padding does not matter.
+    const matters = (i) => !array.products || lists.every((list) => list[i]);
     array.from.forEach((source, k) => {
-      const own = lists[k].filter(Boolean);
+      const own = lists[k].filter((index, i) => index && matters(i));
       own.forEach((index) => {
         const place = kept(source.array, index);
         if (place >= 0) cells[source.array].get(place).classList.add("source");

@@ -83,7 +83,11 @@ def test_a_signature_is_a_schema(things: TypeAdapter[Any]) -> None:
             "'trns' is not a key of 'widget'; did you mean 'turns'?",
         ),
         ("wigdet", (), "'wigdet' is not a thing; did you mean 'widget'?"),
-        ({"type": "x"}, ("type",), "'x' is not a thing (one of widget, gadget); --plugin FILE.py adds others"),
+        (
+            {"type": "x"},
+            ("type",),
+            "'x' is not a thing (one of widget, gadget); --plugin FILE.py adds others",
+        ),
         (5, (), "5 is not a thing, like {type: widget, ...}"),
     ],
 )
