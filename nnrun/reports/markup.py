@@ -29,7 +29,8 @@ def escape(text: str) -> str:
 
 def sentence(text: str) -> str:
     """The text with a full stop; with a capital, too, unless it begins with a key."""
-    key = text.partition(" ")[0].endswith(":")
+    first = text.partition(" ")[0]
+    key = "." in first and first.endswith(":")
     return f"{text[:1] if key else text[:1].upper()}{text[1:].rstrip('.')}."
 
 

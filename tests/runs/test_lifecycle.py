@@ -67,9 +67,11 @@ def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
     assert {"runs/lease.py"} == uses("save", "save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    # The range test of a learning rate makes updates and keeps nothing.
-    finder = "runs/execution/rate_finder.py"
-    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py", finder}
+    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py"}
+    # These train in memory and keep nothing: the range test of a learning rate, the grades of
+    # exercises, films of surfaces, the playground.
+    users |= {"runs/execution/rate_finder.py", "course/attempt.py"}
+    users |= {"explain/filming.py", "ui/playing/session.py"}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
