@@ -71,7 +71,9 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _write_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
-    study = study_of(search, f"sqlite:///{file}", lambda trial: _curve(search, trial, folder))
+    at_once = {"poolclass": import_module("sqlalchemy.pool").NullPool}  # no connection stays open
+    storage = optuna().storages.RDBStorage(f"sqlite:///{file}", engine_kwargs=at_once)
+    study = study_of(search, storage, lambda trial: _curve(search, trial, folder))
     with quietly():
         study.set_metric_names([f"{search['judged_by']} {search['metric']}"])
     winner, test = search["winner"] or {}, search["test"] or {}
@@ -84,14 +86,14 @@ def _write_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
 
 def study_of(
     search: Mapping[str, Any],
-    storage: str | None = None,
+    storage: Any = None,
     curve: Callable[[Mapping[str, Any]], Curve] = lambda trial: {},
 ) -> Any:
     """A study with the trials that have ended.
 
     Args:
         search: the content of search.json.
-        storage: the URL of its database; None for a study in memory.
+        storage: of Optuna; None for a study in memory.
         curve: the values of a trial by iteration.
     """
     module = optuna()

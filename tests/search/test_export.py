@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from optuna.distributions import CategoricalDistribution as Category
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
+from sqlalchemy.pool import NullPool
 
 from nnrun.cli import cli
 from nnrun.runs.storage.contents.history import load_history
@@ -53,7 +54,10 @@ def exported(tmp_path_factory):
     assert (0, f"wrote {root}/study.db\n") == (done.exit_code, done.stderr)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        study = optuna.load_study(study_name="iris", storage=f"sqlite:///{root}/study.db")
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{root}/study.db", engine_kwargs={"poolclass": NullPool}
+        )
+        study = optuna.load_study(study_name="iris", storage=storage)
         yield content_of(root)["trials"], study, root / "iris", root / "study.db"
 
 
