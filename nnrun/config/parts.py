@@ -7,12 +7,14 @@ from typing import Any
 
 from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.schema.base.block import Block, is_block
-from nnrun.plugins.loading import find
+from nnrun.plugins.loading import digests, find
 from nnrun.plugins.part import Part
 
 
 def plugin_parts(config: Block, apply: Apply = apply_once) -> tuple[Part, ...]:
     """The parts of plugins that a config names, by name; `apply` as for `canonical`."""
+    if not digests():
+        return ()  # no plugin is loaded
     blocks = [value for _, value in config if is_block(value)]
     named = {*config.named_parts()}.union(*(apply(_parts_named, block) for block in blocks))
     found = [part for kind, name in named if (part := find(kind, name)) is not None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import LayerError, Sequential
 from nnrun.nn.signature import Array, Rng, Shape
 
-__all__ = ["LayerError", "Network"]
+__all__ = ["LayerError", "Network", "once_for_each"]
+
+V = TypeVar("V")
 
 
 class Network(Sequential):
@@ -156,3 +159,16 @@ class Network(Sequential):
 
     def _finish(self, y: Array) -> Array:
         return y if self.head is None else self.head.forward(y)
+
+
+def once_for_each(make: Callable[[Network], V]) -> Callable[[Network], V]:
+    """A function of the layers and shapes of a network, computed once while the network is used."""
+    known: WeakKeyDictionary[Network, V] = WeakKeyDictionary()
+
+    @wraps(make)
+    def get(network: Network) -> V:
+        if network not in known:
+            known[network] = make(network)
+        return known[network]
+
+    return get

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from nnrun.config.schema.base.block import Block
+from nnrun.config.schema.base.from_signature import NamedBlock
 
 V = TypeVar("V")
 B = TypeVar("B", bound=Block)
@@ -46,6 +47,11 @@ def changed(block: B, values: dict[str, Any], memo: Memo) -> B:
     """A copy of a block with other values: the same object for the same ones."""
     key = ("changed", *values.items())
     return memo.get(key, (block,), lambda: block.model_copy(update=values))
+
+
+def built(block: NamedBlock, memo: Memo) -> Any:
+    """What a block builds, once, to ask for its kind and cost; training builds one of its own."""
+    return memo.of(type(block).build, block)
 
 
 class ConfigCache:

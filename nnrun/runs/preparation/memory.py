@@ -11,9 +11,9 @@ from nnrun.data.memory import available_memory
 from nnrun.data.rows.mapped import is_mapped
 from nnrun.engines.selection import buffers
 from nnrun.nn.chunks import chunk_rows
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, once_for_each
 from nnrun.runs.preparation.build import Mismatch
-from nnrun.runs.preparation.config_cache import GridCache
+from nnrun.runs.preparation.config_cache import GridCache, Memo, built
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
@@ -33,7 +33,9 @@ class MemoryEstimate:
         return self.parameters + self.activations + self.data
 
 
-def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
+def estimate_memory(
+    config: ExperimentConfig, network: Network, dataset: Dataset, memo: Memo
+) -> MemoryEstimate:
     """A generous estimate from the shapes."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
@@ -42,18 +44,21 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     # each output the target, the prediction, and what metrics make of them.
     raw = 0 if is_mapped(dataset.x) else dataset.x.itemsize
     data = rows * (row * (raw + width) + dataset.outputs * (32 + 2 * width))
-    per_row = sum(layer.activation_count for _, layer in network.named_layers())
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))
-    more = buffers(
-        training.engine, network, training.optimizer.build(), batch_size=training.batch_size
-    )
+    optimizer = built(training.optimizer, memo)
+    more = buffers(training.engine, network, optimizer, batch_size=training.batch_size)
     copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
     return MemoryEstimate(
         parameters=(network.size * _COPIES_OF_PARAMETERS + more) * width + copy,
-        activations=per_row * batch * width,
+        activations=_per_row(network) * batch * width,
         data=data,
     )
+
+
+@once_for_each
+def _per_row(network: Network) -> int:
+    return sum(layer.activation_count for _, layer in network.named_layers())
 
 
 def excess(

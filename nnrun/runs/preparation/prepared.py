@@ -30,7 +30,7 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
 from nnrun.runs.preparation.augmentation import augmentation_of
 from nnrun.runs.preparation.build import build_network
-from nnrun.runs.preparation.config_cache import ConfigCache, changed
+from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
@@ -129,13 +129,13 @@ class Prepared:
             return training.iterations
         return (training.epochs or 0) * batches_per_epoch(rows, training.batch_size)
 
-    @property
+    @cached_property
     def evaluate_every(self) -> int:
         """Iterations from one evaluation to the next, the same for every seed."""
         every = self.config.training.evaluate_every
         return every or max(1, -(-self.planned_iterations // _POINTS))
 
-    @property
+    @cached_property
     def evaluate_rows(self) -> int | None:
         """The rows of a split that evaluations on the way take at most; None for all."""
         training, held_out = self.config.training, self.split.held_out.values()
@@ -220,7 +220,7 @@ class Prepared:
             return select_engine(
                 training.engine,
                 self.network,
-                training.optimizer.build(),
+                built(training.optimizer, self.cache.memo),
                 batch_size=training.batch_size,
                 iterations=self.planned_iterations,
             )
@@ -232,7 +232,7 @@ class Prepared:
     @cached_property
     def memory(self) -> MemoryEstimate:
         """How much memory the run will take."""
-        return estimate_memory(self.config, self.network, self.dataset)
+        return estimate_memory(self.config, self.network, self.dataset, self.cache.memo)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

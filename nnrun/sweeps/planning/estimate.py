@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, once_for_each
 from nnrun.runs.preparation.beside import PreparedBeside
+from nnrun.runs.preparation.config_cache import built
 from nnrun.runs.preparation.prepared import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
@@ -47,7 +48,7 @@ def estimate(prepared: Prepared) -> Estimate:
     if isinstance(prepared, PreparedBeside):
         return _beside(prepared)
     config, iterations, network = prepared.config.training, prepared.iterations, prepared.network
-    optimizer = config.optimizer.build()
+    optimizer = built(config.optimizer, prepared.cache.memo)
     by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     update = by_numpy if prepared.engine == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
@@ -71,6 +72,7 @@ def _beside(prepared: PreparedBeside) -> Estimate:
     return Estimate(0, 0, seconds, memory=4 * 8 * size)
 
 
+@once_for_each
 def _row(network: Network) -> float:
     """Seconds for one row in an evaluation."""
     return sum(

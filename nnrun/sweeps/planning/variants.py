@@ -58,7 +58,7 @@ def make_variant(
         data=memo.of(data_key, block, dataset.sha256),
         target=None if block.columns is None else block.columns.target,
         splits=tuple(rows),
-        division=division_of(plain),
+        division=memo.of(division_of, plain),
         metric=prepared.main_metric,
         larger_is_better=larger_is_better(prepared.main_metric),
         seeds=seeds.weights,
