@@ -1,4 +1,7 @@
-"""`nnrun check --gradients` finds every planted bug, from a config to its exit code."""
+"""`nnrun check --gradients` finds planted bugs, from a config to its exit code.
+
+That every bug is found is shown in `tests/nn/test_planted_bugs.py`; here are some of each kind.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from nnrun.config.yaml.dump import dump
 from tests.cli.conftest import write
 from tests.nn.bugs import BUGS, LAST, NETWORKS, Bug
 
-all_bugs = pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+some_bugs = pytest.mark.parametrize("bug", BUGS[::4], ids=[bug.name for bug in BUGS[::4]])
 all_networks = pytest.mark.parametrize("bug", NETWORKS, ids=[bug.name for bug in NETWORKS])
 
 
@@ -30,7 +33,7 @@ def config_of(bug: Bug) -> str:
     return write("bug.yaml", dump(content))
 
 
-@all_bugs
+@some_bugs
 def test_a_planted_bug_is_caught_by_the_command(bug: Bug, nnrun, monkeypatch):
     """Exit code 3 and the parameter's name, or a crash where an array no longer fits."""
     path = config_of(bug)
