@@ -64,12 +64,12 @@ WRONG: list[tuple[int, Edits, str, str]] = [
     (2, [("linear, ", "tanh, ")], "small", "it has 42 parameters, 16 of them in 0.weight; it may"),
     (2, [("[8, 2]", "[2, 2]"), ("linear, ", "tanh, ")], "accurate", "its mean test accuracy is 0."),
     (2, [("rows: 400", "rows: 400, factor: 0.1")], "task", "dataset.factor is 0.1, and "),
-    (3, [("glorot_uniform", "lecun_normal")], "forward", "on the way values become 0.0"),
+    (3, [("glorot_uniform", "lecun_normal")], "forward", "values become 0.0"),
     (
         3,
         [("glorot_uniform", "{type: he_normal, scale: 2}")],
         "forward",
-        "on the way values become ",
+        "values become ",
     ),
     (
         3,
