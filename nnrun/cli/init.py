@@ -129,13 +129,14 @@ def command(
         raise click.BadParameter(message, param_hint="NAME") from None
     quoted = shlex.quote(str(file))
     choices = "".join(f"\n{choice}" for choice in drafted.choices)
-    output.note(
-        f"wrote {file}; now\n"
-        f"  nnrun check {quoted}     shows the network it describes\n"
-        f"  nnrun train {quoted}     trains it\n"
-        f"  nnrun train {quoted} training.learning_rate=0.01     with another setting"
-        f"{choices}"
-    )
+    steps = {
+        f"nnrun check {quoted}": "shows its network",
+        f"nnrun train {quoted}": "trains it",
+        f"nnrun train {quoted} training.learning_rate=0.01": "with another setting",
+    }
+    width = max(map(len, steps))
+    lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())
+    output.note(f"wrote {file}; now{lines}{choices}")
 
 
 def _write_layer(output: Output, layer: Path, other: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from shutil import copyfileobj
+from shutil import copyfileobj, get_terminal_size
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -87,9 +87,25 @@ class Output:
     def error(self, text: str) -> None:
         """Print what went wrong; a closed stderr does not stop the work."""
         try:
-            click.echo(escaped(text), err=True)
+            click.echo(_wrapped(escaped(text), sys.stderr), err=True)
         except OSError:  # also a terminal that has hung up
             silence(sys.stderr)
+
+
+def _wrapped(text: str, stream: IO[str]) -> str:
+    """Text whose lines end between words on a terminal; what is indented stays to be copied."""
+    if not stream.isatty():
+        return text
+    from textwrap import fill  # noqa: PLC0415  # terminals only
+
+    width = get_terminal_size().columns
+    lines = text.split("\n")
+    return "\n".join(
+        line
+        if line.startswith(" ") or len(line) <= width
+        else fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
 
 
 def open_missing_streams() -> None:

@@ -153,13 +153,13 @@ def command(
         )  # fmt: skip
         runner.search = search
         try:
-            state = search.run()
+            search.run()
         except UsageError:
             raise
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
-        conclude(state, store, output, interruption, again)
+        conclude(search, store, output, interruption, again)
     if asked.export is not None:
         _export(plan.name, asked.results, asked.export, output)
 

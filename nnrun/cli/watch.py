@@ -92,7 +92,8 @@ class _Watch:
         sweeps = sweeps_in(self._root)
         self.sweeps = [s for s in sweeps if not self._names or self._names.intersection(s.names)]
         self.ended += len(found.ended)
-        new = {run.name for run in self.runs} - self._entries.keys()
+        seen = (*self.runs, *(run for run, _ in found.ended))
+        new = {run.name for run in seen} - self._entries.keys()
         for run, record in found.ended:
             if run.name in self._entries:
                 self._add(run, record)

@@ -31,6 +31,14 @@ def test_a_real_table_is_learned_from_without_editing(nnrun, report, name):
     assert ours > baseline if larger else ours < baseline
 
 
+def test_the_next_commands_have_their_remarks_in_one_column_of_80(nnrun):
+    """The default name fits an 80-column terminal."""
+    lines = nnrun("init").stderr.splitlines()[1:]
+    remarks = ("shows its network", "trains it", "with another setting")
+    assert {59} == {line.index(words) for line, words in zip(lines, remarks, strict=True)}
+    assert max(map(len, lines)) <= 80
+
+
 def test_every_column_has_its_place(nnrun):
     """Categories are named, what cannot be learned from is dropped with its reason."""
     nnrun("init", *write_table("houses")[:2])

@@ -46,6 +46,25 @@ def test_a_terminal_sees_a_bar_with_speed_loss_and_time_left(on_terminal, cars):
     assert "\x1b" not in out
 
 
+def test_a_bar_leaves_room_for_the_ctrl_c_that_a_terminal_prints(on_terminal, cars):
+    """A ^C at the end of a full line begins another line, and the bar could not be removed."""
+    _, shown = on_terminal("train", cars, *LONG, COLUMNS="80")
+    drawn = re.split(r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown))
+    assert 78 == max(map(len, drawn))
+
+
+def test_messages_on_a_terminal_end_their_lines_between_words(on_terminal, folder):
+    """What is indented, such as a line of a config, stays as it is; a log has one long line."""
+    rest = "network: {sizes: [3], activations: [softmax]}\nloss: cross_entropy\n"
+    training = "training: {learning_rate: 0.1, epochs: 1}\n"
+    (folder / "bad.yaml").write_text(f"dataset: iris\n{rest}{training}")
+    _, shown = on_terminal("check", "bad.yaml", COLUMNS="60")
+    words, _, source = shown.replace("\r\n", "\n").partition("\n    dataset: iris\n")
+    assert max(map(len, words.splitlines())) <= 60
+    assert "mapping of name, path, columns, images, channel_axis," in words.replace("\n", " ")
+    assert "             ^~~~\n" == source
+
+
 def test_no_color_is_honoured(on_terminal, cars):
     """With NO_COLOR the bar moves but has no colours."""
     _, shown = on_terminal("train", cars, *LONG, NO_COLOR="1")

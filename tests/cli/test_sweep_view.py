@@ -38,9 +38,9 @@ def test_it_fits_80_by_24_and_shows_rows_forming(terminal):
         console = view.live.console
         shown = console.render_lines(view.live.get_renderable())
         lines = ["".join(part.text for part in line).rstrip() for line in shown]
-    assert (80, 24) == (console.width, console.height)
+    assert (78, 24) == (console.width, console.height)
     assert len(lines) < 24
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= 78
     assert 8 == sum("loss 0.5000" in line for line in lines)
     rows = [line for line in lines if "0.9000" in line]
     assert len(rows) >= 5

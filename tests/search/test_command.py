@@ -52,6 +52,7 @@ def test_the_whole_search(run, searched, tmp_path):
     assert "winner: " in out
     assert "evaluated once, for the winner alone" in out
     assert "iris/best is the winner" in out
+    assert [] == [line for line in out.splitlines() if len(line) > 80]
     assert "trial 0: accuracy " in err
     assert "wrote results/iris/search.json, results/leaderboard-iris-" in err
     assert 0 == run("ls", "--leaderboard")[0]

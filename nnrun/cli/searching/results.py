@@ -6,16 +6,18 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.reports.numbers import count
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
-from nnrun.search.state import SearchState
+from nnrun.search.search import Search
 from nnrun.sweeps.board.from_store.searched import FILE
 
 
 def conclude(
-    state: SearchState, store: Store, output: Output, interruption: Interruption, again: str
+    search: Search, store: Store, output: Output, interruption: Interruption, again: str
 ) -> None:
     """Show the results, and exit with their code."""
+    state = search.state
     content = state.to_dict()
     output.data(content)
     if state.trials:
@@ -34,11 +36,9 @@ def conclude(
     if interruption.stop():
         message = f"interrupted in the {stage}"
         if state.final is None:
-            ended, total = (
-                sum(t.ended for t in state.trials),
-                state.plan.trials or len(state.trials),
-            )
-            message = f"interrupted: {ended} of {total} trials have ended"
+            ended = sum(trial.ended for trial in (*state.trials, *state.random))
+            of = "" if search.trials is None else f" of {count(search.trials)}"
+            message = f"interrupted: {count(ended)}{of} trials have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
     if state.plan.block.time is not None:
         raise NnrunError(

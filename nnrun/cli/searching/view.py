@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.cli.problem_lines import ProblemLines
 from nnrun.reports.numbers import counted, number, plural, remaining
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
@@ -100,7 +100,7 @@ class _View(TrialLines):
 
         super().__init__(search, output)
         self.drawn = monotonic()
-        self.console = console_of(sys.stderr)
+        self.console = drawing_console()
         self.live = Live(
             console=self.console,
             get_renderable=self._render,

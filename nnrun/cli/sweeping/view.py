@@ -14,7 +14,7 @@ from nnrun.cli.problem_lines import ProblemLines
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -95,7 +95,7 @@ class _View(_Lines):
         self.started = self.drawn = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
-        self.console = console_of(sys.stderr)
+        self.console = drawing_console()
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.most_running = 0  # the most runs that were in progress together
@@ -167,7 +167,8 @@ class _View(_Lines):
         running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
         # The bar, a blank line, and the line of the cursor need room as well.
         rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
-        return Group(overall, columns_of(running, self.console.width), Text(), rows)
+        lines = [columns_of(running, self.console.width)] if running else []
+        return Group(overall, *lines, Text(), rows)
 
     def _counts(self, done: int) -> str:
         parts = [f"{self.part}{count(done)}/{count(self.runs)} runs"]

@@ -62,7 +62,7 @@ def _keeps(what: str, which: int) -> Check:
     def check(attempt: Attempt) -> Verdict:
         factors = [_growth(attempt, seed)[which] for seed in attempt.seeds]
         factor = float(np.prod(factors)) ** (1 / len(factors))
-        says = f"on the way {what} become {factor:.2g} times as large; 1/3 to 3 passes"
+        says = f"{what} become {factor:.2g} times as large through the layers; 1/3 to 3 is needed"
         return 1 / _MOST_CHANGE <= factor <= _MOST_CHANGE, says
 
     return check
@@ -75,7 +75,7 @@ def _at_scale(factor: float) -> Check:
         layers = config_to_dict(attempt.config)["network"]["layers"]
         scaled = changed(attempt.experiment, {"network.layers": _scaled(layers, factor)})
         found = attempt.trained(scaled).mean("test", "accuracy")
-        return found >= _ACCURACY, f"its mean test accuracy is {found:.3f}; 0.8 is asked for"
+        return found >= _ACCURACY, f"its mean test accuracy is {found:.3f}; 0.8 is needed"
 
     return check
 
@@ -111,7 +111,7 @@ INITIALIZATION = Exercise(
     ("network",),
     (
         Criterion("layers", _dense_alone, "Change initializer or activations alone."),
-        Criterion("bends", bends_everywhere, _BENT),
+        Criterion("nonlinear", bends_everywhere, _BENT),
         Criterion("forward", _keeps("values", 0), _SPREAD),
         Criterion("backward", _keeps("gradients", 1), _SPREAD),
         Criterion("learns", accurate(_ACCURACY), _SPREAD),
@@ -121,7 +121,7 @@ NORMALIZATION = Exercise(
     ("network", "training.batch_size"),
     (
         Criterion("layers", same_widths, "Leave the dense layers as they are."),
-        Criterion("bends", bends_everywhere, _BENT),
+        Criterion("nonlinear", bends_everywhere, _BENT),
         Criterion("batch_norm", _normalizes, _NORMALIZED),
         *(
             Criterion(f"weights × {factor:g}", _at_scale(factor), _NORMALIZED)

@@ -39,7 +39,7 @@ def accurate(least: float) -> Check:
 
     def check(attempt: Attempt) -> Verdict:
         found = attempt.runs.mean("test", "accuracy")
-        return found >= least, f"its mean test accuracy is {found:.3f}; {least:g} is asked for"
+        return found >= least, f"its mean test accuracy is {found:.3f}; {least:g} is needed"
 
     return check
 

@@ -45,7 +45,7 @@ def search_tables(
     yield Text()
     yield leaderboard_tables(Leaderboard("", [state.group]), more="--wide")
     for line in winner_lines(content):
-        yield Text(clean(line), no_wrap=True, overflow="ignore")
+        yield Text(clean(line))
     yield Text()
     name = content["name"]
     best = command_line("best", [name], root, {"-o": "best.yaml"})

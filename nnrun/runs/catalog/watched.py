@@ -24,8 +24,8 @@ class Look:
 
     Args:
         running: the runs in progress, queued ones included, in the order of names and seeds.
-        ended: those that were in progress at the last look, with their records.
-        gone: those likewise that have left nothing.
+        ended: those that have ended since the last look, with their records.
+        gone: those that were in progress at the last look, and have left nothing.
     """
 
     running: list[RunSummary]
@@ -49,28 +49,33 @@ class WatchedRuns:
         self._names = tuple(names)
         self._others: dict[Key, None] = {}
         self._running: dict[Key, RunSummary] = {}
+        self._looked = False
 
     def look(self) -> Look:
         """The runs in progress now."""
         before, self._running = self._running, {}
         ended: dict[Key, Run] = {}
-        for key in self._candidates(before):
-            run = self._read(key) if key in before or self._is_held(key) else None
+        for key, is_new in self._candidates(before):
+            began = is_new or key in before
+            run = self._read(key) if began or self._is_held(key) else None
             if run is not None and run[0].status in IN_PROGRESS:
                 self._running[key] = run[0]
                 continue
+            if is_new and run is None:
+                continue  # its folder is made, and nothing is in it yet
             self._others[key] = None
-            if run is not None and key in before:
+            if run is not None and (key in before or (is_new and run[1] is not None)):
                 ended[key] = run
+        self._looked = True
         known = self._running.keys() | ended.keys()
         gone = [run for key, run in before.items() if key not in known]
         return Look([*self._running.values()], [*ended.values()], gone)
 
-    def _candidates(self, before: Mapping[Key, RunSummary]) -> list[Key]:
-        """Runs that may be in progress."""
+    def _candidates(self, before: Mapping[Key, RunSummary]) -> list[tuple[Key, bool]]:
+        """Runs that may be in progress or have ended, and whether no look has met them before."""
         turn = {*islice(self._others, _OTHERS)}
         found = [
-            key
+            (key, self._looked and key not in before and key not in self._others)
             for name in self._names or names_in(self._root)
             for key in ((name, run_id) for run_id in ids_in(self._root, name))
             if key in before or key in turn or key not in self._others

@@ -39,6 +39,17 @@ def test_runs_from_their_lease_to_their_end(prepared, store):
     assert {} == state(watched.look())
 
 
+def test_runs_shorter_than_the_time_between_looks_are_counted(prepared, store):
+    """A run that begins and ends between two looks has ended; what was there before has not."""
+    train(prepared(None, "seed=1"), store)
+    watched = WatchedRuns(store.root)
+    assert {} == state(watched.look())
+    (store.root / "tiny" / "s3-0123456789").mkdir()
+    train(prepared(None, "seed=2"), store)
+    assert {"s2": "now completed"} == state(watched.look())
+    assert {} == state(watched.look())
+
+
 def test_a_run_that_goes_on_is_found_among_many(prepared, store, monkeypatch):
     """Each look asks a part of the runs that were not in progress, in turn."""
     monkeypatch.setattr(module, "_OTHERS", 2)

@@ -25,10 +25,12 @@ LINE_SECONDS = 10.0
 # The first of several runs have a line each, however short they are.
 LINES_EACH = 20
 _LABEL_WIDTH = 22
+# Terminals print ^C at the cursor: at the end of a full line it would begin another one.
+_ROOM = len("^C")
 # Narrower terminals show the figures only.
-_WIDE = 60
+_WIDE = 60 - _ROOM
 # Wider terminals show the curve of the loss too.
-_WIDEST = 79
+_WIDEST = 79 - _ROOM
 _CURVE_WIDTH = 12
 
 
@@ -53,6 +55,21 @@ def console_of(stream: IO[str], width: int | None = None) -> Console:
     from rich.console import Console  # noqa: PLC0415  # `--help` does without
 
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+def drawing_console() -> Console:
+    """A console on stderr for lines that are drawn again, with room for a ^C behind them."""
+    from rich.console import Console, ConsoleDimensions  # noqa: PLC0415  # terminals only
+
+    class Drawing(Console):
+        """Follows the size of the terminal."""
+
+        @property  # type: ignore[misc]  # one that Console can set as well
+        def size(self) -> ConsoleDimensions:
+            width, height = super().size
+            return ConsoleDimensions(max(1, width - _ROOM), height)
+
+    return Drawing(file=sys.stderr, markup=False, highlight=False, emoji=False)
 
 
 def draws(stream: IO[str]) -> bool:
@@ -235,7 +252,7 @@ def _bar() -> Any:
         TextColumn,
     )
 
-    console = console_of(sys.stderr)
+    console = drawing_console()
     columns: list[ProgressColumn] = [
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[figures]}", markup=False),
