@@ -26,6 +26,7 @@ ALLOWED = {
         "ISC",
     ),
     *("PSF-2.0", "Python Software Foundation", "Zlib", "CC0-1.0", "Unlicense", "HPND"),
+    "Historical Permission Notice and Disclaimer (HPND)",
     *("Apache-2.0 WITH LLVM-exception", "MPL-2.0", "Mozilla Public"),
 }
 ROOT = Path(__file__).parents[1]

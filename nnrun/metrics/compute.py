@@ -57,7 +57,7 @@ def value_of(name: str, rows: Truth) -> Value:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             number = _computed(metric, rows)
-    except ValueError as error:
+    except (IndexError, ValueError) as error:  # without some class, by scikit-learn's version
         return Value(None, _reason(rows) or str(error).splitlines()[0])
     return Value(number) if isfinite(number) else Value(None, _reason(rows) or "it is not finite")
 

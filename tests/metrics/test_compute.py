@@ -57,7 +57,7 @@ def theirs(function, *arguments) -> float | None:
         warnings.simplefilter("ignore")
         try:
             value = float(function(*arguments))
-        except ValueError:
+        except (IndexError, ValueError):
             return None
     return None if isnan(value) else value
 

@@ -228,7 +228,7 @@ def test_settings_that_do_not_fit_are_failed_trials(tmp_path):
 
 def test_an_asynchronous_search_goes_on_with_its_own_trials(tmp_path):
     """Trials that were proposed before it was stopped are those that it goes on with."""
-    left = 60
+    left = 30
 
     def stopped():
         nonlocal left
