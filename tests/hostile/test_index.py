@@ -64,8 +64,10 @@ def test_no_link_is_written_through(
     other = plant(results, companion)
     before = other.read_bytes()
     assert [1, 2] == seeds(results)
-    RunIndex(results).refresh(["a"])
-    RunIndex(results).find("a", "s1-0000000000")
+    known = RunIndex(results)
+    known.refresh(["a"])
+    known.find("a", "s1-0000000000")
+    known.close()
     assert before == other.read_bytes()
 
 

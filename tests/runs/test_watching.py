@@ -164,6 +164,7 @@ def test_a_watched_run_is_found_where_there_is_an_index(prepared, store, monkeyp
     for asked in (False, True):
         found = begin(indexed, "tiny", plain.run_id, brief=True, watched=asked)
         assert isinstance(found, Outcome)
+    indexed.index.close()
 
 
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):

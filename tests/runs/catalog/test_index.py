@@ -194,6 +194,7 @@ def test_a_sweep_gets_what_it_needs_from_the_index(root, no_reading):
     (root / "houses/s5-0000000005/model.safetensors").unlink()
     assert known.find("houses", "s5-0000000005") is None
     assert known.find("houses", "s77-000000004d") is None
+    known.close()
     assert RunIndex(root / "elsewhere").find("houses", "s4-0000000004") is None
 
 
