@@ -191,8 +191,9 @@ def _begin(request: dict[str, Any], streams: list[int]) -> list[str]:
     if request["session"]:
         os.setsid()
     # First to numbers that none of them is meant to have.
-    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 100) for one in streams]
-    os.closerange(3, 100)
+    above = 1 + max(*streams, *request["descriptors"])
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, above) for one in streams]
+    os.closerange(3, above)
     for number, descriptor in zip(request["descriptors"], high, strict=True):
         os.dup2(descriptor, number)
         os.close(descriptor)
