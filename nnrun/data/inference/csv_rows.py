@@ -68,7 +68,7 @@ class CsvRows:
         named = (name or f"column {position}" for position, name in enumerate(header, 1))
         self.ignored = tuple(name for name in named if name not in used)
         self.unseen: dict[str, UnseenCategories] = {}
-        self.bad = BadRows(path, self.table.problems())
+        self.bad = BadRows(path, self.table.problems().form)
         self._aside = None if aside is None else self._aside_in(aside)
         timed = self.table.timed(carried)
         self.carried = [
@@ -202,12 +202,11 @@ class Batch:
         return RowBatch(x.reshape(-1, *shape), self._y(), carried)
 
     def _y(self) -> npt.NDArray[Any] | None:
-        targets = self.targets
-        if not targets:
-            return None
-        if isinstance(targets[0], LabelCells):
-            return targets[0].positions()
-        return np.concatenate([column.features() for column in targets], axis=1)
+        parts = [
+            one.positions() if isinstance(one, LabelCells) else one.features()
+            for one in self.targets
+        ]
+        return np.concatenate(parts, axis=-1) if parts else None
 
 
 def _missing(path: Path, missing: dict[str, str], header: tuple[str, ...]) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nnrun.data.cells.cell_errors import about_width
+from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
-from nnrun.data.cells.widths import about_width
 from nnrun.data.readers.history import History
 
 

@@ -7,8 +7,8 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
+from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import Batch, CsvRows
 from nnrun.data.readers.history import History, rows_before

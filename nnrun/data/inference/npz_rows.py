@@ -18,19 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake, about_unknown
-from nnrun.data.cells.problems import UnseenCategories
+from nnrun.data.cells.problems import IN_ARRAYS, UnseenCategories
 from nnrun.data.inference.carried import check_column, check_named
 from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
-from nnrun.data.inference.put_aside import BadArrayRows, NpzAside
+from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.npz import check_finite
-from nnrun.data.readers.npz_arrays import (
-    checked_header,
-    damage_errors,
-    read_array,
-    read_header,
-)
+from nnrun.data.readers.npz_arrays import checked_header, damage_errors, read_array, read_header
 from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
 
@@ -64,7 +59,7 @@ class NpzRows:
         self.with_target = with_target
         self.carried = carried
         self.unseen: dict[str, UnseenCategories] = {}
-        self.bad = BadArrayRows(path)
+        self.bad = BadRows(path, IN_ARRAYS)
         self._aside = None if aside is None else NpzAside(aside)
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}

@@ -11,17 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.dates import DateCells
+from nnrun.data.cells.dates import DateCells, TimeColumn
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.part import Part
+from nnrun.data.cells.part import Cells, Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.lags import EqualTimes, lagged
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.readers.times import TimeColumn
 from nnrun.nn.signature import Array
 
 _TIMES = (TimeColumn, DateCells, NumberCells)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
-from nnrun.data.cells.widths import about_width
+from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
 from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.cells.dates import TimeColumn
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
+from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.columns.joining import joined
 from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -31,7 +32,6 @@ from nnrun.data.readers.history import History, with_lags
 from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.readers.tables.table import Table
-from nnrun.data.readers.times import TimeColumn
 from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
 

@@ -11,10 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.cell_errors import Mistake, about_width
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.widths import about_width
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.readers.tables.table import Table

@@ -84,10 +84,3 @@ class Table(ABC):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(self._last or self.header)
         return text.getvalue()
-
-
-class RowProblems(Problems):
-    """Mistakes in a table whose rows have no lines; they count from 1."""
-
-    def place(self, line: int, column: str) -> str:
-        return f"{self.path}: row {line}" + (f", column '{column}'" if column else "")

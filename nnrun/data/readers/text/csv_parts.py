@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import islice
 
+from nnrun.data.cells.cell_errors import about_width
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.widths import about_width
 from nnrun.data.readers.text.csv_file import CsvFile
 from nnrun.data.readers.text.scan.kinds import NUMBER, SKIPPED, TEXT
 from nnrun.data.readers.text.scan.machine import Scanned, Scanner
