@@ -47,6 +47,8 @@ FORMATS = '`columns: {{formats: {{COLUMN: "{}"}}}}`'
 DATE_HINT = "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it"
 
 _SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
+_COMMON = ("comma", "semicolon", "tab")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", ":": "colon", " ": "space"}
 
 
 @dataclass(frozen=True)
@@ -206,10 +208,6 @@ def _separator(text: str, _: str) -> Mistake | None:
         return None
     hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
     return Mistake("separator", f"'{text}' is not a number", hint)
-
-
-_COMMON = ("comma", "semicolon", "tab")
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", ":": "colon", " ": "space"}
 
 
 def about_width(found: int, width: int, delimiter: str = "", *, first: bool = False) -> Mistake:

@@ -17,6 +17,8 @@ from nnrun.data.formats.dates import DateFormat, microseconds
 from nnrun.data.labels import number
 
 _MISSING = np.iinfo(np.int64).min  # NaT
+_AS_BEFORE = ", as it was in training"
+_FORMS = "write ISO dates such as 2024-03-31, or numbers"
 
 
 class DateCells(Cells):
@@ -87,10 +89,6 @@ class DateCells(Cells):
     def instants(self) -> npt.NDArray[Any]:
         """The same in UTC."""
         return np.frombuffer(self._instants, np.int64).view("datetime64[us]")
-
-
-_AS_BEFORE = ", as it was in training"
-_FORMS = "write ISO dates such as 2024-03-31, or numbers"
 
 
 def read_time(text: str, decimal: str, form: DateFormat) -> tuple[str, float]:

@@ -11,8 +11,8 @@ import numpy as np
 from nnrun.characters import escaped
 from nnrun.data.cells.problems import IN_MEMORY, Problems
 from nnrun.data.columns.column import Column
+from nnrun.data.inference.columns import UnknownCategoryWarning, about_unseen
 from nnrun.data.inference.put_aside import BadRows
-from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array

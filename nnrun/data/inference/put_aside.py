@@ -11,8 +11,8 @@ import numpy as np
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.data.cells.problems import IN_TEXT, Form, Problems
+from nnrun.data.cells.table import Table
 from nnrun.data.inference.npz_arrays import NpzArrays
-from nnrun.data.readers.tables.table import Table
 from nnrun.nn.signature import Array
 
 

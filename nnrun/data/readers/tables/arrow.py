@@ -11,9 +11,9 @@ import numpy as np
 
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import IN_ROWS, Problems, UnseenCategories
+from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import (
     cells_of,
     cells_of_array,

@@ -13,8 +13,8 @@ import numpy as np
 
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import IN_MEMORY, Problems, UnseenCategories
+from nnrun.data.cells.table import Table
 from nnrun.data.readers.tables.arrow import arrow_cells
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, cells_of_array, checked_header
 from nnrun.errors import DataError
 

@@ -16,8 +16,8 @@ class Table(ABC):
     """An open table, which is read once.
 
     `header` has the names of its columns; `unnamed` is that of a first one which the file does not
-    name. `sha256` is the digest of the file, or of what a table in
-    memory holds, once all rows have been read.
+    name, and `other_separator` one found in its only name, which may be the true one. `sha256` is
+    the digest of the file, or of what a table in memory holds, once all rows have been read.
     """
 
     path: Path
