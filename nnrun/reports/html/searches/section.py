@@ -9,7 +9,7 @@ from pathlib import Path
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.trials import history, slice_chart
+from nnrun.reports.charts.kinds.settings import history, slice_chart
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
 from nnrun.reports.html.searches.content import (
