@@ -66,6 +66,10 @@ def test_a_board_shows_strips_and_curves():
     strips = [picture for picture in pictures if "chart strip" in picture]
     assert (3, 4) == (len(strips), len(pictures) - len(strips))
     assert [3, 3] == [strip.count("<circle") for strip in strips[1:]]
+    for strip in strips:  # no page around it has a style for its marks
+        style = re.search("<style>(.*)</style>", strip)[1]
+        used = {name for names in re.findall('class="([^"]*)"', strip) for name in names.split()}
+        assert {"strip"} == {name for name in used if f".{name}" not in style}
     assert "<figcaption>validation accuracy</figcaption>" in shown
     assert str is type(shown)
 
