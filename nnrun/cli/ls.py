@@ -16,15 +16,9 @@ from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.runs import (
-    NOT_SEARCHED,
-    Searched,
-    listed_data,
-    runs_csv,
-    runs_markdown,
-    runs_table,
-)
-from nnrun.runs.catalog.bookkeeping import set_by_hand
+from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
+from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.runs.catalog.bookkeeping import set_by_hand, telling_first
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
@@ -144,7 +138,7 @@ def command(
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
     keys = varied(runs)
-    shown_keys = set_by_hand(keys, runs)
+    shown_keys = telling_first(set_by_hand(keys, runs), runs)
     output.data([listed_data(run) for run in shown])
     if form == "csv":
         output.text(runs_csv(shown, keys))
@@ -153,7 +147,7 @@ def command(
     if form is not None:
         output.text(runs_markdown(shown, shown_keys, sort, searched))
         return
-    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched))
+    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched, top))
 
 
 def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:

@@ -18,6 +18,7 @@ from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.reports.terminal.live.progress import console_of, draws
 from nnrun.reports.terminal.live.watching import HINT, View, state_line
 from nnrun.reports.terminal.runs import listed_data
+from nnrun.runs.catalog.bookkeeping import telling_first
 from nnrun.runs.catalog.index import Content, look_through
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, varied
@@ -113,8 +114,9 @@ class _Watch:
 
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
-        known = (run for runs in self._summaries.values() for run in runs.values())
-        return View(self.runs, varied(known), self._rows, self.ended, hint, self.sweeps)
+        known = [run for runs in self._summaries.values() for run in runs.values()]
+        keys = telling_first(varied(known), known)
+        return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps)
 
     def _add(self, run: RunSummary, content: Content) -> None:
         self._summaries[run.name][run.run_id] = run

@@ -12,6 +12,7 @@ from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
+from nnrun.runs.catalog.bookkeeping import telling_first
 from nnrun.runs.catalog.summary import varied
 
 _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "training")
@@ -19,7 +20,8 @@ _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "traini
 
 def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
     """A row for each of these runs, described by what differs among all."""
-    keys = varied(run.overview for run in every)
+    overviews = [run.overview for run in every]
+    keys = telling_first(varied(overviews), overviews)
     rows = [_row(run, keys.get(run.overview.name, ())) for run in shown]
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.config.settings import choice_words, told_apart
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -30,6 +29,7 @@ from nnrun.reports.terminal.board.columns import (
 )
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
@@ -42,22 +42,26 @@ _SHOWN_ONCE = ("baseline", "published")
 
 
 def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by those settings alone that differ among its rows of one name."""
-    choices: dict[str, list[dict[str, Any]]] = {}
+    """The board, its rows named by what tells them from others of one name."""
+    by_name: dict[str, list[Standing]] = {}
     for standing in board.standings:
-        choices.setdefault(standing.row.name, []).append(standing.row.choice)
-    keys = {name: differing(found) for name, found in choices.items()}
-    if all(list(choice) == keys[name] for name, found in choices.items() for choice in found):
-        return board
-    standings = []
-    for standing in board.standings:
-        choice = choice_of(standing.row.choice, keys[standing.row.name])
-        row = replace(standing.row, choice=choice)
-        standings.append(
-            replace(standing, row=row, variant=replace(standing.variant, choice=choice))
+        by_name.setdefault(standing.row.name, []).append(standing)
+    own = {
+        id(standing): choice
+        for found in by_name.values()
+        for standing, choice in zip(found, told_apart([s.row.choice for s in found]), strict=True)
+    }
+    standings = [
+        Standing(
+            replace(standing.row, choice=own[id(standing)]),
+            replace(standing.variant, choice=own[id(standing)]),
+            standing.scores,
         )
+        for standing in board.standings
+    ]
     rows = [standing.row for standing in standings]
-    return StoredBoard(replace(board.group, rows=rows), standings)
+    same = Names(board.group.rows).shared
+    return StoredBoard(replace(board.group, rows=rows), standings, same)
 
 
 def config_name(standing: Standing) -> str:
@@ -108,6 +112,8 @@ def board_blocks(
         title, header, rows, texts=2, sortable=True, heads=1, hidden=True,
         marks={"each run": strip_scale(scale)},
     )  # fmt: skip
+    if board.same:
+        same.append(board.same)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):
