@@ -123,7 +123,7 @@ def prepare_arrays(
 
     `data` is a config as plain values; the source in its `dataset` block is ignored.
     """
-    experiment = Experiment(config_from_dict(data), Source("", data), Path())
+    experiment = Experiment(config_from_dict(data), Source(data), Path())
     return prepare(experiment, lambda _: dataset, penalty)
 
 

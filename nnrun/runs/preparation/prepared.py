@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts
+from nnrun.config.canonical import canonical_parts, plugin_parts
 from nnrun.config.load import config_to_json
 from nnrun.config.names import SPLITS
-from nnrun.config.parts import plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
