@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note
-from nnrun.reports.numbers import count, number, thinned
+from nnrun.reports.numbers import count, number
 from nnrun.reports.watched_words import (
     inside_table,
     layer_kind_of,
@@ -105,19 +104,15 @@ def _chart(
     title: str, iterations: Sequence[int], found: Sequence[_Line], label: str, *, log: bool = False
 ) -> Chart:
     series = [
-        Series(one.name, x, y, index=one.index, other=one.index >= _COLOURED)
+        replace(_thinned(one.name, iterations, one.values, one.index), other=one.index >= _COLOURED)
         for one in found
-        for x, y in [_points(iterations, one.values)]
     ]
     domain = () if log else (0.0, 1.0)
     return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
 
 
-def _points(
-    iterations: Sequence[int], values: Array
-) -> tuple[Sequence[float], Sequence[float | None]]:
-    known = [v if isfinite(v) else None for v in values.tolist()]
-    return thinned(iterations, _MOST_POINTS), thinned(known, _MOST_POINTS)
+def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0) -> Series:
+    return Series.thinned(name, iterations, values.tolist(), index, _MOST_POINTS)
 
 
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
@@ -149,8 +144,9 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
     counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
     ends = watched.arrays[f"{name}.range"][:, column]
     drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
-    columns = [_points(watched.iterations, values)[1] for values in drawn]
-    x, (least, low, middle, high, most) = thinned(watched.iterations, _MOST_POINTS), columns
+    found = [_thinned(title, watched.iterations, values) for values in drawn]
+    x, columns = found[0].x, [one.y for one in found]
+    least, low, middle, high, most = columns
     series = [
         Series("median and 90%", x, middle, low, high),
         Series("all", x, [None] * len(x), least, most),
