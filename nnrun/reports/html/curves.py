@@ -9,9 +9,9 @@ from math import inf, isfinite
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.metrics.table import LOSS, bounds_of
+from nnrun.reports.charts.axes import Numbers
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
-from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned

@@ -27,8 +27,7 @@ from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of
 from nnrun.ui.content import report_of
-from nnrun.ui.pages.base import fresh, page
-from nnrun.ui.state import state_of
+from nnrun.ui.pages.base import fresh, page, state_of
 
 _MOST = 26
 _LONGEST = 600

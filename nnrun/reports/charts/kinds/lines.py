@@ -8,11 +8,10 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import SIZE, TALL, Frame, x_axis, y_axis
+from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, area, line, rule
-from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
 from nnrun.reports.numbers import MISSING, number, thinned, to_error
 
