@@ -9,7 +9,7 @@ from time import monotonic
 
 @dataclass
 class Clock:
-    """The time of a search: no run begins when it is over.
+    """The time of a search: no run begins when it is over, and trials in hand stop.
 
     Args:
         limit: in seconds; None for as long as it takes.

@@ -19,6 +19,9 @@ class RunSource(Protocol):
             at_a_time: how many runs the workers train at the same time.
         """
 
+    def overdue(self) -> bool:
+        """Whether runs in progress have to stop; those that have ended still count."""
+
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         """A run has ended, or has paused where it was asked to; its result is on the disk."""
 
@@ -34,6 +37,9 @@ class PlannedRuns:
 
     def next(self, at_a_time: int) -> PlannedRun | None:
         return next(self._runs, None)
+
+    def overdue(self) -> bool:
+        return False
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         pass

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.verdict.group import Names
 from nnrun.reports.verdict.lines import Line, kind_words
+from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.rows import Group, Row
 
 _MOST_KINDS = 2

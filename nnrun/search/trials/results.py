@@ -37,12 +37,19 @@ class Results:
 
     def reached(self, run: PlannedRun) -> RunRecord | None:
         """The record of a stored run that has reached its rung, or its end before that."""
+        record = self.stored(run)
+        if record is None or record.status != "interrupted":
+            return record
+        there = run.until is not None and int(record.timing["iterations"]) >= run.until
+        return record if there else None
+
+    def stored(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a run that has ended, or been interrupted."""
         stored = self.store.run(run.variant.name, run.run_id).read()
-        if stored is None or stored.record is None or stored.problem is not None:
+        if stored is None or stored.problem is not None:
             return None
-        record = stored.record
-        there = int(record.timing["iterations"]) >= (run.until or 0)
-        return record if stored.complete or (record.status == "interrupted" and there) else None
+        is_kept = stored.complete or (stored.record and stored.record.status == "interrupted")
+        return stored.record if is_kept else None
 
     def _at(self, run: PlannedRun, column: str) -> float | None:
         """A number of the learning curve at the rung."""

@@ -9,7 +9,7 @@ from itertools import chain
 from nnrun.runs.record import RunRecord
 from nnrun.search.trials.results import Results
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial, TrialStatus
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import PlannedRun, Variant
 
 
@@ -20,7 +20,8 @@ class SearchRuns:
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
-        timed: whether no run may wait for a worker, where it could begin after the end.
+        is_overdue: returns whether runs in hand have to stop, where there is a time. No run may
+            wait for a worker then, where it could begin after the end.
     """
 
     def __init__(
@@ -29,16 +30,16 @@ class SearchRuns:
         results: Results,
         changed: Callable[[Trial], None],
         *,
-        timed: bool = False,
+        is_overdue: Callable[[], bool] | None = None,
     ) -> None:
         self.tracks = tracks
         self._results = results
         self._changed = changed
-        self._timed = timed
+        self._is_overdue = is_overdue
         self._issued: dict[int, tuple[PlannedRun, Track]] = {}
 
     def next(self, at_a_time: int) -> PlannedRun | None:
-        while not self._timed or len(self._issued) < at_a_time:
+        while self._is_overdue is None or len(self._issued) < at_a_time:
             found = self._first(at_a_time)
             if found is None:
                 return None
@@ -49,7 +50,7 @@ class SearchRuns:
             # The loop would train such a run anew: it looks for runs at their ends alone.
             record = self._results.reached(run)
             if late and record is None:
-                self.failed(run, "", "stopped")
+                self._out_of_time(run)
             elif run.until is None or record is None:
                 return run
             else:
@@ -59,8 +60,24 @@ class SearchRuns:
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         self._changed(self._track_of(run).ended(run, record))
 
-    def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> None:
-        self._changed(self._track_of(run).failed(run, reason, status))
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self._changed(self._track_of(run).failed(run, reason))
+
+    def overdue(self) -> bool:
+        return bool(self._issued) and self._is_overdue is not None and self._is_overdue()
+
+    def give_up(self) -> bool:
+        """End the trials of runs that were stopped as overdue; returns whether there were any."""
+        stopped = [run for run, _ in self._issued.values()] if self.overdue() else []
+        for run in stopped:
+            self._out_of_time(run)
+        return bool(stopped)
+
+    def _out_of_time(self, run: PlannedRun) -> None:
+        track, record = self._track_of(run), self._results.stored(run)
+        if record is not None:
+            track.count(run, record, record.timing["iterations"])
+        self._changed(track.failed(run, "", "stopped"))
 
     def _first(self, at_a_time: int) -> tuple[PlannedRun, Track] | None:
         for track in self.tracks:
@@ -107,6 +124,9 @@ class FinalRuns:
         run = self._left.popleft()
         self._in_hand[id(run)] = run
         return run
+
+    def overdue(self) -> bool:
+        return False  # there is time for those that have begun, by the estimate
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         del self._in_hand[id(run)]

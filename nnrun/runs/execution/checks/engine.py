@@ -7,7 +7,7 @@ import numpy as np
 from nnrun import __version__
 from nnrun.engines.base import Batches
 from nnrun.errors import EngineFaultError
-from nnrun.runs.execution.environment import environment, one_thread
+from nnrun.runs.execution.environment import environment, run_arithmetic
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
@@ -29,7 +29,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
         order = prepared.streams.order  # new: the run may have drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))
-        with one_thread():
+        with run_arithmetic():
             return compare_engines(
                 trainer.engine,
                 trainer.network,

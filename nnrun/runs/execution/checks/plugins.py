@@ -9,7 +9,7 @@ from nnrun.errors import NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.loading import checks_gradients
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepared import Prepared
 
@@ -34,7 +34,7 @@ def check_plugins(prepared: Prepared) -> None:
         return
 
     def compare() -> list[GradientCheck]:
-        with one_thread():
+        with run_arithmetic():
             return check_run_gradients(prepared, most=_ENTRIES, directions=_DIRECTIONS)
 
     checks = prepared.cache.code.get("gradients of plugins", compare)
