@@ -89,7 +89,7 @@ class _View(_Lines):
     def __init__(self, runs: int, output: Output, part: str = "") -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only
 
-        from nnrun.reports.terminal.live.forming import FormingRows  # noqa: PLC0415  # likewise
+        from nnrun.reports.terminal.live.watching import FormingRows  # noqa: PLC0415  # likewise
 
         super().__init__(runs, output, part)
         self.started = self.drawn = monotonic()
@@ -153,7 +153,7 @@ class _View(_Lines):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        from nnrun.reports.terminal.live.forming import columns_of  # noqa: PLC0415
+        from nnrun.reports.terminal.live.watching import columns_of  # noqa: PLC0415
 
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())
