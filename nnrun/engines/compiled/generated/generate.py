@@ -10,11 +10,9 @@ import numpy as np
 from nnrun.compiler.llvm.arguments import ARGUMENTS
 from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.generated.passes import Passes
-from nnrun.engines.compiled.generated.penalty import penalise
-from nnrun.engines.compiled.generated.program import ArraySlice, Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import ArraySlice, Program, Row
 from nnrun.engines.compiled.generated.text import Text, title_lines, words
-from nnrun.engines.compiled.generated.update import clip, step
+from nnrun.engines.compiled.generated.update import clip, penalise, step
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
