@@ -6,8 +6,7 @@ import numpy as np
 
 from nnrun.engines.base import Batches, Engine
 from nnrun.engines.clipping import clip
-from nnrun.nn.chunks import chunk_rows
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 

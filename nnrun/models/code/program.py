@@ -17,7 +17,7 @@ from nnrun.models.code.encoding import encoding
 from nnrun.models.code.source import cells, program, table
 from nnrun.models.model import Model
 from nnrun.models.writing.columns import label_text, prediction_names
-from nnrun.nn.chunks import chunk_rows
+from nnrun.nn.network import chunk_rows
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     numbers.plain,
