@@ -14,8 +14,7 @@ from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow
 from nnrun.training.trainer import Trainer
-from nnrun.training.watching.spread import Spread
-from nnrun.training.watching.watch import MOST_PARAMETERS
+from nnrun.training.watching.watch import MOST_PARAMETERS, Spread
 
 _MOST_KEPT = 24
 # Training ends after about this many multiplications and additions, some two seconds; an update

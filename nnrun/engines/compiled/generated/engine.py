@@ -11,10 +11,9 @@ import numpy as np
 from nnrun.compiler.llvm import cache
 from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Order, Steps
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
-from nnrun.engines.compiled.generated.generate import Generated, generate
+from nnrun.engines.compiled.generated.generate import Blocks, Generated, generate
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.generated.steps import StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
+from nnrun.engines.compiled.generated.generate import Blocks
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 

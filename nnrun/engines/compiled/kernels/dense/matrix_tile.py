@@ -9,9 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import I32, I64
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes

@@ -18,11 +18,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.addresses import integers
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic, subroutine
 from nnrun.compiler.language.kinds import I1, I64
-from nnrun.compiler.language.marks import intrinsic, subroutine
-from nnrun.compiler.language.numbers import real
+from nnrun.compiler.language.numbers import integers, real
 from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_weights
