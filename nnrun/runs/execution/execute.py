@@ -28,9 +28,8 @@ from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
-from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.early_stopping import EarlyStopping, monitored_metric
 from nnrun.training.loss_curve import LossCurve
-from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.models.writing.columns import carried_cells, cells, check_carried, csv_lines, quoted
-from nnrun.models.writing.json_file import JsonRows
+from nnrun.models.writing.formats import JsonRows
 from nnrun.sweeps.out_of_fold.table import OutOfFold
 
 
