@@ -21,7 +21,7 @@ from nnrun.systems import system
 STOP, RETIRE, QUESTION, ANSWER = "stop", "retire", "question", "answer"
 
 
-class _SocketChannel:
+class _SocketChannel(Channel):
     """The worker's end of the socket; also the channel of the task in progress."""
 
     def __init__(self, connection: Connection) -> None:

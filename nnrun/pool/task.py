@@ -61,11 +61,12 @@ class Message:
     answer: Callable[[Any], None] | None = None
 
 
-class Channel(Protocol):
-    """The connection between a task in progress and the process that submitted it."""
+class Channel:
+    """The connection between a task in progress and the process that submitted it; here to none."""
 
     def stopped(self) -> bool:
         """Whether the task should stop."""
+        return False
 
     def send(self, content: Any) -> None:
         """Send a message."""

@@ -7,31 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from nnrun.config.schema.search.distributions import Range
 from nnrun.errors import UsageError
 from nnrun.search.spaces.choices import Draw, Label, Space
-from nnrun.search.spaces.grid import Grid
-from nnrun.search.spaces.sobol import Sobol
-
-
-class Proposer(Protocol):
-    """Proposes trial 0, 1, 2, …; the results it has before a proposal decide that."""
-
-    most: int | None
-    """How many different trials there are, if that is limited."""
-
-    def propose(self, number: int, params: Mapping[str, Label] | None = None) -> Draw:
-        """The choice of a trial, or the one with these parameters."""
-
-    def tell(self, number: int, value: float | None, curve: Mapping[int, float]) -> None:
-        """How a trial ended: its value, or None if it was ended early or failed.
-
-        `curve` has its values at the rungs that it reached, by their number.
-        """
+from nnrun.search.spaces.spread import Grid, Proposer, Sobol
 
 
 def make_proposer(
@@ -77,14 +60,12 @@ def seed_of(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-class OptunaProposer:
+class OptunaProposer(Proposer):
     """Asks and tells a study in memory.
 
     Trials that were proposed and not told about are in progress: the Parzen estimator takes them
     for bad ones, so that it proposes others.
     """
-
-    most: int | None = None
 
     def __init__(self, space: Space, sampler: str, seed: int, *, maximize: bool) -> None:
         self._optuna = optuna()

@@ -13,6 +13,7 @@ from nnrun.runs.catalog.board_part import by_split
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
 
 
@@ -72,6 +73,10 @@ class RunScore(NamedTuple):
             fold=replicate.fold,
             rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
         )
+
+
+Member = tuple[Comparable, list[RunScore]]
+"""A config with the scores of its runs."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 
 
-class RunSource(Protocol):
+class RunSource:
     """The runs of a sweep; which one comes next may depend on the results of others."""
 
     def next(self, at_a_time: int) -> PlannedRun | None:
@@ -18,6 +17,7 @@ class RunSource(Protocol):
         Args:
             at_a_time: how many runs the workers train at the same time.
         """
+        raise NotImplementedError
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         """A run has ended, or has paused where it was asked to; its result is on the disk."""
@@ -26,7 +26,7 @@ class RunSource(Protocol):
         """A run could not be trained or saved."""
 
 
-class PlannedRuns:
+class PlannedRuns(RunSource):
     """The runs of a plan, regardless of their results."""
 
     def __init__(self, plan: Plan) -> None:
@@ -34,9 +34,3 @@ class PlannedRuns:
 
     def next(self, at_a_time: int) -> PlannedRun | None:
         return next(self._runs, None)
-
-    def ended(self, run: PlannedRun, record: RunRecord) -> None:
-        pass
-
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        pass

@@ -11,9 +11,10 @@ from nnrun.search.trials.results import Results
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial, TrialStatus
 from nnrun.sweeps.planning.plan import PlannedRun, Variant
+from nnrun.sweeps.source import RunSource
 
 
-class SearchRuns:
+class SearchRuns(RunSource):
     """Runs of tracks: of the first, and where its results have to come first, of the next.
 
     Args:
@@ -75,7 +76,7 @@ class SearchRuns:
         return self._issued.pop(id(run))[1]
 
 
-class FinalRuns:
+class FinalRuns(RunSource):
     """Runs of settings, seed by seed, as long as there is time for them.
 
     Args:

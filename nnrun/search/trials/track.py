@@ -13,9 +13,9 @@ from statistics import fmean
 
 from nnrun.errors import InterruptionError, NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.proposer import Proposer
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
+from nnrun.search.spaces.spread import Proposer
 from nnrun.search.trials.pruning import Pruning, stops_of
 from nnrun.search.trials.results import is_beyond
 from nnrun.search.trials.trial import Trial, TrialStatus

@@ -14,7 +14,6 @@ from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.beside import beside_networks
-from nnrun.sweeps.board.comparison.comparable import Comparable, Member
 from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
 from nnrun.sweeps.board.comparison.verdicts import (
     Verdict,
@@ -25,9 +24,10 @@ from nnrun.sweeps.board.comparison.verdicts import (
     verdicts,
 )
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.progress import RunScore, SweepProgress
+from nnrun.sweeps.progress import Member, RunScore, SweepProgress
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:

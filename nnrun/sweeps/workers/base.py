@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Protocol
+from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import Message
@@ -15,33 +15,35 @@ from nnrun.sweeps.workers.job import Job
 PATIENCE = 3.5
 
 
-class Workers(Protocol):
-    """Workers of one kind.
+class Workers:
+    """Workers of one kind; those that inherit from it do nothing where they define nothing.
 
     `lost` are the errors of futures whose worker was lost; `patience` is how many seconds runs have
-    to stop before they are given up; `reports` is whether runs say how far they are.
+    to stop before they are given up; `reports` is whether runs say how far they are; `at_a_time`
+    how many are trained at the same time.
     """
 
-    lost: tuple[type[BaseException], ...]
-    patience: float
-    reports: bool
-
-    @property
-    def at_a_time(self) -> int:
-        """How many runs are trained at the same time."""
+    lost: tuple[type[BaseException], ...] = ()
+    patience: float = PATIENCE
+    reports: bool = True
+    at_a_time: int = 1
 
     @property
     def capacity(self) -> int:
         """How many runs to submit at the same time: more than are trained, so none waits."""
+        return self.at_a_time
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         """Submit a run; `load` returns its data."""
+        raise NotImplementedError
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Wait for the first of these futures, or for so many seconds."""
+        wait(awaited, seconds, FIRST_COMPLETED)
 
     def messages(self) -> list[Message]:
         """The messages of runs since the last call."""
+        return []
 
     def check(self) -> None:
         """Raise an error if no worker is left."""
@@ -54,8 +56,3 @@ class Workers(Protocol):
 
     def close(self) -> None:
         """End all workers at once."""
-
-
-def wait_for_first(awaited: Sequence[Future[Any]], seconds: float) -> None:
-    """Wait for futures that other threads complete."""
-    wait(awaited, seconds, FIRST_COMPLETED)

@@ -22,7 +22,7 @@ from nnrun.pool.task import LruCache, Message, WorkerLostError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.open_files import most_runs
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import PATIENCE, wait_for_first
+from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.dask_client import connect
 from nnrun.sweeps.workers.dask_departures import Departures
@@ -42,7 +42,7 @@ _LARGEST_BATCH = 32
 _NO_WORKERS_SECONDS = 10.0
 
 
-class DaskWorkers:
+class DaskWorkers(Workers):
     """The workers of a Dask scheduler.
 
     Args:
@@ -53,9 +53,7 @@ class DaskWorkers:
         NnrunError: workers have another version of nnrun or NumPy.
     """
 
-    lost: tuple[type[BaseException], ...] = (WorkerLostError,)
-    patience = PATIENCE
-    reports = True
+    lost = (WorkerLostError,)
 
     def __init__(self, client: Any, *, owned: bool = False) -> None:
         self._client = client
@@ -93,10 +91,6 @@ class DaskWorkers:
             raise
 
     @property
-    def at_a_time(self) -> int:
-        return max(1, sum(self._workers.values()))
-
-    @property
     def capacity(self) -> int:
         return max(2 * self.at_a_time, _LEAST_TASKS) * self._runs_per_task
 
@@ -112,7 +106,7 @@ class DaskWorkers:
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         self._send()
-        wait_for_first(awaited, seconds)
+        super().wait(awaited, seconds)
 
     def messages(self) -> list[Message]:
         return self._mailbox.drain()
@@ -246,6 +240,7 @@ class DaskWorkers:
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
         self._workers = found
+        self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()
 
     def _note_if_idle(self) -> None:

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from nnrun.data.dataset import Dataset
-from nnrun.pool.task import WorkerLostError
+from nnrun.pool.task import Channel, WorkerLostError
 from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
 from nnrun.sweeps.workers.versions import Versions, require_same, versions
 from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
@@ -27,7 +27,7 @@ _polled: dict[str, float] = {}
 _messages: dict[str, dict[tuple[str, type], Any]] = {}
 
 
-class _DaskChannel:
+class _DaskChannel(Channel):
     """The channel of a run: keeps the last message of each kind until it is fetched."""
 
     def __init__(self, token: str, key: str) -> None:
@@ -45,9 +45,6 @@ class _DaskChannel:
         if not self.stopped():  # messages of stopped runs are not fetched
             with _lock:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
-
-    def ask(self, content: Evaluations) -> None:
-        """No question is asked on a cluster."""
 
     def drop(self) -> None:
         """Remove the messages of a run that has ended."""

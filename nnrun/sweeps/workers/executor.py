@@ -10,23 +10,20 @@ a sweep that ends early waits for those in progress. The workers of the command 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from math import inf
-from typing import Any
 from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.pool.task import Message
+from nnrun.pool.task import Channel
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import wait_for_first
-from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
+from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 
 
-class ExecutorWorkers:
+class ExecutorWorkers(Workers):
     """The workers of an executor, which the caller shuts down.
 
     Args:
@@ -34,15 +31,18 @@ class ExecutorWorkers:
         workers: how many runs it trains at the same time.
     """
 
-    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    lost = (BrokenExecutor,)
     patience = inf
     reports = False
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.at_a_time = workers
-        self.capacity = 2 * workers
         self._executor = executor
         self._given: WeakSet[Future[RunResult | None]] = WeakSet()
+
+    @property
+    def capacity(self) -> int:
+        return 2 * self.at_a_time
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         try:
@@ -52,18 +52,6 @@ class ExecutorWorkers:
         self._given.add(future)
         return future
 
-    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
-        wait_for_first(awaited, seconds)
-
-    def messages(self) -> list[Message]:
-        return []
-
-    def check(self) -> None:
-        pass
-
-    def renew(self) -> None:
-        pass
-
     def stop(self) -> None:
         for future in list(self._given):
             future.cancel()
@@ -72,19 +60,6 @@ class ExecutorWorkers:
         self.stop()
 
 
-class _NoChannel:
-    """A channel that sends and receives nothing."""
-
-    def stopped(self) -> bool:
-        return False
-
-    def send(self, content: Progress | TrainingState | Evaluations) -> None:
-        pass
-
-    def ask(self, content: Evaluations) -> None:
-        pass
-
-
 def _work(job: Job, dataset: Dataset) -> RunResult | None:
     limit_threads()
-    return execute_job(job, _NoChannel(), dataset)
+    return execute_job(job, Channel(), dataset)

@@ -10,7 +10,7 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import Channel, Message
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import PATIENCE
+from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Evaluations, Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -29,19 +29,13 @@ class InlineExecutor(Executor):
         return future
 
 
-class InlineWorkers:
+class InlineWorkers(Workers):
     """This process, one run after the other.
 
     Args:
         handle: called with each message.
         stopped: returns whether to stop.
     """
-
-    lost: tuple[type[BaseException], ...] = ()
-    patience = PATIENCE
-    reports = True
-    at_a_time = 1
-    capacity = 1
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
         self._executor = InlineExecutor()
@@ -54,21 +48,6 @@ class InlineWorkers:
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Return at once: submitted runs have ended."""
-
-    def messages(self) -> list[Message]:
-        return []
-
-    def check(self) -> None:
-        pass
-
-    def renew(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
 from nnrun.reports.summary import metric_label
-from nnrun.sweeps.board.comparison.comparable import Comparable, label_of
 from nnrun.sweeps.board.comparison.statistics import half_interval
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.progress import RunScore
 
 _GAP = 2
@@ -97,7 +97,7 @@ class FormingRows:
         for (dataset, metric), rows in self._groups.items():
             yield clean(dataset), metric, ""
             for row in sorted(rows.values(), key=lambda row: row.cost):
-                yield clean(label_of(row.variant)), row.result, row.runs
+                yield clean(row.variant.label), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.settings import BESIDE, choice_words
-from nnrun.sweeps.board.comparison.comparable import Member, label_of
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
+from nnrun.sweeps.progress import Member
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     networks = [i for i in range(len(members)) if i not in models]
     networks = [i for i in networks if table.sound[i]] or networks
     found = beside_best(table, np.array(models), np.array(networks))
-    best = label_of(members[networks[0]][0])
+    best = members[networks[0]][0].label
     rows = zip(models, found.mean, found.low, found.high, strict=True)
     return [
         Beside(model_words(members[i][0].choice), best, *map(float, ends))

@@ -10,12 +10,12 @@ import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.comparable import Member, label_of
 from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units, rounding_of
 from nnrun.sweeps.board.comparison.verdicts import design_of, known_values, same_splits
 from nnrun.sweeps.board.variance.components import Estimate, estimate
 from nnrun.sweeps.board.variance.degrees import Degrees
 from nnrun.sweeps.board.variance.sharing import numbers
+from nnrun.sweeps.progress import Member
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
         return None
     overlap = max(overlaps)
     return PairTest(
-        first=label_of(one[0]),
-        second=label_of(other[0]),
+        first=one[0].label,
+        second=other[0].label,
         metric=f"{split} {one[0].metric}",
         paired=paired,
         n=sizes[0],

@@ -11,13 +11,13 @@ import numpy as np
 
 from nnrun.metrics.table import is_share
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.comparable import Comparable, Member
 from nnrun.sweeps.board.comparison.comparisons import Standings, Table, standings
 from nnrun.sweeps.board.comparison.design import Shown, shown_by, size_of
 from nnrun.sweeps.board.comparison.statistics import in_units
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Array, Design
-from nnrun.sweeps.progress import RunScore
+from nnrun.sweeps.planning.comparable import Comparable
+from nnrun.sweeps.progress import Member, RunScore
 
 Runs = Mapping[Replicate, RunScore]
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
