@@ -25,10 +25,8 @@ from nnrun.errors import NnrunError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.published.reference import read_references
-from nnrun.sweeps.board.published.replication import replications
+from nnrun.sweeps.board.published import read_references, replications
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
@@ -39,6 +37,7 @@ from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.systems.cores import threads_for
 from nnrun.trackers.tracking import Tracking
 
 _MANY_CHOICES = 100

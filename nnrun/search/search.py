@@ -15,25 +15,21 @@ from typing import Protocol
 from nnrun.errors import NnrunError
 from nnrun.runs.execution.record_builder import now
 from nnrun.runs.storage.store import Store
-from nnrun.search.budget import Budget
-from nnrun.search.clock import Clock
+from nnrun.search.budget import Budget, Clock
 from nnrun.search.finals import Finalist, Origin, best_trials, different, winner_of
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, present
-from nnrun.search.state import SearchState
-from nnrun.search.stored import Before, write_search
+from nnrun.search.state import Before, SearchState, write_search
 from nnrun.search.study import importance_of
-from nnrun.search.trials.results import Results
-from nnrun.search.trials.source import FinalRuns, SearchRuns
+from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
 
 _WRITE_SECONDS = 0.5
 # Writing search.json takes at most one in so many seconds.

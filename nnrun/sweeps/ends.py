@@ -1,30 +1,77 @@
-"""The ends of a sweep's runs: saved results, failures, and leases that are given back."""
+"""Runs in progress, and their ends: saved results, failures, and leases that are given back."""
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from traceback import format_exception
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.pool.task import CrashError
 from nnrun.runs.execution.record_builder import failed_result
-from nnrun.runs.lease import Outcome
+from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.active import ActiveRun
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import PlannedRun
+from nnrun.sweeps.planning.plan import PlannedRun, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
-from nnrun.sweeps.workers.job import config_of
+from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """A run in progress: leased, and submitted to a worker."""
+
+    run: PlannedRun
+    lease: RunLease
+    attempt: int = 1
+
+    def about(self) -> tuple[Replicate, Mapping[str, Any], str]:
+        """The run, as what it says of its progress names it."""
+        variant = self.run.variant
+        return self.run.replicate, json.loads(variant.config), variant.sha256
+
+    def job(self, note: Callable[[str], None], threads: int) -> Job:
+        """The job for a worker, with the last checkpoint of the run."""
+        run, variant = self.run, self.run.variant
+        checkpoint = self.lease.checkpoint(lambda text: note(f"{run.label}: {text}"))
+        return Job(
+            run.key,
+            variant.config,
+            run.replicate,
+            run.run_id,
+            variant.data,
+            checkpoint,
+            threads,
+            variant.estimate.seconds,
+            run.until,
+            variant.plugins,
+        )
+
+    def has_paused(self, record: RunRecord) -> bool:
+        """Whether the run has reached the iteration where it pauses."""
+        until = self.run.until
+        return until is not None and int(record.timing["iterations"]) >= until
+
+    def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
+        """Save a checkpoint; whether it is on the disk."""
+        try:
+            self.lease.save_checkpoint(checkpoint)
+        except (OSError, UsageError) as error:
+            reason = getattr(error, "strerror", None) or error
+            note(f"{self.run.label}: no checkpoint: {reason}")
+            return False
+        return True
+
 
 V = TypeVar("V")
 

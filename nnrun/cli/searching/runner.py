@@ -10,18 +10,17 @@ from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.sparing import sparing_what_is_there
 from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.reports.numbers import count
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
 from nnrun.search.trials.source import SearchRuns
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.systems.cores import threads_for
 from nnrun.trackers.tracking import Tracking
 
 

@@ -17,8 +17,7 @@ from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.checks.engine import check_engine
-from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
+from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of

@@ -25,11 +25,10 @@ from nnrun.runs.storage.contents.names import (
 )
 from nnrun.runs.storage.contents.seal import sealed
 from nnrun.runs.storage.contents.strict_json import strict_json
-from nnrun.runs.storage.durable.files import remove_leftovers, write_together
+from nnrun.runs.storage.data_place import stored_config, without_folders
+from nnrun.runs.storage.durable.files import locked, remove_leftovers, write_together
 from nnrun.runs.storage.durable.group_commit import GroupCommit
-from nnrun.runs.storage.durable.locks import locked
 from nnrun.runs.storage.durable.staged import commit
-from nnrun.runs.storage.paths.data_place import stored_config, without_folders
 from nnrun.runs.storage.run_folder import RunFolder
 
 V = TypeVar("V")

@@ -11,7 +11,7 @@ from nnrun.plugins.loading import Shipment, everything, receive
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
-from nnrun.runs.storage.paths.data_place import Given, give_again, given
+from nnrun.runs.storage.data_place import Given, give_again, given
 from nnrun.runs.verification.verify import Verification, verify
 
 _WAIT_SECONDS = 0.1

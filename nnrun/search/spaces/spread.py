@@ -10,8 +10,7 @@ import numpy as np
 
 from nnrun.config.schema.search.distributions import Range
 from nnrun.errors import UsageError
-from nnrun.search.spaces.choices import Draw, Label, Space
-from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.spaces.choices import Draw, Label, Space, parameters_of
 
 _MOST = 100_000
 

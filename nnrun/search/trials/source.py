@@ -1,17 +1,55 @@
-"""The runs of a search, for the loop of a sweep: those of all trials, and those of the end."""
+"""The runs of a search, for the loop of a sweep: those of trials, and those of the end."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
+from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.trials.results import Results
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.store import Store
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial, TrialStatus
-from nnrun.sweeps.planning.plan import PlannedRun, Variant
-from nnrun.sweeps.source import RunSource
+from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
+from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
+
+
+@dataclass(frozen=True)
+class Results:
+    """Reads values of runs.
+
+    Args:
+        store: where the runs are.
+        split: whose rows judge trials.
+    """
+
+    store: Store
+    split: str
+
+    def value(self, run: PlannedRun, record: RunRecord) -> float | None:
+        """The metric of a run at its end, or at the rung where it has paused; None if undefined."""
+        metric = run.variant.metric
+        if record.status == "interrupted" or is_beyond(run, record):
+            return self._at(run, f"{self.split}_{metric}")
+        return (record.metrics.get(self.split) or {}).get(metric)
+
+    def reached(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a stored run that has reached its rung, or its end before that."""
+        stored = self.store.run(run.variant.name, run.run_id).read()
+        if stored is None or stored.record is None or stored.problem is not None:
+            return None
+        record = stored.record
+        there = int(record.timing["iterations"]) >= (run.until or 0)
+        return record if stored.complete or (record.status == "interrupted" and there) else None
+
+    def _at(self, run: PlannedRun, column: str) -> float | None:
+        """A number of the learning curve at the rung."""
+        for row in load_history(self.store.folder(run.variant.name, run.run_id)):
+            if row["iteration"] == run.until:
+                return float(row[column])
+        raise NnrunError(f"{run.key}: its learning curve has no row for iteration {run.until}")
 
 
 class SearchRuns(RunSource):

@@ -1,4 +1,4 @@
-"""The plan of a sweep: configs × grid × seeds × folds, all valid."""
+"""The plan of a sweep: configs × grid × seeds × folds, all valid; and where its runs come from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 from nnrun.plugins.loading import NO_PLUGINS, Shipment
 from nnrun.plugins.part import PluginError
 from nnrun.runs.identity import Identity
+from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.estimate import Estimate
@@ -199,3 +200,31 @@ class Plan:
             stop = start + len(family) * family[0].planned
             yield family[0], self.shard.count(start, stop)
             start = stop
+
+
+class RunSource:
+    """The runs of a sweep; which one comes next may depend on the results of others."""
+
+    def next(self, at_a_time: int) -> PlannedRun | None:
+        """The next run; None if results have to come first, or none is left.
+
+        Args:
+            at_a_time: how many runs the workers train at the same time.
+        """
+        raise NotImplementedError
+
+    def ended(self, run: PlannedRun, record: RunRecord) -> None:
+        """A run has ended, or has paused where it was asked to; its result is on the disk."""
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        """A run could not be trained or saved."""
+
+
+class PlannedRuns(RunSource):
+    """The runs of a plan, regardless of their results."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._runs: Iterator[PlannedRun] = plan.runs()
+
+    def next(self, at_a_time: int) -> PlannedRun | None:
+        return next(self._runs, None)

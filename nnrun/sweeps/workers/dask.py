@@ -24,8 +24,7 @@ from nnrun.sweeps.open_files import most_runs
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.batch import Batch
-from nnrun.sweeps.workers.dask_client import connect
-from nnrun.sweeps.workers.dask_departures import Departures
+from nnrun.sweeps.workers.dask_client import Departures, connect
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
 from nnrun.sweeps.workers.wire import unpack_message

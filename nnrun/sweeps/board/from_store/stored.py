@@ -22,8 +22,7 @@ from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.pair import PairTest, pair_test
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
-from nnrun.sweeps.board.margin import with_margin, within
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row, with_margin, within
 from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore

@@ -10,8 +10,7 @@ from nnrun.sweeps.board.comparison.beside import Beside
 from nnrun.sweeps.board.comparison.comparisons import Table, beside_best
 from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from tests.sweeps.board.boards import named, progress, score
 
 RNG = np.random.default_rng(1)
