@@ -35,8 +35,7 @@ class _SocketChannel(Channel):
     def next_task(self) -> tuple[Task, Any]:
         """Wait for the next task.
 
-        Raises:
-            EOFError: the parent has ended.
+        Raises: EOFError if the parent has ended.
         """
         while not self._tasks:
             self._receive()

@@ -19,12 +19,7 @@ class WorkerLostError(NnrunError):
 
 
 class CrashError(NnrunError):
-    """A task ended by an error that nnrun did not expect.
-
-    Args:
-        message: the error, in a sentence.
-        traceback: as Python prints it.
-    """
+    """A task ended by an error that nnrun did not expect; `traceback` is as Python prints it."""
 
     def __init__(self, message: str, traceback: str) -> None:
         super().__init__(message)

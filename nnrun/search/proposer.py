@@ -22,8 +22,7 @@ def make_proposer(
 ) -> Proposer:
     """The proposer of this name.
 
-    Raises:
-        UsageError: Optuna is not installed, or a grid has too many settings.
+    Raises: UsageError if Optuna is not installed, or a grid has too many settings.
     """
     if sampler == "grid":
         return Grid(space, seed, trials)
@@ -35,8 +34,7 @@ def make_proposer(
 def optuna() -> ModuleType:
     """Optuna, without its messages.
 
-    Raises:
-        UsageError: it is not installed.
+    Raises: UsageError if it is not installed.
     """
     try:
         found = import_module("optuna")

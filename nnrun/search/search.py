@@ -89,9 +89,8 @@ class Search:
     def run(self) -> SearchState:
         """Make all trials that are left, compare the best, and test the winner.
 
-        Raises:
-            NnrunError: no worker is left, or no trial has completed; what was finished is saved.
-            OSError: search.json cannot be written.
+        Raises: NnrunError if no worker is left, or no trial has completed; what was finished is
+        saved; OSError if search.json cannot be written.
         """
         plan = self.plan
         self._tracks = self._make_tracks()
@@ -209,13 +208,8 @@ class Search:
     ) -> SweepProgress | None:
         """The runs of settings on as many of the seeds as there is time for.
 
-        Returns None if it was stopped, runs are missing, or there is no time for a seed.
-
-        Args:
-            make: the settings for these seeds.
-            seeds: of each setting.
-            what: the runs are for.
-            reserved: seconds at the end in which none begins.
+        Returns None if it was stopped, runs are missing, or there is no time for a seed. `make`
+        makes the settings for some seeds; none begins in the last `reserved` seconds.
         """
         results = Results(self._store, self.plan.settings.judging.split)
         while seeds:

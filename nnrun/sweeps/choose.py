@@ -28,11 +28,8 @@ _SECONDS_PER_WORKER = 0.004
 
 
 def workers_for(plan: Plan, jobs: int | None) -> int:
-    """The number of runs to train at a time.
-
-    Args:
-        plan: of the sweep.
-        jobs: the number requested; None for as many as the cores, if that saves time.
+    """The number of runs to train at a time: `jobs`, or by default as many as the cores, if that
+    saves time.
     """
     if not len(plan):
         return 1

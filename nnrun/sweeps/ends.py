@@ -116,10 +116,7 @@ class RunEnds:
     def save(self, active: ActiveRun, result: RunResult, *, asked: bool) -> None:
         """Begin to save a result; its run counts once it is on the disk (see `settle`).
 
-        Args:
-            active: the run.
-            result: of it.
-            asked: whether it was asked to stop.
+        `asked` is whether the run was asked to stop.
         """
         lease = active.lease
         outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))

@@ -93,8 +93,7 @@ class Sweep:
     def run(self, workers: Workers) -> SweepProgress:
         """Train the runs of the plan.
 
-        Raises:
-            NnrunError: no worker is left.
+        Raises: NnrunError if no worker is left.
         """
         names = self.progress.plan.names
         self._workers = workers

@@ -34,14 +34,11 @@ class Look:
 
 
 class WatchedRuns:
-    """Finds the runs that any process has in progress, and those that end.
+    """Finds the runs that any process has in progress, and those that end; by default of all
+    experiments.
 
     The first look asks of every run whether it is in progress; the others ask this of the runs that
     were, of new ones, and of a part of the others in turn, so that a look stays cheap.
-
-    Args:
-        root: the results folder.
-        names: of experiments, by default all.
     """
 
     def __init__(self, root: Path, names: Iterable[str] = ()) -> None:

@@ -49,14 +49,10 @@ def execute(
     start: TrainingState | None = None,
     origin: dict[str, Any] | None = None,
 ) -> RunResult:
-    """Train a run in this process, from its checkpoint if that fits the run.
+    """Train a run in this process, from its last checkpoint if that fits the run.
 
-    Args:
-        prepared: the run.
-        checkpoint: its last one, if there is any.
-        callbacks: called while it trains.
-        start: the state at the end of a shorter run that this one continues, if any.
-        origin: that run, as the report names it.
+    `start` is the state at the end of a shorter run that this one continues, if any, and `origin`
+    that run, as the report names it.
     """
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):

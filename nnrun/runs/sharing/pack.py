@@ -34,15 +34,11 @@ _UNIX, _MODE = 3, stat.S_IFREG | 0o644
 def pack(folder: Path, file: Path, *, with_data: bool = False) -> RunRecord:
     """Write a complete run as a zip file, whole or not at all; the same run gives the same bytes.
 
-    Args:
-        folder: of the run.
-        file: to write.
-        with_data: whether the data file, if there is one, is in it, too.
+    `with_data` is whether the data file, if there is one, is in it, too.
 
-    Raises:
-        UsageError: the run is not complete, or damaged, or its files name a folder; or its data are
-            a folder, or not there, or no longer what they were.
-        OSError: the file cannot be written.
+    Raises: UsageError if the run is not complete, or damaged, or its files name a folder; or its
+    data are a folder, or not there, or no longer what they were; OSError if the file cannot be
+    written.
     """
     record = _complete(folder)
     data = _data_of(folder, record) if with_data else None

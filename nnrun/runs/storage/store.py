@@ -93,14 +93,10 @@ class Store:
         return self.run(name, run_id).path
 
     def save(self, result: RunResult, folder: RunFolder, note: Callable[[str], None]) -> RunRecord:
-        """Write a run's folder, the report last: where that is, all is there.
+        """Write a run's folder, which is locked, the report last: where that is, all is there.
 
-        Args:
-            result: of the run.
-            folder: of the run, locked.
-            note: called with a sentence about anything unusual.
-
-        Returns: The record as it is written, with the digests of the other files.
+        `note` is called with a sentence about anything unusual. Returns the record as it is
+        written, with the digests of the other files.
         """
         record, files = self._content(result, folder.path)
         staged = folder.stage(files, note)

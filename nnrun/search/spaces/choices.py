@@ -49,11 +49,8 @@ class Draw:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may choose.
-
-    Args:
-        keys: the distribution of each dotted key.
-        layers: of the config, as plain values.
+    """What a search may choose: the distribution of each dotted key; and the layers of its
+    config.
     """
 
     keys: Mapping[str, Distribution]

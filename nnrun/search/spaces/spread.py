@@ -35,8 +35,7 @@ class Proposer:
 class Grid(Proposer):
     """The settings in order; of more than there are trials, as many at random.
 
-    Raises:
-        UsageError: there are too many settings.
+    Raises: UsageError if there are too many settings.
     """
 
     def __init__(self, space: Space, seed: int, trials: int | None) -> None:

@@ -49,10 +49,8 @@ class Pruning:
     def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
         """Whether a trial goes on from the rung that it has reached; None if it has to wait.
 
-        Args:
-            trial: that has a value at this rung.
-            trials: by number; the others among those that it may know of.
-            last: whether no more trials will be proposed.
+        `trials` are, by number, the others among those that it may know of; `last` is whether no
+        more will be proposed.
         """
         return True
 

@@ -18,12 +18,7 @@ from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
 
 @dataclass(frozen=True)
 class Results:
-    """Reads values of runs.
-
-    Args:
-        store: where the runs are.
-        split: whose rows judge trials.
-    """
+    """Reads values of runs; `split` is the one whose rows judge trials."""
 
     store: Store
     split: str
@@ -115,12 +110,9 @@ class SearchRuns(RunSource):
 
 
 class FinalRuns(RunSource):
-    """Runs of settings, seed by seed, as long as there is time for them.
+    """Runs of settings with the same seeds, seed by seed, as long as there is time for them.
 
-    Args:
-        variants: with the same seeds.
-        results: reads stored runs.
-        is_late: returns whether no run may begin.
+    `is_late` returns whether no run may begin.
     """
 
     def __init__(

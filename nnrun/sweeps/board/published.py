@@ -32,8 +32,7 @@ class Reference:
 def read_references(path: Path) -> dict[tuple[str, str], Reference]:
     """The references of a CSV file, by experiment and `<split>_<metric>`.
 
-    Raises:
-        UsageError: it is no such file, with the line that is wrong.
+    Raises: UsageError if it is no such file, with the line that is wrong.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

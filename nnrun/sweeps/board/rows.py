@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any
 
-from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE
 from nnrun.sweeps.board.comparison.beside import Beside
 from nnrun.sweeps.board.comparison.design import Shown
@@ -116,14 +115,6 @@ class Row:
         found: Summary | None = getattr(self, split)
         return found
 
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Row:
-        """As it was written."""
-        summaries = {
-            split: None if content[split] is None else Summary(**content[split]) for split in SPLITS
-        }
-        return cls(**{**content, **summaries})
-
 
 @dataclass(frozen=True)
 class Group:
@@ -205,23 +196,14 @@ class Leaderboard:
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
         """As it was written.
 
-        Raises:
-            KeyError, TypeError, ValueError: it was not written by this version of nnrun.
+        Raises: ValueError, UsageError if it was not written by this version of nnrun.
         """
-        groups = [
-            Group(
-                **{
-                    **group,
-                    "rows": [Row.from_dict(row) for row in group["rows"]],
-                    "shown": Shown.from_dict(group["shown"]),
-                    "beside": [Beside(**found) for found in group.get("beside", ())],
-                }
-            )
-            for group in content["groups"]
-        ]
-        rest = content.get("unfinished")
-        unfinished = None if rest is None else Unfinished.from_dict(rest)
-        return cls(content["command"], groups, content.get("key", ""), unfinished)
+        from pydantic import TypeAdapter  # noqa: PLC0415  # slow to import
+
+        found = TypeAdapter(cls).validate_python(content)
+        if found.unfinished is not None:
+            found.unfinished.require_sound()
+        return found
 
 
 def with_margin(board: Leaderboard, margin: float | None) -> Leaderboard:

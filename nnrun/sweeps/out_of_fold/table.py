@@ -69,8 +69,7 @@ class OutOfFold:
         With several seeds, `fold` has the fold for each, as text. Several targets have columns
         `target_<name>` and `prediction_<name>`.
 
-        Raises:
-            UsageError: a carried column is called like one of the others.
+        Raises: UsageError if a carried column is called like one of the others.
         """
         one = self.fold.shape[1] == 1
         fold = self.fold[:, 0] if one else np.array([" ".join(map(str, f)) for f in self.fold])
@@ -89,8 +88,7 @@ class OutOfFold:
     def to_frame(self) -> Any:
         """The same as a pandas DataFrame.
 
-        Raises:
-            ModuleNotFoundError: pandas is not installed.
+        Raises: ModuleNotFoundError if pandas is not installed.
         """
         return to_frame(self.columns())
 

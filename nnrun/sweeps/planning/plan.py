@@ -208,8 +208,7 @@ class RunSource:
     def next(self, at_a_time: int) -> PlannedRun | None:
         """The next run; None if results have to come first, or none is left.
 
-        Args:
-            at_a_time: how many runs the workers train at the same time.
+        `at_a_time` is how many runs the workers train at the same time.
         """
         raise NotImplementedError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -11,7 +12,6 @@ from hashlib import sha256
 from importlib import import_module
 from itertools import count
 from math import inf
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, NoReturn
@@ -28,8 +28,6 @@ from nnrun.sweeps.workers.dask_client import Departures, connect
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
 from nnrun.sweeps.workers.wire import unpack_message
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
 
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
@@ -42,14 +40,9 @@ _NO_WORKERS_SECONDS = 10.0
 
 
 class DaskWorkers(Workers):
-    """The workers of a Dask scheduler.
+    """The workers of the Dask scheduler of a client, which is closed at the end if it is `owned`.
 
-    Args:
-        client: connected to it.
-        owned: whether to close the client at the end.
-
-    Raises:
-        NnrunError: workers have another version of nnrun or NumPy.
+    Raises: NnrunError if workers have another version of nnrun or NumPy.
     """
 
     lost = (WorkerLostError,)
@@ -61,7 +54,7 @@ class DaskWorkers(Workers):
         self._executor: Executor = client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
         self._numbers = count()
-        self._mailbox = _Mailbox()
+        self._mail: deque[Message] = deque()  # other threads add to it
         self._data: LruCache[Any] = LruCache()
         self._batch = Batch("", None)
         self._runs_per_task = 1
@@ -108,7 +101,7 @@ class DaskWorkers(Workers):
         super().wait(awaited, seconds)
 
     def messages(self) -> list[Message]:
-        return self._mailbox.drain()
+        return [self._mail.popleft() for _ in range(len(self._mail))]
 
     def check(self) -> None:
         if self._client.status != "running":
@@ -214,7 +207,7 @@ class DaskWorkers(Workers):
                 for key, packed in messages:
                     content = unpack_message(packed, key)
                     if content is not None:
-                        self._mailbox.put(key, content)
+                        self._mail.append(Message(key, content))
 
     def _update_workers(self) -> None:
         """Look again which workers there are."""
@@ -227,7 +220,7 @@ class DaskWorkers(Workers):
 
     def _look_at_workers(self) -> None:
         """Look which workers there are, and check the versions of new ones."""
-        found = self._find_workers()
+        found: dict[str, int] = dict(self._client.nthreads())  # runs at a time, by address
         new = [*found.keys() - self._workers.keys()]
         answers = self._client.run(versions, workers=new, on_error="return") if new else {}
         for worker, answer in answers.items():
@@ -237,7 +230,7 @@ class DaskWorkers(Workers):
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
         for address in self._departures.look(found):
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
-            self._mailbox.put("", gone)
+            self._mail.append(Message("", gone))
         self._workers = found
         self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()
@@ -250,12 +243,8 @@ class DaskWorkers(Workers):
             self._idle_since = monotonic()
         elif monotonic() - self._idle_since > _NO_WORKERS_SECONDS:
             text = f"the Dask scheduler at {self._address} has no workers; waiting for some"
-            self._mailbox.put("", text)
+            self._mail.append(Message("", text))
             self._idle_since = inf
-
-    def _find_workers(self) -> dict[str, int]:
-        """How many runs each worker trains at the same time, by address."""
-        return dict(self._client.nthreads())
 
     def _call_all(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
         """The answers of the workers that answer."""
@@ -264,23 +253,3 @@ class DaskWorkers(Workers):
         except Exception:  # `check` finds out if the scheduler is gone
             return []
         return [answer for answer in answers.values() if answer is not None]
-
-
-class _Mailbox:
-    """Messages for the sweep's thread."""
-
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[Message] = SimpleQueue()
-
-    def put(self, key: str, content: Progress | TrainingState | str) -> None:
-        """Add a message, from any thread."""
-        self._queue.put(Message(key, content))
-
-    def drain(self) -> list[Message]:
-        """Take all messages, oldest first."""
-        taken = []
-        try:
-            while True:
-                taken.append(self._queue.get_nowait())
-        except Empty:
-            return taken

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Collection
 from importlib import import_module
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from nnrun.errors import NnrunError, UsageError
@@ -19,9 +19,8 @@ _LOGGERS = ("distributed", "tornado", "asyncio")
 def connect(address: str) -> Any:
     """A client of the scheduler at this address, such as `tcp://127.0.0.1:8786`.
 
-    Raises:
-        UsageError: Dask is not installed, or the address is invalid.
-        NnrunError: the scheduler does not answer.
+    Raises: UsageError if Dask is not installed, or the address is invalid; NnrunError if the
+    scheduler does not answer.
     """
     try:
         distributed = import_module("distributed")
@@ -75,18 +74,15 @@ _TOPIC = "all"
 
 
 class Departures:
-    """The workers that leave a scheduler.
+    """The workers that leave the scheduler of a client.
 
     A client has one handler of these events. If it has one already, workers are missed that join
     and leave between two looks.
-
-    Args:
-        client: connected to the scheduler.
     """
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._left: SimpleQueue[str] = SimpleQueue()
+        self._left: deque[str] = deque()  # a thread of the client adds to it
         self._known: set[str] = set()
         self._named: set[str] = set()
         self._subscribed = _TOPIC not in getattr(client, "_event_handlers", ())
@@ -96,11 +92,7 @@ class Departures:
     def look(self, there: Collection[str]) -> list[str]:
         """The workers that have left since the last look; `there` are those that are connected."""
         gone = self._known.difference(there)
-        try:
-            while True:
-                gone.add(self._left.get_nowait())
-        except Empty:
-            pass
+        gone.update(self._left.popleft() for _ in range(len(self._left)))
         self._named.difference_update(there)
         new = sorted(gone - self._named - {*there})
         self._named.update(new)
@@ -115,4 +107,4 @@ class Departures:
     def _handle(self, event: tuple[float, Any]) -> None:
         _, content = event
         if isinstance(content, dict) and content.get("action") == "remove-worker":
-            self._left.put(str(content.get("worker")))
+            self._left.append(str(content.get("worker")))

@@ -61,16 +61,12 @@ def execute_jobs_on_dask(
     When a worker is lost, Dask calls this again on another one. That is an error here, since the
     sweep may have checkpoints of the runs by then.
 
-    Args:
-        token: of the sweep.
-        number: of the submission.
-        jobs: the runs.
-        expected: the versions that runs must be trained with.
-        dataset: their data.
+    `number` is that of the submission, `expected` the versions that runs must be trained with.
     """
     limit_threads()
     try:
-        _require_same(expected)
+        worker = import_module("distributed").get_worker()
+        require_same(worker.address, versions(), expected)
         with _once(f"nnrun {token} {number}"):
             return [_executed(token, job, dataset) for job in jobs]
     except Exception as error:  # the sweep reports it
@@ -106,10 +102,6 @@ class _Connection:
     def sync(self, function: Callable[..., Any], **given: Any) -> Any:
         """Call a function of the scheduler, and wait for its answer."""
         return import_module("distributed.utils").sync(self._loop, function, **given)
-
-
-def _require_same(expected: Versions) -> None:
-    require_same(import_module("distributed").get_worker().address, versions(), expected)
 
 
 @contextmanager

@@ -26,9 +26,8 @@ from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 class ExecutorWorkers(Workers):
     """The workers of an executor, which the caller shuts down.
 
-    Args:
-        executor: accepts functions of modules and values that can be pickled.
-        workers: how many runs it trains at the same time.
+    It accepts functions of modules and values that can be pickled, and trains `workers` runs at the
+    same time.
     """
 
     lost = (BrokenExecutor,)

@@ -30,12 +30,7 @@ class InlineExecutor(Executor):
 
 
 class InlineWorkers(Workers):
-    """This process, one run after the other.
-
-    Args:
-        handle: called with each message.
-        stopped: returns whether to stop.
-    """
+    """This process, one run after the other; `handle` is called with each message."""
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
         self._executor = InlineExecutor()

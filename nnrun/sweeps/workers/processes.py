@@ -17,11 +17,7 @@ _MODULE = __name__
 class ProcessWorkers(ProcessPool, Workers):
     """A pool of processes that train runs.
 
-    Args:
-        workers: how many.
-
-    Raises:
-        OSError: not even one can be started.
+    Raises: OSError if not even one can be started.
     """
 
     lost = (WorkerLostError,)

@@ -26,8 +26,7 @@ def versions() -> Versions:
 def require_same(worker: str, found: Versions, expected: Versions) -> None:
     """Compare the versions of a worker with those of the sweep.
 
-    Raises:
-        OtherVersionError: they differ.
+    Raises: OtherVersionError if they differ.
     """
     for name, version in expected.items():
         if found.get(name) != version:

@@ -60,14 +60,11 @@ def pack_error(error: Exception) -> bytes:
 
 
 def unpack_result(content: bytes, key: str) -> RunResult | None:
-    """The result in the bytes that a worker returned.
+    """The result in the bytes of `pack_result` or `pack_error` that a worker returned.
 
-    Args:
-        content: from `pack_result` or `pack_error`.
-        key: `name/run id` of the run that was submitted.
+    `key` is the `name/run id` of the run that was submitted.
 
-    Raises:
-        NnrunError: the content is invalid, or of another run; or the error of the worker.
+    Raises: NnrunError if the content is invalid, or of another run; or the error of the worker.
     """
     if content == b"":
         return None

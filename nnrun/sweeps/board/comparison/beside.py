@@ -37,13 +37,8 @@ class Beside:
 def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int) -> list[Beside]:
     """Of each model with two runs or more, in the order of the rows; none without such a network.
 
-    Networks with runs that diverged are left out, since the others flatter them.
-
-    Args:
-        ranked: the rows of a group, the best first.
-        split: that they are compared on.
-        column: of that split among a run's metrics.
-        sign: 1 where larger is better, else -1.
+    Networks with runs that diverged are left out, since the others flatter them. The arguments are
+    those of `verdicts`.
     """
     if not any(BESIDE in variant.choice for variant, _ in ranked):
         return []

@@ -65,25 +65,6 @@ class Table:
     resolution: Array
     sound: Bools
 
-    @classmethod
-    def of(
-        cls,
-        values: Array,
-        overlap: float = 0.0,
-        resolution: float = 0.0,
-        design: Design | None = None,
-    ) -> Table:
-        """Rows of the same splits, all of them sound; replicates share nothing by default."""
-        rows = len(values)
-        return cls(
-            values,
-            design or Design.plain(values.shape[1]),
-            np.zeros(rows, dtype=np.intp),
-            np.full(rows, overlap),
-            np.full(rows, resolution),
-            np.ones(rows, dtype=bool),
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Standings:

@@ -78,10 +78,8 @@ def stored_boards(
 ) -> list[StoredBoard]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended.
 
-    Args:
-        variants: the configs.
-        margin: a difference that does not matter, in the units of the metric.
-        most: so many of the first rows of each have all numbers, by default all.
+    `margin` is a difference that does not matter, in the units of the metric; `most` of the first
+    rows of each have all numbers, by default all.
     """
     members = [(variant, variant.scores) for variant in variants if variant.planned]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
@@ -106,17 +104,10 @@ def comparison_board(
     """The configs of these runs over all seeds stored beside them, and the test of two configs.
 
     Without several seeds there is no leaderboard; without two configs on the same data, no test.
+    The leaderboard has the command as its source; `margin` is a difference that does not matter, in
+    the units of the metric; `order_by` the metric, by default that of the runs.
 
-    Args:
-        records: of the runs.
-        folders: where they are.
-        results: the results folder.
-        command: written into the leaderboard as its source.
-        margin: a difference that does not matter, in the units of the metric.
-        order_by: the metric, by default that of the runs.
-
-    Raises:
-        UsageError: no run has the metric.
+    Raises: UsageError if no run has the metric.
     """
     wanted = [settings_of(record) for record in records]
     found = [
@@ -145,10 +136,8 @@ def stored_variants(
 ) -> list[StoredVariant]:
     """Runs by config, in the order of names; of equal seeds, as of another time, all are kept.
 
-    Args:
-        runs: that are stored.
-        chosen: the settings by which a search names a run, by its name and id; by default those in
-            which its config differs.
+    `chosen` has the settings by which a search names a run, by its name and id; by default those in
+    which its config differs.
     """
     known = chosen or {}
     ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
