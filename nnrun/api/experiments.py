@@ -13,8 +13,7 @@ from nnrun.api.given import Config, Path_, Plugins, experiment_of, folder_of
 from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.progress import sending, stderr_for, watching_run
 from nnrun.api.values.run import Run, read
-from nnrun.data.given import loader_of
-from nnrun.data.load import load_dataset
+from nnrun.data.load import load_dataset, loader_of
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks

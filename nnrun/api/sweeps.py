@@ -19,7 +19,7 @@ from nnrun.config.content import Origin
 from nnrun.config.files import config_files
 from nnrun.config.overrides import format_grid
 from nnrun.config.yaml.plain import plain
-from nnrun.data.given import GivenData
+from nnrun.data.load import GivenData
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown

@@ -12,11 +12,12 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.files import SUFFIXES, init_hint, is_data
+from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft
 from nnrun.config.scaffold.searched import name_of
 from nnrun.course.files import NUMBERS
+from nnrun.data.readers.formats import is_data_file
 
 if TYPE_CHECKING:
     from nnrun.config.schema.base.from_signature import NamedBlock
@@ -166,7 +167,7 @@ def _stem(name: str | None, data: Path | None) -> str:
         return name_of(data)
     stem = "experiment" if name is None else name
     there = bool(Path(stem).suffix) and not stem.endswith(SUFFIXES) and Path(stem).is_file()
-    if is_data(stem) or there:
+    if is_data_file(stem) or there:
         message = f"'{name}' is a file of data and no name for an experiment; {init_hint(stem)}"
         raise click.BadParameter(message, param_hint="NAME")
     for suffix in SUFFIXES:

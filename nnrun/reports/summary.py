@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
-from nnrun.metrics.balance import are_unequal
-from nnrun.metrics.table import LOSS, find
+from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import Experiment, load_config
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN, stem

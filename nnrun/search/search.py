@@ -95,9 +95,11 @@ class Search:
         plan = self.plan
         self._tracks = self._make_tracks()
         results = Results(self._store, plan.settings.judging.split)
-        timed = plan.block.time is not None
-        runs = SearchRuns(self._tracks, results, self._note, timed=timed)
+        overdue = None if plan.block.time is None else self._budget.is_overdue
+        runs = SearchRuns(self._tracks, results, self._note, is_overdue=overdue)
         self._runner(Plan([self._outlook()]), "trials", runs)
+        while not self._stopped() and runs.give_up():
+            self._runner(Plan([self._outlook()]), "trials", runs)
         if not all(track.done for track in self._tracks):
             self._write()
             return self.state

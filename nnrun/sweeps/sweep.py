@@ -74,7 +74,7 @@ class Sweep:
         self.fail_fast = fail_fast
         self.threads = threads
         self._on_evaluation = on_evaluation
-        self._stopped = stopped
+        self._stopped: Callable[[], bool] = lambda: stopped() or self._source.overdue()
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._advanced: set[str] = set()  # saved a checkpoint since they were submitted
@@ -87,7 +87,7 @@ class Sweep:
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
-        """Whether to begin no more runs."""
+        """Whether to begin no more runs, and to stop those in progress."""
         return self._stopped() or (self.fail_fast and self._ends.any_failed)
 
     def run(self, workers: Workers) -> SweepProgress:

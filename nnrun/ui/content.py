@@ -12,7 +12,7 @@ from nnrun.reports.html.report import Report
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.parts import Part, parts_from, rendered
-from nnrun.ui.rows import rows_of
+from nnrun.ui.rows import table_of
 from nnrun.ui.snapshot import Snapshot
 
 # A page is drawn again and again: it shows less than a file.
@@ -51,8 +51,8 @@ def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str 
         "counts.html", total=len(runs), statuses=statuses, sweeps=sweeps, missing=missing
     )
     newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
-    rows = rows_of(newest, runs)
-    table = rendered("runs_part.html", id=RUNS.lower(), rows=rows, total=len(runs))
+    shown = table_of(newest, runs, "The newest runs")
+    table = rendered("runs_part.html", id=RUNS.lower(), runs=shown, total=len(runs))
     return [
         Part.of(COUNTS, counts, section=False),
         *parts_from(in_progress([run.overview for run in runs])),

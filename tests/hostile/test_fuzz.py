@@ -30,7 +30,7 @@ from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.idx import read_idx
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.table import read_csv
-from nnrun.data.readers.text.csv_file import CsvFile
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -161,7 +161,7 @@ def test_csv_files(tmp_path: Path) -> None:
                     assert data.split_values is None or len(data.split_values) == len(data.y)
         with path.open("rb") as file:
             try:
-                assert all(isinstance(line, int) for line, _ in CsvFile(path, file).rows())
+                assert all(isinstance(line, int) for line, _ in CsvTable(path, file).rows())
             except DataError as error:
                 assert "x.csv:" in str(error)
 

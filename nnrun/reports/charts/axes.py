@@ -10,7 +10,9 @@ from markupsafe import Markup
 from nnrun.reports.charts.scales import Scale
 from nnrun.reports.charts.svg import CHARACTER, LINE, Value, element, shortened
 
-WIDTH, HEIGHT = 480.0, 270.0
+SIZE = 480.0, 270.0
+"""Of most charts; `TALL` of those that are nearly squares."""
+TALL = 480.0, 300.0
 _LONGEST_LABEL = 22
 # The width of a digit where a page enlarges the text of a chart that it draws small.
 _DIGIT = 8.5
@@ -32,18 +34,11 @@ class Frame:
     bottom: float
 
     @classmethod
-    def around(
-        cls,
-        x: Scale,
-        y: Scale,
-        *,
-        labels: Sequence[str] = (),
-        width: float = WIDTH,
-        height: float = HEIGHT,
-    ) -> Frame:
-        """A frame of this size with room for these labels of the y axis."""
+    def around(cls, x: Scale, y: Scale, size: tuple[float, float], ticks: int = 5) -> Frame:
+        """A frame of this size with room for the labels of so many ticks of the y axis."""
+        labels = tick_labels(y.ticks(ticks))
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 18 + longest * _DIGIT, 30.0, width - _MARGIN - 2, height - 44)
+        return cls(x, y, 18 + longest * _DIGIT, 30.0, size[0] - _MARGIN - 2, size[1] - 44)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""

@@ -51,7 +51,6 @@ _MARKS = """
 .chart .moment{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:5 3;fill:none}
 .chart .line{stroke:currentColor;stroke-width:2;fill:none}
 .chart .line{stroke-linejoin:round;stroke-linecap:round}
-.chart .thin{stroke:currentColor;stroke-width:1;fill:none}
 .chart .area{fill:currentColor;opacity:.16}
 .chart .bar{fill:currentColor;opacity:.8}
 .chart .dot{fill:currentColor;opacity:.65}

@@ -13,7 +13,7 @@ from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.loading import checks_gradients
-from nnrun.runs.execution.environment import environment, one_thread
+from nnrun.runs.execution.environment import environment, run_arithmetic
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
@@ -36,7 +36,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
         order = prepared.streams.order  # new: the run may have drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))
-        with one_thread():
+        with run_arithmetic():
             return compare_engines(
                 trainer.engine,
                 trainer.network,
@@ -87,7 +87,7 @@ def check_plugins(prepared: Prepared) -> None:
         return
 
     def compare() -> list[GradientCheck]:
-        with one_thread():
+        with run_arithmetic():
             return check_run_gradients(prepared, most=_ENTRIES, directions=_DIRECTIONS)
 
     checks = prepared.cache.code.get("gradients of plugins", compare)

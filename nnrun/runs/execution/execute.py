@@ -21,7 +21,7 @@ from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plug
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -136,14 +136,14 @@ class Execution:
 
     def run(self, callbacks: Callbacks) -> RunResult:
         """Train to the end, or until `callbacks` stops or pauses it."""
-        with one_thread():
+        with run_arithmetic():
             cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
             return self._result(cut or ended)
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""
-        with one_thread():
+        with run_arithmetic():
             return self._train(callbacks) is not None
 
     def _train(self, callbacks: Callbacks) -> Status | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.config.schema.training import ScheduleConfig
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
@@ -59,7 +59,7 @@ def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
     losses: list[float] = []
     highest = None
     first = trainer.evaluate("train", whole=False)[0]
-    with one_thread(), np.errstate(all="ignore"):
+    with run_arithmetic():
         for stop in np.linspace(0, updates, _POINTS + 1).round().astype(int)[1:]:
             trainer.update(int(stop) - trainer.iteration)
             rate, loss = trainer.rate, trainer.evaluate("train", whole=False)[0]

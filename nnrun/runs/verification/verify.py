@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError

@@ -12,7 +12,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.store import Store
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
+from nnrun.search.trials.trial import Trial, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
 
 
@@ -32,12 +32,19 @@ class Results:
 
     def reached(self, run: PlannedRun) -> RunRecord | None:
         """The record of a stored run that has reached its rung, or its end before that."""
+        record = self.stored(run)
+        if record is None or record.status != "interrupted":
+            return record
+        there = run.until is not None and int(record.timing["iterations"]) >= run.until
+        return record if there else None
+
+    def stored(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a run that has ended, or been interrupted."""
         stored = self.store.run(run.variant.name, run.run_id).read()
-        if stored is None or stored.record is None or stored.problem is not None:
+        if stored is None or stored.problem is not None:
             return None
-        record = stored.record
-        there = int(record.timing["iterations"]) >= (run.until or 0)
-        return record if stored.complete or (record.status == "interrupted" and there) else None
+        is_kept = stored.complete or (stored.record and stored.record.status == "interrupted")
+        return stored.record if is_kept else None
 
     def _at(self, run: PlannedRun, column: str) -> float | None:
         """A number of the learning curve at the rung."""
@@ -54,7 +61,8 @@ class SearchRuns(RunSource):
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
-        timed: whether no run may wait for a worker, where it could begin after the end.
+        is_overdue: returns whether runs in hand have to stop, where there is a time. No run may
+            wait for a worker then, where it could begin after the end.
     """
 
     def __init__(
@@ -63,16 +71,16 @@ class SearchRuns(RunSource):
         results: Results,
         changed: Callable[[Trial], None],
         *,
-        timed: bool = False,
+        is_overdue: Callable[[], bool] | None = None,
     ) -> None:
         self.tracks = tracks
         self._results = results
         self._changed = changed
-        self._timed = timed
+        self._is_overdue = is_overdue
         self._issued: dict[int, tuple[PlannedRun, Track]] = {}
 
     def next(self, at_a_time: int) -> PlannedRun | None:
-        while not self._timed or len(self._issued) < at_a_time:
+        while self._is_overdue is None or len(self._issued) < at_a_time:
             found = self._first(at_a_time)
             if found is None:
                 return None
@@ -83,7 +91,7 @@ class SearchRuns(RunSource):
             # The loop would train such a run anew: it looks for runs at their ends alone.
             record = self._results.reached(run)
             if late and record is None:
-                self.failed(run, "", "stopped")
+                self._out_of_time(run)
             elif run.until is None or record is None:
                 return run
             else:
@@ -93,8 +101,24 @@ class SearchRuns(RunSource):
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         self._changed(self._track_of(run).ended(run, record))
 
-    def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> None:
-        self._changed(self._track_of(run).failed(run, reason, status))
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self._changed(self._track_of(run).failed(run, reason))
+
+    def overdue(self) -> bool:
+        return bool(self._issued) and self._is_overdue is not None and self._is_overdue()
+
+    def give_up(self) -> bool:
+        """End the trials of runs that were stopped as overdue; returns whether there were any."""
+        stopped = [run for run, _ in self._issued.values()] if self.overdue() else []
+        for run in stopped:
+            self._out_of_time(run)
+        return bool(stopped)
+
+    def _out_of_time(self, run: PlannedRun) -> None:
+        track, record = self._track_of(run), self._results.stored(run)
+        if record is not None:
+            track.count(run, record, record.timing["iterations"])
+        self._changed(track.failed(run, "", "stopped"))
 
     def _first(self, at_a_time: int) -> tuple[PlannedRun, Track] | None:
         for track in self.tracks:

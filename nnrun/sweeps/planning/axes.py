@@ -19,13 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 from nnrun.config.overrides import split_argument
 from nnrun.config.schema.base.block import Block
 from nnrun.config.schema.base.from_signature import NamedBlock
-from nnrun.config.schema.experiment import (
-    DatasetConfig,
-    ExperimentConfig,
-    ScheduleConfig,
-    lost_in_float32,
-)
+from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig, lost_in_float32
 from nnrun.config.schema.network import InitializerConfig
+from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.yaml.parse import KeyPath
 
 # Numbers of these blocks are checked together with others, or go into other blocks.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from threading import Lock
 
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import check_preparation, read_dataset
 from nnrun.pool.task import LruCache

@@ -212,6 +212,10 @@ class RunSource:
         """
         raise NotImplementedError
 
+    def overdue(self) -> bool:
+        """Whether runs in progress have to stop; those that have ended still count."""
+        return False
+
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         """A run has ended, or has paused where it was asked to; its result is on the disk."""
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
 from nnrun.runs.execution.record_builder import published_of

@@ -8,7 +8,7 @@ from time import perf_counter
 from nnrun.errors import UsageError
 from nnrun.explain.surfaces import has_surfaces
 from nnrun.runs.diagnosis.divergence import describe_divergence
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepare import prepare
@@ -68,13 +68,13 @@ class Session:
 
     def evaluate(self) -> HistoryRow:
         """The losses of all splits, as a row of a run's history."""
-        with _training, one_thread():
+        with _training, run_arithmetic():
             return self.trainer.evaluate_splits()
 
     def advance(self, updates: int, seconds: float = SECONDS) -> None:
         """Make updates until there are this many, or this time is over; at least one."""
         goal, end, steps = self.iteration + updates, perf_counter() + seconds, 1
-        with _training, one_thread():
+        with _training, run_arithmetic():
             while self.iteration < goal:
                 begun = perf_counter()
                 if begun > end:

@@ -1,4 +1,6 @@
-"""Intrinsics of kernels: parameters, memory, formulas, functions of LLVM and libc."""
+"""Functions that kernels share: the part of the batch that a task works on; and intrinsics for
+parameters, memory, formulas, functions of LLVM and libc.
+"""
 
 from __future__ import annotations
 
@@ -191,3 +193,21 @@ def run(t: Code, address: Any, p: Any, task: Any, n: Any, k: Any, start: Any, ra
     values = [t.builder.inttoptr(p, I64.as_pointer()), task, n, k, start, rate, scratch]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
     t.builder.call(t.builder.inttoptr(address, kind.as_pointer()), values)
+
+
+def row_range(task: Any, rows: Any, n: Any) -> tuple[Any, Any]:
+    """The task's rows, `rows` of them at most; all where `rows` is 0."""
+    first = task * rows
+    last = min(first + rows, n)
+    if rows == 0:
+        last = n
+    return first, last
+
+
+def column_range(task: Any, columns: Any, numbers: Any) -> tuple[Any, Any]:
+    """The task's columns of a line, `columns` of them at most; all where `columns` is 0."""
+    first = min(task * columns, numbers)
+    last = min(first + columns, numbers)
+    if columns == 0:
+        last = numbers
+    return first, last

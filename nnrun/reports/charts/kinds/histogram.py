@@ -27,7 +27,7 @@ def histogram(
     x = Linear.between(edges)
     ticks = min(3, max(counts, default=1) or 1)  # of whole numbers
     y = Linear.over(counts, zero=True, count=ticks)
-    frame = Frame.around(x, y, labels=tick_labels(y.ticks(ticks)), width=size[0], height=size[1])
+    frame = Frame.around(x, y, size, ticks)
     drawing = y_axis(frame, y_label, count=ticks) + x_axis(frame, x_label, ticks=_ticks(frame))
     drawing += bars(frame, edges, counts, "bar k0")
     middles = [frame.across((low + high) / 2) or 0.0 for low, high in pairwise(edges)]

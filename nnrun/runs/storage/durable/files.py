@@ -18,9 +18,8 @@ _IN_MEMORY = 2**24  # bytes of output that are held in memory
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
     """The content of a regular file, of `most` bytes at most; an OSError for all else."""
-    descriptor = os.open(path, system.READ)
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
+    with open(path, "rb", opener=lambda *_: os.open(path, system.READ)) as file:
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         if most is not None and found.st_size > most:

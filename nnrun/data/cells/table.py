@@ -16,8 +16,8 @@ class Table(ABC):
     """An open table, which is read once.
 
     `header` has the names of its columns; `unnamed` is that of a first one which the file does not
-    name. `sha256` is the digest of the file, or of what a table in
-    memory holds, once all rows have been read.
+    name, and `other_separator` one found in its only name, which may be the true one. `sha256` is
+    the digest of the file, or of what a table in memory holds, once all rows have been read.
     """
 
     path: Path
@@ -84,10 +84,3 @@ class Table(ABC):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(self._last or self.header)
         return text.getvalue()
-
-
-class RowProblems(Problems):
-    """Mistakes in a table whose rows have no lines; they count from 1."""
-
-    def place(self, line: int, column: str) -> str:
-        return f"{self.path}: row {line}" + (f", column '{column}'" if column else "")
