@@ -36,7 +36,7 @@ from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.executor import ExecutorWorkers
+from nnrun.sweeps.workers.inline import ExecutorWorkers
 from nnrun.systems.cores import threads_for
 from nnrun.training.state import HistoryRow
 

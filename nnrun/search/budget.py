@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from nnrun.search.finals import best_trials
-from nnrun.search.state import Before, SearchState
+from nnrun.search.state import Before, SearchState, best_trials
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import Variant
 

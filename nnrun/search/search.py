@@ -16,12 +16,20 @@ from nnrun.errors import NnrunError
 from nnrun.runs.execution.record_builder import now
 from nnrun.runs.storage.store import Store
 from nnrun.search.budget import Budget, Clock
-from nnrun.search.finals import Finalist, Origin, best_trials, different, winner_of
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, present
-from nnrun.search.state import Before, SearchState, write_search
+from nnrun.search.state import (
+    Before,
+    Finalist,
+    Origin,
+    SearchState,
+    best_trials,
+    different,
+    winner_of,
+    write_search,
+)
 from nnrun.search.study import importance_of
 from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
 from nnrun.search.trials.track import Track

@@ -9,11 +9,10 @@ from nnrun.config.load import config_from_dict
 from nnrun.data.memory import available_memory
 from nnrun.engines.selection import compile_ahead
 from nnrun.runs.preparation.prepare import prepare_again
-from nnrun.sweeps.open_files import most_processes
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_processes
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from nnrun.systems.cores import cores

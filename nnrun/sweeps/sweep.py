@@ -19,11 +19,10 @@ from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.ends import ActiveRun, RunEnds, account, checked
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_results, most_runs
 from nnrun.sweeps.workers.job import Evaluations, config_of
 from nnrun.training.state import HistoryRow, TrainingState
 

@@ -15,7 +15,7 @@ import pytest
 from nnrun.runs.storage.durable import files
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.plan import Plan
-from nnrun.sweeps.workers import executor, inline
+from nnrun.sweeps.workers import inline
 from tests.sweeps.helpers import (
     BOSTON,
     LONG,
@@ -194,14 +194,14 @@ def test_an_unforeseen_error_leaves_its_traceback(
 
     worker_module(instead_of_run(4, 'raise ZeroDivisionError("by nothing")'))
     monkeypatch.setattr(inline, "execute_job", work)
-    monkeypatch.setattr(executor, "execute_job", work)
+    monkeypatch.setattr(inline, "execute_job", work)
     if kind == "inline":
         progress = run_inline(sweep(made))
     elif kind == "processes":
         progress = run_processes(sweep(made))
     else:
         with ThreadPoolExecutor(2) as threads:
-            progress = sweep(made).run(executor.ExecutorWorkers(threads, workers=2))
+            progress = sweep(made).run(inline.ExecutorWorkers(threads, workers=2))
     assert 2 == progress.trained
     (failure,) = progress.failures
     text = (store.folder("iris", bad.run_id) / "traceback.txt").read_text()
@@ -245,7 +245,7 @@ def test_data_that_vanish_meanwhile_fail_their_runs(plan, sweep, write, store, t
     assert "does not exist" in progress.failures[0].reason
     with ThreadPoolExecutor(2) as threads:
         again = sweep(made, make_store(tmp_path / "others"))
-        progress = again.run(executor.ExecutorWorkers(threads, workers=2))
+        progress = again.run(inline.ExecutorWorkers(threads, workers=2))
     assert (1, 1) == (progress.trained, len(progress.failures))
 
 

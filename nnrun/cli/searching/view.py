@@ -14,8 +14,8 @@ from nnrun.cli.problem_lines import ProblemLines
 from nnrun.reports.numbers import counted, number, plural, remaining
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
-from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
+from nnrun.search.state import best_trials
 from nnrun.search.trials.trial import Trial
 
 if TYPE_CHECKING:

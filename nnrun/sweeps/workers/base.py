@@ -1,4 +1,4 @@
-"""The interface between a sweep and its workers."""
+"""The interface between a sweep and its workers, and how many of these may be in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import Message
 from nnrun.runs.record import RunResult
+from nnrun.runs.storage.durable.group_commit import MOST
 from nnrun.sweeps.workers.job import Job
+from nnrun.systems import system
 
 # Seconds that runs have to stop. Those that need longer are given up, with their last checkpoint.
 PATIENCE = 3.5
@@ -56,3 +58,31 @@ class Workers:
 
     def close(self) -> None:
         """End all workers at once."""
+
+
+# The most files that a result keeps open until it is on the disk.
+_OF_A_RESULT = 8
+# The standard streams, the index, and files opened briefly.
+_OTHERS = 16
+
+
+def most_results() -> int:
+    """The most results being stored at a time: one group while the next one is collected.
+
+    They use at most half of the files that may be opened.
+    """
+    return max(min(2 * MOST, system.files_allowed() // 2 // _OF_A_RESULT), 1)
+
+
+def most_runs() -> int:
+    """The most runs in progress; each holds a lock on its folder."""
+    return max(2 * _left() // 3, 1)
+
+
+def most_processes() -> int:
+    """The most worker processes; each needs a socket."""
+    return max(_left() // 3 - _OTHERS, 1)
+
+
+def _left() -> int:
+    return system.files_allowed() - _OF_A_RESULT * most_results()

@@ -20,14 +20,12 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.pool.task import LruCache, Message, WorkerLostError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.open_files import most_runs
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_runs
 from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.dask_client import Departures, connect
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
-from nnrun.sweeps.workers.wire import unpack_message
+from nnrun.sweeps.workers.wire import OtherVersionError, require_same, unpack_message, versions
 
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0

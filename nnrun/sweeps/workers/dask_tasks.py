@@ -13,8 +13,14 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import Channel, WorkerLostError
 from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
-from nnrun.sweeps.workers.versions import Versions, require_same, versions
-from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
+from nnrun.sweeps.workers.wire import (
+    Versions,
+    pack_error,
+    pack_message,
+    pack_result,
+    require_same,
+    versions,
+)
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 

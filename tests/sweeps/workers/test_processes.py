@@ -26,8 +26,7 @@ from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers import job as jobs
-from nnrun.sweeps.workers.executor import ExecutorWorkers
-from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.inline import ExecutorWorkers, InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.sweeps.helpers import (

@@ -19,13 +19,14 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.versions import OtherVersionError, versions
 from nnrun.sweeps.workers.wire import (
+    OtherVersionError,
     pack_error,
     pack_message,
     pack_result,
     unpack_message,
     unpack_result,
+    versions,
 )
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
