@@ -129,7 +129,7 @@ def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     real = inline.execute_job
 
     def work(job, channel, dataset):
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             raise MemoryError("too much")
         return real(job, channel, dataset)
 
@@ -188,7 +188,7 @@ def test_an_unforeseen_error_leaves_its_traceback(
     real = inline.execute_job
 
     def work(job, channel, dataset):
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             raise ZeroDivisionError("by nothing")
         return real(job, channel, dataset)
 
@@ -218,7 +218,7 @@ def test_results_that_no_report_can_hold_are_a_failure(plan, sweep, write, store
 
     def work(job, channel, dataset):
         result = real(job, channel, dataset)
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             result.record.baseline["train"]["loss"] = float("inf")
         return result
 

@@ -68,11 +68,6 @@ class Job:
     asks: bool = False
 
     @property
-    def seed(self) -> int:
-        """Of the run."""
-        return self.replicate.seed
-
-    @property
     def is_short(self) -> bool:
         """Whether it takes little time, and is a short message."""
         message = self.checkpoint is None and len(self.config) <= _SHORT_CONFIG

@@ -83,7 +83,7 @@ def next_task(channel):
     if 6 in taken:  # and its result was sent
         os._exit(3)
     job, dataset = real(channel)
-    taken.append(job.seed)
+    taken.append(job.replicate.seed)
     return job, dataset
 
 _SocketChannel.next_task = next_task
