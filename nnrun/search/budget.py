@@ -15,11 +15,8 @@ from nnrun.sweeps.planning.plan import Variant
 class Clock:
     """The time of a search: no run begins when it is over, and trials in hand stop.
 
-    Args:
-        limit: in seconds; None for as long as it takes.
-        started: when this call of the command began, by the timer.
-        before: what earlier calls of the command have used.
-        timer: seconds since some moment.
+    `limit` is in seconds, None for as long as it takes; `started` is when this call of the command
+    began, by the timer, and `before` what earlier calls have used.
     """
 
     limit: float | None

@@ -25,13 +25,8 @@ VALIDATION_SIZE = 0.2
 
 @dataclass(frozen=True)
 class Setting:
-    """A config that can be trained.
-
-    Args:
-        variant: its runs.
-        iterations: of each run.
-        evaluate_every: iterations between their evaluations.
-        config: resolved, as plain values.
+    """A config that can be trained, resolved as plain values, with its runs; evaluations of a run
+    are `evaluate_every` iterations apart.
     """
 
     variant: Variant

@@ -24,14 +24,11 @@ Origin = Literal["search", "default", "random"]
 
 @dataclass(frozen=True)
 class Finalist:
-    """A setting of the final comparison.
+    """A setting of the final comparison, with its runs on fresh seeds.
 
-    Args:
-        origin: the search, the config's own settings, or the random search beside.
-        number: of its trial; None for the config's own settings.
-        choice: the value of each dotted key.
-        values: what replaces parts of the config.
-        setting: with its runs on fresh seeds.
+    `origin` is the search, the config's own settings, or the random search beside; `number` that of
+    its trial, None for the config's own settings. `choice` has the value of each dotted key,
+    `values` what replaces parts of the config.
     """
 
     origin: Origin

@@ -88,12 +88,8 @@ class SavedRun:
 class RunEnds:
     """How the runs of a sweep end.
 
-    Args:
-        progress: of the sweep, in which runs count.
-        store: where results are kept; None to keep only their scores.
-        datasets: that the plan was made with.
-        listener: called as runs end.
-        source: of the runs, which may ask for others then.
+    Runs count in `progress`; without a store only their scores are kept. The source may ask for
+    other runs when one ends.
     """
 
     def __init__(

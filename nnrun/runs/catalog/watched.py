@@ -20,12 +20,9 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Look:
-    """What a look has found.
-
-    Args:
-        running: the runs in progress, queued ones included, in the order of names and seeds.
-        ended: those that have ended since the last look, with their records.
-        gone: those that were in progress at the last look, and have left nothing.
+    """The runs in progress, queued ones included, in the order of names and seeds; those that have
+    ended since the last look, with their records; those that were in progress then, and have left
+    nothing.
     """
 
     running: list[RunSummary]

@@ -14,13 +14,8 @@ from nnrun.sweeps.progress import SweepProgress
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """The runs of one setting.
-
-    Args:
-        name: of the experiment.
-        choice: from its grid.
-        first: the index of the first run, from which its shard follows.
-        runs: their ids.
+    """The ids of the runs of one setting; `first` is the index of the first, from which its shard
+    follows.
     """
 
     name: str

@@ -17,14 +17,10 @@ from nnrun.sweeps.progress import Member
 
 @dataclass(frozen=True)
 class Beside:
-    """A model beside the best network.
+    """A model beside the network with the best mean.
 
-    Args:
-        model: in words, `forest`.
-        network: the label of the network with the best mean.
-        difference: of the means, in favour of the model: positive where it is better.
-        low: lower end of its 95% interval, which holds for all models of the table at once.
-        high: its upper end.
+    `difference` is that of the means, in favour of the model: positive where it is better. `low`
+    and `high` are the ends of its 95% interval, which holds for all models of the table at once.
     """
 
     model: str

@@ -93,10 +93,8 @@ class Standings:
 class Differences:
     """Some rows less the best of others; arrays of one number a row.
 
-    Args:
-        mean: the difference of the means.
-        low: lower end of its 95% interval, which holds for all of these rows at once.
-        high: its upper end.
+    `low` and `high` are the ends of the 95% interval of the mean difference, which holds for all of
+    these rows at once.
     """
 
     mean: Array

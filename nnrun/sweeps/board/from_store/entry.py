@@ -20,19 +20,11 @@ from nnrun.sweeps.progress import RunScore
 
 
 class RunEntry(NamedTuple):
-    """A stored run.
+    """A stored run: its main metric with the direction, its numbers, and what boards say of its
+    data.
 
-    Args:
-        name: of its experiment.
-        settings: that decide its numbers; runs that differ only in seeds and fold have the same.
-        started: when it began.
-        dataset: the name of its data.
-        sha256: the digest of its data.
-        metric: the main one.
-        larger_is_better: the direction of that.
-        parameters: of its network.
-        published: numbers from elsewhere, by `<split>_<metric>`.
-        score: its numbers.
+    `settings` decide its numbers; runs that differ only in seeds and fold have the same.
+    `published` are numbers from elsewhere, by `<split>_<metric>`.
     """
 
     name: str
