@@ -1,4 +1,6 @@
-"""Intrinsics of kernels: parameters, memory, formulas, functions of LLVM and libc."""
+"""Functions that kernels share: the part of the batch that a task works on; and intrinsics for
+parameters, memory, formulas, functions of LLVM and libc.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,8 @@ from typing import Any, cast
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import DOUBLE, I32, I64
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.numbers import real, sqrt
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.kernels.sizes.scratch import lines
@@ -191,3 +192,21 @@ def run(t: Code, address: Any, p: Any, task: Any, n: Any, k: Any, start: Any, ra
     values = [t.builder.inttoptr(p, I64.as_pointer()), task, n, k, start, rate, scratch]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
     t.builder.call(t.builder.inttoptr(address, kind.as_pointer()), values)
+
+
+def row_range(task: Any, rows: Any, n: Any) -> tuple[Any, Any]:
+    """The task's rows, `rows` of them at most; all where `rows` is 0."""
+    first = task * rows
+    last = min(first + rows, n)
+    if rows == 0:
+        last = n
+    return first, last
+
+
+def column_range(task: Any, columns: Any, numbers: Any) -> tuple[Any, Any]:
+    """The task's columns of a line, `columns` of them at most; all where `columns` is 0."""
+    first = min(task * columns, numbers)
+    last = min(first + columns, numbers)
+    if columns == 0:
+        last = numbers
+    return first, last

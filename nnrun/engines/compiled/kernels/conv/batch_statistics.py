@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from nnrun.compiler.language.numbers import real, sqrt
-from nnrun.engines.compiled.kernels.access import floating, pointer
-from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.access import column_range, floating, pointer
 
 
 def statistics(

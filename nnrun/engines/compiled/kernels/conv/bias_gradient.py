@@ -7,8 +7,7 @@ for a bias per channel.
 from __future__ import annotations
 
 from nnrun.compiler.language.vectors import read, spread, write
-from nnrun.engines.compiled.kernels.access import pointer
-from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.kernels.access import pointer, row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
 
 LEVEL = 1

@@ -15,8 +15,8 @@ Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.addresses import integers
-from nnrun.engines.compiled.kernels.access import itemsize, pieces, pointer
+from nnrun.compiler.language.numbers import integers
+from nnrun.engines.compiled.kernels.access import itemsize, pieces, pointer, row_range
 from nnrun.engines.compiled.kernels.conv.convolution import list_numbers
 from nnrun.engines.compiled.kernels.conv.pieces import clear, sum_pixels, sum_taps, widths
 from nnrun.engines.compiled.kernels.conv.winograd_tiles import (
@@ -32,7 +32,6 @@ from nnrun.engines.compiled.kernels.conv.winograd_tiles import (
     transform_one,
     weight_line,
 )
-from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes import scratch as sizes
 from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK, PLACES
 

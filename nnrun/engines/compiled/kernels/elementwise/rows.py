@@ -1,10 +1,14 @@
-"""Rows of data into the kernels' layout, and back."""
+"""Rows of data into the kernels' layout and back; layers that sum nothing up: biases by themselves,
+dropout, embeddings.
+
+b[i, j, c] of a bias is `b_line` and `b_pixel` numbers from line to line and from pixel to pixel:
+both 0 for a bias per channel.
+"""
 
 from __future__ import annotations
 
-from nnrun.compiler.language.addresses import integers
-from nnrun.engines.compiled.kernels.access import pointer
-from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.compiler.language.numbers import doubles, integers, real, whole
+from nnrun.engines.compiled.kernels.access import column_range, floating, pointer, row_range
 
 
 def gather(
@@ -75,3 +79,82 @@ def clear(task, n, x, x_row, x_line, x_pixel, channels, height, width, rows):
             for j in range(width):
                 for c in range(channels, x_pixel):
                     x[r * x_row + i * x_line + j * x_pixel + c] = 0
+
+
+def add_bias(
+    task, n, x, x_row, x_line, x_pixel, b, b_line, b_pixel, y, y_row, y_line, y_pixel, channels,
+    height, width, rows,
+):  # fmt: skip
+    """y = x + b."""
+    x, b, y = pointer(x), pointer(b), pointer(y)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = x + (r * x_row + i * x_line + j * x_pixel)
+                target = y + (r * y_row + i * y_line + j * y_pixel)
+                added = b + (i * b_line + j * b_pixel)
+                for c in range(channels):
+                    target[c] = source[c] + added[c]
+
+
+def dropout(
+    task, n, start, uniforms, drawn, before, share, factor, x, x_row, x_line, x_pixel, y, y_row,
+    y_line, y_pixel, channels, height, width, rows,
+):  # fmt: skip
+    """y = x · factor where the uniform number is at least `share`, else 0; forward and backward.
+
+    A batch's uniforms begin at its first row, `drawn` for each row: all rows of the first dropout
+    layer, then all rows of the next; `before` is a row's number of uniforms in earlier layers. A
+    row's are in the order (channels, height, width).
+    """
+    x, y = pointer(x), pointer(y)
+    uniforms = doubles(uniforms) + (start * drawn + n * before)
+    share, factor = floating(share), real(floating(factor))
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = x + (r * x_row + i * x_line + j * x_pixel)
+                target = y + (r * y_row + i * y_line + j * y_pixel)
+                chance = uniforms + ((r * channels * height + i) * width + j)
+                for c in range(channels):
+                    kept = factor if chance[c * height * width] >= share else real(0)
+                    target[c] = source[c] * kept
+
+
+def embed(task, n, x, x_row, w, y, y_row, entries, dimensions, rows):
+    """y = w[x], of one column of x; a number that is no entry is taken for 0."""
+    x, w, y = pointer(x), pointer(w), pointer(y)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        source = w + whole(x[r * x_row], entries) * dimensions
+        target = y + r * y_row
+        for j in range(dimensions):
+            target[j] = source[j]
+
+
+def copy(task, n, x, x_row, y, y_row, numbers, rows):
+    """y = x, of some columns side by side."""
+    x, y = pointer(x), pointer(y)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        source, target = x + r * x_row, y + r * y_row
+        for j in range(numbers):
+            target[j] = source[j]
+
+
+def embed_update(task, n, rate, x, x_row, dy, dy_row, w, entries, dimensions, chunk, descend):
+    """w[x] -= rate dy for some entries, or w = the sums of dy, row after row."""
+    x, dy, w = pointer(x), pointer(dy), pointer(w)
+    first, last = column_range(task, chunk, entries)
+    factor = real(-rate) if descend != 0 else real(1)
+    if descend == 0:
+        for j in range(first * dimensions, last * dimensions):
+            w[j] = real(0)
+    for r in range(n):
+        entry = whole(x[r * x_row], entries)
+        if entry >= first and entry < last:
+            source, target = dy + r * dy_row, w + entry * dimensions
+            for j in range(dimensions):
+                target[j] = target[j] + factor * source[j]
