@@ -71,7 +71,7 @@ def test_one_module_locks_and_saves_runs():
     # These train in memory and keep nothing: the range test of a learning rate, the grades of
     # exercises, films of surfaces, the playground.
     users |= {"runs/execution/rate_finder.py", "course/attempt.py"}
-    users |= {"explain/filming.py", "ui/playing/session.py"}
+    users |= {"explain/film.py", "ui/playing/session.py"}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)

@@ -247,3 +247,10 @@ def test_the_command_is_documented_as_it_is():
     shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
     shared += ("arguments", "--jobs", "--iterations", "--no-gradient-check")
     assert [] == [name for name in options if name not in page and name not in shared]
+
+
+def test_processes_and_a_cluster_are_not_asked_for_together(run):
+    """As of a sweep."""
+    code, _, err = run("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
+    assert 2 == code
+    assert "--jobs is for processes on this machine, and --dask for a cluster" in err

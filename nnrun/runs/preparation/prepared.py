@@ -34,8 +34,7 @@ from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.evaluated import drawn_parts, most_rows, rows_taken
-from nnrun.training.examples import PreparedSplit
+from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows, rows_taken
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 

@@ -14,7 +14,7 @@ from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.frames import to_frame
 from nnrun.models.scores import Metrics
 from nnrun.models.writing.columns import carried_cells, cells, check_carried, csv_lines, quoted
-from nnrun.models.writing.json_file import JsonRows
+from nnrun.models.writing.formats import JsonRows
 from nnrun.nn.signature import Array
 
 Drawn = tuple[int | None, int]

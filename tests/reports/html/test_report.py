@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
-from nnrun.reports.html.choose import find_runs
+from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.storage.reading import read_run

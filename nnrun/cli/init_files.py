@@ -1,12 +1,14 @@
-"""`nnrun init --layer`: a layer of one's own to start from, without its gradient."""
+"""`nnrun init --layer` and `--lesson`: a layer without its gradient, and the files of a lesson."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from nnrun.course.files import OWN_LAYER, configs
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
 
+_OF_LESSON = Path("mylayer.py")
 _TEXT = '''\
 """A layer of one's own.
 
@@ -80,3 +82,24 @@ def write_layer(file: Path) -> str:
         message = f"--layer {file}: exists already, and nothing is overwritten"
         raise UsageError(message) from None
     return name
+
+
+def write_lesson(lesson: int) -> list[str]:
+    """Write the files of a lesson here, and return their names.
+
+    Raises:
+        UsageError: one of them is there already; then nothing is written.
+    """
+    files = configs(lesson)
+    names = [*files, *([_OF_LESSON.name] if lesson == OWN_LAYER else [])]
+    there = [name for name in names if Path(name).exists()]
+    if there:
+        raise UsageError(
+            f"--lesson {lesson}: {there[0]} exists already, and nothing is overwritten"
+        )
+    for name, text in files.items():
+        with Path(name).open("x", encoding="utf-8") as file:
+            file.write(text)
+    if lesson == OWN_LAYER:
+        write_layer(_OF_LESSON)
+    return names
