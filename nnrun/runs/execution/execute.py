@@ -13,8 +13,13 @@ from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import (
+    DiagnosisInput,
+    Diagnostic,
+    describe_divergence,
+    diagnose,
+    diagnose_divergence,
+)
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
