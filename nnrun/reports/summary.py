@@ -89,11 +89,6 @@ def metrics_of(record: RunRecord) -> list[str]:
     return sorted(keys, key=lambda key: key != record.main_metric)
 
 
-def is_undefined(numbers: dict[str, Any], key: str) -> bool:
-    """Whether a metric of a split has no value, and the report says why."""
-    return key in (numbers.get("undefined") or {})
-
-
 def metric_notes(record: RunRecord) -> Iterator[str]:
     """That classes are unequal, and why metrics are undefined."""
     classes: list[str] = record.dataset["classes"] or []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -249,14 +249,10 @@ def _window_words(trace: LayerTrace) -> str:
     window = middle_window(trace)
     if window is None:
         return ""
-    pairs = zip(window.window.ravel(), window.kernel.ravel(), strict=True)
-    terms = _terms([(float(a), float(b)) for a, b in pairs])
+    pairs = zip(window.window.ravel().tolist(), window.kernel.ravel().tolist(), strict=True)
+    terms = " + ".join(f"{number_text(a)} · {number_text(b)}" for a, b in pairs)
     channel, row, column = window.place
     others = (
         "" if window.others is None else f" + {number_text(window.others)} of the other channels"
     )
     return f"y[{channel}, {row}, {column}] = {terms}{others} = {number_text(window.total)}"
-
-
-def _terms(pairs: Sequence[tuple[float, float]]) -> str:
-    return " + ".join(f"{number_text(a)} · {number_text(b)}" for a, b in pairs)

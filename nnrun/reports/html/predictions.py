@@ -11,8 +11,7 @@ import numpy as np
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.histogram import histogram
-from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
+from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
 from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
