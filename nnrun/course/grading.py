@@ -24,13 +24,7 @@ _FREE = ("name", "description", "training.watch")  # they change no number
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something that an exercise asks for.
-
-    Args:
-        name: in a word or two.
-        check: of a config.
-        hint: for those who do not meet it.
-    """
+    """Something that an exercise asks for, with a hint for those who do not meet it."""
 
     name: str
     check: Check
@@ -52,13 +46,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Grade(Points):
-    """What is met and what is not.
-
-    Args:
-        lesson: its number.
-        file: of the config.
-        findings: one for each criterion.
-    """
+    """What is met and what is not, by a finding for each criterion."""
 
     lesson: int
     file: str
@@ -76,14 +64,7 @@ def grade(
     start: Experiment,
     seeds: Sequence[int] = SEEDS,
 ) -> Grade:
-    """The grade of a config.
-
-    Args:
-        lesson: the number of the lesson.
-        exercise: of this lesson.
-        experiment: the config.
-        start: of the exercise.
-        seeds: of its runs.
+    """The grade of a config for a lesson, whose exercise begins with `start`.
 
     Raises:
         ConfigError: the network does not fit together, or does not fit the data.

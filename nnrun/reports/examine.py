@@ -50,13 +50,9 @@ class Histogram:
 
 @dataclass(frozen=True, eq=False)
 class LayerActivity:
-    """The outputs of a layer of the config.
+    """The outputs of a layer of the config, by its number there.
 
-    Args:
-        index: the layer's number in the config.
-        histogram: of all its outputs.
-        units: the number of outputs, or of channels.
-        dead: how many units have the same output for every row.
+    A unit is an output, or a channel; those that are dead have the same output for every row.
     """
 
     index: int
