@@ -25,6 +25,7 @@ LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.
 _MOST_ROWS = 500
 _BARS = 30
+_TENTHS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,19 @@ class Histogram:
             return cls([low - room, low + room], [int(known.size)])
         counts, edges = np.histogram(known, bins=_BARS, range=(low, high))
         return cls(edges.tolist(), counts.tolist())
+
+
+def calibration_bins(
+    probability: Array, right: Array
+) -> tuple[list[float], list[float], list[int]]:
+    """Of each tenth of probabilities: their mean, the share that is right, the number of rows."""
+    bins = np.minimum((probability * _TENTHS).astype(np.int64), _TENTHS - 1)
+    filled = [bins == b for b in range(_TENTHS) if (bins == b).any()]
+    return (
+        [float(probability[own].mean(dtype=np.float64)) for own in filled],
+        [float(right[own].mean()) for own in filled],
+        [int(own.sum()) for own in filled],
+    )
 
 
 @dataclass(frozen=True, eq=False)

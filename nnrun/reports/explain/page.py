@@ -18,7 +18,7 @@ from nnrun.explain.numerical import shown
 from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array, shape_text
-from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.explain.origins import Origin, Source, origins, same
 from nnrun.reports.explain.terminal import agreement, layer_title, number_text, step_words
 from nnrun.reports.film_charts import film_charts
@@ -84,20 +84,9 @@ def _style(film: Film | None) -> str:
     own = resource(_PACKAGE, "explain.css")
     if film is None:
         return own
-    light, dark = (
-        ";".join(f"--{name}:{colour}" for name, colour in colours.items())
-        for colours in (LIGHT, DARK)
-    )
-    return "\n".join(
-        [
-            f":root{{{light}}}",
-            f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
-            resource(_CHARTS, "charts.css"),
-            PAGE,
-            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
-            own,
-        ]
-    )
+    light, dark = variables(LIGHT), f":root{{{variables(DARK)}}}{ON_DARK}"
+    on_dark = f"@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    return "\n".join([f":root{{{light}}}", resource(_CHARTS, "charts.css"), PAGE, on_dark, own])
 
 
 class _Page:
