@@ -18,8 +18,7 @@ from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow
 from nnrun.training.trainer import Trainer
-from nnrun.training.watching.spread import Spread
-from nnrun.training.watching.watch import MOST_PARAMETERS
+from nnrun.training.watching.watch import MOST_PARAMETERS, Spread
 
 SIDES = {1: 64, 2: 32}
 """The points of a grid along each axis, for one or two features."""

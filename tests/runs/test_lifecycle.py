@@ -19,7 +19,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.run_folder import RunFolder
@@ -77,7 +77,7 @@ def test_one_module_locks_and_saves_runs():
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
     # A sweep says how far it is in a folder of its own.
     lockers = {"runs/storage/run_folder.py", "runs/storage/sweep_progress.py"}
-    assert lockers == importers("nnrun.runs.storage.durable.locks", "acquire")
+    assert lockers == importers("nnrun.runs.storage.durable.files", "acquire")
 
 
 def test_one_module_reads_reports():

@@ -68,7 +68,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
 
 def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     """Its folder is held by the process that is at it."""
-    from nnrun.runs.storage.durable.locks import acquire
+    from nnrun.runs.storage.durable.files import acquire
 
     folder = tmp_path / "results" / "broken" / "s5-00000000ee"
     shutil.copytree(results / "broken" / "s5-00000000ee", folder)

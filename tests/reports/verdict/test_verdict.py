@@ -16,7 +16,7 @@ from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
 
 KINDS = re.compile(r'Diagnostic\(\s*"([a-z_]+)"')

@@ -20,8 +20,8 @@ from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts
-from nnrun.sweeps.board.comparison.comparable import Comparable, label_of
 from nnrun.sweeps.board.comparison.statistics import half_interval
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.progress import RunScore
 
 _BAR = 10
@@ -206,7 +206,7 @@ class FormingRows:
         for (dataset, metric), rows in self._groups.items():
             yield clean(dataset), metric, ""
             for row in sorted(rows.values(), key=lambda row: row.cost):
-                yield clean(label_of(row.variant)), row.result, row.runs
+                yield clean(row.variant.label), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:
