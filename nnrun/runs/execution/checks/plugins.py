@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from nnrun.errors import NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.loading import checks_gradients
+from nnrun.plugins.running import describe_fault
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepared import Prepared
