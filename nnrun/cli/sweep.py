@@ -25,8 +25,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.published.reference import read_references
-from nnrun.sweeps.board.published.replication import replications
+from nnrun.sweeps.board.published import read_references, replications
 from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments

@@ -10,16 +10,15 @@ from pathlib import Path
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError, NnrunError, UsageError
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
 from nnrun.trackers.tracking import Tracking
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,7 +125,7 @@ class Evaluations:
     evaluation_seconds: float
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Updates its network and optimizer in place, and evaluates the network.
 
     All engines draw dropout masks from the same stream in the same order; they differ in rounding.
@@ -137,7 +138,9 @@ class Engine(Protocol):
     @property
     def surroundings(self) -> dict[str, Any]:
         """How the numbers were computed, for the report: machine code, threads, kernels."""
+        return {}
 
+    @abstractmethod
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         """Do one update for each batch, in order.
 
@@ -147,6 +150,7 @@ class Engine(Protocol):
                 mode, float64; needs an engine built with `losses`.
         """
 
+    @abstractmethod
     def train_on(self, x: Array, target: Array) -> None:
         """Take other rows, of the same shape, as the training split."""
 
@@ -165,10 +169,13 @@ class Engine(Protocol):
         Returns:
             The results; None, with nothing done, if the engine cannot or it would take long.
         """
+        return None
 
     def evaluator(self, x: Array, target: Array) -> Evaluator:
         """A function that evaluates these rows, which must not change, with the current weights."""
+        return lambda: self.evaluate(x, target)
 
+    @abstractmethod
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         """The mean loss over rows and the outputs for them, in evaluation mode.
 

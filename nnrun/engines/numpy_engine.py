@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Steps
+from nnrun.engines.base import Batches, Engine
 from nnrun.engines.clipping import clip
-from nnrun.engines.evaluation import evaluate
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 
-class NumpyEngine:
+class NumpyEngine(Engine):
     """Updates by backpropagation through the network's layers.
 
     Args:
@@ -67,20 +63,8 @@ class NumpyEngine:
                     clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
 
-    @property
-    def surroundings(self) -> dict[str, Any]:
-        return {}
-
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target = x, target
-
-    def run_and_evaluate(
-        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
-    ) -> None:
-        return None
-
-    def evaluator(self, x: Array, target: Array) -> Evaluator:
-        return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return evaluate(self.network, x, target)
@@ -102,3 +86,16 @@ class NumpyEngine:
         np.take(self.x, batch, axis=0, out=x, mode="clip")
         np.take(self.target, batch, axis=0, out=target, mode="clip")
         return x, target
+
+
+def evaluate(network: Network, x: Array, target: Array) -> tuple[float, Array]:
+    """What `Engine.evaluate` returns, a chunk of rows at a time."""
+    step = chunk_rows(network)
+    outputs = np.empty((len(x), *network.output_shape), network.dtype)
+    total = 0.0
+    with np.errstate(all="ignore"):
+        for start in range(0, len(x), step):
+            chunk = slice(start, min(start + step, len(x)))
+            loss, outputs[chunk] = network.evaluate(x[chunk], target[chunk])
+            total += loss * (chunk.stop - chunk.start)
+    return total / len(x), outputs

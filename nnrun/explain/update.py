@@ -10,8 +10,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.errors import NnrunError, UsageError
-from nnrun.explain.film import Film
-from nnrun.explain.filming import filmed_training
+from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack

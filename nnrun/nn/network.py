@@ -172,3 +172,14 @@ def once_for_each(make: Callable[[Network], V]) -> Callable[[Network], V]:
         return known[network]
 
     return get
+
+
+# The most numbers that all layers together hold for one chunk of rows.
+_CHUNK_NUMBERS = 500_000
+
+
+@once_for_each
+def chunk_rows(network: Network) -> int:
+    """Rows evaluated at a time; it depends on the network alone, so that the bits are the same."""
+    numbers = prod(network.input_shape) + sum(map(prod, network.shapes.values()))
+    return max(1, min(4096, _CHUNK_NUMBERS // numbers))

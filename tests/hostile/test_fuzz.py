@@ -43,7 +43,7 @@ from nnrun.runs.storage.contents.seal import sealed
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.comparison.statistics import summarize
-from nnrun.sweeps.board.published.reference import read_references, welch_p
+from nnrun.sweeps.board.published import read_references, welch_p
 from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
 from tests.hostile.mutations import ODD, Making, flipped, mutated, one_of, sampled
 from tests.sweeps.helpers import large, make_store

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
-from nnrun.search.spaces import grid
+from nnrun.search.spaces import spread
 from tests.search.helpers import config, content_of, outcome, search
 
 TABLE = "size,kind,price\n" + "".join(
@@ -193,7 +193,7 @@ def test_time_ends_it(run, searched, tmp_path):
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, monkeypatch, words, said):
     """Each is refused with exit code 2 and no traceback, before anything is written."""
-    monkeypatch.setattr(grid, "_MOST", 1_000)
+    monkeypatch.setattr(spread, "_MOST", 1_000)
     code, out, err = run("search", searched / "iris.yaml", *words)
     assert (2, "") == (code, out), err
     assert said in err

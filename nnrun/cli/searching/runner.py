@@ -12,9 +12,8 @@ from nnrun.reports.numbers import count
 from nnrun.search.search import Search
 from nnrun.search.trials.source import SearchRuns
 from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
 
 
 class CliRunner:

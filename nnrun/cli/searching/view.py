@@ -10,8 +10,8 @@ from nnrun.cli.output import Output
 from nnrun.cli.run_lines import DrawnRuns, RunLines, drawn_or_lines
 from nnrun.reports.numbers import counted, number, plural, remaining
 from nnrun.reports.terminal.search import choice_line, ending_words
-from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
+from nnrun.search.state import best_trials
 from nnrun.search.trials.trial import Trial
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ class _View(DrawnRuns, _Lines):
     """A bar for the sweep, a line for each run in progress, and the leaderboard so far."""
 
     def __init__(self, runs: int, output: Output, part: str = "") -> None:
-        from nnrun.reports.terminal.live.forming import FormingRows  # noqa: PLC0415  # terminals only
+        from nnrun.reports.terminal.live.watching import FormingRows  # noqa: PLC0415  # terminals only
 
         super().__init__(runs, output, part)
         self.started = monotonic()
@@ -110,7 +110,7 @@ class _View(DrawnRuns, _Lines):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        from nnrun.reports.terminal.live.forming import columns_of  # noqa: PLC0415
+        from nnrun.reports.terminal.live.watching import columns_of  # noqa: PLC0415
 
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from nnrun.nn.formulas.expression import Expression
-from nnrun.nn.losses.base import Loss
+from nnrun.nn.losses.base import ElementwiseLoss
 from nnrun.nn.signature import Array
 
 
-class FormulaLoss(Loss):
+class FormulaLoss(ElementwiseLoss):
     """The mean over rows and outputs of a cost of one output y and its target t.
 
     A subclass sets `formula`, and `slope`, its derivative along y; compiled code uses the same
@@ -24,6 +22,7 @@ class FormulaLoss(Loss):
         FormulaError: a text has something else.
     """
 
+    over_outputs = True
     formula: ClassVar[str] = ""
     slope: ClassVar[str] = ""
     cost: ClassVar[Expression]
@@ -34,12 +33,8 @@ class FormulaLoss(Loss):
         cls.cost = Expression(cls.formula, ("y", "t"))
         cls.dcost = Expression(cls.slope, ("y", "t"))
 
-    def value(self, y: Array, target: Array) -> float:
-        return float(np.mean(self.cost.numpy(y, target)))
-
-    def rows(self, y: Array, target: Array) -> Array:
-        rows: Array = self.cost.numpy(y, target).reshape(len(y), -1).mean(axis=1)
-        return rows
+    def costs(self, y: Array, target: Array) -> Array:
+        return self.cost.numpy(y, target)
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy: Array = self.dcost.numpy(y, target)

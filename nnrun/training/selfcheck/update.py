@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Batches, Engine
-from nnrun.engines.evaluation import evaluate
-from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.numpy_engine import NumpyEngine, evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng

@@ -9,8 +9,7 @@ from typing import Any
 
 from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.generated.layers.activation import exponentials, total
-from nnrun.engines.compiled.generated.program import Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Program, Row
 from nnrun.nn.losses import Weighted
 from nnrun.nn.losses.weighted import unweighted
 

@@ -7,9 +7,8 @@ from contextlib import nullcontext
 
 from nnrun.engines.compiled.generated import losses
 from nnrun.engines.compiled.generated.layers import EMITTERS, Bias, Emitter
-from nnrun.engines.compiled.generated.layers.product import Product
-from nnrun.engines.compiled.generated.program import Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.layers.bias import Product
+from nnrun.engines.compiled.generated.program import Program, Row
 from nnrun.nn.network import Network
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from nnrun.compiler.llvm.arguments import NUMBER
 from nnrun.engines.base import Evaluations, Order, Steps
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.evaluation import Portion, arguments_for
+from nnrun.engines.compiled.generated.generate import Blocks
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES
 from nnrun.nn.schedules import Constant

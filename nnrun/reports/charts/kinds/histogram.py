@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import Frame, bars, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import bars
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER
 from nnrun.reports.numbers import count, number, plural

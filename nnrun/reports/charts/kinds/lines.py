@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import SIZE, TALL, Frame, x_axis, y_axis
+from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, area, line, rule
-from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
-from nnrun.reports.numbers import MISSING, number, to_error
+from nnrun.reports.numbers import MISSING, number, thinned, to_error
 
 _MOST_NAMED = 6  # in the text alternative
 
@@ -39,6 +39,14 @@ class Series:
     high: Numbers = field(default=())
     index: int = 0
     other: bool = False
+
+    @classmethod
+    def thinned(
+        cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
+    ) -> Series:
+        """A line of at most so many points, with gaps where numbers are not finite."""
+        known = [value if isfinite(value) else None for value in thinned(y, most)]
+        return cls(name, thinned(x, most), known, index=index)
 
     @property
     def heights(self) -> list[float | None]:

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import TALL, Frame, x_axis, y_axis
+from nnrun.reports.charts.axes import TALL, Frame, dots, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import dots, line, rule
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import element
 from nnrun.reports.numbers import count, number, to_error

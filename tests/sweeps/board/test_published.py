@@ -9,8 +9,7 @@ from scipy.stats import ttest_ind_from_stats
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.comparison.statistics import summarize
-from nnrun.sweeps.board.published.reference import Reference, holm, read_references, welch_p
-from nnrun.sweeps.board.published.replication import replications
+from nnrun.sweeps.board.published import Reference, holm, read_references, replications, welch_p
 from tests.sweeps.board.boards import named, progress, score
 
 HEADER = "experiment,metric,mean,sd,n,source\n"

@@ -93,7 +93,7 @@ def give_again(found: Given) -> None:
 
 def without_folders(text: str, config: Mapping[str, Any]) -> str:
     """A text for a stored file without the folders of data, working folder, nnrun and user."""
-    path, own = path_of(config), Path(__file__).parents[4]
+    path, own = path_of(config), Path(__file__).parents[3]
     data = [] if path is None else [str(Path(path).parent)]
     places = dict.fromkeys((*data, os.getcwd(), str(own), sys.prefix, sys.base_prefix), "")
     places[str(Path.home())] = "~" + os.sep
