@@ -11,8 +11,8 @@ from nnrun import __version__
 from nnrun.engines.base import Batches
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.loading import checks_gradients
+from nnrun.plugins.running import describe_fault
 from nnrun.runs.execution.environment import environment, run_arithmetic
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepared import Prepared
