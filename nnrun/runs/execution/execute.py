@@ -185,7 +185,6 @@ class Execution:
             stopping = monitored = None
         streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
-        self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):
