@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.engines.sampling import Sampler
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
@@ -30,7 +31,6 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping, monitored_metric
 from nnrun.training.loss_curve import LossCurve
-from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 from nnrun.training.watching.watch import Watch

@@ -12,11 +12,11 @@ from nnrun.config.load import config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
+from nnrun.engines.sampling import batches_per_epoch
 from nnrun.errors import NnrunError, UsageError
 from nnrun.nn.schedules import Exponential, InverseTime, Step
 from nnrun.runs.record import RunRecord
 from nnrun.runs.stored_config import load_stored
-from nnrun.training.sampling import batches_per_epoch
 
 Plain = dict[str, Any]
 """A config as plain values."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Order, Steps
+from nnrun.engines.base import Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels.load import addresses
 from nnrun.engines.compiled.kernels.sampling import fields as at
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.signature import Array
 
 _DRIVE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
@@ -33,7 +34,7 @@ class Sampling:
         drawn: random numbers that dropout takes for a row.
     """
 
-    def __init__(self, order: Order, function: int, together: bool, drawn: int) -> None:
+    def __init__(self, order: Sampler, function: int, together: bool, drawn: int) -> None:
         self.order = order
         self.batch = order.batch_size
         self.size = order.block_rows

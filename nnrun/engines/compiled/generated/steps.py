@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.compiler.llvm.arguments import NUMBER
-from nnrun.engines.base import Evaluations, Order, Steps
+from nnrun.engines.base import Evaluations, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.evaluation import Portion, arguments_for
 from nnrun.engines.compiled.generated.generate import Blocks
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Constant
 from nnrun.nn.signature import Array, Rng
 
@@ -35,7 +36,7 @@ class StepsRunner:
 
     def __init__(
         self,
-        order: Order,
+        order: Sampler,
         function: Function,
         blocks: Blocks,
         inputs: Array,

@@ -6,10 +6,10 @@ import numpy as np
 
 from nnrun import __version__
 from nnrun.engines.base import Batches
+from nnrun.engines.sampling import Sampler
 from nnrun.errors import EngineFaultError
 from nnrun.runs.execution.environment import environment, one_thread
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
 from nnrun.training.trainer import Trainer
 
