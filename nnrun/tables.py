@@ -59,6 +59,24 @@ class Extended(dict[str, V]):
             return default
 
 
+class Chosen(Mapping[str, V]):
+    """The entries of a table for which something holds, as they are when they are read."""
+
+    def __init__(self, table: Mapping[str, V], holds: Callable[[str, V], bool]) -> None:
+        self._table, self._holds = table, holds
+
+    def __getitem__(self, name: str) -> V:
+        if not self._holds(name, entry := self._table[name]):
+            raise KeyError(name)
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, entry in self._table.items() if self._holds(name, entry))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class Words(Collection[str]):
     """Some words and the names of some tables, in this order, as they are when they are read."""
 

@@ -9,10 +9,9 @@ from typing import Any
 from nnrun.api.arguments import explained
 from nnrun.api.given import Config, Plugins, experiment_of
 from nnrun.config.load import Experiment
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.given import loader_of
-from nnrun.data.load import load_dataset
+from nnrun.data.load import load_dataset, loader_of
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.checking.checks import CheckedRun
@@ -29,7 +28,7 @@ class Check(CheckedRun):
 
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
-        from nnrun.reports.notebook.checks import check_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.results import check_html  # noqa: PLC0415  # imports charts
 
         return check_html(self)
 

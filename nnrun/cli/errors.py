@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import sys
 from typing import Any
 
@@ -23,10 +22,9 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
         case click.ClickException():
-            shown = io.StringIO()
-            error.show(shown)
-            output.error("\n".join(clipped(line) for line in shown.getvalue().splitlines()))
-            output.data(error_data(clipped(error.format_message())))
+            message = clipped(error.format_message())
+            output.error(f"{_usage(error)}error: {message}")
+            output.data(error_data(message))
             return error.exit_code
         case SystemExit() | BrokenPipeError() if _fault_of_plugin(error) is None:
             # click and rich exit like this when the reader of a pipe has left, as `head` does.
@@ -57,6 +55,14 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             hint = "" if output.debug else "; --debug shows the traceback"
             _print(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
     return 1
+
+
+def _usage(error: click.ClickException) -> str:
+    """How the command is called, where that is what is wrong."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return ""
+    return f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n"
 
 
 def _fault_of_plugin(error: BaseException) -> str | None:

@@ -14,9 +14,8 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
-from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.reports.terminal.live.progress import console_of, draws
-from nnrun.reports.terminal.live.watching import HINT, View, state_line
+from nnrun.reports.terminal.live.watching import HINT, FormingRows, View, state_line
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.index import Content, look_through
 from nnrun.runs.catalog.select import named

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnrun.data.readers.formats import is_data_file
 from nnrun.errors import UsageError
 
 SUFFIXES = (".yaml", ".yml")
@@ -31,11 +30,6 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
             if same is None or (same.is_symlink() and not file.is_symlink()):
                 files[place] = file
     return list(files.values())
-
-
-def is_data(name: str) -> bool:
-    """Whether this is the name of a data file, given in place of a config."""
-    return is_data_file(name)
 
 
 def init_hint(name: str) -> str:

@@ -16,32 +16,16 @@ from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.hints.key_locations import located
 from nnrun.config.hints.misplaced_arguments import explained
 from nnrun.config.names import NAME_RULE, is_name
-from nnrun.config.overrides import (
-    Override,
-    apply_overrides,
-    parse_overrides,
-)
+from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.varied import varied_issues
-from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
-
-__all__ = [
-    "Experiment",
-    "ExperimentConfig",
-    "config_from_dict",
-    "config_to_dict",
-    "config_to_json",
-    "config_to_yaml",
-    "load_config",
-    "load_content",
-]
 
 # Blocks with keys of the user: later mistakes are shown at the key, not at its value.
 _NAMED: tuple[KeyPath, ...] = (
@@ -66,9 +50,7 @@ class Experiment:
 
 
 def load_config(
-    origin: Origin,
-    overrides: Sequence[str] = (),
-    iterations: int | None = None,
+    origin: Origin, overrides: Sequence[str] = (), iterations: int | None = None
 ) -> Experiment:
     """Read a config, apply `key=value` arguments, and check everything.
 
@@ -181,11 +163,6 @@ def _json(value: Any, apply: Apply) -> str:
 
 def _block_json(block: Block) -> str:
     return json.dumps(block.model_dump(mode="json"))
-
-
-def config_to_yaml(config: ExperimentConfig) -> str:
-    """The resolved config as YAML, every default written out; it loads to an equal config."""
-    return dump(config_to_dict(config))
 
 
 def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:

@@ -11,8 +11,7 @@ import numpy as np
 from nnrun.config.load import Experiment
 from nnrun.engines.sampling import Sampler
 from nnrun.errors import NnrunError, UsageError
-from nnrun.explain.film import Film
-from nnrun.explain.filming import filmed_training
+from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack

@@ -6,7 +6,7 @@ It imports nothing large, since lists of runs and the config language read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import inf
@@ -16,6 +16,8 @@ from nnrun.tables import Table
 
 Task = Literal["classification", "regression"]
 Needs = Literal["labels", "probabilities", "values"]
+UNEQUAL = 0.5
+"""Classes are unequal if the smallest has less than this part of an equal share of the rows."""
 
 
 @dataclass(frozen=True)
@@ -219,3 +221,8 @@ def is_share(name: str) -> bool:
     """Whether a metric changes in steps of 1/rows."""
     metric = find(name)
     return metric is not None and metric.share
+
+
+def are_unequal(counts: Sequence[int]) -> bool:
+    """Whether classes with so many rows are unequal."""
+    return bool(counts) and min(counts) * len(counts) < UNEQUAL * sum(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.data.inference.new_rows import Rows
+from nnrun.data.inference.columns import Rows
 from nnrun.models.model import Model
 from nnrun.models.scores import ClassificationScore, RegressionScore
 from nnrun.models.writing.formats import Writer

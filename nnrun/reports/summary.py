@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
-from nnrun.metrics.balance import are_unequal
-from nnrun.metrics.table import LOSS, find
+from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
-from nnrun.reports.split_words import split_title, split_words
-from nnrun.reports.weight_words import weight_words
+from nnrun.reports.split_words import split_title, split_words, weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import is_name
-from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL

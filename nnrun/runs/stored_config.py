@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import Experiment, load_config
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN, stem
@@ -17,7 +17,7 @@ from nnrun.errors import DataError
 from nnrun.plugins.needed import require
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
-from nnrun.runs.storage.paths.data_place import path_of
+from nnrun.runs.storage.data_place import path_of
 from nnrun.runs.storage.reading import read_run
 
 

@@ -1,21 +1,50 @@
-"""What the time of a search is enough for: its trials, and how much of a final comparison."""
+"""The time of a search, and what it is enough for: trials, and how much of a final comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
-from nnrun.search.clock import Clock
-from nnrun.search.finals import best_trials
-from nnrun.search.state import SearchState
-from nnrun.search.stored import Before
+from nnrun.search.state import Before, SearchState, best_trials
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import Variant
+
+
+@dataclass
+class Clock:
+    """The time of a search: no run begins when it is over, and trials in hand stop.
+
+    `limit` is in seconds, None for as long as it takes; `started` is when this call of the command
+    began, by the timer, and `before` what earlier calls have used.
+    """
+
+    limit: float | None
+    started: float
+    before: float = 0.0
+    timer: Callable[[], float] = monotonic
+
+    @property
+    def used(self) -> float:
+        """Seconds so far."""
+        return self.before + self.timer() - self.started
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end; None without one."""
+        return None if self.limit is None else max(0.0, self.limit - self.used)
+
+    def is_over(self, reserved: float = 0.0) -> bool:
+        """Whether no more time is left than these seconds."""
+        return self.limit is not None and self.used >= self.limit - reserved
+
 
 # The final comparison gets no more than this share of the time from the trials.
 _MOST_RESERVED = 0.4
 # Estimates are made anew after this share of the time.
 _LOOK_SHARE = 0.001
+# Trials in hand may take so much more than all of the time.
+_GRACE_SHARE, _GRACE_SECONDS = 0.05, 1.0
 
 
 @dataclass
@@ -33,6 +62,8 @@ class Budget:
     clock: Clock
     before: Before
     _looked: dict[float, float] = field(default_factory=dict)
+    _overdue: bool = False
+    _next_look: float = 0.0
     # Seconds of this call before its first trial, which say nothing about trials.
     _startup: float | None = None
 
@@ -45,20 +76,38 @@ class Budget:
         limit, used = self.clock.limit, self.clock.used
         if self.before.final is not None and limit is not None and limit == self.before.limit:
             return False
+        if self._overdue:
+            return False
         if self._startup is None:
             self._startup = used - self.before.seconds
         if limit is None or used < self._looked.get(part, 0.0):
             return True
         has = used < part * limit
-        each, best = self._seconds_each(), best_trials(self.state.trials, self.state.plan.goal, 1)
-        if has and best:
-            least = each * (self._others() + 2 * max(self._costs(best)))
+        each = self._seconds_each()
+        if has and self._best():
+            least = self._least()
             reserved = max(least, min(self._whole() * each, _MOST_RESERVED * limit))
             fits = used + least <= limit
             has = not fits or (used < part * (limit - reserved) and used + each + least <= limit)
         if has:
             self._looked[part] = used + _LOOK_SHARE * limit
         return has
+
+    def is_overdue(self) -> bool:
+        """Whether trials in hand take the time of the least final comparison.
+
+        Where there is no time for one, or no trial has completed, they may take a little more than
+        all of the time.
+        """
+        limit, used = self.clock.limit, self.clock.used
+        if limit is None or self._overdue or used < self._next_look:
+            return self._overdue
+        end = limit - self._least() if self._best() else 0.0
+        if end < (1 - _MOST_RESERVED) * limit:
+            end = limit + max(_GRACE_SECONDS, _GRACE_SHARE * limit)
+        self._overdue = used > end
+        self._next_look = used + _LOOK_SHARE * limit
+        return self._overdue
 
     def final_size(self) -> tuple[int, int]:
         """How many of the best settings, and how many seeds, there is time to compare and test.
@@ -90,6 +139,13 @@ class Budget:
         plan = self.state.plan
         rows = plan.block.top + 1 + plan.has_random + plan.settings.judging.has_test
         return plan.block.fresh_seeds * rows
+
+    def _best(self) -> Sequence[Trial]:
+        return best_trials(self.state.trials, self.state.plan.goal, 1)
+
+    def _least(self) -> float:
+        """Seconds for the best setting and the config's own on one seed, and a test."""
+        return self._seconds_each() * (self._others() + 2 * max(self._costs(self._best())))
 
     def _others(self) -> float:
         """What settings cost that are compared in any case."""

@@ -98,9 +98,8 @@ def plan_search(
 ) -> SearchPlan:
     """The plan of a search of a config, with `key=value` arguments.
 
-    Raises:
-        ConfigError: the config is invalid, or cannot be prepared.
-        UsageError: it has nothing to choose from, or Optuna is not installed.
+    Raises: ConfigError if the config is invalid, or cannot be prepared; UsageError if it has
+    nothing to choose from, or Optuna is not installed.
     """
     overrides, problems = parse_overrides(words)
     content = read_config(origin)

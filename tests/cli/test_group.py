@@ -195,3 +195,16 @@ def test_the_group_is_a_click_group():
     context = click.Context(cli)
     assert list(COMMANDS) == cli.list_commands(context)
     assert all(isinstance(cli.get_command(context, name), click.Command) for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ls", "--foo"], ["trian"], ["train"], ["sweep", "x.yaml", "-j", "x"], ["ls", "--top"]],
+)
+def test_every_error_begins_alike(nnrun, words):
+    """A mistake in how a command is called begins with `error:`, as all other errors do."""
+    done = nnrun(*words)
+    starts = [line for line in done.stderr.splitlines() if line.lower().startswith("error")]
+    assert 2 == done.exit_code
+    assert 1 == len(starts)
+    assert starts[0].startswith("error: ")

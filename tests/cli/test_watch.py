@@ -15,8 +15,7 @@ from rich.console import Console
 
 from nnrun.config.load import load_config
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.terminal.live.forming import FormingRows
-from nnrun.reports.terminal.live.watching import View
+from nnrun.reports.terminal.live.watching import FormingRows, View
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train

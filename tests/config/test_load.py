@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.config.load import (
-    Experiment,
-    config_from_dict,
-    config_to_yaml,
-    load_config,
-)
+from nnrun.config.load import Experiment, config_from_dict, config_to_dict, load_config
+from nnrun.config.yaml.dump import dump
 from nnrun.errors import ConfigError
 from nnrun.nn.initializers import Initializer
 
@@ -153,7 +149,7 @@ def test_the_config_of_the_specification(write: Write) -> None:
 
 def test_the_resolved_config_writes_out_every_default(write: Write, valid: str) -> None:
     """What a run stores is complete, readable, and in the order of the documentation."""
-    assert RESOLVED == config_to_yaml(load_config(write(valid)).config)
+    assert RESOLVED == dump(config_to_dict(load_config(write(valid)).config))
 
 
 def test_short_forms_mean_their_long_forms(write: Write) -> None:
@@ -207,7 +203,7 @@ def test_paths_are_relative_to_the_config_and_arguments_to_the_current_folder(
     assert str(tmp_path.parent / "data/x.npz") == load_config(file).config.dataset.path
     moved = load_config(file, ["dataset.path=../y.npz"]).config
     assert str(tmp_path / "y.npz") == moved.dataset.path
-    stored = write(config_to_yaml(moved), "stored.yaml")
+    stored = write(dump(config_to_dict(moved)), "stored.yaml")
     assert moved.dataset == load_config(stored).config.dataset
 
 

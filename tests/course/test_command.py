@@ -47,6 +47,15 @@ def test_what_is_missing_is_said_with_a_hint():
     ]
 
 
+def test_a_hint_of_several_criteria_is_given_once():
+    """After the last of them."""
+    done = check(str(exercise_file(3)), "--lesson", "3")
+    assert "error: " in done.stderr
+    assert 3 == done.stdout.count("not yet")
+    assert 1 == " ".join(done.stdout.split()).count("take weights of variance 2/n before relu")
+    assert "is needed" not in done.stdout.partition("weights of variance")[2]
+
+
 def test_a_solution_passes():
     """With exit code 0; settings after the file count, as for any config."""
     done = check("mine.yaml", "--lesson", "1", SCALED)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset
-from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
 from nnrun.data.readers.table import read_csv
-from nnrun.data.rows.raw import RawRows
+from nnrun.data.rows.raw import RawRows, equal_rows
 from nnrun.data.splits.make import make_split
 from nnrun.data.splits.parts import Split, SplitData
 

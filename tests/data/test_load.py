@@ -7,8 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from nnrun.config.schema.data.dataset import BuiltInConfig
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import DatasetProblem, hash_arrays
 from nnrun.data.load import load_dataset

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.load import load_dataset
 from nnrun.explain.surfaces import extent_of, grid_rows, has_surfaces, surfaces
 from nnrun.models.load import load

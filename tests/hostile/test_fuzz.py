@@ -30,7 +30,7 @@ from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.idx import read_idx
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.table import read_csv
-from nnrun.data.readers.text.csv_file import CsvFile
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -43,7 +43,7 @@ from nnrun.runs.storage.contents.seal import sealed
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.comparison.statistics import summarize
-from nnrun.sweeps.board.published.reference import read_references, welch_p
+from nnrun.sweeps.board.published import read_references, welch_p
 from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
 from tests.hostile.mutations import ODD, Making, flipped, mutated, one_of, sampled
 from tests.sweeps.helpers import large, make_store
@@ -161,7 +161,7 @@ def test_csv_files(tmp_path: Path) -> None:
                     assert data.split_values is None or len(data.split_values) == len(data.y)
         with path.open("rb") as file:
             try:
-                assert all(isinstance(line, int) for line, _ in CsvFile(path, file).rows())
+                assert all(isinstance(line, int) for line, _ in CsvTable(path, file).rows())
             except DataError as error:
                 assert "x.csv:" in str(error)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import nnrun
-from nnrun.data.inference.unseen import UnknownCategoryWarning
+from nnrun.data.inference.columns import UnknownCategoryWarning
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.embeddings import input_names

@@ -13,7 +13,7 @@ import pytest
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of

@@ -19,7 +19,7 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.labels import canonical
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.readers.tables.csv_table import CsvTable
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
 from nnrun.models.code.script import LANGUAGES, script

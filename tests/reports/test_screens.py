@@ -350,3 +350,20 @@ def test_a_board_names_each_experiment_to_take_the_best_of_once():
     for name in (long, "b"):
         assert 1 == lines.count(f"best stored setting: nnrun best {name} --results 'else where'")
         assert 1 == lines.count(f"its median run, for any command: {name}/best")
+
+
+def test_a_run_of_many_settings_takes_two_lines():
+    """What all listed runs share comes last, and words that do not fit are left out."""
+    keys = ("learning_rate", "batch_size", "momentum", "weight_decay", "clip_norm", "window")
+    choices = [dict.fromkeys(keys, 0.0625) | {"momentum": m, "window": m} for m in (0.5, 0.25)]
+    listed = [run(seed, 0.1, "aaaaaaaaaa", validation=0.5, train=None) for seed in (1, 2)]
+    known = {(r.name, r.run_id): c for r, c in zip(listed, choices, strict=True)}
+    text = screen(runs_table(listed, 2, {}, searched=(known, set())), 80)
+    rows, _, rest = text.partition("─\n")[2].partition("\n…: more settings, which nnrun show RUN")
+    assert rest.startswith(" and --wide show\n")
+    rows = rows.splitlines()
+    assert 4 == len(rows)
+    assert ["momentum=0.5", "window=0.5", "…"] == [rows[0].split()[2], *rows[1].split()]
+    assert ["momentum=0.25", "window=0.25", "…"] == [rows[2].split()[2], *rows[3].split()]
+    wide = screen(runs_table(listed, 2, {}, searched=(known, set())), 300)
+    assert 2 == wide.count("clip_norm=0.0625")

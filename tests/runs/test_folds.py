@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.config.load import config_from_dict, config_to_yaml, load_config
+from nnrun.config.load import config_from_dict, config_to_dict, load_config
+from nnrun.config.yaml.dump import dump
 from nnrun.errors import ConfigError
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.extend import extend
@@ -65,7 +66,7 @@ def test_the_resolved_config_is_the_same_fold(prepared, tmp_path):
     block = run.config.dataset
     assert (5, 4, None, True) == (block.folds, block.fold, block.test_size, block.stratify)
     path = tmp_path / "resolved.yaml"
-    path.write_text(config_to_yaml(run.config))
+    path.write_text(dump(config_to_dict(run.config)))
     again = prepare(load_config(path))
     assert (run.run_id, rows_of(run)) == (again.run_id, rows_of(again))
 

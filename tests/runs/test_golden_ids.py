@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun import NUMERICS_VERSION
-from nnrun.config.load import config_to_yaml, load_config
+from nnrun.config.load import config_to_dict, load_config
 from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.config.schema.network import InitializerConfig, LayerConfig, LossConfig
@@ -18,7 +18,7 @@ from nnrun.config.schema.training import (
     ScheduleConfig,
     TrainingConfig,
 )
-from nnrun.config.yaml.dump import flow
+from nnrun.config.yaml.dump import dump, flow
 from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -63,7 +63,7 @@ def test_the_config_of_a_run_is_that_run(name, iterations, tmp_path):
     """`config.yaml` gives the same id, also for another length: nothing in it was counted out."""
     original = CONFIGS / f"{name}.yaml"
     resolved = tmp_path / "config.yaml"
-    resolved.write_text(config_to_yaml(shipped(name).config))
+    resolved.write_text(dump(config_to_dict(shipped(name).config)))
     one, other = (prepare(load_config(f, iterations=iterations)) for f in (original, resolved))
     assert one.run_id == other.run_id
     assert one.evaluate_every == other.evaluate_every

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from nnrun.config.load import config_to_yaml, load_config
+from nnrun.config.load import config_to_dict, load_config
+from nnrun.config.yaml.dump import dump
 from nnrun.runs import identity
 from nnrun.runs.preparation.prepare import prepare
 
@@ -56,7 +57,7 @@ def test_the_resolved_config_is_the_same_run(prepared, tmp_path):
     """A config with every default written out has the id of the short one it came from."""
     short = prepared()
     path = tmp_path / "resolved.yaml"
-    path.write_text(config_to_yaml(short.config))
+    path.write_text(dump(config_to_dict(short.config)))
     assert short.run_id == run_of(path)
 
 

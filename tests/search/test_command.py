@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
-from nnrun.search.spaces import grid
+from nnrun.search.spaces import spread
 from tests.search.helpers import config, content_of, outcome, search
 
 TABLE = "size,kind,price\n" + "".join(
@@ -193,7 +193,7 @@ def test_time_ends_it(run, searched, tmp_path):
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, monkeypatch, words, said):
     """Each is refused with exit code 2 and no traceback, before anything is written."""
-    monkeypatch.setattr(grid, "_MOST", 1_000)
+    monkeypatch.setattr(spread, "_MOST", 1_000)
     code, out, err = run("search", searched / "iris.yaml", *words)
     assert (2, "") == (code, out), err
     assert said in err
@@ -247,3 +247,10 @@ def test_the_command_is_documented_as_it_is():
     shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
     shared += ("arguments", "--jobs", "--iterations", "--no-gradient-check")
     assert [] == [name for name in options if name not in page and name not in shared]
+
+
+def test_processes_and_a_cluster_are_not_asked_for_together(run):
+    """As of a sweep."""
+    code, _, err = run("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
+    assert 2 == code
+    assert "--jobs is for processes on this machine, and --dask for a cluster" in err

@@ -94,3 +94,53 @@ def test_more_time_goes_on(tmp_path):
     both = min(len(after), len(at_once))
     assert both > len(before)
     assert [t["params"] for t in at_once[:both]] == [t["params"] for t in after[:both]]
+
+
+class Ticking:
+    """A clock on which every look takes a moment, and a longer one between 30 and 80 seconds.
+
+    A run in progress looks at it after each evaluation.
+    """
+
+    def __init__(self, slower: float) -> None:
+        self.now = 0.0
+        self._slower = slower
+
+    def __call__(self) -> float:
+        self.now += 0.02 * (self._slower if 30 < self.now < 80 else 1)
+        return self.now
+
+
+def ticking(root, time, slower=1.0):
+    """A search whose trials take some six seconds each."""
+    content = config(trials=None, time=time, top=2, fresh_seeds=2, sampler="random", random=False)
+    content["training"] |= {"iterations": 200, "evaluate_every": 1}
+    clock = Ticking(slower)
+    return search(content, root, timer=clock), clock
+
+
+def test_a_trial_in_hand_stops_when_the_time_is_over(tmp_path):
+    """It does not count, nothing changes when the search is called again, and with more time it
+    goes on to the same bits.
+    """
+    state, clock = ticking(tmp_path / "more", 11)
+    assert ["completed"] == [*{trial.status for trial in state.trials[:-1]}]
+    last = state.trials[-1]
+    assert "stopped" == last.status
+    assert 0 < last.share < 1
+    assert clock.now < 11 + 1 + 1
+    expected = outcome(tmp_path / "more")
+    ticking(tmp_path / "more", 11)
+    assert expected == outcome(tmp_path / "more")
+    for name in ("more", "at_once"):
+        ticking(tmp_path / name, 40)
+    more, at_once = (outcome(tmp_path / name)[1] for name in ("more", "at_once"))
+    assert [at_once[run_id] for run_id in last.run_ids] == [more[run_id] for run_id in last.run_ids]
+    assert "completed" == more[last.run_ids[0]][0]
+
+
+def test_a_trial_that_takes_longer_than_others_leaves_time_for_the_comparison(tmp_path):
+    """It stops when the time of the least comparison and test begins."""
+    state, _ = ticking(tmp_path, 100, slower=40)
+    assert "stopped" == state.trials[-1].status
+    assert None not in (state.winner, state.test)

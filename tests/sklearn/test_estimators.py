@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import nnrun.sklearn
 from nnrun.config.load import load_config
-from nnrun.data.inference.unseen import UnknownCategoryWarning
+from nnrun.data.inference.columns import UnknownCategoryWarning
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.lifecycle import train

@@ -13,11 +13,11 @@ from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.predicting.sinks import format_of, held_sink, opened_sink
 from nnrun.cli.signals import Interruption
+from nnrun.data.inference.columns import Rows, about_unseen
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
-from nnrun.data.inference.new_rows import Rows, open_rows
+from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.inference.put_aside import BadRows
-from nnrun.data.inference.unseen import about_unseen
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows

@@ -6,22 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.data.columns import ColumnsConfig
 from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
 from nnrun.config.schema.data.images import ImagesConfig
 from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
-from nnrun.config.schema.experiment import (
-    CrossedSeeds,
-    ExperimentConfig,
-    PublishedConfig,
-    SearchConfig,
-    SweepConfig,
-)
+from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
+from nnrun.config.schema.search.search import SearchConfig
+from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import (
+    AugmentConfig,
     EarlyStoppingConfig,
     OptimizerConfig,
     ScheduleConfig,

@@ -1,13 +1,20 @@
-"""The part of a first config that depends on the size of the data alone."""
+"""The part of a first config that depends on the size of the data alone, and that of arrays."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from nnrun.characters import escaped
+from nnrun.config.yaml.dump import flow
+from nnrun.data.dataset import Dataset
+from nnrun.errors import DataError
 
 _FEW_ROWS = 50
 _ENOUGH_ROWS = 500
+# Comments stand right of lines that are no wider.
+_WIDEST = 50
 
 
 @dataclass(frozen=True)
@@ -70,3 +77,36 @@ def training_rows(rows: int, given_test: bool = False) -> int:
 def _kept(rows: int, share: float) -> int:
     """How many rows are left when this share of them is held out."""
     return rows - math.ceil(rows * share)
+
+
+def aligned(lines: Iterable[str]) -> str:
+    """The lines as text; what follows a tab is a comment.
+
+    Lines that are too wide for the column have their comment right behind them.
+    """
+    parts = [line.partition("\t") for line in lines]
+    widths = [len(line) for line, tab, _ in parts if tab]
+    column = max((width for width in widths if width <= _WIDEST), default=0)
+    ends = (f"{line:{column}}  # {comment}" if tab else line for line, tab, comment in parts)
+    return "\n".join(ends) + "\n"
+
+
+def array_lines(data: Dataset, shown: str) -> Iterator[str]:
+    """The lines of the config; `shown` is the path."""
+    features = 1
+    for side in data.shape:
+        features *= side
+    classes = len(data.classes)
+    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
+    extent = f"{len(data.x)} rows of shape {data.shape}"
+    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
+    yield ""
+    yield "dataset:"
+    yield f"  path: {flow(shown)}\trelative to this file"
+    yield f"  task: {data.task}\ta guess from the type of y"
+    outputs = 1 if classes else data.y.shape[1]
+    if len(data.x) < 2 and data.x_test is None:
+        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
+    yield from settings(
+        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
+    )

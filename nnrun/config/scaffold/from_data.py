@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
-from nnrun.config.scaffold.arrays import array_lines
 from nnrun.config.scaffold.categories import category_lines, is_embedded, width
-from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
-from nnrun.config.scaffold.defaults import Size, settings, training_rows
-from nnrun.config.scaffold.first_line import data_as_names
+from nnrun.config.scaffold.defaults import Size, aligned, array_lines, settings, training_rows
 from nnrun.config.scaffold.images import draft_images
-from nnrun.config.scaffold.reasons import reason
+from nnrun.config.scaffold.reasons import data_as_names, reason
 from nnrun.config.scaffold.split import Proposal, is_identifier, proposals
 from nnrun.config.scaffold.written import formats, guessed
 from nnrun.config.yaml.dump import flow

@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import GetJsonSchemaHandler
-from pydantic_core import CoreSchema
-
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Number, OneOf, Text
 from nnrun.config.yaml.scalars import write_scalar
@@ -20,13 +17,10 @@ class RecallAtPrecision(Block):
     """The largest recall among thresholds with at least this precision."""
 
     noun: ClassVar[str] = "maximize"
+    must_be: ClassVar[str] = "a mapping like {recall_at_precision: 0.9}"
 
     recall_at_precision: Annotated[float, Number(gt=0, le=1)]
     """The least share of right ones among the rows that are predicted positive."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {recall_at_precision: 0.9}"
 
     @classmethod
     def hint(cls, value: Any) -> str:
@@ -37,15 +31,12 @@ class CostConfig(Block):
     """What errors cost; the threshold makes their sum smallest."""
 
     noun: ClassVar[str] = "cost"
+    must_be: ClassVar[str] = "a mapping like {false_positive: 1, false_negative: 50}"
 
     false_positive: Annotated[float, Number(ge=0)]
     """The cost of a row that is predicted positive and is not."""
     false_negative: Annotated[float, Number(ge=0)]
     """The cost of a positive row that is not predicted."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {false_positive: 1, false_negative: 50}"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
@@ -63,17 +54,15 @@ class Label(Text):
             value = int(value)
         return write_scalar(value) if isinstance(value, int | float) else value
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = super().__get_pydantic_json_schema__(schema, handler)
-        return found | {"type": ["string", "number", "boolean"]}
+    def in_json(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"]}
 
 
 class DecideConfig(Block):
     """How the threshold is chosen, on the validation split, once training has ended."""
 
     noun: ClassVar[str] = "decide"
+    must_be: ClassVar[str] = "a mapping like {maximize: f1}"
 
     maximize: Annotated[str, OneOf(MEASURES)] | RecallAtPrecision | None = None
     """What the threshold makes largest; or give `cost`."""
@@ -94,10 +83,6 @@ class DecideConfig(Block):
         lower = [name.lower() for name in classes]
         truth = self.positive in ("true", "false") and lower.count(self.positive) == 1
         return lower.index(self.positive) if truth else None
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {maximize: f1}"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

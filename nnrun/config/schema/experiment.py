@@ -6,48 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict
 
-from nnrun.config.names import (
-    CHANGE_NOTHING,
-    NAME_PATTERN,
-    NAME_RULE,
-    is_name,
-)
+from nnrun.config.names import CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
 from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.base.fields import Integer, Number, Text
 from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.data.dataset import Dataset, DatasetConfig
+from nnrun.config.schema.data.dataset import Dataset
 from nnrun.config.schema.decide import DecideConfig
-from nnrun.config.schema.metrics import (
-    MetricName,
-    is_published,
-    published_keys,
-    published_pattern,
-)
-from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
+from nnrun.config.schema.metrics import MetricName, is_published, published_keys, published_pattern
+from nnrun.config.schema.network import Loss, Network
 from nnrun.config.schema.search.search import SearchConfig
-from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
-from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.config.schema.sweep import SweepConfig
+from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.suggestions import nearest
-
-__all__ = [
-    "CrossedSeeds",
-    "DatasetConfig",
-    "DecideConfig",
-    "ExperimentConfig",
-    "LayerConfig",
-    "LossConfig",
-    "NetworkConfig",
-    "OptimizerConfig",
-    "PublishedConfig",
-    "ScheduleConfig",
-    "SearchConfig",
-    "SweepConfig",
-    "TrainingConfig",
-]
 
 # Numbers up to the first are rounded to 0, those from the second on to infinity.
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
@@ -57,20 +30,15 @@ _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 class RunName(Text):
     """A name that is safe as a folder anywhere."""
 
-    @property
-    def phrase(self) -> str:
-        return f"a name ({NAME_RULE})"
+    phrase = f"a name ({NAME_RULE})"
 
     def prepare(self, value: Any) -> Any:
         if isinstance(value, str) and not is_name(value):
             raise ValueError
         return value
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = super().__get_pydantic_json_schema__(schema, handler)
-        return {**found, "pattern": f"^{NAME_PATTERN}$"}
+    def in_json(self) -> dict[str, Any]:
+        return {"pattern": f"^{NAME_PATTERN}$"}
 
 
 class PublishedConfig(Block):
@@ -79,19 +47,15 @@ class PublishedConfig(Block):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra=lambda schema: schema.update(
-            patternProperties={published_pattern(): {"type": "number"}},
-            additionalProperties=False,
+            patternProperties={published_pattern(): {"type": "number"}}, additionalProperties=False
         ),
     )
     noun: ClassVar[str] = "published"
+    must_be: ClassVar[str] = "a mapping like {test_accuracy: 0.9}"
     __pydantic_extra__: dict[str, Annotated[float, Number()]]
 
     source: Annotated[str, Text()] = ""
     """Where the numbers come from."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {test_accuracy: 0.9}"
 
     @property
     def numbers(self) -> dict[str, float]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from nnrun.config.names import SPLITS
@@ -79,9 +78,6 @@ class MetricName(Kind):
         name = value.removeprefix(self.prefix)
         return value == f"{self.prefix}{name}" and (name in self.extra or find(name) is not None)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def in_json(self) -> dict[str, Any]:
         names = "|".join((*self.extra, pattern()))
-        found = super().__get_pydantic_json_schema__(schema, handler)
-        return {**found, "pattern": f"^{self.prefix}({names})$"}
+        return {"pattern": f"^{self.prefix}({names})$"}

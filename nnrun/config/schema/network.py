@@ -26,6 +26,7 @@ class InitializerConfig(Block):
     """How the weights of a layer are drawn."""
 
     noun: ClassVar[str] = "an initializer"
+    must_be: ClassVar[str] = "an initializer"
     part_keys: ClassVar[Mapping[str, str]] = {"type": "initializer"}
     digest_when_empty: ClassVar[Any] = None  # a layer that names none has the default
 
@@ -37,10 +38,6 @@ class InitializerConfig(Block):
     def build(self) -> Initializer:
         """The initializer itself."""
         return Initializer(self.type, self.scale)
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "an initializer"
 
 
 def _initializer(value: Any) -> Any:
@@ -122,6 +119,7 @@ class NetworkConfig(Block):
     """Layers, one after the other."""
 
     noun: ClassVar[str] = "network"
+    must_be: ClassVar[str] = "a mapping of layers, or of sizes and activations"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"initializer"})  # every layer has it
 
     initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
@@ -138,10 +136,6 @@ class NetworkConfig(Block):
     def named_layers(self) -> Iterator[tuple[Place, LayerConfig]]:
         """Every layer with its place, like `nnrun.nn.Sequential.named_layers`."""
         return _walk(self.layers, ("layers",))
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping of layers, or of sizes and activations"
 
     @classmethod
     def hint(cls, value: Any) -> str:
@@ -171,6 +165,7 @@ class StackConfig(Block):
     """A plain stack of dense layers: their sizes and activations."""
 
     noun: ClassVar[str] = "network"
+    must_be: ClassVar[str] = NetworkConfig.must_be
 
     initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
     """How weights are drawn."""
@@ -178,10 +173,6 @@ class StackConfig(Block):
     """The units of each layer."""
     activations: Annotated[list[Annotated[str, _ACTIVATION]], Listed("activations")]
     """The activation of each layer."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return NetworkConfig.phrase()
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

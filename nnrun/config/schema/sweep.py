@@ -33,16 +33,13 @@ class CrossedSeeds(Block):
     """Each seed of the split with each seed of everything else that is random."""
 
     noun: ClassVar[str] = "seeds"
+    must_be: ClassVar[str] = "a mapping like {split: 5, weights: 4}"
 
     split: Seeds = 1
     """How many seeds of the split (`dataset.split.seed`), counted from it or from `seed` on, or a
     list of them."""
     weights: Seeds = 1
     """How many seeds of initial weights, sample order and dropout (`seed`), or a list of them."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {split: 5, weights: 4}"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

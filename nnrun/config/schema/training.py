@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from nnrun.config.schema.augment import AugmentConfig
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, Number, OneOf
 from nnrun.config.schema.base.from_signature import NamedBlock, Translator
@@ -149,3 +148,24 @@ class TrainingConfig(Block):
             yield ConfigIssue(message, (given[1],), "key")
         if not given and not cls.misspells(data, "iterations", "epochs"):
             yield ConfigIssue("training needs 'iterations' or 'epochs'", part="block")
+
+
+class AugmentConfig(Block):
+    """Random changes of training rows, new ones at each visit; evaluations take rows as they are.
+
+    Images are moved after they have been prepared.
+    """
+
+    noun: ClassVar[str] = "augment"
+    must_be: ClassVar[str] = "a mapping like {shift: 2, flip: true}"
+    digest_when_empty: ClassVar[Any] = None  # nothing is changed
+
+    shift: Annotated[int, Integer(ge=0)] = 0
+    """The most pixels by which an image is shifted, in each direction; its border is repeated."""
+    flip: Annotated[bool, Flag()] = False
+    """Whether half of the images are mirrored, left to right."""
+    rotate: Annotated[float, Number(ge=0, le=180)] = 0.0
+    """The largest angle of a turn about the centre, in degrees, either way."""
+    noise: Annotated[float, Number(ge=0, le=1e6)] = 0.0
+    """The standard deviation of normal noise that is added to each prepared feature, of tables
+    too."""

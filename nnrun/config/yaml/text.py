@@ -6,8 +6,9 @@ import re
 from bisect import bisect_right
 from pathlib import Path
 
-from nnrun.config.files import SUFFIXES, init_hint, is_data
+from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import is_name
+from nnrun.data.readers.formats import is_data_file
 from nnrun.errors import ConfigError, Place, Problem
 from nnrun.suggestions import nearest
 
@@ -48,7 +49,7 @@ def read_text(file: Path) -> Text:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        hint = f"for data, {init_hint(name)}" if is_data(name) else _advice(file)
+        hint = f"for data, {init_hint(name)}" if is_data_file(name) else _advice(file)
         hint = f"; {hint}" if hint else ""
         raise ConfigError([Problem(f"there is no such file{hint}", name)]) from None
     except IsADirectoryError:
@@ -56,7 +57,7 @@ def read_text(file: Path) -> Text:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem(f"cannot be read: {reason}", name)]) from error
-    if is_data(name):
+    if is_data_file(name):
         raise ConfigError([Problem(f"is data and not a config; {init_hint(name)}", name)])
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem("is larger than 1 MiB, so it is not a config", name)])

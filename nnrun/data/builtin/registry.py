@@ -60,6 +60,14 @@ BOSTON_NOTE = (
     "are the better choice for anything else. 16 prices are capped at 50."
 )
 MNIST_NOTE = "MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as the Keras documentation states it)."
+_POINTS: tuple[tuple[Callable[..., Dataset], int, str], ...] = (
+    (plane.moons, 2, "two interleaved half circles with noise, as many points as asked for"),
+    (plane.circles, 2, "a circle around another one, with noise"),
+    (plane.spirals, 2, "arms that wind around each other, with noise"),
+    (plane.xor, 2, "points of a square, by whether the signs of their coordinates differ"),
+    (plane.checkerboard, 2, "points of a square, by the colours of a board"),
+    (plane.blobs, 3, "normal clouds around centers on a circle"),
+)
 
 DATASETS: Table[Entry] = Table("dataset", {
     "boston": Entry(
@@ -122,36 +130,12 @@ DATASETS: Table[Entry] = Table("dataset", {
         "regression", (8,), 20640, source="fetched once into scikit-learn's folder",
         note="Values are capped at 5.00001.",
     ),
-    "moons": Entry(
-        plane.moons,
-        "two interleaved half circles with noise, as many points as asked for",
-        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
-    ),
-    "circles": Entry(
-        plane.circles,
-        "a circle around another one, with noise",
-        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
-    ),
-    "spirals": Entry(
-        plane.spirals,
-        "arms that wind around each other, with noise",
-        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
-    ),
-    "xor": Entry(
-        plane.xor,
-        "points of a square, by whether the signs of their coordinates differ",
-        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
-    ),
-    "checkerboard": Entry(
-        plane.checkerboard,
-        "points of a square, by the colours of a board",
-        "classification", (2,), plane.ROWS, classes=2, source=COMPUTED,
-    ),
-    "blobs": Entry(
-        plane.blobs,
-        "normal clouds around centers on a circle",
-        "classification", (2,), plane.ROWS, classes=3, source=COMPUTED,
-    ),
+    **{
+        call.__name__: Entry(
+            call, about, "classification", (2,), plane.ROWS, classes=classes, source=COMPUTED
+        )
+        for call, classes, about in _POINTS
+    },
     "sine": Entry(
         plane.sine,
         "one period of a sine curve, with noise",

@@ -1,4 +1,4 @@
-"""Messages about wrong cells of a table: what was found, and the key that helps.
+"""Messages about wrong cells and rows of a table: what was found, and the key that helps.
 
 A mistake has a kind and two texts. A mistake in one row of a column is usually in all rows, so
 mistakes of one kind in one column are reported once, with their number.
@@ -47,6 +47,8 @@ FORMATS = '`columns: {{formats: {{COLUMN: "{}"}}}}`'
 DATE_HINT = "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it"
 
 _SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
+_COMMON = ("comma", "semicolon", "tab")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", ":": "colon", " ": "space"}
 
 
 @dataclass(frozen=True)
@@ -206,3 +208,23 @@ def _separator(text: str, _: str) -> Mistake | None:
         return None
     hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
     return Mistake("separator", f"'{text}' is not a number", hint)
+
+
+def about_width(found: int, width: int, delimiter: str = "", *, first: bool = False) -> Mistake:
+    """A row of so many cells below a header of this width.
+
+    The header may be a title if no row stands before this one, or if its separator is a rare one.
+
+    Args:
+        found: the number of cells.
+        width: that of the header.
+        delimiter: of a CSV file.
+        first: whether it is the first row.
+    """
+    text = f"has {found} cell{'s' * (found != 1)} where the header has {width}"
+    sign = _NAMES.get(delimiter, "")
+    if not first and sign in ("", *_COMMON):
+        return Mistake(text, text)
+    cut = f", cut at each {sign}," if sign else ""
+    hint = f"; if line 1{cut} is a title or a comment, remove it: the names of columns come first"
+    return Mistake(text, text, hint)

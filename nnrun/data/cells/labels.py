@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, Mistake, about_missing, about_unknown
-from nnrun.data.cells.part import Lines, Numbers, Texts
+from nnrun.data.cells.part import Cells, Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 
 MISSING = ""
@@ -38,6 +37,8 @@ class LabelCells(Cells):
         stand_in: what is read in place of a category that is neither; None if it is a mistake.
     """
 
+    missing = MISSING_LABELS
+
     def __init__(
         self,
         name: str,
@@ -59,10 +60,6 @@ class LabelCells(Cells):
         self.lines: dict[str, int] = {}  # each text with the line where it is first seen
         self.numbers: dict[str, int] = {}
         self.values = array("q")
-
-    def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a missing category."""
-        return text.strip().lower() in MISSING_LABELS
 
     def add(self, text: str, line: int) -> None:
         self.values.append(self._number(text, line))
@@ -130,10 +127,6 @@ class LabelCells(Cells):
         found = (place.get(names.get(text, text), len(order)) for text in self.numbers)
         table = np.fromiter(found, np.int64, len(self.numbers))
         return table[np.frombuffer(self.values, dtype=np.int64)]
-
-    def features(self) -> npt.NDArray[np.float64]:
-        """The column one-hot encoded: (rows, categories)."""
-        return np.equal(self.positions()[:, None], np.arange(len(self.ordered()))).astype(float)
 
     def check_numbers(self) -> None:
         """Report NaN and infinities if all labels are numbers."""

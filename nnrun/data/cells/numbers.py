@@ -9,15 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import (
-    MISSING_NUMBERS,
-    Mistake,
-    about_format,
-    about_number,
-)
-from nnrun.data.cells.part import Lines, Numbers, Texts
+from nnrun.data.cells.cell_errors import Mistake, about_format, about_number
+from nnrun.data.cells.part import Cells, Lines, Numbers, Texts
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.formats.numbers import NumberFormat
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-50, 1e50
@@ -45,10 +39,6 @@ class NumberCells(Cells):
         self.of_numbers = form is None
         self.values = array("d")
         self._parts: list[npt.NDArray[np.float64]] = []  # what came before `values`
-
-    def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a missing value."""
-        return text.strip().lower() in MISSING_NUMBERS
 
     def add(self, text: str, line: int) -> None:
         self.values.append(self._checked(text, line))

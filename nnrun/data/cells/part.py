@@ -1,13 +1,16 @@
-"""Some rows of a table as columns of numbers or of texts, which is how all formats are read."""
+"""Some rows of a table as columns of numbers or of texts, and what takes the cells of a column."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from nnrun.data.cells.cell_errors import MISSING_NUMBERS
 
 Lines = Sequence[int] | npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
@@ -89,3 +92,29 @@ class _Numbering(dict[Any, int]):
     def __missing__(self, key: Any) -> int:
         self[key] = number = len(self)
         return number
+
+
+class Cells(ABC):
+    """Takes the cells of one column of a table, one after the other or many at once.
+
+    `of_numbers` says whether it is of use to it that cells come as numbers.
+    """
+
+    of_numbers: bool = False
+    missing: ClassVar[Container[str]] = MISSING_NUMBERS
+    """What stands for a missing value, in lower case."""
+    name: str
+
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a missing value."""
+        return text.strip().lower() in self.missing
+
+    @abstractmethod
+    def add(self, text: str, line: int) -> None:
+        """Read a cell; mistakes are collected with its line."""
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        """Read cells, each with its line."""
+        assert isinstance(cells, Texts), "it asked for texts"
+        for text, line in zip(cells, lines, strict=True):
+            self.add(text, int(line))

@@ -11,6 +11,16 @@ from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
 from nnrun.errors import DataError
 
+Form = tuple[str, str]
+"""The form of the place of a row, and what follows it for a cell."""
+IN_TEXT: Form = ("{path}:{line}", ":{column}")
+IN_ROWS: Form = ("{path}: row {line}", ", column '{column}'")
+"""In a table whose rows have no lines; they count from 1."""
+IN_MEMORY: Form = ("row {line}", ", column '{column}'")
+"""In a table in memory, whose rows count from 0."""
+IN_ARRAYS: Form = ("{path}", "")
+"""In arrays, whose messages say where the row is."""
+
 
 class UnseenCategories:
     """The cells of one column with categories that training has not seen: how many, and some."""
@@ -40,13 +50,19 @@ class Problems:
 
     Mistakes of one kind in one column are reported once, at the first, with their number. The first
     `limit` different ones are reported, regardless of the order of columns; the rest is counted.
-    `unseen` has by column the categories that training has not seen, which are no mistakes.
+    `unseen` has by column the categories that training has not seen, which are no mistakes; `form`
+    says how places are written.
     """
 
     limit = 20
 
-    def __init__(self, path: Path | str, unseen: dict[str, UnseenCategories] | None = None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path | str,
+        unseen: dict[str, UnseenCategories] | None = None,
+        form: Form = IN_TEXT,
+    ) -> None:
+        self.path, self.form = path, form
         self.unseen = {} if unseen is None else unseen
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
@@ -96,19 +112,6 @@ class Problems:
 
     def place(self, line: int, column: str) -> str:
         """Where a mistake is; without a column, that is a whole row."""
-        return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
-
-
-class TableProblems(Problems):
-    """Mistakes in a table in memory, whose rows count from 0."""
-
-    def __init__(self) -> None:
-        super().__init__("the table")
-
-    def place(self, line: int, column: str) -> str:
-        return table_place(line, column)
-
-
-def table_place(row: int, column: str) -> str:
-    """A cell of a table in memory."""
-    return f"row {row}, column '{column}'"
+        row, cell = self.form
+        known = {"path": self.path, "line": line, "column": column}
+        return row.format(**known) + (cell.format(**known) if column else "")

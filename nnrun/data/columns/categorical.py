@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake, about_spelling
 from nnrun.data.cells.labels import MISSING, OTHER, LabelCells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.columns.column import Column, text_of
+from nnrun.data.columns.column import Column, Fitted, TrainingRows, text_of
 from nnrun.data.labels import canonical, number
 from nnrun.nn.signature import Array
 
@@ -100,8 +100,38 @@ class Categorical(Column):
     def learned(self, cells: LabelCells) -> Self:
         return replace(self, known=cells.ordered(), by_value=cells.holds_numbers)
 
-    def regrouped(self, counts: npt.NDArray[np.int64]) -> Regrouped:
-        """The column with the categories of training rows; `counts` has those rows for each."""
+    def encode(self, cells: LabelCells) -> Array:
+        return self.encoded(cells.positions())
+
+    def encoder(self, cells: LabelCells) -> Callable[[slice], Array]:
+        codes = cells.positions()
+        return lambda rows: self.encoded(codes[rows])
+
+    def encoded(self, codes: Array) -> Array:
+        """The features (rows, width) of rows with these categories, by their numbers."""
+        return codes[:, None].astype(float)
+
+    def codes(self, x: Array) -> Array:
+        return x[:, 0].astype(np.intp)
+
+    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
+        """Categories that no training row has are left out, and rare ones put together."""
+        column, numbers, lost = self._regrouped(codes)
+        if len(column.known) == len(self.known) and column.frequent is None:
+            return None
+        convert = partial(self._converted, column, numbers)
+        return Fitted(column, convert, partial(self._unseen, lost))
+
+    def _converted(self, after: Self, numbers: Array, x: Array) -> Array:
+        return after.encoded(numbers[self.codes(x)])
+
+    def _regrouped(self, codes: Array) -> tuple[Self, Array, Array]:
+        """The column with the categories of training rows.
+
+        Then the new number of each earlier category, that after the last being of all others, and
+        which of them no training row has.
+        """
+        counts = np.bincount(codes, minlength=len(self.known))
         names = np.array(self.known, dtype=object)
         kept = counts >= max(self.min_count, 1)
         rare = ~kept & (counts > 0)
@@ -113,7 +143,16 @@ class Categorical(Column):
         numbers[kept] = np.arange(kept.sum())
         if frequent is not None:
             numbers[counts == 0] = column.known.index(frequent)
-        return Regrouped(column, numbers, counts == 0, names)
+        return column, numbers, counts == 0
+
+    def _unseen(self, lost: Array, codes: Array) -> tuple[Array, tuple[str, ...]]:
+        """The rows with a category that no training row has, and these categories."""
+        there = np.bincount(codes, minlength=len(self.known))
+        names = np.array(self.known, dtype=object)
+        return np.flatnonzero(lost[codes]), tuple(names[lost & (there > 0)])
+
+    def choices(self) -> list[tuple[str, Array]]:
+        return list(zip(self.labels, self.encoded(np.arange(len(self.labels))), strict=True))
 
     def state(self) -> dict[str, Any]:
         found = {key: getattr(self, key) for key in ("by_value", "unknown", "frequent")}
@@ -132,35 +171,6 @@ class Categorical(Column):
         if column.frequent is not None and column.frequent not in column.known:
             raise ValueError("the most frequent category is none of the categories")
         return column
-
-
-@dataclass(frozen=True, eq=False)
-class Regrouped:
-    """A column of categories after the split.
-
-    Args:
-        column: with the categories that training rows have.
-        numbers: the new number of each earlier category; that after the last is of all others.
-        lost: which earlier categories no training row has.
-        names: of the earlier categories.
-    """
-
-    column: Any
-    numbers: npt.NDArray[np.int64]
-    lost: npt.NDArray[np.bool_]
-    names: npt.NDArray[Any]
-
-    @property
-    def changes(self) -> bool:
-        """Whether the column has fewer categories, or knows more of them, than before."""
-        fewer = len(self.column.known) < len(self.names)
-        return fewer or self.column.frequent is not None
-
-    def unseen(self, codes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
-        """The rows with a category that no training row has, and these categories."""
-        there = np.bincount(codes, minlength=len(self.names))
-        which = self.lost & (there > 0)
-        return np.flatnonzero(self.lost[codes]), tuple(self.names[which])
 
 
 def _about_number(value: Any, text: str, known: Sequence[str], decimal: str) -> Mistake | None:

@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.cells.labels import LabelCells
-from nnrun.data.columns.categorical import OTHERS, Categorical
-from nnrun.data.columns.column import Fitted, TrainingRows
+from nnrun.data.columns.categorical import Categorical
 from nnrun.nn.signature import Array
 
 
@@ -31,27 +29,6 @@ class Embedding(Categorical):
     def entries(self) -> int:
         """The rows of the table of vectors."""
         return len(self.known) + 1
-
-    def encode(self, cells: LabelCells) -> Array:
-        return cells.positions()[:, None].astype(float)
-
-    def codes(self, x: Array) -> Array:
-        return x[:, 0].astype(np.intp)
-
-    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
-        after = self.regrouped(np.bincount(codes, minlength=len(self.known)))
-        if not after.changes:
-            return None
-        return Fitted(
-            after.column,
-            lambda x: after.numbers[self.codes(x)][:, None].astype(float),
-            after.unseen,
-        )
-
-    def choices(self) -> list[tuple[str, Array]]:
-        names = (label or "(missing)" for label in self.known)
-        others = [OTHERS] if self.rare else []
-        return [(label, np.array([float(i)])) for i, label in enumerate([*names, *others])]
 
     def odd(self, x: Array) -> tuple[int, str] | None:
         """A number that is not one of a category."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.reader import Cells
+from nnrun.data.cells.part import Cells
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.number import Number
 from nnrun.data.memory import refuse_if_too_big

@@ -10,9 +10,8 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import about_unknown
-from nnrun.data.cells.labels import MISSING, LabelCells
+from nnrun.data.cells.labels import MISSING
 from nnrun.data.columns.categorical import Categorical
-from nnrun.data.columns.column import Fitted, TrainingRows
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
@@ -31,34 +30,12 @@ class OneHot(Categorical):
     def width(self) -> int:
         return len(self.known) + bool(self.rare)
 
-    def encode(self, cells: LabelCells) -> Array:
-        return self._encoded(cells.positions())
-
-    def encoder(self, cells: LabelCells) -> Callable[[slice], Array]:
-        codes = cells.positions()
-        return lambda rows: self._encoded(codes[rows])
-
-    def _encoded(self, codes: Array) -> Array:
+    def encoded(self, codes: Array) -> Array:
         return np.equal(codes[:, None], np.arange(self.width)).astype(float)
 
     def codes(self, x: Array) -> Array:
         codes: Array = x.argmax(axis=1)
         return codes
-
-    def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
-        """Categories that no training row has are left out, and rare ones put together."""
-        after = self.regrouped(np.bincount(codes, minlength=self.width))
-        if not after.changes:
-            return None
-        column: OneHot = after.column
-        return Fitted(
-            column,
-            lambda x: column._encoded(after.numbers[self.codes(x)]),
-            after.unseen,
-        )
-
-    def choices(self) -> list[tuple[str, Array]]:
-        return list(zip(self.labels, np.eye(self.width), strict=True))
 
     def example(self) -> Array:
         row: Array = np.eye(1, self.width)[0]

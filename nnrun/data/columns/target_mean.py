@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnrun.data.cells.labels import LabelCells
 from nnrun.data.columns.categorical import Categorical
 from nnrun.data.columns.column import Fitted, TrainingRows
 from nnrun.nn.signature import Array
@@ -36,29 +36,17 @@ class TargetMean(Categorical):
             return tuple(f"{self.name}: share of {label}" for label in self.classes)
         return (f"{self.name}: mean of the target",)
 
-    def encode(self, cells: LabelCells) -> Array:
-        codes = cells.positions()
-        return np.array(self.means)[codes] if self.means else codes[:, None].astype(float)
-
-    def codes(self, x: Array) -> Array:
-        return x[:, 0].astype(np.intp)
+    def encoded(self, codes: Array) -> Array:
+        return np.array(self.means)[codes] if self.means else super().encoded(codes)
 
     def fitted(self, codes: Array, training: TrainingRows) -> Fitted:
-        after = self.regrouped(np.bincount(codes, minlength=len(self.known)))
-        column = after.column
-        known, out_of_fold = target_means(after.numbers[codes], len(column.known) + 1, training)
+        column, numbers, lost = self._regrouped(codes)
+        known, out_of_fold = target_means(numbers[codes], len(column.known) + 1, training)
         if training.classes and len(training.classes) > 2:
             column = replace(column, classes=training.classes)
         column = replace(column, means=tuple(map(tuple, known.tolist())))
-        return Fitted(
-            column,
-            lambda x: known[after.numbers[self.codes(x)]],
-            after.unseen,
-            training=out_of_fold,
-        )
-
-    def choices(self) -> list[tuple[str, Array]]:
-        return [(label, np.array(self.means[i])) for i, label in enumerate(self.labels)]
+        convert = partial(self._converted, column, numbers)
+        return Fitted(column, convert, partial(self._unseen, lost), training=out_of_fold)
 
     def example(self) -> Array:
         return np.array(self.means[-1])

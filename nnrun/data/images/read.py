@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
-from nnrun.data.equal_rows import equal_rows
 from nnrun.data.images.decode import CHANNELS, check_pillow, read_image
 from nnrun.data.images.folder import ImageFiles, find_images
 from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.rows.raw import equal_rows
 from nnrun.data.settings import ImageSettings
 from nnrun.errors import DataError, first_of
 

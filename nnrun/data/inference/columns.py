@@ -1,15 +1,20 @@
-"""New rows, and checks of features that are already encoded."""
+"""New rows of any source, and checks of features that are already encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.layout import Columns
+from nnrun.characters import escaped
+from nnrun.data.cells.problems import UnseenCategories
+from nnrun.data.columns.categorical import Categorical
+from nnrun.data.inference.put_aside import BadRows
+from nnrun.data.layout import Columns, Layout
 from nnrun.nn.signature import Array
 
 
@@ -27,6 +32,38 @@ class RowBatch:
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+class Rows(ABC):
+    """New rows of one source.
+
+    `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
+    carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
+    that training has not seen, in the batches so far. `added` names columns that batches carry
+    before those asked for; `unpredicted` is the number of rows that are in no batch.
+
+    Args:
+        layout: that of the training data.
+        bad: empty.
+        with_target: whether the target is read too.
+    """
+
+    kind: Literal["csv", "npz"] = "csv"
+    ignored: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unpredicted = 0
+
+    def __init__(self, layout: Layout, bad: BadRows, *, with_target: bool) -> None:
+        self.layout, self.bad, self.with_target = layout, bad, with_target
+        self.unseen: dict[str, UnseenCategories] = {}
+
+    @abstractmethod
+    def batches(self, rows: int) -> Iterator[RowBatch]:
+        """Batches of this many rows; the last may be smaller.
+
+        Raises: DataError for wrong rows, after all have been read; if wrong rows are put aside,
+        only if all are wrong.
+        """
 
 
 def without_missing(x: Array, columns: Columns) -> Array:
@@ -60,3 +97,23 @@ def completed(x: Array, columns: Columns, place: Callable[[int], str] = "row {}"
     if all(after is before for before, after in parts):
         return x
     return np.hstack([after for _, after in parts])
+
+
+class UnknownCategoryWarning(UserWarning):
+    """Rows have categories that training has not seen, and are predicted all the same."""
+
+
+def about_unseen(columns: Columns, unseen: Mapping[str, UnseenCategories]) -> Iterator[str]:
+    """A line for each column with such categories: how many cells, some, and what they count as."""
+    for column in columns:
+        found = unseen.get(column.source)
+        if found is not None and isinstance(column, Categorical):
+            several = found.cells > 1
+            cells = f"{found.cells:,} cell{'s' * several} {'have' if several else 'has'}"
+            names = ", ".join(f"'{name}'" for name in found.examples)
+            more = ", …" * found.more
+            text = (
+                f"{column.source}: {cells} a category that training has not seen ({names}{more}), "
+                f"predicted as {column.stands_for}"
+            )
+            yield escaped(text, kept="")

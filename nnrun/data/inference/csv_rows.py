@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.cell_errors import Mistake, about_width
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.cells.part import Cells
+from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.table import Table
 from nnrun.data.columns.joining import joined
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts, with_time
-from nnrun.data.inference.columns import RowBatch
-from nnrun.data.inference.filling import fill
+from nnrun.data.inference.columns import RowBatch, Rows
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout
-from nnrun.data.readers.history import History
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.tables.table import Table
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
@@ -32,16 +31,12 @@ NumberedRow = tuple[int, list[str]]
 """The cells of a row, with the number of its first line."""
 
 
-class CsvRows:
+class CsvRows(Rows):
     """`Rows` of a table; mistakes are reported with their places, in text as path:line:column.
 
     `make` opens the table, with the arguments `keep_text` and `needed` of `CsvFile`. Rows with
     mistakes are written to `aside` and left out, if it is given.
     """
-
-    kind: Literal["csv", "npz"] = "csv"
-    added: tuple[str, ...] = ()
-    unpredicted = 0
 
     def __init__(
         self,
@@ -53,9 +48,7 @@ class CsvRows:
         carried: Sequence[str] = (),
         aside: BinaryIO | None = None,
     ) -> None:
-        self.path = path
-        self.layout = layout
-        self.with_target = with_target
+        self.path, self.layout, self.with_target = path, layout, with_target
         self.columns = [column for column in layout.columns if column.kind != Lag.kind]
         uses = self._uses()
         needed = {*uses, *carried}
@@ -67,13 +60,10 @@ class CsvRows:
         used = {*needed, *layout.target_names}
         named = (name or f"column {position}" for position, name in enumerate(header, 1))
         self.ignored = tuple(name for name in named if name not in used)
-        self.unseen: dict[str, UnseenCategories] = {}
-        self.bad = BadRows(path, self.table.problems())
+        super().__init__(layout, BadRows(path, self.table.problems().form), with_target=with_target)
         self._aside = None if aside is None else self._aside_in(aside)
         timed = self.table.timed(carried)
-        self.carried = [
-            (header.index(name), with_time if name in timed else str) for name in carried
-        ]
+        self.carried = [(name, with_time if name in timed else str) for name in carried]
 
     def _uses(self) -> dict[str, str]:
         """The columns that are read, each with what it is for; features need no words."""
@@ -176,38 +166,48 @@ class Batch:
         decimal = source.layout.columns.decimal
         self.features = [column.reader(problems, decimal) for column in source.columns]
         self.targets = source.targets(problems)
-        self.carried: list[list[str]] = [[] for _ in source.carried]
+        self.carried = [_Carried(*column) for column in source.carried]
+        self.columns: list[Cells] = [*self.features, *self.targets, *self.carried]
         self.count = 0
 
-    def read(self, rows: Iterable[NumberedRow], history: History | None = None) -> None:
+    def read(self, rows: Iterable[NumberedRow]) -> None:
         """Read rows; it can be done once."""
-        rows = self._noting(rows) if self.carried else rows
-        header, columns = self.source.table.header, [*self.features, *self.targets]
-        self.count = fill(rows, header, columns, self.problems, history)
-
-    def _noting(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
-        width = len(self.source.table.header)
+        header = self.source.table.header
+        position = {name: index for index, name in enumerate(header)}
+        places = [(position[column.name], column) for column in self.columns]
         for line, cells in rows:
-            if len(cells) == width:
-                for (place, form), column in zip(self.source.carried, self.carried, strict=True):
-                    column.append(form(cells[place]))
-            yield line, cells
+            self.count += 1
+            if len(cells) != len(header):
+                self.problems.add(line, "", about_width(len(cells), len(header)))
+                continue
+            for place, column in places:
+                column.add(cells[place], line)
 
     def encoded(self) -> RowBatch:
         """The rows, if there are no mistakes."""
         source = self.source
         x = joined(source.columns, self.features, self.count, source.path)
-        carried = tuple(texts(cells) for cells in self.carried)
+        carried = tuple(texts(column.texts) for column in self.carried)
         shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
         return RowBatch(x.reshape(-1, *shape), self._y(), carried)
 
     def _y(self) -> npt.NDArray[Any] | None:
-        targets = self.targets
-        if not targets:
-            return None
-        if isinstance(targets[0], LabelCells):
-            return targets[0].positions()
-        return np.concatenate([column.features() for column in targets], axis=1)
+        parts = [
+            one.positions() if isinstance(one, LabelCells) else one.features()
+            for one in self.targets
+        ]
+        return np.concatenate(parts, axis=-1) if parts else None
+
+
+class _Carried(Cells):
+    """The cells of a column that predictions come with, each in a form."""
+
+    def __init__(self, name: str, form: Callable[[str], str]) -> None:
+        self.name, self.form = name, form
+        self.texts: list[str] = []
+
+    def add(self, text: str, line: int) -> None:
+        self.texts.append(self.form(text))
 
 
 def _missing(path: Path, missing: dict[str, str], header: tuple[str, ...]) -> Iterator[str]:

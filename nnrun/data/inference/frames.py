@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.cells.problems import Problems, TableProblems
+from nnrun.data.cells.problems import IN_MEMORY, Problems
 from nnrun.data.columns.column import Column
+from nnrun.data.inference.columns import UnknownCategoryWarning, about_unseen
 from nnrun.data.inference.put_aside import BadRows
-from nnrun.data.inference.unseen import UnknownCategoryWarning, about_unseen
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -53,7 +53,7 @@ def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:
     values = _cells(x, layout)
     if values is None:
         return None, {}
-    bad = BadRows("the table", TableProblems())
+    bad = BadRows("the table", IN_MEMORY)
     _read(values, layout, bad)
     reasons = {row: "; ".join(found) for row, found in bad.take().items()}
     rows = len(next(iter(values.values())))
@@ -95,7 +95,7 @@ def _array_cells(cells: Array, layout: Layout) -> dict[str, Any]:
 
 
 def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
-    problems = TableProblems()
+    problems = Problems("the table", form=IN_MEMORY)
     read = _read(values, layout, problems)
     problems.raise_if_any()
     for text in about_unseen(layout.columns, problems.unseen):

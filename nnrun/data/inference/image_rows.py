@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from nnrun.data.cells.cell_errors import about_unknown
-from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.images.decode import CHANNELS, is_image, read_image
 from nnrun.data.images.folder import images_within
 from nnrun.data.inference.carried import texts
-from nnrun.data.inference.columns import RowBatch
+from nnrun.data.inference.columns import RowBatch, Rows
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError, UsageError, first_of
@@ -31,7 +29,7 @@ def _holds_images(path: Path) -> bool:
     return path.is_dir() or is_image(path.name)
 
 
-class ImageRows:
+class ImageRows(Rows):
     """`Rows` of files and folders of images; batches come with the paths of the files.
 
     Args:
@@ -39,11 +37,6 @@ class ImageRows:
         layout: that of the training data.
         with_target: whether the names of the files' folders are read as their classes.
     """
-
-    kind: Literal["csv", "npz"] = "csv"
-    ignored: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    unpredicted = 0
 
     def __init__(self, inputs: Sequence[Path], layout: Layout, *, with_target: bool) -> None:
         if not layout.from_images:
@@ -56,10 +49,7 @@ class ImageRows:
                 "images; give it a CSV or npz file like that which it was trained on"
             )
         self.files = [file for path in inputs for file in images_within(path)]
-        self.layout = layout
-        self.with_target = with_target
-        self.bad = BadRows(inputs[0])
-        self.unseen: dict[str, UnseenCategories] = {}
+        super().__init__(layout, BadRows(inputs[0]), with_target=with_target)
         self.mode = next(mode for mode, n in CHANNELS.items() if n == layout.shape[0])
 
     def batches(self, rows: int) -> Iterator[RowBatch]:

@@ -7,11 +7,11 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
+from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
 from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import Batch, CsvRows
-from nnrun.data.readers.history import History, rows_before
+from nnrun.data.readers.history import History, fill, rows_before
 from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError, UsageError
 
@@ -33,14 +33,11 @@ class LagRows(CsvRows):
         return {**self._history(Problems(self.path)).names, **super()._uses()}
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        problems, end = self.table.problems(self.unseen), ""
+        problems = self.table.problems(self.unseen)
         batch = Batch(self, problems)
         history = self._history(problems, [*batch.features, *batch.targets])
-        try:
-            with disk_errors(self.path):
-                batch.read(self.table.rows(self._numbers), history)
-        except DataError as error:  # the rest cannot be read
-            end = str(error)
+        with disk_errors(self.path):
+            batch.count, _, end = fill(self.table, batch.columns, problems, history)
         problems.raise_if_any(end)
         if not batch.count:
             return

@@ -14,15 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO
 
-from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.columns import RowBatch
+from nnrun.data.inference.columns import Rows
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.lag_rows import LagRows
 from nnrun.data.inference.npz_rows import NpzRows
-from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
 from nnrun.data.readers.opening import disk_errors
@@ -40,32 +38,6 @@ _STARTS = {
 }
 # Their directory is at their end.
 _FROM_ANY_PLACE = (ARRAYS, "parquet", "excel")
-
-
-class Rows(Protocol):
-    """New rows of one source.
-
-    `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
-    carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
-    that training has not seen, in the batches so far. `added` names columns that batches
-    carry before those asked for; `unpredicted` is the number of rows that are in no batch.
-    """
-
-    kind: Literal["csv", "npz"]
-    ignored: tuple[str, ...]
-    unseen: dict[str, UnseenCategories]
-    added: tuple[str, ...]
-    unpredicted: int
-
-    @property
-    def bad(self) -> BadRows: ...
-
-    def batches(self, rows: int) -> Iterator[RowBatch]:
-        """Batches of this many rows; the last may be smaller.
-
-        Raises: DataError for wrong rows, after all have been read; if wrong rows are put aside,
-        only if all are wrong.
-        """
 
 
 @contextmanager

@@ -12,25 +12,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, Self
+from typing import IO, Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake, about_unknown
-from nnrun.data.cells.problems import UnseenCategories
+from nnrun.data.cells.problems import IN_ARRAYS
 from nnrun.data.inference.carried import check_column, check_named
-from nnrun.data.inference.columns import RowBatch, completed, odd_code, without_missing
-from nnrun.data.inference.put_aside import BadArrayRows, NpzAside
+from nnrun.data.inference.columns import RowBatch, Rows, completed, odd_code, without_missing
+from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.npz import check_finite
-from nnrun.data.readers.npz_arrays import (
-    checked_header,
-    damage_errors,
-    read_array,
-    read_header,
-)
+from nnrun.data.readers.npz_arrays import checked_header, damage_errors, read_array, read_header
 from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
 
@@ -38,16 +33,13 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 
-class NpzRows:
+class NpzRows(Rows):
     """`Rows` of an npz file; mistakes are reported as path: array[row].
 
     Rows with mistakes are written to `aside` and left out, if it is given.
     """
 
-    kind: Literal["csv", "npz"] = "npz"
-    ignored: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    unpredicted = 0
+    kind = "npz"
 
     def __init__(
         self,
@@ -59,12 +51,8 @@ class NpzRows:
         carried: Sequence[str] = (),
         aside: BinaryIO | None = None,
     ) -> None:
-        self.path = path
-        self.layout = layout
-        self.with_target = with_target
-        self.carried = carried
-        self.unseen: dict[str, UnseenCategories] = {}
-        self.bad = BadArrayRows(path)
+        super().__init__(layout, BadRows(path, IN_ARRAYS), with_target=with_target)
+        self.path, self.carried = path, carried
         self._aside = None if aside is None else NpzAside(aside)
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}

@@ -10,22 +10,17 @@ import numpy as np
 
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.problems import Problems
+from nnrun.data.cells.problems import IN_TEXT, Form, Problems
+from nnrun.data.cells.table import Table
 from nnrun.data.inference.npz_arrays import NpzArrays
-from nnrun.data.readers.tables.table import Table
 from nnrun.nn.signature import Array
 
 
 class BadRows(Problems):
-    """Mistakes by the rows that they are in.
+    """Mistakes by the rows that they are in; `total` is the number of such rows."""
 
-    `total` is the number of rows with mistakes. `places` says where in the source they are; by
-    default, it is a text file with lines.
-    """
-
-    def __init__(self, path: Path | str, places: Problems | None = None) -> None:
-        super().__init__(path)
-        self._places = Problems(path) if places is None else places
+    def __init__(self, path: Path | str, form: Form = IN_TEXT) -> None:
+        super().__init__(path, form=form)
         self.total = 0
         self._reasons: dict[int, list[str]] = {}
 
@@ -34,9 +29,6 @@ class BadRows(Problems):
         self.total += line not in self._reasons
         text = f"{column}: {mistake.text}" if column else mistake.text
         self._reasons.setdefault(line, []).append(escaped(text, kept=""))
-
-    def place(self, line: int, column: str) -> str:
-        return self._places.place(line, column)
 
     def take(self) -> dict[int, list[str]]:
         """What is wrong, by line, since this was called last."""
@@ -47,13 +39,6 @@ class BadRows(Problems):
         """Raise a DataError with the mistakes if each of this many rows has one."""
         if self.total == rows and rows:
             self.raise_if_any(f"{self.path}: no row is left to predict: all {rows} have mistakes")
-
-
-class BadArrayRows(BadRows):
-    """Likewise of an npz file, whose messages say where the row is."""
-
-    def place(self, line: int, column: str) -> str:
-        return str(self.path)
 
 
 class CsvAside:

@@ -12,15 +12,8 @@ import numpy.typing as npt
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.impute import Impute
-from nnrun.data.preprocessing.statistics import Numbers
-from nnrun.data.preprocessing.steps import (
-    SCALERS,
-    STEPS,
-    Array,
-    FeatureError,
-    Scaler,
-    Step,
-)
+from nnrun.data.preprocessing.statistics import Numbers, Step
+from nnrun.data.preprocessing.steps import SCALERS, STEPS, Array, FeatureError, Scaler
 from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.errors import DataError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,15 @@ _HALVED, _EIGHT = 128, 8
 
 
 class Step(Protocol):
-    """A step of preprocessing that is fitted."""
+    """A step of preprocessing; the keys of `state` are keywords of the constructor."""
+
+    name: ClassVar[str]
+
+    def fit(self, rows: Numbers) -> None: ...
 
     def apply(self, x: Array) -> Array: ...
+
+    def state(self) -> dict[str, Any]: ...
 
 
 class Numbers:
@@ -35,31 +41,26 @@ class Numbers:
     """
 
     def __init__(self, raw: RawRows | npt.NDArray[Any], steps: Sequence[Step] = ()) -> None:
-        self.raw, self.steps = raw, steps
-        self.shape = raw.shape if isinstance(raw, RawRows) else raw.shape[1:]
+        self.raw, self.steps = raw if isinstance(raw, RawRows) else RawRows.of(raw), steps
+        self.shape = self.raw.shape
         self.step = max(_HALVED, block_rows(self.shape))
         # Choosing features of a table by NumPy gives an array whose columns are contiguous.
-        chosen = isinstance(raw, RawRows) and raw.view is not None
-        self.by_columns = chosen or prod(self.shape) == 1
+        self.by_columns = self.raw.view is not None or prod(self.shape) == 1
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def between(self, start: int, stop: int) -> Array:
         """Rows from one place to another, as a new array (rows, *shape)."""
-        raw = self.raw
-        rows = raw.between(start, stop) if isinstance(raw, RawRows) else raw[start:stop]
-        x = np.array(rows, dtype=np.float64)
+        x = np.array(self.raw.between(start, stop), dtype=np.float64)
         for step in self.steps:
             x = step.apply(x)
         return x
 
     def column(self, feature: int) -> Array:
         """One raw feature of all rows of a table."""
-        raw = self.raw
-        place = range(feature, feature + 1)
-        values = raw.features(place)[:, 0] if isinstance(raw, RawRows) else raw[:, feature]
-        return np.array(values, dtype=np.float64)
+        values = self.raw.features(range(feature, feature + 1))
+        return np.array(values[:, 0], dtype=np.float64)
 
     def extremes(self) -> tuple[Array, Array]:
         """The smallest and the largest value of each feature."""

@@ -8,28 +8,16 @@ that broadcasts to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.preprocessing.statistics import Numbers
+from nnrun.data.preprocessing.statistics import Numbers, Step
 from nnrun.errors import DataError
 from nnrun.tables import Table
 
 Array = npt.NDArray[np.float64]
-
-
-class Step(Protocol):
-    """A step; the keys of `state` are keywords of the constructor."""
-
-    name: ClassVar[str]
-
-    def fit(self, rows: Numbers) -> None: ...
-
-    def apply(self, x: Array) -> Array: ...
-
-    def state(self) -> dict[str, Any]: ...
 
 
 class FeatureError(DataError):

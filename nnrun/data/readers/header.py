@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnrun.characters import escaped
+from nnrun.data.cells.table import Table
 from nnrun.data.dataset import DatasetProblem, Key
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.settings import LagSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion

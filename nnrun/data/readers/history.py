@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.dates import DateCells
+from nnrun.data.cells.dates import DateCells, TimeColumn
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.part import Part
+from nnrun.data.cells.part import Cells, Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
+from nnrun.data.cells.table import Table
 from nnrun.data.columns.column import Column
-from nnrun.data.columns.lag import Lag
-from nnrun.data.columns.lags import EqualTimes, lagged
+from nnrun.data.columns.lag import EqualTimes, Lag, lagged
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.readers.times import TimeColumn
+from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
 _TIMES = (TimeColumn, DateCells, NumberCells)
@@ -68,16 +67,6 @@ class History:
             *self.groups.values(),
         ]
         self._rows, self._lines = array("q"), array("q")
-
-    def add(self, cells: Sequence[str], position: Mapping[str, int], row: int, line: int) -> None:
-        """Read a row of the file: its cells, by the position of each column, and its index."""
-        times = self.times.values()
-        if self.role == "split" and any(t.is_missing(cells[position[t.name]]) for t in times):
-            return
-        for column in self.cells:
-            column.add(cells[position[column.name]], line)
-        self._rows.append(row)
-        self._lines.append(line)
 
     def extend(self, part: Part, first: int) -> None:
         """Read rows, the first of which has this index."""
@@ -130,6 +119,39 @@ class History:
         self.problems.add(second, lag.time, Mistake("equal times", text, hint))
         self.problems.raise_if_any()
         raise error
+
+
+def fill(
+    table: Table,
+    columns: Sequence[Cells],
+    problems: Problems,
+    history: History,
+    leaving: Container[str] = (),
+) -> tuple[int, list[int], str]:
+    """Read all rows into columns; those that lack a value in one to be left out go to no other.
+
+    Returns: The number of rows, the places of those left out, and why the rest cannot be read.
+    """
+    wanted = {column.name: True for column in (*columns, *history.cells)}
+    for column in (*columns, *history.cells):
+        wanted[column.name] &= column.of_numbers
+    needed = [column for column in columns if column.name in leaving]
+    count, left_out = 0, list[int]()
+    try:
+        for part in table.parts(wanted, problems):
+            kept = np.ones(len(part), np.bool_)
+            for column in needed:
+                kept &= ~part.columns[column.name].where(column.is_missing)
+            history.extend(part, count)
+            left_out += (count + np.flatnonzero(~kept)).tolist()
+            count += len(part)
+            lines = np.asarray(part.lines)[kept]
+            for column in columns:
+                cells = part.columns[column.name]
+                column.extend(cells if kept.all() else cells.taken(kept), lines)
+    except DataError as error:
+        return count, left_out, str(error)
+    return count, left_out, ""
 
 
 def rows_before(count: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nnrun.characters import escaped
 from nnrun.data.cells.labels import LabelCells
-from nnrun.data.cells.reader import Cells
+from nnrun.data.cells.part import Cells
 from nnrun.data.dataset import DatasetProblem, Key
 
 FEWEST = 1000

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, is_date
-from nnrun.data.cells.widths import about_width
+from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
+from nnrun.data.cells.table import Table
 from nnrun.data.formats.date_evidence import DateEvidence
 from nnrun.data.formats.number_evidence import NumberEvidence, Shown
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.identifiers import names_rows
-from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.text.csv_file import SEPARATORS
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError
 
 Kind = Literal[

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.cells.dates import TimeColumn
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.numbers import NumberCells, WeightCells
+from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.reader import Cells
+from nnrun.data.cells.table import Table
 from nnrun.data.columns.joining import joined
 from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -27,11 +29,9 @@ from nnrun.data.readers.header import (
     check_separator,
     choose_features,
 )
-from nnrun.data.readers.history import History, with_lags
+from nnrun.data.readers.history import History, fill, with_lags
 from nnrun.data.readers.identifiers import refuse_identifiers
 from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.readers.tables.table import Table
-from nnrun.data.readers.times import TimeColumn
 from nnrun.data.settings import LagSettings
 from nnrun.errors import DataError
 
@@ -194,25 +194,8 @@ def _fill(
     history: History,
 ) -> list[int]:
     """Read all rows, and return the places of those left out."""
-    wanted = {column.name: True for column in (*columns, *history.cells)}
-    for column in (*columns, *history.cells):
-        wanted[column.name] &= column.of_numbers
-    needed = [column for column in columns if column.name in leaving]
-    count, left_out, end = 0, list[int](), ""
-    try:
-        for part in table.parts(wanted, problems):
-            kept = np.ones(len(part), np.bool_)
-            for column in needed:
-                kept &= ~part.columns[column.name].where(column.is_missing)
-            history.extend(part, count)
-            left_out += (count + np.flatnonzero(~kept)).tolist()
-            count += len(part)
-            lines = np.asarray(part.lines)[kept]
-            for column in columns:
-                cells = part.columns[column.name]
-                column.extend(cells if kept.all() else cells.taken(kept), lines)
-    except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
-        end = str(error)
+    # Where the rest cannot be read, earlier mistakes are reported too.
+    count, left_out, end = fill(table, columns, problems, history, leaving)
     for column in columns:
         if isinstance(column, LabelCells):
             column.check_numbers()

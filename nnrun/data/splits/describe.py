@@ -44,3 +44,18 @@ def _range(times: npt.NDArray[Any]) -> list[float | str]:
         return [float(end) for end in ends]
     days = ends.astype("datetime64[D]")
     return [str(end) for end in (days if (days == ends).all() else ends)]
+
+
+def describe_weights(split: Split, column: str | None) -> dict[str, Any] | None:
+    """`column` and, by split, `sum`, `min` and `max` of its weights; None if rows have none."""
+    parts = {"train": split.train, **split.held_out}
+    found = {
+        name: {
+            "sum": float(part.weight.sum()),
+            "min": float(part.weight.min()),
+            "max": float(part.weight.max()),
+        }
+        for name, part in parts.items()
+        if part.weight is not None
+    }
+    return {"column": column, **found} if found else None

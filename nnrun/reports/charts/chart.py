@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from markupsafe import Markup
 
 from nnrun.characters import clean
-from nnrun.reports.charts.palette import series_class
-from nnrun.reports.charts.style import STANDALONE
+from nnrun.reports.charts.style import STANDALONE, series_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 _LINK = re.compile(r"</?a\b[^>]*>")

@@ -16,7 +16,7 @@ _SIGN = 4.0
 Value = str | float | int | None
 
 
-def element(name: str, *children: str | Iterable[str], **attributes: Value) -> Markup:
+def element(name: str, /, *children: str | Iterable[str], **attributes: Value) -> Markup:
     """An element with its children; `class_` is written `class`, `stroke_width` `stroke-width`.
 
     Attributes that are None are left out. Children are escaped unless they are `Markup`.

@@ -12,17 +12,15 @@ import numpy as np
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
 from nnrun.explain.film import Film
 from nnrun.explain.numerical import shown
 from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
-from nnrun.explain.window import middle_window
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
-from nnrun.reports.explain.matrices import number_text
 from nnrun.reports.explain.origins import Origin, Source, origins, same
-from nnrun.reports.explain.terminal import agreement, layer_title, step_words
+from nnrun.reports.explain.terminal import agreement, layer_title, number_text, step_words
 from nnrun.reports.film_charts import film_charts
 from nnrun.reports.html.blocks import Figures
 from nnrun.reports.numbers import number

@@ -10,8 +10,7 @@ import numpy as np
 from nnrun.metrics.own import area_under_roc
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Series
-from nnrun.reports.charts.kinds.rates import rates
+from nnrun.reports.charts.kinds.lines import Series, rates
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions
 from nnrun.reports.html.blocks import Block, Figures, Note

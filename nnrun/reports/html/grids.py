@@ -13,8 +13,8 @@ from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.scatter import by_setting
-from nnrun.reports.charts.palette import CIVIDIS
+from nnrun.reports.charts.kinds.settings import by_setting
+from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import values_of
@@ -114,7 +114,7 @@ class _Grid:
             return None
         x, y = zip(*points, strict=True)
         title = f"{self.metric} against {key.name}"
-        names = None if key.numeric else key.texts
+        names = [] if key.numeric else key.texts
         return by_setting(title, x, y, x_label=key.name, y_label=self.metric, names=names)
 
     def _pair(self, down: _Key, across: _Key) -> Chart | None:

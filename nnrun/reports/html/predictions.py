@@ -13,7 +13,7 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
-from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note

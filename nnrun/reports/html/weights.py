@@ -15,8 +15,8 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.surface import Point, decision_surface
-from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import signed_picture
+from nnrun.reports.charts.style import RED_BLUE
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note

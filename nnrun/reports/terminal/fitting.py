@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from textwrap import wrap
+from textwrap import TextWrapper, wrap
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,6 +22,8 @@ _STEPS = 2
 _SPARED = 2
 _LEAST = 8
 # Headings are not broken after ±.
+_MORE = "…"
+_MORE_SETTINGS = f"{_MORE}: more settings, which nnrun show RUN and --wide show"
 _GLUED = "±\N{NO-BREAK SPACE}"
 
 
@@ -37,6 +39,7 @@ class Column:
         wraps: whether cells may wrap between words.
         short: shorter forms of the cells, and still shorter ones, for narrow terminals.
         legend: how to read these; a line below the table where they are shown.
+        lines: of a cell that wraps, at most; words that do not fit are left out. None for any.
     """
 
     title: str
@@ -46,11 +49,12 @@ class Column:
     wraps: bool = False
     short: Sequence[Sequence[str | Text]] = ()
     legend: str = ""
+    lines: int | None = None
 
     def shortened(self, steps: int) -> Column:
         """The column after some steps of shortening, its heading wrapped to the cells' width."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
-        column = Column("", cells, self.need, self.left, self.wraps)
+        column = Column("", cells, self.need, self.left, self.wraps, lines=self.lines)
         if not steps:
             return replace(column, title=self.title)
         words = self.title.replace("± ", _GLUED)
@@ -58,6 +62,17 @@ class Column:
         lines = wrap(words, max(column.least, longest))
         title = "\n".join(lines).replace(_GLUED, "± ")
         return replace(column, title=title, legend=self.legend)
+
+    def within(self, width: int) -> Column:
+        """The column in this width, its cells cut to their number of lines."""
+        if self.lines is None:
+            return self
+        cut = TextWrapper(
+            width, max_lines=self.lines, placeholder=f" {_MORE}", break_on_hyphens=False
+        )
+        cells = [cut.fill(text) for text in self.texts]
+        is_cut = any(cell.endswith(_MORE) for cell in cells)
+        return replace(self, cells=cells, legend=_MORE_SETTINGS if is_cut else self.legend)
 
     @property
     def texts(self) -> list[str]:
@@ -100,6 +115,8 @@ class FittedTable:
             (columns for columns in self._choices() if _room(columns) <= options.max_width),
             [column.shortened(_STEPS) for column in self.columns if column.need == 0],
         )
+        spare = options.max_width - _room(kept)
+        kept = [column.within(max(column.least, column.least + spare)) for column in kept]
         yield self._table(kept, options.max_width)
         yield from (Text(column.legend, "dim") for column in kept if column.legend)
         titles = {column.title.replace("\n", " ") for column in kept}

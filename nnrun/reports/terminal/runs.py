@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
@@ -19,12 +20,12 @@ from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.tables import status_style
-from nnrun.runs.catalog.bookkeeping import DATA
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
-from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, RunSummary
+from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, RunSummary
 from nnrun.spreadsheet import cell
 
 _LEAST_DIGITS = 4
+_MOST_LINES = 2
 
 Varied = Mapping[str, Sequence[str]]
 Searched = tuple[Mapping[tuple[str, str], Mapping[str, Any]], Set[tuple[str, str]]]
@@ -72,7 +73,7 @@ def _columns(
     """The columns of the table; `need` says which are left out first on narrow terminals."""
     shown = {name: [key for key in found if key != sort] for name, found in keys.items()}
     choices, early = searched
-    words = [_words(run, shown, choices.get((run.name, run.run_id))) for run in runs]
+    words = _settings(runs, shown, choices)
     prefixes = _short_ids(runs)
     ended = {run.label for run in runs if (run.name, run.run_id) in early}
     columns = [
@@ -97,7 +98,7 @@ def _columns(
             if any(r.warnings for r in runs)
             else "",
         ),
-        Column("settings", words, need=2, left=True, wraps=True),
+        Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),
@@ -117,8 +118,25 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     return [column, replace(result, need=1)]
 
 
-def _words(run: RunSummary, keys: Varied, choice: Mapping[str, Any] | None = None) -> str:
-    """The settings in which runs of its name differ, or those that a search chose, and the fold.
+def _settings(
+    runs: Sequence[RunSummary],
+    keys: Varied,
+    choices: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> list[str]:
+    """The settings of each run, those that all listed runs of its name share at the end."""
+    found = [_words(run, keys, choices.get((run.name, run.run_id))) for run in runs]
+    known = Counter(
+        (run.name, word) for run, words in zip(runs, found, strict=True) for word in words
+    )
+    number = Counter(run.name for run in runs)
+    return [
+        " ".join(sorted(words, key=lambda word: known[run.name, word] == number[run.name]))
+        for run, words in zip(runs, found, strict=True)
+    ]
+
+
+def _words(run: RunSummary, keys: Varied, choice: Mapping[str, Any] | None = None) -> list[str]:
+    """Its fold, and the settings in which runs of its name differ, or those that a search chose.
 
     Null values are left out: extended runs would have many of them.
     """
@@ -126,14 +144,14 @@ def _words(run: RunSummary, keys: Varied, choice: Mapping[str, Any] | None = Non
     if choice is None:
         values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
     data = values.pop(DATA, None)
-    words = choice_words({k: v for k, v in values.items() if v is not None})
     own = {"split.seed": run.split_seed, "fold": run.fold}
-    words += [f"{key}={value}" for key, value in own.items() if value is not None]
+    words = [f"{key}={value}" for key, value in own.items() if value is not None]
+    words += choice_words({k: v for k, v in values.items() if v is not None})
     if data is not None:
         words.append(f"data with digest {data}")
     if run.extended_from is not None:
         words.append(f"extended from {_start(run.extended_from, _LEAST_DIGITS)}")
-    return " ".join(words)
+    return words
 
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:

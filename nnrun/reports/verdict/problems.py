@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.verdict.kinds import kind_words
-from nnrun.reports.verdict.lines import Line
+from nnrun.reports.verdict.lines import Line, kind_words
 from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.rows import Group, Row
 

@@ -20,12 +20,9 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Look:
-    """What a look has found.
-
-    Args:
-        running: the runs in progress, queued ones included, in the order of names and seeds.
-        ended: those that have ended since the last look, with their records.
-        gone: those that were in progress at the last look, and have left nothing.
+    """The runs in progress, queued ones included, in the order of names and seeds; those that have
+    ended since the last look, with their records; those that were in progress then, and have left
+    nothing.
     """
 
     running: list[RunSummary]
@@ -34,14 +31,11 @@ class Look:
 
 
 class WatchedRuns:
-    """Finds the runs that any process has in progress, and those that end.
+    """Finds the runs that any process has in progress, and those that end; by default of all
+    experiments.
 
     The first look asks of every run whether it is in progress; the others ask this of the runs that
     were, of new ones, and of a part of the others in turn, so that a look stays cheap.
-
-    Args:
-        root: the results folder.
-        names: of experiments, by default all.
     """
 
     def __init__(self, root: Path, names: Iterable[str] = ()) -> None:

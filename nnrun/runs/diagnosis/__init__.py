@@ -10,13 +10,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.held_out import about_held_out
 from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
-from nnrun.runs.diagnosis.learning_rate import excess
-from nnrun.runs.diagnosis.order import beyond_accuracy
+from nnrun.runs.diagnosis.inside import (
+    growing_gradients,
+    large_updates,
+    saturated_units,
+    vanishing_gradients,
+)
+from nnrun.runs.diagnosis.iterations import too_few_iterations
+from nnrun.runs.diagnosis.learning_rate import any_learning_rate, excess, learning_rate
+from nnrun.runs.diagnosis.order import beyond_accuracy, unequal_classes
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
+from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
+from nnrun.runs.diagnosis.units import dead_units
 
 __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
 
@@ -63,3 +71,25 @@ def _causes(
     with np.errstate(all="ignore"):  # of numbers near the largest
         there = [finding for cause in causes if (finding := cause(case)) is not None]
     return sorted(there, key=lambda finding: -finding.weight)
+
+
+CAUSES_OF_FAILURE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
+    feature_scale,
+    target_scale,
+    outliers,
+    learning_rate,
+    too_few_iterations,
+    dead_units,
+    vanishing_gradients,
+    growing_gradients,
+    saturated_units,
+    large_updates,
+    unequal_classes,
+)
+CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
+    feature_scale,
+    target_scale,
+    any_learning_rate,
+    growing_gradients,
+    saturated_units,
+)

@@ -48,14 +48,18 @@ def libraries() -> ThreadpoolController:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit every BLAS to one thread, so that sums always have the same order."""
+def run_arithmetic() -> Iterator[None]:
+    """Sums always have the same order, as every BLAS has one thread; and NumPy does not warn.
+
+    A run that leaves the range of numbers reports where and why.
+    """
     found = [(blas, blas.num_threads) for blas in libraries().lib_controllers]
     changed = [(blas, number) for blas, number in found if number != 1]
     for blas, _ in changed:
         blas.set_num_threads(1)
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     finally:
         for blas, number in changed:
             blas.set_num_threads(number)

@@ -18,12 +18,11 @@ from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.checks.engine import check_engine
-from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
+from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -49,14 +48,10 @@ def execute(
     start: TrainingState | None = None,
     origin: dict[str, Any] | None = None,
 ) -> RunResult:
-    """Train a run in this process, from its checkpoint if that fits the run.
+    """Train a run in this process, from its last checkpoint if that fits the run.
 
-    Args:
-        prepared: the run.
-        checkpoint: its last one, if there is any.
-        callbacks: called while it trains.
-        start: the state at the end of a shorter run that this one continues, if any.
-        origin: that run, as the report names it.
+    `start` is the state at the end of a shorter run that this one continues, if any, and `origin`
+    that run, as the report names it.
     """
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):
@@ -140,14 +135,14 @@ class Execution:
 
     def run(self, callbacks: Callbacks) -> RunResult:
         """Train to the end, or until `callbacks` stops or pauses it."""
-        with one_thread():
+        with run_arithmetic():
             cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
             return self._result(cut or ended)
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""
-        with one_thread():
+        with run_arithmetic():
             return self._train(callbacks) is not None
 
     def _train(self, callbacks: Callbacks) -> Status | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.config.schema.training import ScheduleConfig
-from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
@@ -46,14 +46,11 @@ class RateCurve:
 
 
 def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
-    """Train for about one epoch while the learning rate rises from 1e-7 to 10.
+    """Train for about one epoch while the learning rate rises from 1e-7 to 10; the data are used
+    again.
 
     The suggestion is a tenth of the rate at which the training loss is smallest. Smith, Cyclical
     Learning Rates for Training Neural Networks, 2017.
-
-    Args:
-        prepared: the run, whose data are used again.
-        experiment: its config.
     """
     updates = int(np.clip(prepared.batches_per_epoch, _FEWEST, _MOST))
     factor = (HIGHEST / LOWEST) ** (1 / (updates - 1))
@@ -62,7 +59,7 @@ def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
     losses: list[float] = []
     highest = None
     first = trainer.evaluate("train", whole=False)[0]
-    with one_thread(), np.errstate(all="ignore"):
+    with run_arithmetic():
         for stop in np.linspace(0, updates, _POINTS + 1).round().astype(int)[1:]:
             trainer.update(int(stop) - trainer.iteration)
             rate, loss = trainer.rate, trainer.evaluate("train", whole=False)[0]

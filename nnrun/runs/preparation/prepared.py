@@ -29,8 +29,7 @@ from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
-from nnrun.runs.preparation.augmentation import augmentation_of
-from nnrun.runs.preparation.build import build_network
+from nnrun.runs.preparation.build import augmentation_of, build_network
 from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory

@@ -9,8 +9,7 @@ from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
-from nnrun.metrics.balance import are_unequal
-from nnrun.metrics.table import LOSS, Metric, find, names_of
+from nnrun.metrics.table import LOSS, Metric, are_unequal, find, names_of
 from nnrun.runs.preparation.infer_task import last_layer
 
 _MONITOR: KeyPath = ("training", "early_stopping", "monitor")

@@ -16,7 +16,7 @@ from time import monotonic
 
 from nnrun.config.names import is_name
 from nnrun.runs.storage.contents.progress import PROGRESS, read_own, write_unforced
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.systems import system
 
@@ -76,25 +76,25 @@ class SweepNotes:
                 write_unforced(self._folder, PROGRESS, json.dumps(content).encode())
 
     def close(self) -> None:
-        """Remove what was written."""
-        if self._folder is None or self._root is None:
+        """Remove what was written, and what killed sweeps have left."""
+        if self._folder is not None:
+            _remove(self._folder)
+            self._folder = None
+        if self._root is None or system.is_link(self._root / FOLDER):
             return
-        _remove(self._folder)
-        self._folder = None
-        with suppress(OSError):  # other sweeps are in progress
-            (self._root / FOLDER).rmdir()
+        place = self._root / FOLDER
+        for name in folders(place):
+            left = None if is_held(place / name) else acquire(place / name, wait=False)
+            if left is not None:
+                _remove(left)
+        with suppress(OSError):  # there is none, or other sweeps are in progress
+            place.rmdir()
 
 
 def _own_folder(root: Path) -> system.Folder | None:
-    """A new folder, locked; those of killed sweeps are removed."""
+    """A new folder, locked."""
     place = root / FOLDER
-    if system.is_link(place):
-        return None
-    for name in folders(place):
-        left = None if is_held(place / name) else acquire(place / name, wait=False)
-        if left is not None:
-            _remove(left)
-    return acquire(place / os.urandom(8).hex(), wait=False)
+    return None if system.is_link(place) else acquire(place / os.urandom(8).hex(), wait=False)
 
 
 def _remove(folder: system.Folder) -> None:

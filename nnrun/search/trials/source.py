@@ -1,26 +1,68 @@
-"""The runs of a search, for the loop of a sweep: those of all trials, and those of the end."""
+"""The runs of a search, for the loop of a sweep: those of trials, and those of the end."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
+from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.trials.results import Results
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.store import Store
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial, TrialStatus
-from nnrun.sweeps.planning.plan import PlannedRun, Variant
+from nnrun.search.trials.trial import Trial, is_beyond
+from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
 
 
-class SearchRuns:
+@dataclass(frozen=True)
+class Results:
+    """Reads values of runs; `split` is the one whose rows judge trials."""
+
+    store: Store
+    split: str
+
+    def value(self, run: PlannedRun, record: RunRecord) -> float | None:
+        """The metric of a run at its end, or at the rung where it has paused; None if undefined."""
+        metric = run.variant.metric
+        if record.status == "interrupted" or is_beyond(run, record):
+            return self._at(run, f"{self.split}_{metric}")
+        return (record.metrics.get(self.split) or {}).get(metric)
+
+    def reached(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a stored run that has reached its rung, or its end before that."""
+        record = self.stored(run)
+        if record is None or record.status != "interrupted":
+            return record
+        there = run.until is not None and int(record.timing["iterations"]) >= run.until
+        return record if there else None
+
+    def stored(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a run that has ended, or been interrupted."""
+        stored = self.store.run(run.variant.name, run.run_id).read()
+        if stored is None or stored.problem is not None:
+            return None
+        is_kept = stored.complete or (stored.record and stored.record.status == "interrupted")
+        return stored.record if is_kept else None
+
+    def _at(self, run: PlannedRun, column: str) -> float | None:
+        """A number of the learning curve at the rung."""
+        for row in load_history(self.store.folder(run.variant.name, run.run_id)):
+            if row["iteration"] == run.until:
+                return float(row[column])
+        raise NnrunError(f"{run.key}: its learning curve has no row for iteration {run.until}")
+
+
+class SearchRuns(RunSource):
     """Runs of tracks: of the first, and where its results have to come first, of the next.
 
     Args:
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
-        timed: whether no run may wait for a worker, where it could begin after the end.
+        is_overdue: returns whether runs in hand have to stop, where there is a time. No run may
+            wait for a worker then, where it could begin after the end.
     """
 
     def __init__(
@@ -29,16 +71,16 @@ class SearchRuns:
         results: Results,
         changed: Callable[[Trial], None],
         *,
-        timed: bool = False,
+        is_overdue: Callable[[], bool] | None = None,
     ) -> None:
         self.tracks = tracks
         self._results = results
         self._changed = changed
-        self._timed = timed
+        self._is_overdue = is_overdue
         self._issued: dict[int, tuple[PlannedRun, Track]] = {}
 
     def next(self, at_a_time: int) -> PlannedRun | None:
-        while not self._timed or len(self._issued) < at_a_time:
+        while self._is_overdue is None or len(self._issued) < at_a_time:
             found = self._first(at_a_time)
             if found is None:
                 return None
@@ -49,7 +91,7 @@ class SearchRuns:
             # The loop would train such a run anew: it looks for runs at their ends alone.
             record = self._results.reached(run)
             if late and record is None:
-                self.failed(run, "", "stopped")
+                self._out_of_time(run)
             elif run.until is None or record is None:
                 return run
             else:
@@ -59,8 +101,24 @@ class SearchRuns:
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         self._changed(self._track_of(run).ended(run, record))
 
-    def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> None:
-        self._changed(self._track_of(run).failed(run, reason, status))
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self._changed(self._track_of(run).failed(run, reason))
+
+    def overdue(self) -> bool:
+        return bool(self._issued) and self._is_overdue is not None and self._is_overdue()
+
+    def give_up(self) -> bool:
+        """End the trials of runs that were stopped as overdue; returns whether there were any."""
+        stopped = [run for run, _ in self._issued.values()] if self.overdue() else []
+        for run in stopped:
+            self._out_of_time(run)
+        return bool(stopped)
+
+    def _out_of_time(self, run: PlannedRun) -> None:
+        track, record = self._track_of(run), self._results.stored(run)
+        if record is not None:
+            track.count(run, record, record.timing["iterations"])
+        self._changed(track.failed(run, "", "stopped"))
 
     def _first(self, at_a_time: int) -> tuple[PlannedRun, Track] | None:
         for track in self.tracks:
@@ -75,13 +133,10 @@ class SearchRuns:
         return self._issued.pop(id(run))[1]
 
 
-class FinalRuns:
-    """Runs of settings, seed by seed, as long as there is time for them.
+class FinalRuns(RunSource):
+    """Runs of settings with the same seeds, seed by seed, as long as there is time for them.
 
-    Args:
-        variants: with the same seeds.
-        results: reads stored runs.
-        is_late: returns whether no run may begin.
+    `is_late` returns whether no run may begin.
     """
 
     def __init__(

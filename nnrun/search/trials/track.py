@@ -13,12 +13,11 @@ from statistics import fmean
 
 from nnrun.errors import InterruptionError, NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.proposer import Proposer
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
+from nnrun.search.spaces.spread import Proposer
 from nnrun.search.trials.pruning import Pruning, stops_of
-from nnrun.search.trials.results import is_beyond
-from nnrun.search.trials.trial import Trial, TrialStatus
+from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun
 
 # After so many proposals in a row that cannot be trained, or are settings of earlier trials, there
@@ -110,12 +109,10 @@ class Track:
 
         A stored run that has trained beyond the rung counts as paused there.
         """
-        trial, timing = self._by_key[run.key], record.timing
+        trial = self._by_key[run.key]
         paused = record.status == "interrupted" or is_beyond(run, record)
-        seconds = timing["train_seconds"] + timing["evaluation_seconds"]
-        iterations = run.until if paused and run.until is not None else timing["iterations"]
-        trial.progress[run.key] = (int(iterations), seconds)
-        trial.started = min(filter(None, (trial.started, record.started)), default="")
+        stop = run.until if paused else None
+        self.count(run, record, record.timing["iterations"] if stop is None else stop)
         if record.status == "diverged" and not paused:
             return self.failed(run, record.error or "it diverged", "diverged")
         value = self._values(run, record)
@@ -126,6 +123,13 @@ class Track:
             trial.ends[run.key] = value
         self._look(trial)
         return trial
+
+    def count(self, run: PlannedRun, record: RunRecord, iterations: int) -> None:
+        """Count the updates of a run, and the time that it has trained."""
+        trial, timing = self._by_key[run.key], record.timing
+        seconds = timing["train_seconds"] + timing["evaluation_seconds"]
+        trial.progress[run.key] = (int(iterations), seconds)
+        trial.started = min(filter(None, (trial.started, record.started)), default="")
 
     def failed(self, run: PlannedRun, reason: str, status: TrialStatus = "failed") -> Trial:
         """A run could not be trained, diverged, or is out of time, which ends its trial."""

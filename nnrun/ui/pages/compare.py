@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,8 +15,8 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison_words import pair_words, result_words
 from nnrun.reports.html.blocks import Figures, Note, Section
 from nnrun.reports.html.overview.found import Found
-from nnrun.reports.numbers import MISSING, thinned
-from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.reports.numbers import MISSING
+from nnrun.reports.summary import curve_names, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.compare import Comparison, compare
 from nnrun.runs.record import RunRecord
@@ -28,11 +27,9 @@ from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of
 from nnrun.ui.content import report_of
-from nnrun.ui.pages.base import fresh, page
-from nnrun.ui.state import state_of
+from nnrun.ui.pages.base import fresh, page, state_of
 
 _MOST = 26
-_MOST_POINTS = 60
 _LONGEST = 600
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -112,23 +109,17 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
         )
         for what in names
         for split in SPLITS
-        if (series := _lines(f"{split}_{what}", histories))
+        if (
+            series := [
+                Series.thinned(_letter(index), history["iteration"], history[column], index)
+                for column in [f"{split}_{what}"]
+                for index, history in enumerate(histories)
+                if column in history
+            ]
+        )
     ]
     if charts:
         yield Section("Curves", [Figures(charts, [*enumerate(map(_letter, range(len(found))))])])
-
-
-def _lines(column: str, histories: Sequence[History]) -> list[Series]:
-    return [
-        Series(
-            _letter(index),
-            thinned(history["iteration"], _MOST_POINTS),
-            [v if isfinite(v) else None for v in thinned(history[column], _MOST_POINTS)],
-            index=index,
-        )
-        for index, history in enumerate(histories)
-        if column in history
-    ]
 
 
 def _letter(index: int) -> str:

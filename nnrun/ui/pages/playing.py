@@ -13,14 +13,12 @@ from starlette.responses import JSONResponse, Response
 from nnrun.errors import ConfigError, NnrunError, UsageError
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.reports.charts.svg import shortened
-from nnrun.ui.pages.base import lines_of, page, posted, stored_run
+from nnrun.ui.pages.base import lines_of, page, posted, state_of, stored_run
 from nnrun.ui.playing.edits import MOST_LAYERS, MOST_ROWS, MOST_UNITS, OPTIMIZERS
 from nnrun.ui.playing.frames import Content, form_of, frame_of
-from nnrun.ui.playing.session import Session
+from nnrun.ui.playing.session import Session, config_text
 from nnrun.ui.playing.sessions import LostError
 from nnrun.ui.playing.start import DRAWN, Start, start_drawn, start_stored
-from nnrun.ui.playing.written import config_text
-from nnrun.ui.state import state_of
 
 _MOST_UPDATES = 100_000
 _LONGEST = 300  # characters of a mistake

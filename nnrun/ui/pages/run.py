@@ -14,9 +14,8 @@ from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.ui.content import run_parts
-from nnrun.ui.pages.base import fresh, page, run_key
-from nnrun.ui.snapshot import Snapshot
-from nnrun.ui.state import state_of
+from nnrun.ui.pages.base import fresh, page, run_key, state_of
+from nnrun.ui.watcher import Snapshot
 
 
 def run_page(request: Request) -> Response:

@@ -12,8 +12,8 @@ from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
 from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where
+from nnrun.ui.content import table_of
 from nnrun.ui.pages.base import fresh, page
-from nnrun.ui.rows import rows_of
 
 _AT_A_TIME = 100
 _ORDERS = [("newest", "newest first"), (RESULT, "best result first"), ("name", "by name and seed")]
@@ -33,7 +33,7 @@ def runs_page(request: Request) -> Response:
     number = min(max(1, int(asked) if asked.isdecimal() and len(asked) < 9 else 1), last)
     shown = found[(number - 1) * _AT_A_TIME : number * _AT_A_TIME]
     return page(
-        request, "runs.html", title="Runs", rows=rows_of(shown, every), total=len(every),
+        request, "runs.html", title="Runs", runs=table_of(shown, every, "Runs"), total=len(every),
         found=len(found), words=words, order=order, orders=_ORDERS, error=error, page=number,
         last=last,
         link=lambda to: "/runs?" + urlencode({"words": words, "order": order, "page": to}),

@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from nnrun.errors import NnrunError
-from nnrun.ui.pages.base import lines_of, posted, run_key, stored_run
+from nnrun.ui.pages.base import lines_of, posted, run_key, state_of, stored_run
 from nnrun.ui.parts import rendered
-from nnrun.ui.state import state_of
 
 
 def form(request: Request) -> Response:

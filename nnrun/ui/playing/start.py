@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import config_from_dict, config_to_dict
-from nnrun.config.schema.experiment import DatasetConfig
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.engines.sampling import batches_per_epoch

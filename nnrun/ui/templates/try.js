@@ -122,7 +122,7 @@ const typing = (form, place) => {
   const note = section.querySelector(".note");
   try {
     const found = await fetch(section.dataset.form);
-    const box = document.createElement("div");
+    const box = make("div");
     insert(box, await found.text());
     note.replaceWith(...box.childNodes);
   } catch {

@@ -1,7 +1,6 @@
 // The live page: parts arrive as events, and take the place of older ones.
 (() => {
 "use strict";
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const main = document.querySelector("main");
 const state = document.getElementById("state");
 
@@ -88,13 +87,8 @@ const arrange = (order) => {
   const titled = order.filter(([, title]) => title);
   const same = contents && all("a", contents).slice(1).map((a) => a.textContent).join() === titled.map(([, title]) => title).join();
   if (!contents || same) return;
-  contents.replaceChildren(contents.firstElementChild, ...titled.map(([id, title]) => {
-    const item = document.createElement("li"), link = document.createElement("a");
-    link.href = `#${id}`;
-    link.textContent = title;
-    item.append(link);
-    return item;
-  }));
+  const items = titled.map(([id, title]) => make("li", {}, make("a", { href: `#${id}` }, title)));
+  contents.replaceChildren(contents.firstElementChild, ...items);
   enhanced(contents);
 };
 

@@ -8,8 +8,8 @@ import pytest
 from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.held_out import with_training_categories
+from nnrun.data.inference.columns import UnknownCategoryWarning
 from nnrun.data.inference.frames import frame_rows
-from nnrun.data.inference.unseen import UnknownCategoryWarning
 from nnrun.data.readers.table import read_csv
 from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.parts import Split, SplitData

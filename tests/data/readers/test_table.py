@@ -15,7 +15,7 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.table import read_csv
-from nnrun.data.readers.text.csv_file import CsvFile
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, NnrunError
 from tests.data.features import load_features
 
@@ -44,7 +44,7 @@ def messages(error):
 def test_the_separator_shows_in_the_whole_header(csv, header, names):
     """Line breaks and commas within quotes hide nothing."""
     with csv(f"{header}\n".encode()).open("rb") as file:
-        assert names == tuple(n.replace("\r\n", "\n") for n in CsvFile(Path("x"), file).header)
+        assert names == tuple(n.replace("\r\n", "\n") for n in CsvTable(Path("x"), file).header)
 
 
 def test_a_header_that_cannot_be_read_asks_for_the_separator(csv):

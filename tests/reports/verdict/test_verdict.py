@@ -10,13 +10,13 @@ import pytest
 
 import nnrun
 from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
-from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.lines import kind_words
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
 
 KINDS = re.compile(r'Diagnostic\(\s*"([a-z_]+)"')
@@ -238,6 +238,23 @@ def test_with_a_margin_the_cheapest_is_named():
     shown = board_verdict(with_margin(board(*MEMBERS["either"]), 0.1))
     good = "learning_rate=0.1, learning_rate=0.01, the cheapest learning_rate=0.1."
     assert str(shown.others).endswith(f"as good as the best to within 0.1: {good}")
+
+
+def test_a_row_of_long_settings_has_its_rank_and_those_that_no_other_row_has():
+    """A row of many settings is named by as few as tell it from all others, and by its rank."""
+    keys = ["batch_size", "learning_rate", "optimizer.momentum", "optimizer.weight_decay"]
+    rows = [(16, 0.0908, 0.9345, 1.9e-6), (16, 0.061, 0.7772, 3e-6), (16, 0.061, 0.6646, 2e-6)]
+    choices = [dict(zip((f"training.{key}" for key in keys), [*row], strict=True)) for row in rows]
+    for number, choice in enumerate(choices):
+        choice["network.initializer"] = {"type": "uniform", "scale": number + 0.25}
+    members = [
+        (named("digits", choice=choice, seeds=range(5)), listed(90, 92, 91, 90, 92 - place))
+        for place, choice in enumerate(choices)
+    ]
+    best, others = said(*members)[:2]
+    assert "first is learning_rate=0.0908 (row 1), test" in best
+    twice = "learning_rate=0.061 momentum=0.7772 (row 2), learning_rate=0.061 momentum=0.6646"
+    assert f"{twice} (row 3) may be as good" in others
 
 
 def test_json_has_the_lines():

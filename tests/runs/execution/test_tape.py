@@ -9,6 +9,7 @@ import pytest
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
@@ -101,3 +102,29 @@ def test_a_sweeps_worker_uses_its_threads(prepared):
     ]
     assert [1, 4] == [record.environment["threads"] for record in found]
     assert found[0].weights_sha256 == found[1].weights_sha256
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_run_beyond_numbers_says_so_and_numpy_does_not_warn(prepared, engine, optimizer, dtype):
+    """Rates, moments and weights may all overflow: the run has diverged, without other messages."""
+    layers = (
+        "{type: dense, units: 8, activation: gelu}",
+        "{type: batch_norm}",
+        "{type: dense, units: 3, activation: softmax}",
+    )
+    normalized = f"network={{layers: [{', '.join(layers)}]}}"
+    settings = [
+        f"training.{k}={v}"
+        for k, v in (
+            ("engine", engine),
+            ("optimizer", optimizer),
+            ("dtype", dtype),
+            ("learning_rate", 1e308),
+            ("watch", "true"),
+        )
+    ]
+    found = execute(prepared(None, normalized, *settings), None, Callbacks())
+    assert "diverged" == found.record.status
+    assert "try training.learning_rate=" in found.record.error

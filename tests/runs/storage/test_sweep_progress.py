@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnrun.runs.storage import sweep_progress
-from nnrun.runs.storage.durable.locks import locked
+from nnrun.runs.storage.durable.files import locked
 from nnrun.runs.storage.sweep_progress import FOLDER, SweepCounts, SweepNotes, sweeps_in
 
 COUNTS = SweepCounts(["iris"], total=9, done=4, failed=1, running=2)
@@ -40,7 +40,7 @@ def test_a_short_sweep_writes_nothing(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_sweep_has_left_is_not_believed(tmp_path):
-    """The next sweep removes it, and leaves those in progress alone."""
+    """The next sweep removes it, however short, and leaves those in progress alone."""
     left = tmp_path / FOLDER / "killed"
     left.mkdir(parents=True)
     (left / FILE).write_text(json.dumps({**COUNTS.__dict__}))
@@ -48,10 +48,13 @@ def test_what_a_killed_sweep_has_left_is_not_believed(tmp_path):
     first, second = SweepNotes(tmp_path), SweepNotes(tmp_path)
     first.add(lambda: COUNTS)
     second.add(lambda: COUNTS)
+    assert [COUNTS, COUNTS] == sweeps_in(tmp_path)
+    SweepNotes(tmp_path).close()
     assert ([COUNTS, COUNTS], False) == (sweeps_in(tmp_path), left.exists())
     first.close()
     assert [COUNTS] == sweeps_in(tmp_path)
     second.close()
+    assert [] == [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ class Block(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     noun: ClassVar[str] = "the config"
+    must_be: ClassVar[str] = ""
+    """What a value must be to be this block; by default a mapping of its keys."""
     digest_ignores: ClassVar[frozenset[str]] = frozenset()
     """Keys that change no result, or that the digest holds in another form."""
     digest_defaults: ClassVar[Mapping[str, Any]] = {}
@@ -75,7 +77,7 @@ class Block(BaseModel):
     @classmethod
     def phrase(cls) -> str:
         """What a value must be to be this block."""
-        return f"a mapping of {', '.join(cls.model_fields)}"
+        return cls.must_be or f"a mapping of {', '.join(cls.model_fields)}"
 
     @classmethod
     def hint(cls, value: Any) -> str:

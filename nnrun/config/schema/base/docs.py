@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from inspect import cleandoc, getdoc, getsource
@@ -40,7 +40,7 @@ def attribute_docs(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         # A class that was made at run time has none.
-        found |= _docs_in(base.__module__).get(base.__qualname__, {})
+        found |= _docs_in(base.__module__).get(base.__name__, {})
     return found
 
 
@@ -50,21 +50,9 @@ def _docs_in(module: str) -> dict[str, dict[str, str]]:
     import ast  # noqa: PLC0415  # most commands show no descriptions
 
     with suppress(OSError, TypeError):  # built in
-        return dict(_classes(ast.parse(getsource(sys.modules[module]))))
+        nodes = ast.walk(ast.parse(getsource(sys.modules[module])))
+        return {node.name: _own_docs(node) for node in nodes if isinstance(node, ast.ClassDef)}
     return {}
-
-
-def _classes(tree: ast.AST, place: str = "") -> Iterator[tuple[str, dict[str, str]]]:
-    """All classes below a node, by their `__qualname__`."""
-    import ast  # noqa: PLC0415
-
-    for node in ast.iter_child_nodes(tree):
-        match node:
-            case ast.ClassDef(name=name):
-                yield place + name, _own_docs(node)
-                yield from _classes(node, f"{place}{name}.")
-            case ast.FunctionDef(name=name):
-                yield from _classes(node, f"{place}{name}.<locals>.")
 
 
 def _own_docs(tree: ast.ClassDef) -> dict[str, str]:

@@ -55,7 +55,12 @@ class Kind:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"description": self.phrase[:1].upper() + self.phrase[1:], **handler(schema)}
+        about = self.phrase[:1].upper() + self.phrase[1:]
+        return {"description": about, **handler(schema), **self.in_json()}
+
+    def in_json(self) -> dict[str, Any]:
+        """What the JSON Schema has besides the form of the value."""
+        return {}
 
     def _validate(self, value: Any, handler: Callable[[Any], Any]) -> Any:
         try:
@@ -68,13 +73,8 @@ class Kind:
 class Text(Kind):
     """Any text."""
 
-    @property
-    def phrase(self) -> str:
-        return "text"
-
-    @property
-    def example(self) -> Any:
-        return "text"
+    phrase = "text"
+    example = "text"
 
     def hint(self, value: Any) -> str:
         if isinstance(value, int | float):
@@ -89,13 +89,8 @@ class Text(Kind):
 class Flag(Kind):
     """True or false; YAML 1.2 knows no other words for them."""
 
-    @property
-    def phrase(self) -> str:
-        return "true or false"
-
-    @property
-    def example(self) -> Any:
-        return True
+    phrase = "true or false"
+    example = True
 
     def hint(self, value: Any) -> str:
         word = str(value).lower()
@@ -143,11 +138,8 @@ class OneOf(Kind):
             return core_schema.literal_schema(list(self.names))
         return core_schema.str_schema(strict=True)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = super().__get_pydantic_json_schema__(schema, handler)
-        return found if isinstance(self.names, tuple) else {**found, "enum": list(self.names)}
+    def in_json(self) -> dict[str, Any]:
+        return {} if isinstance(self.names, tuple) else {"enum": list(self.names)}
 
 
 @dataclass(frozen=True)
@@ -217,13 +209,8 @@ class Integer(Number):
 class Rows(Kind):
     """A part of the rows: a share below 1, or a number."""
 
-    @property
-    def phrase(self) -> str:
-        return "a share of the rows below 1 or a number of rows"
-
-    @property
-    def example(self) -> Any:
-        return 0.2
+    phrase = "a share of the rows below 1 or a number of rows"
+    example = 0.2
 
     def prepare(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -180,13 +180,6 @@ class Translator:
                     named[parameter.name] = mark.kind
         return fields, named
 
-    def enter(
-        self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
-    ) -> None:
-        """Store the table, and the blocks of its entries, in the base class of the blocks."""
-        base.table = table
-        base.blocks = LazyBlocks(table, lambda name: self.block(name, table[name], base, noun))
-
     def union(
         self,
         table: Mapping[str, Callable[..., Any]],
@@ -203,7 +196,8 @@ class Translator:
             noun: what an entry is called, with its article, such as `a layer`.
             word: whether the name alone is accepted, for entries whose arguments have defaults.
         """
-        self.enter(table, base, noun)
+        base.table = table
+        base.blocks = LazyBlocks(table, lambda name: self.block(name, table[name], base, noun))
 
         def choose(value: Any) -> tuple[type[Block] | None, Any]:
             entry = _named(value, base, noun, word)

@@ -19,13 +19,10 @@ class Impute(Block):
     """Missing numbers are filled in by a statistic of the training split."""
 
     noun: ClassVar[str] = "missing"
+    must_be: ClassVar[str] = "a mapping like {impute: median}"
 
     impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
     """What is filled in. Of categories, a missing one is a category of its own."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {impute: median}"
 
 
 Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
@@ -40,15 +37,12 @@ class EmbeddingConfig(Block):
     """A learned vector for each category of a column."""
 
     noun: ClassVar[str] = "an embedding"
+    must_be: ClassVar[str] = "a number of dimensions, or a mapping of dimensions, min_count"
 
     dimensions: Annotated[int, Integer(ge=1, le=1024)]
     """The length of the vectors."""
     min_count: Annotated[int, Integer(ge=1)] | None = None
     """Like `columns.min_count`, for this column."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a number of dimensions, or a mapping of dimensions, min_count"
 
 
 def _embedding(value: Any) -> Any:
@@ -60,8 +54,7 @@ def _embedding(value: Any) -> Any:
 EmbeddingField = Annotated[
     EmbeddingConfig,
     BeforeValidator(
-        _embedding,
-        json_schema_input_type=EmbeddingConfig | Annotated[int, Integer(ge=1, le=1024)],
+        _embedding, json_schema_input_type=EmbeddingConfig | Annotated[int, Integer(ge=1, le=1024)]
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nnrun.config.schema.base.block import Block, BlockChoice, ConfigIssue
 from nnrun.config.schema.base.fields import Flag, Integer, OneOf, Rows, Text
-from nnrun.config.schema.base.from_signature import NamedBlock, Translator
+from nnrun.config.schema.base.from_signature import LazyBlocks, NamedBlock, Translator
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.data.columns import ColumnsConfig, Missing, rule_of
 from nnrun.config.schema.data.images import ImagesConfig
@@ -38,6 +38,7 @@ _SOURCES = ("name", "path", "images")
 TASKS = ("regression", "classification")
 TARGET_STEPS = Words(("none",), SCALERS)
 UNKNOWN = ("error", "ignore", "most_frequent")
+_TRANSLATOR = Translator({}, {})
 
 
 @dataclass(frozen=True)
@@ -263,18 +264,7 @@ def _choose(value: Any) -> tuple[type[Block] | None, Any]:
     return DatasetConfig, value
 
 
-class _Loaders(Mapping[str, Callable[..., Any]]):
-    """The loaders of the built-in data sets."""
-
-    def __getitem__(self, name: str) -> Callable[..., Any]:
-        return DATASETS[name].load
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(DATASETS)
-
-    def __len__(self) -> int:
-        return len(DATASETS)
-
-
-Translator({}, {}).enter(_Loaders(), BuiltInConfig, "a data set")
+BuiltInConfig.blocks = LazyBlocks(
+    DATASETS, lambda name: _TRANSLATOR.block(name, DATASETS[name].load, BuiltInConfig, "a data set")
+)
 Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]

@@ -24,6 +24,7 @@ class ImagesConfig(Block):
     """A folder with a sub-folder of images for each class, or with `train` and `test` of these."""
 
     noun: ClassVar[str] = "images"
+    must_be: ClassVar[str] = "a mapping like {folder: cats, size: 32, mode: rgb}"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"folder"})  # the data stand for it
 
     folder: Annotated[str, Text()]
@@ -33,10 +34,6 @@ class ImagesConfig(Block):
     left as they are, and all need one size."""
     mode: Annotated[str, OneOf(tuple(CHANNELS))] = "rgb"
     """Whether images are grey, one number for each pixel, or in colours, three."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {folder: cats, size: 32, mode: rgb}"
 
     @classmethod
     def hint(cls, value: Any) -> str:

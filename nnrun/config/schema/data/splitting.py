@@ -18,6 +18,7 @@ class SplitConfig(Block):
     """How rows are assigned to training, validation and test."""
 
     noun: ClassVar[str] = "split"
+    must_be: ClassVar[str] = "a mapping like {by: group, column: patient}"
 
     by: Annotated[str, OneOf(SPLITTINGS)] = "random"
     """Rows at random; by groups, each within one split; or by time, trained on what came before."""
@@ -30,10 +31,6 @@ class SplitConfig(Block):
     order and dropout too."""
     test_seed: Annotated[int, Integer(ge=0)] | None = None
     """Draws the test rows alone, so that other seeds draw the validation rows among the rest."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {by: group, column: patient}"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

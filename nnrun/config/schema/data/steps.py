@@ -15,10 +15,12 @@ from nnrun.config.schema.base.docs import argument_docs
 from nnrun.config.schema.base.fields import OneOf, example
 from nnrun.config.schema.base.from_signature import LazyBlocks, Translator
 from nnrun.config.yaml.dump import flow
-from nnrun.data.preprocessing.steps import STEPS, Step
+from nnrun.data.preprocessing.statistics import Step
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.plugins.loading import find
 from nnrun.plugins.part import PluginError
 from nnrun.suggestions import nearest, part_suggestion
+from nnrun.tables import Chosen
 
 
 class StepConfig(Block):
@@ -58,63 +60,32 @@ def _option(name: str, step: Callable[..., Step]) -> Parameter | None:
     return required[0] if required else None
 
 
-def _step_block(name: str, step: Callable[..., Step], option: Parameter) -> type[StepConfig]:
-    """The block of a step with an option, which stands under the step's own name."""
-    hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
-    about = argument_docs(step).get(option.name, option.name)
-    field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
-    block: type[StepConfig] = create_model(
-        "".join(word.capitalize() for word in name.split("_")),
-        __base__=StepConfig,
-        __module__=__name__,
-        __doc__=(getdoc(step) or name).split("\n\n")[0],
-        **{name: field},
-    )
-    return block
-
-
-class _WithOption(Mapping[str, Callable[..., Step]]):
-    """The steps of a table that have an option."""
-
-    def __init__(self, steps: Mapping[str, Callable[..., Step]]) -> None:
-        self._steps = steps
-
-    def __getitem__(self, name: str) -> Callable[..., Step]:
-        if _option(name, self._steps[name]) is None:
-            raise KeyError(name)
-        return self._steps[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, step in self._steps.items() if _option(name, step) is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def _has_option(name: str, step: Callable[..., Step]) -> bool:
+    return _option(name, step) is not None
 
 
 def step_blocks(steps: Mapping[str, Callable[..., Step]]) -> Mapping[str, type[StepConfig]]:
-    """The blocks of those steps that have an option."""
+    """The blocks of those steps that have an option, which stands under the step's own name."""
     for name, step in steps.items():
         _option(name, step)
 
     def make(name: str) -> type[StepConfig]:
-        option = _option(name, steps[name])
+        step = steps[name]
+        option = _option(name, step)
         assert option is not None, name
-        return _step_block(name, steps[name], option)
+        hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
+        about = argument_docs(step).get(option.name, option.name)
+        field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
+        block: type[StepConfig] = create_model(
+            "".join(word.capitalize() for word in name.split("_")),
+            __base__=StepConfig,
+            __module__=__name__,
+            __doc__=(getdoc(step) or name).split("\n\n")[0],
+            **{name: field},
+        )
+        return block
 
-    return LazyBlocks(_WithOption(steps), make)
-
-
-class _Plain(Collection[str]):
-    """The names of steps without an option."""
-
-    def __contains__(self, name: object) -> bool:
-        return name in STEPS and name not in STEP_BLOCKS
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in STEPS if name not in STEP_BLOCKS)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    return LazyBlocks(Chosen(steps, _has_option), make)
 
 
 def step_type(names: Collection[str], blocks: Mapping[str, type[StepConfig]]) -> Any:
@@ -151,7 +122,7 @@ def _step_of(value: dict[str, Any], blocks: Mapping[str, Any]) -> str | None:
 
 
 STEP_BLOCKS = step_blocks(STEPS)
-FEATURE_STEPS: Collection[str] = _Plain()
+FEATURE_STEPS = Chosen(STEPS, lambda name, step: not _has_option(name, step))
 if TYPE_CHECKING:
     FeatureStep = str | StepConfig
 else:

@@ -54,16 +54,13 @@ class LagConfig(Block):
     """Values that a column has some rows earlier, in the order of time."""
 
     noun: ClassVar[str] = "lags"
+    must_be: ClassVar[str] = "a list like [1, 24] or a mapping like {steps: [1, 24], group: shop}"
 
     steps: Steps
     """How many rows earlier; 24 is a day where rows are hours."""
     group: Annotated[str, Text()] | None = None
     """The column that says which series a row belongs to, if there are several, such as shops:
     rows are counted within each."""
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a list like [1, 24] or a mapping like {steps: [1, 24], group: shop}"
 
 
 def _listed(value: Any) -> Any:

@@ -50,13 +50,8 @@ _FORM: JsonDict = {
 class Duration(Kind):
     """A time: seconds, or a number with a unit."""
 
-    @property
-    def phrase(self) -> str:
-        return "a time above 0, like 90s, 10m or 2h"
-
-    @property
-    def example(self) -> Any:
-        return "10m"
+    phrase = "a time above 0, like 90s, 10m or 2h"
+    example = "10m"
 
     def prepare(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -68,11 +63,8 @@ class Duration(Kind):
     def schema(self) -> CoreSchema:
         return core_schema.float_schema(gt=0, allow_inf_nan=False)
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {
-            "description": f"{self.phrase[0].upper()}{self.phrase[1:]}",
-            "type": ["string", "number"],
-        }
+    def in_json(self) -> dict[str, Any]:
+        return {"type": ["string", "number"]}
 
 
 def seconds_of(text: str) -> float:
@@ -94,6 +86,7 @@ class SearchConfig(Block):
         },
     )
     noun: ClassVar[str] = "search"
+    must_be: ClassVar[str] = "a mapping like {training.learning_rate: {log_uniform: [1e-4, 1]}}"
     __pydantic_extra__: dict[str, Any]
 
     trials: Annotated[int, Integer(gt=0, le=100_000)] | None = None
@@ -127,10 +120,6 @@ class SearchConfig(Block):
         """What to choose from, by dotted key."""
         found = self.model_extra or {}
         return {key: read_distribution(value, key) for key, value in found.items()}
-
-    @classmethod
-    def phrase(cls) -> str:
-        return "a mapping like {training.learning_rate: {log_uniform: [1e-4, 1]}}"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

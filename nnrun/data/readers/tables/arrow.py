@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nnrun.data.cells.part import Numbers, Part, Texts
-from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.data.cells.problems import IN_ROWS, Problems, UnseenCategories
+from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
-from nnrun.data.readers.tables.table import RowProblems, Table
 from nnrun.data.readers.tables.values import (
     cells_of,
     cells_of_array,
@@ -76,7 +76,7 @@ class ParquetTable(Table):
         return file_sha256(self.path)
 
     def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
-        return RowProblems(self.path, unseen)
+        return Problems(self.path, unseen, IN_ROWS)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
         refuse_if_too_big(8 * self._rows * len(wanted), str(self.path))

@@ -11,15 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nnrun.data.cells.cell_errors import Mistake
+from nnrun.data.cells.cell_errors import Mistake, about_width
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.widths import about_width
+from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import file_sha256
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
-from nnrun.data.readers.unnamed import NUMBERS_AS_HEADER, unnamed
+from nnrun.data.readers.text.csv_file import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, clipped
 
 _ROWS = 1024

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.cells.part import Numbers, Part, Texts
-from nnrun.data.cells.problems import Problems, TableProblems, UnseenCategories
+from nnrun.data.cells.problems import IN_MEMORY, Problems, UnseenCategories
+from nnrun.data.cells.table import Table
 from nnrun.data.readers.tables.arrow import arrow_cells
-from nnrun.data.readers.tables.table import Table
 from nnrun.data.readers.tables.values import cells_of, cells_of_array, checked_header
 from nnrun.errors import DataError
 
@@ -57,7 +57,7 @@ class Frame(Table):
         return "data"
 
     def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
-        return TableProblems()
+        return Problems("the table", unseen, IN_MEMORY)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
         columns = _Columns(lambda name: self._cells(name, wanted[name]))

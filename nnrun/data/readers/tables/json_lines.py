@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
-from nnrun.data.readers.tables.table import Table
+from nnrun.data.cells.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header
 from nnrun.data.readers.text.text_lines import TextLines
 from nnrun.errors import DataError

@@ -12,14 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.formats import Format, format_of, why_no_file
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.data.readers.tables.arrow import ParquetTable
-from nnrun.data.readers.tables.csv_table import CsvTable
 from nnrun.data.readers.tables.excel import ExcelTable
 from nnrun.data.readers.tables.json_lines import JsonLines
-from nnrun.data.readers.tables.table import Table
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, UsageError
 
 _STEP = 1 << 26

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from nnrun.characters import escaped
+from nnrun.data.cells.table import Table
 from nnrun.data.labels import number
 from nnrun.data.readers.text.text_lines import TextLines, not_text
-from nnrun.data.readers.unnamed import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
 RARER = ("|", ":", " ")  # stand in names, too
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """The separators that a config may name. Likely ones come first, since names may hold spaces."""
+NUMBERS_AS_HEADER = (
+    "the first line holds numbers; a header row with the column names is needed, like a,b,c"
+)
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _DOUBLED = "; a quote in a cell with quotes around it is written twice"
@@ -34,7 +37,7 @@ class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
         super().__init__(f"{path}:{line}: {fault}")
 
 
-class CsvFile:
+class CsvFile(Table):
     """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
 
     The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
@@ -80,6 +83,9 @@ class CsvFile:
         self._lines_left = chain(head, lines)
         self._start(self._lines_left)
         self.header = self._read_header()
+        if len(self.header) == 1:
+            there = (name for name, sign in SEPARATORS.items() if sign in self.header[0])
+            self.other_separator = next(there, None)
 
     def _start(self, lines: Iterator[str]) -> None:
         """Read these lines from now on."""
@@ -98,14 +104,7 @@ class CsvFile:
     def record(self) -> str:
         return "".join(self._taken)
 
-    @property
-    def other_separator(self) -> str | None:
-        """A separator found in the header's only name, which may be the true one; else None."""
-        if len(self.header) > 1:
-            return None
-        return next((name for name, sign in SEPARATORS.items() if sign in self.header[0]), None)
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of its first line; blank lines are left out.
 
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
@@ -118,7 +117,7 @@ class CsvFile:
             if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
                 yield line, cells
 
-    def rows_or_faults(self) -> Iterator[tuple[int, list[str] | str]]:
+    def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
         """Each row with its line, or what is wrong with the line: after it, rows are read on."""
         while True:
             try:
@@ -133,10 +132,10 @@ class CsvFile:
             else:
                 return
 
-    def lines_ahead(self) -> TextLines | None:
-        """The text after the rows read so far; None where it begins within a line."""
-        level = self.text.at_line_start and self._line == self.text.line
-        return self.text if level else None
+    @property
+    def is_level(self) -> bool:
+        """Whether the text after the rows read so far begins with a line."""
+        return self.text.at_line_start and self._line == self.text.line
 
     def skip(self, size: int, lines: int) -> None:
         """Go on after so many bytes, which are so many lines that were read elsewhere."""
@@ -238,3 +237,10 @@ def _names(head: list[str], *, strict: bool = True) -> list[int | None]:
         except csv.Error as error:
             counts.append(None if "unexpected end" in str(error) else 0)
     return counts
+
+
+def unnamed(names: Sequence[str]) -> str | None:
+    """What pandas calls the first column, if it has no name and others follow."""
+    if len(names) < 2 or names[0]:
+        return None
+    return "Unnamed: 0.1" if "Unnamed: 0" in names else "Unnamed: 0"

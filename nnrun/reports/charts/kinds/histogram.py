@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import Frame, bars, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import bars
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER
 from nnrun.reports.numbers import count, number, plural
@@ -27,7 +26,7 @@ def histogram(
     x = Linear.between(edges)
     ticks = min(3, max(counts, default=1) or 1)  # of whole numbers
     y = Linear.over(counts, zero=True, count=ticks)
-    frame = Frame.around(x, y, labels=tick_labels(y.ticks(ticks)), width=size[0], height=size[1])
+    frame = Frame.around(x, y, size, ticks)
     drawing = y_axis(frame, y_label, count=ticks) + x_axis(frame, x_label, ticks=_ticks(frame))
     drawing += bars(frame, edges, counts, "bar k0")
     middles = [frame.across((low + high) / 2) or 0.0 for low, high in pairwise(edges)]

@@ -1,19 +1,21 @@
-"""Line charts, such as learning curves, with an optional band around each line."""
+"""Line charts: learning curves with bands around lines, and shares against shares."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import HEIGHT, WIDTH, Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, area, line
-from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
-from nnrun.reports.numbers import MISSING, number, to_error
+from nnrun.reports.numbers import MISSING, number, thinned, to_error
+
+_MOST_NAMED = 6  # in the text alternative
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Series:
     high: Numbers = field(default=())
     index: int = 0
     other: bool = False
+
+    @classmethod
+    def thinned(
+        cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
+    ) -> Series:
+        """A line of at most so many points, with gaps where numbers are not finite."""
+        known = [value if isfinite(value) else None for value in thinned(y, most)]
+        return cls(name, thinned(x, most), known, index=index)
 
     @property
     def heights(self) -> list[float | None]:
@@ -62,49 +72,72 @@ def lines(
     log: bool = False,
     domain: Sequence[float | None] = (),
     moment: Moment | None = None,
-    size: tuple[float, float] = (WIDTH, HEIGHT),
+    size: tuple[float, float] = SIZE,
 ) -> Chart:
-    """A chart of lines.
+    """A chart of lines; of lines that cross, the first is in front.
 
-    Args:
-        title: of the chart.
-        series: its lines; of crossing lines, the first is in front.
-        x_label: of the axis.
-        y_label: of the axis.
-        log: whether the y scale is logarithmic.
-        domain: more values for the y scale, so that several charts share one.
-        moment: an upright line at one place.
-        size: of the drawing.
+    The y scale also holds the values of `domain`, so that several charts share one; `log` is
+    whether it is logarithmic. There is an upright line at a `moment`.
     """
     values = [*domain, *(v for one in series for v in one.heights)]
     x = Linear.between(x for one in series for x in one.x)
-    y = Log.over(values) if log else Linear.over(values)
-    labels = tick_labels(y.ticks(5))
-    frame = Frame.around(x, y, labels=labels, width=size[0], height=size[1])
-    parts = [one_line(frame, one) for one in grey_first(series)]
-    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
-    alternative = _alternative(series, values if log else (), y_label)
+    frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
+    words = _ends(series, values if log else (), y_label)
+    before = after = Markup("")
     if moment is not None:
-        drawing += _upright(frame, moment)
-        alternative += f" At {x_label} {_x(moment.x)}: {moment.text}."
+        after = _upright(frame, moment)
+        words += f" At {x_label} {_x(moment.x)}: {moment.text}."
+    return _drawn(title, words, frame, series, (x_label, y_label), size, before, after)
+
+
+def rates(
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    guide: str = "",
+    summary: str = "",
+) -> Chart:
+    """A line for each class over axes from 0 to 1: ROC, precision-recall, gains.
+
+    `guide` says what a point on the dashed diagonal means, empty for no diagonal; `summary` is a
+    further sentence of the text alternative.
+    """
+    scale = Linear(0.0, 1.0)
+    frame = Frame.around(scale, scale, TALL)
+    diagonal = rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else Markup("")
+    words = " ".join(filter(None, (_middle(series, x_label, y_label), summary, guide)))
+    return _drawn(title, words, frame, series, (x_label, y_label), TALL, diagonal, Markup(""))
+
+
+def _drawn(
+    title: str,
+    alternative: str,
+    frame: Frame,
+    series: Sequence[Series],
+    labels: tuple[str, str],
+    size: tuple[float, float],
+    before: Markup,
+    after: Markup,
+) -> Chart:
+    """The lines in their frame, with more marks before and after them."""
+    drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
+    drawing += Markup("").join(_line(frame, one) for one in _grey_first(series)) + after
     return Chart(
-        title,
-        alternative,
-        drawing,
-        *size,
-        lines_table(frame, series, x_label),
+        title, alternative, drawing, *size, _table(frame, series, labels[0]),
         legend=[(one.index, one.name) for one in series if not one.other],
         grey=sum(one.other for one in series),
-    )
+    )  # fmt: skip
 
 
-def grey_first(series: Sequence[Series]) -> list[Series]:
+def _grey_first(series: Sequence[Series]) -> list[Series]:
     """In the order of drawing: of lines that cross, the first series in colour is in front."""
     grey, coloured = [[one for one in series if one.other is other] for other in (True, False)]
     return [*reversed(grey), *reversed(coloured)]
 
 
-def one_line(frame: Frame, one: Series) -> Markup:
+def _line(frame: Frame, one: Series) -> Markup:
     """One line with its band."""
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
@@ -127,21 +160,35 @@ def _upright(frame: Frame, moment: Moment) -> Markup:
     return line_ + words
 
 
-def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
+def _ends(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
     ends = [
         f"{one.name} goes from {number(known[0])} to {number(known[-1])}"
-        for one in series[:6]
+        for one in series[:_MOST_NAMED]
         if (known := [value for value in one.y if value is not None])
     ]
-    more = f"; and {len(series) - 6} more" if len(series) > 6 else ""
     unseen = sum(value is not None and value <= 0 for value in on_log)
     gap = f" {unseen} values of zero or less have no place on a log scale." if unseen else ""
     if not ends:
         return f"There are no numbers of {y_label} to show."
-    return f"{y_label}: {'; '.join(ends)}{more}.{gap}"
+    return f"{y_label}: {'; '.join(ends)}{_more(series)}.{gap}"
 
 
-def lines_table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
+def _middle(series: Sequence[Series], x_label: str, y_label: str) -> str:
+    """The height of each line in the middle of its points."""
+    heights = [
+        f"{one.name} {number(one.y[len(one.y) // 2])} at {number(one.x[len(one.x) // 2])}"
+        for one in series[:_MOST_NAMED]
+        if one.x
+    ]
+    return f"{y_label} against {x_label}: {'; '.join(heights)}{_more(series)}."
+
+
+def _more(series: Sequence[Series]) -> str:
+    left = len(series) - _MOST_NAMED
+    return f"; and {left} more" if left > 0 else ""
+
+
+def _table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
     """A row for each x, a column for each series; of a line with a band, in its digits."""
     places = sorted({x for one in series for x in one.x})
     heights = [_heights(one) for one in series]

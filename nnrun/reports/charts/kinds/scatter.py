@@ -1,24 +1,19 @@
-"""Scatter charts: predicted against true, residuals, calibration, a metric against a setting."""
+"""Scatter charts: predicted against true, residuals, calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
-from statistics import stdev
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import TALL, Frame, dots, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import dots, line, rule
-from nnrun.reports.charts.scales import Linear, Log, Scale
+from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import element
 from nnrun.reports.numbers import count, number, to_error
 
-_WIDTH, _HEIGHT = 480.0, 300.0
-_SQUARE = 400.0
-_MOST_TICKS = 6
+_SQUARE = 400.0, 400.0
 
 
 def predicted_and_true(
@@ -29,8 +24,7 @@ def predicted_and_true(
     Both axes have the same scale and length.
     """
     scale = Linear.over([*true, *predicted])
-    labels = tick_labels(scale.ticks(5))
-    frame = Frame.around(scale, scale, labels=labels, width=_SQUARE, height=_SQUARE)
+    frame = Frame.around(scale, scale, _SQUARE)
     side = min(frame.right - frame.left, frame.bottom - frame.top)
     frame = replace(frame, right=frame.left + side, top=frame.bottom - side)
     drawing = y_axis(frame, "predicted") + x_axis(frame, "true", ticks=scale.ticks(5))
@@ -43,7 +37,7 @@ def predicted_and_true(
         f"point is {farthest} from it."
     )
     table = _table(rows, ("true", true), ("predicted", predicted))
-    return Chart(title, alternative, drawing, _SQUARE, _SQUARE, table)
+    return Chart(title, alternative, drawing, *_SQUARE, table)
 
 
 def residuals(
@@ -51,8 +45,7 @@ def residuals(
 ) -> Chart:
     """Residuals (true − predicted) against predictions, for the same rows."""
     x, y = Linear.over(predicted), Linear.over([*residual, 0.0])
-    labels = tick_labels(y.ticks(5))
-    frame = Frame.around(x, y, labels=labels, width=_SQUARE, height=_SQUARE)
+    frame = Frame.around(x, y, _SQUARE)
     drawing = _axes(frame, "predicted", "true − predicted")
     drawing += rule(frame, (x.low, 0.0), (x.high, 0.0))
     drawing += rows_of_dots(frame, predicted, residual, "k1")
@@ -64,14 +57,12 @@ def residuals(
         else "There are no residuals."
     )
     table = _table(rows, ("predicted", predicted), ("true − predicted", residual))
-    return Chart(title, alternative, drawing, _SQUARE, _SQUARE, table)
+    return Chart(title, alternative, drawing, *_SQUARE, table)
 
 
-def rows_of_dots(
-    frame: Frame, x: Sequence[float], y: Sequence[float], class_: str, radius: float = 3.0
-) -> Markup:
+def rows_of_dots(frame: Frame, x: Sequence[float], y: Sequence[float], class_: str) -> Markup:
     """A dot for each row of the chart's table, in their order; pages name the nearest one."""
-    return element("g", dots(frame, x, y, class_, radius), class_="rows")
+    return element("g", dots(frame, x, y, class_, 3.0), class_="rows")
 
 
 def _table(rows: Sequence[int], *columns: tuple[str, Sequence[float]]) -> Table:
@@ -91,7 +82,7 @@ def calibration(
     its number of rows.
     """
     scale = Linear(0.0, 1.0)
-    frame = _frame(scale, scale)
+    frame = Frame.around(scale, scale, TALL)
     drawing = _axes(frame, "predicted probability", "share correct")
     drawing += rule(frame, (0.0, 0.0), (1.0, 1.0)) + line(frame, predicted, correct, "k0 d0")
     most = max(rows_in, default=1)
@@ -110,70 +101,7 @@ def calibration(
     ]
     places = [frame.across(p) or 0.0 for p in predicted]
     table = Table(["mean probability", "share correct", "rows"], rows, places)
-    return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
-
-
-def by_setting(
-    title: str,
-    x: Sequence[float],
-    y: Sequence[float],
-    *,
-    x_label: str,
-    y_label: str,
-    names: Sequence[str] | None = None,
-) -> Chart:
-    """A metric against a setting: a dot for each run, a ring at the mean for each value.
-
-    The values of a setting that is not a number are in `names`, and `x` has their indices.
-    """
-    frame = _frame(_setting_scale(x, names), Linear.over(y))
-    groups = {
-        value: [b for a, b in zip(x, y, strict=True) if a == value] for value in sorted(set(x))
-    }
-    means = {value: sum(found) / len(found) for value, found in groups.items()}
-
-    def label(ticks: list[float]) -> list[str]:
-        if names is None:
-            return tick_labels(ticks)
-        return [names[int(t)] if t == int(t) and 0 <= t < len(names) else "" for t in ticks]
-
-    ticks = [*means] if len(means) <= _MOST_TICKS else None
-    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, label, ticks=ticks)
-    drawing += dots(frame, x, y, "k0", 2.5)
-    joined = "" if names is not None else line(frame, [*means], [*means.values()], "k0 d1")
-    drawing += Markup(joined) + dots(frame, [*means], [*means.values()], "k0", 5, "ring")
-
-    def text(value: float) -> str:
-        return names[int(value)] if names is not None else f"{value:g}"
-
-    shown_means = {value: to_error(mean, _error(groups[value])) for value, mean in means.items()}
-    rows = [
-        [text(v), count(len(found)), shown_means[v], number(min(found)), number(max(found))]
-        for v, found in groups.items()
-    ]
-    alternative = "Means: " + ", ".join(f"{m} at {text(v)}" for v, m in shown_means.items()) + "."
-    header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
-    table = Table(header, rows, [frame.across(value) or 0.0 for value in means])
-    return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
-
-
-def _setting_scale(x: Sequence[float], names: Sequence[str] | None) -> Scale:
-    """Of names by index, or of numbers with some room at both ends."""
-    if names is not None:
-        return Linear(-0.5, len(names) - 0.5)
-    if min(x) > 0 and max(x) / min(x) >= 20:
-        return Log(min(x) / 1.5, max(x) * 1.5)
-    room = (max(x) - min(x)) / 12
-    return Linear(min(x) - room, max(x) + room) if 0 < room < inf else Linear.over(x)
-
-
-def _error(values: Sequence[float]) -> float | None:
-    """Twice the standard error of the mean; None for a single value."""
-    return 2 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-
-
-def _frame(x: Scale, y: Scale) -> Frame:
-    return Frame.around(x, y, labels=tick_labels(y.ticks(5)), width=_WIDTH, height=_HEIGHT)
+    return Chart(title, alternative, drawing, *TALL, table)
 
 
 def _axes(frame: Frame, across: str, up: str) -> Markup:

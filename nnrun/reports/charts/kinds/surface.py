@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import Frame, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.kinds.heatmap import colour_marks
-from nnrun.reports.charts.palette import CIVIDIS, SERIES, rgb, series_class
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.style import CIVIDIS, SERIES, rgb, series_class
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.numbers import count, number
 
@@ -45,10 +45,7 @@ def decision_surface(
     which has no classes. The extent is left, right, bottom, top of the grid.
     """
     left, right, bottom, top = extent
-    frame = Frame.around(
-        Linear(left, right), y := Linear(bottom, top), labels=tick_labels(y.ticks(5)),
-        width=_WIDTH, height=_HEIGHT,
-    )  # fmt: skip
+    frame = Frame.around(Linear(left, right), Linear(bottom, top), (_WIDTH, _HEIGHT))
     picture = _picture(predictions[::-1], classes, title)
     image = element(
         "image", href=picture.source, x=frame.left, y=frame.top, width=frame.right - frame.left,

@@ -14,7 +14,7 @@ from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.lines import kind_words
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard

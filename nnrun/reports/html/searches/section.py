@@ -1,219 +1,211 @@
-"""The section about a search: its course, what matters, where it has looked."""
+"""The section about a search: its course, what matters, where it has looked.
+
+Nothing in search.json is believed unchecked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.trials import history, slice_chart
-from nnrun.reports.charts.palette import CIVIDIS
+from nnrun.reports.charts.kinds.settings import history, slice_chart
+from nnrun.reports.charts.style import CIVIDIS
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
-from nnrun.reports.html.searches.content import (
-    Parameter,
-    SearchContent,
-    ShownTrial,
-    search_content,
-)
-from nnrun.reports.numbers import number, plural, thinned
+from nnrun.reports.html.searches.parameter import Parameter, text_of
+from nnrun.reports.numbers import measured, number, plural, thinned
 from nnrun.reports.tables import Cell, Grid
+from nnrun.sweeps.board.from_store.searched import DAMAGE, read_search
 
 SEARCH = "Search"
 _FEWEST = 2
-_BINS = 6
+_MOST_TRIALS = 5000  # of longer searches the first ones are drawn
+_MOST_PARAMETERS = 20
+_MOST_FINALISTS = 102
 _MOST_SLICES = 8
 _MOST_LINES = 300
+_LONGEST_CHOICE = 300
+_ORIGINS = {"search": "trial", "random": "random trial", "default": "the config's own settings"}
+
+
+class _Trial(NamedTuple):
+    """The values of its parameters by name, and its value unless it has none."""
+
+    params: Mapping[str, float | str]
+    value: float | None
 
 
 def search_sections(folders: Sequence[Path]) -> Iterator[Section]:
     """One for each of these folders of experiments that has a search."""
     for folder in folders:
-        found = search_content(folder)
-        if found is not None:
-            blocks = list(_Search(found).blocks())
-            if blocks:
-                yield Section(f"Search of {found.name}", blocks, SEARCH)
+        found = read_search(folder.parent, folder.name)
+        try:
+            search = None if found is None else _Search(found)
+        except (*DAMAGE, IndexError, OverflowError):
+            continue
+        if search is not None and len(search.valued) >= _FEWEST:
+            yield Section(f"Search of {shortened(folder.name)}", [*search.blocks()], SEARCH)
 
 
 class _Search:
-    """The charts of one search."""
+    """The content of search.json, and its charts; raises one of `DAMAGE` for another content."""
 
-    def __init__(self, found: SearchContent) -> None:
-        self.found = found
-        self.valued = [(t, t.value) for t in found.trials if t.value is not None]
-        shares = found.importance
-        order = sorted(found.parameters, key=lambda p: -shares.get(p.name, 0.0))
-        self.parameters = [p for p in order if any(p.name in t.params for t, _ in self.valued)]
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        parameters = [Parameter.of(each) for each in found["parameters"][:_MOST_PARAMETERS]]
+        known = {parameter.name: parameter for parameter in parameters}
+        self.metric = f"{text_of(found['judged_by'])} {text_of(found['metric'])}"
+        self.larger_is_better = bool(found["larger_is_better"])
+        self.sampler = text_of(found["sampler"])
+        self.finished = found["status"] == "finished"
+        self.trials, self.random = (
+            [_trial(each, known) for each in found[key][:_MOST_TRIALS]]
+            for key in ("trials", "random")
+        )
+        self.valued = [(t.params, t.value) for t in self.trials if t.value is not None]
+        shares = {text_of(key): float(share) for key, share in found["importance"].items()}
+        self.importance = {key: share for key, share in shares.items() if isfinite(share)}
+        order = sorted(parameters, key=lambda p: -self.importance.get(p.name, 0.0))
+        self.parameters = [p for p in order if any(p.name in params for params, _ in self.valued)]
+        self.finalists = [*_finalists(found)]
+        self.test = _measured(found["test"]) if found.get("test") else ""
 
     def blocks(self) -> Iterator[Block]:
         """The course of the search, then its parameters."""
-        if len(self.valued) < _FEWEST:
-            return
         yield Note(self._words())
-        if self.found.finalists:
+        if self.finalists:
             yield self._comparison()
         charts = [self._history()]
         pair = self.parameters[:2]
         if len(pair) == 2:  # a map has two sides
             charts.append(self._map(*pair))
         yield Figures(charts, legend=charts[0].legend)
-        if self.found.importance:
+        if self.importance:
             yield self._importance()
         slices = [self._slice(parameter) for parameter in self.parameters[:_MOST_SLICES]]
-        yield Folded(f"{self.found.metric} against each parameter", [Figures(slices)])
+        yield Folded(f"{self.metric} against each parameter", [Figures(slices)])
         if (every := self._every()) is not None:
             yield Folded("All parameters of every trial", [Figures([every], columns=1)])
 
     def _words(self) -> str:
-        found = self.found
-        ended = [trial for trial in found.trials if trial.value is None]
-        text = f"{plural(len(found.trials), 'trial')} by {found.sampler}"
-        if found.random:
-            text += f", and {len(found.random)} at random beside them"
-        if ended:
-            text += f"; {len(ended)} of them have no value"
-        if not found.finished:
+        text = f"{plural(len(self.trials), 'trial')} by {self.sampler}"
+        if self.random:
+            text += f", and {len(self.random)} at random beside them"
+        if ended := len(self.trials) - len(self.valued):
+            text += f"; {ended} of them have no value"
+        if not self.finished:
             text += "; the search goes on"
-        return f"{text}. Values are of {found.metric}; the test rows play no part."
+        return f"{text}. Values are of {self.metric}; the test rows play no part."
 
     def _comparison(self) -> Grid:
         """The board of the final comparison; its first row is the winner."""
         rows = [
-            [Cell(one.origin), Cell(one.choice), Cell(one.result), Cell(str(one.runs)),
-             Cell(self.found.test if not place else "")]
-            for place, one in enumerate(self.found.finalists)
-        ]  # fmt: skip
-        header = ["from", "settings", f"{self.found.metric} ± 95%", "fresh seeds", "test"]
+            [*map(Cell, finalist), Cell(self.test if not place else "")]
+            for place, finalist in enumerate(self.finalists)
+        ]
+        header = ["from", "settings", f"{self.metric} ± 95%", "fresh seeds", "test"]
         title = "Final comparison, the winner first; its test rows are evaluated once"
         return Grid(title, header, rows, texts=2)
 
     def _history(self) -> Chart:
-        names = (self.found.sampler, "random search")
-        return history(
-            "Best so far",
-            [trial.value for trial in self.found.trials],
-            self._best(self.found.trials),
-            self._best(self.found.random),
-            y_label=self.found.metric,
-            names=names,
-        )
+        best, other = self._best(self.trials), self._best(self.random)
+        names, values = (self.sampler, "random search"), [trial.value for trial in self.trials]
+        return history("Best so far", values, best, other, y_label=self.metric, names=names)
 
-    def _best(self, trials: Sequence[ShownTrial]) -> list[float | None]:
+    def _best(self, trials: Sequence[_Trial]) -> list[float | None]:
         """The best value up to each trial."""
         best: float | None = None
         found = []
         for trial in trials:
-            if trial.value is not None and self.found.better(trial.value, best):
+            if trial.value is not None and self._is_better(trial.value, best):
                 best = trial.value
             found.append(best)
         return found
 
+    def _is_better(self, value: float, other: float | None) -> bool:
+        """Whether a value is better than another, or there is no other."""
+        return other is None or (value > other if self.larger_is_better else value < other)
+
     def _importance(self) -> Grid:
         """How much of the spread of values each parameter explains."""
-        shares = sorted(self.found.importance.items(), key=lambda item: -item[1])
+        shares = sorted(self.importance.items(), key=lambda item: -item[1])
         rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
         return Grid("What explains the spread of the trials", ["parameter", "share"], rows)
 
     def _slice(self, parameter: Parameter) -> Chart:
         points = [
-            (_place(parameter, trial.params[parameter.name]), value)
-            for trial, value in self.valued
-            if parameter.name in trial.params
+            (parameter.place(params[parameter.name]), value)
+            for params, value in self.valued
+            if parameter.name in params
         ]
         x, y = zip(*points, strict=True)
-        best = max(range(len(y)), key=lambda k: y[k] if self.found.larger_is_better else -y[k])
-        ranged = parameter.low is not None and parameter.high is not None
+        best = max(range(len(y)), key=lambda k: y[k] if self.larger_is_better else -y[k])
         return slice_chart(
-            f"Against {parameter.short}",
-            x,
-            y,
-            best,
-            x_label=parameter.short,
-            y_label=self.found.metric,
-            ends=(parameter.low or 0.0, parameter.high or 0.0) if ranged else None,
-            log=parameter.log,
-            names=parameter.options,
-        )
+            f"Against {parameter.short}", x, y, best, x_label=parameter.short, y_label=self.metric,
+            ends=None if parameter.options else (parameter.low, parameter.high),
+            log=parameter.log, names=parameter.options,
+        )  # fmt: skip
 
     def _map(self, down: Parameter, across: Parameter) -> Chart:
         """The best value in each part of the plane of the two parameters that matter most."""
         best: dict[tuple[int, int], float] = {}
-        for trial, value in self.valued:
-            if down.name in trial.params and across.name in trial.params:
-                place = _bin(down, trial.params[down.name]), _bin(across, trial.params[across.name])
-                if self.found.better(value, best.get(place)):
+        for params, value in self.valued:
+            if down.name in params and across.name in params:
+                place = down.bin(params[down.name]), across.bin(params[across.name])
+                if self._is_better(value, best.get(place)):
                     best[place] = value
-        rows, columns = _bin_names(down), _bin_names(across)
-        empty = len(rows) * len(columns) - len(best)
-        never = f" {empty} of {len(rows) * len(columns)} parts were never tried." if empty else ""
+        rows, columns = down.bin_names(), across.bin_names()
+        parts = len(rows) * len(columns)
+        empty = parts - len(best)
+        never = f" {empty} of {parts} parts were never tried." if empty else ""
         return heatmap(
             f"Best by {down.short} and {across.short}",
-            f"The best {self.found.metric} in each part; parts without a number were never tried."
-            f"{never}",
+            f"The best {self.metric} in each part; parts without a number were never tried.{never}",
             [[best.get((r, c)) for c in range(len(columns))] for r in range(len(rows))],
-            rows,
-            columns,
-            row_label=down.short,
-            column_label=across.short,
+            rows, columns, row_label=down.short, column_label=across.short,
             heat=Heat(CIVIDIS, number),
-        )
+        )  # fmt: skip
 
     def _every(self) -> Chart | None:
         """A line for each trial through all parameters that all trials have."""
         trials = thinned(self.valued, _MOST_LINES)
-        common = [p for p in self.parameters if all(p.name in t.params for t, _ in trials)]
+        common = [p for p in self.parameters if all(p.name in params for params, _ in trials)]
         if len(common) < _FEWEST:
             return None
-        axes = [
-            Coordinate(p.short, [_coordinate(p, t.params[p.name]) for t, _ in trials])
-            for p in common
-        ]
+        axes = [Coordinate(p.short, [params[p.name] for params, _ in trials]) for p in common]
         values = [value for _, value in trials]
-        axes.append(Coordinate(self.found.metric, values))
-        best = max if self.found.larger_is_better else min
+        axes.append(Coordinate(self.metric, values))
+        best = max if self.larger_is_better else min
         return parallel("All parameters", axes, values.index(best(values)))
 
 
-def _place(parameter: Parameter, value: float | str) -> float:
-    """A number, or the index of an option."""
-    if parameter.low is None:
-        return float(parameter.options.index(str(value)))
-    return float(value)
+def _trial(found: Mapping[str, Any], known: Mapping[str, Parameter]) -> _Trial:
+    """Parameters that are not known have numbers."""
+    params = {
+        (name := text_of(key)): known.get(name, Parameter(name)).value(value)
+        for key, value in found["params"].items()
+    }
+    value = None if found["value"] is None else float(found["value"])
+    return _Trial(params, value if value is not None and isfinite(value) else None)
 
 
-def _coordinate(parameter: Parameter, value: float | str) -> float | str:
-    return str(value) if parameter.low is None else float(value)
+def _finalists(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Where each setting of the board comes from, its values, mean ± 95% and number of runs."""
+    by_run = {run: one for one in found.get("finalists", ()) for run in one["run_ids"]}
+    for row in (found.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
+        finalist = by_run.get(text_of(row["best_run"]).partition("/")[2])
+        if finalist is not None:
+            origin, number_ = _ORIGINS[finalist["origin"]], finalist["number"]
+            words = origin if number_ is None else f"{origin} {int(number_)}"
+            choice = shortened(" ".join(choice_words(finalist["choice"])), _LONGEST_CHOICE)
+            yield words, choice, _measured(row), str(int(row["completed"]))
 
 
-def _bin(parameter: Parameter, value: float | str) -> int:
-    """The part of the parameter's range that a value is in."""
-    if parameter.low is None or parameter.high is None:
-        return parameter.options.index(str(value))
-    edges = _edges(parameter, parameter.low, parameter.high)
-    inner = [edge for edge in edges[1:-1] if float(value) >= edge]
-    return len(inner)
-
-
-def _bin_names(parameter: Parameter) -> list[str]:
-    if parameter.low is None or parameter.high is None:
-        return list(parameter.options)
-    edges = _edges(parameter, parameter.low, parameter.high)
-    if _is_counted(parameter, parameter.low, parameter.high):
-        return [f"{edge + 0.5:g}" for edge in edges[:-1]]
-    return [f"{a:.2g}–{b:.2g}" for a, b in pairwise(edges)]
-
-
-def _edges(parameter: Parameter, low: float, high: float) -> list[float]:
-    """The ends of the parts of a range: one part for each of a few whole numbers."""
-    if _is_counted(parameter, low, high):
-        return [low - 0.5 + k for k in range(int(high - low) + 2)]
-    if parameter.log:
-        return [low * (high / low) ** (k / _BINS) for k in range(_BINS + 1)]
-    return [low + (high - low) * k / _BINS for k in range(_BINS + 1)]
-
-
-def _is_counted(parameter: Parameter, low: float, high: float) -> bool:
-    return low == high or (parameter.whole and high - low < 2 * _BINS)
+def _measured(found: Mapping[str, Any]) -> str:
+    mean, low = float(found["mean"]), found["ci_low"]
+    return measured(mean, None if low is None else mean - float(low))

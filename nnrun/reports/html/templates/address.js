@@ -1,7 +1,4 @@
 (() => {
-"use strict";
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-
 // A link to something within closed details opens them; to a card that a filter hides, ends that.
 const reveal = (id) => {
   const target = id && document.getElementById(id);

@@ -1,13 +1,4 @@
 (() => {
-"use strict";
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const make = (tag, text, attributes = {}) => {
-  const element = document.createElement(tag);
-  if (text) element.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-};
-
 // Legends: a click switches a series off and on, or keeps a grey one in colour; pointing at a name
 // or reaching it by the keyboard shows its lines in all charts.
 const legends = (root) => {
@@ -15,8 +6,7 @@ for (const plots of all(".plots", root)) {
   const series = (item) => all(`.s${item.dataset.s}`, plots);
   for (const item of all(".legend li", plots)) {
     const other = item.parentElement.classList.contains("others");
-    const button = make("button", "", { type: "button", "aria-pressed": String(!other) });
-    button.append(...item.childNodes);
+    const button = make("button", { type: "button", "aria-pressed": String(!other) }, ...item.childNodes);
     const pressed = () => button.getAttribute("aria-pressed") === "true";
     const light = (on) => series(item).forEach((one) => one.classList.toggle("lit", on || (other && pressed())));
     button.addEventListener("click", () => {
@@ -29,7 +19,7 @@ for (const plots of all(".plots", root)) {
   }
   const logs = all(".drawing.log", plots);
   if (!logs.length) continue;
-  const button = make("button", "log scale", { type: "button", "aria-pressed": "false" });
+  const button = make("button", { type: "button", "aria-pressed": "false" }, "log scale");
   const show = (log) => {
     button.setAttribute("aria-pressed", log);
     for (const drawing of logs) {
@@ -38,9 +28,7 @@ for (const plots of all(".plots", root)) {
     }
   };
   button.addEventListener("click", () => show(button.getAttribute("aria-pressed") !== "true"));
-  const tools = make("div", "", { class: "tools" });
-  tools.append(button);
-  plots.querySelector(".figures").before(tools);
+  plots.querySelector(".figures").before(make("div", { class: "tools" }, button));
   show(false);
 }
 };
@@ -96,8 +84,8 @@ const kinds = {
     const line = table.tBodies[0].rows[row], head = table.tHead.rows[0].cells[column + 1];
     if (!line || !head || column < 0) return null;
     const [down, across] = table.tHead.rows[0].cells[0].textContent.split(" \\ ");
-    const name = (what, value) => make("span", what ? `${what} ${value}` : value);
-    return [make("b", line.cells[column + 1].textContent), name(down, line.cells[0].textContent), name(across || "", head.textContent)];
+    const name = (what, value) => make("span", {}, what ? `${what} ${value}` : value);
+    return [make("b", {}, line.cells[column + 1].textContent), name(down, line.cells[0].textContent), name(across || "", head.textContent)];
   },
   // Dots that are rows of the data: the nearest one.
   rows(plot, at, svg) {
@@ -107,7 +95,7 @@ const kinds = {
     if (!row || Math.hypot(dots[place][0] - at[0], dots[place][1] - at[1]) > 30) return null;
     spot(svg, ...dots[place]);
     const names = all(".numbers thead th", plot).map((head) => head.textContent);
-    return texts(row).map((text, index) => make(index ? "span" : "b", `${names[index]} ${text}`));
+    return texts(row).map((text, index) => make(index ? "span" : "b", {}, `${names[index]} ${text}`));
   },
   // Dots that say themselves what they are.
   titled(plot, at, svg) {
@@ -115,7 +103,7 @@ const kinds = {
     const dot = nearest(all("circle:not(.off)", svg), far);
     if (far(dot) > 20) return null;
     spot(svg, dot.getAttribute("cx"), dot.getAttribute("cy"));
-    return dot.querySelector("title").textContent.split(" · ").map((text, index) => make(index ? "span" : "b", text));
+    return dot.querySelector("title").textContent.split(" · ").map((text, index) => make(index ? "span" : "b", {}, text));
   },
   // Lines: the nearest one first, with the values of all that are in colour at this place.
   lines(plot, at, svg) {
@@ -124,7 +112,7 @@ const kinds = {
     const name = near && near.querySelector("title").textContent;
     bring(plot, near);
     const places = all("tr[data-x]", plot);
-    if (!places.length) return near && name.split(", ").map((text, index) => make(index ? "span" : "b", text));
+    if (!places.length) return near && name.split(", ").map((text, index) => make(index ? "span" : "b", {}, text));
     const row = nearest(places, (one) => Math.abs(Number(one.dataset.x) - at[0]));
     const names = all(".numbers thead th", plot).map((head) => head.textContent);
     const found = texts(row).slice(1).map((text, index) => ({ text, name: names[index + 1], first: names[index + 1] === name }));
@@ -136,11 +124,11 @@ const kinds = {
       const [x, y] = nearest(linePoints(near), (point) => Math.abs(point[0] - Number(row.dataset.x)));
       spot(svg, x, y);
     }
-    const title = make("b", `${names[0]} ${texts(row)[0]}`);
-    if (!near) return [title, ...found.map((one) => make("span", `${one.name} ${one.text}`))];
+    const title = make("b", {}, `${names[0]} ${texts(row)[0]}`);
+    if (!near) return [title, ...found.map((one) => make("span", {}, `${one.name} ${one.text}`))];
     return [
       title,
-      ...shown.slice(0, 8).map((one) => make("span", `${one.text}  ${one.name}`, one.first ? { class: "near" } : {})),
+      ...shown.slice(0, 8).map((one) => make("span", one.first ? { class: "near" } : {}, `${one.text}  ${one.name}`)),
     ];
   },
 };
@@ -169,8 +157,8 @@ for (const plot of all(".plot", root)) {
 for (const strip of all("td .strip", root)) {
   strip.addEventListener("pointerenter", (event) => {
     const row = strip.closest("tr"), head = row.querySelector("th") || row.cells[0];
-    const lines = strip.getAttribute("aria-label").split("; ").map((text) => make("span", text));
-    show([make("b", head.textContent), ...lines], row.getBoundingClientRect(), event.clientX, event.clientY);
+    const lines = strip.getAttribute("aria-label").split("; ").map((text) => make("span", {}, text));
+    show([make("b", {}, head.textContent), ...lines], row.getBoundingClientRect(), event.clientX, event.clientY);
   });
   strip.addEventListener("pointerleave", hide);
 }

@@ -1,13 +1,13 @@
-(() => {
 "use strict";
+// For all scripts of a page.
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const make = (tag, text, attributes = {}) => {
+const make = (tag, attributes = {}, ...content) => {
   const element = document.createElement(tag);
-  if (text) element.textContent = text;
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...content);
   return element;
 };
-
+(() => {
 // Tables: a click on a heading sorts, words in the box filter; so they do for closed cards.
 const value = (row, column) => {
   const cell = row.cells[column];
@@ -33,8 +33,8 @@ const sort = (table, rows, column, down) => {
 };
 const filter = (items, title, text) => {
   const texts = new Map(items.map((item) => [item, text(item).toLowerCase()]));
-  const box = make("input", "", { type: "search", placeholder: "filter: words, any order", "aria-label": `Filter ${title}` });
-  const count = make("span", "", { role: "status" });
+  const box = make("input", { type: "search", placeholder: "filter: words, any order", "aria-label": `Filter ${title}` });
+  const count = make("span", { role: "status" });
   box.addEventListener("input", () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -46,17 +46,14 @@ const filter = (items, title, text) => {
     count.textContent = words.length ? `${shown || "none"} of ${items.length}` : "";
     count.classList.toggle("none", words.length > 0 && !shown);
   });
-  const tools = make("div", "", { class: "tools" });
-  tools.append(box, count);
-  return tools;
+  return make("div", { class: "tools" }, box, count);
 };
 const enhance = (root) => {
   for (const table of all("table.sortable", root)) {
     const rows = [...table.tBodies[0].rows];
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       if (head.tagName !== "TH") return;
-      const button = make("button", "", { type: "button" });
-      button.append(...head.childNodes);
+      const button = make("button", { type: "button" }, ...head.childNodes);
       button.addEventListener("click", () => {
         sort(table, rows, column, head.getAttribute("aria-sort") === "ascending");
       });

@@ -38,10 +38,11 @@ def graded(grade: Grade) -> Iterator[RenderableType]:
 def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
+    last = {finding.detail: finding for finding in report.findings}  # a hint may be of several
     for finding in report.findings:
         mark = Text(right, "green") if finding.passed else Text(wrong, "bold red")
         mark = mark if finding.reached else Text("—", "dim")
         table.add_row(mark, Text(finding.check, no_wrap=True), Text(finding.says))
-        if finding.detail:
+        if finding.detail and last[finding.detail] is finding:
             table.add_row("", "", Text(finding.detail))
     return table

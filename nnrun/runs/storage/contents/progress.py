@@ -174,7 +174,10 @@ def read_own(folder: Path, name: str, most: int) -> bytes:
 
     Raises: OSError if it is missing, large, a link, or belongs to another user than the folder.
     """
-    with closing(system.Folder(folder)) as opened, os.fdopen(opened.open(name), "rb") as file:
+    with (
+        closing(system.Folder(folder)) as opened,
+        open(name, "rb", opener=lambda *_: opened.open(name)) as file,
+    ):
         state = os.fstat(file.fileno())
         own = state.st_uid == opened.stat().st_uid
         if not own or not stat.S_ISREG(state.st_mode) or state.st_size > most:

@@ -3,13 +3,6 @@
 "use strict";
 const { colours, css, decoded, picture, points, edges, short } = window.nnrunPictures;
 const $ = (name) => document.getElementById(`play-${name}`);
-const all = (selector, root) => [...root.querySelectorAll(selector)];
-const make = (tag, attributes = {}, ...content) => {
-  const found = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
-  found.append(...content);
-  return found;
-};
 const net = $("net");
 let look = colours(), form = null, frame = null, columns = [], chosen = null, pointed = null, seen = null;
 let onResize = () => {};
@@ -192,7 +185,6 @@ const tables = () => {
   });
   $("numbers").querySelector(".tables").replaceChildren(...made);
 };
-
 
 const arrange = (found) => {
   form = found.form;

@@ -4,7 +4,6 @@
 const play = document.getElementById("play");
 const { losses, short } = window.nnrunPictures, network = window.nnrunNetwork;
 const $ = (name) => document.getElementById(`play-${name}`);
-const all = (selector, root = play) => [...root.querySelectorAll(selector)];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const MOST_POINTS = 600, PICTURE_MS = 60, CALM_MS = 1000, KEEP_MS = 60_000;
 let session = null, form = null, frame = null, drawn = 0;
@@ -80,7 +79,7 @@ const show = (found, force = false) => {
 
 // Settings: the page shows those of the server, also after one that it refuses.
 const fill = () => {
-  for (const control of all("[data-setting]")) {
+  for (const control of all("[data-setting]", play)) {
     const value = form.values[control.dataset.setting], why = form.fixed[control.dataset.setting];
     control.value = value === null || value === undefined ? "" : String(value);
     control.disabled = Boolean(why);
@@ -115,7 +114,7 @@ const fromAddress = () => {
   const query = new URLSearchParams(location.search);
   data = query.get("data") || data;
   if (query.has("layers")) edits.layers = query.get("layers").split(",").filter(Boolean).map(Number);
-  for (const control of all("[data-setting]")) {
+  for (const control of all("[data-setting]", play)) {
     const name = control.dataset.setting, value = query.get(name);
     if (value !== null) edits[name] = control.type === "number" ? Number(value) : value;
   }

@@ -116,7 +116,7 @@ def test_an_argument_that_no_config_can_give_is_refused() -> None:
     def gizmo(callback: bytes) -> None:
         """Takes bytes."""
 
-    Translator({}, {}).enter({"gizmo": gizmo}, Thing, "a thing")
+    Translator({}, {}).union({"gizmo": gizmo}, Thing, "a thing")
     with pytest.raises(TypeError, match="bytes"):
         Thing.blocks["gizmo"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers.table import read_csv
-from nnrun.data.readers.text import ahead, csv_parts, text_lines
+from nnrun.data.readers.text import ahead, csv_table, text_lines
 from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
 
@@ -177,7 +177,7 @@ def outcome(path: Path, **options: object) -> object:
 
 def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> None:
     """Have it read all files, in blocks of so many bytes, the first one of another size."""
-    monkeypatch.setattr(csv_parts, "LEAST_BYTES", 0)
+    monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
     monkeypatch.setattr(text_lines, "_BLOCK", first)
     monkeypatch.setattr(ahead, "_BLOCK", block)
     monkeypatch.setattr(ahead, "cores", lambda: threads)
