@@ -178,7 +178,10 @@ BUGS: tuple[Bug, ...] = (
     *bugs(
         "Dropout.backward",
         DROPOUT,
-        {"mask_forgotten": ("dy * self.mask", "dy"), "factor": ("* self.mask", "* (self.mask > 0)")},
+        {
+            "mask_forgotten": ("dy * self.mask", "dy"),
+            "factor": ("* self.mask", "* (self.mask > 0)"),
+        },
     ),
     *bugs(
         "BatchNorm.backward",

@@ -14,8 +14,7 @@ from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generated.generate import Blocks, Generated, generate
-from nnrun.engines.compiled.generated.sampling import Sampling
-from nnrun.engines.compiled.generated.steps import StepsRunner, portion
+from nnrun.engines.compiled.generated.steps import Sampling, StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.sampling import Sampler

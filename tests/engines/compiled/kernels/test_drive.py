@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.base import Steps
-from nnrun.engines.compiled.generated.sampling import Sampling
+from nnrun.engines.compiled.generated.steps import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
 from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Constant
