@@ -134,9 +134,13 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def short_key(key: str, keys: Iterable[str]) -> str:
-    """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`."""
+    """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`.
+
+    `type` and the parts of a schedule, `learning_rate.initial`, say nothing by themselves.
+    """
     parts = key.split(".")
-    for start in range(len(parts) - (2 if parts[-1] == "type" else 1), 0, -1):
+    within = parts[-1] == "type" or parts[-2:-1] == ["learning_rate"]
+    for start in range(len(parts) - (2 if within else 1), 0, -1):
         end = ".".join(parts[start:])
         alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
         if alone and not parts[start].isdigit():
