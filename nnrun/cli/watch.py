@@ -20,7 +20,7 @@ from nnrun.reports.terminal.live.watching import HINT, View, state_line
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.index import Content, look_through
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, varied
+from nnrun.runs.catalog.summary import RunSummary, most_varied
 from nnrun.runs.catalog.watched import Look, WatchedRuns
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
@@ -113,8 +113,8 @@ class _Watch:
 
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
-        known = (run for runs in self._summaries.values() for run in runs.values())
-        return View(self.runs, varied(known), self._rows, self.ended, hint, self.sweeps)
+        known = [run for runs in self._summaries.values() for run in runs.values()]
+        return View(self.runs, most_varied(known), self._rows, self.ended, hint, self.sweeps)
 
     def _add(self, run: RunSummary, content: Content) -> None:
         self._summaries[run.name][run.run_id] = run

@@ -153,6 +153,18 @@ def choice_words(choice: Mapping[str, Any]) -> list[str]:
     return [f"{short_key(key, choice)}={setting_words(key, v)}" for key, v in choice.items()]
 
 
+def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys of these choices, those with the most different values first.
+
+    For places that cut what is long: what tells settings apart is left.
+    """
+    values: dict[str, set[str]] = {}
+    for choice in choices:
+        for key, value in choice.items():
+            values.setdefault(key, set()).add(repr(value))
+    return sorted(values, key=lambda key: -len(values[key]))
+
+
 def setting_words(key: str, value: Any) -> str:
     """A value in the words of a config, without what is null in it or a layer's own default."""
     if key == "dataset.features" and isinstance(value, list) and len(value) < 2:

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words, telling_first
 from nnrun.reports.numbers import MISSING, count, measured, number
 from nnrun.reports.summary import metric_label
-from nnrun.sweeps.board.comparison.comparable import Comparable, label_of
+from nnrun.sweeps.board.comparison.comparable import Comparable
 from nnrun.sweeps.board.comparison.statistics import half_interval
 from nnrun.sweeps.progress import RunScore
 
@@ -96,8 +97,11 @@ class FormingRows:
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for (dataset, metric), rows in self._groups.items():
             yield clean(dataset), metric, ""
+            keys = telling_first([row.variant.choice for row in rows.values()])
             for row in sorted(rows.values(), key=lambda row: row.cost):
-                yield clean(label_of(row.variant)), row.result, row.runs
+                choice = row.variant.choice
+                words = choice_words({key: choice[key] for key in keys if key in choice})
+                yield clean(" ".join([row.variant.name, *words])), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:
