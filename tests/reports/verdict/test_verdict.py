@@ -311,10 +311,14 @@ def test_a_run_has_its_number_beside_baseline_and_published(regression):
 
 
 def test_what_is_wrong_with_a_run_is_said_in_short(regression):
-    """Its first warning, or how it ended and the likeliest cause."""
+    """Its first warning, with a split other than the result's; or how it ended, and why."""
     warnings = [{"kind": "hardly_moved", "message": "m"}, {"kind": "learning_rate", "message": "m"}]
     warned = run_verdict(replace(regression, warnings=warnings))
     assert "Problems: it did not learn; 2 warnings say why." == str(warned.wrong)
+    below = {"kind": "worse_than_baseline", "message": "worse than the mean, on validation data"}
+    dataset = {**regression.dataset, "n_validation": 9}
+    worse = run_verdict(replace(regression, dataset=dataset, warnings=[below]))
+    assert "Problems: it ended worse than the baseline on validation data." == str(worse.wrong)
     lost = replace(
         regression,
         status="diverged",
