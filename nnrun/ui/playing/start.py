@@ -12,7 +12,6 @@ from nnrun.config.load import config_from_dict, config_to_dict
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
-from nnrun.engines.sampling import batches_per_epoch
 from nnrun.errors import NnrunError, UsageError
 from nnrun.nn.schedules import Exponential, InverseTime, Step
 from nnrun.reports.summary import planned_iterations
