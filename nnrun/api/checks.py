@@ -28,7 +28,7 @@ class Check(CheckedRun):
 
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
-        from nnrun.reports.notebook.checks import check_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.results import check_html  # noqa: PLC0415  # imports charts
 
         return check_html(self)
 

@@ -17,7 +17,6 @@ from nnrun.data.load import load_dataset, loader_of
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
@@ -26,6 +25,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
+from nnrun.systems.cores import threads_for
 from nnrun.trackers.tracking import Tracking, tracked
 from nnrun.training.state import HistoryRow
 

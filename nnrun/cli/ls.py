@@ -18,11 +18,10 @@ from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
-from nnrun.runs.catalog.bookkeeping import set_by_hand, telling_first
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time, varied
+from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
 from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
@@ -138,7 +137,7 @@ def command(
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
     keys = varied(runs)
-    shown_keys = telling_first(set_by_hand(keys, runs), runs)
+    shown_keys = set_by_hand(most_varied(runs), runs)
     output.data([listed_data(run) for run in shown])
     if form == "csv":
         output.text(runs_csv(shown, keys))
@@ -188,7 +187,7 @@ def _show_leaderboard(
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
         raise UsageError(f"--leaderboard shows one at a time, not {len(names)}")

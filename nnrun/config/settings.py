@@ -156,9 +156,9 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     values = {key: [found.get(key) for found in texts] for key in keys}
     kept = {key for key, found in values.items() if key == BESIDE or len({*found} - {None}) > 1}
     alike = [tuple(values[key][at] for key in keys if key in kept) for at in range(len(choices))]
-    for key in keys:
+    for key in [key for key in keys if key not in kept]:
         told: list[tuple[Any, ...]] = [*zip(alike, values[key], strict=True)]
-        if key not in kept and len({*told}) > len({*alike}):
+        if len({*told}) > len({*alike}):
             kept.add(key)
             alike = told
     return [
@@ -183,11 +183,13 @@ def _text(value: Any) -> str:
 def short_key(key: str, keys: Iterable[str]) -> str:
     """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`.
 
-    The learning rate that a config may give as a number is `learning_rate`.
+    `type` and the parts of a schedule, `learning_rate.over`, say nothing by themselves; the initial
+    rate, which a config may give as a number, is `learning_rate`.
     """
     key, *others = (each.removesuffix(_INITIAL) for each in (key, *keys))
     parts = key.split(".")
-    for start in range(len(parts) - (2 if parts[-1] == "type" else 1), 0, -1):
+    within = parts[-1] == "type" or parts[-2:-1] == ["learning_rate"]
+    for start in range(len(parts) - (2 if within else 1), 0, -1):
         end = ".".join(parts[start:])
         alone = not any(f".{other}".endswith(f".{end}") for other in others if other != key)
         if alone and not parts[start].isdigit():
@@ -199,6 +201,18 @@ def choice_words(choice: Mapping[str, Any], keys: Collection[str] = ()) -> list[
     """Settings as `key=value`, each key as short as it stays unique, among these keys as well."""
     every = {**choice, **dict.fromkeys(keys)}
     return [f"{short_key(key, every)}={setting_words(key, v)}" for key, v in choice.items()]
+
+
+def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys of these choices, those with the most different values first.
+
+    For places that cut what is long: what tells settings apart is left.
+    """
+    values: dict[str, set[str]] = {}
+    for choice in choices:
+        for key, value in choice.items():
+            values.setdefault(key, set()).add(repr(value))
+    return sorted(values, key=lambda key: -len(values[key]))
 
 
 def setting_words(key: str, value: Any) -> str:
@@ -244,13 +258,11 @@ def _in_short(value: Any) -> Any:
     kind = parts.get("type")
     if not isinstance(kind, str):
         return parts
-    defaults = _defaults(kind)
-    said = {k: v for k, v in parts.items() if k == "type" or not _is_default(k, v, defaults)}
+    usual = _defaults(kind)
+    said = {
+        k: v for k, v in parts.items() if k == "type" or k not in usual or not _same(usual[k], v)
+    }
     return kind if len(said) == 1 else said
-
-
-def _is_default(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
-    return key in defaults and _same(defaults[key], value)
 
 
 def _defaults(kind: str) -> dict[str, Any]:

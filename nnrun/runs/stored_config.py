@@ -17,7 +17,7 @@ from nnrun.errors import DataError
 from nnrun.plugins.needed import require
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
-from nnrun.runs.storage.paths.data_place import path_of
+from nnrun.runs.storage.data_place import path_of
 from nnrun.runs.storage.reading import read_run
 
 

@@ -17,15 +17,12 @@ from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
-from nnrun.sweeps.active import ActiveRun
-from nnrun.sweeps.ends import RunEnds, account, checked
+from nnrun.sweeps.ends import ActiveRun, RunEnds, account, checked
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import PlannedRuns, RunSource
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_results, most_runs
 from nnrun.sweeps.workers.job import Evaluations, config_of
 from nnrun.training.state import HistoryRow, TrainingState
 
@@ -95,8 +92,7 @@ class Sweep:
     def run(self, workers: Workers) -> SweepProgress:
         """Train the runs of the plan.
 
-        Raises:
-            NnrunError: no worker is left.
+        Raises: NnrunError if no worker is left.
         """
         names = self.progress.plan.names
         self._workers = workers
@@ -242,12 +238,14 @@ class Sweep:
         progress, saving = self.progress, len(self._ends.saving)
         in_hand, done = len(self._ends.active) - saving, progress.ended + saving
         most = 0 if self._workers is None else self._workers.at_a_time
+        running, is_open = min(max(0, in_hand), most), progress.plan.open
         return SweepCounts(
             sorted(progress.plan.names),
-            total=max(len(progress.plan), done),
+            total=done + running if is_open else max(len(progress.plan), done),
             done=done,
             failed=progress.failed + progress.diverged,
-            running=min(max(0, in_hand), most),
+            running=running,
+            open=is_open,
         )
 
     def _finish(

@@ -17,7 +17,7 @@ from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.published.replication import Replication
+from nnrun.sweeps.board.published import Replication
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.progress import Failure, SweepProgress

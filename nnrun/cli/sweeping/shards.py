@@ -9,8 +9,7 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.from_store.gathered import gathered, gathered_leaderboard
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.progress import SweepProgress

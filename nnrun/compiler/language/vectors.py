@@ -6,9 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import I32
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.views import View
 
 SUMS = 4

@@ -7,8 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
-from nnrun.compiler.language.marks import intrinsic
+from nnrun.compiler.language.code import Code, intrinsic
 
 
 class View:

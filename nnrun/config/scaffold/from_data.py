@@ -50,6 +50,10 @@ class _Choice:
     splits: list[Proposal]
 
     @property
+    def task(self) -> str:
+        return "classification" if self.labels else "regression"
+
+    @property
     def by_time(self) -> ColumnProfile | None:
         """The column of times that rows are split by, if it is sure."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
@@ -103,14 +107,15 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         return Draft(aligned(array_lines(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
-    words, doubt = [*_described(choice)], _doubt(found)
-    return Draft(aligned(_csv(found, choice, shown)), [doubt, *words] if doubt else words)
+    words = [*filter(None, [_doubt(found), _sheets(found)]), *_described(choice)]
+    return Draft(aligned(_csv(found, choice, shown)), words)
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
     by_name = {column.name: column for column in found.columns}
     if wanted is not None and wanted not in by_name:
-        raise UsageError(f"--target: there is no column '{wanted}'{suggestion(wanted, by_name)}")
+        why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
+        raise UsageError(f"--target: there is no column '{wanted}'{why}")
     usable = [column for column in found.columns if column.kind in ("number", "category")]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
@@ -142,9 +147,8 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
 def _described(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
-    task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
-    yield f"it predicts {name}{guess}: {task} ({why})"
+    yield f"it predicts {name}{guess}: {choice.task} ({why})"
     vectors = [column.name for column in choice.features if is_embedded(column)]
     if vectors:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
@@ -167,6 +171,13 @@ def _doubt(found: Survey) -> str:
     names = data_as_names(found.columns)
     why = "if so, write a line with names above it"
     return f"its first line seems to be data and no names: {_clipped(names)}; {why}" * bool(names)
+
+
+def _sheets(found: Survey) -> str:
+    """Which sheet of a workbook it reads, where there are several."""
+    first, *others = found.sheets or [""]
+    how = f"to read another ({_clipped(others)}), save it as a file of its own"
+    return f"it reads the first sheet, {_clipped([first])}; {how}" * bool(others)
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
@@ -214,7 +225,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
-    yield f"  task: {_task(size)}\t{_why(target, labels)}"
+    yield f"  task: {choice.task}\t{_why(target, labels)}"
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
@@ -265,10 +276,6 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
         return target.labels
     name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
-
-
-def _task(size: Size) -> str:
-    return "classification" if size.classes else "regression"
 
 
 def _why(target: ColumnProfile, labels: dict[str, int]) -> str:

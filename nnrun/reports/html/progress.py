@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words
@@ -15,8 +14,7 @@ from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.bookkeeping import telling_first
-from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, varied
+from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, most_varied
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.sweep_progress import SweepCounts
 
@@ -38,7 +36,7 @@ def in_progress(
 def _blocks(
     running: Sequence[RunSummary], runs: Sequence[RunSummary], *, counted: bool
 ) -> Iterator[Block]:
-    keys = telling_first(varied(runs), runs)
+    keys = most_varied(runs)
     header = ["run", "settings", "seed", "done", "left", *(f"{split} loss" for split in SPLITS)]
     rows = [_row(run, keys.get(run.name, ())) for run in running[:_MOST_ROWS]]
     yield Grid("In progress", header, rows, texts=2, hidden=True)
@@ -71,9 +69,9 @@ def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
 def _chart(run: RunSummary, progress: RunProgress) -> Chart | None:
     history = progress.columns()
     series = [
-        Series(split, history["iteration"], [v if isfinite(v) else None for v in y], index=index)
+        Series.thinned(split, history["iteration"], losses, index)
         for index, split in enumerate(SPLITS)
-        if (y := history.get(f"{split}_loss"))
+        if (losses := history.get(f"{split}_loss"))
     ]
     if not series:
         return None

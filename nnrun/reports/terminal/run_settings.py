@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from nnrun.config.settings import choice_of, choice_words, in_common, told_apart
-from nnrun.runs.catalog.bookkeeping import DATA
-from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.catalog.summary import DATA, RunSummary
 
 LEAST_DIGITS = 4
 """Of the digest in a run's id, in short forms."""

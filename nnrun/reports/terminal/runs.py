@@ -127,10 +127,9 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     column = None if sort is None else _sort_column(runs, sort)
     if column is None or (column.title, column.cells) == (result.title, result.cells):
         return [result]
-    if column.title == result.title:  # on the splits that choose, and on those that tell most
-        title = "ranked by" if column.title == _MIXED else f"ranked by {column.title}"
-        return [replace(column, title=title), replace(result, need=3)]
-    return [column, replace(result, need=1)]
+    # Where metrics differ, each cell names its own, and both columns would be `result`.
+    title = "ordered by" if column.title == result.title else column.title
+    return [replace(column, title=title), replace(result, need=3 if title == "ordered by" else 1)]
 
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:

@@ -6,8 +6,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import metric_number, plural, signed
 from nnrun.reports.progress_words import iteration_words
 from nnrun.reports.summary import metric_label, split_label, splits
-from nnrun.reports.verdict.kinds import kind_words
-from nnrun.reports.verdict.lines import Line, Verdict
+from nnrun.reports.verdict.lines import Line, Verdict, kind_words
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 
@@ -68,7 +67,15 @@ def _wrong(record: RunRecord) -> Line | None:
     if not kinds:
         return None
     more = f"; {plural(len(kinds), 'warning')} say why" if len(kinds) > 1 else ""
-    return Line("Problems", f"it {kinds[0]}{more}")
+    return Line("Problems", f"it {kinds[0]}{_elsewhere(record)}{more}")
+
+
+def _elsewhere(record: RunRecord) -> str:
+    """The split that the first warning is about, where that is not the split of the result."""
+    said = str(record.warnings[0]["message"]).rpartition(", on ")[2]
+    split = said.removesuffix(" data")
+    shown = splits(record.dataset)[-1]
+    return f" on {said}" if split in splits(record.dataset) and split != shown else ""
 
 
 def _ended(status: str) -> str:

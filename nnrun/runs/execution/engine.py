@@ -26,12 +26,9 @@ def engine_of(
 ) -> Engine:
     """The engine that the config asks for, on the training split.
 
-    Args:
-        prepared: the run; its network is initialized.
-        optimizer: allocated for it.
-        streams: of the run's random numbers.
-        callbacks: `wait` is called before anything is compiled.
-        losses: whether the engine returns the losses of batches.
+    The network of the run is initialized, and the optimizer allocated for it. `wait` of the
+    callbacks is called before anything is compiled; `losses` is whether losses of batches are
+    returned.
     """
     training, network = prepared.config.training, prepared.network
     train = prepared.examples["train"]

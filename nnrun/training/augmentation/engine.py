@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from nnrun.nn.signature import Array
 from nnrun.training.augmentation.augment import Augmenter
 
 
-class AugmentingEngine:
+class AugmentingEngine(Engine):
     """Has another engine train on changed rows, a block of iterations at a time.
 
     Rows that are evaluated are not changed; nor are those of batches that are no `Steps`, which
@@ -63,11 +63,6 @@ class AugmentingEngine:
 
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target = x, target
-
-    def run_and_evaluate(
-        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
-    ) -> None:
-        return None
 
     def evaluator(self, x: Array, target: Array) -> Evaluator:
         return self.engine.evaluator(x, target)

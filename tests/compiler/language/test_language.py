@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiler.language.code import intrinsic
 from nnrun.compiler.language.kinds import LanguageError
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.numbers import double, sqrt
 from nnrun.compiler.language.views import view
 from nnrun.compiler.llvm import cache

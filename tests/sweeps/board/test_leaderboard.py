@@ -21,7 +21,7 @@ from nnrun.reports.markdown.leaderboard_files import (
 )
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.published.replication import replications
+from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 
@@ -214,7 +214,10 @@ def test_the_files_say_the_same():
 
 
 def test_runs_with_warnings_are_counted():
-    """In the row, in the files, and in a note that names the rows; diverged runs apart."""
+    """In the row, in the files, and in a note that names the rows; diverged runs apart.
+
+    Rows with long names are named by their places.
+    """
     scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
     lost = score(3, None, None, status="diverged")._replace(warning="leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")

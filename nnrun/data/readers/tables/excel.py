@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,13 +15,15 @@ from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import file_sha256
+from nnrun.data.readers.opening import damage_errors, file_sha256
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
 from nnrun.data.readers.text.csv_file import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, clipped
 
 _ROWS = 1024
 _BLOCK = 1 << 20
+# openpyxl raises a dozen kinds.
+_damage_errors = partial(damage_errors, what=".xlsx", kinds=(Exception,))
 _SAVE = "; open the file in a spreadsheet program, which computes it, and save it there"
 _BYTES_BY_TEXT = 20
 """Memory for what openpyxl keeps of a byte of XML, at most: texts, styles and formulas."""
@@ -44,7 +45,7 @@ class ExcelTable(Table):
                 kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
                 unpacked = sum(one.file_size for one in kept)
             refuse_if_too_big(_BYTES_BY_TEXT * unpacked, str(path))
-            self._sheet = _first_sheet(path, file, values=True)
+            self._sheet, self.sheets = _first_sheet(path, file, values=True)
             self._formulas = _Formulas(path, file)
             self._all = enumerate(self._sheet.iter_rows(values_only=True), 1)
             _, first = next(self._all, (1, ()))
@@ -129,7 +130,9 @@ class _Formulas:
 
     def _at(self, line: int) -> Sequence[Any]:
         if self._rows is None:
-            sheet = _first_sheet(self._path, self._file, values=False) if self._has_any() else None
+            sheet = (
+                _first_sheet(self._path, self._file, values=False)[0] if self._has_any() else None
+            )
             self._rows = enumerate(sheet.iter_rows(values_only=True), 1) if sheet else iter(())
         return next((cells for number, cells in self._rows if number == line), ())
 
@@ -148,8 +151,8 @@ class _Formulas:
         return False
 
 
-def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> Any:
-    """The first sheet, with the last values of formulas or with their text."""
+def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> tuple[Any, list[str]]:
+    """The first sheet, with the last values of formulas or their text, and the names of all."""
     import openpyxl  # noqa: PLC0415 - slow to import, and an extra
 
     book = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
@@ -157,7 +160,7 @@ def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> Any:
         raise DataError(f"{path}: there is no sheet")
     sheet = book.worksheets[0]
     sheet.reset_dimensions()  # else all rows are as wide as the widest may be
-    return sheet
+    return sheet, [one.title for one in book.worksheets]
 
 
 def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:
@@ -166,18 +169,3 @@ def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:
     while end and cells[end - 1] in (None, ""):
         end -= 1
     return cells[:end]
-
-
-@contextmanager
-def _damage_errors(path: Path) -> Iterator[None]:
-    """Turn what openpyxl raises at a wrong file into a DataError with its name."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # openpyxl raises a dozen kinds
-        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: is damaged or no .xlsx file: {reason}") from error

@@ -11,8 +11,8 @@ from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
-from nnrun.reports.charts.palette import BLUES, RED_BLUE
 from nnrun.reports.charts.pictures import mosaic
+from nnrun.reports.charts.style import BLUES, RED_BLUE
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, layer_outputs
 from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note
