@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
-from nnrun.reports.numbers import MISSING, duration, number
+from nnrun.reports.numbers import MISSING, duration, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
@@ -35,6 +36,7 @@ from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
+_MOST_NAMES = 2
 # A strip with all values would be so many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
@@ -65,15 +67,29 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
 
 
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
-    """What the rows of each have in common; where that is the same, also the splits there are."""
-    plain = [shortened(heading(board.group)) for board in boards]
-    found: list[str] = []
-    for title, board in zip(plain, boards, strict=True):
-        if plain.count(title) > 1:
-            title += f" ({', '.join(all_splits(board.group))})"  # noqa: PLW2901  # made longer
-        again = sum(other.startswith(title) for other in found)
-        found.append(f"{title}, {again + 1}" if again else title)
-    return found
+    """What the rows of each have in common; where that is the same, also in what boards differ.
+
+    First by the splits that there are, then by their experiments, and last by a number.
+    """
+    titles = [shortened(heading(board.group)) for board in boards]
+    for words in (_split_words, _experiment_words):
+        told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
+        several = Counter(title for title, _ in told)
+        titles = [
+            f"{title} ({words(board)})" if several[title] > 1 else title
+            for title, board in zip(titles, boards, strict=True)
+        ]
+    again = [titles[:place].count(title) for place, title in enumerate(titles)]
+    return [f"{title}, {n + 1}" if n else title for title, n in zip(titles, again, strict=True)]
+
+
+def _split_words(board: StoredBoard) -> str:
+    return ", ".join(board.standings[0].variant.splits)
+
+
+def _experiment_words(board: StoredBoard) -> str:
+    names = [*dict.fromkeys(standing.variant.name for standing in board.standings)]
+    return shortened(first_of(names, _MOST_NAMES), 60)
 
 
 def board_blocks(
