@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -11,11 +12,12 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.searching.origin import origin_of
 from nnrun.cli.searching.results import conclude
 from nnrun.cli.searching.runner import CliRunner
 from nnrun.cli.signals import Interruption
 from nnrun.cli.training import Training, TrainingRequest, saying_how_to_go_on
+from nnrun.config.content import Origin
+from nnrun.config.files import SUFFIXES
 from nnrun.config.names import is_name
 from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
 from nnrun.errors import UsageError
@@ -128,7 +130,7 @@ def command(
         asked.trackers.open(output.error, asked.results, "search") as tracking,
     ):
         datasets = Datasets()
-        origin, assumed = origin_of(paths[0], asked.target)
+        origin, assumed = _origin_of(paths[0], asked.target)
         output.notes(assumed)
         plan = plan_search(
             origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
@@ -168,3 +170,20 @@ def _export(name: str, results: Path, file: Path, output: Output) -> None:
         raise UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
     export_study(found, results / name, file)
     output.note(f"wrote {file}")
+
+
+def _origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
+    """The config to search, and what was assumed of a data file, a line for each.
+
+    Raises:
+        UsageError: there is no such file, or a config has a target already.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file; a search is of a config or a data file")
+    if path.suffix.lower() in SUFFIXES:
+        if target is not None:
+            raise UsageError(f"--target {target}: it is for data files; {path} has its own")
+        return path, ()
+    from nnrun.config.scaffold.searched import searched_draft  # noqa: PLC0415  # needs data readers
+
+    return searched_draft(path, target)

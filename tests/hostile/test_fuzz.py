@@ -37,7 +37,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.contents.history import load_history, read_history
 from nnrun.runs.storage.contents.names import CHECKPOINT, HISTORY, REPORT
-from nnrun.runs.storage.contents.seal import sealed
+from nnrun.runs.storage.contents.strict_json import sealed
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.comparison.statistics import summarize

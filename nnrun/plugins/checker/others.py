@@ -14,8 +14,7 @@ from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Failed, Finding, differing, number
 from nnrun.plugins.checker.reference import compare
 from nnrun.plugins.checker.subject import calling
-from nnrun.plugins.dataset import dataset_entry
-from nnrun.plugins.metric import metric_entry
+from nnrun.plugins.entries import dataset_entry, metric_entry
 from nnrun.plugins.part import Part
 
 _STEPS = 400

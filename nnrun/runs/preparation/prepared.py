@@ -17,6 +17,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.splits.parts import Split, SplitData
+from nnrun.engines.sampling import batches_per_epoch
 from nnrun.engines.selection import select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task, task_of
@@ -34,7 +35,6 @@ from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
 from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows, rows_taken
-from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 
 _POINTS = 20
@@ -75,7 +75,7 @@ class Prepared:
     @property
     def streams(self) -> Streams:
         """New generators of its random numbers, but for the split."""
-        return Streams.of(self.config.seed, self.config.dataset.fold)
+        return Streams(self.config.seed, self.config.dataset.fold)
 
     @property
     def identity(self) -> Identity:

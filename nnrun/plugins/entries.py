@@ -1,24 +1,51 @@
-"""A function of a plugin as a data set."""
+"""Functions of plugins as metrics and as data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
 from inspect import getdoc
-from typing import Any
+from math import inf
+from typing import Any, get_args
 
 import numpy as np
 
 from nnrun.data.builtin.registry import COMPUTED, Entry
 from nnrun.data.dataset import Dataset, DatasetProblem, Task, hash_arrays, pixel_names
+from nnrun.metrics.table import Metric, Needs
 from nnrun.nn.signature import Array
-from nnrun.plugins.part import Part
+from nnrun.plugins.part import Part, PluginError
+
+_DEFAULTS: dict[str, Any] = {"needs": "values", "larger_is_better": False, "low": 0.0, "high": inf}
+
+
+def metric_entry(part: Part) -> Metric:
+    """The metric of a function of true and predicted values; it counts every row once.
+
+    Raises: PluginError if it needs what no metric can have.
+    """
+    options = _DEFAULTS | dict(part.options)
+    if options["needs"] not in get_args(Needs):
+        needs = " or ".join(f"'{name}'" for name in get_args(Needs))
+        raise PluginError(f"{part.place}: needs={options['needs']!r}: it is {needs}")
+    return Metric(
+        part.name,
+        part.source.name,
+        about=_about(part),
+        call=part.entry,
+        unweighted=True,
+        one_output=options["needs"] == "values",
+        **options,
+    )
 
 
 def dataset_entry(part: Part) -> Entry:
     """The entry of a function that returns a `Dataset`, or arrays x and y."""
-    about = (getdoc(part.entry) or part.name).split("\n\n")[0].replace("\n", " ")
-    return Entry(_loader(part), about, "classification", (), 0, source=COMPUTED)
+    return Entry(_loader(part), _about(part), "classification", (), 0, source=COMPUTED)
+
+
+def _about(part: Part) -> str:
+    return (getdoc(part.entry) or part.name).split("\n\n")[0].replace("\n", " ")
 
 
 def _loader(part: Part) -> Callable[..., Dataset]:
