@@ -28,13 +28,8 @@ _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
 
 @dataclass(frozen=True)
 class _Config:
-    """A config that is drawn, with the histories of its runs.
-
-    Args:
-        name: in the legend.
-        histories: of its runs.
-        index: its colour and dashes.
-        loss: how its loss differs from those of other configs, in words.
+    """A config that is drawn: its name in the legend, the histories of its runs, its colour and
+    dashes by their number, and how its loss differs from those of other configs, in words.
     """
 
     name: str
