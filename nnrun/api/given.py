@@ -111,7 +111,7 @@ def at_least_one(name: str, value: int | None) -> int | None:
 
 
 def _hint(name: str, value: object, known: Collection[str]) -> str:
-    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import
+    from nnrun.config.hints import place_of  # noqa: PLC0415  # slow to import
 
     near = nearest(name, known)
     place = place_of(name) if "overrides" in known else None

@@ -93,8 +93,7 @@ class LazyGroup(click.Group):
 
 def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
     """The error, with the argument that sets what the option seems to be meant for."""
-    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
-    from nnrun.config.hints.misplaced_arguments import option_of  # noqa: PLC0415
+    from nnrun.config.hints import option_of, place_of  # noqa: PLC0415  # slow, for mistakes only
 
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
 
@@ -30,28 +31,6 @@ class Batches:
         return len(self.rates)
 
 
-class Order(Protocol):
-    """The order in which rows of the training split are visited: block after block of rows.
-
-    With `shuffle` and `in_order` a block is an epoch. Rows of a block are taken batch by batch; the
-    last batch may be smaller.
-    """
-
-    rows: int  # of the training split
-    batch_size: int
-    sampling: str
-    block_rows: int
-
-    def take(self, iterations: int) -> tuple[Array, Array]:
-        """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
-
-    def state(self) -> dict[str, Any]:
-        """The position: the `stream` before the block was drawn, batches `used` of the block."""
-
-    def move_to(self, state: dict[str, Any]) -> None:
-        """Move to a valid state."""
-
-
 class Steps(Batches):
     """Batches that come from an order of rows and a schedule.
 
@@ -66,7 +45,7 @@ class Steps(Batches):
     """
 
     def __init__(
-        self, order: Order, schedule: Schedule, *, first: int, iterations: int, total: int
+        self, order: Sampler, schedule: Schedule, *, first: int, iterations: int, total: int
     ) -> None:
         self.order = order
         self.schedule = schedule

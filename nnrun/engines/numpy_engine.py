@@ -15,7 +15,7 @@ class NumpyEngine(Engine):
     """Updates by backpropagation through the network's layers.
 
     Args:
-        network: initialized; its layers will write results into memory they keep.
+        network: initialized.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
         target: their targets, in the network's dtype.
@@ -36,14 +36,12 @@ class NumpyEngine(Engine):
         rng: Rng,
         clip_norm: float | None = None,
     ) -> None:
-        network.reuse_memory()
         self.network = network
         self.optimizer = optimizer
         self.x = x
         self.target = target
         self.rng = rng
         self.clip_norm = clip_norm
-        self._memory: dict[int, tuple[Array, Array]] = {}
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         bounds, rates = batches.bounds.tolist(), batches.rates.tolist()
@@ -71,21 +69,10 @@ class NumpyEngine(Engine):
 
     def _gather(self, rows: Array, start: int, end: int) -> tuple[Array, Array]:
         """The rows of one batch: a view where it is a single row, else copied together."""
-        size = end - start
-        if size == 1:
-            row = rows[start]
-            return self.x[row : row + 1], self.target[row : row + 1]
-        if size not in self._memory:
-            self._memory[size] = (
-                np.empty((size, *self.x.shape[1:]), self.x.dtype),
-                np.empty((size, *self.target.shape[1:]), self.target.dtype),
-            )
-        x, target = self._memory[size]
-        batch = rows[start:end]
-        # The rows are in range, and without the check `take` writes straight into `out`.
-        np.take(self.x, batch, axis=0, out=x, mode="clip")
-        np.take(self.target, batch, axis=0, out=target, mode="clip")
-        return x, target
+        batch: slice | Array = rows[start:end]
+        if end - start == 1:
+            batch = slice(rows[start], rows[start] + 1)
+        return self.x[batch], self.target[batch]
 
 
 def evaluate(network: Network, x: Array, target: Array) -> tuple[float, Array]:

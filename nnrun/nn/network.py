@@ -119,11 +119,6 @@ class Network(Sequential):
             parameter.place(self.theta[start:end], self.gradient[start:end])
             start = end
 
-    def reuse_memory(self) -> None:
-        """Make every layer write into the same arrays at every call; for training loops."""
-        for _, layer in self.named_layers():
-            layer.reuse_memory()
-
     def predict(self, x: Array) -> Array:
         """The outputs for rows x, in evaluation mode."""
         return self._finish(self.forward(x, None))

@@ -25,7 +25,7 @@ from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays

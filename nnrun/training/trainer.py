@@ -10,11 +10,11 @@ from typing import cast
 
 import numpy as np
 
+from nnrun.engines.sampling import MOST_ITERATIONS
 from nnrun.nn.signature import Array
 from nnrun.training.core import TrainingCore
 from nnrun.training.divergence import Cause
 from nnrun.training.replay import find_divergence
-from nnrun.training.sampling import MOST_ITERATIONS
 from nnrun.training.state import (
     HistoryRow,
     TrainingState,

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.config.hints.key_locations import place_of
+from nnrun.config.hints import place_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
 from nnrun.data.builtin.registry import DATASETS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from nnrun.data.columns.column import Column
@@ -16,55 +15,16 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
-from nnrun.data.settings import LagSettings
+from nnrun.data.settings import ColumnSettings, LagSettings, SourceSettings
 
 
-@dataclass(frozen=True)
-class CategorySettings:
-    """The columns of categories, and what becomes of rare and of unknown categories.
-
-    Args:
-        one_hot: columns that are one-hot encoded.
-        embedding: those whose vectors are learned, with the vectors' length and, if it differs, the
-            column's own `min_count`.
-        target_mean: those that become means of the target.
-        min_count: training rows that a category must have.
-        unknown: `error`, `ignore` or `most_frequent`.
-    """
-
-    one_hot: Sequence[str] = ()
-    embedding: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-    target_mean: Sequence[str] = ()
-    min_count: int = 1
-    unknown: str = "ignore"
-
-    @property
-    def keys(self) -> dict[str, Sequence[str]]:
-        """The columns by the key of the config that names them."""
-        return {
-            "categorical": self.one_hot,
-            "embedding": [*self.embedding],
-            "target_mean": self.target_mean,
-        }
-
-    @cached_property
-    def _names(self) -> dict[str, set[str]]:
-        return {key: set(names) for key, names in self.keys.items()}
-
-    def column(self, name: str, *, fills: bool) -> Column | None:
-        """A column, if it holds categories; with `fills`, missing ones are one of their own."""
-        given: dict[str, Any] = {"unknown": self.unknown, "fills": fills}
-        given["min_count"] = self.min_count
-        if name in self._names["categorical"]:
-            return OneHot(name, **given)
-        if name in self._names["target_mean"]:
-            return TargetMean(name, **given)
-        if name not in self.embedding:
-            return None
-        dimensions, own = self.embedding[name]
-        return Embedding(
-            name, **given | {"min_count": own or self.min_count}, dimensions=dimensions
-        )
+def category_keys(columns: ColumnSettings) -> dict[str, Sequence[str]]:
+    """The columns of categories by the key of the config that names them."""
+    return {
+        "categorical": columns.categorical,
+        "embedding": [*columns.embedding],
+        "target_mean": columns.target_mean,
+    }
 
 
 @dataclass(frozen=True)
@@ -93,27 +53,33 @@ class Written:
 def planned(
     names: Sequence[str],
     rules: Mapping[str, str],
-    categories: CategorySettings,
-    dates: Mapping[str, Sequence[str]] | None = None,
-    written: Written | None = None,
+    config: SourceSettings,
+    columns: ColumnSettings,
+    written: Written,
 ) -> Iterator[Column]:
     """The columns to read, in the order of their features.
 
     Args:
         names: of the columns of the file to predict from.
         rules: of each, for missing values: `error`, `drop_rows`, or a statistic.
-        categories: those that hold categories.
-        dates: the parts of those that are dates.
+        config: has the parts of those that are dates.
+        columns: its block that says which hold categories.
         written: how columns are written.
     """
-    dates, written = dates or {}, written or Written()
+    one_hot, target_mean = set(columns.categorical), set(columns.target_mean)
     for name in names:
         statistic = "" if rules[name] in ("error", "drop_rows") else rules[name]
-        category = categories.column(name, fills=bool(statistic))
-        if category is not None:
-            yield category
-        elif name in dates:
-            yield Date(name, tuple(dates[name]), statistic, written.dates(name))
+        own, given = columns.embedding.get(name), dict[str, Any]()
+        given |= {"unknown": config.unknown, "fills": bool(statistic)}
+        given["min_count"] = (own and own.min_count) or columns.min_count
+        if name in one_hot:
+            yield OneHot(name, **given)
+        elif name in target_mean:
+            yield TargetMean(name, **given)
+        elif own is not None:
+            yield Embedding(name, **given, dimensions=own.dimensions)
+        elif name in config.dates:
+            yield Date(name, tuple(config.dates[name]), statistic, written.dates(name))
         else:
             yield Number(name, statistic, written.numbers(name))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,13 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 def check_named(path: Path | str, carried: Sequence[str], names: Sequence[str]) -> None:
     """Raise a DataError with each carried column that is none of these names."""
-    lacking = [name for name in carried if name not in names]
-    if lacking:
-        raise DataError("\n".join(_lacking(path, lacking, names)))
-
-
-def _lacking(path: Path | str, lacking: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    for name in lacking:
-        text = f"{path}: there is no column '{name}' for --id{suggestion(name, names)}"
-        yield escaped(text, kept="")
+    lines = [
+        escaped(f"{path}: there is no column '{name}' for --id{suggestion(name, names)}", kept="")
+        for name in carried
+        if name not in names
+    ]
+    if lines:
+        raise DataError("\n".join(lines))
 
 
 def with_time(cell: str) -> str:

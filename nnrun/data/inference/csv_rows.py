@@ -17,12 +17,11 @@ from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
-from nnrun.data.columns.joining import joined
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.carried import check_named, texts, with_time
 from nnrun.data.inference.columns import RowBatch, Rows
 from nnrun.data.inference.put_aside import BadRows, CsvAside
-from nnrun.data.layout import Layout
+from nnrun.data.layout import Layout, joined
 from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest

@@ -9,6 +9,7 @@ and Brewer, The Cartographic Journal 40, 2003).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 
 Colour = tuple[int, int, int]
@@ -183,6 +184,11 @@ def _ramps(dark: bool) -> str:
     """The colours of amounts; of lines, without those that are hard to see on the page."""
     cells = (_amounts(kind, other if dark else r) for r, (kind, other) in _RAMPS.items())
     return "".join(cells) + (_amount_lines(0.35, 1.0) if dark else _amount_lines(0.0, 0.8))
+
+
+def variables(colours: Mapping[str, str]) -> str:
+    """The CSS variables with these values."""
+    return ";".join(f"--{name}:{colour}" for name, colour in colours.items())
 
 
 # In addition for dark pages.

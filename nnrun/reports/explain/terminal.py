@@ -159,12 +159,9 @@ _WIDEST = 80
 
 
 def matrix_lines(name: str, array: Array, *, full: bool = False) -> Iterator[Text]:
-    """A heading with the shape, then the numbers; what is left out is a `…`.
+    """A heading with the shape, then the numbers: of more than two dimensions, several matrices.
 
-    Args:
-        name: of the array.
-        array: of any number of dimensions: with more than two, matrices one below the other.
-        full: whether to show all numbers.
+    What is left out is a `…`; with `full`, nothing is.
     """
     yield Text.assemble((name, "bold"), f"  {shape_text(array.shape)}")
     if array.ndim <= 2:

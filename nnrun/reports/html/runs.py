@@ -84,14 +84,8 @@ def run_sections(
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    Args:
-        record: of the run.
-        folder: of the run.
-        anchor: its id in the page.
-        varying: keys in which runs of its name differ.
-        load_data: loads data sets.
-        importance: whether to compute which columns count.
-        brief: whether only to show what is worth printing.
+    `anchor` is its id in the page, and runs of its name differ in the keys `varying`; with
+    `importance` it is computed which columns count, and `brief` is what is worth printing.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),

@@ -27,13 +27,7 @@ _WORDS = {"pruned": "ended early", "stopped": "out of time", "running": "in prog
 def search_tables(
     content: Mapping[str, Any], state: SearchState, root: Path
 ) -> Iterator[RenderableType]:
-    """What a search has come to.
-
-    Args:
-        content: of search.json.
-        state: the same as values.
-        root: the results folder.
-    """
+    """What a search has come to, by the content of search.json and the same as values."""
     yield Text(clean(budget_words(content)))
     if state.group is None:
         if state.best is not None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis.held_out import about_held_out
 from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.inside import (
@@ -25,6 +27,7 @@ from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
 from nnrun.runs.diagnosis.units import dead_units
+from nnrun.training.divergence import Divergence
 
 __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
 
@@ -93,3 +96,38 @@ CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = 
     growing_gradients,
     saturated_units,
 )
+
+
+def describe_divergence(
+    config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
+) -> str:
+    """A sentence that says what went wrong, where and when, and what to try."""
+    advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
+    return ". ".join([f"diverged: {_what(config, found)}", *advice])
+
+
+def _what(config: ExperimentConfig, found: Divergence) -> str:
+    at = f"at iteration {found.iteration:,}"
+    where = "the loss"
+    if found.parameter is not None:
+        layer, _, name = found.parameter.rpartition(".")
+        types = {dotted(place): layer.type for place, layer in config.network.named_layers()}
+        where = f"the {name} of layer {layer} ({types[layer]})"
+    if found.memory is not None:
+        where = f"the optimizer's {found.memory} for {where}"
+    if found.cause == "loss":
+        return (
+            f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
+            f"{found.loss:.4g}"
+        )
+    if found.cause == "weights":
+        return (
+            f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
+            "at the end and a loss no better than the baseline's"
+        )
+    if found.last_good_loss is None:
+        return "the loss was beyond the range of numbers from the start"
+    return (
+        f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
+        f"iteration {found.last_good_iteration:,})"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun import __version__
 from nnrun.engines.base import Batches
+from nnrun.engines.sampling import Sampler
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.plugins.loading import checks_gradients
@@ -16,7 +17,6 @@ from nnrun.plugins.running import describe_fault
 from nnrun.runs.execution.environment import environment, run_arithmetic
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
 from nnrun.training.trainer import Trainer
 

@@ -7,14 +7,20 @@ from copy import copy
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.engines.sampling import Sampler
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import (
+    DiagnosisInput,
+    Diagnostic,
+    describe_divergence,
+    diagnose,
+    diagnose_divergence,
+)
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
@@ -29,7 +35,6 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping, monitored_metric
 from nnrun.training.loss_curve import LossCurve
-from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 from nnrun.training.watching.watch import Watch
@@ -180,7 +185,6 @@ class Execution:
             stopping = monitored = None
         streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
-        self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):

@@ -123,7 +123,7 @@ def prepare_arrays(
 
     `data` is a config as plain values; the source in its `dataset` block is ignored.
     """
-    experiment = Experiment(config_from_dict(data), Source("", data), Path())
+    experiment = Experiment(config_from_dict(data), Source(data), Path())
     return prepare(experiment, lambda _: dataset, penalty)
 
 
@@ -171,8 +171,8 @@ def prepare_again(
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
     seed, test_seed = config.dataset.split.seed, config.dataset.split.test_seed
-    streams = Streams.of(config.seed if seed is None else seed)
-    of_test = None if test_seed is None else Streams.of(test_seed).split
+    streams = Streams(config.seed if seed is None else seed)
+    of_test = None if test_seed is None else Streams(test_seed).split
     split = make_split(dataset, config.dataset, streams.split, of_test)
     if config.in_order:
         split = split.in_file_order()

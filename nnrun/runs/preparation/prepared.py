@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts
+from nnrun.config.canonical import canonical_parts, plugin_parts
 from nnrun.config.load import config_to_json
 from nnrun.config.names import SPLITS
-from nnrun.config.parts import plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.splits.parts import Split, SplitData
+from nnrun.engines.sampling import batches_per_epoch
 from nnrun.engines.selection import select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task, task_of
@@ -35,7 +35,6 @@ from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
 from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows, rows_taken
-from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 
 _POINTS = 20
@@ -76,7 +75,7 @@ class Prepared:
     @property
     def streams(self) -> Streams:
         """New generators of its random numbers, but for the split."""
-        return Streams.of(self.config.seed, self.config.dataset.fold)
+        return Streams(self.config.seed, self.config.dataset.fold)
 
     @property
     def identity(self) -> Identity:

@@ -15,7 +15,7 @@ from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.contents.progress import read_progress
-from nnrun.runs.storage.contents.seal import is_sealed
+from nnrun.runs.storage.contents.strict_json import is_sealed
 from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.durable.files import read_regular

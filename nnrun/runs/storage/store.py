@@ -23,8 +23,7 @@ from nnrun.runs.storage.contents.names import (
     TRACEBACK,
     WATCHED,
 )
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.data_place import stored_config, without_folders
 from nnrun.runs.storage.durable.files import locked, remove_leftovers, write_together
 from nnrun.runs.storage.durable.group_commit import GroupCommit

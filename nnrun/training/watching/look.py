@@ -40,7 +40,6 @@ class Looker:
         self.values: dict[str, Any] = {
             "rows": len(x), **describe(self.twin, self.sites, self.units)
         }  # fmt: skip
-        self.twin.reuse_memory()
         self._outputs: dict[int, Array] = {}
         self._gradients: dict[int, Array] = {}
         for site in self.sites:

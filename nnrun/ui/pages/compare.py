@@ -8,14 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import setting_words, short_key
 from nnrun.errors import UsageError
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.comparison_words import pair_words, result_words
+from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
 from nnrun.reports.html.blocks import Figures, Note, Section
 from nnrun.reports.html.overview.found import Found
-from nnrun.reports.numbers import MISSING
 from nnrun.reports.summary import curve_names, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.compare import Comparison, compare
@@ -111,7 +109,7 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
         for split in SPLITS
         if (
             series := [
-                Series.thinned(_letter(index), history["iteration"], history[column], index)
+                Series.thinned(letter(index), history["iteration"], history[column], index)
                 for column in [f"{split}_{what}"]
                 for index, history in enumerate(histories)
                 if column in history
@@ -119,34 +117,19 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
         )
     ]
     if charts:
-        yield Section("Curves", [Figures(charts, [*enumerate(map(_letter, range(len(found))))])])
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index)
+        yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(found))))])])
 
 
 def _differences(comparison: Comparison) -> Iterator[Section]:
-    letters = [*map(_letter, range(len(comparison.labels)))]
-    for title, rows in (("Settings", comparison.settings), ("Results", comparison.results)):
+    letters = [*map(letter, range(len(comparison.labels)))]
+    of = {"Settings": setting_rows(comparison), "Results": result_rows(comparison)}
+    for title, rows in of.items():
         if not rows:
             yield Section(title, [Note(f"Their {title.lower()} are the same.")])
             continue
-        settings = title == "Settings"
         cells = [
-            [
-                Cell(shortened(short_key(key, rows) if settings else key, 60)),
-                *(Cell(_words(key, value, settings=settings)) for value in values),
-            ]
-            for key, values in rows.items()
+            [Cell(shortened(name, 60)), *(Cell(shortened(value, 120)) for value in values)]
+            for name, *values in rows
         ]
-        yield Section(
-            title,
-            [Grid(title, ["", *letters], cells, texts=1 + settings * len(letters), hidden=True)],
-        )
-
-
-def _words(key: str, value: object, *, settings: bool) -> str:
-    if value is None:
-        return MISSING
-    return shortened(setting_words(key, value) if settings else result_words(key, value), 120)
+        texts = 1 + len(letters) * (title == "Settings")
+        yield Section(title, [Grid(title, ["", *letters], cells, texts=texts, hidden=True)])

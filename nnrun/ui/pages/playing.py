@@ -72,7 +72,7 @@ def _start(request: Request, given: Given) -> Content:
     sessions.close(given.get("session"))
     key = sessions.add(session)
     with session.lock:
-        return {"session": key, "form": form_of(session), "frame": frame_of(session)}
+        return {"session": key, **_whole(session)}
 
 
 def _start_of(request: Request, given: Given) -> Start:
@@ -100,7 +100,7 @@ def _change(request: Request, given: Given) -> Content:
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         said = session.change(_edits(given))
-        return {"said": said, "form": form_of(session), "frame": frame_of(session)}
+        return {"said": said, **_whole(session)}
 
 
 def _reset(request: Request, given: Given) -> Content:
@@ -108,7 +108,11 @@ def _reset(request: Request, given: Given) -> Content:
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         session.restart()
-        return {"said": "", "form": form_of(session), "frame": frame_of(session)}
+        return {"said": "", **_whole(session)}
+
+
+def _whole(session: Session) -> Content:
+    return {"form": form_of(session), "frame": frame_of(session)}
 
 
 def _config(request: Request, given: Given) -> Content:

@@ -10,7 +10,7 @@ from time import perf_counter
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.explain.surfaces import has_surfaces
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.beside import PreparedBeside

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from nnrun.systems.cores import cores
 
 _BLOCK = 1 << 21
 _MOST_THREADS = 4
-
-
-class Digest(Protocol):
-    """A digest of bytes, as of `hashlib`."""
-
-    def update(self, content: bytes, /) -> None: ...
 
 
 class Ahead:
@@ -26,17 +20,13 @@ class Ahead:
 
     Args:
         read: at most so many bytes; none at the end of the file.
-        digest: of what has been read.
+        digest: of `hashlib`, of what has been read.
         rest: the start of a line, which has been read already.
         work: is called in threads.
     """
 
     def __init__(
-        self,
-        read: Callable[[int], bytes],
-        digest: Digest,
-        rest: bytes,
-        work: Callable[[bytes], Any],
+        self, read: Callable[[int], bytes], digest: Any, rest: bytes, work: Callable[[bytes], Any]
     ) -> None:
         self._read, self._digest, self._rest, self._work = read, digest, rest, work
         self._threads = min(_MOST_THREADS, cores())

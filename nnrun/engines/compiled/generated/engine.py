@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nnrun.compiler.llvm import cache
-from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Order, Steps
+from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generated.generate import Blocks, Generated, generate
-from nnrun.engines.compiled.generated.sampling import Sampling
-from nnrun.engines.compiled.generated.steps import StepsRunner, portion
+from nnrun.engines.compiled.generated.steps import Sampling, StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
@@ -110,7 +110,7 @@ class CompiledEngine(Engine):
         portions = [evaluator.repeated(len(stops)) for evaluator in own]
         return runner.run_and_evaluate(steps, stops, portions)
 
-    def _drawing(self, order: Order) -> StepsRunner:
+    def _drawing(self, order: Sampler) -> StepsRunner:
         """The runner that draws rows in this order."""
         if self._runner is None or self._runner.order is not order:
             if self.single and order.batch_size > 1:

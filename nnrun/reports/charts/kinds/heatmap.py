@@ -28,15 +28,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Cells:
-    """The grid of cells in pixels.
-
-    Args:
-        left: of the first column.
-        top: of the first row.
-        side: the width of a column.
-        height: of a row.
-        turned: whether names of columns are too long to be written across.
-    """
+    """The grid of cells in pixels; names of columns are `turned` if they are too long."""
 
     left: float
     top: float

@@ -20,16 +20,10 @@ _MOST_NAMED = 6  # in the text alternative
 
 @dataclass(frozen=True)
 class Series:
-    """One line.
+    """One line, with a gap where y is None.
 
-    Args:
-        name: shown in the legend.
-        x: of its points.
-        y: of its points; None leaves a gap.
-        low: the lower end of a band around the line; empty for no band.
-        high: the upper end.
-        index: selects colour and dashes from the palette.
-        other: whether it is grey until a reader asks for it.
+    There is a band from `low` to `high` around it, unless these are empty; `index` selects colour
+    and dashes, and a line that is `other` is grey until a reader asks for it.
     """
 
     name: str

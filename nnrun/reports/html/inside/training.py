@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +48,6 @@ _UNITS = (
 )
 
 
-@dataclass(frozen=True)
-class _Line:
-    """The numbers of a layer, with its name and its colour."""
-
-    name: str
-    values: Array
-    index: int
-
-
 def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
     """Gradients, updates, units and distributions of a watched run; nothing for another one."""
     try:
@@ -82,39 +73,33 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
     """Charts with a line for each layer."""
-    iterations, places = watched.iterations, layer_places(watched)
 
-    def found(values: Array, columns: Sequence[int | None]) -> list[_Line]:
-        return [
-            _Line(names[index], values[:, column], index)
+    def chart(
+        title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
+    ) -> Chart:
+        series = [
+            replace(
+                _thinned(names[index], watched.iterations, values[:, column], index),
+                other=index >= _COLOURED,
+            )
             for index, column in enumerate(columns)
             if column is not None
         ]
+        domain = () if log else (0.0, 1.0)
+        return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
 
+    places = layer_places(watched)
     every, main = [*range(len(places))], [main_parameter(watched, place) for place in places]
-    gradients, outputs = watched.size("output_gradients"), watched.size("outputs")
-    yield _chart("Gradients", iterations, found(gradients, every), "gradient", log=True)
-    yield _chart("Updates", iterations, found(watched.ratios, main), "update/weight", log=True)
-    yield _chart("Outputs", iterations, found(outputs, every), "output", log=True)
-    yield _chart("Weights", iterations, found(watched.size("weights"), main), "weight", log=True)
+    yield chart("Gradients", "gradient", watched.size("output_gradients"), every)
+    yield chart("Updates", "update/weight", watched.ratios, main)
+    yield chart("Outputs", "output", watched.size("outputs"), every)
+    yield chart("Weights", "weight", watched.size("weights"), main)
     units = {unit["layer"]: column for column, unit in enumerate(watched.units)}
     columns = [units.get(place) for place in places]
     for what in ("dead", "saturated"):
         shares = watched.arrays[f"units.{what}"]
         if (shares > 0).any():
-            title = f"{what.capitalize()} units"
-            yield _chart(title, iterations, found(shares, columns), "share of units")
-
-
-def _chart(
-    title: str, iterations: Sequence[int], found: Sequence[_Line], label: str, *, log: bool = False
-) -> Chart:
-    series = [
-        replace(_thinned(one.name, iterations, one.values, one.index), other=one.index >= _COLOURED)
-        for one in found
-    ]
-    domain = () if log else (0.0, 1.0)
-    return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
+            yield chart(f"{what.capitalize()} units", "share of units", shares, columns, log=False)
 
 
 def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0) -> Series:

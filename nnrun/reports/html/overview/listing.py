@@ -26,13 +26,9 @@ _MOST_REASONS = 20
 
 @dataclass(frozen=True)
 class Placed:
-    """A run with its row on a board.
+    """A run, by its `name/run id`, with its row on a board.
 
-    Args:
-        key: `name/run id`.
-        order: the numbers of its board, of its row, and of itself within the row.
-        board: that it is on.
-        standing: its row.
+    `order` are the numbers of its board, of its row, and of itself within the row.
     """
 
     key: str
@@ -54,15 +50,8 @@ class Placed:
 
 @dataclass(frozen=True)
 class Head:
-    """A run in one line: its closed card.
-
-    Args:
-        place: of its row.
-        title: its settings and its seed, and its experiment where there are several.
-        result: the metric that its board is ordered by.
-        status: of the run.
-        problem: its first warning in a few words.
-        name: its id, after its experiment where there are several.
+    """A run in one line, its closed card: the place of its row, its settings and seed, the metric
+    that its board is ordered by, its status, its first warning in a few words, and its id.
     """
 
     place: str

@@ -65,7 +65,7 @@ class CheckedRun:
         gradients = None
         if self.gradients is not None:
             gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
-        rate = self.learning_rate and rate_data(self.learning_rate)
+        rate = self.learning_rate and asdict(self.learning_rate)
         own = asdict(replace(self, learning_rate=None))
         return {**own, "memory": memory, "gradients": gradients, "learning_rate": rate}
 
@@ -191,8 +191,3 @@ def rate_curve(found: RateCurve) -> Iterator[RenderableType]:
 def _rate(value: float) -> str:
     """In two digits, which is more than the test can tell."""
     return f"{value:.2g}"
-
-
-def rate_data(found: RateCurve) -> dict[str, Any]:
-    """The same as JSON data."""
-    return asdict(found)

@@ -33,15 +33,10 @@ HINT = "q or Ctrl-C ends this view; the runs go on"
 
 
 class View:
-    """What is drawn at one moment.
+    """What is drawn at one moment: runs and sweeps in progress, and the rows of the board.
 
-    Args:
-        runs: in progress.
-        keys: for each experiment, the settings in which its runs differ.
-        rows: of the board.
-        ended: how many have ended since the view began.
-        hint: how to end it, if it goes on.
-        sweeps: in progress, as far as they say how many runs they have.
+    `keys` are the settings in which runs of each experiment differ; so many have `ended` since the
+    view began, and the `hint` says how to end it, if it goes on.
     """
 
     def __init__(

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.columns.plan import CategorySettings
-from nnrun.data.readers.table import read_csv
 from nnrun.data.readers.text import ahead, csv_table, text_lines
 from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
+from tests.data.tables import CategorySettings, read_csv
 
 ODD = [
     "0",

@@ -1,20 +1,25 @@
-"""California's house values: from the original archive, fetched once.
+"""Data sets that are fetched once and kept in scikit-learn's folder.
 
-scikit-learn caches this set as a pickle, which could run code; so the original archive is read
-instead, and its SHA-256 checked.
+scikit-learn caches California's house values as a pickle, which could run code; so the original
+archive is read instead, and its SHA-256 checked.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
-from contextlib import suppress
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nnrun.data.builtin.openml import fetching
 from nnrun.data.dataset import Dataset, hash_arrays
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import NnrunError
@@ -24,6 +29,7 @@ ARCHIVE = "cal_housing.tgz"
 MEMBER = "CaliforniaHousing/cal_housing.data"
 SHA256 = "aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681"
 LARGEST = 2**20  # bytes; it has about half as many
+TIMEOUT = 20.0  # seconds without a byte
 NAMES = (
     *("MedInc", "HouseAge", "AveRooms", "AveBedrms"),
     *("Population", "AveOccup", "Latitude", "Longitude"),
@@ -82,3 +88,36 @@ def _fetched(path: Path) -> bytes:
         temporary.write_bytes(content)
         temporary.replace(path)
     return content
+
+
+def fetch_images(name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """All 28×28 images of a set on OpenML: x (rows, 1, 28, 28) uint8 and y (rows,) int64.
+
+    Raises: NnrunError if the set is not in scikit-learn's cache and cannot be fetched.
+    """
+    from sklearn.datasets import fetch_openml  # noqa: PLC0415  # slow to import
+
+    # The faster parser needs pandas, which nnrun itself does not.
+    parser = "pandas" if importlib.util.find_spec("pandas") else "liac-arff"
+    advice = "give `path:`, the folder with its IDX files (train-images-idx3-ubyte and so on)"
+    with fetching(f"{name} (OpenML)", advice):
+        bunch = fetch_openml(name, version=1, as_frame=False, parser=parser, n_retries=1)
+    return bunch.data.astype(np.uint8).reshape(-1, 1, 28, 28), bunch.target.astype(np.int64)
+
+
+@contextmanager
+def fetching(what: str, advice: str) -> Iterator[None]:
+    """Limit the time of network operations, and say what to do if they fail."""
+    from http.client import HTTPException  # noqa: PLC0415  # loads ssl and email
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        with warnings.catch_warnings():  # the error repeats what the warning of a retry says
+            warnings.simplefilter("ignore")
+            yield
+    except (OSError, ValueError, HTTPException) as error:
+        message = f"{what} is not in scikit-learn's cache and could not be fetched ({error})"
+        raise NnrunError(f"{message}; {advice}") from error
+    finally:
+        socket.setdefaulttimeout(before)
