@@ -19,7 +19,7 @@ from nnrun.reports.terminal.live.watching import HINT, FormingRows, View, state_
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, varied
+from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
@@ -120,7 +120,7 @@ class Watch:
 
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
-        keys = varied(run for run, _ in self._known)
+        keys = most_varied([run for run, _ in self._known])
         return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps)
 
 

@@ -134,9 +134,13 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def short_key(key: str, keys: Iterable[str]) -> str:
-    """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`."""
+    """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`.
+
+    `type` and the parts of a schedule, `learning_rate.initial`, say nothing by themselves.
+    """
     parts = key.split(".")
-    for start in range(len(parts) - (2 if parts[-1] == "type" else 1), 0, -1):
+    within = parts[-1] == "type" or parts[-2:-1] == ["learning_rate"]
+    for start in range(len(parts) - (2 if within else 1), 0, -1):
         end = ".".join(parts[start:])
         alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
         if alone and not parts[start].isdigit():
@@ -147,6 +151,18 @@ def short_key(key: str, keys: Iterable[str]) -> str:
 def choice_words(choice: Mapping[str, Any]) -> list[str]:
     """Settings as `key=value`, each key as short as it stays unique."""
     return [f"{short_key(key, choice)}={setting_words(key, v)}" for key, v in choice.items()]
+
+
+def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys of these choices, those with the most different values first.
+
+    For places that cut what is long: what tells settings apart is left.
+    """
+    values: dict[str, set[str]] = {}
+    for choice in choices:
+        for key, value in choice.items():
+            values.setdefault(key, set()).add(repr(value))
+    return sorted(values, key=lambda key: -len(values[key]))
 
 
 def setting_words(key: str, value: Any) -> str:

@@ -38,9 +38,15 @@ def loss_words(progress: RunProgress) -> str:
 
 
 def sweep_line(sweep: SweepCounts) -> str:
-    """Its experiments, and how many of its runs are done, running and queued."""
+    """Its experiments, and how many of its runs are done, running and queued.
+
+    Of a search by time it is not known how many there will be.
+    """
     names = [*sweep.names]
     what = names[0] if len(names) == 1 else f"{count(len(names))} experiments"
     failed = f" ({count(sweep.failed)} failed)" if sweep.failed else ""
+    if sweep.open:
+        done, running = count(sweep.done), count(sweep.running)
+        return f"search of {what}: {done} runs done{failed}, {running} running"
     done = f"{count(sweep.done)} of {count(sweep.total)} done{failed}"
     return f"sweep of {what}: {done}, {count(sweep.running)} running, {count(sweep.queued)} queued"

@@ -105,9 +105,10 @@ class Search:
         results = Results(self._store, plan.settings.judging.split)
         overdue = None if plan.block.time is None else self._budget.is_overdue
         runs = SearchRuns(self._tracks, results, self._note, is_overdue=overdue)
-        self._runner(Plan([self._outlook()]), "trials", runs)
+        outlook = Plan([self._outlook()], open=plan.trials is None)
+        self._runner(outlook, "trials", runs)
         while not self._stopped() and runs.give_up():
-            self._runner(Plan([self._outlook()]), "trials", runs)
+            self._runner(outlook, "trials", runs)
         if not all(track.done for track in self._tracks):
             self._write()
             return self.state

@@ -238,12 +238,14 @@ class Sweep:
         progress, saving = self.progress, len(self._ends.saving)
         in_hand, done = len(self._ends.active) - saving, progress.ended + saving
         most = 0 if self._workers is None else self._workers.at_a_time
+        running, is_open = min(max(0, in_hand), most), progress.plan.open
         return SweepCounts(
             sorted(progress.plan.names),
-            total=max(len(progress.plan), done),
+            total=done + running if is_open else max(len(progress.plan), done),
             done=done,
             failed=progress.failed + progress.diverged,
-            running=min(max(0, in_hand), most),
+            running=running,
+            open=is_open,
         )
 
     def _finish(

@@ -15,7 +15,7 @@ from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, varied
+from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.parts import Part, parts_from, rendered
 from nnrun.ui.watcher import Snapshot
@@ -92,7 +92,7 @@ _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "traini
 
 def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
     """A row for each of these runs, described by what differs among all."""
-    keys = varied(run.overview for run in every)
+    keys = most_varied([run.overview for run in every])
     rows = [_row(run, keys.get(run.overview.name, ())) for run in shown]
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 

@@ -23,6 +23,7 @@ IRIS = {
     "training": {"learning_rate": 0.05, "iterations": 60},
 }
 GRID = {"training.learning_rate": [0.1, 0.01]}
+CLASSES = re.compile(r'class="([^"]*)"')
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,10 @@ def images(html):
 
 
 def test_a_board_shows_strips_and_curves():
-    """A strip for each row and the scale above them, then the curves; each picture is valid XML."""
+    """A strip for each row and the scale above them, then the curves; each picture is valid XML.
+
+    A strip has a rule for each class of its elements.
+    """
     board = nnrun.sweep(IRIS, GRID, seeds=3, jobs=1)
     shown = board._repr_html_()
     pictures = images(shown)
@@ -66,6 +70,9 @@ def test_a_board_shows_strips_and_curves():
     strips = [picture for picture in pictures if "chart strip" in picture]
     assert (3, 4) == (len(strips), len(pictures) - len(strips))
     assert [3, 3] == [strip.count("<circle") for strip in strips[1:]]
+    used = {name for strip in strips for found in CLASSES.findall(strip) for name in found.split()}
+    # `strip` is for the page of a report alone.
+    assert {"strip"} == {name for name in used if f".{name}{{" not in strips[1]}
     assert "<figcaption>validation accuracy</figcaption>" in shown
     assert str is type(shown)
 

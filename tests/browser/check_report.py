@@ -119,6 +119,20 @@ def test_a_board_of_24_rows_can_be_read(many_rows, open_page, width, scheme) -> 
     assert [] == [(f["id"], [node["html"][:300] for node in f["nodes"][:3]]) for f in found]
 
 
+def test_the_result_of_a_run_ends_before_its_status(many_rows, open_page) -> None:
+    """At 1280 pixels the longest name of a result, of the validation split, is not painted over."""
+    page = open_page(many_rows).page
+    card = page.locator(".cards .run > summary").first
+    card.locator(".result").evaluate("e => { e.textContent = 'validation accuracy 0.9444' }")
+    written = """e => {
+        const range = document.createRange(); range.selectNodeContents(e)
+        return range.getBoundingClientRect()
+    }"""
+    result = card.locator(".result").evaluate(written)
+    status = card.locator(".status").evaluate(written)
+    assert result["right"] < status["left"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_leaderboards_with_published_numbers_fit_a_screen(notebook, open_page, scheme) -> None:
     """At 1280 pixels nothing scrolls sideways, whatever the columns."""

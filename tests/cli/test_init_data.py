@@ -379,3 +379,23 @@ def test_series_of_several_stores_have_lags_of_each(nnrun):
     assert f"\n  {comment}" in text
     Path("t.yaml").write_text(text.replace(comment, comment[2:]))
     assert 0 == nnrun("check", "t.yaml").exit_code
+
+
+def test_the_sheet_that_is_read_is_named(nnrun):
+    """Of a workbook of several sheets, also where a column is looked for that is in another one."""
+    book = openpyxl.Workbook()
+    for sheet, names in ((book.active, "size price"), (book.create_sheet("People"), "age pay")):
+        sheet.append(names.split())
+        for row in range(20):
+            sheet.append([row % 7, 3 * row])
+    book.active.title = "Houses"
+    book.save("book.xlsx")
+    read = (
+        "it reads the first sheet, Houses; to read another (People), save it as a file of its own"
+    )
+    said = nnrun("init", "--data", "book.xlsx", "--target", "price").stderr
+    assert read in " ".join(said.split())
+    refused = nnrun("init", "other", "--data", "book.xlsx", "--target", "pay")
+    assert f"error: --target: there is no column 'pay' (one of size, price); {read}" in " ".join(
+        refused.stderr.split()
+    )

@@ -89,6 +89,11 @@ def test_what_only_shows_a_run_needs_no_plugin(trained, run, words) -> None:
     assert 0 == done.exit_code, done.output
 
 
+def test_the_command_that_repeats_a_run_names_its_plugin(trained, run) -> None:
+    """As `show` prints it."""
+    assert "--results again --plugin parts.py\n" in run("show", "all").stdout
+
+
 def test_a_model_predicts_with_its_plugin(trained, run) -> None:
     """From the command line and from Python the same."""
     (trained / "new.csv").write_text("x1\n0.5\n-1\n")

@@ -57,13 +57,19 @@ def test_a_network_without_hidden_layers():
 
 
 def test_what_a_config_has_already():
-    """The values at the keys of the space, hidden layers counted."""
+    """The values at the keys of the space as its options write them, hidden layers counted."""
     keys = space(
         network__depth={"int": [1, 3], "units": {"int": [1, 9]}, "dropout": {"uniform": [0, 1]}},
         training__batch_size={"choice": [1, 2]},
+        dataset__features={"choice": ["standard", "minmax"]},
     ).keys
-    config = {"network": {"layers": LAYERS}, "training": {"batch_size": 16}}
+    config = {
+        "dataset": {"features": ["standard"]},
+        "network": {"layers": LAYERS},
+        "training": {"batch_size": 16},
+    }
     assert {
+        "dataset.features": "standard",
         "network.depth": 2,
         "network.depth.dropout": 0.1,
         "network.depth.units": [8, 4],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nnrun.reports.progress_words import sweep_line
+from nnrun.runs.storage.sweep_progress import SweepNotes
 from nnrun.sweeps.listener import SweepListener
 from tests.search.helpers import IRIS, config, content_of, outcome, search
 
@@ -63,6 +65,16 @@ def test_no_run_begins_when_the_time_is_over(tmp_path, limit, slower, pruning):
     assert clock.now < limit + 10 * slower
     if slower == 1 and limit > 15:
         assert None not in (state.winner, state.test)
+
+
+def test_who_watches_is_told_no_number_of_runs(tmp_path, monkeypatch):
+    """There are as many trials as fit; the final comparison has a known number of runs."""
+    seen: list[str] = []
+    monkeypatch.setattr(SweepNotes, "add", lambda self, counts: seen.append(sweep_line(counts())))
+    timed(tmp_path, 150, FakeClock(10))
+    assert "search of" == seen[0][:9]
+    assert " queued" not in seen[0]
+    assert " of " in seen[-1].partition(": ")[2]
 
 
 def test_what_eight_workers_have_in_hand_ends(tmp_path):

@@ -229,6 +229,15 @@ def test_runs_are_ordered_by_what_matters(rates):
     assert [0.01, 0.01, 0.1, 0.1] == slow
 
 
+def test_what_orders_runs_of_several_metrics_has_a_heading_of_its_own(run, write):
+    """Each cell names its metric; the result is of another split."""
+    write("iris"), write("boston", BOSTON)
+    for name in ("iris", "boston"):
+        run("train", f"configs/{name}.yaml", "dataset.validation_size=0.2", "-q")
+    heading = run("ls", "--top", 2, "--wide")[1].splitlines()[0].split("  ")
+    assert [1, 1] == [[*map(str.strip, heading)].count(title) for title in ("ordered by", "result")]
+
+
 def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):

@@ -107,14 +107,15 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         return Draft(aligned(array_lines(data, shown)), [guess])
     found = survey(path)
     choice = _choose(found, target)
-    words, doubt = [*_described(choice)], _doubt(found)
-    return Draft(aligned(_csv(found, choice, shown)), [doubt, *words] if doubt else words)
+    words = [*filter(None, [_doubt(found), _sheets(found)]), *_described(choice)]
+    return Draft(aligned(_csv(found, choice, shown)), words)
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
     by_name = {column.name: column for column in found.columns}
     if wanted is not None and wanted not in by_name:
-        raise UsageError(f"--target: there is no column '{wanted}'{suggestion(wanted, by_name)}")
+        why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
+        raise UsageError(f"--target: there is no column '{wanted}'{why}")
     usable = [column for column in found.columns if column.kind in ("number", "category")]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
@@ -170,6 +171,13 @@ def _doubt(found: Survey) -> str:
     names = data_as_names(found.columns)
     why = "if so, write a line with names above it"
     return f"its first line seems to be data and no names: {_clipped(names)}; {why}" * bool(names)
+
+
+def _sheets(found: Survey) -> str:
+    """Which sheet of a workbook it reads, where there are several."""
+    first, *others = found.sheets or [""]
+    how = f"to read another ({_clipped(others)}), save it as a file of its own"
+    return f"it reads the first sheet, {_clipped([first])}; {how}" * bool(others)
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:

@@ -18,6 +18,7 @@ class Table(ABC):
     `header` has the names of its columns; `unnamed` is that of a first one which the file does not
     name, and `other_separator` one found in its only name, which may be the true one. `sha256` is
     the digest of the file, or of what a table in memory holds, once all rows have been read.
+    `sheets` has the names of all sheets of a workbook, of which the first is the table.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class Table(ABC):
     other_separator: str | None = None
     delimiter = ","
     unnamed: str | None = None
+    sheets: Sequence[str] = ()
     _last: Sequence[str] | None = None
 
     @property

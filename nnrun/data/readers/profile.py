@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -180,13 +181,17 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Survey:
-    """A file and its columns, in order; `separator` is None if it is detected from the header."""
+    """A file and its columns, in order; `separator` is None if it is detected from the header.
+
+    `sheets` are those of a workbook, of which the first was read.
+    """
 
     path: Path
     separator: str | None
     decimal: str
     columns: list[ColumnProfile]
     rows: int
+    sheets: Sequence[str] = ()
 
 
 def survey(path: Path) -> Survey:
@@ -211,7 +216,7 @@ def survey(path: Path) -> Survey:
                 column.add(cell.strip(), line, decimal)
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
-    return Survey(path, separator, decimal, columns, rows)
+    return Survey(path, separator, decimal, columns, rows, table.sheets)
 
 
 def _written(table: Table) -> tuple[str, list[Shown | None]]:

@@ -16,8 +16,8 @@ from nnrun.reports.verdict.lines import Verdict
 
 # The rules that strips need: a board has one for each row.
 _SHORT = 18
-_PARTS = "chart|ticks|arrow|line|area|dot|k0|k1"
-_STRIP = re.compile(rf"^\.(?:{_PARTS})(?: text| \.mid|\.d0)?\{{.*\}}$", re.M)
+_PARTS = "mid|ticks|arrow|line|area|dot"
+_STRIP = re.compile(rf"^\.(?:chart(?: text| \.(?:{_PARTS}))?|k0|k1|line\.d0)\{{.*\}}$", re.M)
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[Markup]:

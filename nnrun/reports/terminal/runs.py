@@ -115,7 +115,9 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     column = None if sort is None else _sort_column(runs, sort)
     if column is None or (column.title, column.cells) == (result.title, result.cells):
         return [result]
-    return [column, replace(result, need=1)]
+    # Where metrics differ, each cell names its own, and both columns would be `result`.
+    title = "ordered by" if column.title == result.title else column.title
+    return [replace(column, title=title), replace(result, need=1)]
 
 
 def _settings(

@@ -17,7 +17,7 @@ from nnrun.config.settings import setting_of, setting_words
 from nnrun.errors import NnrunError
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of
-from nnrun.reports.run_tables import network_table
+from nnrun.reports.run_tables import network_table, plugin_options
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
@@ -61,7 +61,9 @@ def run_in_full(
         yield rich_table(network_table(record.network))
     yield from _inside(record, folder)
     yield Text()
-    yield unbroken("again", again(folder) if packed is None else f"nnrun verify {quote(packed)}")
+    options = plugin_options(record)
+    here = again(folder) if packed is None else f"nnrun verify {quote(packed)}"
+    yield unbroken("again", here + options)
 
 
 @group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nnrun.reports.numbers import count, measured, number, plural, spread
@@ -47,7 +48,8 @@ def group_verdict(group: Group) -> GroupVerdict:
     if len(kept) == 1:
         return GroupVerdict(BEST, found, _dropped(ranked, kept), first)
     if all(row.comparison == NOT_COMPARED for row in ranked):
-        text = f"one run each shows no certain difference; {_MORE_SEEDS} may"
+        what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
+        text = f"{what} shows no certain difference; {_MORE_SEEDS} may"
         return GroupVerdict(UNDECIDED, f"first is {found}", text, first)
     all_of = f"{count(len(kept))} of {plural(len(group.rows), 'setting')}"
     if len(kept) == len(group.rows):
@@ -104,23 +106,33 @@ def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> s
         cheapest = next((row for row in good if row.rank == group.cheapest), None)
         within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
         return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
-    decided = _what_decides(group, kept[0])
+    decided = _what_decides(group, kept)
     return f"{text}; {decided}" if decided else text
 
 
-def _what_decides(group: Group, first: Row) -> str:
-    """The runs that would show the difference of the first two rows, by the board's own table."""
-    shown, gap = group.shown, abs(first.difference or 0.0)
+def _what_decides(group: Group, kept: list[Row]) -> str:
+    """The runs that would show the difference of the first rows, by the board's own table."""
+    first, shown = kept[0], group.shown
+    if first.difference is None:
+        return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
     if shown is None:
         return ""
+    gap, pair = abs(first.difference), _pair(*kept[:2])
     ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
     enough = next((design for design, least in ordered if least <= gap), None)
     if enough is not None:
-        return f"if the first two differ by {spread(gap)}, {enough} would show it in 4 of 5 sweeps"
+        return f"if {pair} differ by {spread(gap)}, {enough} would show it in 4 of 5 sweeps"
     if gap == 0 or (shown.limit and shown.limit >= gap):
         why = "are equal" if gap == 0 else f"differ by {spread(gap)}"
         what = "more data, not more seeds, would decide" if gap else "choose the cheaper"
-        return f"the first two {why}: {what}"
+        return f"{pair} {why}: {what}"
     design, least = ordered[-1]
-    differ = f"the first two differ by {spread(gap)}"
+    differ = f"{pair} differ by {spread(gap)}"
     return f"{differ}, and even {design} would show no difference below {spread(least)}"
+
+
+def _pair(first: Row, second: Row) -> str:
+    """The rows whose difference the first one has: where seeds differ, not always the first two."""
+    there, back = first.difference or 0.0, second.difference or 0.0
+    both = math.isclose(there, -back, rel_tol=1e-9, abs_tol=1e-12)
+    return "the first two" if both else "the first and the best of the others"

@@ -67,7 +67,15 @@ def _wrong(record: RunRecord) -> Line | None:
     if not kinds:
         return None
     more = f"; {plural(len(kinds), 'warning')} say why" if len(kinds) > 1 else ""
-    return Line("Problems", f"it {kinds[0]}{more}")
+    return Line("Problems", f"it {kinds[0]}{_elsewhere(record)}{more}")
+
+
+def _elsewhere(record: RunRecord) -> str:
+    """The split that the first warning is about, where that is not the split of the result."""
+    said = str(record.warnings[0]["message"]).rpartition(", on ")[2]
+    split = said.removesuffix(" data")
+    shown = splits(record.dataset)[-1]
+    return f" on {said}" if split in splits(record.dataset) and split != shown else ""
 
 
 def _ended(status: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.config.names import CHOOSING, SPLITS
-from nnrun.config.settings import differing, setting_of
+from nnrun.config.settings import choice_of, differing, setting_of, telling_first
 from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
@@ -110,6 +110,15 @@ def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
         name: differing([dict(settings) for settings in found.values() if settings])
         for name, found in by_name.items()
     }
+
+
+def most_varied(runs: Sequence[RunSummary]) -> dict[str, list[str]]:
+    """The same, the settings with the most different values first: lists cut the last ones."""
+    found = varied(runs)
+    choices: dict[str, list[dict[str, Any]]] = {name: [] for name in found}
+    for run in {id(run.settings): run for run in runs if run.settings}.values():
+        choices[run.name].append(choice_of(run.settings, found[run.name]))
+    return {name: telling_first(each) for name, each in choices.items()}
 
 
 def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:

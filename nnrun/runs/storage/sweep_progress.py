@@ -36,6 +36,7 @@ class SweepCounts:
         done: those that have ended or are being saved, before this sweep or by it.
         failed: those of them that failed or diverged.
         running: those that are being trained.
+        open: whether it goes on as long as it has time: `total` has those that have begun.
     """
 
     names: Sequence[str]
@@ -43,6 +44,7 @@ class SweepCounts:
     done: int
     failed: int
     running: int
+    open: bool = False
 
     @property
     def queued(self) -> int:
@@ -126,5 +128,6 @@ def _read(folder: Path) -> Iterator[SweepCounts]:
             isinstance(name, str) and is_name(name) for name in found.names
         )
         whole = all(type(count) is int and count >= 0 for count in counts)
+        whole = whole and type(found.open) is bool
         if names and whole and found.failed <= found.done <= found.total:
             yield found

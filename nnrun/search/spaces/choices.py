@@ -14,7 +14,7 @@ from nnrun.config.schema.search.distributions import (
     Range,
     is_conditional,
 )
-from nnrun.config.settings import flatten, setting_of
+from nnrun.config.settings import flatten, setting_of, setting_words
 from nnrun.config.yaml.dump import flow
 from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
 
@@ -148,7 +148,7 @@ def present(keys: Mapping[str, Distribution], config: Mapping[str, Any]) -> dict
         if isinstance(among, Depth):
             found |= of_hidden(layers, among.inner)
         else:
-            found[key] = setting_of(flat, key)
+            found[key] = _as_option(key, setting_of(flat, key), among)
     return found
 
 
@@ -187,3 +187,10 @@ def _collect(name: str, value: Any, found: dict[str, Range | Choice]) -> None:
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:
             _collect(f"{name}.{key}", part, found)
+
+
+def _as_option(key: str, value: Any, among: Distribution) -> Any:
+    """A value as the option of a choice that means the same: `standard` for `[standard]`."""
+    options = among.options if isinstance(among, Choice) else ()
+    words = setting_words(key, value)
+    return next((option for option in options if setting_words(key, option) == words), value)

@@ -20,6 +20,9 @@ from nnrun.ui.pages.base import fresh, lines_of, page, posted, run_key, state_of
 from nnrun.ui.parts import rendered
 from nnrun.ui.watcher import Snapshot
 
+# What makes other numbers of columns than a file has.
+_ENCODED = ("categorical", "embedding", "target_mean", "formats")
+
 
 def run_page(request: Request) -> Response:
     """The run as it is now; the page of one in progress is continued by events."""
@@ -46,9 +49,12 @@ def run_page(request: Request) -> Response:
 
 
 def _is_playable(record: RunRecord) -> bool:
-    """Whether the playground can draw what the network does."""
-    features = record.dataset.get("n_features")
-    return record.beside is None and features in (1, 2)
+    """Whether the playground takes the run: rows are one or two numbers as the data have them."""
+    block = record.config["dataset"]
+    columns = block.get("columns") or {}
+    encoded = any(columns.get(name) for name in _ENCODED) or block.get("dates") or block.get("lags")
+    shape = record.network.get("input_shape")
+    return record.beside is None and shape in ([1], [2]) and not encoded
 
 
 def _sections(

@@ -63,6 +63,17 @@ MEMBERS = {
         (rate(0.01), listed(90, 90, 91, 89, 92)),
     ],
     "equal": [(rate(0.1), scores(0.9)), (rate(0.01), scores(0.9))],
+    "a single run first": [
+        (rate(1, seeds=range(1)), listed(93)),
+        (rate(0.1), listed(90, 92, 91, 90, 92)),
+        (rate(0.01), listed(91, 90, 92, 90, 90)),
+    ],
+    "a single run and five": [(rate(0.1), scores(0.9)), (rate(0.01, seeds=range(1)), listed(89))],
+    "other seeds": [
+        (rate(0.1, seeds=range(3)), listed(95, 95, 95)),
+        (rate(0.01, seeds=range(3)), listed(95, 95, 95)),
+        (rate(1, seeds=range(6)), listed(95, 96, 95, 94, 94, 94)),
+    ],
     "single runs": [(replace(rate(r), seeds=[0]), scores(r, 1)) for r in (0.5, 0.7)],
     "one config": [(named("digits", seeds=range(5)), scores(0.9))],
     "one run": [(named("digits", seeds=[0]), scores(0.9, 1))],
@@ -156,6 +167,34 @@ SAID = {
     "single runs": [
         ("Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000."),
         ("Others: one run each shows no certain difference; --seeds 20 may."),
+    ],
+    "a single run first": [
+        (
+            "Undecided: any of 3 settings may be the best; first is learning_rate=1, test accuracy "
+            "0.9300 (1 run); baseline 0.2000."
+        ),
+        (
+            "Others: learning_rate=0.1, learning_rate=0.01 may be as good; none can be dropped; a "
+            "single run of the first shows no certain difference; --seeds 20 may."
+        ),
+    ],
+    "a single run and five": [
+        (
+            "Undecided: first is learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); "
+            "baseline 0.2000."
+        ),
+        "Others: a row of one run shows no certain difference; --seeds 20 may.",
+    ],
+    "other seeds": [
+        (
+            "Undecided: any of 3 settings may be the best; first is learning_rate=0.1, test "
+            "accuracy 0.9500 ± 0 (95%, 3 runs); baseline 0.2000."
+        ),
+        (
+            "Others: learning_rate=0.01, learning_rate=1 may be as good; none can be dropped; the "
+            "first and the best of the others differ by 0.0033, and even 12 seeds would show no "
+            "difference below 0.0051."
+        ),
     ],
     "one config": [
         "Result: digits, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000.",
@@ -272,10 +311,14 @@ def test_a_run_has_its_number_beside_baseline_and_published(regression):
 
 
 def test_what_is_wrong_with_a_run_is_said_in_short(regression):
-    """Its first warning, or how it ended and the likeliest cause."""
+    """Its first warning, with a split other than the result's; or how it ended, and why."""
     warnings = [{"kind": "hardly_moved", "message": "m"}, {"kind": "learning_rate", "message": "m"}]
     warned = run_verdict(replace(regression, warnings=warnings))
     assert "Problems: it did not learn; 2 warnings say why." == str(warned.wrong)
+    below = {"kind": "worse_than_baseline", "message": "worse than the mean, on validation data"}
+    dataset = {**regression.dataset, "n_validation": 9}
+    worse = run_verdict(replace(regression, dataset=dataset, warnings=[below]))
+    assert "Problems: it ended worse than the baseline on validation data." == str(worse.wrong)
     lost = replace(
         regression,
         status="diverged",

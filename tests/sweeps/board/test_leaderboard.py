@@ -214,13 +214,22 @@ def test_the_files_say_the_same():
 
 
 def test_runs_with_warnings_are_counted():
-    """In the row, in the files, and in a note that names the rows; diverged runs apart."""
+    """In the row, in the files, and in a note that names the rows; diverged runs apart.
+
+    Rows with long names are named by their places.
+    """
     scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
     lost = score(3, None, None, status="diverged")._replace(warning="leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
     assert "Runs with warnings: a 2 of 3." in leaderboard_markdown(board)
+    long = {f"network.layers.{place}.units": 16 for place in range(6)}
+    rows = [(named("a", choice={**long, "seed": n}, seeds=range(3)), scores) for n in range(2)]
+    board = make_leaderboard(progress(*rows, (named("a", choice=long), [score(0, 0.1)])), "")
+    said = leaderboard_markdown(board)
+    assert "Runs with warnings: row 1 2 of 3, row 2 2 of 3." in said
+    assert "a single run shows no spread: row 3" in said
     good = make_leaderboard(progress((VARIANT, scores[:1])), "")
     assert "warnings" not in leaderboard_markdown(good)
 

@@ -45,7 +45,7 @@ class ExcelTable(Table):
                 kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
                 unpacked = sum(one.file_size for one in kept)
             refuse_if_too_big(_BYTES_BY_TEXT * unpacked, str(path))
-            self._sheet = _first_sheet(path, file, values=True)
+            self._sheet, self.sheets = _first_sheet(path, file, values=True)
             self._formulas = _Formulas(path, file)
             self._all = enumerate(self._sheet.iter_rows(values_only=True), 1)
             _, first = next(self._all, (1, ()))
@@ -130,7 +130,9 @@ class _Formulas:
 
     def _at(self, line: int) -> Sequence[Any]:
         if self._rows is None:
-            sheet = _first_sheet(self._path, self._file, values=False) if self._has_any() else None
+            sheet = (
+                _first_sheet(self._path, self._file, values=False)[0] if self._has_any() else None
+            )
             self._rows = enumerate(sheet.iter_rows(values_only=True), 1) if sheet else iter(())
         return next((cells for number, cells in self._rows if number == line), ())
 
@@ -149,8 +151,8 @@ class _Formulas:
         return False
 
 
-def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> Any:
-    """The first sheet, with the last values of formulas or with their text."""
+def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> tuple[Any, list[str]]:
+    """The first sheet, with the last values of formulas or their text, and the names of all."""
     import openpyxl  # noqa: PLC0415 - slow to import, and an extra
 
     book = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
@@ -158,7 +160,7 @@ def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> Any:
         raise DataError(f"{path}: there is no sheet")
     sheet = book.worksheets[0]
     sheet.reset_dimensions()  # else all rows are as wide as the widest may be
-    return sheet
+    return sheet, [one.title for one in book.worksheets]
 
 
 def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:

@@ -98,21 +98,30 @@ def _shares(rows: Sequence[Row], counts: Sequence[int]) -> str:
     """How many of the runs of each row are counted, without rows that have none."""
     return first_of(
         [
-            f"{clean(name(row))} {count(n)} of {count(row.completed)}"
-            for row, n in zip(rows, counts, strict=True)
+            f"{called} {count(n)} of {count(row.completed)}"
+            for row, n, called in zip(rows, counts, _called(rows), strict=True)
             if n
         ]
     )
 
 
+def _called(rows: Sequence[Row]) -> list[str]:
+    """The rows by name, or by place where names are long and a place means one row."""
+    names, places = [clean(name(row)) for row in rows], [row.rank for row in rows]
+    alone = None not in places and len(set(places)) == len(places)
+    if not alone or max(map(len, names), default=0) <= _LONGEST:
+        return names
+    return [f"row {place}" for place in places]
+
+
 def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
     """Which rows have runs without a result or a single run, those of one reason together."""
     reasons: dict[str, list[str]] = {}
-    for group in groups:
-        for row in group.rows:
-            if row.rank is not None and row.note and len(group.rows) > 1:
-                reasons.setdefault(row.note, []).append(clean(name(row)))
     rows = [row for group in groups for row in group.rows]
+    sizes = [len(group.rows) for group in groups for _ in group.rows]
+    for row, size, called in zip(rows, sizes, _called(rows), strict=True):
+        if row.rank is not None and row.note and size > 1:
+            reasons.setdefault(row.note, []).append(called)
     if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
         yield (
             "? marks rows that were not compared, so that they cannot be dropped; more seeds "

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words
+from nnrun.config.settings import choice_of, choice_words, telling_first
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
 from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.summary import metric_label
@@ -205,8 +205,11 @@ class FormingRows:
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for (dataset, metric), rows in self._groups.items():
             yield clean(dataset), metric, ""
+            keys = telling_first([row.variant.choice for row in rows.values()])
             for row in sorted(rows.values(), key=lambda row: row.cost):
-                yield clean(row.variant.label), row.result, row.runs
+                choice = row.variant.choice
+                words = choice_words({key: choice[key] for key in keys if key in choice})
+                yield clean(" ".join([row.variant.name, *words])), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

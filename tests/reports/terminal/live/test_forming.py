@@ -68,3 +68,16 @@ def test_a_long_name_gives_way_to_the_numbers():
     name, *numbers = line.split()
     assert ("…", ["0.5000", "1/3"]) == (name[-1], numbers)
     assert len(line) <= 40
+
+
+def test_what_tells_settings_apart_is_not_cut():
+    """Keys with more different values come first, so that those that most rows share are cut."""
+    rows, shared = FormingRows(), {"dataset.hide_test": True, "dataset.features": "standard"}
+    for number, rate in enumerate((0.1, 0.2, 0.3)):
+        choice = {**shared, "dataset.stratify": rate == 0.3, "training.learning_rate": rate}
+        rows.add(numbered(number, "mine", choice=choice), score(0, rate))
+    assert [
+        "mine learning_rate=0.3 strati… 0.3000 1/3",
+        "mine learning_rate=0.2 strati… 0.2000 1/3",
+        "mine learning_rate=0.1 strati… 0.1000 1/3",
+    ] == [" ".join(line.split()) for line in lines(rows, width=52)[1:]]
