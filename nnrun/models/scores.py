@@ -88,22 +88,12 @@ class RegressionScore:
         self.sound = self.sound and bool((np.abs(predicted) < _LARGEST).all())
         if not self.sound or not len(y):
             return
-        errors = predicted - y  # (rows, outputs)
-        if weight is not None:
-            self._add_weighted(errors, y, weight)
-            return
-        self.squared += float(np.sum(errors**2))
-        self.squared_by_output = self.squared_by_output + np.sum(errors**2, axis=0)
-        self.absolute += float(np.sum(np.abs(errors)))
-        self.numbers += errors.size
         self.count += len(y)
-        self._merge(y.mean(axis=0), np.sum((y - y.mean(axis=0)) ** 2, axis=0), len(y))
-
-    def _add_weighted(self, errors: Array, y: Array, weight: Array) -> None:
+        weight = np.ones(len(y)) if weight is None else weight
         total, by_row = float(weight.sum()), weight[:, np.newaxis]
-        self.count += len(y)
         if not total:
             return
+        errors = predicted - y  # (rows, outputs)
         self.squared += float(np.sum(by_row * errors**2))
         self.squared_by_output = self.squared_by_output + np.sum(by_row * errors**2, axis=0)
         self.absolute += float(np.sum(by_row * np.abs(errors)))
