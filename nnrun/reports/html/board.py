@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.config.settings import choice_of, differing
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -141,7 +141,7 @@ def _row(
     by_source: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
+    choice = shortened(board.choice_text(variant)) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])

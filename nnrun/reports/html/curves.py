@@ -107,7 +107,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
     losses = _loss_words([variant for variant, _ in found])
     alone = len({variant.name for variant, _ in found}) == 1
-    names = [" ".join(choice_words(v.choice)) if alone else "" for v, _ in found]
+    names = [board.choice_text(v) if alone else "" for v, _ in found]
     return [
         _Config(shortened(name or variant.label), runs, index, loss)
         for index, ((variant, runs), name, loss) in enumerate(
