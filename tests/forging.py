@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 
 
 def said(report: Path) -> dict[str, Any]:

@@ -179,7 +179,7 @@ NEEDS = [
         LOSSES,
         {name for name, cls in LOSSES.items() if "curvature" in vars(cls)},
         "its class, a method `curvature` (None if it has no largest) as in "
-        "nnrun/nn/losses/mean_squared.py",
+        "nnrun/nn/losses/regression.py",
     ),
     Need("loss", LOSSES, CONVENTIONS, "the table of losses in nnrun/docs/conventions.md"),
     Need("optimizer", OPTIMIZERS, CONVENTIONS, "a table in nnrun/docs/conventions.md"),

@@ -7,10 +7,8 @@ if TYPE_CHECKING:
     from nnrun.api.checks import check
     from nnrun.api.evaluation import Evaluation
     from nnrun.api.experiments import extend, load, train, verify
-    from nnrun.api.folds import out_of_fold
-    from nnrun.api.influence import importance
     from nnrun.api.pages import Page, report
-    from nnrun.api.sharing import pack
+    from nnrun.api.stored import importance, out_of_fold, pack
     from nnrun.api.sweeps import sweep
     from nnrun.api.values.board import Board
     from nnrun.api.values.history import History
@@ -36,7 +34,7 @@ __all__ = [
 
 _MODULES = {"Board": "values.board", "History": "values.history", "Run": "values.run"}
 _MODULES |= {"Evaluation": "evaluation", "Page": "pages", "report": "pages"}
-_MODULES |= {"importance": "influence", "out_of_fold": "folds", "pack": "sharing"}
+_MODULES |= dict.fromkeys(("importance", "out_of_fold", "pack"), "stored")
 _MODULES |= {"check": "checks", "sweep": "sweeps"}
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nnrun.api.arguments import explained
-from nnrun.api.given import Config, Plugins, experiment_of
+from nnrun.api.given import Config, Plugins, experiment_of, explained
 from nnrun.config.load import Experiment
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
@@ -28,7 +27,7 @@ class Check(CheckedRun):
 
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
-        from nnrun.reports.notebook.checks import check_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.results import check_html  # noqa: PLC0415  # imports charts
 
         return check_html(self)
 

@@ -6,16 +6,15 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnrun.api.arguments import explained
-from nnrun.api.given import Path_, folder_of
+from nnrun.api.given import Path_, explained, folder_of
 from nnrun.api.values.board import Board
 from nnrun.api.values.run import Run
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
-from nnrun.reports.html.choose import find_runs
+from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
-from nnrun.reports.notebook.frame import framed
+from nnrun.reports.notebook.parts import framed
 from nnrun.reports.numbers import plural
 from nnrun.runs.storage.durable.files import write_atomically
 from nnrun.sweeps.planning.datasets import Datasets

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,9 @@ def stderr_for(progress: bool | None) -> Stderr:
 def watching_run(label: str, output: Stderr) -> Iterator[Observer]:
     """Show the progress of a run."""
     if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook.bars import run_bar  # noqa: PLC0415  # notebooks only
+        from nnrun.reports.notebook.bars import RunBar  # noqa: PLC0415  # notebooks only
 
-        with run_bar(label) as bar:
+        with closing(RunBar(label)) as bar:
             yield bar
     else:
         with watching(label, output) as observe:
@@ -58,11 +58,8 @@ def watching_sweep(runs: int, output: Stderr) -> Iterator[SweepListener]:
     elif session() == "notebook":
         from nnrun.reports.notebook.bars import SweepBar  # noqa: PLC0415  # notebooks only
 
-        bar = SweepBar(runs)
-        try:
+        with closing(SweepBar(runs)) as bar:
             yield bar
-        finally:
-            bar.close()
     else:
         with watching_all(runs, output) as advance:
             yield _Counting(advance, output)

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
-from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
+from nnrun.api.given import FROM_DATA, Config, Path_, Plugins, at_least_one, explained
 from nnrun.api.progress import sending, stderr_for, watching_sweep
 from nnrun.api.values.board import Board
 from nnrun.config.content import Origin
@@ -24,10 +23,9 @@ from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.rows import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.sweeps.planning.beside import models_of
@@ -37,7 +35,8 @@ from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.executor import ExecutorWorkers
+from nnrun.sweeps.workers.inline import ExecutorWorkers
+from nnrun.systems.cores import threads_for
 from nnrun.training.state import HistoryRow
 
 

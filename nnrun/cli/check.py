@@ -10,8 +10,7 @@ import click
 from nnrun.api.checks import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
-from nnrun.cli.check_lesson import check_lesson
-from nnrun.cli.check_parts import are_parts, check_parts
+from nnrun.cli.checking import are_parts, check_lesson, check_parts
 from nnrun.cli.errors import problems_data
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files

@@ -69,7 +69,7 @@ def _fault_of_plugin(error: BaseException) -> str | None:
     loading = sys.modules.get("nnrun.plugins.running")
     if loading is None:
         return None
-    from nnrun.plugins.faults import describe_fault  # noqa: PLC0415  # slow without plugins
+    from nnrun.plugins.running import describe_fault  # noqa: PLC0415  # slow without plugins
 
     return describe_fault(error)
 

@@ -93,8 +93,7 @@ class LazyGroup(click.Group):
 
 def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
     """The error, with the argument that sets what the option seems to be meant for."""
-    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
-    from nnrun.config.hints.misplaced_arguments import option_of  # noqa: PLC0415
+    from nnrun.config.hints import option_of, place_of  # noqa: PLC0415  # slow, for mistakes only
 
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")
@@ -104,8 +103,10 @@ def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchO
             continue
         key = name.lstrip("-").replace("-", "_")
         value = value if equals else "" if following.startswith("-") else following
-        place = place_of(key)
-        meant = option_of(key, value) or (place and f"{place}={value or '...'}")
+        option, place = option_of(key, value), place_of(key)
+        if option is not None and option.split()[0] == name:
+            return click.NoSuchOption(name, ctx=error.ctx)  # other commands have it
+        meant = option or (place and f"{place}={value or '...'}")
         if meant:
             message = f"No such option '{name}'; did you mean {meant}?"
             return click.NoSuchOption(error.option_name, message, ctx=error.ctx)

@@ -111,11 +111,8 @@ def command(
     nnrun init --layer mylayer.py
     nnrun init --lesson 1
     """
-    if lesson is not None:
-        _write_lesson(output, lesson, name or data or target or layer)
-        return
-    if layer is not None:
-        _write_layer(output, layer, name or data or target)
+    if lesson is not None or layer is not None:
+        _write_others(output, layer, lesson, name or data or target)
         return
     if target is not None and data is None:
         raise click.UsageError("--target is a column of the file in --data; give that too")
@@ -140,25 +137,24 @@ def command(
     output.note(f"wrote {file}; now{lines}{choices}")
 
 
-def _write_layer(output: Output, layer: Path, other: object) -> None:
-    from nnrun.cli.init_layer import write_layer  # noqa: PLC0415  # the tables are slow to import
+def _write_others(output: Output, layer: Path | None, lesson: int | None, config: object) -> None:
+    """Write the start of a layer or the files of a lesson; `config` is what only configs have."""
+    # The tables are slow to import.
+    from nnrun.cli.init_files import write_layer, write_lesson  # noqa: PLC0415
 
-    if other is not None:
-        raise click.UsageError(f"--layer writes a layer and no config; leave '{other}' out")
-    name, quoted = write_layer(layer), shlex.quote(str(layer))
-    output.note(
-        f"wrote {layer}, with the layer '{name}'; write its gradient, and\n"
-        f"  nnrun check {quoted}     says what is right"
-    )
-
-
-def _write_lesson(output: Output, lesson: int, other: object) -> None:
-    from nnrun.cli.init_lesson import write_lesson  # noqa: PLC0415  # the tables are slow to import
-
-    if other is not None:
-        raise click.UsageError(f"--lesson writes the files of a lesson; leave '{other}' out")
-    names = " and ".join(write_lesson(lesson))
-    output.note(f"wrote {names}; now\n  nnrun help lesson-{lesson}     shows the lesson")
+    if lesson is not None:
+        if other := config or layer:
+            raise click.UsageError(f"--lesson writes the files of a lesson; leave '{other}' out")
+        names = " and ".join(write_lesson(lesson))
+        output.note(f"wrote {names}; now\n  nnrun help lesson-{lesson}     shows the lesson")
+    elif layer is not None:
+        if config:
+            raise click.UsageError(f"--layer writes a layer and no config; leave '{config}' out")
+        name, quoted = write_layer(layer), shlex.quote(str(layer))
+        output.note(
+            f"wrote {layer}, with the layer '{name}'; write its gradient, and\n"
+            f"  nnrun check {quoted}     says what is right"
+        )
 
 
 def _stem(name: str | None, data: Path | None) -> str:

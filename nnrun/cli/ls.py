@@ -24,11 +24,10 @@ from nnrun.reports.terminal.runs import (
     runs_markdown,
     runs_table,
 )
-from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time, varied
+from nnrun.runs.catalog.summary import RunSummary, by_time, set_by_hand, varied
 from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
@@ -194,7 +193,7 @@ def _show_leaderboard(
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
         raise UsageError(f"--leaderboard shows one at a time, not {len(names)}")

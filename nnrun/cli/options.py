@@ -189,7 +189,7 @@ def tracker_options(command: F) -> F:
 
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
     if files:
-        from nnrun.runs.storage.paths.data_place import give  # noqa: PLC0415  # slow to import
+        from nnrun.runs.storage.data_place import give  # noqa: PLC0415  # slow to import
 
         give(files)
 

@@ -14,7 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.sharing import SUFFIX
 from nnrun.runs.sharing.pack import pack
-from nnrun.runs.storage.paths.data_place import path_of
+from nnrun.runs.storage.data_place import path_of
 
 
 @click.command("pack")

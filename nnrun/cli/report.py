@@ -15,7 +15,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
-from nnrun.reports.html.choose import find_runs
+from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import count, plural, size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -11,13 +12,15 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.searching.origin import origin_of
 from nnrun.cli.searching.results import conclude
 from nnrun.cli.searching.runner import CliRunner
 from nnrun.cli.signals import Interruption
+from nnrun.cli.training import Training, TrainingRequest, saying_how_to_go_on
+from nnrun.config.content import Origin
+from nnrun.config.files import SUFFIXES
 from nnrun.config.names import is_name
 from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.folders import names_in
@@ -28,22 +31,15 @@ from nnrun.search.study import export_study
 from nnrun.suggestions import suggestion
 from nnrun.sweeps.board.from_store.searched import FILE, read_search
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.trackers.addresses import Trackers
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(TrainingRequest):
     """The options of the command that say how to train."""
 
-    results: Path
-    iterations: int | None
-    jobs: int | None
-    threads: int | None
-    dask: str | None
     asynchronous: bool
     target: str | None
     export: Path | None
-    trackers: Trackers
 
 
 @click.command("search")
@@ -111,6 +107,7 @@ def command(
     """
     started = monotonic()
     asked = Request(**request)  # type: ignore[arg-type]
+    asked.check()
     given = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
     given |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
     own = [f"search.{key}={value}" for key, value in given.items() if value is not None]
@@ -133,7 +130,7 @@ def command(
         asked.trackers.open(output.error, asked.results, "search") as tracking,
     ):
         datasets = Datasets()
-        origin, assumed = origin_of(paths[0], asked.target)
+        origin, assumed = _origin_of(paths[0], asked.target)
         output.notes(assumed)
         plan = plan_search(
             origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
@@ -146,19 +143,14 @@ def command(
         if known is not None and known.get("identity") != plan.identity:
             output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
         again = command_again()
-        runner = CliRunner(store, datasets, output, interruption, asked, tracking)
+        runner = CliRunner(Training(asked, store, datasets, output, interruption, tracking))
         search = Search(
             plan, store, runner, interruption.stop, runner.changed,
             command_again(export=None), started,
         )  # fmt: skip
         runner.search = search
-        try:
+        with saying_how_to_go_on(again):
             search.run()
-        except UsageError:
-            raise
-        except NnrunError as error:
-            message = f"{error}; what was finished is saved; to continue:\n  {again}"
-            raise NnrunError(message) from error
         conclude(search, store, output, interruption, again)
     if asked.export is not None:
         _export(plan.name, asked.results, asked.export, output)
@@ -178,3 +170,20 @@ def _export(name: str, results: Path, file: Path, output: Output) -> None:
         raise UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
     export_study(found, results / name, file)
     output.note(f"wrote {file}")
+
+
+def _origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
+    """The config to search, and what was assumed of a data file, a line for each.
+
+    Raises:
+        UsageError: there is no such file, or a config has a target already.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file; a search is of a config or a data file")
+    if path.suffix.lower() in SUFFIXES:
+        if target is not None:
+            raise UsageError(f"--target {target}: it is for data files; {path} has its own")
+        return path, ()
+    from nnrun.config.scaffold.searched import searched_draft  # noqa: PLC0415  # needs data readers
+
+    return searched_draft(path, target)

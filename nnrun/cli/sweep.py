@@ -16,30 +16,21 @@ from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.dry_run import show_plan
 from nnrun.cli.sweeping.request import Request
 from nnrun.cli.sweeping.results import REPLICATION, conclude, summary
-from nnrun.cli.sweeping.sparing import sparing_what_is_there
 from nnrun.cli.sweeping.view import watching_sweep
+from nnrun.cli.training import Training, saying_how_to_go_on
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import MAX_RANGE
-from nnrun.errors import NnrunError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.published.reference import read_references
-from nnrun.sweeps.board.published.replication import replications
-from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.board.published import read_references, replications
 from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
-from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.planning.validate import make_plan
-from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.dask import DaskWorkers
-from nnrun.trackers.tracking import Tracking
 
 _MANY_CHOICES = 100
 MOST_RUNS = 100_000
@@ -136,8 +127,16 @@ def command(
             show_plan(plan, store, output, asked)
             return
         again = command_again(force=None)  # it resumes the sweep
+        part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
+        start = monotonic()
         with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
-            progress = _run(plan, store, datasets, output, interruption, asked, again, tracking)
+            training = Training(asked, store, datasets, output, interruption, tracking)
+            watching = watching_sweep(len(plan), output, part)
+            with saying_how_to_go_on(again):
+                progress = training.run(
+                    plan, watching, force=asked.force, fail_fast=asked.fail_fast
+                )
+            output.note(summary(progress, monotonic() - start))
             found = replications(progress, references) if asked.replication else []
             conclude(progress, store, output, interruption, asked, again, found, tracking)
 
@@ -146,36 +145,3 @@ def _announce(choices: int, output: Output) -> None:
     """Say what takes seconds, on a terminal only."""
     if choices >= _MANY_CHOICES and sys.stderr.isatty():
         output.note(f"looking at {count(choices)} configs of the grid")
-
-
-def _run(
-    plan: Plan,
-    store: Store,
-    datasets: Datasets,
-    output: Output,
-    interruption: Interruption,
-    asked: Request,
-    again: str,
-    tracking: Tracking,
-) -> SweepProgress:
-    start = monotonic()
-    if asked.dask:
-        plan.refuse_plugin_files()
-    processes = 1 if asked.dask else workers_for(plan, asked.jobs)
-    part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
-    with watching_sweep(len(plan), output, part) as listener:
-        sweep = Sweep(
-            plan, store, datasets, tracking.listening(listener), interruption.stop,
-            force=asked.force, fail_fast=asked.fail_fast,
-            threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
-        )  # fmt: skip
-        workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
-        interruption.defer()
-        try:
-            with sparing_what_is_there():
-                progress = sweep.run(workers)
-        except NnrunError as error:
-            message = f"{error}; what was finished is saved; to continue:\n  {again}"
-            raise NnrunError(message) from error
-    output.note(summary(progress, monotonic() - start))
-    return progress

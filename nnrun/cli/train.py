@@ -24,7 +24,6 @@ from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lease import Outcome
@@ -35,6 +34,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.picking import pick_run
+from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
 from nnrun.trackers.tracking import Tracking, tracked
 

@@ -14,14 +14,12 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
-from nnrun.reports.terminal.live.forming import FormingRows
 from nnrun.reports.terminal.live.progress import console_of, draws
-from nnrun.reports.terminal.live.watching import HINT, View, state_line
+from nnrun.reports.terminal.live.watching import HINT, FormingRows, View, state_line
 from nnrun.reports.terminal.runs import listed_data
-from nnrun.runs.catalog.index import Content, look_through
+from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, most_varied
-from nnrun.runs.catalog.watched import Look, WatchedRuns
+from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
@@ -56,7 +54,7 @@ def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path
     """
     if not once and not results.is_dir():
         output.note(f"waiting for the first run: there is no results folder {results} yet")
-    watch = _Watch(results, tuple(named(name, results) for name in names))
+    watch = Watch(results, tuple(named(name, results) for name in names))
     if once:
         watch.look()
         output.data([listed_data(run) for run in watch.runs])
@@ -69,61 +67,64 @@ def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path
             _draw(watch)
 
 
-class _Watch:
-    """The runs in progress, and the rows of the experiments that have some."""
+class Watch:
+    """The runs in progress, and the rows of the experiments that have had some."""
 
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
         self._root = root
         self._names = {*names}
-        self._watched = WatchedRuns(root, names)
-        self._entries: dict[str, list[RunEntry]] = {}
-        self._summaries: dict[str, dict[str, RunSummary]] = {}
+        self._live = LiveRuns(root, lambda run, content: (run, entry_of(run, content)))
+        self._known: list[tuple[RunSummary, RunEntry | None]] = []
+        self._shown: set[str] = set()
         self._rows = FormingRows()
+        self._looked = False
         self.runs: list[RunSummary] = []
         self.sweeps: list[SweepCounts] = []
         self.ended = 0
         self.pause = _SECONDS
 
-    def look(self) -> Look:
-        """Look again."""
+    def look(self) -> list[tuple[RunSummary, str]]:
+        """Look again; returns runs with their status: in progress, ended since, or gone."""
         start = monotonic()
-        found = self._watched.look()
-        self.runs = found.running
+        before = {(run.name, run.run_id): run for run in self.runs}
+        changed = self._live.look()
+        known = {(run.name, run.run_id): run for run, _ in self._live.runs if self._wants(run)}
+        self.runs = [run for run in known.values() if run.status in IN_PROGRESS]
+        ended = [
+            run
+            for key, run in known.items()
+            if self._looked and key in changed and run.status not in IN_PROGRESS
+        ]
+        gone = [run for key, run in before.items() if key not in known]
         sweeps = sweeps_in(self._root)
         self.sweeps = [s for s in sweeps if not self._names or self._names.intersection(s.names)]
-        self.ended += len(found.ended)
-        seen = (*self.runs, *(run for run, _ in found.ended))
-        new = {run.name for run in seen} - self._entries.keys()
-        for run, record in found.ended:
-            if run.name in self._entries:
-                self._add(run, record)
-        for name in sorted(new):
-            self._entries[name], self._summaries[name] = [], {}
-            look_through(self._root, [name], self._add)
-        for run in self.runs:
-            self._summaries[run.name][run.run_id] = run
-        if new or found.ended:
+        self.ended += len(ended)
+        self._looked = True
+        new = {run.name for run in (*self.runs, *ended)} - self._shown
+        self._shown |= new
+        self._known = [found for found in self._live.runs if found[0].name in self._shown]
+        if new or ended:
             self._rows = FormingRows()
-            entries = [entry for each in self._entries.values() for entry in each]
+            entries = (entry for _, entry in self._known if entry is not None)
             for variant in stored_variants(entries):
                 for score in variant.scores:
                     self._rows.add(variant, score)
         self.pause = max(_SECONDS, (monotonic() - start) / _SHARE)
-        return found
+        return [
+            *((run, run.status) for run in (*self.runs, *ended)),
+            *((run, "gone") for run in gone),
+        ]
+
+    def _wants(self, run: RunSummary) -> bool:
+        return not self._names or run.name in self._names
 
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
-        known = [run for runs in self._summaries.values() for run in runs.values()]
-        return View(self.runs, most_varied(known), self._rows, self.ended, hint, self.sweeps)
-
-    def _add(self, run: RunSummary, content: Content) -> None:
-        self._summaries[run.name][run.run_id] = run
-        entry = entry_of(run, content)
-        if entry is not None:
-            self._entries[run.name].append(entry)
+        keys = most_varied([run for run, _ in self._known])
+        return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps)
 
 
-def _draw(watch: _Watch) -> None:
+def _draw(watch: Watch) -> None:
     """Draw until a key or a Ctrl-C ends it."""
     from rich.live import Live  # noqa: PLC0415  # terminals only
 
@@ -151,16 +152,11 @@ def _wait(seconds: float) -> str:
     return ""
 
 
-def _print_changes(watch: _Watch, output: Output) -> None:
+def _print_changes(watch: Watch, output: Output) -> None:
     """A line for each run whose status is another than at the last look."""
     before: dict[str, str] = {}
     while True:
-        found = watch.look()
-        gone = ((run, "gone") for run in found.gone)
-        for run, status in [
-            *((run, run.status) for run in (*found.running, *(run for run, _ in found.ended))),
-            *gone,
-        ]:
+        for run, status in watch.look():
             if before.get(run.label) != status:
                 before[run.label] = status
                 _print(run, status, output)

@@ -1,7 +1,7 @@
-"""The canonical form of a config, which a run's digest is computed from: keys without defaults.
+"""What a run's digest is computed from: the canonical form of a config, and parts of plugins.
 
-Keys that are left out or have their default are not in it. So a new key of the language renames no
-run, if its default changes nothing.
+Keys that are left out or have their default are not in the canonical form. So a new key of the
+language renames no run, if its default changes nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.schema.base.block import Block, is_block
+from nnrun.plugins.loading import digests, find
+from nnrun.plugins.part import Part
 
 Apply = Callable[[Callable[[Any], Any], Any], Any]
 
@@ -74,3 +76,28 @@ def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
         default = TypeAdapter(field.rebuild_annotation()).validate_python(default)
     resolved = (block.digest_defaults[key],) if key in block.digest_defaults else ()
     return (_plain(default), *resolved)
+
+
+def plugin_parts(config: Block, apply: Apply = apply_once) -> tuple[Part, ...]:
+    """The parts of plugins that a config names, by name; `apply` as for `canonical`."""
+    if not digests():
+        return ()  # no plugin is loaded
+    blocks = [value for _, value in config if is_block(value)]
+    named = {*config.named_parts()}.union(*(apply(_parts_named, block) for block in blocks))
+    found = [part for kind, name in named if (part := find(kind, name)) is not None]
+    return tuple(sorted(found, key=lambda part: part.name))
+
+
+def _parts_named(value: Block) -> set[tuple[str, str]]:
+    return {*_named(value)}
+
+
+def _named(value: Any) -> Iterator[tuple[str, str]]:
+    """The kind and the name of each part in a value of a config."""
+    if is_block(value):
+        yield from value.named_parts()
+        for _, inner in value:
+            yield from _named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named(inner)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.yaml.parse import Document, KeyPath, parse
+from nnrun.config.yaml.parse import KeyPath, parse
 from nnrun.config.yaml.plain import plain
 from nnrun.config.yaml.source_map import Source
 from nnrun.config.yaml.text import read_text
@@ -25,7 +25,6 @@ class Content:
     """A config that has been read; it can be loaded with any number of overrides."""
 
     source: Source
-    document: Document
     file: Path
 
     def without_sweep(self) -> Content:
@@ -43,8 +42,8 @@ class Content:
         sweep = source.data.get("sweep")
         if isinstance(sweep, dict) and "order_by" in sweep:
             data["sweep"] = {"order_by": sweep["order_by"]}
-        source = Source(source.file, data, others(source.keys), others(source.values))
-        return Content(source, self.document, self.file)
+        keys, values = others(source.keys), others(source.values)
+        return replace(self, source=replace(source, data=data, keys=keys, values=values))
 
 
 def read_config(origin: Origin) -> Content:
@@ -54,7 +53,5 @@ def read_config(origin: Origin) -> Content:
         ConfigError: it cannot be read.
     """
     if isinstance(origin, Path):
-        document = parse(read_text(origin))
-        return Content(Source.of(str(origin), document), document, origin)
-    document = Document(plain(origin))
-    return Content(Source("", document.data), document, UNNAMED)
+        return Content(Source(**vars(parse(read_text(origin)))), origin)
+    return Content(Source(plain(origin)), UNNAMED)

@@ -13,16 +13,14 @@ from pydantic import ValidationError
 
 from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
-from nnrun.config.hints.key_locations import located
-from nnrun.config.hints.misplaced_arguments import explained
+from nnrun.config.hints import explained, located
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
 from nnrun.config.schema.base.pydantic_errors import issues
-from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
-from nnrun.config.yaml.parse import Document, KeyPath
+from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
@@ -92,10 +90,9 @@ def load_content(
     Raises:
         ConfigError: as `load_config` does.
     """
-    document, file = content.document, content.file
-    source, arguments = content.source.copy(), list(overrides)
+    source, file, arguments = content.source.copy(), content.file, list(overrides)
     words = [override.argument for override in overrides] if words is None else words
-    problems = [*problems, *document.problems]
+    problems = [*problems, *source.problems]
     if source.data is None:
         message = "the file is empty; `nnrun init` writes a config to start from"
         place = source.values.get((), Place(str(file), 1, 1))
@@ -111,17 +108,15 @@ def load_content(
     if "name" not in source.data and not is_name(file.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
     found += varied_issues(source, found, lambda data: _validate(data)[1])
-    problems += _problems(source, document, found)
+    problems += _problems(source, found)
     if problems or config is None:
         raise ConfigError(in_order(problems, words))
     return Experiment(_with_absolute_path(config, source, file), source, file)
 
 
-def _problems(
-    source: Source, document: Document, found: Sequence[ConfigIssue]
-) -> Iterator[Problem]:
+def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]:
     """The problems of these issues, without those that follow from a broken value."""
-    broken = {place for place in document.broken if place in source.values}
+    broken = {place for place in source.broken if place in source.values}
     around = {place[:length] for place in broken for length in range(len(place) + 1)}
     for issue in found:
         if not _follows(issue, broken, around):
@@ -134,7 +129,7 @@ def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
     Raises:
         ConfigError: all mistakes in it.
     """
-    source = Source("", data)
+    source = Source(data)
     config, found = _validate(data)
     if config is None:
         raise ConfigError(source.problem(c.path, c.message, c.part) for c in found)

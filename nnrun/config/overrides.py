@@ -10,6 +10,7 @@ from typing import Any
 
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.data.dataset import takes_path
+from nnrun.config.schema.network import stack_layers
 from nnrun.config.yaml.dump import flow
 from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
 from nnrun.config.yaml.scalars import read_scalar
@@ -207,10 +208,7 @@ def _write_out_stack(source: Source) -> None:
         return
     sizes, activations = network.get("sizes"), network.get("activations")
     if isinstance(sizes, list) and isinstance(activations, list) and len(sizes) == len(activations):
-        network["layers"] = [
-            {"type": "dense", "units": units, "activation": activation}
-            for units, activation in zip(sizes, activations, strict=True)
-        ]
+        network["layers"] = stack_layers(sizes, activations)
         del network["sizes"], network["activations"]
 
 

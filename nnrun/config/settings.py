@@ -183,13 +183,11 @@ def _in_short(value: Any) -> Any:
     kind = parts.get("type")
     if not isinstance(kind, str):
         return parts
-    defaults = _defaults(kind)
-    said = {k: v for k, v in parts.items() if k == "type" or not _is_default(k, v, defaults)}
+    usual = _defaults(kind)
+    said = {
+        k: v for k, v in parts.items() if k == "type" or k not in usual or not _same(usual[k], v)
+    }
     return kind if len(said) == 1 else said
-
-
-def _is_default(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
-    return key in defaults and _same(defaults[key], value)
 
 
 def _defaults(kind: str) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _refused(
     data: Any, key: str, value: Any, known: set[ConfigIssue], validate: Validate
 ) -> ConfigIssue | None:
     """The issue of one value, looked at alone."""
-    trial = Source("", copy.deepcopy(data))
+    trial = Source(copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")
         path = assign(trial, steps, copy.deepcopy(value), "")

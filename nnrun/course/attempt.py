@@ -120,13 +120,13 @@ def changed(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
         for name in blocks:
             block = block[name]
         block[last] = value
-    return Experiment(config_from_dict(content), Source("", content), experiment.file)
+    return Experiment(config_from_dict(content), Source(content), experiment.file)
 
 
 @lru_cache(maxsize=16)  # starts, and what attempts are compared with, are the same for a class
 def _trained(config: str, seeds: tuple[int, ...]) -> Runs:
     content, results = json.loads(config), []
-    experiment = Experiment(config_from_dict(content), Source("", content), Path())
+    experiment = Experiment(config_from_dict(content), Source(content), Path())
     for seed in seeds:
         prepared = seeded(experiment, seed)
         if (seconds := estimate(prepared).seconds) > _MOST_SECONDS:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.load import Experiment, config_to_dict
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.course.attempt import SEEDS, Attempt, UnmetError
 from nnrun.plugins.checker.findings import Finding, Points
@@ -24,13 +25,7 @@ _FREE = ("name", "description", "training.watch")  # they change no number
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something that an exercise asks for.
-
-    Args:
-        name: in a word or two.
-        check: of a config.
-        hint: for those who do not meet it.
-    """
+    """Something that an exercise asks for, with a hint for those who do not meet it."""
 
     name: str
     check: Check
@@ -52,13 +47,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Grade(Points):
-    """What is met and what is not.
-
-    Args:
-        lesson: its number.
-        file: of the config.
-        findings: one for each criterion.
-    """
+    """What is met and what is not, by a finding for each criterion."""
 
     lesson: int
     file: str
@@ -76,14 +65,7 @@ def grade(
     start: Experiment,
     seeds: Sequence[int] = SEEDS,
 ) -> Grade:
-    """The grade of a config.
-
-    Args:
-        lesson: the number of the lesson.
-        exercise: of this lesson.
-        experiment: the config.
-        start: of the exercise.
-        seeds: of its runs.
+    """The grade of a config for a lesson, whose exercise begins with `start`.
 
     Raises:
         ConfigError: the network does not fit together, or does not fit the data.
@@ -115,17 +97,9 @@ def _differences(
     config: ExperimentConfig, start: ExperimentConfig, free: Sequence[str]
 ) -> Iterator[str]:
     """What differs between a config and a start, except for what may."""
-    ours, theirs = (dict(_leaves(config_to_dict(each))) for each in (config, start))
+    ours, theirs = (flatten(config_to_dict(each)) for each in (config, start))
     for key in {**theirs, **ours}:
         may = any(f"{key}.".startswith(f"{part}.") for part in (*free, *_FREE))
         if not may and (key not in ours or key not in theirs or ours[key] != theirs[key]):
             mine, given = (flow(each[key]) if key in each else "not set" for each in (ours, theirs))
             yield f"{key} is {mine}, and {given} in the exercise"
-
-
-def _leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -52,12 +52,7 @@ def with_training_categories(
 
     parts: dict[str, Any] = {name: part_of(part) for name, part in split.held_out.items()}
     parts["train"] = part_of(split.train, split.train.rows)
-    narrow = replace(
-        dataset,
-        columns=after,
-        feature_names=after.feature_names,
-        whole=dataset,
-    )
+    narrow = replace(dataset, columns=after, feature_names=after.feature_names, whole=dataset)
     return narrow, replace(split, **parts, unseen=unseen)
 
 

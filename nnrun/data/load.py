@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.cells.table import Table
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays
 from nnrun.data.images.read import read_images
+from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import dataset_of, read_npz, read_split_values
@@ -22,10 +21,12 @@ from nnrun.data.readers.table import read_table
 from nnrun.data.readers.tables.frames import Frame, is_frame
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.settings import DatasetSettings, SourceSettings
-from nnrun.errors import UsageError
+from nnrun.errors import DataError, UsageError
 from nnrun.suggestions import part_suggestion
 
 _ELSEWHERE = "put it there or beside the config, or name another with dataset.path=FILE"
+_BYTES_OF_ROW = 100
+"""Of memory, for each row of a set that is computed."""
 _ARRAYS = ("x", "y", "x_test", "y_test")
 _FORMS = "a table of pandas, polars or pyarrow, or arrays as (x, y) or {'x': x, 'y': y}"
 
@@ -48,26 +49,17 @@ def read_dataset(config: SourceSettings) -> Dataset:
     return _from_path(config) if config.images is None else read_images(config.images)
 
 
-def categories_of(config: SourceSettings) -> CategorySettings:
-    """The columns of categories that a config names."""
-    columns = config.columns
-    if columns is None:
-        return CategorySettings(unknown=config.unknown)
-    return CategorySettings(
-        columns.categorical,
-        {name: (one.dimensions, one.min_count) for name, one in columns.embedding.items()},
-        columns.target_mean,
-        columns.min_count,
-        config.unknown,
-    )
-
-
 def _built_in(name: str, config: SourceSettings) -> Dataset:
     if name not in DATASETS:
         message = f"there is no data set '{name}'{part_suggestion(name, DATASETS)}"
         raise DatasetProblem([(("dataset", "name"), message)])
-    entry = DATASETS[name]
-    dataset = entry.load(**config.arguments())
+    entry, options = DATASETS[name], config.arguments()
+    if rows := options.get("rows"):
+        try:
+            refuse_if_too_big(rows * _BYTES_OF_ROW, f"{name} of {rows} rows")
+        except DataError as error:
+            raise DatasetProblem([(("dataset", "rows"), str(error))]) from None
+    dataset = entry.load(**options)
     return replace(dataset, name=name, description=entry.description, note=entry.note)
 
 
@@ -86,32 +78,9 @@ def _from_path(config: SourceSettings) -> Dataset:
         raise DatasetProblem([(("dataset", "path"), why_no_file(path) or "")])
     if found.is_table:
         with open_table(path, config.separator, config.decimal) as table:
-            return from_table(table, config)
+            return read_table(table, config)
     dataset = read_npz(path, task=config.task, channels=config.channel_axis)
     return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
-
-
-def from_table(table: Table, config: SourceSettings) -> Dataset:
-    """A table as a data set; raises as `read_dataset` does."""
-    if config.columns is None:
-        message = "a table needs `columns: {target: …}`, the column to predict"
-        raise DatasetProblem([(("dataset", "columns"), message)])
-    return read_table(
-        table,
-        config.columns.target,
-        features=config.columns.features,
-        drop=config.columns.drop,
-        categories=categories_of(config),
-        task=config.task,
-        missing=config.missing_rule(),
-        missing_by_column=config.missing_rules(),
-        split_by=config.split.by,
-        split_column=config.split.column,
-        weight=config.columns.weight,
-        formats=config.columns.formats,
-        dates=config.dates,
-        lags=config.lags,
-    )
 
 
 def check_preparation(dataset: Dataset, config: DatasetSettings) -> None:
@@ -155,7 +124,7 @@ class GivenData:
     def read(self, config: SourceSettings) -> Dataset:
         """The same without checks; raises as `read_dataset` does."""
         if self._frame is not None:
-            return from_table(Frame(self._frame), config)
+            return read_table(Frame(self._frame), config)
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"
             raise DatasetProblem([(("dataset", "columns"), message)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
 
@@ -29,28 +31,6 @@ class Batches:
         return len(self.rates)
 
 
-class Order(Protocol):
-    """The order in which rows of the training split are visited: block after block of rows.
-
-    With `shuffle` and `in_order` a block is an epoch. Rows of a block are taken batch by batch; the
-    last batch may be smaller.
-    """
-
-    rows: int  # of the training split
-    batch_size: int
-    sampling: str
-    block_rows: int
-
-    def take(self, iterations: int) -> tuple[Array, Array]:
-        """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
-
-    def state(self) -> dict[str, Any]:
-        """The position: the `stream` before the block was drawn, batches `used` of the block."""
-
-    def move_to(self, state: dict[str, Any]) -> None:
-        """Move to a valid state."""
-
-
 class Steps(Batches):
     """Batches that come from an order of rows and a schedule.
 
@@ -65,7 +45,7 @@ class Steps(Batches):
     """
 
     def __init__(
-        self, order: Order, schedule: Schedule, *, first: int, iterations: int, total: int
+        self, order: Sampler, schedule: Schedule, *, first: int, iterations: int, total: int
     ) -> None:
         self.order = order
         self.schedule = schedule
@@ -124,7 +104,7 @@ class Evaluations:
     evaluation_seconds: float
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Updates its network and optimizer in place, and evaluates the network.
 
     All engines draw dropout masks from the same stream in the same order; they differ in rounding.
@@ -137,7 +117,9 @@ class Engine(Protocol):
     @property
     def surroundings(self) -> dict[str, Any]:
         """How the numbers were computed, for the report: machine code, threads, kernels."""
+        return {}
 
+    @abstractmethod
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         """Do one update for each batch, in order.
 
@@ -147,6 +129,7 @@ class Engine(Protocol):
                 mode, float64; needs an engine built with `losses`.
         """
 
+    @abstractmethod
     def train_on(self, x: Array, target: Array) -> None:
         """Take other rows, of the same shape, as the training split."""
 
@@ -165,10 +148,13 @@ class Engine(Protocol):
         Returns:
             The results; None, with nothing done, if the engine cannot or it would take long.
         """
+        return None
 
     def evaluator(self, x: Array, target: Array) -> Evaluator:
         """A function that evaluates these rows, which must not change, with the current weights."""
+        return lambda: self.evaluate(x, target)
 
+    @abstractmethod
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         """The mean loss over rows and the outputs for them, in evaluation mode.
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Steps
+from nnrun.engines.base import Batches, Engine
 from nnrun.engines.clipping import clip
-from nnrun.engines.evaluation import evaluate
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 
-class NumpyEngine:
+class NumpyEngine(Engine):
     """Updates by backpropagation through the network's layers.
 
     Args:
-        network: initialized; its layers will write results into memory they keep.
+        network: initialized.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
         target: their targets, in the network's dtype.
@@ -40,14 +36,12 @@ class NumpyEngine:
         rng: Rng,
         clip_norm: float | None = None,
     ) -> None:
-        network.reuse_memory()
         self.network = network
         self.optimizer = optimizer
         self.x = x
         self.target = target
         self.rng = rng
         self.clip_norm = clip_norm
-        self._memory: dict[int, tuple[Array, Array]] = {}
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         bounds, rates = batches.bounds.tolist(), batches.rates.tolist()
@@ -67,38 +61,28 @@ class NumpyEngine:
                     clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
 
-    @property
-    def surroundings(self) -> dict[str, Any]:
-        return {}
-
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target = x, target
-
-    def run_and_evaluate(
-        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
-    ) -> None:
-        return None
-
-    def evaluator(self, x: Array, target: Array) -> Evaluator:
-        return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return evaluate(self.network, x, target)
 
     def _gather(self, rows: Array, start: int, end: int) -> tuple[Array, Array]:
         """The rows of one batch: a view where it is a single row, else copied together."""
-        size = end - start
-        if size == 1:
-            row = rows[start]
-            return self.x[row : row + 1], self.target[row : row + 1]
-        if size not in self._memory:
-            self._memory[size] = (
-                np.empty((size, *self.x.shape[1:]), self.x.dtype),
-                np.empty((size, *self.target.shape[1:]), self.target.dtype),
-            )
-        x, target = self._memory[size]
-        batch = rows[start:end]
-        # The rows are in range, and without the check `take` writes straight into `out`.
-        np.take(self.x, batch, axis=0, out=x, mode="clip")
-        np.take(self.target, batch, axis=0, out=target, mode="clip")
-        return x, target
+        batch: slice | Array = rows[start:end]
+        if end - start == 1:
+            batch = slice(rows[start], rows[start] + 1)
+        return self.x[batch], self.target[batch]
+
+
+def evaluate(network: Network, x: Array, target: Array) -> tuple[float, Array]:
+    """What `Engine.evaluate` returns, a chunk of rows at a time."""
+    step = chunk_rows(network)
+    outputs = np.empty((len(x), *network.output_shape), network.dtype)
+    total = 0.0
+    with np.errstate(all="ignore"):
+        for start in range(0, len(x), step):
+            chunk = slice(start, min(start + step, len(x)))
+            loss, outputs[chunk] = network.evaluate(x[chunk], target[chunk])
+            total += loss * (chunk.stop - chunk.start)
+    return total / len(x), outputs

@@ -19,12 +19,8 @@ def numerical_gradient(
 ) -> Array:
     """dL/dθ of a batch by central differences; NaN where it is not computed, and at kinks.
 
-    Args:
-        network: in float64; its weights are changed and restored.
-        x: rows of the batch.
-        target: their targets.
-        gradient: by backpropagation, which says how large its entries are.
-        seed: of dropout masks.
+    The weights of the network, which is in float64, are changed and restored. The `gradient` by
+    backpropagation says how large entries are; the seed is that of dropout masks.
     """
     theta, found = network.theta, np.full(network.size, np.nan)
 

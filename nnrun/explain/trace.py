@@ -129,14 +129,8 @@ def trace_update(
 ) -> UpdateTrace:
     """Compute one update in float64 and keep all numbers; the network is left as it is.
 
-    Args:
-        network: initialized.
-        optimizer: allocated; its memory moves on by this step.
-        x: rows of the batch.
-        target: their targets.
-        learning_rate: of the step.
-        seed: of dropout masks.
-        clip_norm: the largest length of the gradient.
+    The memory of the optimizer moves on by this step. The seed is that of dropout masks, and
+    `clip_norm` the largest length of the gradient.
     """
     own = network.copy(np.float64)
     x, target = x.astype(np.float64), target.astype(np.float64)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.load import Experiment
+from nnrun.engines.sampling import Sampler
 from nnrun.errors import NnrunError, UsageError
-from nnrun.explain.film import Film
-from nnrun.explain.filming import filmed_training
+from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
@@ -26,7 +26,6 @@ from nnrun.runs.storage.contents.names import STATE
 from nnrun.runs.storage.integrity import no_model, refuse_changed
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.stored_config import load_named, load_stored
-from nnrun.training.sampling import Sampler
 from nnrun.training.state import live_arrays
 
 

@@ -20,8 +20,7 @@ from nnrun.data.rows.raw import RawRows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.decision import Decision
 from nnrun.models.task import Classification, Task, task_of
-from nnrun.nn.chunks import chunk_rows
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.signature import Array
 
 

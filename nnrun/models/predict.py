@@ -6,7 +6,7 @@ from nnrun.data.inference.columns import Rows
 from nnrun.models.model import Model
 from nnrun.models.scores import ClassificationScore, RegressionScore
 from nnrun.models.writing.formats import Writer
-from nnrun.nn.chunks import chunk_rows
+from nnrun.nn.network import chunk_rows
 
 
 def predict_rows(

@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from nnrun.nn.layer import Parameter
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
@@ -42,3 +43,14 @@ def weights_sha256(weights: dict[str, Array]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+class Names:
+    """`names[parameter or buffer]` is its name in the file of weights."""
+
+    def __init__(self, network: Network) -> None:
+        self._names = {id(value): name for name, value in network.parameters.items()}
+        self._names |= {id(array): name for name, array in network.buffers.items()}
+
+    def __getitem__(self, part: Parameter | Array) -> str:
+        return self._names[id(part)]

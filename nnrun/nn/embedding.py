@@ -68,7 +68,7 @@ class Embedding(Layer):
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.codes = [x[:, table.place].astype(np.intp) for table in self.tables]
-        y = self.out("y", (len(x), *self.output_shape), x.dtype)
+        y = np.empty((len(x), *self.output_shape), np.result_type(x.dtype, np.float32))
         for source, target in self.copies:
             y[:, target] = x[:, source]
         for w, codes, target in zip(self.w, self.codes, self.vectors, strict=True):
@@ -81,8 +81,7 @@ class Embedding(Layer):
             np.add.at(w.grad, codes, dy[:, target])
         if not needs_dx:
             return dy
-        dx = self.out("dx", (len(dy), *self.input_shape), dy.dtype)
-        dx[...] = 0
+        dx = np.zeros((len(dy), *self.input_shape), dy.dtype)
         for source, target in self.copies:
             dx[:, source] = dy[:, target]
         return dx

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -80,7 +80,6 @@ class Layer:
         self.parameters: list[Parameter] = []
         self.buffers: dict[str, Array] = {}
         self.children: Sequence[Container] = ()
-        self._memory: dict[tuple[str, Shape], Array] | None = None
 
     @property
     def needs_rows(self) -> bool:
@@ -138,18 +137,3 @@ class Layer:
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         """dL/dx from dL/dy; if `needs_dx` is false the result is not used and may be dy."""
         raise NotImplementedError
-
-    def reuse_memory(self) -> None:
-        """Write results into the same arrays at every call, overwriting those of the last call."""
-        self._memory = {}
-
-    def out(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """An array for a result: a new one, or after `reuse_memory` the one of earlier calls."""
-        if self._memory is None:
-            # An input of integers gets an output of floats.
-            return np.zeros(shape, np.result_type(dtype, np.float32))
-        key = (name, shape)
-        array = self._memory.get(key)
-        if array is None:
-            array = self._memory[key] = np.zeros(shape, dtype)
-        return array

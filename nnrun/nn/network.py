@@ -119,11 +119,6 @@ class Network(Sequential):
             parameter.place(self.theta[start:end], self.gradient[start:end])
             start = end
 
-    def reuse_memory(self) -> None:
-        """Make every layer write into the same arrays at every call; for training loops."""
-        for _, layer in self.named_layers():
-            layer.reuse_memory()
-
     def predict(self, x: Array) -> Array:
         """The outputs for rows x, in evaluation mode."""
         return self._finish(self.forward(x, None))
@@ -172,3 +167,14 @@ def once_for_each(make: Callable[[Network], V]) -> Callable[[Network], V]:
         return known[network]
 
     return get
+
+
+# The most numbers that all layers together hold for one chunk of rows.
+_CHUNK_NUMBERS = 500_000
+
+
+@once_for_each
+def chunk_rows(network: Network) -> int:
+    """Rows evaluated at a time; it depends on the network alone, so that the bits are the same."""
+    numbers = prod(network.input_shape) + sum(map(prod, network.shapes.values()))
+    return max(1, min(4096, _CHUNK_NUMBERS // numbers))

@@ -19,8 +19,7 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES, Loss
 from nnrun.nn.optimizers import OPTIMIZERS, Optimizer
 from nnrun.nn.schedules import SCHEDULES, Schedule
-from nnrun.plugins.dataset import dataset_entry
-from nnrun.plugins.metric import metric_entry
+from nnrun.plugins.entries import dataset_entry, metric_entry
 from nnrun.plugins.part import Part, PluginError
 from nnrun.suggestions import suggestion
 from nnrun.tables import Table

@@ -134,3 +134,13 @@ def place_of(file: str, line: int) -> str:
 def is_source(file: str) -> bool:
     """Whether parts were registered in this file."""
     return file in _files
+
+
+def describe_fault(error: BaseException) -> str | None:
+    """The error with its place in a plugin; None if it was raised elsewhere."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if is_source(frame.filename)]
+    if not frames:
+        return None
+    place = place_of(frames[-1].filename, frames[-1].lineno or 1)
+    says = f": {error}" if str(error) else ""
+    return f"{place}: {type(error).__name__}{says}"

@@ -21,7 +21,7 @@ from nnrun.systems import system
 STOP, RETIRE, QUESTION, ANSWER = "stop", "retire", "question", "answer"
 
 
-class _SocketChannel:
+class _SocketChannel(Channel):
     """The worker's end of the socket; also the channel of the task in progress."""
 
     def __init__(self, connection: Connection) -> None:
@@ -35,8 +35,7 @@ class _SocketChannel:
     def next_task(self) -> tuple[Task, Any]:
         """Wait for the next task.
 
-        Raises:
-            EOFError: the parent has ended.
+        Raises: EOFError if the parent has ended.
         """
         while not self._tasks:
             self._receive()

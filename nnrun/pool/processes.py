@@ -31,8 +31,7 @@ class ProcessPool:
         workers: how many.
         module: its `main` is that of `process_main`, and it imports what tasks need.
 
-    Raises:
-        OSError: not even one can be started.
+    Raises: OSError if not even one can be started.
     """
 
     def __init__(self, workers: int, module: str) -> None:
@@ -167,8 +166,7 @@ class ProcessPool:
     def _read(self, worker: Worker) -> None:
         """Read the next message of a worker.
 
-        Raises:
-            EOFError, OSError: the worker has ended.
+        Raises: EOFError, OSError if the worker has ended.
         """
         kind, content = worker.receive()
         if kind == "ready":

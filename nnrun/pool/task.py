@@ -19,12 +19,7 @@ class WorkerLostError(NnrunError):
 
 
 class CrashError(NnrunError):
-    """A task ended by an error that nnrun did not expect.
-
-    Args:
-        message: the error, in a sentence.
-        traceback: as Python prints it.
-    """
+    """A task ended by an error that nnrun did not expect; `traceback` is as Python prints it."""
 
     def __init__(self, message: str, traceback: str) -> None:
         super().__init__(message)
@@ -61,11 +56,12 @@ class Message:
     answer: Callable[[Any], None] | None = None
 
 
-class Channel(Protocol):
-    """The connection between a task in progress and the process that submitted it."""
+class Channel:
+    """The connection between a task in progress and the process that submitted it; here to none."""
 
     def stopped(self) -> bool:
         """Whether the task should stop."""
+        return False
 
     def send(self, content: Any) -> None:
         """Send a message."""

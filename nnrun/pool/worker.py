@@ -66,8 +66,7 @@ class Worker:
     def message(self, submitted: Submitted) -> bytes:
         """The message for a task: itself, and its data unless the worker has them.
 
-        Raises:
-            Exception: the data are missing or have changed, or memory is short.
+        Raises: Exception if the data are missing or have changed, or memory is short.
         """
         task = submitted.task
         data = None if task.data in self._known else submitted.load()
@@ -76,8 +75,7 @@ class Worker:
     def take(self, submitted: Submitted, message: bytes) -> None:
         """Send a task.
 
-        Raises:
-            OSError: the worker has ended.
+        Raises: OSError if the worker has ended.
         """
         self.connection.send_bytes(message)
         self.tasks.append(submitted)
@@ -86,8 +84,7 @@ class Worker:
     def stop(self) -> None:
         """Ask it to stop its tasks.
 
-        Raises:
-            OSError: the worker has ended.
+        Raises: OSError if the worker has ended.
         """
         self.connection.send_bytes(pickle.dumps(STOP))
 

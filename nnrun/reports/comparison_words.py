@@ -1,9 +1,11 @@
-"""What differs between runs in words, for every output."""
+"""Compared runs in words, for every output."""
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import Any
 
+from nnrun.config.settings import setting_words, short_key
 from nnrun.reports.numbers import (
     MISSING,
     count,
@@ -14,11 +16,44 @@ from nnrun.reports.numbers import (
     probability,
 )
 from nnrun.reports.summary import metric_label
+from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.comparison.pair import PairTest
 
 
-def result_words(key: str, value: Any) -> str:
-    """A result of a comparison, such as `test accuracy` or `seconds`."""
+def letter(index: int) -> str:
+    """A run among others: A to Z, then AA, AB and so on."""
+    before, last = divmod(index, len(ascii_uppercase))
+    return (letter(before - 1) if before else "") + ascii_uppercase[last]
+
+
+def setting_rows(comparison: Comparison) -> list[list[str]]:
+    """The settings that differ, each followed by its value for each run."""
+    return [
+        [
+            # In different networks, layers of the same index may be of different types.
+            key.removeprefix("network.")
+            if key.startswith("network.layers.")
+            else short_key(key, comparison.settings),
+            *(MISSING if value is None else setting_words(key, value) for value in values),
+        ]
+        for key, values in comparison.settings.items()
+    ]
+
+
+def result_rows(comparison: Comparison) -> list[list[str]]:
+    """The results that differ, likewise."""
+    return [
+        [_result_name(key), *(_result(key, value) for value in values)]
+        for key, values in comparison.results.items()
+    ]
+
+
+def _result_name(key: str) -> str:
+    split, _, metric = key.partition(" ")
+    return f"{split} {metric_label(metric)}" if metric else key
+
+
+def _result(key: str, value: Any) -> str:
     if value is None:
         return MISSING
     if key in ("iterations", "parameters"):

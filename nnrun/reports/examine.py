@@ -25,6 +25,7 @@ LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.
 _MOST_ROWS = 500
 _BARS = 30
+_TENTHS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +49,24 @@ class Histogram:
         return cls(edges.tolist(), counts.tolist())
 
 
+def calibration_bins(
+    probability: Array, right: Array
+) -> tuple[list[float], list[float], list[int]]:
+    """Of each tenth of probabilities: their mean, the share that is right, the number of rows."""
+    bins = np.minimum((probability * _TENTHS).astype(np.int64), _TENTHS - 1)
+    filled = [bins == b for b in range(_TENTHS) if (bins == b).any()]
+    return (
+        [float(probability[own].mean(dtype=np.float64)) for own in filled],
+        [float(right[own].mean()) for own in filled],
+        [int(own.sum()) for own in filled],
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class LayerActivity:
-    """The outputs of a layer of the config.
+    """The outputs of a layer of the config, by its number there.
 
-    Args:
-        index: the layer's number in the config.
-        histogram: of all its outputs.
-        units: the number of outputs, or of channels.
-        dead: how many units have the same output for every row.
+    A unit is an output, or a channel; those that are dead have the same output for every row.
     """
 
     index: int

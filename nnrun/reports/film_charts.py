@@ -11,8 +11,8 @@ from nnrun.explain.surfaces import LayerSurfaces, Surfaces
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.kinds.filmstrip import LARGE, SMALL, Dots, Strips, filmstrip
-from nnrun.reports.charts.palette import BLUES, CIVIDIS, RED_BLUE, SERIES, Ramp, rgb
 from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.style import BLUES, CIVIDIS, RED_BLUE, SERIES, Ramp, rgb
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, number, plural
 

@@ -17,7 +17,6 @@ from nnrun.reports.numbers import (
 )
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import (
-    is_undefined,
     layer_rows,
     metric_label,
     metrics_of,
@@ -40,7 +39,7 @@ def metrics_table(record: RunRecord) -> Grid:
         found = [numbers[part] or {} for part in parts]
         return [
             Cell("undefined", kind="soft")
-            if is_undefined(split, key)
+            if key in (split.get("undefined") or {})
             else Cell(metric_number(key, split.get(key)), split.get(key), kind=kind)
             for split in found
         ]

@@ -12,8 +12,7 @@ from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
-from nnrun.reports.split_words import split_title, split_words
-from nnrun.reports.weight_words import weight_words
+from nnrun.reports.split_words import split_title, split_words, weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -88,11 +87,6 @@ def metrics_of(record: RunRecord) -> list[str]:
     keys = [key for key in reference if find(key) and not (is_loss and key == "log_loss")]
     keys += [LOSS] * (LOSS in reference)
     return sorted(keys, key=lambda key: key != record.main_metric)
-
-
-def is_undefined(numbers: dict[str, Any], key: str) -> bool:
-    """Whether a metric of a split has no value, and the report says why."""
-    return key in (numbers.get("undefined") or {})
 
 
 def metric_notes(record: RunRecord) -> Iterator[str]:
@@ -235,7 +229,7 @@ def training_line(record: RunRecord) -> str:
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])
-    done, planned = timing["iterations"], _planned(record)
+    done, planned = timing["iterations"], planned_iterations(record)
     cut = record.status in ("interrupted", "stopped")
     share = f"{count(done)} of " if cut and planned else ""
     iterations = plural(planned if share else done, "iteration")
@@ -251,7 +245,7 @@ def training_line(record: RunRecord) -> str:
     return line
 
 
-def _planned(record: RunRecord) -> int:
+def planned_iterations(record: RunRecord) -> int:
     """How many iterations the config asks for; 0 if it does not say."""
     training = record.config["training"]
     iterations, epochs, size = map(training.get, ("iterations", "epochs", "batch_size"))

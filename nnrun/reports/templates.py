@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from nnrun.reports.charts.palette import series_class
+from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import coordinate, shortened
 
 

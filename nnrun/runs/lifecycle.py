@@ -37,12 +37,8 @@ def train(
 ) -> Outcome:
     """Train a run and save it, unless it is complete already.
 
-    Args:
-        prepared: the run.
-        store: where results are kept; None to keep them in memory.
-        callbacks: called while it trains.
-        force: train it even if it is complete or damaged.
-        extension: the shorter run that this one continues, if any.
+    Without a store the results are kept in memory. `force` trains a run even if it is complete or
+    damaged; `extension` is the shorter run that this one continues, if any.
 
     Raises: UsageError if the stored run is damaged; OSError if the results cannot be written;
     EngineFaultError if the compiled engine does not compute what NumPy does, PluginFaultError if a

@@ -12,8 +12,6 @@ from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 
-__all__ = ["Metrics", "baseline_of", "finite", "metrics_of", "without_loss"]
-
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
 def metrics_of(

@@ -15,6 +15,11 @@ SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
 """The version of reports without a digest of themselves."""
 
+# What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
+# NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
+_ALWAYS = ("architecture",)
+_BY_NUMPY = ("blas", "blas_kernel", "vectors")
+
 Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
 """How a run ended; `stopped` by a callback, with the weights it had then."""
 
@@ -59,6 +64,16 @@ class RunRecord:
         found = self.config.get("beside")
         return found if isinstance(found, str) else None
 
+    @property
+    def numeric_backend(self) -> str:
+        """A text that is equal for runs with equal bits; empty if it has no environment."""
+        found = self.environment
+        if not found.get("architecture"):
+            return ""
+        keys = _ALWAYS if self.engine == "compiled" else (*_ALWAYS, *_BY_NUMPY)
+        numpy = (found.get("packages") or {}).get("numpy")
+        return ", ".join([self.engine, f"numpy {numpy}", *(str(found.get(key)) for key in keys)])
+
     def has_metric(self, name: str) -> bool:
         """Whether it has a metric, be it undefined; those of a run without metrics are unknown."""
         return any(name in (numbers or {}) for numbers in self.metrics.values())
@@ -74,6 +89,13 @@ class RunRecord:
         """From JSON data; unknown fields are ignored; a TypeError if one is missing."""
         known = cls.__dataclass_fields__
         return cls(**{key: value for key, value in content.items() if key in known})
+
+
+def numeric_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that `numeric_backend` uses."""
+    packages = environment.get("packages") or {}
+    found = {key: environment[key] for key in (*_ALWAYS, *_BY_NUMPY) if key in environment}
+    return {**found, "packages": {"numpy": packages.get("numpy")}} if found else {}
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ class Replicate(NamedTuple):
     def of(cls, config: Mapping[str, Any], seed: int) -> Replicate:
         """Of a run with this seed and this resolved config as plain values.
 
-        Raises:
-            TypeError: the config does not hold what it should.
+        Raises: TypeError if the config does not hold what it should.
         """
         block = config.get("dataset") or {}
         found = cls(seed, (block.get("split") or {}).get("seed"), block.get("fold"))

@@ -1,16 +1,43 @@
-"""What the time of a search is enough for: its trials, and how much of a final comparison."""
+"""The time of a search, and what it is enough for: trials, and how much of a final comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
-from nnrun.search.clock import Clock
-from nnrun.search.finals import best_trials
-from nnrun.search.state import SearchState
-from nnrun.search.stored import Before
+from nnrun.search.state import Before, SearchState, best_trials
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.planning.plan import Variant
+
+
+@dataclass
+class Clock:
+    """The time of a search: no run begins when it is over, and trials in hand stop.
+
+    `limit` is in seconds, None for as long as it takes; `started` is when this call of the command
+    began, by the timer, and `before` what earlier calls have used.
+    """
+
+    limit: float | None
+    started: float
+    before: float = 0.0
+    timer: Callable[[], float] = monotonic
+
+    @property
+    def used(self) -> float:
+        """Seconds so far."""
+        return self.before + self.timer() - self.started
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end; None without one."""
+        return None if self.limit is None else max(0.0, self.limit - self.used)
+
+    def is_over(self, reserved: float = 0.0) -> bool:
+        """Whether no more time is left than these seconds."""
+        return self.limit is not None and self.used >= self.limit - reserved
+
 
 # The final comparison gets no more than this share of the time from the trials.
 _MOST_RESERVED = 0.4

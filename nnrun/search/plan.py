@@ -98,9 +98,8 @@ def plan_search(
 ) -> SearchPlan:
     """The plan of a search of a config, with `key=value` arguments.
 
-    Raises:
-        ConfigError: the config is invalid, or cannot be prepared.
-        UsageError: it has nothing to choose from, or Optuna is not installed.
+    Raises: ConfigError if the config is invalid, or cannot be prepared; UsageError if it has
+    nothing to choose from, or Optuna is not installed.
     """
     overrides, problems = parse_overrides(words)
     content = read_config(origin)
@@ -146,13 +145,25 @@ def _check_depth(experiment: Experiment, space: Space) -> None:
 
 
 def _check_largest(experiment: Experiment, space: Space, settings: Settings) -> None:
-    """Find a network that is too large to train, at the key that is so by itself, or the first."""
-    keys = {key: among for key, among in space.keys.items() if key.startswith("network.")}
-    reason = _refusal(keys, space, settings)
-    if reason is not None:
-        alone = (key for key in keys if _refusal({key: keys[key]}, space, settings) is not None)
-        message = f"the largest network of this search is refused: {reason}"
-        raise ConfigError([experiment.problem(("search", next(alone, next(iter(keys)))), message)])
+    """Find values that are too large to train, at the key that is so by itself.
+
+    Of networks it is the first key if none is; other keys may fit together, as the iterations of
+    a warm-up and those of the run.
+    """
+    networks = {key: among for key, among in space.keys.items() if key.startswith("network.")}
+    numbers = {
+        key: among
+        for key, among in space.keys.items()
+        if key not in networks and isinstance(among, Range)
+    }
+    for keys, what in ((networks, "network of this search"), (numbers, "value")):
+        reason = _refusal(keys, space, settings)
+        if reason is None:
+            continue
+        alone = [key for key in keys if _refusal({key: keys[key]}, space, settings) is not None]
+        if alone or keys is networks:
+            message = f"the largest {what} is refused: {reason}"
+            raise ConfigError([experiment.problem(("search", [*alone, *keys][0]), message)])
 
 
 def _refusal(keys: Mapping[str, Distribution], space: Space, settings: Settings) -> str | None:

@@ -7,31 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from nnrun.config.schema.search.distributions import Range
 from nnrun.errors import UsageError
 from nnrun.search.spaces.choices import Draw, Label, Space
-from nnrun.search.spaces.grid import Grid
-from nnrun.search.spaces.sobol import Sobol
-
-
-class Proposer(Protocol):
-    """Proposes trial 0, 1, 2, …; the results it has before a proposal decide that."""
-
-    most: int | None
-    """How many different trials there are, if that is limited."""
-
-    def propose(self, number: int, params: Mapping[str, Label] | None = None) -> Draw:
-        """The choice of a trial, or the one with these parameters."""
-
-    def tell(self, number: int, value: float | None, curve: Mapping[int, float]) -> None:
-        """How a trial ended: its value, or None if it was ended early or failed.
-
-        `curve` has its values at the rungs that it reached, by their number.
-        """
+from nnrun.search.spaces.spread import Grid, Proposer, Sobol
 
 
 def make_proposer(
@@ -39,8 +22,7 @@ def make_proposer(
 ) -> Proposer:
     """The proposer of this name.
 
-    Raises:
-        UsageError: Optuna is not installed, or a grid has too many settings.
+    Raises: UsageError if Optuna is not installed, or a grid has too many settings.
     """
     if sampler == "grid":
         return Grid(space, seed, trials)
@@ -52,8 +34,7 @@ def make_proposer(
 def optuna() -> ModuleType:
     """Optuna, without its messages.
 
-    Raises:
-        UsageError: it is not installed.
+    Raises: UsageError if it is not installed.
     """
     try:
         found = import_module("optuna")
@@ -77,14 +58,12 @@ def seed_of(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-class OptunaProposer:
+class OptunaProposer(Proposer):
     """Asks and tells a study in memory.
 
     Trials that were proposed and not told about are in progress: the Parzen estimator takes them
     for bad ones, so that it proposes others.
     """
-
-    most: int | None = None
 
     def __init__(self, space: Space, sampler: str, seed: int, *, maximize: bool) -> None:
         self._optuna = optuna()

@@ -15,25 +15,29 @@ from typing import Protocol
 from nnrun.errors import NnrunError
 from nnrun.runs.execution.record_builder import now
 from nnrun.runs.storage.store import Store
-from nnrun.search.budget import Budget
-from nnrun.search.clock import Clock
-from nnrun.search.finals import Finalist, Origin, best_trials, different, winner_of
+from nnrun.search.budget import Budget, Clock
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, present
-from nnrun.search.state import SearchState
-from nnrun.search.stored import Before, write_search
+from nnrun.search.state import (
+    Before,
+    Finalist,
+    Origin,
+    SearchState,
+    best_trials,
+    different,
+    winner_of,
+    write_search,
+)
 from nnrun.search.study import importance_of
-from nnrun.search.trials.results import Results
-from nnrun.search.trials.source import FinalRuns, SearchRuns
+from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
 
 _WRITE_SECONDS = 0.5
 # Writing search.json takes at most one in so many seconds.
@@ -93,9 +97,8 @@ class Search:
     def run(self) -> SearchState:
         """Make all trials that are left, compare the best, and test the winner.
 
-        Raises:
-            NnrunError: no worker is left, or no trial has completed; what was finished is saved.
-            OSError: search.json cannot be written.
+        Raises: NnrunError if no worker is left, or no trial has completed; what was finished is
+        saved; OSError if search.json cannot be written.
         """
         plan = self.plan
         self._tracks = self._make_tracks()
@@ -216,13 +219,8 @@ class Search:
     ) -> SweepProgress | None:
         """The runs of settings on as many of the seeds as there is time for.
 
-        Returns None if it was stopped, runs are missing, or there is no time for a seed.
-
-        Args:
-            make: the settings for these seeds.
-            seeds: of each setting.
-            what: the runs are for.
-            reserved: seconds at the end in which none begins.
+        Returns None if it was stopped, runs are missing, or there is no time for a seed. `make`
+        makes the settings for some seeds; none begins in the last `reserved` seconds.
         """
         results = Results(self._store, self.plan.settings.judging.split)
         while seeds:

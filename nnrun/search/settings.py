@@ -9,12 +9,12 @@ from typing import Any
 
 from nnrun.config.content import Content
 from nnrun.config.load import Experiment, config_to_dict, load_content
-from nnrun.config.overrides import Override, format_override, split_argument
+from nnrun.config.overrides import Override
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid import GridPoint
+from nnrun.sweeps.planning.grid import GridPoint, override_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.seeds import Seeds
 from nnrun.sweeps.planning.variants import folds_of, make_variant
@@ -25,13 +25,8 @@ VALIDATION_SIZE = 0.2
 
 @dataclass(frozen=True)
 class Setting:
-    """A config that can be trained.
-
-    Args:
-        variant: its runs.
-        iterations: of each run.
-        evaluate_every: iterations between their evaluations.
-        config: resolved, as plain values.
+    """A config that can be trained, resolved as plain values, with its runs; evaluations of a run
+    are `evaluate_every` iterations apart.
     """
 
     variant: Variant
@@ -98,14 +93,9 @@ def _drawn_by_runs(prepared: Prepared) -> dict[str, Any]:
 
 @dataclass
 class Settings:
-    """Makes settings of one config.
+    """Makes settings of one config, whose `content` is without what it varies.
 
-    Args:
-        content: the config, without what it varies.
-        overrides: the arguments of the command.
-        iterations: as for `load_config`.
-        judging: how trials are judged.
-        datasets: load the data.
+    `overrides` are the arguments of the command; `iterations` as for `load_config`.
     """
 
     content: Content
@@ -124,17 +114,12 @@ class Settings:
         *,
         revealed: bool = False,
     ) -> Setting:
-        """A setting with its runs.
+        """A setting with its runs, by this number in its plan.
 
-        Args:
-            number: by which its plan knows it.
-            choice: the value of each dotted key that was chosen.
-            values: what replaces parts of the config.
-            seeds: of its runs.
-            revealed: whether test rows are evaluated.
+        `choice` has the value of each dotted key that was chosen, `values` what replaces parts of
+        the config; `revealed` is whether test rows are evaluated.
 
-        Raises:
-            ConfigError: the config is invalid with these values.
+        Raises: ConfigError if the config is invalid with these values.
         """
         own = self.judging.revealed if revealed else self.judging.values
         experiment = self._load({**own, **values})
@@ -150,10 +135,7 @@ class Settings:
     def _load(self, values: Mapping[str, Any]) -> Experiment:
         given = [copy.deepcopy(override) for override in self.overrides]
         return load_content(
-            self.content, [*given, *(_override(*item) for item in values.items())], self.iterations
+            self.content,
+            [*given, *(override_of(*item) for item in values.items())],
+            self.iterations,
         )
-
-
-def _override(key: str, value: Any) -> Override:
-    steps, _ = split_argument(f"{key}=")
-    return Override(format_override(key, value), steps, copy.deepcopy(value))

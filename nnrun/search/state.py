@@ -1,21 +1,70 @@
-"""What a search has come to: its trials, the final comparison, the winner and its test result."""
+"""What a search has come to: its trials, the final comparison, the winner; and its search.json."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nnrun import __version__
 from nnrun.config.schema.search.distributions import Range
-from nnrun.search.finals import Finalist, best_trials
+from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.store import Store
 from nnrun.search.plan import SearchPlan
-from nnrun.search.spaces.choices import labels_of
-from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.settings import Setting
+from nnrun.search.spaces.choices import Label, labels_of, parameters_of
+from nnrun.search.trials.pruning import Goal
 from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.comparison.statistics import Summary
-from nnrun.sweeps.board.from_store.searched import SCHEMA_VERSION
+from nnrun.sweeps.board.from_store.searched import DAMAGE, FILE, SCHEMA_VERSION
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+
+Origin = Literal["search", "default", "random"]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A setting of the final comparison, with its runs on fresh seeds.
+
+    `origin` is the search, the config's own settings, or the random search beside; `number` that of
+    its trial, None for the config's own settings. `choice` has the value of each dotted key,
+    `values` what replaces parts of the config.
+    """
+
+    origin: Origin
+    number: int | None
+    choice: Mapping[str, Any]
+    values: Mapping[str, Any]
+    setting: Setting
+
+    @property
+    def run_ids(self) -> list[str]:
+        """Of its runs."""
+        return [run.run_id for run in self.setting.variant.runs()]
+
+
+def best_trials(trials: Sequence[Trial], goal: Goal, most: int) -> list[Trial]:
+    """The best completed trials with different settings, the best first."""
+    completed = [t for t in trials if t.value is not None and t.same_as is None]
+    ranked = sorted(completed, key=lambda trial: (goal.order(trial.value or 0.0), trial.number))
+    return ranked[:most]
+
+
+def winner_of(finalists: Sequence[Finalist], group: Group) -> tuple[Finalist, Row] | None:
+    """The first of the board; None where no run has completed."""
+    row = group.first_network
+    if row is None or row.best_run is None:
+        return None
+    run_id = row.best_run.partition("/")[2]
+    return next(finalist for finalist in finalists if run_id in finalist.run_ids), row
+
+
+def different(finalists: Iterator[Finalist]) -> list[Finalist]:
+    """Each setting once: the first that has it."""
+    known: dict[tuple[str, ...], Finalist] = {}
+    for finalist in finalists:
+        known.setdefault(tuple(finalist.run_ids), finalist)
+    return [*known.values()]
 
 
 @dataclass
@@ -159,3 +208,42 @@ def _parameters(plan: SearchPlan) -> list[dict[str, Any]]:
         else:
             found.append({"name": name, "kind": "choice", "options": labels_of(among)})
     return found
+
+
+def write_search(store: Store, state: SearchState) -> None:
+    """Write the state of a search; an OSError if that fails."""
+    content = strict_json(state.to_dict()).encode()
+    store.write({FILE: content}, state.plan.name)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What earlier calls of the same search have come to.
+
+    Args:
+        seconds: that they took.
+        trials: the parameters of trials that were proposed.
+        random: of those of the random search beside.
+        final: how many settings and seeds the final comparison has, if it has begun.
+        limit: of the seconds, if there was one.
+    """
+
+    seconds: float = 0.0
+    trials: Sequence[Mapping[str, Label]] = ()
+    random: Sequence[Mapping[str, Label]] = ()
+    final: tuple[int, int] | None = None
+    limit: float | None = None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any] | None, identity: str) -> Before:
+        """From the content of search.json; nothing of another search."""
+        try:
+            if found is None or found["identity"] != identity:
+                return cls()
+            trials, random = ([dict(t["params"]) for t in found[k]] for k in ("trials", "random"))
+            final = found["final"]
+            size = None if final is None else (int(final["top"]), int(final["seeds"]))
+            limit = found["budget"]["seconds"]
+            return cls(max(0.0, float(found["seconds"])), trials, random, size, limit)
+        except DAMAGE:
+            return cls()

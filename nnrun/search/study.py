@@ -41,14 +41,9 @@ def importance_of(search: Mapping[str, Any]) -> dict[str, float]:
 def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
     """Write the trials as a database of Optuna, which optuna-dashboard opens.
 
-    Args:
-        search: the content of search.json.
-        folder: of its experiment, whose runs have the learning curves.
-        file: the database.
+    The learning curves are those of the runs in the folder of the experiment.
 
-    Raises:
-        UsageError: the file exists.
-        NnrunError: it cannot be written.
+    Raises: UsageError if the file exists; NnrunError if it cannot be written.
     """
     if file.exists():
         raise UsageError(f"--export {file}: this file exists; name another one, or remove it")
@@ -89,12 +84,10 @@ def study_of(
     storage: Any = None,
     curve: Callable[[Mapping[str, Any]], Curve] = lambda trial: {},
 ) -> Any:
-    """A study with the trials that have ended.
+    """A study with the trials of a search.json that have ended.
 
-    Args:
-        search: the content of search.json.
-        storage: of Optuna; None for a study in memory.
-        curve: the values of a trial by iteration.
+    It is in memory unless a storage of Optuna is given; `curve` returns the values of a trial by
+    iteration.
     """
     module = optuna()
     direction = "maximize" if search["larger_is_better"] else "minimize"

@@ -25,15 +25,14 @@ from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.sklearn.fitting import Fitting, dense_parameters
+from nnrun.sklearn.fitting import Fitting, dense_parameters, not_negative, stopping_of
 from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
 from nnrun.sklearn.rows import FORMAT, has_categories, outputs_of
-from nnrun.sklearn.stopping import not_negative, stopping_of
 from nnrun.sweeps.picking import pick_run
 from nnrun.training.state import TrainingState
 

@@ -12,7 +12,7 @@ from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.errors import DataError
 from nnrun.models.model import Model
-from nnrun.nn.chunks import chunk_rows
+from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 
 FORMAT = "csr"

@@ -1,13 +1,18 @@
-"""The choice of workers for a plan: this process or several others."""
+"""The choice of workers for a plan: this process or several others, and the code that they need."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from nnrun.config.load import config_from_dict
 from nnrun.data.memory import available_memory
-from nnrun.sweeps.open_files import most_processes
-from nnrun.sweeps.planning.compiling import compile_plan
+from nnrun.engines.selection import compile_ahead
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_processes
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from nnrun.systems.cores import cores
@@ -22,11 +27,8 @@ _SECONDS_PER_WORKER = 0.004
 
 
 def workers_for(plan: Plan, jobs: int | None) -> int:
-    """The number of runs to train at a time.
-
-    Args:
-        plan: of the sweep.
-        jobs: the number requested; None for as many as the cores, if that saves time.
+    """The number of runs to train at a time: `jobs`, or by default as many as the cores, if that
+    saves time.
     """
     if not len(plan):
         return 1
@@ -61,3 +63,44 @@ def local_workers(sweep: Sweep, workers: int) -> Workers:
 def _is_worth_a_process(plan: Plan) -> bool:
     """Whether it saves time to train in one other process, while this one stores results."""
     return cores() > 1 and len(plan) * _STORING_SECONDS > _START_SECONDS
+
+
+# The parts of a config that the compiled code depends on.
+_BLOCKS = ("network", "loss")
+_KEYS = (
+    *("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs"),
+    "class_weight",
+)
+
+
+def code_key(config: dict[str, Any], data: str) -> str:
+    """The parts of a resolved config that its compiled code depends on, and the key of its data."""
+    parts = [config[block] for block in _BLOCKS] + [config["training"][key] for key in _KEYS]
+    return json.dumps([data, *parts])
+
+
+def compile_plan(plan: Plan, datasets: Datasets) -> None:
+    """Compile the code of a plan's networks into the cache, with one setting of each family.
+
+    Otherwise, all workers would compile the same code at the same time. Code that only some other
+    settings of a family need, such as those with another weight decay, is compiled by their first
+    runs.
+    """
+    compiled = set()
+    for variant in plan.firsts():
+        content = json.loads(variant.config)
+        if "network" not in content:  # a model of scikit-learn
+            continue
+        code = code_key(content, variant.data)
+        if code not in compiled:
+            compiled.add(code)
+            config = config_from_dict(content)
+            prepared = prepare_again(config, datasets.load(config.dataset))
+            training = config.training
+            compile_ahead(
+                prepared.engine,
+                prepared.network,
+                training.optimizer.build(),
+                clip_norm=training.clip_norm,
+                batch_size=training.batch_size,
+            )

@@ -1,30 +1,77 @@
-"""The ends of a sweep's runs: saved results, failures, and leases that are given back."""
+"""Runs in progress, and their ends: saved results, failures, and leases that are given back."""
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from traceback import format_exception
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.pool.task import CrashError
 from nnrun.runs.execution.record_builder import failed_result
-from nnrun.runs.lease import Outcome
+from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.active import ActiveRun
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import PlannedRun
+from nnrun.sweeps.planning.plan import PlannedRun, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import RunSource
-from nnrun.sweeps.workers.job import config_of
+from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """A run in progress: leased, and submitted to a worker."""
+
+    run: PlannedRun
+    lease: RunLease
+    attempt: int = 1
+
+    def about(self) -> tuple[Replicate, Mapping[str, Any], str]:
+        """The run, as what it says of its progress names it."""
+        variant = self.run.variant
+        return self.run.replicate, json.loads(variant.config), variant.sha256
+
+    def job(self, note: Callable[[str], None], threads: int) -> Job:
+        """The job for a worker, with the last checkpoint of the run."""
+        run, variant = self.run, self.run.variant
+        checkpoint = self.lease.checkpoint(lambda text: note(f"{run.label}: {text}"))
+        return Job(
+            run.key,
+            variant.config,
+            run.replicate,
+            run.run_id,
+            variant.data,
+            checkpoint,
+            threads,
+            variant.estimate.seconds,
+            run.until,
+            variant.plugins,
+        )
+
+    def has_paused(self, record: RunRecord) -> bool:
+        """Whether the run has reached the iteration where it pauses."""
+        until = self.run.until
+        return until is not None and int(record.timing["iterations"]) >= until
+
+    def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
+        """Save a checkpoint; whether it is on the disk."""
+        try:
+            self.lease.save_checkpoint(checkpoint)
+        except (OSError, UsageError) as error:
+            reason = getattr(error, "strerror", None) or error
+            note(f"{self.run.label}: no checkpoint: {reason}")
+            return False
+        return True
+
 
 V = TypeVar("V")
 
@@ -41,12 +88,8 @@ class SavedRun:
 class RunEnds:
     """How the runs of a sweep end.
 
-    Args:
-        progress: of the sweep, in which runs count.
-        store: where results are kept; None to keep only their scores.
-        datasets: that the plan was made with.
-        listener: called as runs end.
-        source: of the runs, which may ask for others then.
+    Runs count in `progress`; without a store only their scores are kept. The source may ask for
+    other runs when one ends.
     """
 
     def __init__(
@@ -69,10 +112,7 @@ class RunEnds:
     def save(self, active: ActiveRun, result: RunResult, *, asked: bool) -> None:
         """Begin to save a result; its run counts once it is on the disk (see `settle`).
 
-        Args:
-            active: the run.
-            result: of it.
-            asked: whether it was asked to stop.
+        `asked` is whether the run was asked to stop.
         """
         lease = active.lease
         outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))

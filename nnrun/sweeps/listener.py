@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from nnrun.runs.lease import Outcome
 from nnrun.runs.record import RunRecord
@@ -62,51 +63,18 @@ class Listeners(SweepListener):
     """Several listeners, called in their order."""
 
     def __init__(self, *listeners: SweepListener) -> None:
-        self._all = listeners
+        self.all = listeners
         self.follows = any(listener.follows for listener in listeners)
 
-    def progressed(self, run: PlannedRun, progress: Progress) -> None:
-        for each in self._all:
-            each.progressed(run, progress)
 
-    def evaluated(self, run: PlannedRun, rows: Sequence[HistoryRow]) -> None:
-        for each in self._all:
-            each.evaluated(run, rows)
+def _to_all(event: str) -> Callable[..., None]:
+    def pass_on(self: Listeners, *args: Any, **named: Any) -> None:
+        for each in self.all:
+            getattr(each, event)(*args, **named)
 
-    def concluded(self, run: PlannedRun, outcome: Outcome) -> None:
-        for each in self._all:
-            each.concluded(run, outcome)
+    return pass_on
 
-    def ended(
-        self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
-    ) -> None:
-        for each in self._all:
-            each.ended(run, record, progress, trained=trained)
 
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        for each in self._all:
-            each.failed(run, reason)
-
-    def retried(self, run: PlannedRun, reason: str) -> None:
-        for each in self._all:
-            each.retried(run, reason)
-
-    def released(self, run: PlannedRun) -> None:
-        for each in self._all:
-            each.released(run)
-
-    def waiting(self, runs: int) -> None:
-        for each in self._all:
-            each.waiting(runs)
-
-    def stopping(self, runs: int) -> None:
-        for each in self._all:
-            each.stopping(runs)
-
-    def tick(self, progress: SweepProgress) -> None:
-        for each in self._all:
-            each.tick(progress)
-
-    def warn(self, text: str) -> None:
-        for each in self._all:
-            each.warn(text)
+for _event, _function in vars(SweepListener).items():
+    if callable(_function):
+        setattr(Listeners, _event, _to_all(_event))

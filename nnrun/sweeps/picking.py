@@ -42,8 +42,7 @@ def choice_of(
 ) -> Choice | None:
     """The choice that a word asks for, as by `pick_run`; None where it means another run.
 
-    Raises:
-        UsageError: there is no such experiment, or nothing to choose.
+    Raises: UsageError if there is no such experiment, or nothing to choose.
     """
     name = _experiment(run, root)
     return None if name is None else best(root, name, by, in_folds=in_folds)
@@ -59,8 +58,7 @@ def best(
 ) -> Choice:
     """The best of an experiment; see `best_of`.
 
-    Raises:
-        UsageError: there is no such experiment, or nothing to choose.
+    Raises: UsageError if there is no such experiment, or nothing to choose.
     """
     from nnrun.sweeps.board.from_store.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 

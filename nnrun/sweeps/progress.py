@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from sys import intern
 from typing import NamedTuple
 
-from nnrun.config.names import SPLITS
-from nnrun.runs.catalog.board_part import by_split
-from nnrun.runs.execution.numeric_backend import numeric_backend
+from nnrun.runs.catalog.board_part import BoardPart, by_split
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
 
 
@@ -57,21 +55,25 @@ class RunScore(NamedTuple):
     def of(cls, record: RunRecord, replicate: Replicate | None = None) -> RunScore:
         """The scores in a record; its config says the replicate, unless that is given."""
         replicate = replicate or Replicate.of(record.config, record.seed)
-        ours = {row["metric"]: row["ours"] for row in record.published}
+        part = BoardPart.of(record)
         return cls(
             seed=record.seed,
             status=record.status,
             metrics=by_split(record.metrics, record.main_metric),
-            baseline=by_split(record.baseline, record.main_metric),
+            baseline=part.baseline,
             seconds=record.timing["train_seconds"],
-            published=tuple(ours[metric] for metric in sorted(ours)),
+            published=part.ours,
             run_id=record.run_id,
-            warning=intern(str(record.warnings[0]["kind"])) if record.warnings else "",
-            arithmetic=intern(numeric_backend(record)),
+            warning=part.warning,
+            arithmetic=part.arithmetic,
             split_seed=replicate.split_seed,
             fold=replicate.fold,
-            rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
+            rows=part.rows,
         )
+
+
+Member = tuple[Comparable, list[RunScore]]
+"""A config with the scores of its runs."""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,12 @@ from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
-from nnrun.sweeps.active import ActiveRun
-from nnrun.sweeps.ends import RunEnds, account, checked
+from nnrun.sweeps.ends import ActiveRun, RunEnds, account, checked
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.source import PlannedRuns, RunSource
-from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.base import Workers, most_results, most_runs
 from nnrun.sweeps.workers.job import Evaluations, config_of
 from nnrun.training.state import HistoryRow, TrainingState
 
@@ -95,8 +92,7 @@ class Sweep:
     def run(self, workers: Workers) -> SweepProgress:
         """Train the runs of the plan.
 
-        Raises:
-            NnrunError: no worker is left.
+        Raises: NnrunError if no worker is left.
         """
         names = self.progress.plan.names
         self._workers = workers

@@ -255,14 +255,6 @@ def wait_for_hangup(descriptor: int) -> None:
         pass
 
 
-def return_memory() -> None:
-    """Give memory that is free within the process back to the system, where the C library can."""
-    import ctypes  # noqa: PLC0415  # needed for large tables only
-
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def forget_pages(mapping: mmap.mmap) -> None:
     """Let go of the memory of a mapped file; what is needed again comes from the file."""
     mapping.madvise(mmap.MADV_DONTNEED)

@@ -252,9 +252,5 @@ def wait_for_hangup(descriptor: int) -> None:
     Process(os.getppid()).wait()
 
 
-def return_memory() -> None:
-    """Nothing: Windows gives back what is freed."""
-
-
 def forget_pages(mapping: mmap.mmap) -> None:
     """Windows takes such memory by itself when others need it."""

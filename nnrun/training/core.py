@@ -9,17 +9,16 @@ from time import perf_counter
 import numpy as np
 
 from nnrun.engines.base import Engine, Evaluator, Steps
+from nnrun.engines.sampling import Sampler
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array, Rng
 from nnrun.training.divergence import Bounds, Cause, Divergence
-from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.early_stopping import EarlyStopping, MonitoredMetric
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
-from nnrun.training.monitored import MonitoredMetric
-from nnrun.training.sampling import Sampler
 from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
 from nnrun.training.watching.watch import Watch
 

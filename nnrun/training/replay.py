@@ -6,9 +6,9 @@ from math import isfinite
 
 import numpy as np
 
+from nnrun.engines.sampling import MOST_ITERATIONS
 from nnrun.training.core import TrainingCore
 from nnrun.training.divergence import Cause, Divergence, all_finite, culprit
-from nnrun.training.sampling import MOST_ITERATIONS
 from nnrun.training.state import copy_into
 
 

@@ -16,15 +16,14 @@ class Streams:
 
     Each fold has its own streams, except for `split`: the folds of a seed have different initial
     weights, so that the spread of their results includes the effect of these.
+
+    Args:
+        seed: of the run.
+        fold: that it tests, if any.
     """
 
     seed: int
     fold: int | None = None
-
-    @classmethod
-    def of(cls, seed: int, fold: int | None = None) -> Streams:
-        """The streams of a run's seed, and of the fold that it tests."""
-        return cls(seed, fold)
 
     @cached_property
     def split(self) -> Rng:

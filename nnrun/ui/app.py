@@ -1,12 +1,14 @@
-"""The application: routes of all pages, errors as pages, and who may see them."""
+"""The application: routes of all pages, errors as pages, and who may see them; it sends nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import BaseHandler, OpenerDirector, install_opener
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,11 +22,9 @@ from nnrun.ui.access import Access
 from nnrun.ui.content import draw, draw_now
 from nnrun.ui.listeners import Listeners
 from nnrun.ui.pages import ROUTES
-from nnrun.ui.pages.base import message
+from nnrun.ui.pages.base import State, message
 from nnrun.ui.playing.sessions import IDLE_SECONDS, Sessions
-from nnrun.ui.state import State
 from nnrun.ui.trying.answers import Answers
-from nnrun.ui.trying.fetching import nothing_fetched
 from nnrun.ui.watcher import Watcher
 
 
@@ -76,3 +76,22 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     return message(request, 500, str(error))
+
+
+class _Refusing(BaseHandler):
+    """Refuses every address."""
+
+    def default_open(self, _: object) -> None:
+        raise URLError("nnrun ui sends no requests")
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """While this lasts, `urllib.request.urlopen` fails in the whole process."""
+    refusing = OpenerDirector()
+    refusing.add_handler(_Refusing())
+    install_opener(refusing)
+    try:
+        yield
+    finally:
+        install_opener(None)  # as it is from the start

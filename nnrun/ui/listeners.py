@@ -10,8 +10,7 @@ from dataclasses import asdict
 from anyio import to_thread
 
 from nnrun.ui.parts import Part
-from nnrun.ui.snapshot import Snapshot
-from nnrun.ui.watcher import Watcher
+from nnrun.ui.watcher import Snapshot, Watcher
 
 # A comment that keeps the connection open, and finds out whether the page is still there.
 _SILENCE_SECONDS = 15.0

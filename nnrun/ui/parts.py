@@ -24,12 +24,8 @@ _PACKAGES = ("nnrun.ui", "nnrun.reports.html")
 class Part:
     """An element of a page.
 
-    Args:
-        id: of the element.
-        html: of a section the whole element, of others what is in it.
-        title: of a section in the list of contents; empty if it is not there.
-        section: whether it is one, which comes and goes.
-        digest: of the HTML.
+    Of a `section`, which comes and goes, `html` is the whole element, of others what is in it; a
+    section without a title is not in the list of contents.
     """
 
     id: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
@@ -16,7 +16,6 @@ from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import entry_of
 from nnrun.ui.parts import Part, problem_part
-from nnrun.ui.snapshot import Snapshot
 
 _SECONDS = 1.0
 # Looking, and drawing what has ended, take at most these shares of the time.
@@ -169,3 +168,26 @@ class Watcher:
 
     def _found(self, run: RunSummary, content: Content) -> Found:
         return Found(f"{self._root}/{run.label}", run, entry_of(run, content))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known at one moment.
+
+    Args:
+        runs: all of them, by name and seed.
+        sweeps: in progress, as far as they count their runs.
+        now: the parts about runs in progress and about all runs.
+        results: those about runs that have ended; of an earlier moment, if that takes long.
+        drawn: whether there are such.
+    """
+
+    runs: Sequence[Found] = ()
+    sweeps: Sequence[SweepCounts] = ()
+    now: Sequence[Part] = ()
+    results: Sequence[Part] = ()
+    drawn: bool = False
+
+    def find(self, key: str) -> Found | None:
+        """The run with this name and id."""
+        return next((run for run in self.runs if run.overview.label == key), None)

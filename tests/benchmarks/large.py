@@ -34,8 +34,9 @@ SOURCES = {
     "CSV": _CSV,
 }
 READERS = {
-    "nnrun": "from pathlib import Path; from nnrun.data.readers.table import read_csv; "
-    "read_csv(Path('rows.csv'), 'y', task='regression')",
+    "nnrun": "from nnrun.config.schema.data.dataset import DatasetConfig; "
+    "from nnrun.data.load import load_dataset; "
+    "load_dataset(DatasetConfig(path='rows.csv', columns={'target': 'y'}, task='regression'))",
     "pandas": "import pandas; pandas.read_csv('rows.csv')",
     "polars": "import polars; polars.read_csv('rows.csv')",
     "pyarrow": "import pyarrow.csv; pyarrow.csv.read_csv('rows.csv')",

@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from nnrun.search.plan import plan_search
 from nnrun.search.proposer import OptunaChooser, OptunaProposer
-from nnrun.search.spaces.sobol import Sobol
+from nnrun.search.spaces.spread import Sobol
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.training.trainer import Trainer
 from tests.search.helpers import IRIS, search

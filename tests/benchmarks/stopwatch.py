@@ -17,7 +17,7 @@ PARTS = {
         "prepare": "data, split, scaling, the shapes of the network"
     },
     "nnrun.engines.selection": {"build_engine": "compiled code is taken from the cache"},
-    "nnrun.runs.execution.checks.engine": {"check_engine": "it is compared with NumPy"},
+    "nnrun.runs.execution.checks": {"check_engine": "it is compared with NumPy"},
     "nnrun.runs.execution.execute": {"execute": "updates, evaluations and metrics"},
     "nnrun.runs.execution.environment": {"environment": "versions, processor and BLAS are noted"},
     "nnrun.runs.storage.durable.files": {"write_together": "files are written"},

@@ -102,6 +102,24 @@ def test_a_copied_config_trains_to_the_same_loss(address, visit) -> None:
     assert iteration(page) == run.history["iteration"][-1]
 
 
+def test_what_is_wrong_stays_while_it_learns(address, visit) -> None:
+    """A refused setting is said until another one is accepted, over all pictures between."""
+    page = opened(visit, address)
+    page.get_by_role("button", name="Play").click()
+    rate = page.locator("[data-setting=rate]")
+    rate.fill("-1")
+    rate.press("Enter")
+    expect(rate).to_have_value("0.1")
+    first = iteration(page)
+    expect(page.locator("#play-iteration")).not_to_have_text(f"{first:,}")
+    page.wait_for_timeout(300)
+    assert first + 1 < iteration(page)
+    expect(page.locator("#play-error")).to_contain_text("training.learning_rate: -1 is not")
+    rate.fill("0.2")
+    rate.press("Enter")
+    expect(page.locator("#play-error")).to_be_hidden()
+
+
 def test_settings_are_in_the_address(address, visit) -> None:
     """It begins with them, also after a reload; those that cannot be used are said and left out."""
     page = opened(visit, address, "/playground?data=xor&layers=2,3,2&rate=0.5&noise=0.25")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import pytest
 
 from nnrun.cli import COMMANDS
-from nnrun.config.hints.key_locations import place_of
+from nnrun.config.hints import place_of
 from nnrun.config.load import config_from_dict
 from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text

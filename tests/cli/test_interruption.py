@@ -16,7 +16,7 @@ import pytest
 from nnrun.cli import signals
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 
 ENDLESS = ("--iterations", "1000000000")
 

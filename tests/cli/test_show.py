@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from tests.cli.conftest import write
 
 IRIS = """\

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from nnrun.cli import run_lines
 from nnrun.cli.output import Output
 from nnrun.cli.sweeping import view as module
 from nnrun.cli.sweeping.view import watching_sweep
@@ -158,6 +159,7 @@ def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monk
     """Twenty have theirs; of the rest there is one in ten seconds, and the last."""
     now = [100.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run_lines, "monotonic", lambda: now[0])
     scores = []
     with watching_sweep(100, Output()) as lines:
         variant = replace(VARIANT, seeds=range(100))
@@ -181,6 +183,7 @@ def test_a_log_shows_life_before_the_first_run_has_ended(monkeypatch, capsys):
     """After ten seconds, and every ten seconds from there on."""
     now = [100.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run_lines, "monotonic", lambda: now[0])
     with watching_sweep(3, Output()) as lines:
         for _ in range(250):
             lines.tick(progress((VARIANT, [])))

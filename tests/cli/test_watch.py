@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nnrun.cli.watch import Watch
 from nnrun.config.load import load_config
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.terminal.live.forming import FormingRows
-from nnrun.reports.terminal.live.watching import View
+from nnrun.reports.terminal.live.watching import FormingRows, View
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
@@ -110,6 +110,36 @@ def test_a_key_ends_the_view(running):
     os.close(ours)
     assert b"1 running" in shown
     assert Path(f"results/cars/{run.run_id}").is_dir()
+
+
+def test_looks_tell_what_became_of_runs(cars):
+    """One waits, runs, and is completed; one leaves nothing; those of before have not ended since.
+
+    A run that begins and ends between two looks has ended; an empty folder is no run.
+    """
+    store = Store(Path("results"), report_markdown)
+    runs = [prepare(load_config(Path(cars), [f"seed={seed}"])) for seed in (3, 8, 9, 10)]
+    train(runs[0], store)
+    watch = Watch(store.root, ("cars",))
+
+    def look():
+        return {run.run_id.partition("-")[0]: status for run, status in watch.look()}
+
+    assert {} == look()
+    first, second = (begin(store, "cars", run.run_id) for run in runs[1:3])
+    about = Replicate(8), runs[1].config_dict, runs[1].dataset.sha256
+    first.note(None, lambda: about)
+    assert {"s8": "queued", "s9": "running"} == look()
+    first.note(Progress(0, 300, None, 0.0), lambda: about)
+    second.release()
+    assert {"s8": "running", "s9": "gone"} == look()
+    with first:
+        first.conclude(train(runs[1], None).result)
+    (store.root / "cars" / "s3-0123456789").mkdir()
+    train(runs[3], store)
+    assert {"s8": "completed", "s10": "completed"} == look()
+    assert {} == look()
+    assert 2 == watch.ended
 
 
 def test_nothing_in_progress(nnrun):

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.config.hints.key_locations import place_of
+from nnrun.config.hints import place_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
 from nnrun.data.builtin.registry import DATASETS
@@ -89,3 +89,11 @@ def test_options_that_are_settings(words, meant):
     done = CliRunner().invoke(cli, ["train", "a.yaml", *words])
     assert 2 == done.exit_code
     assert meant in done.stderr
+
+
+def test_an_option_of_other_commands_is_not_proposed_again():
+    """`check` keeps no results: what it refuses is no help."""
+    done = CliRunner().invoke(cli, ["check", "a.yaml", "--results", "r"])
+    assert 2 == done.exit_code
+    assert "No such option '--results'" in done.stderr
+    assert "did you mean" not in done.stderr.lower()

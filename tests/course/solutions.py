@@ -53,7 +53,7 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "task",
         "dataset.test_size is 0.9, and ",
     ),
-    (1, [("[1]", "[8, 1]"), ("[linear]", "[tanh, linear]")], "task", "network.layers is "),
+    (1, [("[1]", "[8, 1]"), ("[linear]", "[tanh, linear]")], "task", "network.layers.0.units is "),
     (
         1,
         [("epochs: 40", "epochs: 4000")],

@@ -13,7 +13,7 @@ from nnrun.cli import cli
 from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
 from nnrun.reports.reference.pages import lessons
-from nnrun.reports.reference.render import anchors
+from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, blocks, read
 
 COURSE = DOCS / "course"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from nnrun.cli import cli
 from nnrun.plugins import unload
 from nnrun.reports.reference.pages import PAGES, PICTURES, pages
-from nnrun.reports.reference.render import anchors
+from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
 from tests.sweeps.cluster import Cluster

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.engines import evaluation
-from nnrun.engines.evaluation import evaluate
+from nnrun.engines import numpy_engine
+from nnrun.engines.numpy_engine import evaluate
 from nnrun.nn import CrossEntropy, Network, conv2d, dense
 from nnrun.nn.layers import Flatten
 
@@ -22,7 +22,7 @@ def test_chunks_make_no_difference_but_rounding(monkeypatch):
     loss, outputs = evaluate(network, x, target)
     expected = -np.mean(np.log(np.sum(network.predict(x) * target, axis=1)))
     assert loss == pytest.approx(expected, rel=1e-13)
-    monkeypatch.setattr(evaluation, "chunk_rows", lambda network: 7)
+    monkeypatch.setattr(numpy_engine, "chunk_rows", lambda network: 7)
     chunked_loss, chunked = evaluate(network, x, target)
     assert loss == pytest.approx(chunked_loss, rel=1e-13)
     np.testing.assert_allclose(outputs, chunked, rtol=1e-12)
@@ -31,4 +31,4 @@ def test_chunks_make_no_difference_but_rounding(monkeypatch):
 def test_chunks_are_small_for_wide_networks():
     """A network that holds a million numbers for a row is evaluated row by row."""
     network = Network([dense(1_000_000)], CrossEntropy(), (4,))
-    assert 1 == evaluation.chunk_rows(network)
+    assert 1 == numpy_engine.chunk_rows(network)

@@ -186,16 +186,6 @@ def test_batch_norm_statistics_follow_the_batches():
     np.testing.assert_allclose(network.buffers["0.running_mean"], expected, rtol=1e-13)
 
 
-def test_layers_keep_their_memory():
-    """After an engine has the network, a prediction is written where the last one was."""
-    network = build()
-    assert not np.shares_memory(network.predict(X[:5]), network.predict(X[:5]))
-
-    engine(network)
-
-    assert np.shares_memory(network.predict(X[:5]), network.predict(X[:5]))
-
-
 def test_divergence_does_not_warn():
     """Numbers that grow out of range become infinite or NaN in silence; the loss shows them."""
     network = Network([dense(2)], MeanSquared(), (3,))

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.explain import film, filming
-from nnrun.explain.film import film_of
-from nnrun.explain.filming import filmed_training
+from nnrun.explain import film
+from nnrun.explain.film import film_of, filmed_training
 from nnrun.explain.surfaces import extent_of, surfaces
 from nnrun.explain.update import explain_run
 from nnrun.models.load import load
@@ -84,8 +83,8 @@ def test_long_training_is_not_repeated_to_its_end(monkeypatch, store, followed, 
     multiplications and additions: three times as many for each of 4 rows of an update, and those
     of 60 rows after every second one, are 3,008 with the time of an update.
     """
-    monkeypatch.setattr(filming, "_UPDATE", {"compiled": 2_000})
-    monkeypatch.setattr(filming, "_MOST_WORK", 9.5 * 3_008)
+    monkeypatch.setattr(film, "_UPDATE", {"compiled": 2_000})
+    monkeypatch.setattr(film, "_MOST_WORK", 9.5 * 3_008)
     stopping = {"monitor": "validation_loss", "patience": 40} if followed else None
     options = {"engine": "compiled", "early_stopping": stopping, "sampling": "in_order"}
 
@@ -109,10 +108,10 @@ def test_a_film_of_diverging_training_ends_before_that():
     assert last < wrong <= last + 2
 
 
-@pytest.mark.parametrize("size", [filming.MOST_PARAMETERS, 12])
+@pytest.mark.parametrize("size", [film.MOST_PARAMETERS, 12])
 def test_large_networks_have_no_film(monkeypatch, size):
     """The network has 17 parameters."""
-    monkeypatch.setattr(filming, "MOST_PARAMETERS", size)
+    monkeypatch.setattr(film, "MOST_PARAMETERS", size)
 
     assert (size < 17) == (filmed_training(prepare(config())) is None)
 

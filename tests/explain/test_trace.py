@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
 from nnrun.explain.trace import UpdateTrace, trace_update
-from nnrun.explain.window import middle_window
 from nnrun.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SGD, Network
 from nnrun.nn.layers import BatchNorm, Bias, Convolution, Dropout, MatMul, Residual, dense
 from nnrun.nn.losses import Loss

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.data.columns.plan import CategorySettings
-from nnrun.data.readers.table import read_csv
 from nnrun.errors import MOST_SHOWN, ConfigError, UsageError
+from tests.data.tables import CategorySettings, read_csv
 
 DATASET = "dataset: {name: iris}\n"
 NETWORK = "network: {sizes: [3], activations: [softmax]}\n"

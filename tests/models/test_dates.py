@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import nnrun
 from nnrun.cli import cli
 from nnrun.errors import DataError
-from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.language import NUMPY
 from nnrun.models.code.script import script
 from nnrun.reports.importance.columns import can_be_set, places_of
 

@@ -26,7 +26,7 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.code.source.cells import category, one_spelling
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
-from nnrun.models.writing.csv_file import CsvWriter
+from nnrun.models.writing.formats import CsvWriter
 from tests.models.random_models import table_model
 from tests.models.random_tables import Table, random_table
 from tests.models.test_code import run

@@ -178,14 +178,17 @@ BUGS: tuple[Bug, ...] = (
     *bugs(
         "Dropout.backward",
         DROPOUT,
-        {"mask_forgotten": ("self.mask,", "1.0,"), "factor": ("self.mask,", "self.mask > 0,")},
+        {
+            "mask_forgotten": ("dy * self.mask", "dy"),
+            "factor": ("* self.mask", "* (self.mask > 0)"),
+        },
     ),
     *bugs(
         "BatchNorm.backward",
         NORM,
         {
             "mean_term": ("dx -= ", "dx -= 0 * "),
-            "variance_term": ("multiply(self.x_hat", "multiply(0"),
+            "variance_term": ("dx: Array = self.x_hat *", "dx: Array = 0 * self.x_hat *"),
             "gamma_forgotten": ("scale = self.inverse *", "scale = self.inverse + 0 *"),
             "dgamma_of_centred": ("dy * self.x_hat", "dy * self.x_hat / self.inverse"),
         },
@@ -199,8 +202,8 @@ BUGS: tuple[Bug, ...] = (
         "Residual.backward",
         RESIDUAL,
         {
-            "input_forgotten": ("np.add(dy, dx", "np.add(0, dx"),
-            "layers_forgotten": ("np.add(dy, dx", "np.add(dy, 0"),
+            "input_forgotten": ("dy + dx", "dx"),
+            "layers_forgotten": ("dy + dx", "dy"),
             "dx_asked_for_too_seldom": ("backward(dy, needs_dx)", "backward(dy, False)"),
         },
     ),

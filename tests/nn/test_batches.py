@@ -65,31 +65,6 @@ def test_loss_and_gradient_of_a_batch_are_means_over_its_rows(
     assert_close(gradients.mean(axis=0), gradient(network, x, target))
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    plan=architectures(batch_norm=True, dropout=True),
-    sizes=st.lists(st.integers(2, 6), min_size=2, max_size=5),
-    seed=st.integers(0, 99),
-)
-def test_reused_memory_gives_the_same_bits(plan: Architecture, sizes: list[int], seed: int):
-    """Training in memory that is kept gives the very weights that new arrays give."""
-    fresh, reusing = plan.build(seed), plan.build(seed)
-    reusing.reuse_memory()
-
-    for network in (fresh, reusing):
-        rng = np.random.default_rng(seed)
-        for step, rows in enumerate(sizes):
-            x, target = plan.rows(rows, step)
-            network.backpropagate(x, target, rng)
-            network.theta -= 0.01 * network.gradient
-
-    np.testing.assert_array_equal(fresh.theta, reusing.theta)
-    for name, array in fresh.buffers.items():
-        np.testing.assert_array_equal(array, reusing.buffers[name])
-    x, _ = plan.rows(3, 50)
-    np.testing.assert_array_equal(fresh.predict(x), reusing.predict(x))
-
-
 @settings(max_examples=30, deadline=None)
 @given(plan=architectures(), seed=st.integers(0, 99))
 def test_a_reordered_batch_has_the_same_gradient(plan: Architecture, seed: int):

@@ -159,19 +159,6 @@ def test_single_precision_goes_all_the_way():
     assert np.any(network.parameters["1.2.0.weight"].grad)
 
 
-def test_layers_inside_keep_their_memory():
-    """Once memory is reused, every layer inside writes where it wrote before."""
-    network = ready(nested(), CrossEntropy())
-    network.reuse_memory()
-    relu = next(layer for _, layer in network.named_layers() if layer.type == "relu")
-
-    network.predict(X)
-    first = relu.y
-    network.predict(X)
-
-    assert np.shares_memory(first, relu.y)
-
-
 def test_initializing_again_starts_from_the_beginning():
     """A second `initialize` gives the weights and buffers of the first, inside layers too."""
     network = ready(nested(), CrossEntropy())

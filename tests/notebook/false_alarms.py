@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtr
 
-from nnrun.sweeps.board.published.reference import LEVEL, Reference, read_references
+from nnrun.sweeps.board.published import LEVEL, Reference, read_references
 
 CSV = Path(__file__).parents[2] / "configs" / "reference.csv"
 SEEDS = 20

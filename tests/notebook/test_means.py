@@ -18,7 +18,7 @@ import pytest
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.sweeps.board.comparison.statistics import summarize
-from nnrun.sweeps.board.published.reference import LEVEL, holm, read_references, welch_p
+from nnrun.sweeps.board.published import LEVEL, holm, read_references, welch_p
 from tests.notebook.conftest import CONFIGS
 from tests.notebook.false_alarms import false_alarms
 

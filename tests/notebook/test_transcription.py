@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.engines.sampling import Sampler
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
 from tests.notebook.transcription import binary, one_hot, train_cnn, train_dense, unit_rows
 
@@ -32,7 +32,7 @@ def drawn(run, iterations):
     """Raw training rows and targets, initial weights by name, and the order that nnrun draws."""
     part, seed = run.prepared.split.train, run.prepared.config.seed
     weights = {name: parameter.value.copy() for name, parameter in run.network.parameters.items()}
-    sampler = Sampler(len(part), 1, "with_replacement", rng=Streams.of(seed).order)
+    sampler = Sampler(len(part), 1, "with_replacement", rng=Streams(seed).order)
     return part.x, part.y, weights, sampler.take(iterations)[0]
 
 

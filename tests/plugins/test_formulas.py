@@ -11,9 +11,8 @@ import torch
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.language import NUMPY, TORCH
 from nnrun.models.code.script import script
-from nnrun.models.code.torch_language import TORCH
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn.formulas import Expression, FormulaError
 from nnrun.plugins import load

@@ -37,5 +37,5 @@ def test_runs_of_before_are_verified_on_all_rows(prepared, store, monkeypatch):
     files = {**outcome.record.files, file.name: sha256(file.read_bytes()).hexdigest()}
     config = {**outcome.record.config, "training": training}
     revise(outcome.folder / "report.json", config=config, files=files)
-    monkeypatch.setattr("nnrun.training.evaluated.FEWEST", 10)
+    monkeypatch.setattr("nnrun.training.examples.FEWEST", 10)
     assert "same_bits" == verify(outcome.folder).finding

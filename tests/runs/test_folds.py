@@ -112,7 +112,7 @@ def test_the_seed_of_the_split_draws_the_split_alone(prepared):
 def test_the_split_of_a_seed_is_what_it_was(prepared):
     """Where no seed of the split is given, the stream of the run's seed draws it."""
     run = prepared()
-    order = Streams.of(3).split.permutation(150)
+    order = Streams(3).split.permutation(150)
     assert order[:30].tolist() == run.split.test.rows.tolist()
 
 

@@ -19,7 +19,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.run_folder import RunFolder
@@ -71,13 +71,13 @@ def test_one_module_locks_and_saves_runs():
     # These train in memory and keep nothing: the range test of a learning rate, the grades of
     # exercises, films of surfaces, the playground.
     users |= {"runs/execution/rate_finder.py", "course/attempt.py"}
-    users |= {"explain/filming.py", "ui/playing/session.py"}
+    users |= {"explain/film.py", "ui/playing/session.py"}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
     # A sweep says how far it is in a folder of its own.
     lockers = {"runs/storage/run_folder.py", "runs/storage/sweep_progress.py"}
-    assert lockers == importers("nnrun.runs.storage.durable.locks", "acquire")
+    assert lockers == importers("nnrun.runs.storage.durable.files", "acquire")
 
 
 def test_one_module_reads_reports():

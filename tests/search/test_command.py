@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
-from nnrun.search.spaces import grid
+from nnrun.search.spaces import spread
 from tests.search.helpers import config, content_of, outcome, search
 
 TABLE = "size,kind,price\n" + "".join(
@@ -122,6 +122,19 @@ def test_quiet_prints_runs_that_fail(run, searched, monkeypatch):
     assert "failed: iris " in err
 
 
+def test_it_says_why_trials_fail(run, tmp_path):
+    """Settings that do not go together end their trials alone, with the words of the config."""
+    depth = {"int": [1, 2], "activation": {"choice": ["tanh", "softmax"]}}
+    unlike = config(trials=3, **{"network.depth": depth})
+    (tmp_path / "iris.yaml").write_text(yaml.safe_dump(unlike))
+    code, out, err = run("search", tmp_path / "iris.yaml", "--results", tmp_path / "r", "-j", 1)
+    assert 0 == code, err
+    reasons = [t["reason"] for t in content_of(tmp_path / "r")["trials"] if t["reason"]]
+    words = " ".join(out.split())
+    assert f"failed: {' '.join(reasons[0].split())}" in words
+    assert "softmax belongs in the last layer" in words
+
+
 def test_json(run, searched):
     """The data are those of search.json."""
     code, out, _ = run(
@@ -154,6 +167,16 @@ def test_a_table_alone(run, tmp_path):
     ][0]["choice"].keys()
 
 
+def test_a_small_table_alone(run, tmp_path):
+    """Of twelve rows, seven are trained on: no batch that is tried is larger."""
+    (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
+    words = ("--trials", 8, "--no-random", "search.top=1", "search.fresh_seeds=2")
+    code, _, err = run("search", "few.csv", "--target", "price", *words)
+    assert 0 == code, err
+    trials = content_of(tmp_path / "results", "few")["trials"]
+    assert [None] * 8 == [trial["reason"] for trial in trials]
+
+
 def test_time_ends_it(run, searched, tmp_path):
     """Where there is no time for a trial, none is proposed, and the search says what to do."""
     words = ("search.time=0.001", "search.trials=null", "--results", tmp_path / "r")
@@ -174,7 +197,7 @@ def test_time_ends_it(run, searched, tmp_path):
             (
                 "search.sampler=grid",
                 "search.training.epochs={int: [1, 900]}",
-                "search.training.batch_size={int: [1, 99]}",
+                "search.training.batch_size={int: [1, 80]}",
                 "search.training.learning_rate={uniform: [0.1, 0.9], step: 0.1}",
             ),
             "the grid has more than 1,000 settings",
@@ -189,11 +212,15 @@ def test_time_ends_it(run, searched, tmp_path):
             ("search.network.depth={int: [1, 9], units: {int: [1, 1000000]}}",),
             "the largest network of this search is refused: this run would take",
         ),
+        (
+            ("search.training.batch_size={int: [1, 900]}",),
+            "search.training.batch_size: the largest value is refused: a batch of 900 rows",
+        ),
     ],
 )
 def test_mistakes_leave_nothing_behind(run, searched, tmp_path, monkeypatch, words, said):
     """Each is refused with exit code 2 and no traceback, before anything is written."""
-    monkeypatch.setattr(grid, "_MOST", 1_000)
+    monkeypatch.setattr(spread, "_MOST", 1_000)
     code, out, err = run("search", searched / "iris.yaml", *words)
     assert (2, "") == (code, out), err
     assert said in err
@@ -247,3 +274,10 @@ def test_the_command_is_documented_as_it_is():
     shared = ("--json", "--quiet", "-q", "--debug", "--wide", "--results", "--threads")
     shared += ("arguments", "--jobs", "--iterations", "--no-gradient-check")
     assert [] == [name for name in options if name not in page and name not in shared]
+
+
+def test_processes_and_a_cluster_are_not_asked_for_together(run):
+    """As of a sweep."""
+    code, _, err = run("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
+    assert 2 == code
+    assert "--jobs is for processes on this machine, and --dask for a cluster" in err

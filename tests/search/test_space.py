@@ -7,10 +7,9 @@ import pytest
 from nnrun.config.schema.search.distributions import read_distribution
 from nnrun.errors import UsageError
 from nnrun.search.proposer import make_proposer
-from nnrun.search.spaces.choices import Space, present
-from nnrun.search.spaces.grid import all_draws
+from nnrun.search.spaces.choices import Space, parameters_of, present
 from nnrun.search.spaces.hidden import with_hidden
-from nnrun.search.spaces.parameters import parameters_of
+from nnrun.search.spaces.spread import all_draws
 from nnrun.search.trials.pruning import stops_of
 
 LAYERS = [

@@ -37,7 +37,7 @@ class Division:
     @property
     def design(self) -> Design:
         """Of the runs, which share nothing."""
-        return Design.plain(self.seeds * (self.folds or 1))
+        return Design.of([(each, each) for each in range(self.seeds * (self.folds or 1))])
 
     def parts(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The rows to train and to test on, of each run."""

@@ -131,7 +131,7 @@ def same_rows(monkeypatch, regression: bool, fraction: float) -> None:
         config = DatasetConfig(
             path="a.npz", test_size=0, validation_size=fraction, stratify=not regression
         )
-        found = make_split(dataset, config, Streams.of(0).split).in_file_order()
+        found = make_split(dataset, config, Streams(0).split).in_file_order()
         train, held_out = found.train.rows, found.validation.rows
         return x[train], x[held_out], y[train], y[held_out]
 
@@ -214,7 +214,7 @@ def test_scores_of_several_outputs(monkeypatch):
     model.fit(x, several)
     config = DatasetConfig(path="a.npz", test_size=0, validation_size=0.3)
     rows = make_split(
-        Dataset("rows", "regression", x, several), config, Streams.of(0).split
+        Dataset("rows", "regression", x, several), config, Streams(0).split
     ).validation.rows
     best = int(np.argmax(model.validation_scores_))
     expected = r2_score(several[rows], model.predict(x[rows]))

@@ -15,7 +15,7 @@ import pytest
 from nnrun.runs.storage.durable import files
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.plan import Plan
-from nnrun.sweeps.workers import executor, inline
+from nnrun.sweeps.workers import inline
 from tests.sweeps.helpers import (
     BOSTON,
     LONG,
@@ -129,7 +129,7 @@ def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     real = inline.execute_job
 
     def work(job, channel, dataset):
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             raise MemoryError("too much")
         return real(job, channel, dataset)
 
@@ -188,20 +188,20 @@ def test_an_unforeseen_error_leaves_its_traceback(
     real = inline.execute_job
 
     def work(job, channel, dataset):
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             raise ZeroDivisionError("by nothing")
         return real(job, channel, dataset)
 
     worker_module(instead_of_run(4, 'raise ZeroDivisionError("by nothing")'))
     monkeypatch.setattr(inline, "execute_job", work)
-    monkeypatch.setattr(executor, "execute_job", work)
+    monkeypatch.setattr(inline, "execute_job", work)
     if kind == "inline":
         progress = run_inline(sweep(made))
     elif kind == "processes":
         progress = run_processes(sweep(made))
     else:
         with ThreadPoolExecutor(2) as threads:
-            progress = sweep(made).run(executor.ExecutorWorkers(threads, workers=2))
+            progress = sweep(made).run(inline.ExecutorWorkers(threads, workers=2))
     assert 2 == progress.trained
     (failure,) = progress.failures
     text = (store.folder("iris", bad.run_id) / "traceback.txt").read_text()
@@ -218,7 +218,7 @@ def test_results_that_no_report_can_hold_are_a_failure(plan, sweep, write, store
 
     def work(job, channel, dataset):
         result = real(job, channel, dataset)
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             result.record.baseline["train"]["loss"] = float("inf")
         return result
 
@@ -245,7 +245,7 @@ def test_data_that_vanish_meanwhile_fail_their_runs(plan, sweep, write, store, t
     assert "does not exist" in progress.failures[0].reason
     with ThreadPoolExecutor(2) as threads:
         again = sweep(made, make_store(tmp_path / "others"))
-        progress = again.run(executor.ExecutorWorkers(threads, workers=2))
+        progress = again.run(inline.ExecutorWorkers(threads, workers=2))
     assert (1, 1) == (progress.trained, len(progress.failures))
 
 

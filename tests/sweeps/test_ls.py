@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from tests.forging import forge, said
 from tests.sweeps.helpers import BOSTON, IRIS
 

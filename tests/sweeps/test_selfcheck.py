@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
-from nnrun.runs.execution.checks import engine as selfcheck
+from nnrun.runs.execution import checks as selfcheck
 from tests.sweeps.helpers import IRIS, run_inline, run_processes
 
 KERNELS = """
@@ -36,7 +36,7 @@ ExecutionPlan.by_rows = by_rows
 COUNTED = """
 from os import getpid
 from pathlib import Path
-from nnrun.runs.execution.checks import engine as selfcheck
+from nnrun.runs.execution import checks as selfcheck
 from nnrun.sweeps.workers.processes import main
 
 right = selfcheck.compare_engines

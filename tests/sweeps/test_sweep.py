@@ -161,7 +161,7 @@ def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, w
     real, calls = inline.execute_job, []
 
     def work(job, channel, dataset):
-        calls.append(job.seed)
+        calls.append(job.replicate.seed)
         return None if len(calls) == 2 else real(job, channel, dataset)
 
     monkeypatch.setattr(inline, "execute_job", work)
@@ -215,10 +215,10 @@ def test_results_are_saved_before_the_sweep_breaks_off(plan, sweep, write, store
         capacity = 4
 
         def submit(self, job, load):
-            if job.seed == 3 and self.spent:
+            if job.replicate.seed == 3 and self.spent:
                 raise NnrunError("no more work")
             future = super().submit(job, load)
-            if job.seed == 3:
+            if job.replicate.seed == 3:
                 self.spent = True
                 future = Future()
                 future.set_exception(WorkerLostError("gone"))
@@ -237,7 +237,7 @@ def test_a_run_trains_while_the_one_before_is_written(plan, sweep, write, monkey
     real, begun, waited = inline.execute_job, threading.Event(), []
 
     def work(job, channel, dataset):
-        if job.seed == 4:
+        if job.replicate.seed == 4:
             begun.set()
         return real(job, channel, dataset)
 
@@ -335,7 +335,7 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
 def test_a_worker_with_another_nnrun_is_refused(plan, sweep, write):
     """Its results would pass for those of this version."""
     made = plan(write("iris"))
-    other = Plan([replace(made.variants[0], identities={None: Identity("another")})])
+    other = Plan([replace(next(iter(made.variants)), identities={None: Identity("another")})])
     progress = run_inline(sweep(other))
     assert "versions differ" in progress.failures[0].reason
 

@@ -91,7 +91,7 @@ def test_all_commands_give_the_same_files(windows: Machine, tmp_path: Path) -> N
 
 HOLD = """
 from pathlib import Path
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 lock = acquire(Path("results/iris/s1"), wait=False)
 print(type(lock).__module__, lock.names(), flush=True)
 input()
@@ -99,7 +99,7 @@ input()
 TRY = """
 from pathlib import Path
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 folder = Path("results/iris/s1")
 print(is_held(folder), acquire(folder, wait=False) is not None)
 """

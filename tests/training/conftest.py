@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.sampling import Sampler
 from nnrun.models.task import Regression
 from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import PreparedSplit
-from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer
 
@@ -38,7 +38,7 @@ class Settings:
 
 
 def make(settings: Settings) -> Trainer:
-    streams = Streams.of(7)
+    streams = Streams(7)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 3))
     y = x @ [[1.0], [-2.0], [0.5]] + settings.noise * rng.standard_normal((50, 1))

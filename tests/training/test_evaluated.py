@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.training import evaluated
+from nnrun.training import examples
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluated import drawn_parts, most_rows
-from nnrun.training.examples import PreparedSplit
+from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows
 
 
 def split(rows, weight=None):
@@ -36,7 +35,7 @@ def test_the_rows_of_an_evaluation_follow_from_counts(every, batch_size, splits,
 
 def test_parts_are_drawn_from_large_splits_alone(monkeypatch):
     """By default at most a quarter of a split; in its order, and the same for the same seed."""
-    monkeypatch.setattr(evaluated, "FEWEST", 100)
+    monkeypatch.setattr(examples, "FEWEST", 100)
     splits = {"train": split(1000), "validation": split(100), "test": split(101)}
     parts = drawn_parts(splits, 400, np.random.default_rng(1), by_default=True)
     assert {"train": 250} == {name: len(part) for name, part in parts.items()}

@@ -14,7 +14,7 @@ NAMES = ("split", "weights", "order", "dropout", "augmentation")
 def test_streams_are_the_children_of_the_seed(seed: int) -> None:
     """Each is what NumPy's own `spawn` gives in its place, whichever is asked for first."""
     children = np.random.SeedSequence(seed).spawn(5)
-    streams = Streams.of(seed)
+    streams = Streams(seed)
     for name in ("augmentation", "dropout", "split", "order", "weights"):
         child = children[NAMES.index(name)]
         expected = np.random.Generator(np.random.PCG64(child)).random(3)
@@ -24,7 +24,7 @@ def test_streams_are_the_children_of_the_seed(seed: int) -> None:
 
 def test_each_fold_has_streams_of_its_own_but_for_the_split() -> None:
     """Children of the seed's own streams, so that the folds of a seed start from other weights."""
-    plain, *folds = (Streams.of(7, fold) for fold in (None, 1, 2))
+    plain, *folds = (Streams(7, fold) for fold in (None, 1, 2))
     assert {plain.split.random()} == {fold.split.random() for fold in folds}
     for place, name in enumerate(NAMES):
         if place:

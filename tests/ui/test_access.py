@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from nnrun.ui.tokens import token_for
+from nnrun.ui.access import token_for
 from tests.ui.asking import HOST, PORT, TOKEN
 
 HERE = f"http://{HOST}:{PORT}"

@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from nnrun.ui import connections as module
-from nnrun.ui.connections import CONNECTIONS, Connection
+from nnrun.ui import server as module
+from nnrun.ui.server import CONNECTIONS, Connection
 
 HALF, WHOLE = b"GET / HTTP/1.1\r\nHost: here\r\n", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 BODY = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\nhalf"

@@ -188,3 +188,49 @@ def test_tabs_at_once(asker):
     for thread in threads:
         thread.join()
     assert losses["alone"] == losses["first"] == losses["second"]
+
+
+TABLE = "kind,on,size,y\n" + "".join(
+    f"{'ab'[at % 2]},2024-01-{1 + at:02},{at % 5} kg,{at % 3}\n" for at in range(24)
+)
+TIME = {"split": {"by": "time", "column": "on"}}
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        {"columns": {"target": "y", "features": ["kind"], "categorical": ["kind"]}},
+        {"columns": {"target": "y", "features": ["kind"], "target_mean": ["kind"]}},
+        {"columns": {"target": "y", "features": ["kind"], "embedding": {"kind": 2}}},
+        {"columns": {"target": "y", "features": ["size"], "formats": {"size": "1 kg"}}},
+        {"columns": {"target": "y", "features": ["on"]}, "dates": {"on": ["day"]}},
+        {"columns": {"target": "y", "drop": ["kind", "size"]}, "lags": {"y": [1]}, **TIME},
+        "images",
+    ],
+    ids=["categorical", "target_mean", "embedding", "formats", "dates", "lags", "images"],
+)
+def test_only_a_run_that_can_start_has_a_link(ask_in, tmp_path, dataset):
+    """Encoded columns are no numbers that the data have, and images are no points of a plane."""
+    (tmp_path / "y.csv").write_text(TABLE)
+    np.savez(tmp_path / "i.npz", x=np.arange(48.0).reshape(24, 1, 1, 2), y=np.arange(24.0))
+    layers: list[dict[str, object]] = [{"type": "dense", "units": 1}]
+    if dataset == "images":
+        layers, dataset = (
+            [{"type": "conv2d", "channels": 1, "kernel": 1}, {"type": "flatten"}, *layers],
+            {},
+        )
+    block = {"path": str(tmp_path / ("y.csv" if dataset else "i.npz")), **dataset}
+    config = {
+        "name": "encoded", "dataset": block, "network": {"layers": layers}, "loss": "mean_squared",
+        "training": {"learning_rate": 0.01, "iterations": 2},
+    }  # fmt: skip
+    nnrun.train(config, results=tmp_path / "results")
+    asker, run = ask_in(), run_of(tmp_path / "results", "encoded")
+    assert 422 == asker.post("/playground/start", {"run": run, "edits": {}}).status
+    assert f"/playground?run={run}" not in asker.get(f"/runs/{run}").text
+
+
+def test_a_run_of_two_numbers_has_a_link(asker, results):
+    """From its page to the playground."""
+    run = run_of(results, "moons")
+    assert f"/playground?run={run}" in asker.get(f"/runs/{run}").text

@@ -14,10 +14,9 @@ from nnrun.errors import NnrunError
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.reading import read_run
 from nnrun.ui.playing.edits import WORDS, values_of
-from nnrun.ui.playing.session import Session
+from nnrun.ui.playing.session import Session, config_text
 from nnrun.ui.playing.sessions import IDLE_SECONDS, MOST, LostError, Sessions
 from nnrun.ui.playing.start import DRAWN, start_drawn, start_stored
-from nnrun.ui.playing.written import config_text
 from tests.ui.conftest import run_of
 
 

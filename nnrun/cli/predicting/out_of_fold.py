@@ -13,7 +13,7 @@ from nnrun.cli.signals import Interruption
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.tables import score_table
 from nnrun.sweeps.out_of_fold.collect import out_of_fold
-from nnrun.sweeps.out_of_fold.write import OUT_OF_FOLD_WRITERS
+from nnrun.sweeps.out_of_fold.table import OUT_OF_FOLD_WRITERS
 from nnrun.sweeps.picking import setting_word
 
 

@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from nnrun.characters import escaped
 from nnrun.cli.output import Output
-from nnrun.cli.problem_lines import ProblemLines
+from nnrun.cli.run_lines import DrawnRuns, RunLines, drawn_or_lines
 from nnrun.reports.numbers import counted, number, plural, remaining
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
 from nnrun.reports.terminal.search import choice_line, ending_words
-from nnrun.search.finals import best_trials
 from nnrun.search.search import Search
+from nnrun.search.state import best_trials
 from nnrun.search.trials.trial import Trial
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from nnrun.sweeps.planning.plan import PlannedRun
     from nnrun.sweeps.progress import SweepProgress
 
-_REFRESH_SECONDS = 0.1
 _MOST_SHOWN = 5
 
 
-@contextmanager
-def watching_trials(search: Search, output: Output) -> Iterator[TrialLines]:
+def watching_trials(search: Search, output: Output) -> AbstractContextManager[_View | TrialLines]:
     """Shows the progress of a search's trials."""
-    if output.quiet or not draws(sys.stderr):
-        yield TrialLines(search, output)
-        return
-    view = _View(search, output)
-    view.live.start()
-    try:
-        yield view
-    finally:
-        with suppress(OSError):
-            view.live.stop()
+    given = search, output
+    return drawn_or_lines(lambda: _View(*given), lambda: TrialLines(*given), output)
 
 
-class TrialLines(ProblemLines):
-    """A line for each trial that has ended; after LINES_EACH, one every LINE_SECONDS."""
+class TrialLines(RunLines):
+    """A line for each trial that has ended."""
 
     def __init__(self, search: Search, output: Output) -> None:
-        self.search = search
         super().__init__(output)
+        self.search = search
         self.started = monotonic()
-        self._printed = 0
-        self._next = 0.0
         self._told: set[int] = set()
 
     def trial(self, trial: Trial) -> None:
@@ -59,14 +42,10 @@ class TrialLines(ProblemLines):
         if not trial.ended or id(trial) in self._told:
             return
         self._told.add(id(trial))  # its other runs may end later
-        if self._printed >= LINES_EACH and monotonic() < self._next:
-            return
-        self._printed += 1
-        self._next = monotonic() + LINE_SECONDS
         metric = self.search.plan.default.variant.metric
         is_random = any(trial is other for other in self.search.state.random)
         named = f"{'random trial' if is_random else 'trial'} {trial.number}"
-        self.warn(f"[{self.counted()}] {named}: {ending_words(trial, metric)}{self.best()}")
+        self.line(f"[{self.counted()}] {named}: {ending_words(trial, metric)}{self.best()}")
 
     def counted(self) -> str:
         """How many trials have ended, of how many, and the time that is left."""
@@ -88,43 +67,15 @@ class TrialLines(ProblemLines):
         best = self.search.state.best
         return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
 
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        self._print(f"failed: {run.label}: {reason}")
 
-
-class _View(TrialLines):
+class _View(DrawnRuns, TrialLines):
     """A bar, and the best trials so far."""
-
-    def __init__(self, search: Search, output: Output) -> None:
-        from rich.live import Live  # noqa: PLC0415  # terminals only
-
-        super().__init__(search, output)
-        self.drawn = monotonic()
-        self.console = drawing_console()
-        self.live = Live(
-            console=self.console,
-            get_renderable=self._render,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
 
     def trial(self, trial: Trial) -> None:
         self._draw()
 
     def tick(self, progress: SweepProgress) -> None:
         self._draw()
-
-    def _print(self, text: str) -> None:
-        with suppress(OSError):
-            self.live.console.print(escaped(text))
-
-    def _draw(self) -> None:
-        if monotonic() - self.drawn > _REFRESH_SECONDS:
-            self.drawn = monotonic()
-            with suppress(OSError):  # a terminal that has hung up is no reason to stop work
-                self.live.refresh()
 
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only

@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnrun.cli.training import TrainingRequest
 from nnrun.errors import UsageError
 from nnrun.sweeps.planning.shard import WHOLE, Shard
-from nnrun.trackers.addresses import Trackers
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(TrainingRequest):
     """The options of the command."""
 
-    results: Path
     seeds: int | None
     max_runs: int
-    iterations: int | None
-    jobs: int | None
-    threads: int | None
-    dask: str | None
     recursive: bool
     order_by: str | None
     margin: float | None
@@ -30,20 +25,9 @@ class Request:
     shard: Shard
     force: bool
     fail_fast: bool
-    trackers: Trackers
 
     def check(self) -> None:
-        """Refuse options that contradict each other.
-
-        Raises:
-            UsageError: two of them do.
-        """
-        if self.dask is not None and self.jobs is not None:
-            raise UsageError("--jobs is for processes on this machine, and --dask for a cluster")
-        if self.dask is not None and not self.dask.strip():
-            raise UsageError(
-                "--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786"
-            )
+        super().check()
         if self.reference is not None and not self.replication:
             raise UsageError(
                 "--reference says what --replication holds our means against; add that"

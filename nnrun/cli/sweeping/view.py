@@ -2,64 +2,48 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
-from nnrun.cli.problem_lines import ProblemLines
+from nnrun.cli.run_lines import DrawnRuns, RunLines, drawn_or_lines
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
+from nnrun.reports.terminal.live.progress import LINE_SECONDS
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
     from nnrun.runs.record import RunRecord
     from nnrun.sweeps.planning.plan import PlannedRun
     from nnrun.sweeps.progress import SweepProgress
     from nnrun.training.trainer import Progress
 
-_REFRESH_SECONDS = 0.1
 # The most runs in progress to show; the leaderboard has the rest of the screen.
 _MOST_LINES = 8
 _TRUST = 3.0
 
 
-@contextmanager
-def watching_sweep(runs: int, output: Output, part: str = "") -> Iterator[SweepListener]:
+def watching_sweep(
+    runs: int, output: Output, part: str = ""
+) -> AbstractContextManager[SweepListener]:
     """Shows the progress of a sweep of `runs` runs; `part` goes before their count."""
-    if output.quiet or not draws(sys.stderr):
-        yield _Lines(runs, output, part)
-        return
-    view = _View(runs, output, part)
-    view.live.start()
-    try:
-        yield view
-    finally:
-        with suppress(OSError):
-            view.live.stop()
+    given = runs, output, part
+    return drawn_or_lines(lambda: _View(*given), lambda: _Lines(*given), output)
 
 
-class _Lines(ProblemLines):
-    """A line for each run that was trained, and for each problem.
-
-    After the first LINES_EACH lines, there is at most one every LINE_SECONDS.
-    """
+class _Lines(RunLines):
+    """A line for each run that was trained, and for each problem."""
 
     def __init__(self, runs: int, output: Output, part: str = "") -> None:
+        super().__init__(output)
         self.runs = runs
         self.part = part
-        super().__init__(output)
-        self._printed = 0
-        self._next = 0.0
 
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
@@ -68,47 +52,30 @@ class _Lines(ProblemLines):
             self._count(progress, f"{run.label}: {_result(record)}")
 
     def tick(self, progress: SweepProgress) -> None:
-        self._next = self._next or monotonic() + LINE_SECONDS
-        if progress.ended == 0 and monotonic() >= self._next:
+        self.next_line = self.next_line or monotonic() + LINE_SECONDS
+        if progress.ended == 0 and monotonic() >= self.next_line:
             self._count(progress, "the first runs are not at their end yet")
 
     def _count(self, progress: SweepProgress, text: str) -> None:
-        if self._printed >= LINES_EACH and monotonic() < self._next and progress.missing:
-            return
-        self._printed += 1
-        self._next = monotonic() + LINE_SECONDS
-        self.output.note(f"[{self.part}{counted(progress.ended, self.runs)}] {text}")
-
-    def failed(self, run: PlannedRun, reason: str) -> None:
-        self._print(f"failed: {run.label}: {reason}")
+        counts = f"[{self.part}{counted(progress.ended, self.runs)}]"
+        self.line(f"{counts} {text}", last=not progress.missing)
 
 
-class _View(_Lines):
+class _View(DrawnRuns, _Lines):
     """A bar for the sweep, a line for each run in progress, and the leaderboard so far."""
 
     def __init__(self, runs: int, output: Output, part: str = "") -> None:
-        from rich.live import Live  # noqa: PLC0415  # terminals only
-
-        from nnrun.reports.terminal.live.forming import FormingRows  # noqa: PLC0415  # likewise
+        from nnrun.reports.terminal.live.watching import FormingRows  # noqa: PLC0415  # terminals only
 
         super().__init__(runs, output, part)
-        self.started = self.drawn = monotonic()
+        self.started = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
-        self.console = drawing_console()
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.most_running = 0  # the most runs that were in progress together
         self.waits = False  # for runs of another sweep, whose progress is unknown
         self.widest = 0
-        self.live: Live = Live(
-            console=self.console,
-            get_renderable=self._render,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
 
     def progressed(self, run: PlannedRun, progress: Progress) -> None:
         self.running[run.key] = (run, progress)
@@ -137,23 +104,13 @@ class _View(_Lines):
         self.progress = progress
         self._draw()
 
-    def _print(self, text: str) -> None:
-        with suppress(OSError):
-            self.live.console.print(escaped(text))
-
-    def _draw(self) -> None:
-        if monotonic() - self.drawn > _REFRESH_SECONDS:
-            self.drawn = monotonic()
-            with suppress(OSError):  # a terminal that has hung up is no reason to stop work
-                self.live.refresh()
-
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only
         from rich.progress_bar import ProgressBar  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        from nnrun.reports.terminal.live.forming import columns_of  # noqa: PLC0415
+        from nnrun.reports.terminal.live.watching import columns_of  # noqa: PLC0415
 
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())

@@ -1,4 +1,4 @@
-"""The values of expressions."""
+"""The values of expressions, and the built-in functions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,49 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.compiler.language import operators
-from nnrun.compiler.language.builtin import BUILT_IN
-from nnrun.compiler.language.code import Code
-from nnrun.compiler.language.kinds import NUMPY, plain
-from nnrun.compiler.language.views import View
+from nnrun.compiler.language.code import Code, intrinsic
+from nnrun.compiler.language.kinds import NUMPY, is_float, plain
+from nnrun.compiler.language.operators import alike, operate
+from nnrun.compiler.language.vectors import View
+
+
+@intrinsic
+def absolute(t: Code, value: Any) -> Any:
+    """|value|, of a floating-point number."""
+    return t.call("llvm.fabs", value) if isinstance(value, ir.Value) else abs(value)
+
+
+@intrinsic
+def fma(t: Code, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once if they are floating-point numbers; c may be an address."""
+    if any(isinstance(value, ir.Value) and is_float(value.type) for value in (a, b, c)):
+        return t.call("llvm.fma", *alike(t, a, b, c)[0])
+    return operate(t, ast.Add(), c, operate(t, ast.Mult(), a, b))
+
+
+@intrinsic
+def length(t: Code, values: Any) -> int:
+    """The number of values."""
+    return len(values)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of two, the first one if one of them is NaN."""
+    return b if b < a else a
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of two, the first one if one of them is NaN."""
+    return b if b > a else a
+
+
+BUILT_IN: dict[str, Any] = {
+    "abs": absolute,
+    "fma": fma,
+    "len": length,
+    "max": maximum,
+    "min": minimum,
+}
 
 
 class Slot:

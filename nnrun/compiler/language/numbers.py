@@ -1,4 +1,4 @@
-"""Conversions of numbers, their bits, their square roots."""
+"""Conversions of numbers and addresses, the bits of numbers, their square roots."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import DOUBLE, FLOAT, I32, I64
-from nnrun.compiler.language.marks import intrinsic
 
 
 @intrinsic
@@ -51,3 +50,15 @@ def bits(t: Code, number: Any) -> Any:
 def from_bits(t: Code, integer: Any) -> Any:
     """The number that has these bits."""
     return t.builder.bitcast(integer, DOUBLE if integer.type == I64 else FLOAT)
+
+
+@intrinsic
+def integers(t: Code, address: Any) -> Any:
+    """A pointer to int64."""
+    return t.builder.inttoptr(address, I64.as_pointer())
+
+
+@intrinsic
+def doubles(t: Code, address: Any) -> Any:
+    """A pointer to float64."""
+    return t.builder.inttoptr(address, DOUBLE.as_pointer())

@@ -50,7 +50,8 @@ def category_lines(
     if embedded:
         yield "    # Text with many: vectors of this length, which the network learns."
         yield "    embedding:"
-        yield from (f"      {_entry(column)}\t{_many(column)}" for column in embedded)
+        for column in embedded:
+            yield f"      {_entry(column)}\t{column.different:,} different values"
     for column in others:
         why = "would keep this column, if it is not under drop"
         entry = f"  # {_entry(column)}" if embedded else f"# embedding: {{{_entry(column)}}}"
@@ -61,10 +62,6 @@ def category_lines(
 
 def _entry(column: ColumnProfile) -> str:
     return f"{flow(column.name)}: {dimensions(column)}"
-
-
-def _many(column: ColumnProfile) -> str:
-    return f"{column.different:,} different values"
 
 
 def _has_rare(column: ColumnProfile) -> bool:

@@ -31,18 +31,12 @@ def settings(
     size: Size, outputs: int = 1, given_test: bool = False, *, ordered: bool = False
 ) -> Iterator[str]:
     """The lines of the config from `test_size` on; `ordered` rows are split by time."""
-    splits = size.rows >= _FEW_ROWS
-    stratify = size.classes and size.rarest >= 10 and not ordered
     training = training_rows(size.rows, given_test)
     epochs = max(10, min(200, 100_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32
     units = units if size.features < 500 else 64
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
-    yield f"  test_size: {'given' if given_test else 0.2}"
-    if splits:
-        yield "  validation_size: 0.2\tearly stopping watches it"
-    if stratify:
-        yield "  stratify: true\tthe same share of every class in every split"
+    yield from splits(size, given_test, ordered=ordered)
     yield "  features: standard\tby the mean and the spread of the training split"
     if not size.classes:
         yield "  target: standard\tresults are in its own units all the same"
@@ -59,7 +53,21 @@ def settings(
     yield "  learning_rate: {schedule: cosine, initial: 0.01}"
     yield f"  epochs: {epochs}"
     yield f"  batch_size: {batch_of(training)}"
-    if splits:
+    yield from stopping(size)
+
+
+def splits(size: Size, given_test: bool, *, ordered: bool = False) -> Iterator[str]:
+    """The lines about test and validation rows."""
+    yield f"  test_size: {'given' if given_test else 0.2}"
+    if size.rows >= _FEW_ROWS:
+        yield "  validation_size: 0.2\tearly stopping watches it"
+    if size.classes and size.rarest >= 10 and not ordered:
+        yield "  stratify: true\tthe same share of every class in every split"
+
+
+def stopping(size: Size) -> Iterator[str]:
+    """The line of early stopping, if there are validation rows."""
+    if size.rows >= _FEW_ROWS:
         yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
 
 

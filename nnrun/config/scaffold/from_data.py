@@ -50,6 +50,10 @@ class _Choice:
     splits: list[Proposal]
 
     @property
+    def task(self) -> str:
+        return "classification" if self.labels else "regression"
+
+    @property
     def by_time(self) -> ColumnProfile | None:
         """The column of times that rows are split by, if it is sure."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
@@ -143,9 +147,8 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
 def _described(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
-    task = "classification" if choice.labels else "regression"
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
-    yield f"it predicts {name}{guess}: {task} ({why})"
+    yield f"it predicts {name}{guess}: {choice.task} ({why})"
     vectors = [column.name for column in choice.features if is_embedded(column)]
     if vectors:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
@@ -222,7 +225,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
-    yield f"  task: {_task(size)}\t{_why(target, labels)}"
+    yield f"  task: {choice.task}\t{_why(target, labels)}"
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
@@ -273,10 +276,6 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
         return target.labels
     name, why = escaped(target.name, kept=""), escaped(reason(target), kept="")
     raise DataError(f"{found.path}: '{name}' cannot be predicted: it is {why}")
-
-
-def _task(size: Size) -> str:
-    return "classification" if size.classes else "regression"
 
 
 def _why(target: ColumnProfile, labels: dict[str, int]) -> str:

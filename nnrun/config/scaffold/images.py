@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median_low
 
 from nnrun.characters import escaped
-from nnrun.config.scaffold.defaults import Size, batch_of, training_rows
+from nnrun.config.scaffold.defaults import Size, batch_of, splits, stopping, training_rows
 from nnrun.config.yaml.dump import flow
 from nnrun.data.images.decode import image_size
 from nnrun.data.images.folder import ImageFiles, find_images
@@ -18,7 +18,6 @@ from nnrun.errors import DataError
 # So many images of each class are looked at.
 _LOOKED_AT = 20
 _SMALL, _LARGE = 32, 64
-_FEW_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,7 @@ def _data(found: _Survey, size: Size, shown: str, given: bool) -> Iterator[str]:
     why = "as they are" if found.alike else "images are stretched to it"
     yield f"    size: {flow(side)}\t{why}; larger ones show more and train longer"
     yield f"    mode: {mode}\tgray or rgb"
-    yield f"  test_size: {'given' if given else 0.2}"
-    if size.rows >= _FEW_ROWS:
-        yield "  validation_size: 0.2\tearly stopping watches it"
-    if size.rarest >= 10:
-        yield "  stratify: true\tthe same share of every class in every split"
+    yield from splits(size, given)
     yield "  features: per_channel\tby the mean and the spread of all pixels of a channel"
 
 
@@ -117,6 +112,5 @@ def _network(found: _Survey, size: Size, given: bool) -> Iterator[str]:
     yield "  # Each visit of an image shifts it anew. Where left and right mean nothing, add"
     yield "  # flip: true; where images may be askew, rotate: 10 (degrees)."
     yield f"  augment: {{shift: {shift}}}"
-    if size.rows >= _FEW_ROWS:
-        yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+    yield from stopping(size)
     yield "  dtype: float32"

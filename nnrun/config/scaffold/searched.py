@@ -51,10 +51,12 @@ def space_of(config: dict[str, Any]) -> dict[str, Any]:
     training, layers = config["training"], config["network"]["layers"]
     batch, rate = training["batch_size"], training["learning_rate"]["initial"]
     few = batch < _BATCH
+    # A draft without a validation split has so few rows that larger batches may be all of them.
+    factors = (0.5, 1, 2, 4) if "validation_size" in config["dataset"] else (0.5, 1)
     space: dict[str, Any] = {
         "training.learning_rate.initial": {"log_uniform": [rate / 20, rate * 5]},
         "training.optimizer.weight_decay": {"log_uniform": [1e-5, 0.1]},
-        "training.batch_size": {"choice": [batch // 2, batch, 2 * batch, 4 * batch]},
+        "training.batch_size": {"choice": [int(batch * factor) for factor in factors]},
     }
     if all(layer["type"] in ("dense", "flatten") for layer in layers):
         space["network.depth"] = {

@@ -72,7 +72,8 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
     sure = group is not None and _is_person(group.name)
-    time = None if sure else next((c for c in others if not c.missing and _has_times(c)), None)
+    times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
+    time = None if sure else next(times, None)
     ordered = time is not None and time.evidence.times.in_order
     if group is not None:
         yield Proposal("group", group, sure, beside=ordered)
@@ -90,10 +91,6 @@ def _has_groups(column: ColumnProfile) -> bool:
     known = column.rows - column.missing
     repeats = fewest <= len(column.labels) and column.different < known
     return bool(named and whole and repeats and 2 * max(column.labels.values()) <= known)
-
-
-def _has_times(column: ColumnProfile) -> bool:
-    return column.kind == "date" and column.different >= _FEWEST
 
 
 def _is_person(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -186,14 +186,17 @@ class StackConfig(Block):
 
     def written_out(self) -> NetworkConfig:
         """The same network in the long form."""
-        layers = [
-            {"type": "dense", "units": units, "activation": activation}
-            for units, activation in zip(self.sizes, self.activations, strict=True)
-        ]
+        layers = stack_layers(self.sizes, self.activations)
         return NetworkConfig.model_validate({"initializer": self.initializer, "layers": layers})
 
 
 STACK_KEYS = {"sizes", "activations"}
+
+
+def stack_layers(sizes: Iterable[Any], activations: Iterable[Any]) -> list[dict[str, Any]]:
+    """The layers of a plain stack in the long form."""
+    pairs = zip(sizes, activations, strict=True)
+    return [{"type": "dense", "units": size, "activation": name} for size, name in pairs]
 
 
 def _form(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from nnrun.config.yaml.parse import Document, KeyPath, format_path
@@ -15,24 +15,20 @@ Part = Literal["value", "key", "block"]
 
 
 @dataclass
-class Source:
-    """The plain data of a config with the origin of all of it."""
+class Source(Document):
+    """The plain data of a config with the origin of all of it, in its file or in arguments."""
 
-    file: str
-    data: Any
-    keys: dict[KeyPath, Place] = field(default_factory=dict)
-    values: dict[KeyPath, Place] = field(default_factory=dict)
     arguments: dict[KeyPath, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, file: str, document: Document) -> Source:
-        """The source of a config file before any argument changes it."""
-        return cls(file, document.data, document.keys, document.values)
 
     def copy(self) -> Source:
         """A copy that can be changed."""
-        keys, values, arguments = dict(self.keys), dict(self.values), dict(self.arguments)
-        return Source(self.file, copy.deepcopy(self.data), keys, values, arguments)
+        return replace(
+            self,
+            data=copy.deepcopy(self.data),
+            keys=dict(self.keys),
+            values=dict(self.values),
+            arguments=dict(self.arguments),
+        )
 
     def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
         """A problem at `path`, or at the nearest path above it that exists."""

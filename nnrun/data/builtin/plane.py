@@ -11,13 +11,10 @@ from typing import Annotated
 
 import numpy as np
 
-from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.errors import DataError
+from nnrun.data.dataset import Dataset, hash_arrays
 from nnrun.nn.signature import Array, Bounds, NonNegativeInt, Rng
 
 ROWS = 1000
-_BYTES = 100  # of memory for each row while it is made
 _DECIMALS = 6
 
 Rows = Annotated[int, Bounds(ge=4)]
@@ -36,10 +33,7 @@ def moons(rows: Rows = ROWS, noise: Noise = 0.1, seed: NonNegativeInt = 0) -> Da
         rows: how many; half of them, rounded down, in the outer moon.
         noise: the standard deviation of what is added to both coordinates.
         seed: of the noise; the run's own seed draws the split, as for any data.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
-    _refuse_too_many("moons", rows)
     outer, inner = (np.linspace(0, np.pi, count) for count in (rows // 2, rows - rows // 2))
     x = _points([(np.cos(outer), np.sin(outer)), (1 - np.cos(inner), 0.5 - np.sin(inner))])
     y = np.repeat(np.arange(2), [len(outer), len(inner)])
@@ -59,10 +53,7 @@ def circles(
         noise: the standard deviation of what is added to both coordinates.
         seed: of the noise.
         factor: the radius of the inner circle.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
-    _refuse_too_many("circles", rows)
     counts = (rows // 2, rows - rows // 2)
     outer, inner = (np.linspace(0, 2 * np.pi, count, endpoint=False) for count in counts)
     x = _points([(np.cos(outer), np.sin(outer)), (factor * np.cos(inner), factor * np.sin(inner))])
@@ -85,10 +76,7 @@ def spirals(
         seed: of the noise.
         arms: how many arms, each a class.
         turns: how often each winds around.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
-    _refuse_too_many("spirals", rows)
     counts = _shares(rows, arms)
     drawn = []
     for arm, count in enumerate(counts):
@@ -107,8 +95,6 @@ def xor(rows: Rows = ROWS, noise: Noise = 0.0, seed: NonNegativeInt = 0) -> Data
         rows: how many.
         noise: the standard deviation of what is added to both coordinates, after classes are set.
         seed: of the points and the noise.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
     return _squares("xor", "sign", ("same", "different"), 2, rows, noise, seed)
 
@@ -123,8 +109,6 @@ def checkerboard(
         noise: the standard deviation of what is added to both coordinates, after classes are set.
         seed: of the points and the noise.
         squares: in each row and column of the board.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
     return _squares("checkerboard", "colour", ("dark", "light"), squares, rows, noise, seed)
 
@@ -139,10 +123,7 @@ def blobs(
         noise: the standard deviation of both coordinates around their center.
         seed: of the points.
         centers: how many, each a class.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
-    _refuse_too_many("blobs", rows)
     counts = _shares(rows, centers)
     y = np.repeat(np.arange(centers), counts)
     angle = 2 * np.pi * y / centers
@@ -157,10 +138,7 @@ def sine(rows: Rows = ROWS, noise: Noise = 0.1, seed: NonNegativeInt = 0) -> Dat
         rows: how many.
         noise: the standard deviation of what is added to the target.
         seed: of the noise.
-
-    Raises: DatasetProblem if the rows do not fit into memory.
     """
-    _refuse_too_many("sine", rows)
     x = np.linspace(-np.pi, np.pi, rows)[:, None]
     y = _noisy(np.sin(x), noise, _rng(seed))
     x = np.round(x, _DECIMALS) + 0.0
@@ -184,7 +162,6 @@ def _squares(
     noise: float,
     seed: int,
 ) -> Dataset:
-    _refuse_too_many(name, rows)
     rng = _rng(seed)
     drawn = rng.random((rows, 2))
     y = np.floor(drawn * squares).astype(np.int64).sum(axis=1) % 2
@@ -222,10 +199,3 @@ def _classes(name: str, target: str, classes: tuple[str, ...], x: Array, y: Arra
         target_names=(target,),
         sha256=hash_arrays(x, y),
     )
-
-
-def _refuse_too_many(name: str, rows: int) -> None:
-    try:
-        refuse_if_too_big(rows * _BYTES, f"{name} of {rows} rows")
-    except DataError as error:
-        raise DatasetProblem([(("dataset", "rows"), str(error))]) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from nnrun.data.builtin import california, mnist, plane, shipped
+from nnrun.data.builtin import fetched, mnist, plane, shipped
 from nnrun.data.dataset import Dataset, Task
 from nnrun.data.layout import Layout
 from nnrun.tables import Table
@@ -125,7 +125,7 @@ DATASETS: Table[Entry] = Table("dataset", {
         "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
     ),
     "california": Entry(
-        california.california,
+        fetched.california,
         "median house values ($100,000s) of 20,640 Californian block groups, 1990",
         "regression", (8,), 20640, source="fetched once into scikit-learn's folder",
         note="Values are capped at 5.00001.",

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.data.dataset import Dataset, hash_arrays, pixel_names
+from nnrun.data.layout import Columns
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.table import read_csv
+from nnrun.data.readers.opening import file_sha256
 
 FILES = Path(__file__).parent / "files"
 DIGITS = tuple("0123456789")
@@ -20,12 +21,12 @@ DIGITS = tuple("0123456789")
 
 def boston() -> Dataset:
     """House prices of 506 tracts around Boston."""
-    return read_csv(FILES / "boston.csv", "MEDV", task="regression")
+    return _table("boston")
 
 
 def autompg() -> Dataset:
     """Fuel consumption of 392 cars."""
-    return read_csv(FILES / "autompg.csv", "mpg", task="regression")
+    return _table("autompg")
 
 
 def mnist_5k() -> Dataset:
@@ -56,6 +57,23 @@ def diabetes() -> Dataset:
 def digits() -> Dataset:
     """1,797 handwritten digits of 8×8 pixels."""
     return _stored("digits", "digit", DIGITS)
+
+
+def _table(name: str) -> Dataset:
+    """A CSV file of numbers, whose last column is the target."""
+    path = FILES / f"{name}.csv"
+    *features, target = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+    values = np.loadtxt(path, delimiter=",", skiprows=1)
+    return Dataset(
+        name=name,
+        task="regression",
+        x=np.ascontiguousarray(values[:, :-1]),
+        y=np.ascontiguousarray(values[:, -1:]),
+        feature_names=tuple(features),
+        target_names=(target,),
+        sha256=file_sha256(path),
+        columns=Columns.numbers(features),
+    )
 
 
 def _stored(name: str, target: str, classes: tuple[str, ...] = ()) -> Dataset:

@@ -104,33 +104,25 @@ class NumberEvidence:
         (unit, count), *_ = units.most_common(1)
         if unit is None or 2 * count <= units.total():
             return None
-        forms = [*_formats(*unit, decimal)]
-        read = {form: self._read_by(form) for form in forms}
+        shapes = [*self.shapes.values()]
+        readings = {
+            form: [form.read(shape.text) for shape in shapes] for form in _formats(*unit, decimal)
+        }
+        read = {
+            form: sum(s.count for s, value in zip(shapes, values, strict=True) if value is not None)
+            for form, values in readings.items()
+        }
         most = max(read.values())
-        same = [form for form in forms if read[form] == most]
-        differ = self._differ(same)
         if 2 * most <= units.total():
             return None
-        whole = [form for form in same if self._whole_by(form)] if _is_money(*unit) else []
-        best = (whole or same)[0]
-        odd = min(self._not_read(best), key=lambda shape: shape.line, default=None)
-        return Shown(best, most, odd, differ and not known)
-
-    def _read_by(self, form: NumberFormat) -> int:
-        shapes = self.shapes.values()
-        return sum(shape.count for shape in shapes if form.read(shape.text) is not None)
-
-    def _not_read(self, form: NumberFormat) -> Iterator[Shape]:
-        return (shape for shape in self.shapes.values() if form.read(shape.text) is None)
-
-    def _whole_by(self, form: NumberFormat) -> bool:
-        return all((form.read(shape.text) or 0) % 1 == 0 for shape in self.shapes.values())
-
-    def _differ(self, forms: list[NumberFormat]) -> bool:
-        """Whether the formats read a cell as different numbers."""
-        return any(
-            len({form.read(shape.text) for form in forms}) > 1 for shape in self.shapes.values()
-        )
+        same = [form for form in readings if read[form] == most]
+        cells = zip(*(readings[form] for form in same), strict=True)
+        differ = any(len({*cell}) > 1 for cell in cells)
+        whole = [form for form in same if all((value or 0) % 1 == 0 for value in readings[form])]
+        best = (whole if whole and _is_money(*unit) else same)[0]
+        odd = (s for s, value in zip(shapes, readings[best], strict=True) if value is None)
+        first = min(odd, key=lambda shape: shape.line, default=None)
+        return Shown(best, most, first, differ and not known)
 
 
 def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberFormat]:

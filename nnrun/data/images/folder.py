@@ -64,7 +64,8 @@ def find_images(root: Path) -> ImageFiles:
         folders, files = listing.entries(root)
         by_name = {folder.name: folder for folder in folders}
         if not folders:
-            raise DataError(f"{root}: has no sub-folders; {_LAYOUT}{_count(files)}")
+            none = f", and its {len(files):,} images are in none" if files else ""
+            raise DataError(f"{root}: has no sub-folders; {_LAYOUT}{none}")
         listing.refuse(files)
         if set(PARTS) <= by_name.keys() and listing.holds_folders(by_name["train"]):
             _refuse_others(root, by_name)
@@ -174,7 +175,3 @@ def _check_name(path: Path) -> None:
         path.name.encode()
     except UnicodeEncodeError:
         raise DataError(f"{escaped(ascii(path))}: its name is no text in UTF-8") from None
-
-
-def _count(files: Sequence[Path]) -> str:
-    return f", and its {len(files):,} images are in none" if files else ""

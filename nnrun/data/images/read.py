@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
 from nnrun.data.images.decode import CHANNELS, check_pillow, read_image
@@ -17,8 +15,7 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.rows.raw import equal_rows
 from nnrun.data.settings import ImageSettings
 from nnrun.errors import DataError, first_of
-
-Array = npt.NDArray[Any]
+from nnrun.nn.signature import Array
 
 
 def read_images(images: ImageSettings) -> Dataset:

@@ -22,25 +22,18 @@ _SHOWN = 8
 
 
 def table_rows(x: Any, layout: Layout) -> Array | None:
-    """Rows for a model from a table with `columns`, or an array of cells; None for other arrays.
+    """Rows (rows, features), encoded as in training, of a table or an array of cells.
 
-    If training had columns that are not numbers, the array, or a table whose columns have no
-    names, may be of text or objects, (rows, columns), with its columns in the order of training.
-    Raises as `frame_rows` does.
+    A table has `columns`, and a column under each name, as tables of pandas and polars have;
+    columns that are not features are ignored. If training had columns that are not numbers, an
+    array, or a table whose columns have no names, may be of text or objects, (rows, columns), with
+    its columns in the order of training.
+
+    Returns: None for other arrays.
+    Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
     values = _cells(x, layout)
     return None if values is None else _encoded(values, layout)
-
-
-def frame_rows(frame: Any, layout: Layout) -> Array:
-    """The rows of a table as an array (rows, features), encoded as in training.
-
-    The table has `columns`, and a column under each name, as tables of pandas and polars have;
-    columns that are not features are ignored.
-
-    Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
-    """
-    return _encoded(_frame_cells(frame, layout) or {}, layout)
 
 
 def sound_rows(x: Any, layout: Layout) -> tuple[Array | None, dict[int, str]]:

@@ -12,24 +12,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.cells.cell_errors import Mistake, about_unknown
 from nnrun.data.cells.problems import IN_ARRAYS
-from nnrun.data.inference.carried import check_column, check_named
-from nnrun.data.inference.columns import RowBatch, Rows, completed, odd_code, without_missing
+from nnrun.data.inference.columns import (
+    RowBatch,
+    Rows,
+    check_column,
+    check_named,
+    completed,
+    odd_code,
+    without_missing,
+)
 from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.npz import check_finite
-from nnrun.data.readers.npz_arrays import checked_header, damage_errors, read_array, read_header
+from nnrun.data.readers.npz_arrays import checked_header, npz_errors, read_array, read_header
 from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
+from nnrun.nn.signature import Array
 
-Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 
@@ -57,7 +63,7 @@ class NpzRows(Rows):
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}
         names = ["x", "y"] if with_target else ["x"]
-        with damage_errors(self.path):
+        with npz_errors(self.path):
             archive = self._closing.enter_context(zipfile.ZipFile(file))
             held = [name.removesuffix(".npy") for name in archive.namelist()]
             for name in names:
@@ -86,7 +92,7 @@ class NpzRows(Rows):
         total = self._arrays["x"].shape[0]
         for start in range(0, total, rows):
             count = min(rows, total - start)
-            with disk_errors(self.path), damage_errors(self.path):
+            with disk_errors(self.path), npz_errors(self.path):
                 arrays = {name: array.read(count) for name, array in self._arrays.items()}
             yield start, arrays
 
@@ -97,7 +103,7 @@ class NpzRows(Rows):
         held: Arrays = {}
         for start, arrays in parts:
             reasons = self._reasons(arrays, start)
-            aside.add(arrays, reasons, start)
+            aside.put(arrays, reasons, start)
             kept = np.delete(np.arange(len(arrays["x"])), [row - start for row in reasons])
             good = {name: array[kept] for name, array in arrays.items()}
             held = {n: np.concatenate([held[n], a]) for n, a in good.items()} if held else good

@@ -70,18 +70,11 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-class NpzAside:
+class NpzAside(NpzArrays):
     """An npz file with the arrays of the input for these rows, and arrays `row` and `reason`."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._arrays = NpzArrays(file)
-
-    def add(self, arrays: Mapping[str, Array], reasons: Mapping[int, str], start: int) -> None:
+    def put(self, arrays: Mapping[str, Array], reasons: Mapping[int, str], start: int) -> None:
         """Write rows of arrays that begin at row `start` of the file; reasons are by row."""
         rows = np.array(list(reasons), np.int64)
         found = {name: array[rows - start] for name, array in arrays.items()}
-        self._arrays.add({**found, "row": rows, "reason": np.array([*reasons.values()], "U")})
-
-    def close(self, *, complete: bool) -> None:
-        """Write the archive, unless it is not complete."""
-        self._arrays.close(complete=complete)
+        self.add({**found, "row": rows, "reason": np.array([*reasons.values()], "U")})

@@ -89,7 +89,7 @@ class Preprocessing:
         """The fitted preprocessing as JSON-able values; floats survive JSON bit for bit."""
         return {
             "features": [{"step": step.name, **step.state()} for step in self.steps],
-            "target": None if self.target is None else _described(self.target),
+            "target": self.target and {"step": self.target.name, **self.target.state()},
             "layout": None if self.layout is None else self.layout.to_dict(),
         }
 
@@ -156,10 +156,6 @@ def _step(step: Any) -> Step:
         return STEPS[step]()
     ((name, option),) = vars(step).items()
     return STEPS[name](option)
-
-
-def _described(step: Scaler) -> dict[str, Any]:
-    return {"step": step.name, **step.state()}
 
 
 def _restored(table: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:

@@ -13,11 +13,12 @@ import numpy as np
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.readers.channels import channels_first, channels_of
-from nnrun.data.readers.npz_arrays import Array, held_names, read_arrays
+from nnrun.data.readers.npz_arrays import held_names, read_arrays
 from nnrun.data.readers.opening import file_sha256
 from nnrun.data.rows.raw import all_finite
 from nnrun.data.settings import SplitSettings
 from nnrun.errors import DataError
+from nnrun.nn.signature import Array
 
 # The largest numbers that are kept as they are.
 _WIDEST = 8

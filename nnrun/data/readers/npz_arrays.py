@@ -5,7 +5,6 @@ An array is allocated only if the archive really has as many bytes as its header
 
 from __future__ import annotations
 
-import errno
 import io
 import lzma
 import math
@@ -14,23 +13,20 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib import format as npy
 
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import open_data
-from nnrun.data.rows.kept import LARGE, kept
-from nnrun.data.rows.mapped import map_array
+from nnrun.data.readers.opening import damage_errors, open_data
+from nnrun.data.rows.mapped import LARGE, kept, map_array
 from nnrun.data.rows.raw import block_rows
 from nnrun.errors import DataError, first_of
-
-Array = npt.NDArray[Any]
+from nnrun.nn.signature import Array
 
 _LONGEST_HEADER, _DEEPEST_HEADER = 10_000, 100
 # Smaller arrays are read, so that nothing depends on the file any more.
@@ -39,7 +35,7 @@ _LOCAL_HEADER, _MAGIC = "<4s22xHH", b"PK\x03\x04"
 _ENCRYPTED = 1
 _NESTING = (b"(", b"[", b"{", b"-", b"+", b"~")
 
-DAMAGE = (
+_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -50,11 +46,13 @@ DAMAGE = (
     RuntimeError,  # encrypted, or a compression method that is not known
     ValueError,
 )
+npz_errors = partial(damage_errors, what="npz", kinds=_DAMAGE)
+"""Turns the errors of a damaged archive into a DataError with its name."""
 
 
 def held_names(path: Path) -> str:
     """The end of a message: the arrays of the file, and how to name them."""
-    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
+    with open_data(path) as file, npz_errors(path), zipfile.ZipFile(file) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
     if not names:
         return "; it holds no arrays at all"
@@ -64,7 +62,7 @@ def held_names(path: Path) -> str:
 def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """Those of these arrays that the file has; large uncompressed ones are mapped, read-only."""
     found: dict[str, Array] = {}
-    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
+    with open_data(path) as file, npz_errors(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         headers = {name: checked_header(path, archive, name) for name in held}
         for name, header in headers.items():
@@ -123,18 +121,6 @@ def _blocks(stream: IO[bytes], header: Header) -> Iterator[bytes]:
                 raise EOFError("an array ends too early")
             block += more
         yield block
-
-
-@contextmanager
-def damage_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of a damaged archive into a DataError with its name."""
-    try:
-        yield
-    except (*DAMAGE, OSError) as error:
-        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise DataError(f"{path}: is damaged or no npz file: {error}") from error
 
 
 class Header(NamedTuple):

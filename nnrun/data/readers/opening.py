@@ -75,6 +75,22 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise NnrunError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+@contextmanager
+def damage_errors(path: Path, what: str, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn errors of these kinds into a DataError that says what a file is; raises those of disks.
+
+    A library's OSErrors have no number, or that of an invalid place to seek to.
+    """
+    try:
+        yield
+    except Exception as error:
+        of_disk = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+        if of_disk or isinstance(error, NnrunError) or not isinstance(error, (OSError, *kinds)):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: is damaged or no {what} file: {reason}") from error
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, as `sha256sum` prints it."""
     digest = hashlib.sha256()

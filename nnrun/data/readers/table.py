@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,114 +16,55 @@ from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
-from nnrun.data.columns.joining import joined
-from nnrun.data.columns.plan import CategorySettings, Written, planned, planned_lags
+from nnrun.data.columns.kinds import Written, category_keys, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
-from nnrun.data.layout import Columns
+from nnrun.data.layout import Columns, joined
 from nnrun.data.readers.formats import stem
 from nnrun.data.readers.header import (
-    check_columns_in_time,
-    check_missing_rules,
+    check_named,
     check_separator,
     choose_features,
+    refuse_identifiers,
 )
 from nnrun.data.readers.history import History, fill, with_lags
-from nnrun.data.readers.identifiers import refuse_identifiers
-from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.settings import LagSettings
+from nnrun.data.settings import SourceSettings
 from nnrun.errors import DataError
 
 
-def read_csv(
-    path: Path, target: str, *, separator: str | None = None, decimal: str = ".", **options: Any
-) -> Dataset:
-    """The table in a file as a data set.
-
-    Args:
-        path: of the file.
-        target: the column to predict.
-        separator: of a CSV file; None to detect it from the header.
-        decimal: the decimal sign of a CSV file.
-        options: of `read_table`.
-
-    Raises: as `read_table` and `open_table` do.
-    """
-    with open_table(path, separator, decimal) as table:
-        return read_table(table, target, **options)
-
-
-def read_table(
-    table: Table,
-    target: str,
-    *,
-    features: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
-    categories: CategorySettings | None = None,
-    task: str | None = None,
-    missing: str = "error",
-    missing_by_column: Mapping[str, str] | None = None,
-    split_by: str = "random",
-    split_column: str | None = None,
-    weight: str | None = None,
-    formats: Mapping[str, str] | None = None,
-    dates: Mapping[str, Sequence[str]] | None = None,
-    lags: Mapping[str, LagSettings] | None = None,
-) -> Dataset:
+def read_table(table: Table, config: SourceSettings) -> Dataset:
     """A table with a header row as a data set.
+
+    Where missing values are filled in, missing numbers are NaN in x, which preprocessing replaces,
+    and missing categories are a category of their own.
 
     Args:
         table: it has not been read.
-        target: the column to predict.
-        features: the columns to predict it from, in order; None takes all others.
-        drop: columns to leave out.
-        categories: feature columns that hold categories; by default none.
-        task: may be left out if the target is text, which means classification.
-        missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
-            or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
-            fills in, and missing categories are a category of their own.
-        missing_by_column: rules of single columns.
-        split_by: `group` or `time` if rows are split by the values of a column.
-        split_column: that column.
-        weight: the column of the rows' weights, if there is one.
-        formats: an example of a number or date for each column that is written in a way of its own.
-        dates: for columns of dates, the parts that are features.
-        lags: for columns of numbers, how many rows earlier they are features, in the order of time;
-            rows without that many before them are left out.
+        config: says what its columns are, and how rows are split.
 
-    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each with
-    its place, in files with lines as path:line:column (the header is line 1).
+    Raises: DatasetProblem if no columns are named, or some that do not exist; DataError listing
+    wrong cells, each with its place, in text as path:line:column (the header is line 1).
     """
-    by_column, decimal = missing_by_column or {}, table.decimal
-    dates, lags, written = dates or {}, lags or {}, Written(decimal, formats or {})
-    categories = categories or CategorySettings()
-    check_separator(table, target)
-    check_columns_in_time(table.header, written.examples, dates, lags)
-    names = choose_features(
-        table.header,
-        target,
-        features,
-        drop,
-        categories.keys,
-        split_column,
-        weight,
-        dates,
-        lags,
-        table.unnamed,
-    )
-    check_missing_rules(by_column, table.header)
-    splitting = [] if split_column is None else [split_column]
-    weighing = [] if weight is None else [weight]
-    used = (*names, target, *splitting, *weighing)
-    rules = {name: by_column.get(name, missing) for name in used}
+    named, decimal = config.columns, table.decimal
+    if named is None:
+        message = "a table needs `columns: {target: …}`, the column to predict"
+        raise DatasetProblem([(("dataset", "columns"), message)])
+    written, by_column = Written(decimal, named.formats), config.missing_rules()
+    check_separator(table, named.target)
+    check_named(table.header, config, named)
+    names = choose_features(table, config, named)
+    splitting = [] if config.split.column is None else [config.split.column]
+    weighing = [] if named.weight is None else [named.weight]
+    used = (*names, named.target, *splitting, *weighing)
+    rules = {name: by_column.get(name, config.missing_rule()) for name in used}
     problems = table.problems()
-    columns = [*planned(names, rules, categories, dates, written)]
-    earlier = [*planned_lags(lags, split_column or "", written)]
+    columns = [*planned(names, rules, config, named, written)]
+    earlier = [*planned_lags(config.lags, config.split.column or "", written)]
     cells = [column.reader(problems, decimal, training=True) for column in columns]
-    goal = _empty_target(target, task, problems, written)
+    goal = _empty_target(named.target, config.task, problems, written)
     split: list[LabelCells | TimeColumn] = [
         TimeColumn(name, problems, decimal, written.dates(name))
-        if split_by == "time"
+        if config.split.by == "time"
         else LabelCells(name, problems, role="split", decimal=decimal)
         for name in splitting
     ]
@@ -136,10 +76,10 @@ def read_table(
     every = [*cells, goal, *split, *weights]
     history = History(earlier, problems, decimal, read=every)
     left_out = _fill(table, every, problems, leaving, history)
-    refuse_identifiers(cells, categories.keys)
+    refuse_identifiers(cells, category_keys(named))
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
     layout = Columns((*learned, *earlier), table.separator, decimal)
-    dataset = _dataset(table, cells, goal, task, layout, left_out)
+    dataset = _dataset(table, cells, goal, config.task, layout, left_out)
     dataset = replace(
         dataset,
         split_values=split[0].positions() if split else None,

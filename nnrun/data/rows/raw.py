@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.rows.mapped import check_unchanged, release
+from nnrun.nn.signature import Array
 
-Array = npt.NDArray[Any]
 Places = npt.NDArray[np.intp]
 Words = npt.NDArray[np.uint64]
 

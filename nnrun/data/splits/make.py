@@ -1,40 +1,25 @@
-"""The splits of a data set as a config wants them."""
+"""The splits of a data set as a config wants them, and how a report describes them."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.data.splits.at_random import AtRandom
-from nnrun.data.splits.by_group import ByGroup
-from nnrun.data.splits.by_time import ByTime
-from nnrun.data.splits.parts import Rows, Split, SplitData
-from nnrun.data.splits.sizes import count_of, problem
+from nnrun.data.splits.by_column import ByGroup, ByTime
+from nnrun.data.splits.parts import Split, SplitData, count_of, problem
 
 DEFAULT_TEST_SIZE = 0.2
 
-
-class Splitter(Protocol):
-    """A way to split."""
-
-    def fold(self, rows: Rows, folds: int, fold: int, leave: int = 1) -> tuple[Rows, Rows]:
-        """The training and the test rows of one fold, from 1 on; `leave` as below."""
-
-    def held_out(
-        self, rows: Rows, size: float | int | str, key: str, leave: int = 1
-    ) -> tuple[Rows, Rows]:
-        """The remaining and the held-out rows.
-
-        Args:
-            rows: to divide.
-            size: how many to hold out.
-            key: of the config, at fault if there are too few.
-            leave: how many groups or times have to remain.
-        """
+Splitter = AtRandom | ByGroup | ByTime
+"""A way to split: `fold` gives the training and the test rows of one fold, from 1 on, and
+`held_out` those that remain and those held out, for a size that a key of the config gives; so many
+groups or times as `leave` says have to remain."""
 
 
 def make_split(
@@ -125,3 +110,52 @@ def _planned(rows: int, config: PreparationSettings) -> int:
         size = DEFAULT_TEST_SIZE if config.test_size is None else config.test_size
         rows -= count_of(size, rows, "test_size")
     return rows - count_of(config.validation_size, rows, "validation_size")
+
+
+def describe_split(
+    dataset: Dataset, config: PreparationSettings, split: Split
+) -> dict[str, Any] | None:
+    """`by`, `stratified`, and what else the split has; None for one at random without folds.
+
+    `folds` and `fold` with folds; `column` and, by split, the number of `groups` or the first and
+    last of `times`.
+    """
+    values, by = dataset.split_values, config.split.by
+    if values is None and not config.folds:
+        return None
+    found: dict[str, Any] = {"by": by, "stratified": split.stratified}
+    if config.folds:
+        found |= {"folds": config.folds, "fold": config.fold or 1}
+    if values is not None:
+        parts = {"train": split.train, **split.held_out}
+        of_parts = {name: values[part.rows] for name, part in parts.items()}
+        found["column"] = config.split.column
+        if by == "time":
+            found["times"] = {name: _range(times) for name, times in of_parts.items()}
+        else:
+            found["groups"] = {name: len(np.unique(part)) for name, part in of_parts.items()}
+    return found
+
+
+def _range(times: npt.NDArray[Any]) -> list[float | str]:
+    """The first and the last time: numbers, or dates in ISO form."""
+    ends = np.array([times.min(), times.max()])
+    if ends.dtype.kind != "M":
+        return [float(end) for end in ends]
+    days = ends.astype("datetime64[D]")
+    return [str(end) for end in (days if (days == ends).all() else ends)]
+
+
+def describe_weights(split: Split, column: str | None) -> dict[str, Any] | None:
+    """`column` and, by split, `sum`, `min` and `max` of its weights; None if rows have none."""
+    parts = {"train": split.train, **split.held_out}
+    found = {
+        name: {
+            "sum": float(part.weight.sum()),
+            "min": float(part.weight.min()),
+            "max": float(part.weight.max()),
+        }
+        for name, part in parts.items()
+        if part.weight is not None
+    }
+    return {"column": column, **found} if found else None

@@ -1,11 +1,18 @@
-"""The description of a library that scripts can use."""
+"""The libraries that scripts can use: PyTorch, and NumPy, which computes as the NumPy engine does,
+mostly in the same order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import getsource
+from pprint import pformat
+from typing import Any
 
-from nnrun.models.code import steps
+from nnrun.models.code.columns import CATEGORIES
+from nnrun.models.code.steps import STEPS, Emitter
+from nnrun.nn import special
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Language:
     name: str
     imports: tuple[str, ...]
     helpers: Mapping[str, str]
-    steps: Mapping[str, steps.Emitter]
+    steps: Mapping[str, Emitter]
     array: tuple[str, ...]
     take: str
     cast: str
@@ -46,3 +53,117 @@ class Language:
     at_least: str
     two_columns: str
     numbers: str
+
+
+_WIDTH = 96
+
+
+def constant(name: str, value: Any) -> str:
+    """A line that defines a constant, or several lines."""
+    text = pformat(value, width=_WIDTH - len(name) - 3, compact=True, sort_dicts=False)
+    return f"{name} = " + text.replace("\n", "\n" + " " * (len(name) + 3))
+
+
+_NUMPY_HELPERS = {
+    "windows": '''
+def windows(h, size, stride):
+    """All windows: (rows, channels, height, width) to (rows, channels, oh, ow, *size)."""
+    view = np.lib.stride_tricks.sliding_window_view(h, size, axis=(2, 3))
+    return view[:, :, :: stride[0], :: stride[1]]
+''',
+    "convolve": '''
+def convolve(h, w, stride):
+    """z[o, i, j] = sum over c, a, b of w[o, c, a, b] x[c, i s + a, j s + b]."""
+    view = windows(h, w.shape[2:], stride).transpose(0, 1, 4, 5, 2, 3)
+    z = w.reshape(len(w), -1) @ view.reshape(len(h), w[0].size, -1)
+    return z.reshape(len(h), len(w), *view.shape[4:])
+''',
+    "sigmoid": '''
+def sigmoid(h):
+    """1 / (1 + exp(-h)), where exp(-h) does not overflow."""
+    return 1 / (1 + np.exp(np.minimum(-h, 709 if h.dtype == np.float64 else 88)))
+''',
+    "softmax": '''
+def softmax(h):
+    """exp(h) / sum exp(h), by rows."""
+    h = np.exp(h - h.max(axis=1, keepdims=True))
+    return h / h.sum(axis=1, keepdims=True)
+''',
+    "normal_cdf": f"""
+# exp(z²) erfc(z) as a Chebyshev series in (z - CENTRE) / (z + CENTRE).
+{constant("CENTRE", special.CENTRE)}
+{constant("SCALED_ERFC", special.SCALED_ERFC)}
+
+
+{getsource(special.normal_cdf).replace("Array", "np.ndarray")}
+""",
+    "gelu": '''
+def gelu(h):
+    """x times the normal distribution's share below x."""
+    return h * normal_cdf(h)
+''',
+    **CATEGORIES,
+    "normalize": '''
+def normalize(h):
+    """Every row divided by its Euclidean length; rows of zeros stay."""
+    largest = np.abs(h.reshape(len(h), -1)).max(axis=1)
+    h = h / np.where(largest > 0, largest, 1).reshape(-1, *[1] * (h.ndim - 1))
+    length = np.sqrt((h.reshape(len(h), -1) ** 2).sum(axis=1))
+    return h / np.where(length > 0, length, 1).reshape(-1, *[1] * (h.ndim - 1))
+''',
+}
+
+
+NUMPY = Language(
+    name="numpy",
+    imports=("import numpy as np",),
+    helpers=_NUMPY_HELPERS,
+    steps={name: each.numpy for name, each in STEPS.items()},
+    array=('return np.frombuffer(content, f"<f{size}").reshape(shape)',),
+    take='np.asarray(x, "f8")',
+    cast="h.astype(np.{dtype})",
+    reshape="h.reshape(len(h), {shape})",
+    as_double='.astype("f8")',
+    inverse='h * W["target.scale"] + W["target.shift"]',
+    argmax="h.argmax(axis=1)",
+    above_half="(h[:, 0] > 0.5).astype(int)",
+    at_least='np.where(h[:, POSITIVE].astype("f8") >= THRESHOLD, POSITIVE, 1 - POSITIVE)',
+    two_columns="np.concatenate([1 - h, h], axis=1)",
+    numbers="{h}",
+)
+
+
+_TORCH_HELPERS = {
+    **CATEGORIES,
+    "normalize": '''
+def normalize(h):
+    """Every row divided by its Euclidean length; rows of zeros stay."""
+    rows = h.flatten(1)
+    largest = rows.abs().amax(1, keepdim=True)
+    rows = rows / torch.where(largest > 0, largest, 1)
+    length = rows.square().sum(1, keepdim=True).sqrt()
+    return (rows / torch.where(length > 0, length, 1)).reshape(h.shape)
+''',
+}
+
+
+TORCH = Language(
+    name="pytorch",
+    imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
+    helpers=_TORCH_HELPERS,
+    steps={name: each.pytorch for name, each in STEPS.items()},
+    array=(
+        "dtype = {4: torch.float32, 8: torch.float64}[size]",
+        "return torch.frombuffer(bytearray(content), dtype=dtype).reshape(shape)",
+    ),
+    take='torch.as_tensor(x, dtype=torch.float64)',
+    cast="h.to(torch.{dtype})",
+    reshape="h.reshape(len(h), {shape})",
+    as_double=".double()",
+    inverse='h * W["target.scale"] + W["target.shift"]',
+    argmax="h.argmax(1)",
+    above_half="(h[:, 0] > 0.5).long()",
+    at_least="torch.where(h[:, POSITIVE].double() >= THRESHOLD, POSITIVE, 1 - POSITIVE)",
+    two_columns="torch.cat([1 - h, h], 1)",
+    numbers="{h}.numpy()",
+)  # fmt: skip

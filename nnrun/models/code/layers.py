@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.models.emitters import Emitters, emitter_of, own_form
-from nnrun.models.naming import Names
+from nnrun.models.weights import Names
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 

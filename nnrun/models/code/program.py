@@ -12,12 +12,12 @@ from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS
 from nnrun.data.columns.lag import Lag
 from nnrun.data.formats import dates, numbers
-from nnrun.models.code.constants import constant
 from nnrun.models.code.encoding import encoding
+from nnrun.models.code.language import constant
 from nnrun.models.code.source import cells, program, table
 from nnrun.models.model import Model
 from nnrun.models.writing.columns import label_text, prediction_names
-from nnrun.nn.chunks import chunk_rows
+from nnrun.nn.network import chunk_rows
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     numbers.plain,

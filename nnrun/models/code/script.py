@@ -13,16 +13,13 @@ import numpy as np
 from nnrun import __version__
 from nnrun.characters import escaped
 from nnrun.models.code import columns
-from nnrun.models.code.language import Language
+from nnrun.models.code.language import NUMPY, TORCH, Language
 from nnrun.models.code.layers import layer_lines
-from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.program import has_table, program_parts, usage
 from nnrun.models.code.steps import step_lines
-from nnrun.models.code.torch_language import TORCH
 from nnrun.models.model import Model
-from nnrun.models.naming import Names
 from nnrun.models.task import Classification
-from nnrun.models.weights import weights_views
+from nnrun.models.weights import Names, weights_views
 from nnrun.nn.signature import Array
 
 LANGUAGES: dict[str, Language] = {"numpy": NUMPY, "pytorch": TORCH}

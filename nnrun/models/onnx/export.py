@@ -14,10 +14,10 @@ from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
 from nnrun.models.decision import Decision
 from nnrun.models.model import Model
-from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import columns, layers, steps
 from nnrun.models.onnx.graph import OPSET, Graph
 from nnrun.models.task import Classification
+from nnrun.models.weights import Names
 
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
 _ROWS = "rows"
@@ -92,7 +92,7 @@ def _refuse_if_too_large(model: Model) -> None:
 
 def _opset(model: Model) -> int:
     """The oldest operator set with all operators of the model."""
-    types = {layer.type for layer in all_layers(model.network)} & set(EXPORTED)
+    types = {layer.type for _, layer in model.network.named_layers()} & set(EXPORTED)
     return max([OPSET, *(EXPORTED[name].opset for name in types)])
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.models.emitters import emitter_of, own_form
-from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
 from nnrun.models.onnx.steps import INT64
+from nnrun.models.weights import Names
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 

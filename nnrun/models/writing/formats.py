@@ -3,38 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from json import JSONEncoder
+from typing import BinaryIO, Self
 
+import numpy as np
+
+from nnrun.characters import escaped, hidden_escaped
+from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.models.model import Model
-from nnrun.models.writing.columns import prediction_names
-from nnrun.models.writing.csv_file import CsvWriter
-from nnrun.models.writing.json_file import JsonWriter
-from nnrun.models.writing.npz_file import NpzWriter
+from nnrun.models.writing.columns import (
+    carried_cells,
+    cells,
+    csv_lines,
+    json_values,
+    prediction_columns,
+    prediction_names,
+    quoted,
+)
 from nnrun.nn.signature import Array
 
+_encode = JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False).encode
 
-class Writer(Protocol):
-    """Takes the network's outputs, batch by batch; a context manager, whose exit closes it."""
 
-    def __enter__(self) -> Self: ...
+class Writer:
+    """Takes the network's outputs, batch by batch; a context manager, whose exit ends the file.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    Args:
+        carried: the names of columns of the input that come before the predictions.
+    """
+
+    def __init__(self, model: Model, file: BinaryIO, carried: Sequence[str] = ()) -> None:
+        self.model = model
+        self.file = file
+        self.carried = carried
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(complete=kind is None)
+
+    def close(self, *, complete: bool) -> None:
+        """Write the end, unless an error has ended the rows."""
+        raise NotImplementedError
 
     def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
         """Write the predictions for more rows, and their cells of the carried columns."""
+        raise NotImplementedError
 
 
-WRITERS: dict[str, type[CsvWriter] | type[NpzWriter] | type[JsonWriter]] = {
-    "csv": CsvWriter,
-    "npz": NpzWriter,
-    "json": JsonWriter,
-}
+class CsvWriter(Writer):
+    """The carried columns, then those of `prediction_names`, as a CSV file."""
+
+    _begun = False
+
+    def _begin(self) -> None:
+        """Write the header, with the first rows: if these cannot be read, nothing is written."""
+        if self._begun:
+            return
+        self._begun = True
+        header = [*self.carried, *map(escaped, prediction_names(self.model))]
+        self._write([[quoted(name)] for name in header])
+
+    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
+        self._begin()
+        found = prediction_columns(self.model, outputs)
+        self._write([*map(carried_cells, carried), *map(cells, found)])
+
+    def close(self, *, complete: bool) -> None:
+        if complete:
+            self._begin()
+
+    def _write(self, columns: Sequence[Sequence[str]]) -> None:
+        self.file.write(csv_lines(columns).encode())
+
+
+class JsonWriter(Writer):
+    """A JSON array with an object for each row, whose keys are the columns of a CSV file.
+
+    Numbers that are not finite are null.
+    """
+
+    def __init__(self, model: Model, file: BinaryIO, carried: Sequence[str] = ()) -> None:
+        super().__init__(model, file, carried)
+        self.rows = JsonRows(file, [*carried, *prediction_names(model)])
+
+    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
+        self.rows.add([*carried, *prediction_columns(self.model, outputs)])
+
+    def close(self, *, complete: bool) -> None:
+        if complete:
+            self.rows.close()
+
+
+class JsonRows:
+    """An array of objects with these names."""
+
+    def __init__(self, file: BinaryIO, names: Sequence[str]) -> None:
+        self.file = file
+        self.names = names
+        self._before = "[\n"
+
+    def add(self, columns: Sequence[Array]) -> None:
+        """Write the rows of columns, each (rows,)."""
+        rows = zip(*map(json_values, columns), strict=True)
+        lines = [_encode(dict(zip(self.names, row, strict=True))) for row in rows]
+        if lines:
+            self.file.write(hidden_escaped(self._before + ",\n".join(lines)).encode())
+            self._before = ",\n"
+
+    def close(self) -> None:
+        """Write the end."""
+        self.file.write(b"[]\n" if self._before == "[\n" else b"\n]\n")
+
+
+class NpzWriter(Writer):
+    """The carried columns, the array `prediction` and, with probabilities, `probability`."""
+
+    names = ("prediction", "probability")
+
+    def __enter__(self) -> Self:
+        self._arrays = NpzArrays(self.file)
+        empty = np.empty((0, *self.model.network.output_shape), self.model.network.dtype)
+        self.add(empty, [np.empty(0, "U1") for _ in self.carried])
+        return self
+
+    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
+        arrays = dict(zip(self.carried, carried, strict=True))
+        arrays["prediction"] = self.model.decode(outputs)
+        if self.model.probabilistic:
+            arrays["probability"] = self.model.probabilities(outputs)
+        self._arrays.add(arrays)
+
+    def close(self, *, complete: bool) -> None:
+        self._arrays.close(complete=complete)
+
+
+WRITERS: dict[str, type[Writer]] = {"csv": CsvWriter, "npz": NpzWriter, "json": JsonWriter}
 
 
 def output_names(model: Model, kind: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnrun.nn.layer import Layer
 from nnrun.nn.signature import Array, Rng
 
@@ -15,14 +17,15 @@ class Activation(Layer):
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.x = x
-        self.y = self.out("y", x.shape, x.dtype)
+        # An input of integers gets an output of floats.
+        self.y = np.zeros(x.shape, np.result_type(x.dtype, np.float32))
         self.value(x, self.y)
         return self.y
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         if not needs_dx:
             return dy
-        dx = self.out("dx", dy.shape, dy.dtype)
+        dx = np.zeros_like(dy)
         self.gradient(dy, self.x, self.y, dx)
         return dx
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.nn.activations.sigmoid import Sigmoid
+from nnrun.nn.activations.elementwise import Sigmoid
 from nnrun.nn.signature import Array
 
 # Each function of one number in NumPy, in PyTorch and as an operator of ONNX.

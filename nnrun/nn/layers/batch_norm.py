@@ -59,10 +59,8 @@ class BatchNorm(Layer):
         else:
             mean, variance = self.buffers.values()
         self.inverse = (1 / np.sqrt(variance + self.epsilon)).reshape(self.view)
-        centred = np.subtract(x, mean.reshape(self.view), out=self.out("x_hat", x.shape, x.dtype))
-        self.x_hat = np.multiply(centred, self.inverse, out=centred)
-        y: Array = self.out("y", x.shape, x.dtype)
-        np.multiply(self.x_hat, self.gamma.value.reshape(self.view), out=y)
+        self.x_hat = (x - mean.reshape(self.view)) * self.inverse
+        y: Array = self.x_hat * self.gamma.value.reshape(self.view)
         y += self.beta.value.reshape(self.view)
         return y
 
@@ -77,12 +75,10 @@ class BatchNorm(Layer):
         if not needs_dx:
             return dy
         scale = self.inverse * self.gamma.value.reshape(self.view)
-        dx: Array = self.out("dx", dy.shape, dy.dtype)
         if not self.training:
-            np.multiply(dy, scale, out=dx)
-            return dx
+            return np.asarray(dy * scale)
         count = dy.size // len(self.beta.grad)
-        np.multiply(self.x_hat, self.gamma.grad.reshape(self.view) / -count, out=dx)
+        dx: Array = self.x_hat * (self.gamma.grad.reshape(self.view) / -count)
         dx += dy
         dx -= self.beta.grad.reshape(self.view) / count
         dx *= scale

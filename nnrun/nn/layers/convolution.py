@@ -80,45 +80,33 @@ class Convolution(Layer):
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         padded = x
         if self.padded != self.input_shape:
-            padded = self.out("padded", (len(x), *self.padded), x.dtype)
+            padded = np.zeros((len(x), *self.padded), x.dtype)
             padded[self.inside] = x
-        self.patches = self._columns("patches", padded, self.stride)
-        z = self.out("z", (len(x), *self.output_shape), x.dtype)
-        np.matmul(
-            self.w.value.reshape(self.channels, -1),
-            self.patches,
-            out=z.reshape(len(x), self.channels, -1),
-        )
-        return z
+        self.patches = self._columns(padded, self.stride)
+        z: Array = self.w.value.reshape(self.channels, -1) @ self.patches
+        return z.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         rows = dy.reshape(len(dy), self.channels, -1)  # (batch, channels, positions)
-        per_row = self.out("dw", (len(dy), self.channels, self.patches.shape[1]), dy.dtype)
-        np.matmul(rows, self.patches.transpose(0, 2, 1), out=per_row)
+        per_row = rows @ self.patches.transpose(0, 2, 1)
         np.add.reduce(per_row, axis=0, out=self.w.grad.reshape(self.channels, -1))
         if not needs_dx:
             return dy
         inputs = self.input_shape[0]
         turned = self.w.value[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).reshape(inputs, -1)
-        columns = self._columns("spread_patches", self._spread(dy), (1, 1))
-        dx = self.out("dx", (len(dy), *self.padded), dy.dtype)
-        np.matmul(turned, columns, out=dx.reshape(len(dy), inputs, -1))
-        return dx[self.inside]
+        dx: Array = turned @ self._columns(self._spread(dy), (1, 1))
+        return dx.reshape(len(dy), *self.padded)[self.inside]
 
-    def _columns(self, name: str, x: Array, stride: tuple[int, int]) -> Array:
+    def _columns(self, x: Array, stride: tuple[int, int]) -> Array:
         """All windows of x as columns: (batch, channels · kh · kw, positions)."""
         view = windows(x, self.kernel, stride).transpose(0, 1, 4, 5, 2, 3)
-        columns = self.out(name, view.shape, x.dtype)
-        columns[...] = view
-        return columns.reshape(len(x), -1, view.shape[4] * view.shape[5])
+        return np.ascontiguousarray(view).reshape(len(x), -1, view.shape[4] * view.shape[5])
 
     def _spread(self, dy: Array) -> Array:
         """dy with stride - 1 zeros between its pixels and kernel - 1 zeros around them."""
         (kh, kw), (sh, sw) = self.kernel, self.stride
         _, height, width = self.padded
         _, oh, ow = self.output_shape
-        spread = self.out(
-            "spread", (len(dy), self.channels, height + kh - 1, width + kw - 1), dy.dtype
-        )
+        spread = np.zeros((len(dy), self.channels, height + kh - 1, width + kw - 1), dy.dtype)
         spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
         return spread

@@ -30,12 +30,9 @@ class Dropout(Layer):
         if rng is None or self.rate == 0:
             return x
         kept = rng.random(x.shape) >= self.rate
-        self.mask = np.multiply(
-            kept, 1 / (1 - self.rate), out=self.out("mask", x.shape, x.dtype), casting="same_kind"
-        )
-        return np.multiply(x, self.mask, out=self.out("y", x.shape, x.dtype))
+        self.mask = (kept / (1 - self.rate)).astype(np.result_type(x.dtype, np.float32))
+        y: Array = x * self.mask
+        return y
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
-        if self.mask is None:
-            return dy
-        return np.multiply(dy, self.mask, out=self.out("dx", dy.shape, dy.dtype))
+        return dy if self.mask is None else dy * self.mask

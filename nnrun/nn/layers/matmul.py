@@ -42,12 +42,9 @@ class MatMul(Layer):
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.x = x  # (batch, inputs)
-        z = self.out("z", (len(x), self.units), x.dtype)
-        return np.matmul(x, self.w.value, out=z)
+        z: Array = x @ self.w.value
+        return z
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         np.matmul(self.x.T, dy, out=self.w.grad)
-        if not needs_dx:
-            return dy
-        dx = self.out("dx", self.x.shape, dy.dtype)
-        return np.matmul(dy, self.w.value.T, out=dx)
+        return dy @ self.w.value.T if needs_dx else dy

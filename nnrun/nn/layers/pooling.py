@@ -54,11 +54,10 @@ class MaxPool2d(Pooling):
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         view = windows(x, self.size, self.stride).transpose(4, 5, 0, 1, 2, 3)
-        copied = self.out("windows", view.shape, x.dtype)
-        copied[...] = view
-        self.candidates = copied.reshape(-1, *view.shape[2:])  # (kh · kw, batch, channels, oh, ow)
-        y: Array = self.out("y", self.candidates.shape[1:], x.dtype)
-        return np.maximum.reduce(self.candidates, axis=0, out=y)
+        # (kh · kw, batch, channels, oh, ow)
+        self.candidates = np.ascontiguousarray(view).reshape(-1, *view.shape[2:])
+        y: Array = np.maximum.reduce(self.candidates, axis=0)
+        return y
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         if not needs_dx:
@@ -83,8 +82,8 @@ class AvgPool2d(Pooling):
     type = "avg_pool2d"
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
-        y = self.out("y", (len(x), *self.output_shape), x.dtype)
-        return np.mean(windows(x, self.size, self.stride), axis=(4, 5), out=y)
+        y: Array = np.mean(windows(x, self.size, self.stride), axis=(4, 5))
+        return y
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         if not needs_dx:
@@ -93,7 +92,7 @@ class AvgPool2d(Pooling):
         _, height, width = self.input_shape
         _, oh, ow = self.output_shape
         # For each pixel: the sum of dy over the windows that contain it.
-        spread = self.out("spread", (*dy.shape[:2], height + kh - 1, width + kw - 1), dy.dtype)
+        spread = np.zeros((*dy.shape[:2], height + kh - 1, width + kw - 1), dy.dtype)
         spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
-        dx = self.out("dx", (len(dy), *self.input_shape), dy.dtype)
-        return np.mean(windows(spread, self.size, (1, 1)), axis=(4, 5), out=dx)
+        dx: Array = np.mean(windows(spread, self.size, (1, 1)), axis=(4, 5))
+        return dx

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Layers, Sequential
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
@@ -36,13 +34,12 @@ class Residual(Layer):
         return input_shape
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
-        return np.add(x, self.inner.forward(x, rng), out=self.out("y", x.shape, x.dtype))
+        y: Array = x + self.inner.forward(x, rng)
+        return y
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         dx = self.inner.backward(dy, needs_dx)
-        if not needs_dx:
-            return dy
-        return np.add(dy, dx, out=self.out("dx", dy.shape, dy.dtype))
+        return dy + dx if needs_dx else dy
 
 
 def _described(shape: Shape) -> str:

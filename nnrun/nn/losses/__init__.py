@@ -1,13 +1,11 @@
-"""The losses by name. A new loss is a file in this folder and a line in `LOSSES`."""
+"""The losses by name. A new loss is a class in this folder and a line in `LOSSES`."""
 
 from __future__ import annotations
 
 from nnrun.nn.losses.base import Loss
 from nnrun.nn.losses.binary_cross_entropy import BinaryCrossEntropy, SigmoidBinaryCrossEntropy
 from nnrun.nn.losses.cross_entropy import CrossEntropy, SoftmaxCrossEntropy
-from nnrun.nn.losses.huber import Huber
-from nnrun.nn.losses.mean_absolute import MeanAbsolute
-from nnrun.nn.losses.mean_squared import MeanSquared
+from nnrun.nn.losses.regression import Huber, MeanAbsolute, MeanSquared
 from nnrun.nn.losses.weighted import Weighted
 from nnrun.tables import Table
 

@@ -1,4 +1,4 @@
-"""The base class of losses."""
+"""The base classes of losses."""
 
 from __future__ import annotations
 
@@ -37,3 +37,22 @@ class Loss:
     def gradient(self, y: Array, target: Array) -> Array:
         """dL/dy, of y's shape."""
         raise NotImplementedError
+
+
+class ElementwiseLoss(Loss):
+    """A loss that adds up a cost of each output; a subclass defines `costs`."""
+
+    over_outputs = False  # whether it is a mean over the outputs of a row, and not their sum
+
+    def costs(self, y: Array, target: Array) -> Array:
+        """The cost of each output, of y's shape."""
+        raise NotImplementedError
+
+    def value(self, y: Array, target: Array) -> float:
+        costs = self.costs(y, target)
+        return float(np.mean(costs)) if self.over_outputs else float(np.sum(costs)) / len(y)
+
+    def rows(self, y: Array, target: Array) -> Array:
+        costs = self.costs(y, target).reshape(len(y), -1)
+        rows: Array = costs.mean(axis=1) if self.over_outputs else costs.sum(axis=1)
+        return rows

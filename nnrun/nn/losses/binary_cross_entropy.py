@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.nn.activations.sigmoid import Sigmoid
-from nnrun.nn.losses.base import Loss
+from nnrun.nn.activations.elementwise import Sigmoid
+from nnrun.nn.losses.base import ElementwiseLoss
 from nnrun.nn.signature import Array
 
 
-class BinaryCrossEntropy(Loss):
+class BinaryCrossEntropy(ElementwiseLoss):
     """L = -Σ (t log p + (1 - t) log(1 - p)) summed over outputs, mean over rows;
     dL/dp = ((1 - t) / (1 - p) - t / p) / rows.
 
@@ -24,12 +24,12 @@ class BinaryCrossEntropy(Loss):
     def curvature(cls, outputs: int) -> float | None:
         return 0.25
 
-    def value(self, y: Array, target: Array) -> float:
-        return -float(np.sum(_log_likelihood(y, target))) / len(y)
-
-    def rows(self, y: Array, target: Array) -> Array:
-        rows: Array = -_log_likelihood(y, target).sum(axis=1)
-        return rows
+    def costs(self, y: Array, target: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            yes = np.log(y, where=target > 0, out=np.zeros_like(y))
+            no = np.log1p(-y, where=target < 1, out=np.zeros_like(y))
+        costs: Array = -(target * yes + (1 - target) * no)
+        return costs
 
     def gradient(self, y: Array, target: Array) -> Array:
         # In two parts, so that the slope at p = t = 0 or 1 is ±1 and not 0 / 0.
@@ -40,7 +40,7 @@ class BinaryCrossEntropy(Loss):
         return dy
 
 
-class SigmoidBinaryCrossEntropy(Loss):
+class SigmoidBinaryCrossEntropy(ElementwiseLoss):
     """Binary cross-entropy of sigmoid(z), from the logits z, in log space:
 
     per output max(z, 0) - z t + log(1 + exp(-|z|)); dL/dz = (sigmoid(z) - t) / rows.
@@ -49,14 +49,7 @@ class SigmoidBinaryCrossEntropy(Loss):
 
     type = "sigmoid_binary_cross_entropy"
 
-    def value(self, y: Array, target: Array) -> float:
-        return float(np.sum(self._costs(y, target))) / len(y)
-
-    def rows(self, y: Array, target: Array) -> Array:
-        rows: Array = self._costs(y, target).sum(axis=1)
-        return rows
-
-    def _costs(self, y: Array, target: Array) -> Array:
+    def costs(self, y: Array, target: Array) -> Array:
         costs: Array = np.maximum(y, 0) - y * target + np.log1p(np.exp(-np.abs(y)))
         return costs
 
@@ -66,11 +59,3 @@ class SigmoidBinaryCrossEntropy(Loss):
         dy -= target
         dy /= len(y)
         return dy
-
-
-def _log_likelihood(p: Array, target: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        yes = np.log(p, where=target > 0, out=np.zeros_like(p))
-        no = np.log1p(-p, where=target < 1, out=np.zeros_like(p))
-    found: Array = target * yes + (1 - target) * no
-    return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.nn.activations.softmax import row_maximum
-from nnrun.nn.losses.base import Loss
+from nnrun.nn.losses.base import ElementwiseLoss
 from nnrun.nn.signature import Array
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(ElementwiseLoss):
     """L = -Σ t log p summed over classes, mean over rows; dL/dp = -t / p / rows.
 
     If the true class has p = 0, the loss is infinite. Networks that end in softmax are trained with
@@ -23,14 +23,7 @@ class CrossEntropy(Loss):
     def curvature(cls, outputs: int) -> float | None:
         return 0.5
 
-    def value(self, y: Array, target: Array) -> float:
-        return float(np.sum(self._costs(y, target))) / len(y)
-
-    def rows(self, y: Array, target: Array) -> Array:
-        rows: Array = self._costs(y, target).sum(axis=1)
-        return rows
-
-    def _costs(self, y: Array, target: Array) -> Array:
+    def costs(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):
             costs: Array = -np.log(y, where=target > 0, out=np.zeros_like(y))
         costs *= target
@@ -43,7 +36,7 @@ class CrossEntropy(Loss):
         return ratio
 
 
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(ElementwiseLoss):
     """Cross-entropy of softmax(z), from the logits z, in log space:
 
     log pᵢ = zᵢ - m - log Σⱼ exp(zⱼ - m) with m = max z; dL/dz = (p - t) / rows for rows of targets
@@ -52,12 +45,11 @@ class SoftmaxCrossEntropy(Loss):
 
     type = "softmax_cross_entropy"
 
-    def value(self, y: Array, target: Array) -> float:
-        return -float(np.sum(target * _log_softmax(y))) / len(y)
-
-    def rows(self, y: Array, target: Array) -> Array:
-        rows: Array = -(target * _log_softmax(y)).sum(axis=1)
-        return rows
+    def costs(self, y: Array, target: Array) -> Array:
+        shifted = y - row_maximum(y)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        costs: Array = -(target * log_p)
+        return costs
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy = y - np.maximum.reduce(y, axis=1, keepdims=True)
@@ -67,9 +59,3 @@ class SoftmaxCrossEntropy(Loss):
         if len(y) > 1:
             dy /= len(y)
         return dy
-
-
-def _log_softmax(z: Array) -> Array:
-    shifted = z - row_maximum(z)
-    log_p: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_p

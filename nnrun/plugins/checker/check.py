@@ -9,10 +9,9 @@ from nnrun.plugins.checker.findings import Failed, Finding, PartReport
 from nnrun.plugins.checker.layers import check_layer
 from nnrun.plugins.checker.losses import check_loss
 from nnrun.plugins.checker.others import OTHERS
-from nnrun.plugins.faults import describe_fault
 from nnrun.plugins.kinds import check_name
 from nnrun.plugins.part import Part
-from nnrun.plugins.running import read
+from nnrun.plugins.running import describe_fault, read
 
 CHECKS: dict[str, Callable[[Part], Iterator[Finding]]] = {
     "layer": check_layer,

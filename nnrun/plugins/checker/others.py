@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.preprocessing.statistics import Numbers
-from nnrun.nn.initializers import INITIALIZERS
-from nnrun.nn.optimizers import OPTIMIZERS
-from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Array
 from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Failed, Finding, differing, number
+from nnrun.plugins.checker.reference import compare
 from nnrun.plugins.checker.subject import calling
-from nnrun.plugins.dataset import dataset_entry
-from nnrun.plugins.metric import metric_entry
+from nnrun.plugins.entries import dataset_entry, metric_entry
 from nnrun.plugins.part import Part
 
 _STEPS = 400
+_NUMBERS = "its numbers are"
 _SHAPE, _FANS = (40, 30), (40, 30)
 
 
@@ -39,7 +37,7 @@ def _check_optimizer(part: Part) -> Iterator[Finding]:
     yield Finding(
         "float32", bool(kept), "it stays float32" if kept else "θ is not float32 any more"
     )
-    yield from _beside(part, OPTIMIZERS, lambda entry: _stepped(_made(entry), start, rate, 3)[0])
+    yield from compare(part, _NUMBERS, lambda entry: _stepped(_made(entry), start, rate, 3)[0])
 
 
 def _descends(build: Callable[[], Any], start: Array, rate: float) -> Finding:
@@ -100,8 +98,8 @@ def _check_initializer(part: Part) -> Iterator[Finding]:
     same = not differing(draw(1), values).any()
     says = "the same rng gives other values; draw from rng alone, not from np.random"
     yield Finding("rng", same, "it draws from rng alone" if same else says)
-    yield from _beside(
-        part, INITIALIZERS, lambda entry: entry(_SHAPE, _FANS, rng=np.random.default_rng(1))
+    yield from compare(
+        part, _NUMBERS, lambda entry: entry(_SHAPE, _FANS, rng=np.random.default_rng(1))
     )
 
 
@@ -118,7 +116,7 @@ def _check_schedule(part: Part) -> Iterator[Finding]:
     same = not differing(np.array(alone), rates[[99, 0, 50]]).any()
     says = "the rate of an iteration depends on those that were asked for before"
     yield Finding("alone", same, "each iteration has its rate" if same else says)
-    yield from _beside(part, SCHEDULES, lambda entry: _made(entry)().rates(t, 100))
+    yield from compare(part, _NUMBERS, lambda entry: _made(entry)().rates(t, 100))
 
 
 def _check_step(part: Part) -> Iterator[Finding]:
@@ -183,22 +181,6 @@ def _check_dataset(part: Part) -> Iterator[Finding]:
     same = one.sha256 == two.sha256 and not differing(two.x, one.x).any()
     says = "a second call gives other data; draw from a seed among the arguments"
     yield Finding("same again", same, "a second call gives the same data" if same else says)
-
-
-def _beside(part: Part, table: Any, compute: Callable[[Any], Array]) -> Iterator[Finding]:
-    """The numbers of nnrun's own part with the same name."""
-    name = part.name.removeprefix("my_")
-    if name not in table.own:
-        return
-    with calling(f"beside {name}"):
-        ours, expected = np.asarray(compute(part.entry)), np.asarray(compute(table[name]))
-    wrong = differing(ours, expected)
-    if not wrong.any():
-        yield Finding(f"beside {name}", True, f"it gives the numbers of nnrun's {name}")
-        return
-    place = int(wrong.argmax())
-    detail = f"{number(ours.flat[place])}, and {number(expected.flat[place])} by nnrun's {name}"
-    yield Finding(f"beside {name}", False, f"its numbers are not those of {name}", detail)
 
 
 def _builder(part: Part) -> Callable[[], Any]:

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from nnrun.nn.activations import ACTIVATIONS
-from nnrun.nn.layers import LAYERS
-from nnrun.nn.losses import LOSSES
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Failed, Finding, differing, first_difference, number
-from nnrun.plugins.checker.subject import Subject
+from nnrun.plugins.checker.subject import Subject, calling
 from nnrun.plugins.checker.trial import Trial
+from nnrun.plugins.kinds import KINDS
 from nnrun.plugins.part import Part
-from nnrun.tables import Table
 
-_TABLES: dict[str, Table[Any]] = {"layer": LAYERS, "activation": ACTIVATIONS, "loss": LOSSES}
 _PREFIX = "my_"
 
 
 def reference_of(part: Part) -> tuple[str, Any] | None:
     """The name and the entry of nnrun's own part with this name, or with it after `my_`."""
-    table = _TABLES[part.kind]
+    table = KINDS[part.kind].table
     name = part.name.removeprefix(_PREFIX)
     return (name, table[name]) if name in table.own else None
+
+
+def compare(part: Part, what: str, compute: Callable[[Any], Any]) -> Iterator[Finding]:
+    """The numbers of a part beside those of nnrun's own part with the same name.
+
+    Args:
+        part: whose numbers they are.
+        what: they are, in a sentence, such as `its numbers are`.
+        compute: from the entry of either.
+    """
+    found = reference_of(part)
+    if found is None:
+        return
+    name, entry = found
+    check = f"beside {name}"
+    with calling(check):
+        ours, expected = np.asarray(compute(part.entry)), np.asarray(compute(entry))
+    wrong = differing(ours, expected)
+    if not wrong.any():
+        yield Finding(check, True, f"{what} those of nnrun's {name}")
+        return
+    place = int(wrong.argmax())
+    detail = f"{number(ours.flat[place])}, and {number(expected.flat[place])} by nnrun's {name}"
+    factor = _factor(ours, expected)
+    times = f": all are {number(factor)} times the right ones" if factor else ""
+    yield Finding(check, False, f"{what} not those of {name}{times}", detail)
+
+
+def _factor(ours: Array, expected: Array) -> float | None:
+    """By which all of ours differ from what is expected; None where they differ otherwise."""
+    ratio = float(np.vdot(ours, expected) / np.vdot(expected, expected))
+    return None if differing(ours, ratio * expected, 1e-5).any() else ratio
 
 
 def compare_layer(trial: Trial, shapes: list[Shape]) -> Iterator[Finding]:
@@ -68,29 +96,9 @@ def _beside(name: str, ours: Subject, right: Subject, x: Array) -> Finding:
 def _why(y: Array, expected: Array) -> str:
     if not differing(y, -expected).any():
         return "y has the opposite sign"
-    ratio = float(np.vdot(y, expected) / np.vdot(expected, expected))
-    if not differing(y, ratio * expected, 1e-5).any():
-        return f"y is {number(ratio)} times the right one"
+    if factor := _factor(y, expected):
+        return f"y is {number(factor)} times the right one"
     away = y - expected
     if not differing(away, np.broadcast_to(away[:1], away.shape), 1e-5).any():
         return "all rows are off by the same numbers, as where a bias is left out or added twice"
     return ""
-
-
-def compare_loss(part: Part, loss: Any) -> Iterator[Finding]:
-    """The values of two batches beside those of the loss with the same name."""
-    found = reference_of(part)
-    if found is None:
-        return
-    name, entry = found
-    right = entry(**samples.arguments(entry))
-    batches = [samples.predictions(right.needs, seed=seed) for seed in (2, 5)]
-    ours, expected = (np.array([one.value(*batch) for batch in batches]) for one in (loss, right))
-    if not differing(ours, expected).any():
-        yield Finding(f"beside {name}", True, f"the value is that of nnrun's {name}")
-        return
-    ratio = ours / expected
-    multiple = f"it is {number(float(ratio[0]))} times the right one"
-    says = f"it is not that of {name}" if differing(ratio[1:], ratio[:1]).any() else multiple
-    detail = f"{number(float(ours[0]))}, and {number(float(expected[0]))} by nnrun's {name}"
-    yield Finding(f"beside {name}", False, says, detail)

@@ -14,7 +14,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker.findings import Failed
-from nnrun.plugins.faults import describe_fault
+from nnrun.plugins.running import describe_fault
 
 Build = Callable[[], Layer | list[Layer]]
 _NOISE = 0.3

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from markupsafe import Markup
 
 from nnrun.characters import clean
-from nnrun.reports.charts.palette import series_class
-from nnrun.reports.charts.style import STANDALONE
+from nnrun.reports.charts.style import STANDALONE, series_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 _LINK = re.compile(r"</?a\b[^>]*>")
@@ -43,12 +42,8 @@ class Chart:
     """A drawing with its description for readers who cannot see it.
 
     Args:
-        title: a few words.
-        alternative: what the drawing shows, in a sentence or two.
-        drawing: marks and axes, without the `svg` element around them.
-        width: of the drawing, in pixels at its natural size.
-        height: likewise.
-        table: its numbers.
+        drawing: marks and axes, without the `svg` element around them, in pixels of its natural
+            size.
         interactive: whether there are links among the marks.
         fills: whether a page draws it as wide as its column, rather than at its natural size.
         legend: the number and name of each series; pages show it once for several charts.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import Protocol, TypeGuard
+from typing import TypeGuard
 
 # Multiples of powers of ten that ticks may have.
 _STEPS = (1, 2, 5, 10)
@@ -17,16 +17,6 @@ _STEPS = (1, 2, 5, 10)
 _LARGEST = 1e300
 # The distance of ticks is at least this.
 _LEAST_STEP = 1e-305
-
-
-class Scale(Protocol):
-    """The interface of scales for axes and marks."""
-
-    def place(self, value: float | None) -> float | None:
-        """The place of a value: 0 at the start of the domain, 1 at its end; None if it has none."""
-
-    def ticks(self, count: int) -> list[float]:
-        """About this many round values within the domain."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +58,11 @@ class Linear:
         return cls(low, high) if low < high else cls.over(known)
 
     def place(self, value: float | None) -> float | None:
+        """The place of a value: 0 at the start of the domain, 1 at its end; None if it has none."""
         return (value - self.low) / (self.high - self.low) if _is_placeable(value) else None
 
-    def ticks(self, count: int = 5) -> list[float]:
+    def ticks(self, count: int) -> list[float]:
+        """About this many round values within the domain."""
         step, power = _step(self.low, self.high, count)
         unit = _multiple(1, step, power)
         first, last = self.low / unit, self.high / unit
@@ -106,7 +98,7 @@ class Log:
             return None
         return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
 
-    def ticks(self, count: int = 5) -> list[float]:
+    def ticks(self, count: int) -> list[float]:
         first, last = log10(self.low), log10(self.high)
         decades = last - first
         if decades < 1:
@@ -122,6 +114,10 @@ class Log:
             for mantissa in mantissas
         ]
         return [tick for tick in ticks if self.low <= tick <= self.high]
+
+
+Scale = Linear | Log
+"""Scales of axes, with the same methods."""
 
 
 def log_suits(values: Sequence[float | None]) -> bool:

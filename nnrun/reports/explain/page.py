@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -12,17 +12,15 @@ import numpy as np
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.explain.equations import equations, loss_equation, optimizer_equation
+from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
 from nnrun.explain.film import Film
 from nnrun.explain.numerical import shown
 from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
-from nnrun.explain.window import middle_window
 from nnrun.nn.signature import Array, shape_text
-from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
-from nnrun.reports.explain.matrices import number_text
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.explain.origins import Origin, Source, origins, same
-from nnrun.reports.explain.terminal import agreement, layer_title, step_words
+from nnrun.reports.explain.terminal import agreement, layer_title, number_text, step_words
 from nnrun.reports.film_charts import film_charts
 from nnrun.reports.html.blocks import Figures
 from nnrun.reports.numbers import number
@@ -86,20 +84,9 @@ def _style(film: Film | None) -> str:
     own = resource(_PACKAGE, "explain.css")
     if film is None:
         return own
-    light, dark = (
-        ";".join(f"--{name}:{colour}" for name, colour in colours.items())
-        for colours in (LIGHT, DARK)
-    )
-    return "\n".join(
-        [
-            f":root{{{light}}}",
-            f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}",
-            resource(_CHARTS, "charts.css"),
-            PAGE,
-            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
-            own,
-        ]
-    )
+    light, dark = variables(LIGHT), f":root{{{variables(DARK)}}}{ON_DARK}"
+    on_dark = f"@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    return "\n".join([f":root{{{light}}}", resource(_CHARTS, "charts.css"), PAGE, on_dark, own])
 
 
 class _Page:
@@ -251,14 +238,10 @@ def _window_words(trace: LayerTrace) -> str:
     window = middle_window(trace)
     if window is None:
         return ""
-    pairs = zip(window.window.ravel(), window.kernel.ravel(), strict=True)
-    terms = _terms([(float(a), float(b)) for a, b in pairs])
+    pairs = zip(window.window.ravel().tolist(), window.kernel.ravel().tolist(), strict=True)
+    terms = " + ".join(f"{number_text(a)} · {number_text(b)}" for a, b in pairs)
     channel, row, column = window.place
     others = (
         "" if window.others is None else f" + {number_text(window.others)} of the other channels"
     )
     return f"y[{channel}, {row}, {column}] = {terms}{others} = {number_text(window.total)}"
-
-
-def _terms(pairs: Sequence[tuple[float, float]]) -> str:
-    return " + ".join(f"{number_text(a)} · {number_text(b)}" for a, b in pairs)

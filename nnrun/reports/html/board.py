@@ -60,11 +60,6 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
     return StoredBoard(replace(board.group, rows=rows), standings)
 
 
-def config_name(standing: Standing) -> str:
-    """The config with its choice."""
-    return shortened(standing.variant.label)
-
-
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
     """What the rows of each have in common; where that is the same, also the splits there are."""
     plain = [shortened(heading(board.group)) for board in boards]
@@ -152,7 +147,7 @@ def _row(
     others = (row.summary(split) for split in splits[1:])
     return [
         Cell(place(board.group, row), row.rank),
-        Cell(choice or config_name(standing)),
+        Cell(choice or shortened(variant.label)),
         _mean(summary),
         _strip(standing, board, summary, scale),
         Cell(sd_text(sd), sd),
@@ -162,7 +157,11 @@ def _row(
             kind="warned" if row.warned else "",
         ),
         *([Cell(sources(row), (row.shares or {}).get("split"))] if by_source else []),
-        *([_difference(row)] if len(board.standings) > 1 else []),
+        *(
+            [Cell(to_the_best(row).replace("-", "−"), row.difference)]
+            if len(board.standings) > 1
+            else []
+        ),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
@@ -173,10 +172,6 @@ def _row(
 
 def _mean(summary: Summary | None) -> Cell:
     return Cell(mean(summary), None if summary is None else summary.mean)
-
-
-def _difference(row: Row) -> Cell:
-    return Cell(to_the_best(row).replace("-", "−"), row.difference)
 
 
 def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:

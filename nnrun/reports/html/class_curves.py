@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.metrics.own import area_under_roc
+from nnrun.metrics.compute import area_under_roc
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, rates
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.examine import Predictions
+from nnrun.reports.examine import Predictions, calibration_bins
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import number
 
 _MOST_CLASSES = 10
 _MOST_COLOURED, _COLOURED = 6, 4  # of more than six, four are in colour
-_BINS = 10
 # Where lines have points; denser at the left, where rare classes are found.
 _GRID = np.concatenate([[0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07], np.arange(2, 21) / 20])
 
@@ -139,7 +138,10 @@ def _charts(
         y_label="recall", guide="On the dashed line, rows are in random order.",
     )  # fmt: skip
     assert predictions.probabilities is not None
-    bins = [_binned(predictions.probabilities[:, k], predictions.part.y == k) for k in drawn]
+    bins = [
+        calibration_bins(predictions.probabilities[:, k], predictions.part.y == k)[:2]
+        for k in drawn
+    ]
     yield rates(
         f"Calibration by class{of}", _series(names, bins, grey), x_label="predicted probability",
         y_label="share of the class", guide="On the dashed line, probabilities are right.",
@@ -160,13 +162,3 @@ def _joined(at: Array, x: Array, y: Array) -> Array:
     last = np.append(np.diff(x) > 0, True)
     found: Array = np.interp(at, x[last], y[last])
     return found
-
-
-def _binned(probability: Array, is_class: Array) -> tuple[list[float], list[float]]:
-    """The mean probability and the share of the class, in each bin of probabilities with rows."""
-    bins = np.minimum((probability * _BINS).astype(np.int64), _BINS - 1)
-    filled = [b for b in range(_BINS) if (bins == b).any()]
-    return (
-        [float(probability[bins == b].mean(dtype=np.float64)) for b in filled],
-        [float(is_class[bins == b].mean()) for b in filled],
-    )

@@ -9,9 +9,9 @@ from math import inf, isfinite
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.metrics.table import LOSS, bounds_of
+from nnrun.reports.charts.axes import Numbers
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
-from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
@@ -28,13 +28,8 @@ _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
 
 @dataclass(frozen=True)
 class _Config:
-    """A config that is drawn, with the histories of its runs.
-
-    Args:
-        name: in the legend.
-        histories: of its runs.
-        index: its colour and dashes.
-        loss: how its loss differs from those of other configs, in words.
+    """A config that is drawn: its name in the legend, the histories of its runs, its colour and
+    dashes by their number, and how its loss differs from those of other configs, in words.
     """
 
     name: str
@@ -79,10 +74,9 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     names = curve_names(record.main_metric, [history], monitored(record))
     for what in names:
         series = [
-            Series(split, x, [v if isfinite(v) else None for v in y], index=index)
+            Series.thinned(split, history["iteration"], column, index)
             for index, split in enumerate(SPLITS)
             if (column := history.get(f"{split}_{what}"))
-            for x, y in [(thinned(v, _MOST_POINTS) for v in (history["iteration"], column))]
         ]
         if series:
             charts.append(_chart(metric_label(what), series, what, moment=_kept(record)))

@@ -11,9 +11,9 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
-from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scales import Linear, Scale
+from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Gallery, Note
 from nnrun.reports.importance.columns import Dependence

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.html.blocks import RUNS, Section
 from nnrun.reports.html.report import Report
 from nnrun.reports.html.runs import RunSections
@@ -105,10 +105,7 @@ def page_script() -> str:
 
 def page_style() -> str:
     """The style sheet of the page."""
-    light, dark = (
-        ";".join(f"--{name}:{colour}" for name, colour in colours.items())
-        for colours in (LIGHT | _LIGHT, DARK | _DARK)
-    )
+    light, dark = variables(LIGHT | _LIGHT), variables(DARK | _DARK)
     return "\n".join(
         [
             f":root{{{light};color-scheme:light dark}}",

@@ -11,11 +11,10 @@ import numpy as np
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.histogram import histogram
-from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
-from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
+from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.examine import Histogram, Predictions
+from nnrun.reports.examine import Histogram, Predictions, calibration_bins
 from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
 from nnrun.reports.html.inside.rows import (
     are_images,
@@ -33,7 +32,6 @@ from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26
 _MOST_POINTS = 400
-_BINS = 10
 _MOST_PICTURES = 60
 _MOST_IN_CELL = 8
 _MOST_CELLS = 24
@@ -146,16 +144,8 @@ def _calibration(predictions: Predictions) -> list[Chart]:
     if predictions.probabilities is None:
         return []
     sure = predictions.probabilities[np.arange(len(predictions.decoded)), predictions.decoded]
-    right = predictions.decoded == predictions.part.y
-    bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
-    filled = [b for b in range(_BINS) if (bins == b).any()]
-    found = calibration(
-        f"Calibration, {predictions.split} split",
-        [float(sure[bins == b].mean()) for b in filled],
-        [float(right[bins == b].mean()) for b in filled],
-        [int((bins == b).sum()) for b in filled],
-    )
-    return [found]
+    bins = calibration_bins(sure, predictions.decoded == predictions.part.y)
+    return [calibration(f"Calibration, {predictions.split} split", *bins)]
 
 
 def _mistaken_cells(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words
@@ -70,9 +69,9 @@ def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
 def _chart(run: RunSummary, progress: RunProgress) -> Chart | None:
     history = progress.columns()
     series = [
-        Series(split, history["iteration"], [v if isfinite(v) else None for v in y], index=index)
+        Series.thinned(split, history["iteration"], losses, index)
         for index, split in enumerate(SPLITS)
-        if (y := history.get(f"{split}_loss"))
+        if (losses := history.get(f"{split}_loss"))
     ]
     if not series:
         return None

@@ -177,15 +177,11 @@ class Report:
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
         """Every chart with the title of its section."""
-        for section in self.sections():
+        parts = ((section.title, section) for section in self.sections())
+        of_runs = ((run.name, section) for run in self.runs() for section in run.sections)
+        for title, section in chain(parts, of_runs):
             for block in section.blocks:
-                for chart in charts_of(block):
-                    yield section.title, chart
-        for run in self.runs():
-            for section in run.sections:
-                for block in section.blocks:
-                    for chart in charts_of(block):
-                        yield run.name, chart
+                yield from ((title, chart) for chart in charts_of(block))
 
     def heads(self) -> dict[str, tuple[tuple[int, int, int], Head]]:
         """The closed cards of the chosen runs by their anchors, with the order of their places."""

@@ -17,10 +17,9 @@ from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
-from nnrun.reports.html.inside.boundary import boundary_blocks
-from nnrun.reports.html.inside.film import film_blocks
 from nnrun.reports.html.inside.layers import layer_blocks
-from nnrun.reports.html.inside.training import training_blocks
+from nnrun.reports.html.inside.rows import boundary_blocks
+from nnrun.reports.html.inside.training import film_blocks, training_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
@@ -30,6 +29,7 @@ from nnrun.reports.run_tables import (
     network_table,
     published_table,
 )
+from nnrun.reports.split_words import decision_line, decision_table
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -39,7 +39,6 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY, TRACEBACK
@@ -85,14 +84,8 @@ def run_sections(
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    Args:
-        record: of the run.
-        folder: of the run.
-        anchor: its id in the page.
-        varying: keys in which runs of its name differ.
-        load_data: loads data sets.
-        importance: whether to compute which columns count.
-        brief: whether only to show what is worth printing.
+    `anchor` is its id in the page, and runs of its name differ in the keys `varying`; with
+    `importance` it is computed which columns count, and `brief` is what is worth printing.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),

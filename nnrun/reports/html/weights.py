@@ -13,10 +13,10 @@ from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
-from nnrun.reports.charts.kinds.histogram import histogram
+from nnrun.reports.charts.kinds.scatter import histogram
 from nnrun.reports.charts.kinds.surface import Point, decision_surface
-from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import signed_picture
+from nnrun.reports.charts.style import RED_BLUE
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note
@@ -44,8 +44,10 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     charts: list[Chart] = []
     notes: list[Block] = []
     if first is not None and first not in convolutions:
-        if _is_of_pixels(parameters[first], model):
-            yield _closed(_pixels(first, parameters[first], model))
+        shape = model.layout.shape
+        if len(shape) == 3 and parameters[first].shape[0] == np.prod(shape):
+            images = parameters[first].T.reshape(-1, *shape)
+            yield _closed(_gallery(first, images, "unit"))
         else:
             chart, notes = _features(first, parameters[first], model)
             if len(chart.table.rows) > _TALL:
@@ -54,7 +56,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
             else:
                 charts.append(chart)
     for name in convolutions:
-        yield _closed(_filters(name, parameters[name]))
+        yield _closed(_gallery(name, parameters[name], "filter"))
     weights = {name: w for name, w in parameters.items() if name.endswith(".weight")}
     others = {name: w for name, w in parameters.items() if name not in weights}
     spread, alike = _spread(record, weights)
@@ -145,17 +147,6 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     yield Figures([chart], chart.legend)
 
 
-def _is_of_pixels(w: Array, model: Model) -> bool:
-    shape = model.layout.shape
-    return len(shape) == 3 and w.shape[0] == np.prod(shape)
-
-
-def _pixels(name: str, w: Array, model: Model) -> Gallery:
-    """The weights of each unit as a picture."""
-    images = _panels(w.T.reshape(-1, *model.layout.shape))
-    return _gallery(name, images, float(np.abs(w).max()), "unit")
-
-
 def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     """The weights of each feature and unit as cells, and what is left out."""
     names = [shortened(name, 40) for name in input_names(model.layout.columns)]
@@ -191,11 +182,6 @@ def _weight(value: float, limit: float) -> str:
     return rounded(value, last_digit(limit) + 1)
 
 
-def _filters(name: str, w: Array) -> Gallery:
-    """The filters of a convolution."""
-    return _gallery(name, _panels(w), float(np.abs(w).max()), "filter")
-
-
 def _panels(images: Array) -> Array:
     """The channels of each image (images, channels, height, width) side by side.
 
@@ -210,10 +196,12 @@ def _panels(images: Array) -> Array:
     return np.concatenate(parts[1:], axis=2)
 
 
-def _gallery(name: str, images: Array, largest: float, noun: str) -> Gallery:
+def _gallery(name: str, images: Array, noun: str) -> Gallery:
+    """The weights of each unit or filter (images, channels, height, width) as a picture."""
+    largest = float(np.abs(images).max())
     pictures = [
         (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
-        for index, image in enumerate(images[:_MOST_PICTURES])
+        for index, image in enumerate(_panels(images)[:_MOST_PICTURES])
     ]
     note = "Red is negative, blue positive."
     if len(pictures) < len(images):

@@ -60,13 +60,6 @@ def permutation_importance(
     """What a metric loses, or an error gains, when one column is shuffled: (columns, repeats).
 
     Breiman, Machine Learning 45 (2001). Rows have their weights in the metric, as in the report.
-
-    Args:
-        model: the network.
-        part: rows that it was not trained on.
-        metric: its name.
-        repeats: how often each column is shuffled.
-        seed: of the run.
     """
     from sklearn import inspection  # noqa: PLC0415  # slow to import
 

@@ -9,7 +9,7 @@ import numpy as np
 from nnrun.data.splits.parts import SplitData
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
-from nnrun.nn.chunks import chunk_rows
+from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 
 MOST_ROWS = 500

@@ -16,13 +16,13 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
-from nnrun.reports.markdown.verdict import verdict_markdown
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.board.columns import best_run, columns, heading
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
+from nnrun.reports.verdict.lines import verdict_markdown
 from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.spreadsheet import cell

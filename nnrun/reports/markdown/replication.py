@@ -8,8 +8,7 @@ from math import erfc, sqrt
 from nnrun.reports.markup import code, escape, table
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import split_label
-from nnrun.sweeps.board.published.reference import LEVEL
-from nnrun.sweeps.board.published.replication import Replication
+from nnrun.sweeps.board.published import LEVEL, Replication
 
 
 def replication_markdown(rows: Sequence[Replication], command: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.reports.markdown.verdict import verdict_markdown
 from nnrun.reports.markup import code, escape, grid_table, sentence, table
 from nnrun.reports.numbers import count, moment, number, sparkline, thinned
 from nnrun.reports.run_tables import (
@@ -16,6 +15,7 @@ from nnrun.reports.run_tables import (
     plugin_options,
     published_table,
 )
+from nnrun.reports.split_words import decision_line, decision_table
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -28,9 +28,9 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.verdict.lines import verdict_markdown
 from nnrun.reports.verdict.run import run_verdict
 from nnrun.reports.watched_words import inside_table, looks_line
-from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
 # A larger matrix does not fit a page; report.json has it.

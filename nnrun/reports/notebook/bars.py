@@ -7,8 +7,6 @@ notebook show an empty widget.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -63,16 +61,6 @@ class Bar:
             self._handle = display().display(shown, display_id=True)
         else:
             self._handle.update(shown)
-
-
-@contextmanager
-def run_bar(label: str) -> Iterator[RunBar]:
-    """The bar of a run, until the end of the context."""
-    bar = RunBar(label)
-    try:
-        yield bar
-    finally:
-        bar.close()
 
 
 class RunBar(Bar):

@@ -1,4 +1,4 @@
-"""Tables and pictures for notebooks, without a style that the rest of a notebook would get."""
+"""Tables, pictures and whole pages for notebooks, without a style that the rest would get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart
@@ -68,3 +68,21 @@ def _embedded(svg: str, label: str, style: str | None = None) -> Markup:
     content = b64encode(svg.encode()).decode()
     source = f"data:image/svg+xml;base64,{content}"
     return element("img", src=source, alt=clean(label), style=style)
+
+
+_BASE = '<base href="about:srcdoc">'
+_STYLE = "width:100%;height:640px;border:1px solid #8886;resize:vertical;overflow:auto"
+
+
+def framed(page: str, title: str) -> str:
+    """A whole HTML page in an `iframe`, which holds it and loads nothing.
+
+    The sandbox allows the page's own script, which its policy names by digest, and gives it no
+    origin: it reaches neither the notebook nor the server behind it. Its links to its own parts
+    would lead to those of the notebook without a base, which its policy forbids further down.
+    """
+    page = page.replace("<head>", f"<head>{_BASE}", 1)
+    return (
+        f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts" title="{escape(title)}" '
+        f'style="{_STYLE}"></iframe>'
+    )

@@ -1,4 +1,4 @@
-"""A run in a notebook: its results and its learning curve."""
+"""A run in a notebook, with its results and its learning curve; a checked config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
 from nnrun.reports.notebook.parts import image, table, verdict_lines
-from nnrun.reports.run_tables import metrics_table
+from nnrun.reports.run_tables import metrics_table, network_table
 from nnrun.reports.summary import (
     data_line,
     metric_notes,
@@ -23,6 +23,8 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.terminal.checking.checks import CheckedRun, memory_line
+from nnrun.reports.terminal.checking.checks import training_line as plan_line
 from nnrun.reports.verdict.run import run_verdict
 from nnrun.runs.record import RunRecord
 
@@ -70,3 +72,33 @@ def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
     return lines(
         f"Loss of {record.name}", series, x_label="iteration", y_label="loss", log=log_suits(losses)
     )
+
+
+def check_html(run: CheckedRun) -> str:
+    """What `nnrun check` shows."""
+    return str(element("div", *_check(run)))
+
+
+def _check(run: CheckedRun) -> Iterator[Markup]:
+    description = f": {run.description}" if run.description else ""
+    title = element("strong", clean(f"{run.name}/{run.run_id}"))
+    yield element("p", title, " valid", clean(description))
+    if run.beside is None:
+        grid = network_table(run.network)
+        yield table(grid.header, grid.words)
+    about = [data_line(run.dataset), plan_line(run)]
+    if run.memory is not None:
+        about.append(f"memory: {memory_line(run.memory)}")
+    yield element("p", clean(f"{'. '.join(about)}."))
+    if run.gradients is not None:
+        header = ("gradient of", "entries", "compared", "at a kink", "worst error", "")
+        yield table(
+            header,
+            (
+                (
+                    *(one.name, str(one.entries), str(one.compared), str(one.skipped)),
+                    *(f"{one.error:.2g}", "agree" if one.passed else "WRONG"),
+                )
+                for one in run.gradients
+            ),
+        )

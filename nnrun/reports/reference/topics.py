@@ -12,7 +12,7 @@ from typing import Any, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nnrun.config.hints.key_locations import BLOCKS, TABLES
+from nnrun.config.hints import BLOCKS, TABLES
 from nnrun.config.schema.base.block import Block
 from nnrun.config.schema.base.fields import example
 from nnrun.config.schema.base.from_signature import NamedBlock

@@ -20,12 +20,8 @@ from nnrun.sweeps.planning.shard import WHOLE
 class Outlook:
     """A plan and how much of it is complete.
 
-    Args:
-        plan: the runs.
-        runs: for each variant, how many there are to train.
-        complete: for each variant, how many of its runs are complete already.
-        workers: the number of runs trained at a time.
-        seconds: the estimated time for the remaining runs.
+    `runs` and `complete` are how many runs of each variant there are to train, and are complete
+    already; `workers` are trained at a time, and the remaining ones take so many `seconds`.
     """
 
     plan: Plan

@@ -19,14 +19,9 @@ _TICKS = 4
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot.
+    """One line of a plot, with a gap where y is no number.
 
-    Args:
-        label: what it shows.
-        x: iterations, from left to right.
-        y: values; what is no number leaves a gap.
-        mark: the character that it is drawn with.
-        style: its colour, which says nothing that the mark does not.
+    It is drawn with the character `mark`; its colour says nothing that this does not.
     """
 
     label: str

@@ -20,9 +20,8 @@ from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.tables import status_style
-from nnrun.runs.catalog.bookkeeping import DATA
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
-from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, RunSummary
+from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, RunSummary
 from nnrun.spreadsheet import cell
 
 _LEAST_DIGITS = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,10 @@ _WORDS = {"pruned": "ended early", "stopped": "out of time", "running": "in prog
 def search_tables(
     content: Mapping[str, Any], state: SearchState, root: Path
 ) -> Iterator[RenderableType]:
-    """What a search has come to.
-
-    Args:
-        content: of search.json.
-        state: the same as values.
-        root: the results folder.
-    """
+    """What a search has come to, by the content of search.json and the same as values."""
     yield Text(clean(budget_words(content)))
+    if why := failure_words(content["trials"]):
+        yield Text(clean(why))
     if state.group is None:
         if state.best is not None:
             yield Text(clean(f"best so far: {trial_words(state.best, content['metric'])}"))
@@ -68,6 +64,15 @@ def budget_words(content: Mapping[str, Any]) -> str:
     if content["random"]:
         parts.append(f"{plural(len(content['random']), 'random one')} beside")
     return f"{content['name']}: {', '.join(parts)}"
+
+
+def failure_words(trials: Sequence[Mapping[str, Any]]) -> str:
+    """Why trials failed, such as settings that do not go together; empty if none did."""
+    failed = [trial for trial in trials if trial["status"] == "failed"]
+    if not failed:
+        return ""
+    more = f"; search.json has all {count(len(failed))} reasons" if len(failed) > 1 else ""
+    return f"trial {failed[0]['number']} failed: {failed[0]['reason']}{more}"
 
 
 def winner_lines(content: Mapping[str, Any]) -> Iterator[str]:

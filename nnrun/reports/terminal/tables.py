@@ -14,6 +14,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.numbers import metric_number
 from nnrun.reports.run_tables import metrics_table, published_table
+from nnrun.reports.split_words import decision_line, decision_table
 from nnrun.reports.summary import (
     baseline_line,
     data_line,
@@ -29,7 +30,6 @@ from nnrun.reports.summary import (
 from nnrun.reports.tables import Grid
 from nnrun.reports.verdict.lines import Verdict
 from nnrun.reports.verdict.run import run_verdict
-from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING
 
 if TYPE_CHECKING:  # not imported for lists of runs

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.verdict.kinds import kind_words
-from nnrun.reports.verdict.lines import Line
+from nnrun.reports.verdict.lines import Line, kind_words
 from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.rows import Group, Row
 
@@ -27,7 +26,10 @@ def problems(
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
     found = [*_ended(rows, total), *_not_better(groups, best), *_warned(rows)]
-    found += [f"{plural(number, 'run')} {_is(number)} {status}" for status, number in also.items()]
+    found += [
+        f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
+        for status, number in also.items()
+    ]
     return Line("Problems", "; ".join(found)) if found else None
 
 
@@ -86,7 +88,3 @@ def _reaches_baseline(group: Group, row: Row) -> bool:
     if end is None or row.baseline is None:
         return False
     return end <= row.baseline if group.larger_is_better else end >= row.baseline
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"

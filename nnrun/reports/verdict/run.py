@@ -6,8 +6,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import metric_number, plural, signed
 from nnrun.reports.progress_words import iteration_words
 from nnrun.reports.summary import metric_label, split_label, splits
-from nnrun.reports.verdict.kinds import kind_words
-from nnrun.reports.verdict.lines import Line, Verdict
+from nnrun.reports.verdict.lines import Line, Verdict, kind_words
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 

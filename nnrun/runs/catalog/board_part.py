@@ -8,10 +8,10 @@ from sys import intern
 from typing import Any, NamedTuple, Self
 
 from nnrun.config.names import SPLITS
-from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 
-# Types of numbers in a sound report.
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+"""Errors that the values of a damaged report can raise."""
 _SOUND = {int, float, bool, type(None)}
 
 Numbers = tuple[float | None, ...]
@@ -46,8 +46,7 @@ class BoardPart(NamedTuple):
     def of(cls, record: RunRecord) -> Self:
         """The part of a record.
 
-        Raises:
-            KeyError, TypeError, ValueError, AttributeError: it does not hold what it should.
+        Raises: KeyError, TypeError, ValueError, AttributeError if it does not hold what it should.
         """
         ours = {row["metric"]: row["ours"] for row in record.published}
         published = record.config.get("published") or {}
@@ -60,7 +59,7 @@ class BoardPart(NamedTuple):
             published={key: value for key, value in published.items() if key != "source"},
             ours=tuple(ours[metric] for metric in sorted(ours)),
             warning=intern(str(record.warnings[0]["kind"])) if record.warnings else "",
-            arithmetic=intern(numeric_backend(record)),
+            arithmetic=intern(record.numeric_backend),
         )
 
     @classmethod
@@ -75,15 +74,16 @@ class BoardPart(NamedTuple):
 def text_of(record: RunRecord) -> str:
     """The part of a record as text; empty if the record does not hold what it should."""
     try:
-        numbers = (
-            *by_split(record.metrics, record.main_metric),
-            *by_split(record.baseline, record.main_metric),
-            record.timing["train_seconds"],
-        )
-        sound = _SOUND.issuperset(map(type, numbers))
-        return json.dumps(BoardPart.of(record)) if sound else ""
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
+        part, metrics = BoardPart.of(record), by_split(record.metrics, record.main_metric)
+        sound = are_sound(*metrics, *part.baseline, record.timing["train_seconds"])
+        return json.dumps(part) if sound else ""
+    except DAMAGE:
         return ""
+
+
+def are_sound(*numbers: Any) -> bool:
+    """Whether these can be numbers of a sound report, or are not known."""
+    return _SOUND.issuperset(map(type, numbers))
 
 
 def by_split(numbers: Mapping[str, Mapping[str, Any] | None], metric: str) -> Numbers:

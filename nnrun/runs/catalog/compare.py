@@ -10,7 +10,6 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing, setting_of
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import KEYS, Replicate
 
@@ -72,7 +71,7 @@ def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:
         "iterations": record.timing["iterations"],
         "seconds": record.timing["train_seconds"],
         "engine": record.engine,
-        "arithmetic": numeric_backend(record),
+        "arithmetic": record.numeric_backend,
         "nnrun": record.nnrun_version,
         **(record.environment.get("packages") or {}),
     }

@@ -69,19 +69,9 @@ def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> lis
 
     The index is read where there is one, and not written.
     """
-    with not_collected(), suppress(*_ERRORS), IndexFile(root / FILE, writes=False) as file:
-        return [made for name in stamps for made in _known(file, root / name, stamps[name], make)]
+    with suppress(*_ERRORS):
+        return _look(root, stamps, make, BOARD, writes=False)
     return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
-
-
-def _known(file: IndexFile, folder: Path, stamps: Stamps, make: Make[V]) -> list[V]:
-    lines = {
-        run.run_id: make(run, content)
-        for run, content, found in _lines(file, folder.name, BOARD)
-        if found == stamps.get(run.run_id, "")
-    }
-    others = {k: found for k, found in stamps.items() if k not in lines}
-    return [*lines.values(), *(make(*found) for found in _read(folder, others))]
 
 
 def _found(root: Path, names: Iterable[str], make: Make[V], wanted: str) -> list[V]:
@@ -178,20 +168,21 @@ def stamp(folder: str) -> str:
     return f"{times} {report.st_size} {report.st_ino}"
 
 
-def _look(root: Path, stamps: Mapping[str, Stamps], make: Make[V], wanted: str) -> list[V]:
+def _look(
+    root: Path, stamps: Mapping[str, Stamps], make: Make[V], wanted: str, *, writes: bool = True
+) -> list[V]:
     made: list[V] = []
-    with not_collected(), IndexFile(root / FILE) as file:
+    with not_collected(), IndexFile(root / FILE, writes=writes) as file:
         for name, found in stamps.items():
-            others = {
-                run.run_id: make(run, record) for run, record in _update(file, root / name, found)
-            }
+            refused = _update(file, root / name, found) if writes else ()
+            others = {run.run_id: make(run, record) for run, record in refused}
             lines = {
                 run.run_id: make(run, content)
-                for run, content, _ in _lines(file, name, wanted)
-                if run.run_id in found
+                for run, content, when in _lines(file, name, wanted)
+                if when == found.get(run.run_id)
             }
-            # Another process may have dropped some of these lines, to write them again.
-            left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
+            # Where it writes, another process may have dropped some lines, to write them again.
+            left = {k: v for k, v in found.items() if k not in lines and k not in others}
             others |= {run.run_id: make(run, record) for run, record in _read(root / name, left)}
             made += ({**others, **lines}).values()
     return made

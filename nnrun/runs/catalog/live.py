@@ -22,15 +22,11 @@ V = TypeVar("V")
 
 
 class LiveRuns(Generic[V]):
-    """The runs of a results folder, each as what `make` makes of it.
+    """The runs of a results folder, which need not exist yet, each as what `make` makes of it.
 
     The first look, and others that find many new runs, read the index where there is one. The
     others read runs that are new, in progress or changed; of runs that had ended, each look asks a
-    part in turn, so that it stays cheap.
-
-    Args:
-        root: the results folder; it need not exist yet.
-        make: called as by `look_through`.
+    part in turn, so that it stays cheap. `make` is called as by `look_through`.
     """
 
     def __init__(self, root: Path, make: Make[V]) -> None:

@@ -18,9 +18,8 @@ from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.board_part import text_of
 from nnrun.runs.catalog.index_file import JsonMapping, Line
 from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, QUEUED, RUNNING, RunSummary
-from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
-from nnrun.runs.record import RunRecord
+from nnrun.runs.record import RunRecord, numeric_environment
 from nnrun.runs.replicate import Replicate, setting
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.contents.progress import RunProgress, read_progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.config.names import CHOOSING, SPLITS
-from nnrun.config.settings import choice_of, differing, telling_first
+from nnrun.config.settings import choice_of, differing, setting_of, telling_first
 from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
@@ -126,3 +126,34 @@ def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:
     return sorted(
         runs, key=lambda run: (_LATE.get(run.status, 0), run.started or "", run.name, run.run_id)
     )
+
+
+DATA = "dataset.sha256"
+# What a longer run has as the shorter one had it, and its config would not say.
+CONTINUED = ("training.evaluate_every", "training.engine", "training.learning_rate.over")
+
+
+def set_by_hand(
+    keys: Mapping[str, Sequence[str]], runs: Sequence[RunSummary]
+) -> dict[str, list[str]]:
+    """The settings that tell runs of one name apart, but for those that follow from others.
+
+    What an extended run has in common with the run that it goes on from is left out where other
+    runs do not differ in it; so is the digest of a built-in data set that other keys tell apart.
+    """
+    by_name: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        by_name.setdefault(run.name, []).append(run)
+    return {
+        name: [key for key in found if not _follows(key, found, by_name.get(name, []))]
+        for name, found in keys.items()
+    }
+
+
+def _follows(key: str, keys: Sequence[str], runs: Sequence[RunSummary]) -> bool:
+    if key == DATA:
+        others = any(other.startswith("dataset.") and other != DATA for other in keys)
+        return others and all(setting_of(run.settings, "dataset.name") for run in runs)
+    if key not in CONTINUED or not any(run.extended_from for run in runs):
+        return False
+    return key not in differing([run.settings for run in runs if not run.extended_from])

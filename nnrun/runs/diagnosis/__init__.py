@@ -10,13 +10,24 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis.held_out import about_held_out
 from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
-from nnrun.runs.diagnosis.learning_rate import excess
-from nnrun.runs.diagnosis.order import beyond_accuracy
+from nnrun.runs.diagnosis.inside import (
+    growing_gradients,
+    large_updates,
+    saturated_units,
+    vanishing_gradients,
+)
+from nnrun.runs.diagnosis.iterations import too_few_iterations
+from nnrun.runs.diagnosis.learning_rate import any_learning_rate, excess, learning_rate
+from nnrun.runs.diagnosis.order import beyond_accuracy, unequal_classes
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
+from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
+from nnrun.runs.diagnosis.units import dead_units
+from nnrun.training.divergence import Divergence
 
 __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
 
@@ -63,3 +74,60 @@ def _causes(
     with np.errstate(all="ignore"):  # of numbers near the largest
         there = [finding for cause in causes if (finding := cause(case)) is not None]
     return sorted(there, key=lambda finding: -finding.weight)
+
+
+CAUSES_OF_FAILURE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
+    feature_scale,
+    target_scale,
+    outliers,
+    learning_rate,
+    too_few_iterations,
+    dead_units,
+    vanishing_gradients,
+    growing_gradients,
+    saturated_units,
+    large_updates,
+    unequal_classes,
+)
+CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
+    feature_scale,
+    target_scale,
+    any_learning_rate,
+    growing_gradients,
+    saturated_units,
+)
+
+
+def describe_divergence(
+    config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
+) -> str:
+    """A sentence that says what went wrong, where and when, and what to try."""
+    advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
+    return ". ".join([f"diverged: {_what(config, found)}", *advice])
+
+
+def _what(config: ExperimentConfig, found: Divergence) -> str:
+    at = f"at iteration {found.iteration:,}"
+    where = "the loss"
+    if found.parameter is not None:
+        layer, _, name = found.parameter.rpartition(".")
+        types = {dotted(place): layer.type for place, layer in config.network.named_layers()}
+        where = f"the {name} of layer {layer} ({types[layer]})"
+    if found.memory is not None:
+        where = f"the optimizer's {found.memory} for {where}"
+    if found.cause == "loss":
+        return (
+            f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
+            f"{found.loss:.4g}"
+        )
+    if found.cause == "weights":
+        return (
+            f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
+            "at the end and a loss no better than the baseline's"
+        )
+    if found.last_good_loss is None:
+        return "the loss was beyond the range of numbers from the start"
+    return (
+        f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
+        f"iteration {found.last_good_iteration:,})"
+    )

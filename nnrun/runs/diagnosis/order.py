@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.metrics.own import roc_auc
+from nnrun.metrics.compute import roc_auc
 from nnrun.metrics.table import are_unequal
 from nnrun.models.task import Classification
 from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic, named

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnrun.nn.activations.base import Activation
-from nnrun.nn.chunks import chunk_rows
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic

@@ -22,12 +22,7 @@ def decide(
 ) -> tuple[Classification, dict[str, Any]]:
     """Fit the threshold; the task with it, and its description in the report.
 
-    Args:
-        config: of the threshold.
-        task: without one.
-        classes: their names.
-        outputs: of the network, by split; `validation` is one of them.
-        examples: the splits.
+    `outputs` are those of the network by split, `validation` among them.
     """
     objective = objective_of(config)
     positive = config.positive_class(classes)

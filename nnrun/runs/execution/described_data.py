@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.data.columns.categorical import NONE, Categorical
 from nnrun.data.held_out import duplicates
-from nnrun.data.splits.describe import describe_split, describe_weights
+from nnrun.data.splits.make import describe_split, describe_weights
 from nnrun.runs.preparation.prepared import Prepared
 
 Description = dict[str, Any]

@@ -24,12 +24,7 @@ def diagnosis_input(
 ) -> DiagnosisInput:
     """The input of a diagnosis; without outputs for a run that diverged.
 
-    Args:
-        prepared: the run.
-        trainer: of the run, at its end.
-        task: with the threshold that was fitted, if any.
-        outputs: of the network, by split.
-        metrics: by split.
+    `task` has the threshold that was fitted, if any; outputs and metrics are by split.
     """
     first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
     return DiagnosisInput(

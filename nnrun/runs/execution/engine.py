@@ -11,8 +11,7 @@ from nnrun.engines.selection import build_engine
 from nnrun.nn.optimizers import Optimizer
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.augmentation.augment import Augmenter
-from nnrun.training.augmentation.engine import AugmentingEngine
+from nnrun.training.augmentation.augment import Augmenter, AugmentingEngine
 from nnrun.training.streams import Streams
 
 
@@ -26,12 +25,9 @@ def engine_of(
 ) -> Engine:
     """The engine that the config asks for, on the training split.
 
-    Args:
-        prepared: the run; its network is initialized.
-        optimizer: allocated for it.
-        streams: of the run's random numbers.
-        callbacks: `wait` is called before anything is compiled.
-        losses: whether the engine returns the losses of batches.
+    The network of the run is initialized, and the optimizer allocated for it. `wait` of the
+    callbacks is called before anything is compiled; `losses` is whether losses of batches are
+    returned.
     """
     training, network = prepared.config.training, prepared.network
     train = prepared.examples["train"]

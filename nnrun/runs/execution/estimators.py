@@ -18,14 +18,10 @@ _MOST_SEEDS = 2**32
 
 
 def estimator_of(model: str, task: str, *, seed: int, images: bool, outputs: int) -> Any:
-    """A model that is not trained yet.
+    """A model, by its name in configs, that is not trained yet.
 
-    Args:
-        model: its name in configs.
-        task: `regression` or `classification`.
-        seed: of the run.
-        images: whether features are pixels, which have one unit already.
-        outputs: the number of targets of a regression.
+    `task` is `regression` or `classification`; `images` is whether features are pixels, which have
+    one unit already; `outputs` is the number of targets of a regression.
     """
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415  # slow to import
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415

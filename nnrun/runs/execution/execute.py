@@ -7,18 +7,23 @@ from copy import copy
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.engines.sampling import Sampler
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import (
+    DiagnosisInput,
+    Diagnostic,
+    describe_divergence,
+    diagnose,
+    diagnose_divergence,
+)
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.checks.engine import check_engine
-from nnrun.runs.execution.checks.plugins import check_plugins, naming_plugins
+from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of
@@ -28,10 +33,8 @@ from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
-from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.early_stopping import EarlyStopping, monitored_metric
 from nnrun.training.loss_curve import LossCurve
-from nnrun.training.monitored import monitored_metric
-from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 from nnrun.training.watching.watch import Watch
@@ -50,14 +53,10 @@ def execute(
     start: TrainingState | None = None,
     origin: dict[str, Any] | None = None,
 ) -> RunResult:
-    """Train a run in this process, from its checkpoint if that fits the run.
+    """Train a run in this process, from its last checkpoint if that fits the run.
 
-    Args:
-        prepared: the run.
-        checkpoint: its last one, if there is any.
-        callbacks: called while it trains.
-        start: the state at the end of a shorter run that this one continues, if any.
-        origin: that run, as the report names it.
+    `start` is the state at the end of a shorter run that this one continues, if any, and `origin`
+    that run, as the report names it.
     """
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):
@@ -186,7 +185,6 @@ class Execution:
             stopping = monitored = None
         streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
-        self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):

@@ -46,14 +46,11 @@ class RateCurve:
 
 
 def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
-    """Train for about one epoch while the learning rate rises from 1e-7 to 10.
+    """Train for about one epoch while the learning rate rises from 1e-7 to 10; the data are used
+    again.
 
     The suggestion is a tenth of the rate at which the training loss is smallest. Smith, Cyclical
     Learning Rates for Training Neural Networks, 2017.
-
-    Args:
-        prepared: the run, whose data are used again.
-        experiment: its config.
     """
     updates = int(np.clip(prepared.batches_per_epoch, _FEWEST, _MOST))
     factor = (HIGHEST / LOWEST) ** (1 / (updates - 1))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
 from nnrun.models.embeddings import Blocks, with_embeddings
@@ -17,8 +19,8 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
-from nnrun.runs.preparation.augmentation import augmentation_mismatches
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches
+from nnrun.training.augmentation.augment import Augmentation
 
 Mismatch = tuple[KeyPath, str]
 """The key of the config that is at fault, and a message."""
@@ -155,3 +157,61 @@ def _last_activation(network: Network) -> str:
     """The type of the last activation; `linear` if there is none."""
     last = network.layers[-1]
     return last.type if isinstance(last, Activation) else "linear"
+
+
+_AUGMENT: KeyPath = ("training", "augment")
+
+
+def augmentation_of(config: ExperimentConfig) -> Augmentation | None:
+    """What a config changes in training rows; None if nothing."""
+    block = config.training.augment
+    found = None if block is None else Augmentation(**block.model_dump())
+    return None if found in (None, Augmentation()) else found
+
+
+def augmentation_mismatches(
+    config: ExperimentConfig, dataset: Dataset
+) -> Iterator[tuple[KeyPath, str]]:
+    """Changes that the rows of a data set cannot have."""
+    wanted, shape = augmentation_of(config), dataset.shape
+    if wanted is None:
+        return
+    if len(shape) != 3:
+        for key in ("shift", "flip", "rotate"):
+            if getattr(wanted, key):
+                message = f"{key} is for images, and the rows of {dataset.name} are none; "
+                yield (*_AUGMENT, key), f"{message}tables take noise alone"
+    elif wanted.shift >= min(shape[1:]):
+        message = f"the images are no larger than this: {shape_text(shape[1:])} pixels"
+        yield (*_AUGMENT, "shift"), message
+
+
+_BATCH = ("training", "batch_size")
+
+
+def check_batches(training: TrainingConfig, network: Network, rows: int) -> Mismatch | None:
+    """What is wrong with the batch size for a training split of `rows` rows, if anything.
+
+    A last batch of one row has a variance of 0, which batch normalisation would learn once an
+    epoch; PyTorch refuses it too. Rows that are drawn with replacement fill every batch.
+    """
+    size = training.batch_size
+    if size > rows:
+        message = f"a batch of {size} rows is larger than the training split, which has {rows}"
+        return _BATCH, message
+    if training.sampling == "with_replacement" or rows % size != 1:
+        return None
+    layer = next((layer for _, layer in network.named_layers() if layer.needs_rows), None)
+    if layer is None:
+        return None
+    message = (
+        f"{rows} rows in batches of {size} leave a last batch of a single row, and "
+        f"{needs_rows(layer)}; use batch_size {_better(size, rows)}"
+    )
+    return _BATCH, message
+
+
+def _better(size: int, rows: int) -> int:
+    """The nearest batch size that leaves no single row, the larger of two; `rows` always works."""
+    near = (size + sign * step for step in count(1) for sign in (1, -1))
+    return next(found for found in near if 1 < found <= rows and rows % found != 1)

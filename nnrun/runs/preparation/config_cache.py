@@ -57,9 +57,8 @@ def built(block: NamedBlock, memo: Memo) -> Any:
 class ConfigCache:
     """Values by name, each made by the first run that needs it.
 
-    Args:
-        code: the cache of all configs with the same compiled code and data; by default this one.
-        memo: of the blocks of all configs of a grid; by default of this one alone.
+    `code` is the cache of all configs with the same compiled code and data, by default this one;
+    `memo` that of the blocks of all configs of a grid, by default of this one alone.
     """
 
     def __init__(self, code: ConfigCache | None = None, memo: Memo | None = None) -> None:

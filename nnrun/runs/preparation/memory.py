@@ -10,8 +10,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.data.rows.mapped import is_mapped
 from nnrun.engines.selection import buffers
-from nnrun.nn.chunks import chunk_rows
-from nnrun.nn.network import Network, once_for_each
+from nnrun.nn.network import Network, chunk_rows, once_for_each
 from nnrun.runs.preparation.build import Mismatch
 from nnrun.runs.preparation.config_cache import GridCache, Memo, built
 

@@ -9,29 +9,28 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, config_from_dict
-from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.data.dataset import DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.sweep import SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.held_out import with_training_categories
 from nnrun.data.load import load_dataset
+from nnrun.data.rows.raw import all_finite, array_blocks
 from nnrun.data.splits.make import make_split
 from nnrun.data.splits.parts import Split
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
-from nnrun.runs.preparation.batches import check_batches
+from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
-from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
+from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_batches, check_network
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache, Memo, changed
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.preparation.ranges import check_ranges
 from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
 from nnrun.runs.stored_config import with_data
@@ -123,7 +122,7 @@ def prepare_arrays(
 
     `data` is a config as plain values; the source in its `dataset` block is ignored.
     """
-    experiment = Experiment(config_from_dict(data), Source("", data), Path())
+    experiment = Experiment(config_from_dict(data), Source(data), Path())
     return prepare(experiment, lambda _: dataset, penalty)
 
 
@@ -171,8 +170,8 @@ def prepare_again(
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
     seed, test_seed = config.dataset.split.seed, config.dataset.split.test_seed
-    streams = Streams.of(config.seed if seed is None else seed)
-    of_test = None if test_seed is None else Streams.of(test_seed).split
+    streams = Streams(config.seed if seed is None else seed)
+    of_test = None if test_seed is None else Streams(test_seed).split
     split = make_split(dataset, config.dataset, streams.split, of_test)
     if config.in_order:
         split = split.in_file_order()
@@ -199,3 +198,47 @@ def _unused(config: ExperimentConfig) -> dict[str, Any]:
     order_by = None if config.sweep is None else config.sweep.order_by
     sweep = None if order_by is None else SweepConfig(order_by=order_by)
     return {"sweep": sweep, "search": None}
+
+
+# Below this, neither a sum of squares nor a usual scaling overflows float32. Larger numbers, and
+# small data sets, are checked number by number.
+_LARGE = 1e15
+_FEW = 1_000_000
+
+
+def check_ranges(prepared: Prepared) -> None:
+    """Fit the preprocessing, and require that all prepared numbers are finite.
+
+    Raises: DatasetProblem with the column.
+    """
+    _, dataset = prepared.preprocessing, prepared.dataset  # fitting may find a problem
+    if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        examples = prepared.examples
+    names = dataset.feature_names if len(dataset.shape) == 1 else ()
+    dtype = prepared.network.dtype.name
+    for part, rows in examples.items():
+        _check(rows.x, part, "features", names, dtype)
+        _check(rows.target, part, "target", dataset.target_names, dtype)
+
+
+def _is_large(values: Array) -> bool:
+    blocks = array_blocks(values)
+    return any(bool((np.abs(block.astype(np.float64)) > _LARGE).any()) for block in blocks)
+
+
+def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
+    if all_finite(values):
+        return
+    row, column = np.argwhere(~np.isfinite(values).reshape(len(values), -1))[0]
+    name = f"column '{names[column]}'" if column < len(names) else f"number {column} of a row"
+    raise DatasetProblem(
+        [
+            (
+                ("dataset", key),
+                f"{name} leaves the range of {dtype} when it is prepared (row {row} of the {part} "
+                "split); its values are too large, or its spread in training too small",
+            )
+        ]
+    )

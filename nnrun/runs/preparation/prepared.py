@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts
+from nnrun.config.canonical import canonical_parts, plugin_parts
 from nnrun.config.load import config_to_json
 from nnrun.config.names import SPLITS
-from nnrun.config.parts import plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.splits.parts import Split, SplitData
+from nnrun.engines.sampling import batches_per_epoch
 from nnrun.engines.selection import select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task, task_of
@@ -28,16 +28,13 @@ from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
-from nnrun.runs.preparation.augmentation import augmentation_of
-from nnrun.runs.preparation.build import build_network
+from nnrun.runs.preparation.build import augmentation_of, build_network
 from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.evaluated import drawn_parts, most_rows, rows_taken
-from nnrun.training.examples import PreparedSplit
-from nnrun.training.sampling import batches_per_epoch
+from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows, rows_taken
 from nnrun.training.streams import Streams
 
 _POINTS = 20
@@ -78,7 +75,7 @@ class Prepared:
     @property
     def streams(self) -> Streams:
         """New generators of its random numbers, but for the split."""
-        return Streams.of(self.config.seed, self.config.dataset.fold)
+        return Streams(self.config.seed, self.config.dataset.fold)
 
     @property
     def identity(self) -> Identity:

@@ -25,10 +25,10 @@ from nnrun.errors import UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
-from nnrun.runs.sharing.folders import names_folders
+from nnrun.runs.sharing.pack import names_folders
 from nnrun.runs.storage.contents.names import CONFIG, HISTORY, REPORT, STATE, TRACEBACK, WATCHED
+from nnrun.runs.storage.data_place import INSIDE, PACKED
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.paths.data_place import INSIDE, PACKED
 from nnrun.runs.storage.reading import read_run
 
 _FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK, WATCHED}

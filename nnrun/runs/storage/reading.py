@@ -15,11 +15,11 @@ from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.contents.progress import read_progress
-from nnrun.runs.storage.contents.seal import is_sealed
+from nnrun.runs.storage.contents.strict_json import is_sealed
 from nnrun.runs.storage.contents.validation import invalid_part
+from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.folders import folders, names_in
-from nnrun.runs.storage.paths.data_place import usable_config
 
 REMEDY = "nnrun train --force trains it again"
 """What to do about a run that is damaged, if its folder has its own name."""

@@ -13,12 +13,12 @@ from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_check
 from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK, WATCHED
 from nnrun.runs.storage.contents.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.durable.files import (
+    acquire,
     has_leftovers,
     read_regular,
     remove_leftovers,
     write_together,
 )
-from nnrun.runs.storage.durable.locks import acquire
 from nnrun.runs.storage.durable.staged import Staged, is_temporary
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.systems import system

@@ -23,13 +23,11 @@ from nnrun.runs.storage.contents.names import (
     TRACEBACK,
     WATCHED,
 )
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
-from nnrun.runs.storage.durable.files import remove_leftovers, write_together
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
+from nnrun.runs.storage.data_place import stored_config, without_folders
+from nnrun.runs.storage.durable.files import locked, remove_leftovers, write_together
 from nnrun.runs.storage.durable.group_commit import GroupCommit
-from nnrun.runs.storage.durable.locks import locked
 from nnrun.runs.storage.durable.staged import commit
-from nnrun.runs.storage.paths.data_place import stored_config, without_folders
 from nnrun.runs.storage.run_folder import RunFolder
 
 V = TypeVar("V")
@@ -94,14 +92,10 @@ class Store:
         return self.run(name, run_id).path
 
     def save(self, result: RunResult, folder: RunFolder, note: Callable[[str], None]) -> RunRecord:
-        """Write a run's folder, the report last: where that is, all is there.
+        """Write a run's folder, which is locked, the report last: where that is, all is there.
 
-        Args:
-            result: of the run.
-            folder: of the run, locked.
-            note: called with a sentence about anything unusual.
-
-        Returns: The record as it is written, with the digests of the other files.
+        `note` is called with a sentence about anything unusual. Returns the record as it is
+        written, with the digests of the other files.
         """
         record, files = self._content(result, folder.path)
         staged = folder.stage(files, note)

@@ -16,7 +16,7 @@ from time import monotonic
 
 from nnrun.config.names import is_name
 from nnrun.runs.storage.contents.progress import PROGRESS, read_own, write_unforced
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.systems import system
 

@@ -11,7 +11,7 @@ from nnrun.plugins.loading import Shipment, everything, receive
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
-from nnrun.runs.storage.paths.data_place import Given, give_again, given
+from nnrun.runs.storage.data_place import Given, give_again, given
 from nnrun.runs.verification.verify import Verification, verify
 
 _WAIT_SECONDS = 0.1
@@ -20,10 +20,8 @@ _WAIT_SECONDS = 0.1
 def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
     """Verdicts in the order of the folders, computed by `jobs` processes.
 
-    Raises:
-        UsageError: there is no complete run in one of them.
-        NnrunError: a process was killed, or none can be started.
-        OSError: likewise.
+    Raises: UsageError if there is no complete run in one of them; NnrunError if a process was
+    killed, or none can be started; OSError if likewise.
     """
     jobs = min(jobs, len(folders))
     if jobs <= 1:

@@ -21,7 +21,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
-from nnrun.plugins.needed import changed
+from nnrun.plugins.loading import changed
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
@@ -29,8 +29,8 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.contents.watched import read_watched
+from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.paths.data_place import usable_config
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs

@@ -19,15 +19,11 @@ _PLAIN = {"type": "dense", "activation": "relu", "initializer": "he_normal"}
 
 
 def with_hidden(layers: Layers, depth: int, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The layers with so many hidden ones.
+    """The layers, of which the last is dense, with so many hidden ones.
 
-    Args:
-        layers: of a config, as plain values; the last is dense.
-        depth: how many hidden layers.
-        chosen: `units` of each of them, and `activation` and `dropout` of all, where these vary.
+    `chosen` has `units` of each of them, and `activation` and `dropout` of all, where these vary.
 
-    Raises:
-        UsageError: the last layer is not dense, or no layer says how many units there are.
+    Raises: UsageError if the last layer is not dense, or no layer says how many units there are.
     """
     head, block, last = _parts(layers)
     if not block:

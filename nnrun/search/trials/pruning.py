@@ -10,36 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
-from typing import Protocol
 
 from nnrun.search.trials.trial import Trial
 
 # The median of fewer trials says little.
 _LEAST = 4
-
-
-class Pruning(Protocol):
-    """A rule for ending trials early."""
-
-    @property
-    def shares(self) -> Sequence[float]:
-        """The shares of a run's updates after which a trial may end."""
-
-    @property
-    def in_groups(self) -> bool:
-        """Whether decisions are about all trials of a group, and not those before a trial."""
-
-    def known(self, number: int) -> int:
-        """How many of the first trials have to end before this one is proposed."""
-
-    def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
-        """Whether a trial goes on from the rung that it has reached; None if it has to wait.
-
-        Args:
-            trial: that has a value at this rung.
-            trials: by number; the others among those that it may know of.
-            last: whether no more trials will be proposed.
-        """
 
 
 @dataclass(frozen=True)
@@ -54,22 +29,34 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class NoPruning:
-    """Every trial trains to its end."""
+class Pruning:
+    """A rule for ending trials early; by this one every trial trains to its end.
+
+    Args:
+        window: how many trials may be in progress.
+        shares: of a run's updates after which a trial may end.
+        in_groups: whether decisions are about all trials of a group, and not those before a trial.
+    """
 
     window: int
     shares: Sequence[float] = ()
     in_groups: bool = False
 
     def known(self, number: int) -> int:
+        """How many of the first trials have to end before this one is proposed."""
         return max(0, number - self.window + 1)
 
     def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
+        """Whether a trial goes on from the rung that it has reached; None if it has to wait.
+
+        `trials` are, by number, the others among those that it may know of; `last` is whether no
+        more will be proposed.
+        """
         return True
 
 
 @dataclass(frozen=True)
-class Median(NoPruning):
+class Median(Pruning):
     """A trial ends at a rung where it is worse than the median of those before it."""
 
     goal: Goal = Goal(maximize=False)
@@ -83,7 +70,7 @@ class Median(NoPruning):
 
 
 @dataclass(frozen=True)
-class AsynchronousHalving(NoPruning):
+class AsynchronousHalving(Pruning):
     """A trial goes on where it is among the best of those before it, one in `reduction`."""
 
     goal: Goal = Goal(maximize=False)
@@ -99,13 +86,12 @@ class AsynchronousHalving(NoPruning):
 
 
 @dataclass(frozen=True)
-class Halving:
+class Halving(Pruning):
     """Trials in groups: of those of a group at a rung, one in `reduction` goes on."""
 
-    shares: Sequence[float]
-    goal: Goal
-    reduction: int = 3
     in_groups: bool = True
+    goal: Goal = Goal(maximize=False)
+    reduction: int = 3
 
     @property
     def group(self) -> int:
@@ -139,10 +125,10 @@ def make_pruning(kind: str, *, window: int, reduction: int, rungs: int, maximize
     goal = Goal(maximize)
     shares = [float(reduction) ** -power for power in range(rungs, 0, -1)]
     if kind == "halving":
-        return Halving(shares, goal, reduction)
+        return Halving(window, shares, goal=goal, reduction=reduction)
     if kind == "asynchronous_halving":
         return AsynchronousHalving(window, shares, goal=goal, reduction=reduction)
-    return Median(window, shares, goal=goal) if kind == "median" else NoPruning(window)
+    return Median(window, shares, goal=goal) if kind == "median" else Pruning(window)
 
 
 def stops_of(shares: Sequence[float], iterations: int, every: int) -> list[int]:

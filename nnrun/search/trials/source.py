@@ -1,19 +1,60 @@
-"""The runs of a search, for the loop of a sweep: those of all trials, and those of the end."""
+"""The runs of a search, for the loop of a sweep: those of trials, and those of the end."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
+from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.trials.results import Results
+from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.store import Store
 from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.planning.plan import PlannedRun, Variant
+from nnrun.search.trials.trial import Trial, is_beyond
+from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
 
 
-class SearchRuns:
+@dataclass(frozen=True)
+class Results:
+    """Reads values of runs; `split` is the one whose rows judge trials."""
+
+    store: Store
+    split: str
+
+    def value(self, run: PlannedRun, record: RunRecord) -> float | None:
+        """The metric of a run at its end, or at the rung where it has paused; None if undefined."""
+        metric = run.variant.metric
+        if record.status == "interrupted" or is_beyond(run, record):
+            return self._at(run, f"{self.split}_{metric}")
+        return (record.metrics.get(self.split) or {}).get(metric)
+
+    def reached(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a stored run that has reached its rung, or its end before that."""
+        record = self.stored(run)
+        if record is None or record.status != "interrupted":
+            return record
+        there = run.until is not None and int(record.timing["iterations"]) >= run.until
+        return record if there else None
+
+    def stored(self, run: PlannedRun) -> RunRecord | None:
+        """The record of a run that has ended, or been interrupted."""
+        stored = self.store.run(run.variant.name, run.run_id).read()
+        if stored is None or stored.problem is not None:
+            return None
+        is_kept = stored.complete or (stored.record and stored.record.status == "interrupted")
+        return stored.record if is_kept else None
+
+    def _at(self, run: PlannedRun, column: str) -> float | None:
+        """A number of the learning curve at the rung."""
+        for row in load_history(self.store.folder(run.variant.name, run.run_id)):
+            if row["iteration"] == run.until:
+                return float(row[column])
+        raise NnrunError(f"{run.key}: its learning curve has no row for iteration {run.until}")
+
+
+class SearchRuns(RunSource):
     """Runs of tracks: of the first, and where its results have to come first, of the next.
 
     Args:
@@ -92,13 +133,10 @@ class SearchRuns:
         return self._issued.pop(id(run))[1]
 
 
-class FinalRuns:
-    """Runs of settings, seed by seed, as long as there is time for them.
+class FinalRuns(RunSource):
+    """Runs of settings with the same seeds, seed by seed, as long as there is time for them.
 
-    Args:
-        variants: with the same seeds.
-        results: reads stored runs.
-        is_late: returns whether no run may begin.
+    `is_late` returns whether no run may begin.
     """
 
     def __init__(
@@ -124,9 +162,6 @@ class FinalRuns:
         run = self._left.popleft()
         self._in_hand[id(run)] = run
         return run
-
-    def overdue(self) -> bool:
-        return False  # there is time for those that have begun, by the estimate
 
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
         del self._in_hand[id(run)]

@@ -13,12 +13,11 @@ from statistics import fmean
 
 from nnrun.errors import InterruptionError, NnrunError
 from nnrun.runs.record import RunRecord
-from nnrun.search.proposer import Proposer
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
+from nnrun.search.spaces.spread import Proposer
 from nnrun.search.trials.pruning import Pruning, stops_of
-from nnrun.search.trials.results import is_beyond
-from nnrun.search.trials.trial import Trial, TrialStatus
+from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun
 
 # After so many proposals in a row that cannot be trained, or are settings of earlier trials, there

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from nnrun.runs.record import RunRecord
 from nnrun.search.spaces.choices import Label
 from nnrun.sweeps.planning.plan import PlannedRun
 
@@ -98,3 +99,8 @@ class Trial:
     def tasks(self) -> list[PlannedRun]:
         """What its runs train next: to the next rung, or to their end."""
         return [replace(run, until=self.until) for run in self.runs if run.key not in self.ends]
+
+
+def is_beyond(run: PlannedRun, record: RunRecord) -> bool:
+    """Whether a stored run has trained longer than to the rung that is asked for."""
+    return run.until is not None and int(record.timing["iterations"]) > run.until

@@ -14,7 +14,6 @@ from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.beside import beside_networks
-from nnrun.sweeps.board.comparison.comparable import Comparable, Member
 from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
 from nnrun.sweeps.board.comparison.verdicts import (
     Verdict,
@@ -25,9 +24,10 @@ from nnrun.sweeps.board.comparison.verdicts import (
     verdicts,
 )
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.progress import RunScore, SweepProgress
+from nnrun.sweeps.progress import Member, RunScore, SweepProgress
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
@@ -62,11 +62,9 @@ def groups_of(
 ) -> list[Group]:
     """Configs by what can be compared, each with the scores of its runs.
 
-    Args:
-        members: the configs with the scores.
-        by: the split to order by, in groups that have it; by default `ordering_split` says it.
-        most: so many of the first rows of a group have all numbers, by default all; of the others
-            there are no intervals, and no mean on other splits.
+    Groups that have the split `by` are ordered by it, others by `ordering_split`. So many, `most`,
+    of the first rows of a group have all numbers, by default all; of the others there are no
+    intervals, and no mean on other splits.
     """
     kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
     ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Any
 
-from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE
 from nnrun.sweeps.board.comparison.beside import Beside
 from nnrun.sweeps.board.comparison.design import Shown
@@ -115,14 +115,6 @@ class Row:
         found: Summary | None = getattr(self, split)
         return found
 
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Row:
-        """As it was written."""
-        summaries = {
-            split: None if content[split] is None else Summary(**content[split]) for split in SPLITS
-        }
-        return cls(**{**content, **summaries})
-
 
 @dataclass(frozen=True)
 class Group:
@@ -204,20 +196,50 @@ class Leaderboard:
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
         """As it was written.
 
-        Raises:
-            KeyError, TypeError, ValueError: it was not written by this version of nnrun.
+        Raises: ValueError, UsageError if it was not written by this version of nnrun.
         """
-        groups = [
-            Group(
-                **{
-                    **group,
-                    "rows": [Row.from_dict(row) for row in group["rows"]],
-                    "shown": Shown.from_dict(group["shown"]),
-                    "beside": [Beside(**found) for found in group.get("beside", ())],
-                }
-            )
-            for group in content["groups"]
-        ]
-        rest = content.get("unfinished")
-        unfinished = None if rest is None else Unfinished.from_dict(rest)
-        return cls(content["command"], groups, content.get("key", ""), unfinished)
+        from pydantic import TypeAdapter  # noqa: PLC0415  # slow to import
+
+        found = TypeAdapter(cls).validate_python(content)
+        if found.unfinished is not None:
+            found.unfinished.require_sound()
+        return found
+
+
+def with_margin(board: Leaderboard, margin: float | None) -> Leaderboard:
+    """The board with what is as good as the best; as it is where there is no margin."""
+    if margin is None:
+        return board
+    return replace(board, groups=[within(group, margin) for group in board.groups])
+
+
+def within(group: Group, margin: float | None) -> Group:
+    """The group with its rows that are as good as the best, and the cheapest of these.
+
+    A row is as good as the best where it is worse than the best of the others by less than the
+    margin, at 95% for all rows at once. A row that has no other to compare with is none of these.
+
+    Args:
+        group: to look through.
+        margin: in the units of its metric; None for none.
+    """
+    if margin is None:
+        return group
+    rows = [replace(row, as_good=_as_good(row, group, margin)) for row in group.rows]
+    good = [row for row in rows if row.as_good]
+    networks = [row for row in good if row.is_network]  # others have no parameters to count
+    cheapest = min(networks, key=_cost, default=None)
+    rank = None if cheapest is None else cheapest.rank
+    return replace(group, rows=rows, margin=margin, cheapest=rank)
+
+
+def _as_good(row: Row, group: Group, margin: float) -> bool:
+    worst = row.difference_low if group.larger_is_better else row.difference_high
+    if worst is None:
+        return False
+    return (-worst if group.larger_is_better else worst) <= margin
+
+
+def _cost(row: Row) -> tuple[float, float]:
+    """Parameters, then time."""
+    return row.parameters, inf if row.seconds is None else row.seconds

@@ -14,13 +14,8 @@ from nnrun.sweeps.progress import SweepProgress
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """The runs of one setting.
-
-    Args:
-        name: of the experiment.
-        choice: from its grid.
-        first: the index of the first run, from which its shard follows.
-        runs: their ids.
+    """The ids of the runs of one setting; `first` is the index of the first, from which its shard
+    follows.
     """
 
     name: str
@@ -59,21 +54,11 @@ class Unfinished:
             rows.append(PlannedRow(variant.name, variant.choice, start, ids))
         return cls(str(shard), 0, 0, (), rows).without(ended)
 
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """As it was written; `rows` comes from a file that anyone may have changed.
-
-        Raises:
-            KeyError, TypeError, ValueError: it was not written by nnrun.
-        """
-        rows = [PlannedRow(**row) for row in content["rows"]]
-        for row in rows:
-            sound = is_name(row.name) and all(map(is_run_id, row.runs))
-            if not sound or not isinstance(row.first, int) or not isinstance(row.choice, dict):
-                raise ValueError("a row names no run")
-        found = cls(**{**content, "rows": rows})
-        Shard.parse(found.shard)
-        return found
+    def require_sound(self) -> None:
+        """Raise a ValueError or UsageError if it names no runs, as from a file that was changed."""
+        if not all(is_name(row.name) and all(map(is_run_id, row.runs)) for row in self.rows):
+            raise ValueError("a row names no run")
+        Shard.parse(self.shard)
 
     def keys(self) -> Iterator[tuple[str, int]]:
         """`name/run id` of each run of the sweep, and the number of its shard."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.carried import read_carried
+from nnrun.data.inference.columns import read_carried
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.decision import DEFAULT, Decision
@@ -25,14 +24,12 @@ from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.runs.stored_config import require_data
 from nnrun.sweeps.out_of_fold.table import Drawn, OutOfFold
-
-# What tells apart the runs of one setting: the fold, and the seeds.
-_WITHIN = ("dataset.fold", "dataset.split.seed")
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,9 @@ def out_of_fold(
             run, or its mean over the seeds.
         carried: columns of the data file that the table has, too.
 
-    Raises:
-        UsageError: the run has no folds, is damaged, or its data cannot be read; or a threshold
-            cannot decide between its classes; or there is no column to carry.
-        NnrunError: no seed has all folds, or the data have changed.
+    Raises: UsageError if the run has no folds, is damaged, or its data cannot be read; or a
+    threshold cannot decide between its classes; or there is no column to carry; NnrunError if no
+    seed has all folds, or the data have changed.
     """
     run = _read(folder)
     if run is None:
@@ -90,19 +86,14 @@ def _read(folder: Path) -> _Stored | None:
 
 
 def _drawn(record: RunRecord) -> Drawn:
-    split = record.config["dataset"].get("split")
-    return split.get("seed") if isinstance(split, dict) else None, record.seed
-
-
-def _setting(record: RunRecord) -> dict[str, Any]:
-    return {key: value for key, value in settings_of(record).items() if key not in _WITHIN}
+    return Replicate.of(record.config, record.seed).split_seed, record.seed
 
 
 def _by_seed(run: _Stored) -> dict[Drawn, dict[int, _Stored]]:
     """The runs of a setting by seed and fold; of equal ones, the last completed one."""
-    wanted, parent = _setting(run.record), run.folder.parent
+    wanted, parent = settings_of(run.record), run.folder.parent
     stored = (_read(parent / run_id) for run_id in ids_in(parent.parent, parent.name))
-    alike = [found for found in stored if found and _setting(found.record) == wanted]
+    alike = [found for found in stored if found and settings_of(found.record) == wanted]
     by_seed: dict[Drawn, dict[int, _Stored]] = {}
     for found in sorted(alike, key=_by_merit):
         runs = by_seed.setdefault(_drawn(found.record), {})

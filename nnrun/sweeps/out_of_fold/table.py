@@ -1,17 +1,20 @@
-"""Out-of-fold predictions as a table."""
+"""Out-of-fold predictions as a table, and as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import escaped
+from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.frames import to_frame
 from nnrun.models.scores import Metrics
-from nnrun.models.writing.columns import check_carried
+from nnrun.models.writing.columns import carried_cells, cells, check_carried, csv_lines, quoted
+from nnrun.models.writing.formats import JsonRows
 from nnrun.nn.signature import Array
 
 Drawn = tuple[int | None, int]
@@ -66,8 +69,7 @@ class OutOfFold:
         With several seeds, `fold` has the fold for each, as text. Several targets have columns
         `target_<name>` and `prediction_<name>`.
 
-        Raises:
-            UsageError: a carried column is called like one of the others.
+        Raises: UsageError if a carried column is called like one of the others.
         """
         one = self.fold.shape[1] == 1
         fold = self.fold[:, 0] if one else np.array([" ".join(map(str, f)) for f in self.fold])
@@ -86,7 +88,47 @@ class OutOfFold:
     def to_frame(self) -> Any:
         """The same as a pandas DataFrame.
 
-        Raises:
-            ModuleNotFoundError: pandas is not installed.
+        Raises: ModuleNotFoundError if pandas is not installed.
         """
         return to_frame(self.columns())
+
+
+def write_csv(found: OutOfFold, sink: BinaryIO) -> None:
+    """A table with a header."""
+    table, carried = found.columns(), found.carried
+    header = [[quoted(name if name in carried else escaped(name))] for name in table]
+    columns = [
+        (carried_cells if name in carried else cells)(column) for name, column in table.items()
+    ]
+    sink.write((csv_lines(header) + csv_lines(columns)).encode())
+
+
+def write_npz(found: OutOfFold, sink: BinaryIO) -> None:
+    """Arrays `row`, `fold` (rows, seeds), `target`, `prediction` and, of classes, `probability`."""
+    arrays: dict[str, Any] = {
+        "row": found.rows,
+        "fold": found.fold,
+        "target": found.target,
+        "prediction": found.prediction,
+    }
+    if found.probability is not None:
+        arrays["probability"] = found.probability
+    check_carried(found.carried, arrays)
+    archive = NpzArrays(sink)
+    archive.add({**found.carried, **arrays})
+    archive.close(complete=True)
+
+
+def write_json(found: OutOfFold, sink: BinaryIO) -> None:
+    """An array with an object for each row."""
+    table = found.columns()
+    rows = JsonRows(sink, list(table))
+    rows.add(list(table.values()))
+    rows.close()
+
+
+OUT_OF_FOLD_WRITERS: dict[str, Callable[[OutOfFold, BinaryIO], None]] = {
+    "csv": write_csv,
+    "npz": write_npz,
+    "json": write_json,
+}

@@ -61,12 +61,7 @@ class Axis:
 
 
 def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list[Axis]:
-    """The axes of a grid.
-
-    Args:
-        grid: the values of each dotted key.
-        config: one of those that the grid makes.
-    """
+    """The axes of a grid, by dotted key; `config` is one of those that the grid makes."""
     steps = {key: split_argument(f"{key}=")[0] for key in grid}
 
     def number(key: str) -> tuple[KeyPath, Any] | None:
@@ -129,10 +124,7 @@ def _number(
 ) -> tuple[KeyPath, Any] | None:
     """The path of a key and the type of its values; None if these need checks of their own.
 
-    Args:
-        config: that has the key.
-        steps: of the key.
-        others: the steps of the grid's other keys.
+    `steps` are those of the key, `others` those of the grid's other keys.
     """
     blocks = list(_blocks(config, steps[:-1]))
     path, block = blocks[-1]

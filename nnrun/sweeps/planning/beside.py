@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnrun.config.names import BESIDE
-from nnrun.config.schema.beside import NO_LOSS, BesideConfig
+from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as KEY
 from nnrun.errors import ConfigError, UsageError
 from nnrun.metrics.table import LOSS
@@ -23,8 +23,7 @@ _OF_NETWORKS = ("dataset.features", "dataset.target")
 def models_of(word: str | Sequence[str]) -> list[str]:
     """The names in `linear,forest` or in a list of them.
 
-    Raises:
-        UsageError: one of them is no model, or given twice.
+    Raises: UsageError if one of them is no model, or given twice.
     """
     names = [name.strip() for name in word.split(",")] if isinstance(word, str) else [*word]
     for index, name in enumerate(names):
@@ -42,8 +41,7 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
     `given` are the models that an argument names; by default they are those of the config. The
     models that the config's own grid trains are left out.
 
-    Raises:
-        ConfigError: runs are ordered by the loss, which these models have not.
+    Raises: ConfigError if runs are ordered by the loss, which these models have not.
     """
     sweep = grid.base.config.sweep
     if given is None:

@@ -29,9 +29,6 @@ class KnownBlocks:
     A key changes nothing outside of its outermost block, so a block that was valid in one setting
     is valid in all that have the same values in it. What blocks can contradict only together is
     checked for each setting.
-
-    Args:
-        axes: of the grid.
     """
 
     def __init__(self, axes: Sequence[Axis]) -> None:

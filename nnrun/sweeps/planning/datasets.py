@@ -30,14 +30,11 @@ class Datasets:
         self._lock = Lock()
 
     def load(self, config: DatasetConfig, data: str | None = None) -> Dataset:
-        """The data set that a config names.
+        """The data set that the block `dataset` of a config names.
 
-        Args:
-            config: the `dataset` block of a config.
-            data: its `data_key`, if known, which saves computing it for each run.
+        `data` is its `data_key`, if known, which saves computing it for each run.
 
-        Raises:
-            DataError: it cannot be loaded or prepared as the config says.
+        Raises: DataError if it cannot be loaded or prepared as the config says.
         """
         key = _source(config) if data is None else data.partition(" ")[2]
         with self._lock:

@@ -28,13 +28,8 @@ _SECONDS_PER_FEATURE = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """The estimated cost of a run.
-
-    Args:
-        iterations: the number of updates.
-        parameters: the number of parameters.
-        seconds: from its start to its report.
-        memory: in bytes.
+    """The estimated cost of a run: its updates and parameters, the seconds from its start to its
+    report, and its memory in bytes.
     """
 
     iterations: int

@@ -6,12 +6,12 @@ One variant of each is checked; the others are made from it when they are needed
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, product
+from itertools import product
 from math import prod
-from typing import Any, overload
+from typing import Any
 
 from nnrun.config.canonical import canonical
 from nnrun.config.canonical_json import canonical_json
@@ -109,7 +109,7 @@ def _with_number(value: Any, path: Sequence[str | int], number: float) -> Any:
     return value.model_copy(update={str(step): inner})
 
 
-class Variants(Sequence[Variant]):
+class Variants(Collection[Variant]):
     """The variants of several grids, each in the order of its product.
 
     Args:
@@ -131,14 +131,5 @@ class Variants(Sequence[Variant]):
                 if groups in families:  # others are equal to one of these
                     yield families[groups].variant(positions)
 
-    @overload
-    def __getitem__(self, index: int) -> Variant: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Variant]: ...
-
-    def __getitem__(self, index: int | slice) -> Variant | list[Variant]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        at = range(len(self))[index]
-        return next(islice(self, at, None))
+    def __contains__(self, variant: object) -> bool:
+        return any(variant == each for each in self)

@@ -14,15 +14,9 @@ from typing import Any
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import (
-    MAX_RANGE,
-    Override,
-    format_override,
-    parse_grid,
-    split_argument,
-)
+from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, split_argument
 from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.beside import BesideConfig
+from nnrun.config.schema.experiment import BesideConfig
 from nnrun.config.settings import BESIDE
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS
@@ -69,9 +63,8 @@ class Arguments:
     ) -> Arguments:
         """Read arguments such as `training.learning_rate=0.1,0.01` and `seed=range(0,20)`.
 
-        Raises:
-            ConfigError: they cannot be read.
-            UsageError: they contradict each other, or ask for more runs than there may be.
+        Raises: ConfigError if they cannot be read; UsageError if they contradict each other, or ask
+        for more runs than there may be.
         """
         grid = parse_grid(words)
         if len(models := grid.get(_MODELS, ())) > 1:
@@ -142,8 +135,7 @@ def _several_seeds(wrong: Any) -> str:
 def refuse_too_many(runs: int, most: int) -> None:
     """Check the number of runs before any is planned.
 
-    Raises:
-        UsageError: there are too many.
+    Raises: UsageError if there are too many.
     """
     if runs > most:
         message = f"this sweep would have {runs:,} runs, and may have {most:,}"
@@ -251,8 +243,7 @@ class Grid:
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     """The grid of a config and of the arguments.
 
-    Raises:
-        ConfigError: the config is invalid without its grid.
+    Raises: ConfigError if the config is invalid without its grid.
     """
     content = read_config(origin)
     try:
@@ -283,11 +274,11 @@ def _all_problems(content: Content, arguments: Arguments, error: ConfigError) ->
 
 
 def _load_with(content: Content, values: dict[str, Any], arguments: Arguments) -> Experiment:
-    overrides = [_override(*item) for item in {**values, **arguments.first_seed}.items()]
+    overrides = [override_of(*item) for item in {**values, **arguments.first_seed}.items()]
     return load_content(content, overrides, arguments.iterations)
 
 
-def _override(key: str, value: Any) -> Override:
+def override_of(key: str, value: Any) -> Override:
     """The override of a key, with a value of its own, which others may change."""
     steps, _ = split_argument(f"{key}=")
     return Override(format_override(key, value), steps, copy.deepcopy(value))

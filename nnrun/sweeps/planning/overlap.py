@@ -1,4 +1,7 @@
-"""How data are divided, and what that means for the results of several seeds or folds."""
+"""How data are divided, and what that means for the results of several seeds or folds.
+
+Each `block` is the resolved `dataset` block of a config, as plain values.
+"""
 
 from __future__ import annotations
 
@@ -22,32 +25,22 @@ def division_of(block: Mapping[str, Any]) -> str:
 def mean_rows(sizes: Iterable[Sequence[int]]) -> dict[str, float]:
     """The mean size of each split over runs, without splits that have no rows.
 
-    Args:
-        sizes: of the training, validation and test split of each run; they vary with the seed
-            where whole groups are drawn.
+    `sizes` are those of the training, validation and test split of each run; they vary with the
+    seed where whole groups are drawn.
     """
     means = zip(SPLITS, map(fmean, zip(*sizes, strict=True)), strict=False)
     return {split: mean for split, mean in means if mean}
 
 
 def split_by_of(block: Mapping[str, Any]) -> str:
-    """By what rows are kept together or in order, `patient_id`, `time in day`; "" at random.
-
-    Args:
-        block: the resolved `dataset` block of a config.
-    """
+    """By what rows are kept together or in order, `patient_id`, `time in day`; "" at random."""
     split = block.get("split") or {}
     by, column = split.get("by", "random"), split.get("column")
     return {"random": "", "time": f"time in {column}"}.get(by, str(column))
 
 
 def is_drawn(rows: Mapping[str, float], block: Mapping[str, Any]) -> bool:
-    """Whether a seed decides which rows are in which split.
-
-    Args:
-        rows: the size of each split.
-        block: the resolved `dataset` block of a config.
-    """
+    """Whether a seed decides which rows are in which split, of these sizes."""
     if (block.get("split") or {}).get("by") == "time":
         return False
     return "validation" in rows or ("test" in rows and not _is_fixed(block))
@@ -62,9 +55,7 @@ def _is_fixed(block: Mapping[str, Any]) -> bool:
 def overlap_of(rows: Mapping[str, float], block: Mapping[str, Any]) -> dict[str, float]:
     """For each split, the ratio of its rows to training rows, as far as seeds or folds vary it.
 
-    Args:
-        rows: the size of each split.
-        block: the resolved `dataset` block of a config.
+    `rows` has the size of each split.
     """
     varied = {"validation"} if is_drawn(rows, block) else set()
     if block.get("folds") or (varied and not _is_fixed(block)):

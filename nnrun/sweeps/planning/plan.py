@@ -1,4 +1,4 @@
-"""The plan of a sweep: configs × grid × seeds × folds, all valid."""
+"""The plan of a sweep: configs × grid × seeds × folds, all valid; and where its runs come from."""
 
 from __future__ import annotations
 
@@ -6,89 +6,49 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
-from nnrun.config.settings import choice_words
 from nnrun.plugins.loading import NO_PLUGINS, Shipment
 from nnrun.plugins.part import PluginError
 from nnrun.runs.identity import Identity
+from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.shard import WHOLE, Shard
 
 Place = tuple[int, Replicate]
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One config with one choice from its grid: its runs differ only in seeds and folds.
+@dataclass(frozen=True, kw_only=True)
+class Variant(Comparable):
+    """One config with one choice from its grid; numbers rise in the order of the plan.
 
     Args:
-        number: by which the plan knows it; numbers rise in the order of the plan.
-        name: of the experiment.
         file: its config.
-        choice: the chosen values by their dotted keys; empty without a grid.
-        config: the resolved config as JSON.
+        config: resolved, as JSON.
         identities: for each fold, the identity of its runs except for their seeds.
-        dataset: the name of its data set.
-        sha256: the digest of the data's file or arrays.
         data: the `data_key` of its data.
-        target: the target column, if the config names one.
-        splits: `train`, and `validation` and `test` if they have rows.
-        division: the settings of the split. Variants with equal data, seed, fold and division have
-            the same rows in their splits.
-        metric: that its runs are ordered by.
-        larger_is_better: whether larger values of the metric are better.
         seeds: of its runs, without those of splits.
-        published: published numbers, by `<split>_<metric>`.
         estimate: of one run.
-        rows: the size of each split; with folds, the mean.
-        overlap: for each split that a seed draws, or a fold is, the ratio of its rows to training
-            rows; else 0.
         split_seeds: crossed with `seeds` and folds; None for the seed of the run.
-        drawn: whether the seed decides which rows are in which split.
-        folds: of cross-validation; None without.
-        split_by: the groups or the times that rows are split by, in words; "" at random.
         metrics: those that its runs compute beside those of their task.
         watched: whether their networks are looked at while they train.
         ended: how many of its runs an unfinished board is over; None for all.
         plugins: the sources of parts that its config names.
-        data_note: what a reader should know about the data.
     """
 
-    number: int
-    name: str
     file: str
-    choice: dict[str, Any]
     config: str
     identities: Mapping[int | None, Identity]
-    dataset: str
-    sha256: str
     data: str
-    target: str | None
-    splits: tuple[str, ...]
-    division: str
-    metric: str
-    larger_is_better: bool
     seeds: Sequence[int]
-    published: dict[str, float]
     estimate: Estimate
-    rows: dict[str, float] = field(default_factory=dict)
-    overlap: dict[str, float] = field(default_factory=dict)
     split_seeds: Sequence[int | None] = (None,)
-    drawn: bool = True
-    folds: int | None = None
-    split_by: str = ""
     metrics: Sequence[str] = ()
     watched: bool = False
     ended: int | None = None
     plugins: Shipment = NO_PLUGINS
-    data_note: str = ""
-
-    @property
-    def label(self) -> str:
-        """Name and choice in one line."""
-        return " ".join([self.name, *choice_words(self.choice)])
 
     @property
     def digest(self) -> str:
@@ -99,12 +59,10 @@ class Variant:
 
     @property
     def parameters(self) -> int:
-        """Of its network."""
         return self.estimate.parameters
 
     @property
     def planned(self) -> int:
-        """The number of its runs."""
         if self.ended is not None:
             return self.ended
         return len(self.seeds) * len(self.split_seeds) * len(self.identities)
@@ -244,3 +202,34 @@ class Plan:
             stop = start + len(family) * family[0].planned
             yield family[0], self.shard.count(start, stop)
             start = stop
+
+
+class RunSource:
+    """The runs of a sweep; which one comes next may depend on the results of others."""
+
+    def next(self, at_a_time: int) -> PlannedRun | None:
+        """The next run; None if results have to come first, or none is left.
+
+        `at_a_time` is how many runs the workers train at the same time.
+        """
+        raise NotImplementedError
+
+    def overdue(self) -> bool:
+        """Whether runs in progress have to stop; those that have ended still count."""
+        return False
+
+    def ended(self, run: PlannedRun, record: RunRecord) -> None:
+        """A run has ended, or has paused where it was asked to; its result is on the disk."""
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        """A run could not be trained or saved."""
+
+
+class PlannedRuns(RunSource):
+    """The runs of a plan, regardless of their results."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._runs: Iterator[PlannedRun] = plan.runs()
+
+    def next(self, at_a_time: int) -> PlannedRun | None:
+        return next(self._runs, None)

@@ -40,13 +40,10 @@ def is_seed(value: Any) -> bool:
 def seeds_of(experiment: Experiment, given: Sequence[Any], number: int | None) -> Seeds:
     """The seeds of a config's runs; arguments override the config.
 
-    Args:
-        experiment: the config.
-        given: the values of the argument `seed`; invalid ones are left out here.
-        number: that --seeds asks for.
+    `given` are the values of the argument `seed`, of which invalid ones are left out here; `number`
+    is that of --seeds.
 
-    Raises:
-        ConfigError: they are too many or too large.
+    Raises: ConfigError if they are too many or too large.
     """
     config, sweep = experiment.config, experiment.config.sweep
     if given and number is None:

@@ -27,8 +27,7 @@ class Shard:
     def parse(cls, text: str) -> Self:
         """From `3/10`.
 
-        Raises:
-            UsageError: it is no such text, or there is no such shard.
+        Raises: UsageError if it is no such text, or there is no such shard.
         """
         found = re.fullmatch(rf"(\d{{1,{_DIGITS}}})/(\d{{1,{_DIGITS}}})", text, re.ASCII)
         if found is None:

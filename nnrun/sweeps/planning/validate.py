@@ -42,18 +42,13 @@ def make_plan(
     datasets: Datasets,
     begin: Callable[[int], None] = lambda count: None,
 ) -> Plan:
-    """The plan for these configs.
+    """The plan for these configs: files or their contents, by the name that errors use.
 
-    Args:
-        origins: files or their contents, by the name that errors use.
-        arguments: of the sweep.
-        datasets: load the data.
-        begin: called with the number of grid points before they are checked, which takes some
-            milliseconds each.
+    `begin` is called with the number of grid points before they are checked, which takes some
+    milliseconds each.
 
-    Raises:
-        PlanError: configs are invalid; it has all problems.
-        UsageError: there are more runs than there may be.
+    Raises: PlanError, with all problems, if configs are invalid; UsageError if there are more runs
+    than there may be.
     """
     planner = _Planner(arguments, datasets)
     planner.refuse(arguments.wrong_seeds())

@@ -31,14 +31,8 @@ def make_variant(
     runs: Mapping[int | None, Prepared],
     seeds: Seeds,
 ) -> Variant:
-    """The variant of a grid point.
-
-    Args:
-        number: by which the plan knows it.
-        file: its config.
-        choice: the grid point.
-        runs: the first run of each fold.
-        seeds: of its runs.
+    """The variant of a grid point, by this number in its plan; `runs` has the first run of each
+    fold.
     """
     prepared = next(iter(runs.values()))
     config, dataset = prepared.config, prepared.dataset

@@ -12,12 +12,7 @@ from nnrun.sweeps.workers.wire import unpack_result
 
 
 class Batch:
-    """Runs on the same data that are sent together.
-
-    Args:
-        key: of their data.
-        data: what stands for these data on the cluster.
-    """
+    """Runs on the same data that are sent together; `data` stands for these data on the cluster."""
 
     def __init__(self, key: str, data: Any) -> None:
         self.key = key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -11,7 +12,6 @@ from hashlib import sha256
 from importlib import import_module
 from itertools import count
 from math import inf
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, NoReturn
@@ -20,17 +20,12 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.pool.task import LruCache, Message, WorkerLostError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.open_files import most_runs
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import PATIENCE, wait_for_first
+from nnrun.sweeps.workers.base import Workers, most_runs
 from nnrun.sweeps.workers.batch import Batch
-from nnrun.sweeps.workers.dask_client import connect
-from nnrun.sweeps.workers.dask_departures import Departures
+from nnrun.sweeps.workers.dask_client import Departures, connect
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
-from nnrun.sweeps.workers.wire import unpack_message
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
+from nnrun.sweeps.workers.wire import OtherVersionError, require_same, unpack_message, versions
 
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
@@ -42,20 +37,13 @@ _LARGEST_BATCH = 32
 _NO_WORKERS_SECONDS = 10.0
 
 
-class DaskWorkers:
-    """The workers of a Dask scheduler.
+class DaskWorkers(Workers):
+    """The workers of the Dask scheduler of a client, which is closed at the end if it is `owned`.
 
-    Args:
-        client: connected to it.
-        owned: whether to close the client at the end.
-
-    Raises:
-        NnrunError: workers have another version of nnrun or NumPy.
+    Raises: NnrunError if workers have another version of nnrun or NumPy.
     """
 
-    lost: tuple[type[BaseException], ...] = (WorkerLostError,)
-    patience = PATIENCE
-    reports = True
+    lost = (WorkerLostError,)
 
     def __init__(self, client: Any, *, owned: bool = False) -> None:
         self._client = client
@@ -64,7 +52,7 @@ class DaskWorkers:
         self._executor: Executor = client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
         self._numbers = count()
-        self._mailbox = _Mailbox()
+        self._mail: deque[Message] = deque()  # other threads add to it
         self._data: LruCache[Any] = LruCache()
         self._batch = Batch("", None)
         self._runs_per_task = 1
@@ -93,10 +81,6 @@ class DaskWorkers:
             raise
 
     @property
-    def at_a_time(self) -> int:
-        return max(1, sum(self._workers.values()))
-
-    @property
     def capacity(self) -> int:
         return max(2 * self.at_a_time, _LEAST_TASKS) * self._runs_per_task
 
@@ -112,10 +96,10 @@ class DaskWorkers:
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         self._send()
-        wait_for_first(awaited, seconds)
+        super().wait(awaited, seconds)
 
     def messages(self) -> list[Message]:
-        return self._mailbox.drain()
+        return [self._mail.popleft() for _ in range(len(self._mail))]
 
     def check(self) -> None:
         if self._client.status != "running":
@@ -221,7 +205,7 @@ class DaskWorkers:
                 for key, packed in messages:
                     content = unpack_message(packed, key)
                     if content is not None:
-                        self._mailbox.put(key, content)
+                        self._mail.append(Message(key, content))
 
     def _update_workers(self) -> None:
         """Look again which workers there are."""
@@ -234,7 +218,7 @@ class DaskWorkers:
 
     def _look_at_workers(self) -> None:
         """Look which workers there are, and check the versions of new ones."""
-        found = self._find_workers()
+        found: dict[str, int] = dict(self._client.nthreads())  # runs at a time, by address
         new = [*found.keys() - self._workers.keys()]
         answers = self._client.run(versions, workers=new, on_error="return") if new else {}
         for worker, answer in answers.items():
@@ -244,8 +228,9 @@ class DaskWorkers:
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
         for address in self._departures.look(found):
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
-            self._mailbox.put("", gone)
+            self._mail.append(Message("", gone))
         self._workers = found
+        self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()
 
     def _note_if_idle(self) -> None:
@@ -256,12 +241,8 @@ class DaskWorkers:
             self._idle_since = monotonic()
         elif monotonic() - self._idle_since > _NO_WORKERS_SECONDS:
             text = f"the Dask scheduler at {self._address} has no workers; waiting for some"
-            self._mailbox.put("", text)
+            self._mail.append(Message("", text))
             self._idle_since = inf
-
-    def _find_workers(self) -> dict[str, int]:
-        """How many runs each worker trains at the same time, by address."""
-        return dict(self._client.nthreads())
 
     def _call_all(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
         """The answers of the workers that answer."""
@@ -270,23 +251,3 @@ class DaskWorkers:
         except Exception:  # `check` finds out if the scheduler is gone
             return []
         return [answer for answer in answers.values() if answer is not None]
-
-
-class _Mailbox:
-    """Messages for the sweep's thread."""
-
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[Message] = SimpleQueue()
-
-    def put(self, key: str, content: Progress | TrainingState | str) -> None:
-        """Add a message, from any thread."""
-        self._queue.put(Message(key, content))
-
-    def drain(self) -> list[Message]:
-        """Take all messages, oldest first."""
-        taken = []
-        try:
-            while True:
-                taken.append(self._queue.get_nowait())
-        except Empty:
-            return taken

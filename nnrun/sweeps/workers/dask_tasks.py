@@ -11,10 +11,16 @@ from time import monotonic
 from typing import Any
 
 from nnrun.data.dataset import Dataset
-from nnrun.pool.task import WorkerLostError
+from nnrun.pool.task import Channel, WorkerLostError
 from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
-from nnrun.sweeps.workers.versions import Versions, require_same, versions
-from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
+from nnrun.sweeps.workers.wire import (
+    Versions,
+    pack_error,
+    pack_message,
+    pack_result,
+    require_same,
+    versions,
+)
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -27,7 +33,7 @@ _polled: dict[str, float] = {}
 _messages: dict[str, dict[tuple[str, type], Any]] = {}
 
 
-class _DaskChannel:
+class _DaskChannel(Channel):
     """The channel of a run: keeps the last message of each kind until it is fetched."""
 
     def __init__(self, token: str, key: str) -> None:
@@ -46,9 +52,6 @@ class _DaskChannel:
             with _lock:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
-    def ask(self, content: Evaluations) -> None:
-        """No question is asked on a cluster."""
-
     def drop(self) -> None:
         """Remove the messages of a run that has ended."""
         with _lock:
@@ -64,16 +67,12 @@ def execute_jobs_on_dask(
     When a worker is lost, Dask calls this again on another one. That is an error here, since the
     sweep may have checkpoints of the runs by then.
 
-    Args:
-        token: of the sweep.
-        number: of the submission.
-        jobs: the runs.
-        expected: the versions that runs must be trained with.
-        dataset: their data.
+    `number` is that of the submission, `expected` the versions that runs must be trained with.
     """
     limit_threads()
     try:
-        _require_same(expected)
+        worker = import_module("distributed").get_worker()
+        require_same(worker.address, versions(), expected)
         with _once(f"nnrun {token} {number}"):
             return [_executed(token, job, dataset) for job in jobs]
     except Exception as error:  # the sweep reports it
@@ -109,10 +108,6 @@ class _Connection:
     def sync(self, function: Callable[..., Any], **given: Any) -> Any:
         """Call a function of the scheduler, and wait for its answer."""
         return import_module("distributed.utils").sync(self._loop, function, **given)
-
-
-def _require_same(expected: Versions) -> None:
-    require_same(import_module("distributed").get_worker().address, versions(), expected)
 
 
 @contextmanager

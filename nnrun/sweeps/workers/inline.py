@@ -1,17 +1,20 @@
-"""This process as the only worker."""
+"""This process as the only worker, and any executor of `concurrent.futures` as workers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
+from math import inf
 from typing import Any
+from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
 from nnrun.pool.task import Channel, Message
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import PATIENCE
-from nnrun.sweeps.workers.job import Evaluations, Job, execute_job
+from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -29,19 +32,8 @@ class InlineExecutor(Executor):
         return future
 
 
-class InlineWorkers:
-    """This process, one run after the other.
-
-    Args:
-        handle: called with each message.
-        stopped: returns whether to stop.
-    """
-
-    lost: tuple[type[BaseException], ...] = ()
-    patience = PATIENCE
-    reports = True
-    at_a_time = 1
-    capacity = 1
+class InlineWorkers(Workers):
+    """This process, one run after the other; `handle` is called with each message."""
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
         self._executor = InlineExecutor()
@@ -54,21 +46,6 @@ class InlineWorkers:
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Return at once: submitted runs have ended."""
-
-    def messages(self) -> list[Message]:
-        return []
-
-    def check(self) -> None:
-        pass
-
-    def renew(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -87,3 +64,45 @@ class _DirectChannel(Channel):
         answers: list[Any] = [None]
         self.handle(Message(self.key, content, answers.append))
         return answers[-1]
+
+
+class ExecutorWorkers(Workers):
+    """The workers of an executor, such as threads, a process pool or MPI ranks.
+
+    It accepts functions of modules and values that can be pickled, trains `workers` runs at the
+    same time, and is shut down by the caller. It only carries calls and results: these runs report
+    no progress and cannot be stopped, and a sweep that ends early waits for those in progress.
+    """
+
+    lost = (BrokenExecutor,)
+    patience = inf
+    reports = False
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self.at_a_time = workers
+        self._executor = executor
+        self._given: WeakSet[Future[RunResult | None]] = WeakSet()
+
+    @property
+    def capacity(self) -> int:
+        return 2 * self.at_a_time
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        try:
+            future = self._executor.submit(_work, job, load())
+        except RuntimeError as error:  # broken, or shut down
+            raise NnrunError(f"the executor takes no work: {error}") from error
+        self._given.add(future)
+        return future
+
+    def stop(self) -> None:
+        for future in list(self._given):
+            future.cancel()
+
+    def close(self) -> None:
+        self.stop()
+
+
+def _work(job: Job, dataset: Dataset) -> RunResult | None:
+    limit_threads()
+    return execute_job(job, Channel(), dataset)

@@ -68,11 +68,6 @@ class Job:
     asks: bool = False
 
     @property
-    def seed(self) -> int:
-        """Of the run."""
-        return self.replicate.seed
-
-    @property
     def is_short(self) -> bool:
         """Whether it takes little time, and is a short message."""
         message = self.checkpoint is None and len(self.config) <= _SHORT_CONFIG
@@ -93,14 +88,10 @@ class Evaluations:
 def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
     """Train a run; None if the sweep was stopped before it began.
 
-    Args:
-        job: the run.
-        channel: to the sweep; progress and checkpoints are sent over it.
-        dataset: its data.
+    Progress and checkpoints are sent over the channel.
 
-    Raises:
-        NnrunError: this process computes another run id.
-        PluginError: it does not have the plugins.
+    Raises: NnrunError if this process computes another run id; PluginError if it does not have the
+    plugins.
     """
     if channel.stopped():
         return None

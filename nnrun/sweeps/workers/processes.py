@@ -9,30 +9,21 @@ from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import WorkerLostError
 from nnrun.sweeps.workers import job
-from nnrun.sweeps.workers.base import PATIENCE
+from nnrun.sweeps.workers.base import Workers
 
 _MODULE = __name__
 
 
-class ProcessWorkers(ProcessPool):
+class ProcessWorkers(ProcessPool, Workers):
     """A pool of processes that train runs.
 
-    Args:
-        workers: how many.
-
-    Raises:
-        OSError: not even one can be started.
+    Raises: OSError if not even one can be started.
     """
 
-    lost: tuple[type[BaseException], ...] = (WorkerLostError,)
-    patience = PATIENCE
-    reports = True
+    lost = (WorkerLostError,)
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, _MODULE)
-
-    def renew(self) -> None:
-        """Nothing to do: a new worker is sent its data again."""
 
 
 def main(word: str) -> None:

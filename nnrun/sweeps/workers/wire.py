@@ -1,4 +1,4 @@
-"""Messages of workers that are not trusted: JSON and arrays, which are validated.
+"""Messages of workers that are not trusted: JSON and arrays, validated; and versions, compared.
 
 Nothing in them is executed, and a result counts only for the run that was submitted.
 """
@@ -10,6 +10,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nnrun import NUMERICS_VERSION, __version__
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
@@ -19,11 +22,39 @@ from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.contents.progress import is_history
 from nnrun.runs.storage.contents.validation import invalid_part
-from nnrun.sweeps.workers.versions import OtherVersionError
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 from nnrun.training.watching.validation import is_valid
 from nnrun.training.watching.watched import Watched
+
+Versions = dict[str, str]
+
+
+class OtherVersionError(WorkerLostError):
+    """A worker has another version, and trains nothing."""
+
+
+def versions() -> Versions:
+    """Those of this process."""
+    return {
+        "nnrun": __version__,
+        "numerics of nnrun": str(NUMERICS_VERSION),
+        "NumPy": np.__version__,
+    }
+
+
+def require_same(worker: str, found: Versions, expected: Versions) -> None:
+    """Compare the versions of a worker with those of the sweep.
+
+    Raises: OtherVersionError if they differ.
+    """
+    for name, version in expected.items():
+        if found.get(name) != version:
+            raise OtherVersionError(
+                f"the worker {worker} has {name} {found.get(name)}, and this process {version}, "
+                "so that bits could differ; install the same versions"
+            )
+
 
 # Errors that are of the worker, and not of the run; subclasses first.
 _KINDS = {"version": OtherVersionError, "lost": WorkerLostError}
@@ -60,14 +91,11 @@ def pack_error(error: Exception) -> bytes:
 
 
 def unpack_result(content: bytes, key: str) -> RunResult | None:
-    """The result in the bytes that a worker returned.
+    """The result in the bytes of `pack_result` or `pack_error` that a worker returned.
 
-    Args:
-        content: from `pack_result` or `pack_error`.
-        key: `name/run id` of the run that was submitted.
+    `key` is the `name/run id` of the run that was submitted.
 
-    Raises:
-        NnrunError: the content is invalid, or of another run; or the error of the worker.
+    Raises: NnrunError if the content is invalid, or of another run; or the error of the worker.
     """
     if content == b"":
         return None

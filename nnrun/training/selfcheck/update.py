@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Batches, Engine
-from nnrun.engines.evaluation import evaluate
-from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.numpy_engine import NumpyEngine, evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
+from nnrun.training.state import copies, copy_into, live_arrays
 
 Key = tuple[str, str]
 """The kind of numbers and their parameter: ("gradient", "0.weight"), ("loss", "")."""
@@ -149,15 +149,15 @@ def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers
 @contextmanager
 def _put_back(network: Network, optimizer: Optimizer, dropout: Rng) -> Iterator[Array]:
     """Restore everything that an update changes; yields the weights from before."""
-    theta, state = network.theta.copy(), dropout.bit_generator.state
-    buffers = {name: array.copy() for name, array in network.buffers.items()}
+    live, steps, state = (
+        live_arrays(network, optimizer),
+        optimizer.steps,
+        dropout.bit_generator.state,
+    )
+    saved = copies(live)
     try:
-        yield theta
+        yield saved["theta"]
     finally:
-        network.theta[...] = theta
-        for name, array in network.buffers.items():
-            array[...] = buffers[name]
-        for array in optimizer.state.values():
-            array.fill(0)
-        optimizer.steps = 0
+        copy_into(live, saved)
+        optimizer.steps = steps
         dropout.bit_generator.state = state

@@ -1,10 +1,11 @@
-"""What pages have in common: the frame with its links, and messages in place of a page."""
+"""What pages have in common: the server's state, the frame with its links, messages."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,9 +17,12 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.ui.listeners import Listeners
 from nnrun.ui.parts import rendered
-from nnrun.ui.snapshot import Snapshot
-from nnrun.ui.state import state_of
+from nnrun.ui.playing.sessions import Sessions
+from nnrun.ui.trying.answers import Answers
+from nnrun.ui.watcher import Snapshot, Watcher
 
 LINKS = [("/", "Report"), ("/runs", "Runs"), ("/playground", "Playground")]
 """The pages that every page links to; one that is added to `ROUTES` may have a line here."""
@@ -86,3 +90,21 @@ async def posted(request: Request) -> object:
 def lines_of(error: Exception) -> list[str]:
     """What is wrong, in sentences."""
     return [sentence(shortened(line, _LONGEST)) for line in first_of(str(error).splitlines())]
+
+
+@dataclass(frozen=True)
+class State:
+    """The watcher of the results folder, the pages that listen, loaded networks and data, and the
+    networks that train on pages.
+    """
+
+    watcher: Watcher
+    listeners: Listeners
+    answers: Answers
+    datasets: Datasets
+    sessions: Sessions
+
+
+def state_of(request: Request) -> State:
+    """That of the server which the request is for."""
+    return cast(State, request.app.state.shared)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import setting_words, short_key
 from nnrun.errors import UsageError
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.comparison_words import pair_words, result_words
+from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
 from nnrun.reports.html.blocks import Figures, Note, Section
 from nnrun.reports.html.overview.found import Found
-from nnrun.reports.numbers import MISSING, thinned
-from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.reports.summary import curve_names, metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.compare import Comparison, compare
 from nnrun.runs.record import RunRecord
@@ -28,11 +25,9 @@ from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of
 from nnrun.ui.content import report_of
-from nnrun.ui.pages.base import fresh, page
-from nnrun.ui.state import state_of
+from nnrun.ui.pages.base import fresh, page, state_of
 
 _MOST = 26
-_MOST_POINTS = 60
 _LONGEST = 600
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -112,50 +107,29 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
         )
         for what in names
         for split in SPLITS
-        if (series := _lines(f"{split}_{what}", histories))
+        if (
+            series := [
+                Series.thinned(letter(index), history["iteration"], history[column], index)
+                for column in [f"{split}_{what}"]
+                for index, history in enumerate(histories)
+                if column in history
+            ]
+        )
     ]
     if charts:
-        yield Section("Curves", [Figures(charts, [*enumerate(map(_letter, range(len(found))))])])
-
-
-def _lines(column: str, histories: Sequence[History]) -> list[Series]:
-    return [
-        Series(
-            _letter(index),
-            thinned(history["iteration"], _MOST_POINTS),
-            [v if isfinite(v) else None for v in thinned(history[column], _MOST_POINTS)],
-            index=index,
-        )
-        for index, history in enumerate(histories)
-        if column in history
-    ]
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index)
+        yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(found))))])])
 
 
 def _differences(comparison: Comparison) -> Iterator[Section]:
-    letters = [*map(_letter, range(len(comparison.labels)))]
-    for title, rows in (("Settings", comparison.settings), ("Results", comparison.results)):
+    letters = [*map(letter, range(len(comparison.labels)))]
+    of = {"Settings": setting_rows(comparison), "Results": result_rows(comparison)}
+    for title, rows in of.items():
         if not rows:
             yield Section(title, [Note(f"Their {title.lower()} are the same.")])
             continue
-        settings = title == "Settings"
         cells = [
-            [
-                Cell(shortened(short_key(key, rows) if settings else key, 60)),
-                *(Cell(_words(key, value, settings=settings)) for value in values),
-            ]
-            for key, values in rows.items()
+            [Cell(shortened(name, 60)), *(Cell(shortened(value, 120)) for value in values)]
+            for name, *values in rows
         ]
-        yield Section(
-            title,
-            [Grid(title, ["", *letters], cells, texts=1 + settings * len(letters), hidden=True)],
-        )
-
-
-def _words(key: str, value: object, *, settings: bool) -> str:
-    if value is None:
-        return MISSING
-    return shortened(setting_words(key, value) if settings else result_words(key, value), 120)
+        texts = 1 + len(letters) * (title == "Settings")
+        yield Section(title, [Grid(title, ["", *letters], cells, texts=texts, hidden=True)])

@@ -13,14 +13,12 @@ from starlette.responses import JSONResponse, Response
 from nnrun.errors import ConfigError, NnrunError, UsageError
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.reports.charts.svg import shortened
-from nnrun.ui.pages.base import lines_of, page, posted, stored_run
+from nnrun.ui.pages.base import lines_of, page, posted, state_of, stored_run
 from nnrun.ui.playing.edits import MOST_LAYERS, MOST_ROWS, MOST_UNITS, OPTIMIZERS
 from nnrun.ui.playing.frames import Content, form_of, frame_of
-from nnrun.ui.playing.session import Session
+from nnrun.ui.playing.session import Session, config_text
 from nnrun.ui.playing.sessions import LostError
 from nnrun.ui.playing.start import DRAWN, Start, start_drawn, start_stored
-from nnrun.ui.playing.written import config_text
-from nnrun.ui.state import state_of
 
 _MOST_UPDATES = 100_000
 _LONGEST = 300  # characters of a mistake
@@ -74,7 +72,7 @@ def _start(request: Request, given: Given) -> Content:
     sessions.close(given.get("session"))
     key = sessions.add(session)
     with session.lock:
-        return {"session": key, "form": form_of(session), "frame": frame_of(session)}
+        return {"session": key, **_whole(session)}
 
 
 def _start_of(request: Request, given: Given) -> Start:
@@ -102,7 +100,7 @@ def _change(request: Request, given: Given) -> Content:
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         said = session.change(_edits(given))
-        return {"said": said, "form": form_of(session), "frame": frame_of(session)}
+        return {"said": said, **_whole(session)}
 
 
 def _reset(request: Request, given: Given) -> Content:
@@ -110,7 +108,11 @@ def _reset(request: Request, given: Given) -> Content:
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         session.restart()
-        return {"said": "", "form": form_of(session), "frame": frame_of(session)}
+        return {"said": "", **_whole(session)}
+
+
+def _whole(session: Session) -> Content:
+    return {"form": form_of(session), "frame": frame_of(session)}
 
 
 def _config(request: Request, given: Given) -> Content:

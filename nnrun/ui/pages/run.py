@@ -1,12 +1,14 @@
-"""The page of one run: the same details as in the report, and a form to try its network."""
+"""The page of one run: the same details as in the report, and its network, which answers."""
 
 from __future__ import annotations
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from nnrun.config.settings import differing
+from nnrun.errors import NnrunError
 from nnrun.reports.html.blocks import Note, Section
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.runs import run_sections
@@ -14,9 +16,12 @@ from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.ui.content import run_parts
-from nnrun.ui.pages.base import fresh, page, run_key
-from nnrun.ui.snapshot import Snapshot
-from nnrun.ui.state import state_of
+from nnrun.ui.pages.base import fresh, lines_of, page, posted, run_key, state_of, stored_run
+from nnrun.ui.parts import rendered
+from nnrun.ui.watcher import Snapshot
+
+# What makes other numbers of columns than a file has.
+_ENCODED = ("categorical", "embedding", "target_mean", "formats")
 
 
 def run_page(request: Request) -> Response:
@@ -44,9 +49,12 @@ def run_page(request: Request) -> Response:
 
 
 def _is_playable(record: RunRecord) -> bool:
-    """Whether the playground can draw what the network does."""
-    features = record.dataset.get("n_features")
-    return record.beside is None and features in (1, 2)
+    """Whether the playground takes the run: rows are one or two numbers as the data have them."""
+    block = record.config["dataset"]
+    columns = block.get("columns") or {}
+    encoded = any(columns.get(name) for name in _ENCODED) or block.get("dates") or block.get("lags")
+    shape = record.network.get("input_shape")
+    return record.beside is None and shape in ([1], [2]) and not encoded
 
 
 def _sections(
@@ -59,3 +67,40 @@ def _sections(
     varying = differing([dict(settings) for settings in same if settings])
     load_data = state_of(request).datasets.load
     return [*run_sections(record, found.folder, "run", varying, load_data).sections]
+
+
+def form(request: Request) -> Response:
+    """The form, or why there is none."""
+    try:
+        found = state_of(request).answers.form(*stored_run(request))
+    except (NnrunError, OSError) as error:
+        return _problem(error)
+    return HTMLResponse(rendered("form.html", form=found, key=run_key(request)))
+
+
+def row(request: Request) -> Response:
+    """The values of a row of the run's data, as JSON."""
+    try:
+        values = state_of(request).answers.row(*stored_run(request), request.path_params["number"])
+    except (NnrunError, OSError) as error:
+        return JSONResponse({"error": " ".join(lines_of(error))}, 422)
+    return JSONResponse({"values": values})
+
+
+async def answer(request: Request) -> Response:
+    """What the network says, with the outputs of its layers."""
+    given = await posted(request)
+    return await run_in_threadpool(_answered, request, given)
+
+
+def _answered(request: Request, given: object) -> Response:
+    try:
+        folder, record = stored_run(request)
+        found = state_of(request).answers.answer(folder, record, given)
+    except (NnrunError, OSError) as error:
+        return _problem(error)
+    return HTMLResponse(rendered("answer.html", **vars(found)))
+
+
+def _problem(error: Exception) -> Response:
+    return HTMLResponse(rendered("problem.html", lines=lines_of(error)), 422)

@@ -12,8 +12,8 @@ from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
 from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where
+from nnrun.ui.content import table_of
 from nnrun.ui.pages.base import fresh, page
-from nnrun.ui.rows import table_of
 
 _AT_A_TIME = 100
 _ORDERS = [("newest", "newest first"), (RESULT, "best result first"), ("name", "by name and seed")]

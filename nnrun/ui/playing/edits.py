@@ -72,7 +72,7 @@ def experiment_of(config: Plain) -> Experiment:
 
     Raises: ConfigError with all mistakes in it.
     """
-    return Experiment(config_from_dict(config), Source("", config), Path())
+    return Experiment(config_from_dict(config), Source(config), Path())
 
 
 def values_of(config: Plain) -> Plain:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import isfinite
 from threading import Lock
 from time import perf_counter
 
+from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.explain.surfaces import has_surfaces
-from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -182,3 +185,33 @@ def _refuse_large(prepared: Prepared) -> None:
     ):
         if count > most:
             raise UsageError(f"the playground takes at most {most:,} {what}; these are {count:,}")
+
+
+_AT_LEAST = 1000  # iterations of a config where none have been made
+
+
+def config_text(session: Session) -> str:
+    """YAML that trains the network as far as the page has; comments say if it had other settings.
+
+    Without changes on the way, training has the losses of the page, bit for bit.
+    """
+    config = session.config
+    iterations = session.iteration or _AT_LEAST
+    config["training"] = {**config["training"], "iterations": iterations}
+    return "".join(f"# {line}\n" for line in _comments(session)) + dump(config)
+
+
+def _comments(session: Session) -> Iterator[str]:
+    yield f"From the playground of nnrun ui: {session.start.title}."
+    if not session.iteration:
+        yield "Nothing has been trained there yet; change the iterations as you like."
+        return
+    if session.changes:
+        yield "These are its last settings. Some were others before, so that training from the"
+        yield f"start does not give the network of its iteration {session.iteration:,}:"
+        yield from (f"  {change}" for change in session.changes)
+        return
+    row = session.evaluate()
+    losses = ((name, value) for name, value in row.items() if name.endswith("_loss"))
+    words = ", ".join(f"{n.replace('_', ' ')} {v!r}" for n, v in losses if isfinite(v))
+    yield f"Training it gives what the page shows at iteration {session.iteration:,}: {words}"

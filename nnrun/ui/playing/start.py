@@ -14,9 +14,9 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.nn.schedules import Exponential, InverseTime, Step
+from nnrun.reports.summary import planned_iterations
 from nnrun.runs.record import RunRecord
 from nnrun.runs.stored_config import load_stored
-from nnrun.training.sampling import batches_per_epoch
 
 Plain = dict[str, Any]
 """A config as plain values."""
@@ -117,7 +117,7 @@ def start_stored(
         notes.append("It does not stop early here.")
     training = {**config["training"], **_OF_TRAINING}
     training.pop("watch", None)
-    length = _length(config["training"], record.dataset["n_train"])
+    length = planned_iterations(record)
     training["learning_rate"], note = _rate(stored.training.learning_rate, training, length)
     if note:
         notes.append(note)
@@ -147,12 +147,6 @@ def _short(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
-
-
-def _length(training: Plain, rows: int) -> int:
-    if training["iterations"] is not None:
-        return int(training["iterations"])
-    return int(training["epochs"]) * batches_per_epoch(rows, training["batch_size"])
 
 
 def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:

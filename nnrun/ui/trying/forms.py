@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.frames import frame_rows
+from nnrun.data.inference.frames import table_rows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
@@ -48,7 +48,7 @@ class Form:
 
 
 class _Frame:
-    """A table of one row, as `frame_rows` takes it."""
+    """A table of one row, as `table_rows` takes it."""
 
     def __init__(self, names: Sequence[str], cells: Sequence[str]) -> None:
         self.columns = names
@@ -129,7 +129,8 @@ def _typed(model: Model, values: Sequence[object]) -> tuple[Array, list[str]]:
     try:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
-            row = frame_rows(_Frame(names, [cell.strip() for cell in cells]), model.layout)
+            row = table_rows(_Frame(names, [cell.strip() for cell in cells]), model.layout)
+            assert row is not None  # its columns have names
     except DataError as error:
         raise DataError(str(error).replace("row 0, ", "")) from None
     rows = model.rows(row.reshape(1, *model.layout.shape))

@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import pytest
 
-from nnrun.data.builtin import california
+from nnrun.data.builtin import fetched as california
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError
 

@@ -45,10 +45,10 @@ def test_every_option_makes_other_data(config):
     assert [499, 500] == np.bincount(found[1].y).tolist()
 
 
-def test_more_rows_than_memory_are_refused_at_their_key():
+def test_more_rows_than_memory_are_refused_at_their_key(config):
     """Before any is made, with both figures."""
     with pytest.raises(DatasetProblem, match=r"dataset\.rows: moons of .* needs .*; .* are free"):
-        moons(10**14)
+        load_dataset(config(name="moons", rows=10**14))
 
 
 def test_circles_are_those_of_scikit_learn():

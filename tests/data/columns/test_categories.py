@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.held_out import with_training_categories
 from nnrun.data.inference.columns import UnknownCategoryWarning
-from nnrun.data.inference.frames import frame_rows
-from nnrun.data.readers.table import read_csv
+from nnrun.data.inference.frames import table_rows
 from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.parts import Split, SplitData
 from tests.data.features import load_features
+from tests.data.tables import CategorySettings, read_csv
 
 # Training rows: a three times, b twice, c once; d is in a held-out row alone.
 TABLE = "k,y\na,1\na,2\na,3\nb,4\nb,5\nc,6\nd,7\nc,8\n"
@@ -85,7 +84,7 @@ def test_new_rows_are_encoded_as_held_out_ones(csv, settings, expected):
     assert expected == load_features(csv("k\nb\nz\nd\nc\n"), layout).tolist()
     frame = pd.DataFrame({"k": ["b", "z", "d", "c"]})
     with pytest.warns(UnknownCategoryWarning, match=r"k: 2 cells have .* \('z', 'd'\), predicted"):
-        assert expected == frame_rows(frame, layout).tolist()
+        assert expected == table_rows(frame, layout).tolist()
 
 
 def test_an_embedding_may_have_its_own_count(csv):

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 
 from nnrun.config.schema.data.dataset import DatasetConfig
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.impute import Impute
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.preprocessing.statistics import Numbers
-from nnrun.data.readers.table import read_csv
 from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
 from tests.data.features import load_features
+from tests.data.tables import CategorySettings, read_csv
 
 TABLE = "age,town,price\n1,A,10\n,B,20\n3,,30\nNA,A,40\n8,B,50\n8,A,60\n"
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.readers.table import read_csv
 from nnrun.errors import DataError
+from tests.data.tables import CategorySettings, read_csv
 
 
 @dataclass

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.inference.frames import frame_rows
+from nnrun.data.inference.frames import table_rows
 from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.readers.table import read_csv
 from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, NnrunError
 from tests.data.features import load_features
+from tests.data.tables import CategorySettings, read_csv
 
 
 def messages(error):
@@ -324,7 +323,7 @@ def test_categories_with_decimal_commas_are_compared_by_value(csv):
     assert expected == load_features(csv("k;z\n1,500;0\n2,5;0\n"), data.layout).tolist()
     for column in ([1.5, 2.5], ["1,50", "2.5"]):
         frame = pd.DataFrame({"k": column})
-        assert expected == frame_rows(frame, data.layout).tolist()
+        assert expected == table_rows(frame, data.layout).tolist()
 
 
 def test_categories_of_text_are_compared_as_text(csv):

@@ -9,14 +9,12 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from nnrun.data.columns.plan import CategorySettings
 from nnrun.data.readers import npz_arrays
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.table import read_csv
-from nnrun.data.rows import kept as kept_module
-from nnrun.data.rows.kept import kept
-from nnrun.data.rows.mapped import is_mapped
+from nnrun.data.rows import mapped as kept_module
+from nnrun.data.rows.mapped import is_mapped, kept
 from nnrun.errors import DataError
+from tests.data.tables import CategorySettings, read_csv
 
 X = np.arange(60.0).reshape(20, 3)
 Usage = namedtuple("Usage", "free")

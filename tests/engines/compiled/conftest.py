@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines import evaluation
+from nnrun.engines import numpy_engine
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
@@ -119,7 +119,7 @@ def difference(engine: Any, other: Any) -> float:
 
 def check_evaluation(engine: Any, x: np.ndarray, target: np.ndarray) -> None:
     """An engine's losses and outputs are those of the layers of nnrun.nn."""
-    expected_loss, expected = evaluation.evaluate(engine.network, x, target)
+    expected_loss, expected = numpy_engine.evaluate(engine.network, x, target)
     loss, outputs = engine.evaluate(x, target)
     assert (expected.shape, expected.dtype) == (outputs.shape, outputs.dtype)
     tolerance = 1e-11 if engine.network.dtype == "float64" else 1e-4

@@ -12,13 +12,12 @@ import pytest
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
+from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
 from nnrun.reports.charts.kinds.settings import by_setting
 from nnrun.reports.charts.kinds.surface import Point, decision_surface
-from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import CHARACTER
 
 SVG = "{http://www.w3.org/2000/svg}"

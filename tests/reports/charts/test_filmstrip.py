@@ -11,9 +11,9 @@ import pytest
 
 from nnrun.reports.charts.chart import Table
 from nnrun.reports.charts.kinds.filmstrip import Dots, Strips, filmstrip
-from nnrun.reports.charts.palette import BLUES, CIVIDIS
 from nnrun.reports.charts.pictures import Picture
 from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.style import BLUES, CIVIDIS
 from tests.reports.charts.test_pictures import pixels
 
 TABLE = Table(["iteration"], [["0"]])

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.palette import RED_BLUE
+from nnrun.reports.charts.style import RED_BLUE
 from nnrun.reports.charts.svg import coordinate
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,8 +6,18 @@ import re
 
 import pytest
 
-from nnrun.reports.charts.palette import BLUES, contrast, ramp, series_class
-from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, STANDALONE, amount_class
+from nnrun.reports.charts.style import (
+    BLUES,
+    DARK,
+    LIGHT,
+    ON_DARK,
+    PAGE,
+    STANDALONE,
+    amount_class,
+    contrast,
+    ramp,
+    series_class,
+)
 
 
 def test_contrast_is_that_of_the_guidelines() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.reports.explain.matrices import matrix_lines, number_text
+from nnrun.reports.explain.terminal import matrix_lines, number_text
 
 
 def lines(array: np.ndarray, **options: bool) -> list[str]:

@@ -9,8 +9,8 @@ from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.load import load
 from nnrun.reports.examine import predictions_of
 from nnrun.reports.html.blocks import Figures, Folded
-from nnrun.reports.html.inside import film
-from nnrun.reports.html.inside.film import film_blocks
+from nnrun.reports.html.inside import training
+from nnrun.reports.html.inside.training import film_blocks
 from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.watched import frames
 from nnrun.runs.storage.reading import read_run
@@ -75,7 +75,7 @@ def test_a_changed_file_is_not_drawn(moons, tmp_path):
 def test_frames_of_another_network_are_not_drawn(moons, monkeypatch):
     """Nor are some of its weights alone."""
     monkeypatch.setattr(
-        film, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
+        training, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
     )
     (note,) = blocks_of(moons)
     assert "the weights that were kept on the way are not those of its network" in note.text

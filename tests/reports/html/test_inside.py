@@ -8,8 +8,8 @@ import pytest
 from nnrun.models.load import load
 from nnrun.reports.examine import layer_outputs, predictions_of
 from nnrun.reports.html.blocks import Figures, Gallery, Grid, charts_of
-from nnrun.reports.html.inside.boundary import boundary_blocks, nearest_boundary
 from nnrun.reports.html.inside.layers import _smaller, chosen_rows, layer_blocks
+from nnrun.reports.html.inside.rows import boundary_blocks, nearest_boundary
 from nnrun.reports.html.weights import _panels
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.datasets import Datasets

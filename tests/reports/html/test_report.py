@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
-from nnrun.reports.html.choose import find_runs
+from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.storage.reading import read_run
@@ -68,7 +68,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
 
 def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     """Its folder is held by the process that is at it."""
-    from nnrun.runs.storage.durable.locks import acquire
+    from nnrun.runs.storage.durable.files import acquire
 
     folder = tmp_path / "results" / "broken" / "s5-00000000ee"
     shutil.copytree(results / "broken" / "s5-00000000ee", folder)

@@ -10,13 +10,13 @@ import pytest
 
 import nnrun
 from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
-from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.lines import kind_words
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
 
 KINDS = re.compile(r'Diagnostic\(\s*"([a-z_]+)"')

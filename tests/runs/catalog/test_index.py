@@ -20,8 +20,7 @@ from nnrun.runs.catalog.summarize import line_of, line_of_record
 from nnrun.runs.catalog.summary import PLAIN, varied
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.names import CHECKPOINT
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.reading import read_run
 from tests.reports.conftest import REGRESSION
 

@@ -13,8 +13,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from tests.forging import revise
 
 

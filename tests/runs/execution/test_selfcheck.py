@@ -12,9 +12,9 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
+from nnrun.runs.execution import checks as run_checks
 from nnrun.runs.execution import execute
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.checks import engine
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
@@ -52,13 +52,13 @@ def wrong(monkeypatch):
 @pytest.fixture
 def checks(monkeypatch):
     """The engines that were checked."""
-    seen, right = [], engine.compare_engines
+    seen, right = [], run_checks.compare_engines
 
     def compare(engine, *arguments, **more):
         seen.append(engine)
         return right(engine, *arguments, **more)
 
-    monkeypatch.setattr(engine, "compare_engines", compare)
+    monkeypatch.setattr(run_checks, "compare_engines", compare)
     return seen
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.sharing.folders import _names_folders
-from nnrun.runs.storage.paths.data_place import stored_config
+from nnrun.runs.sharing.pack import _names_folders
+from nnrun.runs.storage.data_place import stored_config
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.sharing.pack import pack
 from nnrun.runs.sharing.unpack import unpacked
-from nnrun.runs.storage.paths import data_place
+from nnrun.runs.storage import data_place
 from tests.forging import revise
 
 HOUSES = """\

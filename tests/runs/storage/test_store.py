@@ -24,7 +24,7 @@ from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.durable import files, staged
-from nnrun.runs.storage.durable.locks import acquire, locked
+from nnrun.runs.storage.durable.files import acquire, locked
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.run_folder import RunFolder
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnrun.runs.storage import sweep_progress
-from nnrun.runs.storage.durable.locks import locked
+from nnrun.runs.storage.durable.files import locked
 from nnrun.runs.storage.sweep_progress import FOLDER, SweepCounts, SweepNotes, sweeps_in
 
 COUNTS = SweepCounts(["iris"], total=9, done=4, failed=1, running=2)

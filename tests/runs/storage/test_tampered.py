@@ -17,8 +17,7 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.reading import list_runs
 from tests.forging import revise, said
 

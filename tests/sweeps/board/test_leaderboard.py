@@ -21,7 +21,7 @@ from nnrun.reports.markdown.leaderboard_files import (
 )
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.published.replication import replications
+from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 

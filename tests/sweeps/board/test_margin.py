@@ -11,8 +11,7 @@ from scipy.stats import t as student
 from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
 from nnrun.sweeps.board.comparison.design import Size, smallest_difference
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.variance.components import Components
 from nnrun.sweeps.board.variance.sharing import numbers
 from nnrun.sweeps.planning.estimate import Estimate

@@ -93,7 +93,7 @@ def sales():
 def by_hand(runs, seed):
     """For each row the fold that tests it and its probabilities, by scikit-learn's splitter."""
     data = load_dataset(config_from_dict(runs[0].config).dataset)
-    state = int(Streams.of(seed).split.integers(2**32))
+    state = int(Streams(seed).split.integers(2**32))
     parts = StratifiedKFold(3, shuffle=True, random_state=state).split(data.x, data.y)
     fold, probability = np.zeros(150, int), np.zeros((150, 3))
     for number, (run, (_, test)) in enumerate(zip(runs, parts, strict=True), 1):

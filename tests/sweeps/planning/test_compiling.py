@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnrun.engines.compiled.generated import engine
-from nnrun.sweeps.planning import compiling
+from nnrun.sweeps import choose
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.validate import make_plan
@@ -33,5 +33,5 @@ def test_each_network_of_a_plan_is_compiled_once(tmp_path, monkeypatch):
     ):
         made.clear()
         plan = make_plan({str(path): Path(path)}, Arguments.parse(words, None, None), datasets)
-        compiling.compile_plan(plan, datasets)
+        choose.compile_plan(plan, datasets)
         assert expected == len(made)

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning.plan import choice_words
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 

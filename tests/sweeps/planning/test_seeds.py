@@ -89,7 +89,7 @@ def test_a_grid_over_folds_or_splits_is_one_row(plan, write, text, word, expecte
     """They are replicates of one setting, as seeds are."""
     made = plan(write("iris", text), word)
     assert expected == keys(made)
-    assert {} == made.variants[0].choice
+    assert {} == next(iter(made.variants)).choice
     both = plan(write("iris", text), word, "training.batch_size=4,8")
     assert [{"training.batch_size": 4}, {"training.batch_size": 8}] == [
         variant.choice for variant in both.variants

@@ -18,7 +18,7 @@ from nnrun.sweeps.workers import batch, dask
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.versions import versions
+from nnrun.sweeps.workers.wire import versions
 from tests.sweeps.helpers import lasting, make_store, run_inline, until, weights_of
 from tests.sweeps.pool import Pool
 

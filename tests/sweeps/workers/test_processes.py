@@ -26,8 +26,7 @@ from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers import job as jobs
-from nnrun.sweeps.workers.executor import ExecutorWorkers
-from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.inline import ExecutorWorkers, InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.sweeps.helpers import (
@@ -84,7 +83,7 @@ def next_task(channel):
     if 6 in taken:  # and its result was sent
         os._exit(3)
     job, dataset = real(channel)
-    taken.append(job.seed)
+    taken.append(job.replicate.seed)
     return job, dataset
 
 _SocketChannel.next_task = next_task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,13 +20,14 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.versions import OtherVersionError, versions
 from nnrun.sweeps.workers.wire import (
+    OtherVersionError,
     pack_error,
     pack_message,
     pack_result,
     unpack_message,
     unpack_result,
+    versions,
 )
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -147,7 +149,8 @@ def test_errors_come_back_as_texts(error, kind, message):
 def test_an_error_on_a_worker_is_packed(monkeypatch, result):
     """The function that Dask calls gives bytes, and raises nothing that it would pickle."""
     monkeypatch.setattr(dask_tasks, "_once", lambda name: nullcontext())
-    monkeypatch.setattr(dask_tasks, "_require_same", lambda expected: None)
+    here = SimpleNamespace(get_worker=lambda: SimpleNamespace(address="here"))
+    monkeypatch.setattr(dask_tasks, "import_module", lambda _: here)
     monkeypatch.setattr(dask_tasks, "execute_job", lambda *_: 1 / 0)
     jobs = [Job(f"iris/s{seed}-1", "{}", seed, f"s{seed}-1", "data") for seed in (3, 4)]
     for packed in dask_tasks.execute_jobs_on_dask("token", 0, jobs, versions(), None):

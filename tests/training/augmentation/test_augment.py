@@ -11,11 +11,10 @@ from nnrun.engines.base import Batches, Steps
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.sampling import Sampler
 from nnrun.nn import SGD, CrossEntropy, Dropout, Flatten, Network, conv2d, dense
 from nnrun.nn.schedules import Constant
-from nnrun.training.augmentation.augment import Augmentation, Augmenter
-from nnrun.training.augmentation.engine import AugmentingEngine
-from nnrun.training.sampling import Sampler
+from nnrun.training.augmentation.augment import Augmentation, Augmenter, AugmentingEngine
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 
@@ -26,7 +25,7 @@ ROWS = 30
 
 def augmenter(augmentation=EVERYTHING, shape=SHAPE, batch_size=4, seed=7):
     """With blocks so small that a run has several."""
-    found = Augmenter(augmentation, shape, batch_size, rng=Streams.of(seed).augmentation)
+    found = Augmenter(augmentation, shape, batch_size, rng=Streams(seed).augmentation)
     assert found.block > 20
     found.block = 7
     return found
@@ -68,7 +67,7 @@ def test_some_features_are_spared():
     """They are the same at each visit, and the noise of others is what it is without."""
     noise, row = Augmentation(noise=0.5), np.arange(4.0)
     found, whole = (
-        Augmenter(noise, (4,), 2, rng=Streams.of(7).augmentation, spared=spared).changed(
+        Augmenter(noise, (4,), 2, rng=Streams(7).augmentation, spared=spared).changed(
             np.stack([row, row]), 0, np.array([2])
         )
         for spared in ([1, 3], [])
@@ -102,7 +101,7 @@ def rows_of(dtype="float64"):
 
 def trained(kind, grouped=(60,), augmentation=EVERYTHING, batch_size=4, dtype="float64", **options):
     """θ after iterations in groups of these sizes, and the losses of their batches."""
-    net, (x, target), streams = network(dtype), rows_of(dtype), Streams.of(7)
+    net, (x, target), streams = network(dtype), rows_of(dtype), Streams(7)
     if kind is not NumpyEngine:
         options |= {"batch_size": batch_size, "losses": True}
     optimizer = SGD()

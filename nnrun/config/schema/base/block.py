@@ -164,7 +164,7 @@ class Block(BaseModel):
         hint = partial(suggestion, key, tuple(cls.model_fields))
         if is_slip(key, cls.model_fields):
             return ConfigIssue(message + hint(), (key,), "key")
-        # `hints.key_locations` adds which other block has this key.
+        # `config/hints.py` adds which other block has this key.
         return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
 
     @classmethod

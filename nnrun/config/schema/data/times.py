@@ -31,12 +31,9 @@ Steps = Annotated[list[Annotated[int, Integer(ge=1)]], Listed("numbers of rows")
 def _checked(text: str) -> str:
     """The example, if it shows the format of numbers or of dates."""
     if _fault(NumberFormat, text) and _fault(DateFormat, text):
-        raise ConfigIssue(_fault(_meant(text), text)).error()
+        meant = DateFormat if _LIKE_A_DATE.search(text) else NumberFormat
+        raise ConfigIssue(_fault(meant, text)).error()
     return text
-
-
-def _meant(text: str) -> type[NumberFormat] | type[DateFormat]:
-    return DateFormat if _LIKE_A_DATE.search(text) else NumberFormat
 
 
 def _fault(form: type[NumberFormat] | type[DateFormat], text: str) -> str:

@@ -148,7 +148,7 @@ def _no_key(key: str, value: Any, block: type[Block], *, looked_at: bool) -> Con
     if near:
         return ConfigIssue(f"{message}; did you mean '{near}'?", (key,), "key")
     dotted = "; keys are dotted, like training.learning_rate"
-    # `hints.key_locations` adds which block has this key.
+    # `config/hints.py` adds which block has this key.
     return ConfigIssue(message, (key,), "key", hint=lambda: dotted, unknown=key)
 
 

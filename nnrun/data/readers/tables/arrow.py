@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import IN_ROWS, Problems, UnseenCategories
 from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import file_sha256
+from nnrun.data.readers.opening import damage_errors, file_sha256
 from nnrun.data.readers.tables.values import (
     cells_of,
     cells_of_array,
@@ -21,7 +21,6 @@ from nnrun.data.readers.tables.values import (
     has_times,
     text,
 )
-from nnrun.errors import DataError
 
 _ROWS = 1 << 16
 
@@ -125,16 +124,8 @@ class ParquetTable(Table):
             yield table
 
 
-@contextmanager
-def _damage_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of Arrow into a DataError with the name of the file."""
+def _damage_errors(path: Path) -> AbstractContextManager[None]:
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
 
-    try:
-        yield
-    except (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError) as error:
-        raise DataError(f"{path}: is damaged or no Parquet file: {error}") from error
-    except OSError as error:
-        if error.errno is not None:  # of the disk
-            raise
-        raise DataError(f"{path}: is damaged or no Parquet file: {error}") from error
+    kinds = (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError)
+    return damage_errors(path, "Parquet", kinds)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,13 +15,15 @@ from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import file_sha256
+from nnrun.data.readers.opening import damage_errors, file_sha256
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
 from nnrun.data.readers.text.csv_file import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, clipped
 
 _ROWS = 1024
 _BLOCK = 1 << 20
+# openpyxl raises a dozen kinds.
+_damage_errors = partial(damage_errors, what=".xlsx", kinds=(Exception,))
 _SAVE = "; open the file in a spreadsheet program, which computes it, and save it there"
 _BYTES_BY_TEXT = 20
 """Memory for what openpyxl keeps of a byte of XML, at most: texts, styles and formulas."""
@@ -168,18 +169,3 @@ def _without_blank_end(cells: Sequence[Any]) -> Sequence[Any]:
     while end and cells[end - 1] in (None, ""):
         end -= 1
     return cells[:end]
-
-
-@contextmanager
-def _damage_errors(path: Path) -> Iterator[None]:
-    """Turn what openpyxl raises at a wrong file into a DataError with its name."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # openpyxl raises a dozen kinds
-        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: is damaged or no .xlsx file: {reason}") from error

@@ -1,4 +1,4 @@
-"""All elementary functions by name, for one dtype."""
+"""All elementary functions by name, for one dtype; `exponential` has some of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.compiler.language.numbers import bits, from_bits
 from nnrun.engines.compiled.formulas.exponential import exponentials
-from nnrun.engines.compiled.formulas.logarithm import logarithms
 from nnrun.nn.special import CENTRE, SCALED_ERFC
 
 
@@ -93,3 +93,62 @@ def _gelu(dtype: str) -> SimpleNamespace:
         return normal_cdf(x) + x * root_2pi * exp(-half * x * x)
 
     return SimpleNamespace(normal_cdf=normal_cdf, gelu=gelu, gelu_slope=gelu_slope)
+
+
+@cache
+def logarithms(dtype: str) -> SimpleNamespace:
+    """log and log1m, which is log(1 - x) for 0 ≤ x ≤ 1, for float64 or float32.
+
+    x = 2ᵏ m with m in [√½, √2), from the bits of x; then log x = k ln 2 + log m, where log m is
+    2 artanh(s) = f - s (f - r), s = f / (2 + f), f = m - 1, arranged such that f, which is exact,
+    is added last. The integer k becomes a number by way of the bits of 2⁵² (2²³ in float32), as
+    in `exponential`. LLVM vectorises loops over it.
+    """
+    real: Any = np.dtype(dtype).type
+    double = dtype == "float64"
+    zero, one, two, half = real(0), real(1), real(2), real(0.5)
+    infinity = real(np.inf)
+    integer: Any = np.int64 if double else np.int32
+    width = integer(52 if double else 23)
+    bias = integer(1023 if double else 127)
+    # Added to the bits of x, it carries into the exponent where m would be √2 or more.
+    root = integer(np.asarray(sqrt(0.5), dtype).view(integer))
+    carry = integer(np.asarray(1, dtype).view(integer) - root)
+    mantissa = integer((1 << int(width)) - 1)
+    whole = real(2.0 ** int(width))
+    whole_bits = integer(np.asarray(whole).view(integer))
+    smallest = np.finfo(dtype).smallest_normal
+    lift = real(2.0 ** (int(width) + 2))
+    lifted = real(int(width) + 2)
+    # ln 2 in two parts; the first has so few digits that k times it is exact.
+    ln2_high = real(6.93147180369123816490e-01 if double else 0.693359375)
+    ln2_low = real(1.90821492927058770002e-10 if double else -2.12194440e-4)
+    # 2 artanh(s) - 2 s = s (c₀ s² + c₁ s⁴ + …), |s| < 0.172.
+    c = tuple(real(2 / (2 * k + 3)) for k in range(10 if double else 5))
+
+    def log(x: Any) -> Any:
+        denormal = x < smallest
+        held = x * lift if denormal else x
+        places = integer(bits(held) + carry)
+        exponent = from_bits(integer(integer(places >> width) + whole_bits)) - whole
+        k = exponent - real(bias) - (lifted if denormal else zero)
+        f = from_bits(integer(integer(places & mantissa) + root)) - one
+        s = f / (two + f)
+        q = s * s
+        series = c[-1]
+        for n in range(len(c) - 2, -1, -1):
+            series = series * q + c[n]
+        squared = half * f * f
+        small = s * (squared + q * series) + k * ln2_low
+        y = k * ln2_high - ((squared - small) - f)
+        y = x if x == infinity else y
+        y = -infinity if x == zero else y
+        return y if x >= zero else (x - x) / zero
+
+    def log1m(x: Any) -> Any:
+        """The digits that 1 - x has lost come back to first order."""
+        rest = one - x
+        lost = (one - rest) - x
+        return log(rest) + (lost / rest if rest > zero else zero)
+
+    return SimpleNamespace(log=log, log1m=log1m)

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nnrun.compiler.llvm import cache
-from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Steps
+from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Steps
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
-from nnrun.engines.compiled.generated.generate import Generated, generate
-from nnrun.engines.compiled.generated.sampling import Sampling
-from nnrun.engines.compiled.generated.steps import StepsRunner, portion
+from nnrun.engines.compiled.generated.generate import Blocks, Generated, generate
+from nnrun.engines.compiled.generated.steps import Sampling, StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
@@ -34,12 +33,11 @@ CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 _SHORT, _PUT_OUT = 0.02, 1 << 20
 
 
-class CompiledEngine:
+class CompiledEngine(Engine):
     """Updates by a function that is generated and compiled for this one network.
 
     Args:
-        batch_size: the largest batch. With 1, the function takes only single rows; None takes
-            the size of the first batches.
+        batch_size: the largest batch. With 1, the function takes only single rows.
         compiled_functions: those of networks of the same config; a new one is added to them.
 
     Raises:
@@ -57,7 +55,7 @@ class CompiledEngine:
         *,
         rng: Rng,
         clip_norm: float | None = None,
-        batch_size: int | None = None,
+        batch_size: int,
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
         compiled_functions: CompiledFunctions | None = None,
@@ -70,31 +68,17 @@ class CompiledEngine:
         self.x = x
         self.target = self._flat(target)
         self.rng = rng
-        self.clip_norm = clip_norm
         self.losses = losses
-        self._wait = wait
-        self._functions = {} if compiled_functions is None else compiled_functions
-        self._function: Function | None = None
+        self.single = single = batch_size == 1
         self._runner: StepsRunner | None = None
-        if batch_size is not None:
-            self._prepare(batch_size == 1)
-
-    def _prepare(self, single: bool) -> None:
-        self.single = single
-        if (single, self.losses) not in self._functions:
-            code = generate(
-                self.network,
-                self.optimizer,
-                clip_norm=self.clip_norm,
-                single=single,
-                losses=self.losses,
-            )
-            function = cache.function(code.source, self.network.dtype.name, self._wait)
-            self._functions[single, self.losses] = code, function
-        self.code, self._function = self._functions[single, self.losses]
+        known = {} if compiled_functions is None else compiled_functions
+        if (single, losses) not in known:
+            code = generate(network, optimizer, clip_norm=clip_norm, single=single, losses=losses)
+            known[single, losses] = code, cache.function(code.source, network.dtype.name, wait)
+        self.code, self._function = known[single, losses]
         kernels.addresses([DRIVE], "float64")  # compiled before training is timed
-        self._blocks = Blocks(self.code, self.network, self.optimizer)
-        self._take(self.x)
+        self._blocks = Blocks(self.code, network, optimizer)
+        self._take(x)
         self._evaluation = Evaluation(self._blocks, self._function, self._arranged, single)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
@@ -107,8 +91,7 @@ class CompiledEngine:
 
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target, self._runner = x, self._flat(target), None
-        if self._function is not None:
-            self._take(x)
+        self._take(x)
 
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
@@ -127,12 +110,9 @@ class CompiledEngine:
         portions = [evaluator.repeated(len(stops)) for evaluator in own]
         return runner.run_and_evaluate(steps, stops, portions)
 
-    def _drawing(self, order: Order) -> StepsRunner:
+    def _drawing(self, order: Sampler) -> StepsRunner:
         """The runner that draws rows in this order."""
         if self._runner is None or self._runner.order is not order:
-            if self._function is None:
-                self._prepare(order.batch_size == 1)
-            assert self._function is not None
             if self.single and order.batch_size > 1:
                 raise ValueError("this engine was built for batches of one row")
             if order.rows > len(self._inputs):
@@ -151,8 +131,6 @@ class CompiledEngine:
             return
         # As many rows as batches: single rows.
         single = bounds[-1] - bounds[0] == len(rates)
-        if self._function is None:
-            self._prepare(bool(single))
         if self.single and not single:
             raise ValueError("this engine was built for batches of one row")
         largest = 1 if single else int(np.diff(bounds).max())
@@ -162,7 +140,6 @@ class CompiledEngine:
         self._blocks.gather()
         found = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
         program, function = self.code.program, self._function
-        assert function is not None
         drawn = program.drawn
         length = portion(drawn * largest, len(rates))
         for first in range(0, len(rates), length):
@@ -191,8 +168,6 @@ class CompiledEngine:
         return {"machine_code": machine.description()}
 
     def evaluator(self, x: Array, target: Array) -> RowsEvaluator:
-        if self._function is None:
-            self._prepare(single=False)
         return self._evaluation.of(x, target, self._inputs if x is self.x else None)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
-from nnrun.nn.chunks import chunk_rows
+from nnrun.engines.compiled.generated.generate import Blocks
+from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 
 if TYPE_CHECKING:

@@ -8,13 +8,12 @@ from math import prod
 import numpy as np
 
 from nnrun.compiler.llvm.arguments import ARGUMENTS
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.generated.passes import Passes
-from nnrun.engines.compiled.generated.penalty import penalise
-from nnrun.engines.compiled.generated.program import ArraySlice, Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import ArraySlice, Program, Row
 from nnrun.engines.compiled.generated.text import Text, title_lines, words
-from nnrun.engines.compiled.generated.update import clip, step
+from nnrun.engines.compiled.generated.update import clip, penalise, step
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -132,8 +131,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         "",
         f"from {package}.formulas.functions import functions",
         "from nnrun.compiler.language.numbers import double, sqrt",
-        "from nnrun.compiler.language.vectors import dot",
-        "from nnrun.compiler.language.views import view",
+        "from nnrun.compiler.language.vectors import dot, view",
         *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
     ):
@@ -156,3 +154,53 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
     for variable, held in p.registers:
         tail.line(f"{held} = {variable}")
     return "\n".join([*head.lines, *body.lines, *p.lines, *tail.lines, ""])
+
+
+class Blocks:
+    """The blocks that `Program` describes.
+
+    The generated code has its own order of the parameters (see the emitters of the layers), so
+    they are copied in before some iterations, and back after them.
+    """
+
+    def __init__(self, code: Generated, network: Network, optimizer: Optimizer) -> None:
+        self.code = code
+        self.network = network
+        self.optimizer = optimizer
+        program, dtype = code.program, network.dtype
+        size = program.size("theta")
+        states = len(code.state) * size
+        self.theta = allocation.unwritten(size, dtype)
+        self.gradient = allocation.unwritten(1 if program.direct else size, dtype)
+        self.state = allocation.unwritten(states, dtype)
+        self.values = allocation.unwritten(program.size("values"), dtype)
+        program.clear_around(self.values)
+        own = {"theta": self.theta, "gradient": self.gradient, "state": self.state}
+        self._addresses = {name: allocation.address(array) for name, array in own.items()}
+        self.values_address = allocation.address(self.values)
+        self._state_parts = [
+            (name, self.state[index * size : (index + 1) * size])
+            for index, name in enumerate(code.state)
+        ]
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """The address of each block, by the name of the function's argument."""
+        return {**self._addresses, "values": self.values_address}
+
+    def gather(self) -> None:
+        """Copy parameters, the optimizer's arrays in."""
+        positions = self.code.positions
+        # Padding may hold NaN from a run that diverged.
+        self.theta.fill(0)
+        self.state.fill(0)
+        self.theta[positions] = self.network.theta
+        for name, part in self._state_parts:
+            part[positions] = self.optimizer.state[name]
+
+    def scatter(self) -> None:
+        """Copy them back."""
+        positions = self.code.positions
+        self.network.theta[...] = self.theta[positions]
+        for name, part in self._state_parts:
+            self.optimizer.state[name][...] = part[positions]

@@ -11,8 +11,6 @@ from nnrun.nn.signature import Array
 
 Border = tuple[int, int, int, int]  # pixels of zeros above, below, left and right
 NO_BORDER: Border = (0, 0, 0, 0)
-# Channels of a map are stored as a multiple of this.
-_CHANNELS = 8
 
 
 @dataclass(frozen=True)
@@ -126,36 +124,17 @@ class Map:
         return {"lines": self.height, "numbers": self.width * self.pixel}
 
 
-def vector(block: str, size: int, itemsize: int) -> Map:
-    """Vectors in an array of their own."""
-    return _laid(block, _pitch(size, itemsize), (size, 1, 1), NO_BORDER, itemsize)
-
-
-def image(
-    block: str, channels: int, height: int, width: int, border: Border, itemsize: int, exact: bool
-) -> Map:
-    """Images in an array of their own; `exact` without padding channels."""
-    pixel = channels if exact else -(-channels // _CHANNELS) * _CHANNELS
-    return _laid(block, pixel, (channels, height, width), border, itemsize)
-
-
-def like(block: str, x: Map, border: Border, itemsize: int) -> Map:
-    """A new array with the shape of x and as many stored channels."""
-    return _laid(block, x.pixel, (x.channels, x.height, x.width), border, itemsize)
-
-
-def _laid(
-    block: str, pixel: int, sides: tuple[int, int, int], border: Border, itemsize: int
-) -> Map:
+def laid(block: str, pixel: int, sides: tuple[int, int, int], border: Border, itemsize: int) -> Map:
+    """Images in an array of their own, with so many numbers from one pixel to the next."""
     channels, height, width = sides
     top, bottom, left, right = border
     line = (width + left + right) * pixel
-    row = _pitch((height + top + bottom) * line, itemsize)
+    row = pitch((height + top + bottom) * line, itemsize)
     offset = top * line + left * pixel
     return Map(block, offset, row, line, pixel, channels, height, width, border)
 
 
-def _pitch(size: int, itemsize: int) -> int:
+def pitch(size: int, itemsize: int) -> int:
     """Numbers from one row to the next: whole cache lines, and no large power of two of bytes."""
-    pitch = padded(size)
-    return pitch + padded(1) if pitch * itemsize % 1024 == 0 else pitch
+    found = padded(size)
+    return found + padded(1) if found * itemsize % 1024 == 0 else found

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Steps
+from nnrun.engines.base import Batches, Engine
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
-from nnrun.engines.compiled.tape.encode import Encoded
+from nnrun.engines.compiled.tape.driver import DRIVEN, Driver, Encoded
 from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.updates import corrections
@@ -28,7 +27,7 @@ _DRAWN = 1 << 20
 _EVALUATED = 64
 
 
-class TapeEngine:
+class TapeEngine(Engine):
     """Updates by kernels that are compiled once for all networks.
 
     Args:
@@ -126,14 +125,6 @@ class TapeEngine:
     def train_on(self, x: Array, target: Array) -> None:
         self.x = contiguous(x, self.network.dtype)
         self.target = contiguous(target, self.network.dtype)
-
-    def run_and_evaluate(
-        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
-    ) -> None:
-        return None
-
-    def evaluator(self, x: Array, target: Array) -> Evaluator:
-        return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         network = self.network

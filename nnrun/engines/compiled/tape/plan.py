@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.kernels.sizes import scratch, shapes
-from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, laid, pitch
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
@@ -20,18 +19,8 @@ from nnrun.nn.signature import Array
 TASKS = 16
 
 
-class Places(Protocol):
-    """The positions of a parameter's numbers in an array."""
-
-    def copy_in(self, numbers: Array, memory: Array) -> None:
-        """Copy the parameter's numbers, flat, into the array."""
-
-    def copy_out(self, memory: Array, numbers: Array) -> None:
-        """Copy them back."""
-
-
 class Positions:
-    """Positions by index, one for each number."""
+    """The positions of a parameter's numbers in an array, by index."""
 
     def __init__(self, positions: Array) -> None:
         self._positions = positions.ravel()
@@ -41,6 +30,9 @@ class Positions:
 
     def copy_out(self, memory: Array, numbers: Array) -> None:
         numbers[...] = memory[self._positions]
+
+
+Places = Positions | shapes.Strips
 
 
 @dataclass(frozen=True)
@@ -139,16 +131,15 @@ class ExecutionPlan:
 
     def vector(self, name: str, size: int) -> Map:
         """A new array with a vector for each row."""
-        name = self._unique(name)
-        return self._taken(vector(name, size, self.dtype.itemsize), name)
+        return self._new(name, pitch(size, self.dtype.itemsize), (size, 1, 1))
 
     def image(
         self, name: str, shape: tuple[int, int, int], border: Border = NO_BORDER, *,
         exact: bool = False,
     ) -> Map:  # fmt: skip
-        """A new array with an image for each row."""
-        name = self._unique(name)
-        return self._taken(image(name, *shape, border, self.dtype.itemsize, exact), name)
+        """A new array with an image for each row; `exact` without padding channels."""
+        pixel = shape[0] if exact else shapes.vectors(shape[0])
+        return self._new(name, pixel, shape, border)
 
     def array(self, name: str, shape: tuple[int, ...], border: Border = NO_BORDER) -> Map:
         """A vector or an image, by the shape of a layer's output."""
@@ -158,9 +149,8 @@ class ExecutionPlan:
         return self.vector(name, shape[0])
 
     def like(self, name: str, x: Map, border: Border = NO_BORDER) -> Map:
-        """A new array of the form of x, but for the border."""
-        name = self._unique(name)
-        return self._taken(like(name, x, border, self.dtype.itemsize), name)
+        """A new array with the shape of x and as many stored channels."""
+        return self._new(name, x.pixel, (x.channels, x.height, x.width), border)
 
     def flattened(self, x: Map) -> Map:
         """x as vectors, in the order of `nnrun.nn`."""
@@ -281,7 +271,11 @@ class ExecutionPlan:
         taken = {name: values[name] for name in KERNELS[kernel].parameters}
         return Op(kernel, taken, self.label, limit)
 
-    def _taken(self, new: Map, name: str) -> Map:
+    def _new(
+        self, name: str, pixel: int, sides: tuple[int, int, int], border: Border = NO_BORDER
+    ) -> Map:
+        name = self._unique(name)
+        new = laid(name, pixel, sides, border, self.dtype.itemsize)
         self.blocks[name] = self.batch_size * new.row
         self.maps.append(new)
         return new

@@ -11,9 +11,8 @@ from markupsafe import Markup
 
 from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.palette import Ramp
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.charts.style import STEPS, amount_class
+from nnrun.reports.charts.style import STEPS, Ramp, amount_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened, width_of
 from nnrun.reports.numbers import MISSING
 
@@ -29,15 +28,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Cells:
-    """The grid of cells in pixels.
-
-    Args:
-        left: of the first column.
-        top: of the first row.
-        side: the width of a column.
-        height: of a row.
-        turned: whether names of columns are too long to be written across.
-    """
+    """The grid of cells in pixels; names of columns are `turned` if they are too long."""
 
     left: float
     top: float

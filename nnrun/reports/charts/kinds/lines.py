@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import SIZE, TALL, Frame, x_axis, y_axis
+from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, area, line, rule
-from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
-from nnrun.reports.numbers import MISSING, number, to_error
+from nnrun.reports.numbers import MISSING, number, thinned, to_error
 
 _MOST_NAMED = 6  # in the text alternative
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line.
+    """One line, with a gap where y is None.
 
-    Args:
-        name: shown in the legend.
-        x: of its points.
-        y: of its points; None leaves a gap.
-        low: the lower end of a band around the line; empty for no band.
-        high: the upper end.
-        index: selects colour and dashes from the palette.
-        other: whether it is grey until a reader asks for it.
+    There is a band from `low` to `high` around it, unless these are empty; `index` selects colour
+    and dashes, and a line that is `other` is grey until a reader asks for it.
     """
 
     name: str
@@ -39,6 +33,14 @@ class Series:
     high: Numbers = field(default=())
     index: int = 0
     other: bool = False
+
+    @classmethod
+    def thinned(
+        cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
+    ) -> Series:
+        """A line of at most so many points, with gaps where numbers are not finite."""
+        known = [value if isfinite(value) else None for value in thinned(y, most)]
+        return cls(name, thinned(x, most), known, index=index)
 
     @property
     def heights(self) -> list[float | None]:

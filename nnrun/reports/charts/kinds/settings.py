@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from statistics import stdev
 
-from nnrun.reports.charts.axes import TALL, Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import TALL, Frame, Numbers, dots, line, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, dots, line
 from nnrun.reports.charts.scales import Linear, Log, Scale
 from nnrun.reports.numbers import count, number, to_error
 

@@ -1,21 +1,26 @@
-"""What was seen inside a network while it trained, as charts."""
+"""What was seen of a network while it trained: numbers of its layers, and its surfaces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import isfinite
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from nnrun.errors import NnrunError
+from nnrun.explain.film import film_of
+from nnrun.models.model import Model
+from nnrun.models.weights import weights_shapes
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.examine import Predictions
+from nnrun.reports.film_charts import film_charts
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note
-from nnrun.reports.numbers import count, number, thinned
+from nnrun.reports.markup import sentence
+from nnrun.reports.numbers import count, number
 from nnrun.reports.watched_words import (
     inside_table,
     layer_kind_of,
@@ -24,7 +29,7 @@ from nnrun.reports.watched_words import (
     main_parameter,
 )
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.watched import read_watched
+from nnrun.runs.storage.contents.watched import frames, read_watched
 from nnrun.training.watching.watched import Watched
 
 _MOST_POINTS = 30
@@ -41,15 +46,6 @@ _UNITS = (
     "A unit is dead if the slope of its activation is 0 for all rows, saturated if it is below 5% "
     "of the largest for 95% of the rows or more."
 )
-
-
-@dataclass(frozen=True)
-class _Line:
-    """The numbers of a layer, with its name and its colour."""
-
-    name: str
-    values: Array
-    index: int
 
 
 def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
@@ -77,47 +73,37 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
     """Charts with a line for each layer."""
-    iterations, places = watched.iterations, layer_places(watched)
 
-    def found(values: Array, columns: Sequence[int | None]) -> list[_Line]:
-        return [
-            _Line(names[index], values[:, column], index)
+    def chart(
+        title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
+    ) -> Chart:
+        series = [
+            replace(
+                _thinned(names[index], watched.iterations, values[:, column], index),
+                other=index >= _COLOURED,
+            )
             for index, column in enumerate(columns)
             if column is not None
         ]
+        domain = () if log else (0.0, 1.0)
+        return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
 
+    places = layer_places(watched)
     every, main = [*range(len(places))], [main_parameter(watched, place) for place in places]
-    gradients, outputs = watched.size("output_gradients"), watched.size("outputs")
-    yield _chart("Gradients", iterations, found(gradients, every), "gradient", log=True)
-    yield _chart("Updates", iterations, found(watched.ratios, main), "update/weight", log=True)
-    yield _chart("Outputs", iterations, found(outputs, every), "output", log=True)
-    yield _chart("Weights", iterations, found(watched.size("weights"), main), "weight", log=True)
+    yield chart("Gradients", "gradient", watched.size("output_gradients"), every)
+    yield chart("Updates", "update/weight", watched.ratios, main)
+    yield chart("Outputs", "output", watched.size("outputs"), every)
+    yield chart("Weights", "weight", watched.size("weights"), main)
     units = {unit["layer"]: column for column, unit in enumerate(watched.units)}
     columns = [units.get(place) for place in places]
     for what in ("dead", "saturated"):
         shares = watched.arrays[f"units.{what}"]
         if (shares > 0).any():
-            title = f"{what.capitalize()} units"
-            yield _chart(title, iterations, found(shares, columns), "share of units")
+            yield chart(f"{what.capitalize()} units", "share of units", shares, columns, log=False)
 
 
-def _chart(
-    title: str, iterations: Sequence[int], found: Sequence[_Line], label: str, *, log: bool = False
-) -> Chart:
-    series = [
-        Series(one.name, x, y, index=one.index, other=one.index >= _COLOURED)
-        for one in found
-        for x, y in [_points(iterations, one.values)]
-    ]
-    domain = () if log else (0.0, 1.0)
-    return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
-
-
-def _points(
-    iterations: Sequence[int], values: Array
-) -> tuple[Sequence[float], Sequence[float | None]]:
-    known = [v if isfinite(v) else None for v in values.tolist()]
-    return thinned(iterations, _MOST_POINTS), thinned(known, _MOST_POINTS)
+def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0) -> Series:
+    return Series.thinned(name, iterations, values.tolist(), index, _MOST_POINTS)
 
 
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
@@ -149,8 +135,9 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
     counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
     ends = watched.arrays[f"{name}.range"][:, column]
     drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
-    columns = [_points(watched.iterations, values)[1] for values in drawn]
-    x, (least, low, middle, high, most) = thinned(watched.iterations, _MOST_POINTS), columns
+    found = [_thinned(title, watched.iterations, values) for values in drawn]
+    x, columns = found[0].x, [one.y for one in found]
+    least, low, middle, high, most = columns
     series = [
         Series("median and 90%", x, middle, low, high),
         Series("all", x, [None] * len(x), least, most),
@@ -180,3 +167,33 @@ def _quantiles(counts: Array, ends: Array) -> list[Array]:
 def _title(record: RunRecord, place: str) -> str:
     kind = layer_kind_of(record, place)
     return f"layer {place} ({shortened(kind, 40)})" if kind else f"layer {place}"
+
+
+_MOST_UNITS = 16
+
+
+def film_blocks(
+    record: RunRecord, folder: Path, model: Model, predictions: Predictions
+) -> Iterator[Block]:
+    """The surfaces of a run that was trained with `training.watch`, if rows are one or two numbers.
+
+    Hidden units are closed until a reader opens them.
+    """
+    try:
+        stored = frames(folder, record)
+        wanted = weights_shapes(model.network)
+        if any({n: a.shape for n, a in weights.items()} != wanted for _, weights in stored):
+            raise NnrunError("the weights that were kept on the way are not those of its network")
+    except NnrunError as error:
+        yield Note(f"How it came about cannot be shown: {shortened(str(error))}.", "bad")
+        return
+    twin = Model(model.network.copy(), model.preprocessing, model.layout)
+    twin.task = model.task
+    film = film_of(twin, predictions.dataset, predictions.train, stored)
+    if film is None:
+        return
+    (output, *layers), notes = film_charts(film, _MOST_UNITS)
+    yield Figures([output], output.legend)
+    if layers:
+        left_out = [Note(sentence(note)) for note in notes]
+        yield Folded("Hidden units over training", [Figures(layers), *left_out])

@@ -13,7 +13,7 @@ from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.verdict.kinds import kind_words
+from nnrun.reports.verdict.lines import kind_words
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
@@ -25,13 +25,9 @@ _MOST_REASONS = 20
 
 @dataclass(frozen=True)
 class Placed:
-    """A run with its row on a board.
+    """A run, by its `name/run id`, with its row on a board.
 
-    Args:
-        key: `name/run id`.
-        order: the numbers of its board, of its row, and of itself within the row.
-        board: that it is on.
-        standing: its row.
+    `order` are the numbers of its board, of its row, and of itself within the row.
     """
 
     key: str
@@ -53,15 +49,8 @@ class Placed:
 
 @dataclass(frozen=True)
 class Head:
-    """A run in one line: its closed card.
-
-    Args:
-        place: of its row.
-        title: its settings and its seed, and its experiment where there are several.
-        result: the metric that its board is ordered by.
-        status: of the run.
-        problem: its first warning in a few words.
-        name: its id, after its experiment where there are several.
+    """A run in one line, its closed card: the place of its row, its settings and seed, the metric
+    that its board is ordered by, its status, its first warning in a few words, and its id.
     """
 
     place: str

@@ -15,7 +15,7 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import history, slice_chart
-from nnrun.reports.charts.palette import CIVIDIS
+from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
 from nnrun.reports.html.searches.parameter import Parameter, text_of

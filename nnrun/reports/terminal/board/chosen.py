@@ -12,7 +12,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import beside_words
 from nnrun.reports.terminal.board.columns import mean, name, ordered_by
 from nnrun.reports.terminal.commands import command_line
-from nnrun.runs.catalog.bookkeeping import CONTINUED
+from nnrun.runs.catalog.summary import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
 from nnrun.sweeps.board.from_store.stored import StoredVariant
 from nnrun.sweeps.board.leaderboard import ordering_split

@@ -15,10 +15,10 @@ from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
-from nnrun.reports.terminal.checking.rates import rate_curve, rate_data
 from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.plot import Axis, Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table
-from nnrun.runs.execution.rate_finder import RateCurve
+from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
 from nnrun.runs.preparation.memory import MemoryEstimate
 
 
@@ -65,7 +65,7 @@ class CheckedRun:
         gradients = None
         if self.gradients is not None:
             gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
-        rate = self.learning_rate and rate_data(self.learning_rate)
+        rate = self.learning_rate and asdict(self.learning_rate)
         own = asdict(replace(self, learning_rate=None))
         return {**own, "memory": memory, "gradients": gradients, "learning_rate": rate}
 
@@ -167,3 +167,27 @@ def _failure(check: GradientCheck) -> str:
         f"backpropagated {check.backpropagated:.10g}, numerical {check.numerical:.10g}, "
         f"relative error {check.error:.2e} (at most {TOLERANCE:g})"
     )
+
+
+def rate_curve(found: RateCurve) -> Iterator[RenderableType]:
+    """The training loss over the rates, and the suggestion."""
+    if len(found.rates) > 1:
+        curve = Curve("while the rate rises", range(len(found.rates)), found.losses, "•", "cyan")
+        axis = Axis(_rate(LOWEST), "learning rate, logarithmic", _rate(found.rates[-1]))
+        yield Plot("training loss", [curve], axis)
+    updates = plural(found.updates, "update")
+    if found.suggestion is None:
+        yield labelled("rate", f"within {updates}, no rate lowers the loss by {FALLEN:.0%}")
+    else:
+        rate = _rate(found.suggestion)
+        yield labelled("rate", f"try {rate}, a tenth of where the loss is smallest:")
+        yield labelled("", f"training.learning_rate={rate}")
+    if found.highest is None:
+        yield labelled("", f"the loss does not explode up to {HIGHEST:g}")
+    else:
+        yield labelled("", f"the loss explodes at {_rate(found.highest)}")
+
+
+def _rate(value: float) -> str:
+    """In two digits, which is more than the test can tell."""
+    return f"{value:.2g}"

@@ -43,11 +43,8 @@ class Output(Protocol):
         """Write a line."""
 
 
-class Observer(Protocol):
-    """Called with the progress of a run."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Show the progress."""
+Observer = Callable[["Progress"], None]
+"""Called with the progress of a run, to show it."""
 
 
 def console_of(stream: IO[str], width: int | None = None) -> Console:

@@ -1,7 +1,12 @@
-"""JSON for people and for any other program."""
+"""JSON for people and for any other program; and the digest of a report in its own last line.
+
+The digest is over every byte before that line. So a report that another program has only
+reformatted counts as changed, too.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from json import JSONEncoder
 from typing import Any
@@ -39,3 +44,21 @@ def _laid_out(value: Any, margin: str, levels: int) -> str:
         return _encode(value)
     lines = [_laid_out(item, deeper, levels - 1) for item in value]
     return f"[{deeper}{f',{deeper}'.join(lines)}{margin}]"
+
+
+_KEY = "report_sha256"
+
+
+def sealed(report: bytes) -> bytes:
+    """A report with its digest as the last entry; `strict_json` gives each entry a line."""
+    return _closed(report.removesuffix(b"\n}\n"))
+
+
+def is_sealed(content: bytes) -> bool:
+    """Whether a report is unchanged since it was written."""
+    return content == _closed(content[: -len(_closed(b""))])
+
+
+def _closed(body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()
+    return body + f',\n  "{_KEY}": "{digest}"\n}}\n'.encode()

@@ -28,11 +28,14 @@ def _has_form(value: Any, form: Any) -> bool:
     """Whether a value has a form.
 
     A form is a type; a function, which decides; a dictionary of forms, for a mapping with these
-    keys and perhaps others; a list of one form, for a list of any length; a tuple, for one of
-    several forms; None; or `_MISSING`, for a key that may be missing.
+    keys and perhaps others, or with one form for the values of all keys (`...`); a list of one
+    form, for a list of any length; a tuple, for one of several forms; None; or `_MISSING`, for a
+    key that may be missing.
     """
     if isinstance(form, type):
         return isinstance(value, form)
+    if isinstance(form, dict) and ... in form:
+        return isinstance(value, Mapping) and _has_form([*value.values()], [form[...]])
     if isinstance(form, dict):
         return isinstance(value, Mapping) and all(
             _has_form(value.get(key, _MISSING), part) for key, part in form.items()
@@ -62,14 +65,6 @@ def _are_counts_by_split(value: Any) -> bool:
     )
 
 
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_count, value.values()))
-
-
-def _are_numbers(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
-
-
 def _are_weights(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         _has_form(part, dict.fromkeys(("sum", "min", "max"), _is_number))
@@ -89,10 +84,8 @@ def _is_decision(value: Any) -> bool:
     return all(split in SPLITS and _has_form(one, both) for split, one in value["splits"].items())
 
 
-def _are_ranges(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(
-        _has_form(ends, [(str, _is_number)]) and len(ends) == 2 for ends in value.values()
-    )
+def _is_range(value: Any) -> bool:
+    return _has_form(value, [(str, _is_number)]) and len(value) == 2
 
 
 def _is_split(value: Any) -> bool:
@@ -121,10 +114,7 @@ _MISSING = object()
 _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
     "loss": _MAYBE_NUMBER,
-    "undefined": (
-        lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
-        _MISSING,
-    ),
+    "undefined": ({...: str}, _MISSING),
     "confusion": (_is_square, None, _MISSING),
     "support": ([_is_count], None, _MISSING),
 }
@@ -133,8 +123,8 @@ _SPLIT = {
     "stratified": bool,
     "column": (str, _MISSING),
     **dict.fromkeys(("folds", "fold"), (_is_count, _MISSING)),
-    "groups": (_are_counts, _MISSING),
-    "times": (_are_ranges, _MISSING),
+    "groups": ({...: _is_count}, _MISSING),
+    "times": ({...: _is_range}, _MISSING),
 }
 _DECISION = {
     **dict.fromkeys(("objective", "positive"), str),
@@ -162,7 +152,7 @@ _REPORT = {
         "unseen": ([{"split": SPLITS.__contains__, "rows": _is_count, "column": str}], _MISSING),
         "split": (_is_split, _MISSING),
         "weights": (_are_weights, _MISSING),
-        "class_weight": (_are_numbers, _MISSING),
+        "class_weight": ({...: _is_number}, _MISSING),
     },
     "network": {
         "parameters": _is_count,
@@ -184,7 +174,7 @@ _REPORT = {
         "iterations": _is_count,
         "iterations_per_second": (_is_number, None),
     },
-    "files": lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
+    "files": {...: str},
     "environment": dict,
     "divergence": (dict, None),
     "decision": (_is_decision, None),

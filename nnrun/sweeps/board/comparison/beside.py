@@ -10,21 +10,17 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.settings import BESIDE, choice_words
-from nnrun.sweeps.board.comparison.comparable import Member, label_of
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
+from nnrun.sweeps.progress import Member
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A model beside the best network.
+    """A model beside the network with the best mean.
 
-    Args:
-        model: in words, `forest`.
-        network: the label of the network with the best mean.
-        difference: of the means, in favour of the model: positive where it is better.
-        low: lower end of its 95% interval, which holds for all models of the table at once.
-        high: its upper end.
+    `difference` is that of the means, in favour of the model: positive where it is better. `low`
+    and `high` are the ends of its 95% interval, which holds for all models of the table at once.
     """
 
     model: str
@@ -37,13 +33,8 @@ class Beside:
 def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int) -> list[Beside]:
     """Of each model with two runs or more, in the order of the rows; none without such a network.
 
-    Networks with runs that diverged are left out, since the others flatter them.
-
-    Args:
-        ranked: the rows of a group, the best first.
-        split: that they are compared on.
-        column: of that split among a run's metrics.
-        sign: 1 where larger is better, else -1.
+    Networks with runs that diverged are left out, since the others flatter them. The arguments are
+    those of `verdicts`.
     """
     if not any(BESIDE in variant.choice for variant, _ in ranked):
         return []
@@ -57,7 +48,7 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     networks = [i for i in range(len(members)) if i not in models]
     networks = [i for i in networks if table.sound[i]] or networks
     found = beside_best(table, np.array(models), np.array(networks))
-    best = label_of(members[networks[0]][0])
+    best = members[networks[0]][0].label
     rows = zip(models, found.mean, found.low, found.high, strict=True)
     return [
         Beside(model_words(members[i][0].choice), best, *map(float, ends))

@@ -65,25 +65,6 @@ class Table:
     resolution: Array
     sound: Bools
 
-    @classmethod
-    def of(
-        cls,
-        values: Array,
-        overlap: float = 0.0,
-        resolution: float = 0.0,
-        design: Design | None = None,
-    ) -> Table:
-        """Rows of the same splits, all of them sound; replicates share nothing by default."""
-        rows = len(values)
-        return cls(
-            values,
-            design or Design.plain(values.shape[1]),
-            np.zeros(rows, dtype=np.intp),
-            np.full(rows, overlap),
-            np.full(rows, resolution),
-            np.ones(rows, dtype=bool),
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Standings:
@@ -112,10 +93,8 @@ class Standings:
 class Differences:
     """Some rows less the best of others; arrays of one number a row.
 
-    Args:
-        mean: the difference of the means.
-        low: lower end of its 95% interval, which holds for all of these rows at once.
-        high: its upper end.
+    `low` and `high` are the ends of the 95% interval of the mean difference, which holds for all of
+    these rows at once.
     """
 
     mean: Array

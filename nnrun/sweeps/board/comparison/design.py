@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import isfinite, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -91,11 +90,6 @@ class Shown:
     difference: float
     larger: dict[str, float]
     limit: float
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any] | None) -> Shown | None:
-        """As it was written."""
-        return None if content is None else cls(**content)
 
 
 def shown_by(found: Standings, size: Size, overlap: float) -> Shown | None:

@@ -10,12 +10,12 @@ import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.comparable import Member, label_of
 from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, in_units, rounding_of
-from nnrun.sweeps.board.comparison.verdicts import design_of, known_values, same_splits
+from nnrun.sweeps.board.comparison.verdicts import design_of, kind_of_splits, known_values
 from nnrun.sweeps.board.variance.components import Estimate, estimate
 from nnrun.sweeps.board.variance.degrees import Degrees
 from nnrun.sweeps.board.variance.sharing import numbers
+from nnrun.sweeps.progress import Member
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,14 @@ class PairTest:
 
 
 def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
-    """Student's paired test over common replicates, else Welch's; None with too few runs.
-
-    Args:
-        one: a row.
-        other: one of the same data and metric.
-        split: that they are compared on.
+    """Student's paired test of two rows of the same data and metric on a split, over common
+    replicates, else Welch's; None with too few runs.
     """
     column = SPLITS.index(split)
     values = [known_values(member, column) for member in (one, other)]
     common = [replicate for replicate in values[0] if replicate in values[1]]
-    paired = same_splits(one[0], other[0]) and len(common) > 1
+    kinds = [kind_of_splits(member[0]) for member in (one, other)]
+    paired = kinds[0] == kinds[1] and len(common) > 1
     overlaps = [member[0].overlap.get(split, 0.0) for member in (one, other)]
     unit, _ = in_units([value for row in values for value in row.values()] or [1.0])
     if paired:
@@ -87,8 +84,8 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
         return None
     overlap = max(overlaps)
     return PairTest(
-        first=label_of(one[0]),
-        second=label_of(other[0]),
+        first=one[0].label,
+        second=other[0].label,
         metric=f"{split} {one[0].metric}",
         paired=paired,
         n=sizes[0],

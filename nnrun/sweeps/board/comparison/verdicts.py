@@ -11,13 +11,13 @@ import numpy as np
 
 from nnrun.metrics.table import is_share
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.comparable import Comparable, Member
 from nnrun.sweeps.board.comparison.comparisons import Standings, Table, standings
 from nnrun.sweeps.board.comparison.design import Shown, shown_by, size_of
 from nnrun.sweeps.board.comparison.statistics import in_units
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Array, Design
-from nnrun.sweeps.progress import RunScore
+from nnrun.sweeps.planning.comparable import Comparable
+from nnrun.sweeps.progress import Member, RunScore
 
 Runs = Mapping[Replicate, RunScore]
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
@@ -57,12 +57,8 @@ def verdicts(
     with runs that diverged or failed are compared by the runs that are left; where some diverged,
     those flatter the row, and it drops no others.
 
-    Args:
-        ranked: the rows, the best first.
-        runs: the completed runs of each.
-        split: that they are compared on.
-        column: of that split among a run's metrics.
-        sign: 1 where larger is better, else -1.
+    `ranked` are the rows, the best first, and `runs` the completed runs of each; they are compared
+    on `split`, the `column` of a run's metrics. `sign` is 1 where larger is better, else -1.
     """
     values = [values_of(completed, column, sign) for completed in runs]
     notes = [_note(*row) for row in zip(ranked, runs, values, strict=True)]
@@ -146,11 +142,6 @@ def shares_of(values: Mapping[Replicate, float]) -> dict[str, float] | None:
     return {name: float(part) / total for name, part in zip(names, found.components, strict=True)}
 
 
-def same_splits(one: Comparable, other: Comparable) -> bool:
-    """Whether runs of one replicate have the same rows in the same splits."""
-    return _kind(one) == _kind(other)
-
-
 def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str | None:
     """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, member[0].planned
@@ -182,14 +173,17 @@ def _sound(member: Member, values: Mapping[Replicate, float]) -> bool:
     return len(values) == len({score.resolved(drawn=member[0].drawn) for score in member[1]})
 
 
-def _kind(variant: Comparable) -> tuple[str, int]:
+def kind_of_splits(variant: Comparable) -> tuple[str, int]:
+    """Equal where runs of one replicate have the same rows in the same splits."""
     return variant.division, round(sum(variant.rows.values()))
 
 
 def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """A number for each kind of splits."""
     numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(_kind(v), len(numbers)) for v in variants], dtype=np.intp)
+    return np.array(
+        [numbers.setdefault(kind_of_splits(v), len(numbers)) for v in variants], dtype=np.intp
+    )
 
 
 def _resolution(variant: Comparable, split: str) -> float:

@@ -116,9 +116,8 @@ def best_of(
         in_folds: choose among runs of folds, if there are any.
         order_by: the metric to choose by; by default that of the runs.
 
-    Raises:
-        UsageError: it has no completed run, no such split or metric, or a run whose report is
-            damaged.
+    Raises: UsageError if it has no completed run, no such split or metric, or a run whose report is
+    damaged.
     """
     try:
         make = partial(entry_of, order_by=order_by)
@@ -234,8 +233,7 @@ def _best_id(row: Row) -> str | None:
 def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
     """The report of a run in an experiment's folder, read anew.
 
-    Raises:
-        UsageError: it has changed since it was listed.
+    Raises: UsageError if it has changed since it was listed.
     """
     run = read_run(folder / run_id, placed=True)
     refuse_damaged(run, folder / run_id)

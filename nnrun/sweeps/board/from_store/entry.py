@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from nnrun.errors import UsageError
 from nnrun.metrics.table import find, larger_is_better
-from nnrun.runs.catalog.board_part import BoardPart
+from nnrun.runs.catalog.board_part import DAMAGE, BoardPart, are_sound
 from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
@@ -18,25 +18,13 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.progress import RunScore
 
-_SOUND = {int, float, bool, type(None)}
-# Errors that the values of a damaged report can raise.
-_DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
-
 
 class RunEntry(NamedTuple):
-    """A stored run.
+    """A stored run: its main metric with the direction, its numbers, and what boards say of its
+    data.
 
-    Args:
-        name: of its experiment.
-        settings: that decide its numbers; runs that differ only in seeds and fold have the same.
-        started: when it began.
-        dataset: the name of its data.
-        sha256: the digest of its data.
-        metric: the main one.
-        larger_is_better: the direction of that.
-        parameters: of its network.
-        published: numbers from elsewhere, by `<split>_<metric>`.
-        score: its numbers.
+    `settings` decide its numbers; runs that differ only in seeds and fold have the same.
+    `published` are numbers from elsewhere, by `<split>_<metric>`.
     """
 
     name: str
@@ -59,25 +47,24 @@ class RunEntry(NamedTuple):
     def of(cls, record: RunRecord, summary: RunSummary | None = None) -> Self:
         """The entry of a record; one without its config needs the summary of its run.
 
-        Raises:
-            KeyError, TypeError, ValueError, AttributeError: it does not hold what it should.
+        Raises: KeyError, TypeError, ValueError, AttributeError if it does not hold what it should.
         """
         if summary is None or not isinstance(summary.settings, JsonMapping):
             settings, replicate = settings_of(record), Replicate.of(record.config, record.seed)
         else:
             settings = summary.settings
             replicate = Replicate(record.seed, summary.split_seed, summary.fold)
-        published = record.config.get("published") or {}
+        part = BoardPart.of(record)
         return cls(
             name=record.name,
             settings=settings,
             started=record.started,
-            dataset=intern(record.dataset["name"]),
-            sha256=intern(record.dataset["sha256"]),
+            dataset=part.dataset,
+            sha256=part.sha256,
             metric=intern(record.main_metric),
             larger_is_better=larger_is_better(record.main_metric),
-            parameters=int(record.network["parameters"]),
-            published={key: value for key, value in published.items() if key != "source"},
+            parameters=part.parameters,
+            published=part.published,
             score=RunScore.of(record, replicate),
         )
 
@@ -123,8 +110,7 @@ def by_metric(record: RunRecord, metric: str | None) -> RunRecord:
 def ordered_by(runs: Iterable[RunEntry], metric: str | None) -> list[RunEntry]:
     """These runs, made by this metric.
 
-    Raises:
-        UsageError: none of them has it.
+    Raises: UsageError if none of them has it.
     """
     found = list(runs)
     if metric is not None and all(run.metric != metric for run in found):
@@ -148,8 +134,8 @@ def entry_of(summary: RunSummary, content: Content, order_by: str | None = None)
     record = content
     try:
         entry = RunEntry.of(by_metric(record, order_by), summary)
-    except _DAMAGE:
+    except DAMAGE:
         return None
-    numbers = (*entry.score.metrics, *entry.score.baseline, entry.score.seconds)
-    sound = _SOUND.issuperset(map(type, numbers))
+    score = entry.score
+    sound = are_sound(*score.metrics, *score.baseline, score.seconds)
     return entry if sound and isinstance(record.status, str) else None

@@ -12,8 +12,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import ENDED, dataset_of, variant_of
 from nnrun.sweeps.board.leaderboard import groups_of, key_of, make_leaderboard, trained
-from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.unfinished import Unfinished
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.shard import Shard

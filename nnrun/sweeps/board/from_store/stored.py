@@ -13,7 +13,7 @@ from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
+from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
@@ -23,8 +23,8 @@ from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.pair import PairTest, pair_test
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
-from nnrun.sweeps.board.margin import with_margin, within
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row, with_margin, within
+from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
@@ -33,61 +33,20 @@ ENDED = ("completed", "diverged", "stopped", "failed")
 _LONGEST = 160
 
 
-@dataclass(frozen=True)
-class StoredVariant:
-    """One config with its runs, which differ in seeds and folds and nothing else.
+@dataclass(frozen=True, kw_only=True)
+class StoredVariant(Comparable):
+    """One config with its stored `runs`, by seed and fold; the last of them says most of it."""
 
-    Args:
-        number: its place among the others.
-        name: of the experiment.
-        choice: in what it differs from others of its name, by dotted keys; a model of scikit-learn
-            is always named in it.
-        runs: of it, by seed and fold.
-        dataset: the name of its data.
-        sha256: of its data.
-        target: what is predicted, where a config says so.
-        splits: the parts of its data that there are.
-        division: the settings by which data is split.
-        metric: the main metric.
-        larger_is_better: its direction.
-        published: numbers from elsewhere, by `<split>_<metric>`.
-        parameters: of its network.
-        rows: of each split, the mean over the completed runs.
-        overlap: for each split, rows tested per row trained on, as far as seeds or folds vary it.
-        drawn: whether the seed decides which rows are in which split.
-        folds: of cross-validation; None without.
-        split_by: the groups or the times that rows are split by, in words; "" at random.
-    """
-
-    number: int
-    name: str
-    choice: dict[str, Any]
     runs: Sequence[RunEntry]
-    dataset: str
-    sha256: str
-    target: str | None
-    splits: tuple[str, ...]
-    division: str
-    metric: str
-    larger_is_better: bool
-    published: dict[str, float]
-    parameters: int
-    rows: dict[str, float]
-    overlap: dict[str, float]
-    drawn: bool
-    folds: int | None
-    split_by: str
-    data_note: str = ""
-
-    @property
-    def label(self) -> str:
-        """Name and choice on one line."""
-        return " ".join([self.name, *choice_words(self.choice)])
 
     @cached_property
     def planned(self) -> int:
         """The number of runs that have ended."""
         return sum(run.score.status in ENDED for run in self.runs)
+
+    @property
+    def parameters(self) -> int:
+        return self.runs[-1].parameters
 
     @property
     def scores(self) -> list[RunScore]:
@@ -133,10 +92,8 @@ def stored_boards(
 ) -> list[StoredBoard]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended.
 
-    Args:
-        variants: the configs.
-        margin: a difference that does not matter, in the units of the metric.
-        most: so many of the first rows of each have all numbers, by default all.
+    `margin` is a difference that does not matter, in the units of the metric; `most` of the first
+    rows of each have all numbers, by default all.
     """
     members = [(variant, variant.scores) for variant in variants if variant.planned]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
@@ -161,17 +118,10 @@ def comparison_board(
     """The configs of these runs over all seeds stored beside them, and the test of two configs.
 
     Without several seeds there is no leaderboard; without two configs on the same data, no test.
+    The leaderboard has the command as its source; `margin` is a difference that does not matter, in
+    the units of the metric; `order_by` the metric, by default that of the runs.
 
-    Args:
-        records: of the runs.
-        folders: where they are.
-        results: the results folder.
-        command: written into the leaderboard as its source.
-        margin: a difference that does not matter, in the units of the metric.
-        order_by: the metric, by default that of the runs.
-
-    Raises:
-        UsageError: no run has the metric.
+    Raises: UsageError if no run has the metric.
     """
     wanted = [settings_of(record) for record in records]
     found = [
@@ -200,10 +150,8 @@ def stored_variants(
 ) -> list[StoredVariant]:
     """Runs by config, in the order of names; of equal seeds, as of another time, all are kept.
 
-    Args:
-        runs: that are stored.
-        chosen: the settings by which a search names a run, by its name and id; by default those in
-            which its config differs.
+    `chosen` has the settings by which a search names a run, by its name and id; by default those in
+    which its config differs.
     """
     known = chosen or {}
     ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
@@ -273,7 +221,6 @@ def variant_of(
         metric=run.metric,
         larger_is_better=run.larger_is_better,
         published=dict(run.published),
-        parameters=run.parameters,
         rows=rows,
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),

@@ -64,11 +64,6 @@ class Design:
             Factor.of([weights for _, weights in replicates]),
         )
 
-    @classmethod
-    def plain(cls, number: int) -> Design:
-        """Of replicates that share nothing."""
-        return cls.of([(each, each) for each in range(number)])
-
 
 class Layout(NamedTuple):
     """How many replicates there are, and what they share; arrays of one shape, or numbers.

@@ -28,7 +28,8 @@ const post = async (action, content) => {
 };
 const ask = (action, content = {}) => inTurn(async () => {
   const found = await post(action, content);
-  say("error", found.error || "");
+  // The next pictures of a network that learns leave it readable.
+  if (found.error || action !== "advance") say("error", found.error || "");
   if (found.lost) await begin(`${found.error} It begins anew with its settings.`);
   return found.error ? null : found;
 });
@@ -156,6 +157,7 @@ const start = async () => {
   $("run").textContent = "❚❚ Pause";
   $("run").setAttribute("aria-pressed", "true");
   say("said", "");
+  say("error", "");
   while (playing) {
     const begun = performance.now();
     const found = document.hidden ? null : await ask("advance", { updates: updates() });
@@ -169,6 +171,7 @@ const start = async () => {
 $("run").addEventListener("click", () => (playing ? pause() : start()));
 $("step").addEventListener("click", async () => {
   pause();
+  say("error", "");
   const found = await ask("advance", { updates: 1 });
   if (found) show(found.frame, true);
 });

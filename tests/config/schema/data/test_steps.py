@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.hints.key_locations import located
+from nnrun.config.hints import located
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.data.steps import STEP_BLOCKS, step_blocks, step_type
 from nnrun.data.preprocessing.steps import L2, Binarize

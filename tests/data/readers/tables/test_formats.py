@@ -23,11 +23,10 @@ from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
-from nnrun.data.columns.plan import CategorySettings
-from nnrun.data.readers.table import read_csv
 from nnrun.data.readers.tables import opening
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
+from tests.data.tables import CategorySettings, read_csv
 
 
 def test_training_is_the_same_from_every_format(files, config, expected):
@@ -309,7 +308,7 @@ def test_addresses_are_refused_and_not_asked(config, path, command, expected, mo
 def test_no_package_of_a_format_is_imported_for_another(files):
     """They take longer to load than a CSV file of usual size."""
     script = (
-        "import sys; from pathlib import Path; from nnrun.data.readers.table import read_csv;"
+        "import sys; from pathlib import Path; from tests.data.tables import read_csv;"
         f"read_csv(Path({str(files[0])!r}), 'price', features=['rooms'], task='regression');"
         "print(sorted({'pyarrow', 'openpyxl', 'pandas', 'polars'} & {*sys.modules}))"
     )

@@ -193,4 +193,4 @@ def test_what_cannot_be_compiled_is_a_clear_error() -> None:
     network.initialize(rng=np.random.default_rng(0))
     x = np.zeros((2, 3))
     with pytest.raises(UnsupportedError, match="no parameters"):
-        CompiledEngine(network, SGD(), x, x, rng=np.random.default_rng(0))
+        CompiledEngine(network, SGD(), x, x, rng=np.random.default_rng(0), batch_size=1)

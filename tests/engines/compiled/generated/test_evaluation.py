@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines import evaluation
+from nnrun.engines import numpy_engine
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
@@ -58,7 +58,7 @@ def test_targets_that_are_shares(name: str, task: Any) -> None:
     engine = one.train(CompiledEngine)
     x = np.random.default_rng(0).standard_normal((3, 5))
     target = np.array([[0.0, 1.0, 0.25], [1.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
-    expected, _ = evaluation.evaluate(engine.network, x, target)
+    expected, _ = numpy_engine.evaluate(engine.network, x, target)
     assert expected == pytest.approx(engine.evaluate(x, target)[0], rel=1e-14)
 
 
@@ -87,7 +87,7 @@ def test_logits_far_out_cost_no_digits(task: Any) -> None:
         x = np.array([[1e5, -1e5], [1e5, 1e5 - 1], [1e-9, 0], [-1e-9, 1e-9], [30, -3], [40, 0]])
         target = np.array([[0, 1], [1, 0], [1, 0], [0, 1], [1, 0], [1, 0]], float)
         for row, want in zip(x, target, strict=True):
-            expected, _ = evaluation.evaluate(engine.network, row[None], want[None])
+            expected, _ = numpy_engine.evaluate(engine.network, row[None], want[None])
             assert expected == pytest.approx(engine.evaluate(row[None], want[None])[0], rel=2e-15)
 
 

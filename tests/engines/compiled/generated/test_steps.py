@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from nnrun.engines.base import Batches, Steps
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
+from nnrun.engines.sampling import Sampler
 from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
-from nnrun.training.sampling import Sampler
 
 ROWS, TOTAL = 40, 20_000
 

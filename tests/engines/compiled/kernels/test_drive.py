@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.base import Steps
-from nnrun.engines.compiled.generated.sampling import Sampling
+from nnrun.engines.compiled.generated.steps import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
+from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Constant
-from nnrun.training.sampling import Sampler
 
 _INTEGERS = ctypes.POINTER(ctypes.c_int64)
 _GENERATED = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))

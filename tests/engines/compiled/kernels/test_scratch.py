@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.encode import Encoded
+from nnrun.engines.compiled.tape.driver import Encoded
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.memory import Memory
 from nnrun.engines.numpy_engine import NumpyEngine

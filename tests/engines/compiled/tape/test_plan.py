@@ -11,7 +11,7 @@ import pytest
 from nnrun.engines.compiled.choice import supports
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.arrays import Map, image, like, vector
+from nnrun.engines.compiled.tape.arrays import Map
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.pooling import LARGEST_WINDOW, MaxPool2d
@@ -38,21 +38,25 @@ def emitter_of(kind: Any, plan: ExecutionPlan, layer: Any, x: Map, **more: bool)
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_map_like_another(border: Any, channels: int, sides: Any, exact: bool) -> None:
     """It has the same channels stored and the border that was asked for, of a single pixel too."""
-    x = image("x", channels, *sides, (0, 0, 0, 0), 8, exact)
-    assert image("y", channels, *sides, border, 8, exact) == like("y", x, border, 8)
+    plan, shape = plan_of(), (channels, *sides)
+    expected = plan.image("y", shape, border, exact=exact)
+    found = plan.like("z", plan.image("x", shape, exact=exact), border)
+    assert replace(expected, block="z") == found
 
 
 def test_a_vector_like_another() -> None:
     """A vector's is a vector."""
     for size in (1, 8, 16, 100, 128, 1024):
-        assert vector("y", size, 8) == like("y", vector("x", size, 8), (0, 0, 0, 0), 8)
+        plan = plan_of()
+        expected = plan.vector("y", size)
+        assert replace(expected, block="z") == plan.like("z", plan.vector("x", size))
 
 
 @pytest.mark.parametrize("border", BORDERS)
 def test_zeros_around_images(border: Any) -> None:
     """All that is stored besides the images begins with zeros, and nothing of them does."""
     top, bottom, left, right = border
-    x = image("x", 3, 4, 5, border, 8, exact=False)
+    x = plan_of().image("x", (3, 4, 5), border)
     memory = np.full(2 * x.row, np.nan)
     x.clear_around(memory)
     lines, columns = 4 + top + bottom, 5 + left + right

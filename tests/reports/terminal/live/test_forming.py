@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from nnrun.reports.terminal.live.forming import FormingRows
+from nnrun.reports.terminal.live.watching import FormingRows
 from tests.sweeps.board.boards import named, score
 
 

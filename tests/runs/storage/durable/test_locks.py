@@ -9,7 +9,7 @@ from time import sleep
 
 import pytest
 
-from nnrun.runs.storage.durable.locks import acquire
+from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.run_folder import RunFolder
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from nnrun.reports.terminal.board.choice import beside_words, choice_notes
 from nnrun.sweeps.board.comparison.beside import Beside
-from nnrun.sweeps.board.comparison.comparisons import Table, beside_best
+from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from tests.sweeps.board.boards import named, progress, score
+from tests.sweeps.board.comparison.tables import table_of
 
 RNG = np.random.default_rng(1)
 NETWORK, MODEL, OTHER = (RNG.normal(mean, 0.02, 6) for mean in (0.7, 0.8, 0.6))
@@ -54,7 +54,7 @@ def test_intervals_hold_together():
     rng, right = np.random.default_rng(0), 0
     for _ in range(300):
         found = beside_best(
-            Table.of(rng.normal(size=(6, 5))), np.array([3, 4, 5]), np.array([0, 1, 2])
+            table_of(rng.normal(size=(6, 5))), np.array([3, 4, 5]), np.array([0, 1, 2])
         )
         right += bool(((found.low <= 0) & (0 <= found.high)).all())
     assert right >= 0.95 * 300

@@ -10,11 +10,12 @@ from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
 from nnrun.sweeps.board.comparison import comparisons
-from nnrun.sweeps.board.comparison.comparisons import Table, beside_best, standings
+from nnrun.sweeps.board.comparison.comparisons import beside_best, standings
 from tests.simulations.best_of_table import best_dropped, most_by_chance, worse_dropped
 from tests.simulations.rules import intervals, ours
 from tests.simulations.tables import COMMON_SPLITS
 from tests.simulations.truths import TRUTHS, intervals_missed
+from tests.sweeps.board.comparison.tables import table_of
 
 SIZES = [(2, 3), (8, 5), (20, 10)]
 TABLES = 250
@@ -34,7 +35,7 @@ def test_the_worse_of_two_paired_rows_is_dropped_by_students_test(seeds):
     """SciPy's one-sided p, and the lower end of the interval."""
     values = ordered(np.random.default_rng(seeds).normal(size=(2, seeds)))
     expected = ttest_rel(values[1], values[0], alternative="less")
-    found = standings(Table.of(values))
+    found = standings(table_of(values))
     low = ttest_rel(values[1], values[0], alternative="greater").confidence_interval(0.95).low
     assert expected.pvalue == pytest.approx(found.p[1], rel=1e-9)
     assert low == pytest.approx(found.low[1])
@@ -48,7 +49,7 @@ def test_the_worse_of_two_unpaired_rows_is_dropped_by_welchs_test():
     values = np.full((2, 9), np.nan)
     values[0], values[1, :4] = best, other
     expected = ttest_ind(other, best, equal_var=False, alternative="less")
-    found = standings(unpaired(Table.of(values)))
+    found = standings(unpaired(table_of(values)))
     p = student.cdf(expected.statistic, int(expected.df))
     assert p == pytest.approx(found.p[1], rel=1e-9)
     assert [False, False] == found.paired.tolist()
@@ -59,7 +60,7 @@ def test_each_row_may_lose_to_any_of_the_others():
     values = ordered(np.random.default_rng(2).normal(size=(10, 6)))
     values[9] -= 1.0
     single = [ttest_rel(values[9], row, alternative="less").pvalue for row in values[:9]]
-    found = standings(Table.of(values))
+    found = standings(table_of(values))
     assert 9 * min(single) == pytest.approx(found.p[9], rel=1e-9)
     assert np.array_equal(found.p > 0.05, found.kept)
 
@@ -70,14 +71,14 @@ def test_a_noisy_best_row_hides_nothing():
     quiet, worse = rng.normal(size=10), rng.normal(-5.0, size=10)
     noisy = 100 * rng.normal(size=10)
     noisy += 1 - noisy.mean()
-    found = standings(Table.of(np.array([noisy, quiet, worse])))
+    found = standings(table_of(np.array([noisy, quiet, worse])))
     assert [True, True, False] == found.kept.tolist()
 
 
 def test_overlapping_training_sets_widen_the_interval():
     """Nadeau and Bengio: of 10 splits that test 1 row for 4, √(1/10 + 1/4) in place of √(1/10)."""
     values = ordered(np.random.default_rng(2).normal(size=(2, 10)))
-    plain, wide = (standings(Table.of(values, overlap)) for overlap in (0.0, 0.25))
+    plain, wide = (standings(table_of(values, overlap)) for overlap in (0.0, 0.25))
     ratio = (wide.low - wide.difference)[1] / (plain.low - plain.difference)[1]
     assert 3.5**0.5 == pytest.approx(ratio)
 
@@ -87,14 +88,14 @@ def test_accuracies_are_rounded_to_a_row():
     row, and p follows from that.
     """
     values = np.array([[29, 28, 27], [28, 27, 26]]) / 30
-    found = standings(Table.of(values, resolution=1 / 30))
+    found = standings(table_of(values, resolution=1 / 30))
     expected = student.sf(1 / np.sqrt(1 / 6 / 3), 2)
     assert expected == pytest.approx(found.p[1], rel=1e-6)
 
 
 def test_rows_without_any_noise():
     """Equal in everything, both may be the best; worse by the same for each seed can be dropped."""
-    found = standings(Table.of(np.array([[1.0, 1, 1], [1, 1, 1], [0.5, 0.5, 0.5]])))
+    found = standings(table_of(np.array([[1.0, 1, 1], [1, 1, 1], [0.5, 0.5, 0.5]])))
     assert [True, True, False] == found.kept.tolist()
     assert [0.0, 0.0, -0.5] == found.difference.tolist()
     assert [0.0, 0.0, -0.5] == found.low.tolist()
@@ -106,13 +107,13 @@ def test_rows_without_any_noise():
 def test_equal_but_for_rounding(change):
     """Equal means differ by 0, though their sums are rounded differently."""
     values = np.array([[41, 42, 51, 58, 25], [58, 41, 42, 25, 51]]) / 60
-    found = standings(change(Table.of(values)))
+    found = standings(change(table_of(values)))
     assert [0.0, 0.0] == found.difference.tolist()
 
 
 def test_the_same_difference_in_every_run():
     """It varies by rounding alone, so the interval has no width."""
-    table = Table.of(np.array([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6]]))
+    table = table_of(np.array([[0.9, 0.8, 0.7], [0.8, 0.7, 0.6]]))
     found = beside_best(table, np.array([1]), np.array([0]))
     assert found.low.tolist() == found.mean.tolist() == found.high.tolist()
 
@@ -121,7 +122,7 @@ def test_the_same_difference_in_every_run():
 def test_numbers_near_the_largest(change):
     """No square leaves the range of numbers; an end of an interval may."""
     values = -np.array([[1.0, 2, 3], [1e200, 2e200, 3e200], [1e308, 1.5e308, 1.7e308]])
-    found = standings(change(Table.of(values)))
+    found = standings(change(table_of(values)))
     assert [2e200, -2e200, -1.4e308] == pytest.approx(found.difference.tolist())
     assert not np.isnan([found.p, found.low, found.high]).any()
 
@@ -129,18 +130,18 @@ def test_numbers_near_the_largest(change):
 def test_rows_with_missing_seeds_are_compared_over_the_common_ones():
     """What other seeds gave takes no part; without two common seeds, rows are no pairs."""
     values = np.array([[1.0, 1.2, 1.1, 9.0], [0.5, 0.6, 0.7, np.nan]])
-    found, expected = standings(Table.of(values)), standings(Table.of(values[:, :3]))
+    found, expected = standings(table_of(values)), standings(table_of(values[:, :3]))
     assert expected.p == pytest.approx(found.p, rel=1e-12)
     assert expected.difference == pytest.approx(found.difference, rel=1e-12)
     apart = np.full((2, 5), np.nan)
     apart[0, :3], apart[1, 3:] = [1.0, 1.2, 1.1], [0.5, 0.7]
-    assert [False, False] == standings(Table.of(apart)).paired.tolist()
+    assert [False, False] == standings(table_of(apart)).paired.tolist()
 
 
 def test_rows_with_runs_that_diverged_drop_no_others():
     """They flatter themselves; they can be dropped by those that are sound."""
     values = np.array([[3.0, 3.1, 3.2], [2.0, 2.1, 2.3], [1.0, 1.1, 1.3]])
-    table = replace(Table.of(values), sound=np.array([False, True, True]))
+    table = replace(table_of(values), sound=np.array([False, True, True]))
     assert [True, True, False] == standings(table).kept.tolist()
 
 
@@ -148,7 +149,7 @@ def test_intervals_hold_their_difference_and_say_who_is_kept():
     """On tables of all kinds: low ≤ difference ≤ high, and high is 0 for what is dropped."""
     rng = np.random.default_rng(5)
     for kind in COMMON_SPLITS.values():
-        found = standings(Table.of(ordered(kind.draw(20, 5, rng)), 0.25, kind.resolution))
+        found = standings(table_of(ordered(kind.draw(20, 5, rng)), 0.25, kind.resolution))
         assert (found.low <= found.difference).all()
         assert (found.difference <= found.high).all()
         assert (found.high[~found.kept] == 0).all()
@@ -159,10 +160,10 @@ def test_large_tables_keep_what_small_ones_do(monkeypatch):
     """Rows are held against the first ones alone, by parts: the same rows are dropped."""
     values = ordered(np.random.default_rng(6).normal(size=(80, 6)))
     values -= np.arange(80)[:, None] / 20
-    whole = standings(Table.of(values))
+    whole = standings(table_of(values))
     monkeypatch.setattr(comparisons, "_OPPONENTS", 40)
     monkeypatch.setattr(comparisons, "_AT_A_TIME", 1000)
-    part = standings(Table.of(values))
+    part = standings(table_of(values))
     assert 0 < whole.kept.sum() < 40
     assert np.array_equal(whole.kept, part.kept)
     assert whole.low == pytest.approx(part.low)
@@ -176,7 +177,7 @@ def test_a_large_table_drops_no_more_than_a_small_one_would(monkeypatch, kind):
     rng = np.random.default_rng(8)
     for _ in range(10):
         drawn = COMMON_SPLITS[kind].draw(30, 5, rng)
-        table = Table.of(ordered(drawn), 0.25, COMMON_SPLITS[kind].resolution)
+        table = table_of(ordered(drawn), 0.25, COMMON_SPLITS[kind].resolution)
         whole = standings(table)
         with monkeypatch.context() as patch:
             patch.setattr(comparisons, "_OPPONENTS", 10)
@@ -196,7 +197,7 @@ def test_the_simulated_rule_is_the_leaderboards(name):
         tables = np.stack([ordered(kind.draw(*size, rng)) for _ in range(5)])
         simulated = intervals(tables, 0.25, kind.resolution)
         for index, values in enumerate(tables):
-            found = standings(Table.of(values, 0.25, kind.resolution))
+            found = standings(table_of(values, 0.25, kind.resolution))
             assert np.array_equal(simulated.dropped[index], ~found.kept)
             assert simulated.high[index] == pytest.approx(found.high, abs=1e-12)
             assert simulated.low[index] == pytest.approx(found.low, abs=1e-12)

@@ -9,8 +9,7 @@ import pytest
 from nnrun.runs.catalog import index
 from nnrun.runs.catalog.index import BOARD, RECORD, look_through
 from nnrun.runs.catalog.summarize import line_of_record
-from nnrun.runs.storage.contents.seal import sealed
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from tests.reports.conftest import CLASSIFICATION, REGRESSION
 

@@ -11,6 +11,7 @@ from nnrun.sweeps.board.comparison.statistics import half_interval, summarize
 from nnrun.sweeps.board.comparison.verdicts import design_of
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Design
+from tests.sweeps.board.comparison.tables import plain
 
 SPLITS, WEIGHTS = 5, 4
 CROSSED = Design.of([(split, weights) for split in range(SPLITS) for weights in range(WEIGHTS)])
@@ -48,7 +49,7 @@ def test_a_crossed_design_is_the_two_way_analysis_of_variance():
 def test_replicates_that_share_nothing_have_one_variance():
     """A plain design: s²·(1/n + n_test/n_train), and Student's t of n - 1 degrees."""
     values = np.random.default_rng(2).normal(size=8)
-    found = estimate(values, Design.plain(8), 0.25)
+    found = estimate(values, plain(8), 0.25)
     assert (values.var(ddof=1) * (1 / 8 + 0.25)) ** 0.5 == pytest.approx(float(found.error))
     half = float(found.degrees.quantile(0.025) * found.error)
     assert half_interval(float(values.std(ddof=1)), 8, 0.25) == pytest.approx(half)
@@ -149,7 +150,7 @@ def test_a_missing_run_leaves_the_others_as_they_are():
 def test_the_tail_is_where_the_quantile_is():
     """For designs with one part and with two."""
     values = crossed(50, 1.0, 1.0, 1.0, 7)
-    for design in (CROSSED, Design.plain(20)):
+    for design in (CROSSED, plain(20)):
         degrees = estimate(values, design, 0.25).degrees
         for p in (0.05, 0.05 / 59):
             assert p == pytest.approx(degrees.tail(degrees.quantile(p)), rel=1e-6)
@@ -161,11 +162,11 @@ def test_plain_replicates_have_the_bits_of_the_usual_formula(replicates):
     values = np.random.default_rng(replicates).normal(size=(50, 4, replicates)) / 3
     rest = values - (values.sum(axis=-1) / replicates)[..., None]
     variance = replicates * (rest**2).sum(axis=-1) / (replicates * (replicates - 1))
-    found = estimate(values, Design.plain(replicates), 0.25)
+    found = estimate(values, plain(replicates), 0.25)
     assert (values.sum(axis=-1) / replicates).tobytes() == found.mean.tobytes()
     assert variance.tobytes() == found.components.split.tobytes()
     gappy = np.concatenate([values, np.full((50, 1, replicates), np.nan)], axis=1)
-    again = estimate(gappy, Design.plain(replicates), 0.25)
+    again = estimate(gappy, plain(replicates), 0.25)
     assert found.error.tobytes() == again.error[:, :4].tobytes()
     for one, other in zip(found.degrees, again.degrees, strict=True):
         assert np.array_equal(one, other[:, :4])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.compiler.language.addresses import doubles, integers
+from nnrun.compiler.language.numbers import doubles, integers
 from nnrun.data.readers.text.scan.decimals import read_number
 from nnrun.data.readers.text.scan.kinds import NUMBER, TEXT
 from nnrun.data.readers.text.scan.words import byte

@@ -6,9 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import I1, I64
-from nnrun.compiler.language.marks import intrinsic
 
 _BYTE, _WIDE = ir.IntType(8), ir.IntType(128)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nnrun.nn.activations import ACTIVATIONS
-from nnrun.nn.activations.relu import LeakyReLU
+from nnrun.nn.activations.elementwise import LeakyReLU
 from nnrun.nn.formulas import FormulaActivation
 from nnrun.tables import Extended
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from nnrun.engines.compiled.formulas.activations import POINTWISE, Pointwise
 from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.program import Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Program, Row
 from nnrun.engines.compiled.generated.text import affine, tree
 
 TOGETHER = 16

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.engines.compiled.generated.program import Program
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Program, Row
 
 
 class Emitter:

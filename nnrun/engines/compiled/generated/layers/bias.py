@@ -1,11 +1,14 @@
-"""Adding a bias: y = x + b, db = Σ dy over the rows, and over the pixels where b is per channel."""
+"""Biases, and the layers whose sums may start from one.
+
+Adding a bias: y = x + b, db = Σ dy over the rows, and over the pixels where b is per channel.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Row
 
 
 class Bias(Emitter):
@@ -61,3 +64,17 @@ class Bias(Emitter):
         for j in p.each(self.x):
             p.descend(self.at(j), dy.at(j))
         return dy
+
+
+class Product(Emitter):
+    """A layer whose sums start from the bias, if the next layer is one, else from zero."""
+
+    bias: Bias | None = None
+
+    def start(self, index: int | str) -> str:
+        """The start of one output's sum."""
+        return "zero" if self.bias is None else self.bias.at(index)
+
+    def with_start(self, terms: list[str], index: int | str) -> list[str]:
+        """The terms of a sum, the bias among them if there is one."""
+        return terms if self.bias is None else [*terms, self.bias.at(index)]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.generated.layers.product import Product
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.layers.bias import Product
+from nnrun.engines.compiled.generated.program import Row
 from nnrun.engines.compiled.generated.text import affine, tree
 
 FEW_TAPS = 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Row
 
 
 class Flatten(Emitter):

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.program import Row
 from nnrun.engines.compiled.generated.text import affine, tree
 
 # Every pixel of a window has its own lines of source.

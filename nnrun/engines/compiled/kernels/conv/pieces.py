@@ -6,8 +6,7 @@ processor; in which order each number is summed does not: it is one chain of fus
 
 from __future__ import annotations
 
-from nnrun.compiler.language.code import Code
-from nnrun.compiler.language.marks import intrinsic, subroutine
+from nnrun.compiler.language.code import Code, intrinsic, subroutine
 from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST

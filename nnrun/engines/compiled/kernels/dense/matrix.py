@@ -6,7 +6,7 @@ tiles nor threads change its bits. `shapes` describes the layout of the weights 
 
 from __future__ import annotations
 
-from nnrun.compiler.language.marks import subroutine
+from nnrun.compiler.language.code import subroutine
 from nnrun.compiler.language.numbers import real
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix_tile import (
@@ -39,7 +39,6 @@ def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows, counts, coun
             multiply(
                 x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
                 rows, width, min(block, inputs - i), real(0.0), False,
-                w + (i + block) * width, block * width // rows, (8 * width + rows - 1) // rows,
             )  # fmt: skip
             begin, begin_row = z, z_row
 
@@ -51,20 +50,14 @@ def product_back(task, n, scratch, dz, dz_row, w, dx, dx_row, inputs, units, cou
     block = STRIPS * strip()
     dz, w, dx, turned = pointer(dz), pointer(w), pointer(dx) + first, pointer(scratch)
     begin, begin_row = zeros(), 0
-    # With each part of the rows a strip of the next weights is fetched.
-    part = (n + 8 * STRIPS - 1) // (8 * STRIPS) * 8
     terms = 0 if is_sparse(counts, counted, n, units) else units
     for j in range(0, terms, block):
         steps = min(block, units - j)
         turn_weights(w, padded(inputs), padded(units), first, width, j, steps, turned)
-        ahead = w + (j + block) * padded(inputs) + first * strip()
-        for r in range(0, n, part):
-            multiply(
-                dz + r * dz_row + j, dz_row, 1, turned, width, dx + r * dx_row, dx_row,
-                begin + r * begin_row, begin_row, min(part, n - r), width, steps, real(0.0), False,
-                ahead, strip() * strip() // part, (2 * strip() + part - 1) // part,
-            )  # fmt: skip
-            ahead = ahead + strip() * padded(inputs)
+        multiply(
+            dz + j, dz_row, 1, turned, width, dx, dx_row, begin, begin_row, n, width, steps,
+            real(0.0), False,
+        )  # fmt: skip
         begin, begin_row = dx, dx_row
 
 
@@ -94,13 +87,13 @@ def product_update(
             for r in range(0, last, ROWS):
                 multiply(
                     x + r * x_row, 1, x_row, dz + r * dz_row + j, dz_row, sums, width,
-                    begin, begin_row, count, width, ROWS, real(0.0), False, zeros(), 0, 0,
+                    begin, begin_row, count, width, ROWS, real(0.0), False,
                 )  # fmt: skip
                 begin, begin_row = sums, width
             multiply(
                 x + last * x_row, 1, x_row, dz + last * dz_row + j, dz_row,
                 w + j * stored + first * width, width, begin, begin_row,
-                count, width, n - last, real(-rate), descend != 0, zeros(), 0, 0,
+                count, width, n - last, real(-rate), descend != 0,
             )  # fmt: skip
 
 
@@ -112,45 +105,40 @@ def turn_square(source, row, turned, turned_row):
 
 @subroutine
 def multiply(
-    a, a_row, a_step, b, b_step, c, c_row, begin, begin_row, rows, width, steps, factor, add,
-    ahead, ahead_row, ahead_step,
+    a, a_row, a_step, b, b_step, c, c_row, begin, begin_row, rows, width, steps, factor, add
 ):  # fmt: skip
-    """C = begin + a b, or c += factor (begin + a b), tile by tile.
-
-    With each row of c so many numbers from `ahead` on are fetched, so many with each step.
-    """
+    """C = begin + a b, or c += factor (begin + a b), tile by tile."""
     wide = 3 * lanes()
     whole = width // wide * wide
     for j in range(0, whole, wide):
         panel(
             3, (a, a_row, a_step), (b + j, b_step), (c + j, c_row), (begin + j, begin_row),
-            rows, steps, (factor, add), (ahead, ahead_row, ahead_step),
+            rows, steps, (factor, add),
         )  # fmt: skip
     for registers in range(1, 3):
         if width - whole == registers * lanes():
             panel(
                 registers, (a, a_row, a_step), (b + whole, b_step), (c + whole, c_row),
                 (begin + whole, begin_row), rows, steps, (factor, add),
-                (ahead, ahead_row, ahead_step),
             )  # fmt: skip
 
 
-def panel(registers, a, b, c, begin, rows, steps, update, ahead):
+def panel(registers, a, b, c, begin, rows, steps, update):
     """All rows of c, a few registers wide: tiles as high as can be, then lower ones."""
     done = 0
     for halvings in range(4):
         if tallest() >> halvings:
             done = tiles(
-                tallest() >> halvings, registers, a, b, c, begin, done, rows, steps, update, ahead
+                tallest() >> halvings, registers, a, b, c, begin, done, rows, steps, update
             )
 
 
-def tiles(height, registers, a, b, c, begin, done, rows, steps, update, ahead):
+def tiles(height, registers, a, b, c, begin, done, rows, steps, update):
     """Tiles of a height for the rows that are left, as long as they fill them; the rows done."""
     last = rows // height * height
     for i in range(done, last, height):
         tile(
             height, registers, (a[0] + i * a[1], a[1], a[2]), b, (c[0] + i * c[1], c[1]),
-            (begin[0] + i * begin[1], begin[1]), steps, update, (ahead[0] + i * ahead[1], ahead[2]),
+            (begin[0] + i * begin[1], begin[1]), steps, update,
         )  # fmt: skip
     return last

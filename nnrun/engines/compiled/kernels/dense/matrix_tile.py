@@ -9,9 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import I32, I64
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
@@ -38,7 +37,7 @@ def tallest(t: Code) -> int:
     return _TALLEST[machine.register()]
 
 
-def tile(rows, registers, a, b, c, begin, steps, update, ahead):
+def tile(rows, registers, a, b, c, begin, steps, update):
     """C = begin + a b, or c += factor (begin + a b), in registers while the sums run.
 
     Args:
@@ -50,18 +49,15 @@ def tile(rows, registers, a, b, c, begin, steps, update, ahead):
         begin: address, distance to the next row.
         steps: of the sums, at least one.
         update: the factor, and whether c is added to.
-        ahead: where something begins that will be needed soon, and how far to go with each step.
     """
     zero = spread(0, lanes())
     sums, weights = room(rows * registers, zero), room(registers, zero)
     for r in range(rows):
         for part in range(registers):
-            prefetch(c[0] + (r * c[1] + part * lanes()))
             place = begin[0] + (r * begin[1] + part * lanes())
             sums[r * registers + part] = read(place, lanes())
-    left, right, soon = a[0], b[0], ahead[0]
+    left, right = a[0], b[0]
     for _ in range(steps):
-        prefetch(soon)
         for part in range(registers):
             weights[part] = read(right + part * lanes(), lanes())
         place = left
@@ -70,7 +66,7 @@ def tile(rows, registers, a, b, c, begin, steps, update, ahead):
             for part in range(registers):
                 sums[r * registers + part] = number * weights[part] + sums[r * registers + part]
             place = place + a[1]
-        left, right, soon = left + a[2], right + b[1], soon + ahead[1]
+        left, right = left + a[2], right + b[1]
     put_tile(rows, registers, sums, c, update)
 
 
@@ -138,19 +134,6 @@ def zeros(t: Code) -> Any:
         constant.initializer = ir.Constant(kind, None)
         constant.linkage, constant.global_constant, constant.align = "internal", True, 64
     return t.builder.bitcast(constant, t.real.as_pointer())
-
-
-@intrinsic
-def prefetch(t: Code, place: Any, near: int = 3) -> None:
-    """Prefetch an address, which need not be valid: 3 for the nearest cache."""
-    byte, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
-    function = t.module.globals.get(name)
-    if function is None:
-        kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
-        function = ir.Function(t.module, kind, name)
-    of_data, to_read = I32(1), I32(0)
-    where = t.builder.bitcast(place, byte)
-    t.builder.call(function, [where, to_read, I32(near), of_data])
 
 
 def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:

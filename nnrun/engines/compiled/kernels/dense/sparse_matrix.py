@@ -18,15 +18,13 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.addresses import integers
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic, subroutine
 from nnrun.compiler.language.kinds import I1, I64
-from nnrun.compiler.language.marks import intrinsic, subroutine
-from nnrun.compiler.language.numbers import real
+from nnrun.compiler.language.numbers import integers, real
 from nnrun.compiler.language.vectors import read, room, spread, write
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_weights
-from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, prefetch, strip
+from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, update_places
@@ -84,9 +82,8 @@ def sparse_product(
             steps = min(BLOCK, inputs - i)
             fetch_weights(w, padded(inputs), padded(units), first, width, i, steps, near)
             multiply(
-                words + i // BLOCK * capacity, (x + i, x_row, 1), near, (z, z_row),
-                (begin, begin_row), rows, width,
-                (w, padded(inputs), padded(units), i + BLOCK, BLOCK, first, width),
+                words + i // BLOCK * capacity, x + i, x_row, 1, near, z, z_row,
+                begin, begin_row, rows, width,
             )  # fmt: skip
             begin, begin_row = z, z_row
 
@@ -109,9 +106,8 @@ def sparse_product_back(
             steps = min(BLOCK, units - j)
             turn_weights(w, padded(inputs), padded(units), first, width, j, steps, near)
             multiply(
-                words + j // BLOCK * capacity, (dz + j, dz_row, 1), near, (dx, dx_row),
-                (begin, begin_row), n, width,
-                (w, padded(inputs), padded(units), first, width, j + BLOCK, BLOCK),
+                words + j // BLOCK * capacity, dz + j, dz_row, 1, near, dx, dx_row,
+                begin, begin_row, n, width,
             )  # fmt: skip
             begin, begin_row = dx, dx_row
 
@@ -137,9 +133,8 @@ def sparse_product_update(
                 steps = min(BLOCK, n - r)
                 fetch(dz + r * dz_row + j, dz_row, steps, width, near, width)
                 multiply(
-                    words + r // BLOCK * count, (x + r * x_row, 1, x_row), near, (sums, width),
-                    (begin, begin_row), count, width,
-                    (w, stored, padded(units), first, count, j, width),
+                    words + r // BLOCK * count, x + r * x_row, 1, x_row, near, sums, width,
+                    begin, begin_row, count, width,
                 )  # fmt: skip
                 begin, begin_row = sums, width
             for i in range(0, width, lanes()):
@@ -147,28 +142,9 @@ def sparse_product_update(
                 change(w + place + first * row, row, sums + i, width, count, real(-rate), descend)
 
 
-def multiply(words, a, b, c, begin, rows, width, ahead):
-    """C = begin + a b, of the terms that are marked: by a word for each row of a.
-
-    With parts of the rows weights are fetched that will be needed next: of some inputs and units.
-    """
-    w, inputs, units, first, count, unit, wide = ahead
-    columns = wide // lanes()
-    part = (rows + columns - 1) // columns
-    for n in range(columns):
-        r = n * part
-        multiply_rows(
-            words + r, a[0] + r * a[1], a[1], a[2], b, c[0] + r * c[1], c[1],
-            begin[0] + r * begin[1], begin[1], min(part, rows - r), width,
-        )  # fmt: skip
-        place, row = placed(unit + n * lanes(), units, inputs)
-        for i in range(first, first + count):
-            prefetch(w + place + i * row, 2)  # the nearest cache is in use
-
-
 @subroutine
-def multiply_rows(words, a, a_row, a_step, b, c, c_row, begin, begin_row, rows, width):
-    """The same for some rows."""
+def multiply(words, a, a_row, a_step, b, c, c_row, begin, begin_row, rows, width):
+    """C = begin + a b, of the terms that are marked: by a word for each row of a."""
     widest = WIDEST * lanes()
     for j in range(0, width, widest):
         for registers in range(1, WIDEST + 1):

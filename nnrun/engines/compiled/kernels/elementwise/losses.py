@@ -6,8 +6,7 @@ zeros, even where its loss or its gradient is infinite.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.addresses import doubles
-from nnrun.compiler.language.numbers import double, real
+from nnrun.compiler.language.numbers import double, doubles, real
 from nnrun.engines.compiled.kernels.access import evaluated, function, pointer, row_range, settings
 from nnrun.engines.compiled.kernels.elementwise.pointwise import normalised
 

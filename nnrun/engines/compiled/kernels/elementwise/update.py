@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.language.addresses import doubles
-from nnrun.compiler.language.numbers import double, real, sqrt
+from nnrun.compiler.language.numbers import double, doubles, real, sqrt
 from nnrun.compiler.language.vectors import lane, read, spread
 from nnrun.engines.compiled.kernels.access import (
     column_range,

@@ -11,10 +11,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.addresses import integers
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic, subroutine
 from nnrun.compiler.language.kinds import I64
-from nnrun.compiler.language.marks import intrinsic, subroutine
+from nnrun.compiler.language.numbers import integers
 from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled.kernels.access import nanoseconds
 from nnrun.engines.compiled.kernels.sampling import fields as at

@@ -1,4 +1,4 @@
-"""The state of an order of rows, which `sampling` and the compiled loop `drive` share."""
+"""The state of an order of rows, which `generated/steps.py` and the compiled loop `drive` share."""
 
 from __future__ import annotations
 

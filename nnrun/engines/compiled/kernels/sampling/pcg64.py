@@ -12,9 +12,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code
+from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import I64
-from nnrun.compiler.language.marks import intrinsic
 from nnrun.compiler.language.vectors import room
 from nnrun.engines.compiled.kernels.sampling.fields import FULL, HALF, INCREMENT, STATE, STREAM
 

@@ -80,7 +80,6 @@ class Sequence:
     """The emitters of layers, each with the output of the one before.
 
     Args:
-        border: of the output.
         needs_dx: whether anything before them has parameters.
     """
 
@@ -90,7 +89,6 @@ class Sequence:
         steps: list[Step],
         x: Map,
         *,
-        border: Border = NO_BORDER,
         needs_dx: bool = False,
     ) -> None:
         self.needs_dx = needs_dx
@@ -105,13 +103,12 @@ class Sequence:
             following = steps[index + 1 :]
             if step.takes_bias and following and following[0].is_bias:
                 following = following[1:]
-            ends = all(one.in_place for one in following)
             emitter = step.emitter(
                 plan,
                 step.layer,
                 step.tag,
                 self.y,
-                border=border if ends else border_of(following, plan.training),
+                border=border_of(following, plan.training),
                 in_place=step.in_place,
                 kept=step.kept,
                 needs_dx=needs_dx or any(learning[:index]),

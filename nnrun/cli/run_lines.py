@@ -1,0 +1,116 @@
+"""What a sweep or a search shows while its runs train: lines, or a view that is drawn again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from nnrun.characters import escaped
+from nnrun.cli.output import Output
+from nnrun.reports.numbers import plural
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
+from nnrun.sweeps.listener import SweepListener
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from nnrun.sweeps.planning.plan import PlannedRun
+
+_REFRESH_SECONDS = 0.1
+
+
+class RunLines(SweepListener):
+    """A line for each problem, and for runs or trials that ended; none if the output is quiet."""
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.printed = 0
+        self.next_line = 0.0
+        self._waiting = False
+
+    def line(self, text: str, *, last: bool = False) -> None:
+        """Print a line, unless there were LINES_EACH, and one in the last LINE_SECONDS."""
+        if self.printed >= LINES_EACH and monotonic() < self.next_line and not last:
+            return
+        self.printed += 1
+        self.next_line = monotonic() + LINE_SECONDS
+        self.output.note(text)
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self._print(f"failed: {run.label}: {reason}")
+
+    def retried(self, run: PlannedRun, reason: str) -> None:
+        self.warn(f"{run.label}: {reason}; trying again")
+
+    def waiting(self, runs: int) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self.warn(f"waiting for {plural(runs, 'run')} that another process is training")
+
+    def stopping(self, runs: int) -> None:
+        if runs:
+            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
+
+    def warn(self, text: str) -> None:
+        if not self.output.quiet:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self.output.error(text)
+
+
+class DrawnRuns(RunLines):
+    """A view on a terminal, drawn again as things change; lines are printed above it."""
+
+    def start(self) -> None:
+        """Begin to draw."""
+        from rich.live import Live  # noqa: PLC0415  # terminals only
+
+        self.drawn = monotonic()
+        self.console = drawing_console()
+        self.live = Live(
+            console=self.console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.live.start()
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError):
+            self.live.console.print(escaped(text))
+
+    def _draw(self) -> None:
+        if monotonic() - self.drawn > _REFRESH_SECONDS:
+            self.drawn = monotonic()
+            with suppress(OSError):  # a terminal that has hung up is no reason to stop work
+                self.live.refresh()
+
+    def _render(self) -> RenderableType:
+        raise NotImplementedError
+
+
+L = TypeVar("L", bound=RunLines)
+V = TypeVar("V", bound=DrawnRuns)
+
+
+@contextmanager
+def drawn_or_lines(
+    drawn: Callable[[], V], lines: Callable[[], L], output: Output
+) -> Iterator[V | L]:
+    """A view on terminals that can redraw; else lines."""
+    if output.quiet or not draws(sys.stderr):
+        yield lines()
+        return
+    view = drawn()
+    view.start()
+    try:
+        yield view
+    finally:
+        with suppress(OSError):
+            view.live.stop()

@@ -1,0 +1,108 @@
+"""Trains the runs of a sweep or a search, on this machine or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.errors import InterruptionError, NnrunError, UsageError
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.plan import Plan, RunSource
+from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.systems.cores import threads_for
+from nnrun.trackers.addresses import Trackers
+from nnrun.trackers.tracking import Tracking
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """The options of a command that trains many runs."""
+
+    results: Path
+    iterations: int | None
+    jobs: int | None
+    threads: int | None
+    dask: str | None
+    trackers: Trackers
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            UsageError: two of them do.
+        """
+        if self.dask is not None and self.jobs is not None:
+            raise UsageError("--jobs is for processes on this machine, and --dask for a cluster")
+        if self.dask is not None and not self.dask.strip():
+            raise UsageError(
+                "--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786"
+            )
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trains runs as a command was asked to.
+
+    Args:
+        asked: the options.
+        store: where results are kept.
+        datasets: load the data.
+        output: of the command.
+        interruption: asks to stop.
+        tracking: follows the runs elsewhere, if asked for.
+    """
+
+    asked: TrainingRequest
+    store: Store
+    datasets: Datasets
+    output: Output
+    interruption: Interruption
+    tracking: Tracking
+
+    def run(
+        self,
+        plan: Plan,
+        watching: AbstractContextManager[SweepListener],
+        source: RunSource | None = None,
+        *,
+        force: bool = False,
+        fail_fast: bool = False,
+        begin: Callable[[int], None] = lambda at_a_time: None,
+    ) -> SweepProgress:
+        """Train the runs of a plan, or of a source; `begin` is called with how many at a time."""
+        asked = self.asked
+        if asked.dask:
+            plan.refuse_plugin_files()
+        processes = 1 if asked.dask else workers_for(plan, asked.jobs)
+        threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
+        with watching as listener:
+            sweep = Sweep(
+                plan, self.store, self.datasets, self.tracking.listening(listener),
+                self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
+                source=source,
+            )  # fmt: skip
+            workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
+            begin(workers.at_a_time)
+            self.interruption.defer()
+            return sweep.run(workers)
+
+
+@contextmanager
+def saying_how_to_go_on(again: str) -> Iterator[None]:
+    """Errors say that what was finished is saved, and the command that continues."""
+    try:
+        yield
+    except (UsageError, InterruptionError):
+        raise
+    except NnrunError as error:
+        message = f"{error}; what was finished is saved; to continue:\n  {again}"
+        raise NnrunError(message) from error

@@ -1,4 +1,0 @@
-"""Keys in the wrong place, and arguments that are options.
-
-The words "did you mean" are in `nnrun/suggestions.py`.
-"""

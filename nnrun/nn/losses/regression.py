@@ -1,0 +1,84 @@
+"""Losses of regression: means over rows and outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.losses.base import ElementwiseLoss
+from nnrun.nn.signature import Array, PositiveFloat
+
+
+class MeanSquared(ElementwiseLoss):
+    """L = mean (y - t)² over rows and outputs, dL/dy = 2 (y - t) / (rows · outputs)."""
+
+    type = "mean_squared"
+    over_outputs = True
+
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return 2.0 / outputs
+
+    def value(self, y: Array, target: Array) -> float:
+        error = (y - target).ravel()
+        return float(np.dot(error, error)) / error.size
+
+    def costs(self, y: Array, target: Array) -> Array:
+        costs: Array = (y - target) ** 2
+        return costs
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy = y - target
+        dy *= 2 / y.size
+        return dy
+
+
+class MeanAbsolute(ElementwiseLoss):
+    """L = mean |y - t| over rows and outputs, dL/dy = sign(y - t) / (rows · outputs)."""
+
+    type = "mean_absolute"
+    over_outputs = True
+
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return None  # it has a kink at 0
+
+    def costs(self, y: Array, target: Array) -> Array:
+        costs: Array = np.abs(y - target)
+        return costs
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy: Array = np.sign(y - target)
+        dy /= y.size
+        return dy
+
+
+class Huber(ElementwiseLoss):
+    """Squared for small errors e = y - t, absolute for large ones, the mean over rows and outputs:
+
+    L = mean of e² / 2 where |e| ≤ δ, else δ (|e| - δ / 2); dL/de is e, clipped to ±δ.
+    Huber, Ann. Math. Statist. 35 (1964).
+
+    Args:
+        delta: δ, the largest error that counts as small.
+    """
+
+    type = "huber"
+    over_outputs = True
+
+    def __init__(self, delta: PositiveFloat = 1.0) -> None:
+        self.delta = delta
+
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return 1.0 / outputs
+
+    def costs(self, y: Array, target: Array) -> Array:
+        error = np.abs(y - target)
+        small = np.minimum(error, self.delta)
+        costs: Array = small * (error - small / 2)
+        return costs
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy: Array = np.clip(y - target, -self.delta, self.delta)
+        dy /= y.size
+        return dy

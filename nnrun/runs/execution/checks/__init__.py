@@ -1,1 +1,0 @@
-"""Checks that a run begins with: of its engine, and of the parts of plugins."""

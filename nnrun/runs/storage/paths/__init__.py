@@ -1,1 +1,0 @@
-"""Paths in stored configs, which name no folder of their author."""

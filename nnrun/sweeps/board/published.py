@@ -1,0 +1,166 @@
+"""Published numbers beside the distribution of ours."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import frexp, isfinite, ldexp, sqrt
+from pathlib import Path
+
+from nnrun.config.names import SPLITS
+from nnrun.errors import UsageError
+from nnrun.sweeps.board.comparison.statistics import Summary, summarize
+from nnrun.sweeps.progress import SweepProgress
+
+COLUMNS = ("experiment", "metric", "mean", "sd", "n", "source")
+# The chance that any row of a table is marked though none differs.
+LEVEL = 0.01
+_MOST_RUNS = 10**15 - 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Mean, standard deviation and number of repeated runs, and who made them."""
+
+    mean: float
+    sd: float
+    n: int
+    source: str
+
+
+def read_references(path: Path) -> dict[tuple[str, str], Reference]:
+    """The references of a CSV file, by experiment and `<split>_<metric>`.
+
+    Raises: UsageError if it is no such file, with the line that is wrong.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if tuple(rows.fieldnames or ()) != COLUMNS:
+                raise UsageError(f"{path}:1: the columns must be {','.join(COLUMNS)}")
+            return {(row["experiment"], row["metric"]): _reference(path, rows, row) for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a CSV file: {error}") from None
+
+
+def _reference(path: Path, rows: csv.DictReader[str], row: dict[str, str]) -> Reference:
+    try:
+        found = Reference(float(row["mean"]), float(row["sd"]), int(row["n"]), row["source"])
+        finite = isfinite(found.mean) and isfinite(found.sd)
+        if not (finite and found.sd >= 0 and 1 < found.n <= _MOST_RUNS):
+            raise ValueError
+    except (TypeError, ValueError):
+        message = "mean and sd must be finite numbers, and n a whole number above 1, below 1e15"
+        raise UsageError(f"{path}:{rows.line_num}: {message}") from None
+    return found
+
+
+def welch_p(ours: Summary, reference: Reference) -> float | None:
+    """The p-value of the difference of two means whose variances may differ; None for one run.
+
+    Welch, Biometrika 34 (1947), with Satterthwaite's degrees of freedom.
+    """
+    if ours.sd is None:
+        return None
+    # In a unit that is a power of two, squares of large numbers stay finite, and no bit changes.
+    unit = ldexp(1.0, frexp(max(ours.sd, reference.sd))[1] - 1)
+    a, b = (ours.sd / unit) ** 2 / ours.n, (reference.sd / unit) ** 2 / reference.n
+    difference = abs(ours.mean - reference.mean) / unit
+    if a + b == 0:
+        return 1.0 if difference == 0 else 0.0
+    from scipy.special import stdtr  # noqa: PLC0415  # slow to import
+
+    degrees = (a + b) ** 2 / (a**2 / (ours.n - 1) + b**2 / (reference.n - 1))
+    return float(2 * stdtr(degrees, -difference / sqrt(a + b)))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, in their order. Holm, Scand. J. Statist. 6 (1979)."""
+    adjusted, largest = [0.0] * len(p), 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Replication:
+    """One number of one config.
+
+    Args:
+        label: the config, with its choice where it has a grid.
+        metric: `<split>_<metric>`.
+        ours: over the seeds; None where no run has completed.
+        published: the number from elsewhere; None where none is known.
+        inside: whether that lies within our range.
+        runs: that were planned.
+        reference: the mean of repeated runs from elsewhere, where one was given.
+        p: of the difference of our mean to that, adjusted for all rows of the table.
+    """
+
+    label: str
+    metric: str
+    ours: Summary | None
+    published: float | None
+    inside: bool | None
+    runs: int
+    reference: Reference | None = None
+    p: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether our mean is not that of the reference, beyond chance in the whole table."""
+        return self.p is not None and self.p < LEVEL
+
+
+def replications(
+    progress: SweepProgress, references: Mapping[tuple[str, str], Reference] | None = None
+) -> list[Replication]:
+    """All published numbers of a sweep, and the main metric of configs that have none.
+
+    A config has both splits of its main metric in the table, whichever of them was published.
+    Means are held against references by experiment and metric, where there are any.
+    """
+    rows = []
+    for variant, scores in progress.by_variant():
+        completed = [score for score in scores if score.status == "completed"]
+        values: dict[str, list[float | None]] = {}
+        for split in ("train", "test"):
+            column = SPLITS.index(split)
+            values[f"{split}_{variant.metric}"] = [score.metrics[column] for score in completed]
+        for column, metric in enumerate(sorted(variant.published)):
+            values[metric] = [score.published[column] for score in completed]
+        for metric, numbers in values.items():
+            ours = summarize([number for number in numbers if number is not None])
+            if ours is None and metric not in variant.published and completed:
+                continue
+            published = variant.published.get(metric)
+            inside = None
+            if ours is not None and published is not None:
+                inside = ours.minimum <= published <= ours.maximum
+            rows.append(
+                Replication(
+                    variant.label,
+                    metric,
+                    ours,
+                    published,
+                    inside,
+                    variant.planned,
+                    (references or {}).get((variant.name, metric)),
+                )
+            )
+    return _compared(rows)
+
+
+def _compared(rows: list[Replication]) -> list[Replication]:
+    """With the p-values of all that can be compared, adjusted for their number."""
+    found = {
+        number: p
+        for number, row in enumerate(rows)
+        if row.reference is not None
+        and row.ours is not None
+        and (p := welch_p(row.ours, row.reference)) is not None
+    }
+    adjusted = dict(zip(found, holm([*found.values()]), strict=True))
+    return [replace(row, p=adjusted.get(number)) for number, row in enumerate(rows)]
