@@ -13,7 +13,7 @@ from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
+from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
