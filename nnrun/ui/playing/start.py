@@ -48,14 +48,10 @@ _OF_TRAINING: Plain = {
 
 @dataclass(frozen=True)
 class Start:
-    """A config to begin with.
+    """A config to begin with, with more iterations than anyone waits for.
 
-    Args:
-        config: the config, with more iterations than anyone waits for.
-        load: loads its data.
-        title: what it is called on the page.
-        drawn: whether the data are drawn, so that rows and noise can change.
-        notes: how it differs from the config of a stored run.
+    If its data are drawn, rows and noise can change; the notes say how it differs from the config
+    of a stored run.
     """
 
     config: Plain
