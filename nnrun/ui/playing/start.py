@@ -102,7 +102,7 @@ def start_stored(
     """
     label = f"{record.name}/{record.run_id}"
     if record.beside is not None:
-        raise UsageError(f"{label} is a model of scikit-learn, which has no updates to watch")
+        raise UsageError(f"models of scikit-learn, as {label}, have no updates to watch")
     stored = load_stored(folder, record).config
     dataset = load_data(stored.dataset)
     if dataset.sha256 != record.dataset["sha256"]:
