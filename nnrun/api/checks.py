@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nnrun.api.arguments import explained
-from nnrun.api.given import Config, Plugins, experiment_of
+from nnrun.api.given import Config, Plugins, experiment_of, explained
 from nnrun.config.load import Experiment
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset

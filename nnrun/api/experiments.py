@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
-from nnrun.api.given import Config, Path_, Plugins, experiment_of, folder_of
-from nnrun.api.interrupts import DeferredInterrupt
+from nnrun.api.given import (
+    Config,
+    Path_,
+    Plugins,
+    at_least_one,
+    experiment_of,
+    explained,
+    folder_of,
+)
 from nnrun.api.progress import sending, stderr_for, watching_run
 from nnrun.api.values.run import Run, read
 from nnrun.data.load import load_dataset, loader_of
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.deferred_signals import DeferredSignals
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
@@ -194,7 +204,7 @@ def _train(
     def evaluated(row: HistoryRow) -> bool:
         return watched(Evaluation.of(row, f"{name}/{run_id}", seed, {}))
 
-    with DeferredInterrupt() as interrupt, watching_run(name, output) as observe:
+    with _DeferredInterrupt() as interrupt, watching_run(name, output) as observe:
         callbacks = Callbacks(
             start=interrupt.defer,
             observe=tracking.observing(prepared, observe),
@@ -207,3 +217,25 @@ def _train(
         tracking.conclude(tracked(prepared), outcome)
     watched.check()
     return Run(outcome.record, outcome.folder, outcome.result)
+
+
+class _DeferredInterrupt(DeferredSignals):
+    """Ctrl-C in Python.
+
+    `KeyboardInterrupt` is raised at the end of the context; at once for a second Ctrl-C, or one
+    before `defer`. It does nothing outside the main thread, or if there is another signal handler.
+    """
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        super().__exit__(kind)
+        if self.stop() and kind is None:
+            raise KeyboardInterrupt
+
+    def _handles(self, number: signal.Signals) -> bool:
+        alone = signal.getsignal(number) is signal.default_int_handler
+        return alone and threading.current_thread() is threading.main_thread()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.stop() or not self._deferred:
+            signal.default_int_handler(number, frame)
+        self.received = number

@@ -1,11 +1,14 @@
-"""What functions are given: a config with overrides and data, or a run by its name or folder."""
+"""The arguments of functions: configs, data and runs, numbers, and errors for unknown names."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import wraps
+from inspect import signature
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from nnrun.api.values.run import Run
 from nnrun.config.load import Experiment, load_config
@@ -13,9 +16,14 @@ from nnrun.config.overrides import format_override
 from nnrun.config.yaml.plain import plain
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import UsageError
+from nnrun.plugins.loading import load, load_ambient
 from nnrun.runs.sharing import is_packed
 from nnrun.runs.sharing.unpack import unpacked_for_good
+from nnrun.suggestions import nearest
 from nnrun.sweeps.picking import pick_run
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
@@ -61,3 +69,52 @@ def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
     if run.path is None:
         raise UsageError(f"{run.name}/{run.run_id}: it was kept in memory, and no file of it is")
     return run.path
+
+
+def explained(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, with an error for unknown keywords that names the setting that was meant.
+
+    Settings of a config are given as `overrides`, and not as arguments. Plugins are loaded first:
+    those of installed packages and of NNRUN_PLUGINS, and the files of the argument `plugins`.
+    """
+    known = signature(function).parameters
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in kwargs.items():
+            if name not in known:
+                hint = _hint(name, value, known)
+                raise TypeError(f"nnrun.{function.__name__} has no argument '{name}'{hint}")
+        load_ambient()
+        files: Any = kwargs.get("plugins", ())
+        load(*([files] if isinstance(files, str | os.PathLike) else files))
+        return function(*args, **kwargs)
+
+    return call
+
+
+def at_least_one(name: str, value: int | None) -> int | None:
+    """A whole number of at least 1, such as a number of threads; None stands for the default.
+
+    Raises:
+        UsageError: the value is no whole number, or less than 1.
+    """
+    if value is None:
+        return None
+    try:
+        number = index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise UsageError(f"{name}={value!r}: a whole number of at least 1 is needed")
+    return number
+
+
+def _hint(name: str, value: object, known: Collection[str]) -> str:
+    from nnrun.config.hints import place_of  # noqa: PLC0415  # slow to import
+
+    near = nearest(name, known)
+    place = place_of(name) if "overrides" in known else None
+    if place is not None and near is None:
+        return f"; settings are overrides, as in overrides={{{place!r}: {value!r}}}"
+    return f"; did you mean '{near}'?" if near else f"; there are {', '.join(known)}"

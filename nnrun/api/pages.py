@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnrun.api.arguments import explained
-from nnrun.api.given import Path_, folder_of
+from nnrun.api.given import Path_, explained, folder_of
 from nnrun.api.values.board import Board
 from nnrun.api.values.run import Run
 from nnrun.errors import UsageError

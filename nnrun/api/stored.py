@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnrun.api.arguments import at_least_one, explained
-from nnrun.api.given import Path_, folder_of
+from nnrun.api.given import Path_, at_least_one, explained, folder_of
 from nnrun.api.values.run import Run, read
 from nnrun.reports.importance.measure import REPEATS, Importance, importance_of
 from nnrun.runs.sharing.pack import pack as pack_run

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
-from nnrun.api.given import FROM_DATA, Config, Path_, Plugins
+from nnrun.api.given import FROM_DATA, Config, Path_, Plugins, at_least_one, explained
 from nnrun.api.progress import sending, stderr_for, watching_sweep
 from nnrun.api.values.board import Board
 from nnrun.config.content import Origin

@@ -28,7 +28,7 @@ from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
-from nnrun.plugins.needed import changed, require
+from nnrun.plugins.loading import changed, require
 from nnrun.plugins.part import PluginError
 
 _NETWORK = "the network"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, environ, pathsep
 from threading import RLock
+from typing import Any
 
 from nnrun.plugins import installed
 from nnrun.plugins.kinds import enter, leave
@@ -30,6 +31,7 @@ class Shipment:
     checks: bool = True
 
 
+_DESCRIBED = ("kind", "name", "source", "sha256")
 NO_PLUGINS = Shipment()
 VARIABLE = "NNRUN_PLUGINS"
 """The environment variable with plugin files for all commands, and for Python."""
@@ -189,3 +191,36 @@ def _replace(source: Source, parts: Sequence[Part]) -> None:
             _replace(*before)
         raise
     _loaded[source.key] = source, tuple(parts)
+
+
+def require(stored: Any) -> None:
+    """Require that the parts of a stored run or model are known, in any version.
+
+    Raises: PluginError that names the first which is not, and its plugin.
+    """
+    for part in _described(stored):
+        if find(part["kind"], part["name"]) is None:
+            source = part["source"]
+            path = source if source.endswith(".py") else None
+            advice = Source(source, "", path).advice
+            what = f"the {part['kind']} '{part['name']}' of the plugin {source}"
+            raise PluginError(f"needs {what}, which is not loaded; {advice}")
+
+
+def changed(stored: Any) -> dict[str, tuple[str, str]]:
+    """The plugins of these parts that have changed: their SHA-256 then and now, by name."""
+    found = {}
+    for part in _described(stored):
+        known = find(part["kind"], part["name"])
+        if known is not None and known.source.sha256 != part["sha256"]:
+            found[part["source"]] = part["sha256"], known.source.sha256
+    return found
+
+
+def _described(stored: Any) -> list[dict[str, str]]:
+    """The entries that have the form of descriptions; files may be anyone's."""
+    return [
+        part
+        for part in (stored if isinstance(stored, list) else [])
+        if isinstance(part, dict) and all(isinstance(part.get(key), str) for key in _DESCRIBED)
+    ]

@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.data.readers.formats import GIVEN, stem
 from nnrun.errors import DataError
-from nnrun.plugins.needed import require
+from nnrun.plugins.loading import require
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.data_place import path_of

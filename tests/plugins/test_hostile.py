@@ -12,7 +12,7 @@ import nnrun
 from nnrun.errors import ConfigError, NnrunError
 from nnrun.models.load import load as load_model
 from nnrun.models.tensors import pack, unpack
-from nnrun.plugins import needed, unload
+from nnrun.plugins import loading, unload
 from tests.forging import forge, said
 
 MARK = Path("ran")
@@ -105,5 +105,5 @@ def look_at_a_forged(folder: Path, name: str, run) -> None:
 @pytest.mark.parametrize("stored", [None, "x", 3, {}, [None], [["a"]], [{"kind": 1}], [{}]])
 def test_what_is_no_list_of_parts_needs_none(stored) -> None:
     """Files may be anyone's."""
-    needed.require(stored)
-    assert {} == needed.changed(stored)
+    loading.require(stored)
+    assert {} == loading.changed(stored)

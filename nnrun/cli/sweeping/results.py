@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
+from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.request import Request
-from nnrun.cli.sweeping.shards import board_of, shard_data, write_news
 from nnrun.errors import NnrunError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
@@ -17,7 +18,10 @@ from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.from_store.gathered import gathered, gathered_leaderboard
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published import Replication
+from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.progress import Failure, SweepProgress
@@ -39,11 +43,11 @@ def conclude(
 ) -> None:
     """Show and write the results, and exit with their code."""
     whole = not progress.missing
-    board = board_of(progress, store, asked.margin) if whole else None
+    board = _board_of(progress, store, asked.margin) if whole else None
     output.data(
         {
             "runs": len(progress.plan),
-            **shard_data(progress.plan),
+            **_shard_data(progress.plan),
             "trained": progress.trained,
             "complete_before": progress.found,
             "diverged": progress.diverged,
@@ -63,7 +67,7 @@ def conclude(
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
             tracking.board([store.root / name for name in files])
-            write_news(board, progress, store, asked.margin)
+            _write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
@@ -110,3 +114,43 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
     return f"  {failure.label}: {report if report.is_file() else failure.reason}"
+
+
+def _board_of(progress: SweepProgress, store: Store, margin: float | None) -> Leaderboard:
+    """The board of a sweep; after a shard, with the stored runs of the others.
+
+    Once the runs of all shards are there, it is that of the sweep without --shard.
+    """
+    command = command_again(force=None, shard=None)
+    if progress.plan.shard == WHOLE:
+        board = make_leaderboard(progress, command)
+    else:
+        whole = gathered(progress, store)
+        board = gathered_leaderboard(whole, progress.plan.shard, command)
+    return with_margin(board, margin)
+
+
+def _shard_data(plan: Plan) -> dict[str, Any]:
+    """What JSON says of a shard; nothing of a whole sweep."""
+    if plan.shard == WHOLE:
+        return {}
+    return {"shard": str(plan.shard), "runs_of_all_shards": len(plan.whole)}
+
+
+def _write_news(
+    board: Leaderboard, progress: SweepProgress, store: Store, margin: float | None
+) -> None:
+    """Write the board again while other shards have ended since it was made.
+
+    So the last of several shards that end at the same time writes the board of all of them, also
+    where locks do not reach other machines.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    while board.unfinished is not None:
+        later = _board_of(progress, store, margin)
+        if later.unfinished is not None and later.unfinished.missing == board.unfinished.missing:
+            return
+        store.write(leaderboard_files(later))
+        board = later

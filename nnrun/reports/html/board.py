@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from nnrun.config.settings import choice_words, told_apart
+from nnrun.config.settings import told_apart
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -163,7 +163,7 @@ def _row(
     by_source: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
+    choice = shortened(board.choice_text(variant)) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])

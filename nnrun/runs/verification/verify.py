@@ -21,7 +21,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
-from nnrun.plugins.needed import changed
+from nnrun.plugins.loading import changed
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train

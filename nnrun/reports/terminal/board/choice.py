@@ -98,9 +98,9 @@ def beside_words(found: Beside, margin: float | None = None) -> str:
     """`is better by 0.03 [0.01, 0.05]`, where the network is the subject before."""
     size = abs(found.difference)
     if found.low > 0:
-        return f"is better by {difference(size, found.low, found.high).replace('+', '')}"
+        return f"is better by {difference(size, found.low, found.high, plus=False)}"
     if found.high < 0:
-        return f"is worse by {difference(size, -found.high, -found.low).replace('+', '')}"
+        return f"is worse by {difference(size, -found.high, -found.low, plus=False)}"
     figures = difference(found.difference, found.low, found.high)
     if margin is not None and found.low >= -margin:
         return f"is not worse by more than {margin:g}, {figures}"

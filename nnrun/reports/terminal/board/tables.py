@@ -32,11 +32,8 @@ def leaderboard_tables(
 ) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    Args:
-        board: shown.
-        root: the results folder of its runs.
-        more: what shows columns that do not fit.
-        most: so many of the first rows of each data set; None for all.
+    `root` is the results folder of its runs, `more` shows columns that do not fit, and so many of
+    the first rows of each data set are shown at `most`.
     """
     if board.unfinished is not None:
         yield Text(unfinished(board.unfinished))

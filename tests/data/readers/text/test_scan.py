@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.readers.text import ahead, csv_table, text_lines
+from nnrun.data.readers.text import csv_table, text_lines
 from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
@@ -178,8 +178,8 @@ def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> No
     """Have it read all files, in blocks of so many bytes, the first one of another size."""
     monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
     monkeypatch.setattr(text_lines, "_BLOCK", first)
-    monkeypatch.setattr(ahead, "_BLOCK", block)
-    monkeypatch.setattr(ahead, "cores", lambda: threads)
+    monkeypatch.setattr(text_lines, "_BLOCK_AHEAD", block)
+    monkeypatch.setattr(text_lines, "cores", lambda: threads)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
