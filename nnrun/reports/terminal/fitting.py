@@ -21,6 +21,9 @@ _STEPS = 2
 # Columns with a larger need are left out before any cell is broken, so that names can be copied.
 _SPARED = 2
 _LEAST = 8
+_LEAST_OF_CUT = 24
+# Cells that wrap take about so many lines at most before columns are left out.
+_TALLEST = 4
 # Headings are not broken after ±.
 _MORE = "…"
 _MORE_SETTINGS = f"{_MORE}: more settings, which nnrun show RUN and --wide show"
@@ -86,8 +89,13 @@ class Column:
 
     @property
     def least(self) -> int:
-        """The smallest width that breaks no word or number."""
-        return max(map(self._width, (self.title, *self.texts)), default=1)
+        """The smallest width that breaks no word or number and makes no cell too tall."""
+        least = max(map(self._width, (self.title, *self.texts)), default=1)
+        if not self.wraps:
+            return least
+        if self.lines is not None:  # cells are cut
+            return min(least, _LEAST_OF_CUT)
+        return max(least, max(map(cell_len, self.texts), default=0) // _TALLEST)
 
     def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()

@@ -10,7 +10,7 @@ from nnrun.config.settings import BESIDE, choice_words
 from nnrun.reports.numbers import count, first_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import beside_words
-from nnrun.reports.terminal.board.columns import mean, name, ordered_by
+from nnrun.reports.terminal.board.columns import mean, ordered_by
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.summary import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
@@ -40,7 +40,8 @@ def _beside(choice: Choice) -> Iterator[str]:
 
     The board compares them with the best network of several runs, which may be another one.
     """
-    own = [found for found in choice.group.beside if found.network == name(choice.row)]
+    label = " ".join([choice.row.name, *choice_words(choice.row.choice)])
+    own = [found for found in choice.group.beside if found.network == label]
     told = {found.model: beside_words(found) for found in own}
     ahead = "is ahead, and not compared with this setting"
     for row in choice.group.rows:

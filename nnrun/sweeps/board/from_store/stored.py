@@ -65,10 +65,17 @@ class Standing:
 
 @dataclass(frozen=True)
 class StoredBoard:
-    """Rows that can be compared, the best first."""
+    """Rows that can be compared, the best first.
+
+    Args:
+        group: all that is said of them.
+        standings: the rows with their runs.
+        same: settings that all rows have, where the choices of rows are without these.
+    """
 
     group: Group
     standings: Sequence[Standing]
+    same: str = ""
 
     @property
     def column(self) -> int:
