@@ -377,3 +377,16 @@ def test_rows_that_begin_alike_begin_with_what_the_fewest_have():
     other = plain | {"decide": "half"}
     text = listed_choices(dict.fromkeys(plain, 0.25), plain, other)
     assert "   decide=half   " in text
+
+
+def test_ids_stay_whole_where_settings_can_be_narrower():
+    """Ids are copied; a long setting takes two lines."""
+    listed = [
+        replace(one, name="exercise-8", test=test)
+        for one, test in ((run(42, 0.1, "0123456789"), 0.5), (run(43, 0.1, "aaaaaaaaaa"), None))
+    ]
+    words = ({"network.layers.2.type": kind} for kind in ("wrong_layer", "my_layer"))
+    known = {(r.name, r.run_id): choice for r, choice in zip(listed, words, strict=True)}
+    text = screen(runs_table(listed, 2, {}, searched=(known, set())), 68)
+    assert "exercise-8/s42-0123 " in text
+    assert "layers.2.type=" in text

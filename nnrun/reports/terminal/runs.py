@@ -94,7 +94,7 @@ def _columns(
             [run.label for run in runs],
             left=True,
             short=[
-                [f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
+                *[[f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)]] * 2,
                 [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
             ],
         ),
