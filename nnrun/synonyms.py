@@ -190,6 +190,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "batchnorm1d": ("batch_norm",),
     "batchnorm2d": ("batch_norm",),
     "batch_normalization": ("batch_norm",),
+    "normalisation": ("batch_norm",),
+    "normalization": ("batch_norm",),
+    "regularisation": ("weight_decay", "dropout"),
     "skip": ("residual",),
     "reshape": ("flatten",),
     # optimizers

@@ -16,18 +16,12 @@ from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.runs import (
-    NOT_SEARCHED,
-    Searched,
-    listed_data,
-    runs_csv,
-    runs_markdown,
-    runs_table,
-)
+from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
+from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time, set_by_hand, varied
+from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
 from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
@@ -143,7 +137,7 @@ def command(
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
     keys = varied(runs)
-    shown_keys = set_by_hand(keys, runs)
+    shown_keys = set_by_hand(most_varied(runs), runs)
     output.data([listed_data(run) for run in shown])
     if form == "csv":
         output.text(runs_csv(shown, keys))
@@ -152,7 +146,7 @@ def command(
     if form is not None:
         output.text(runs_markdown(shown, shown_keys, sort, searched))
         return
-    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched))
+    output.show(runs_table(shown, len(chosen), shown_keys, sort, searched, top))
 
 
 def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import click
 
@@ -22,6 +23,7 @@ from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
+from nnrun.sweeps.board.from_store.searched import searched_among
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.systems import system
 
@@ -77,6 +79,7 @@ class Watch:
         self._known: list[tuple[RunSummary, RunEntry | None]] = []
         self._shown: set[str] = set()
         self._rows = FormingRows()
+        self._chosen: Mapping[tuple[str, str], Mapping[str, Any]] = {}
         self._looked = False
         self.runs: list[RunSummary] = []
         self.sweeps: list[SweepCounts] = []
@@ -106,7 +109,8 @@ class Watch:
         if new or ended:
             self._rows = FormingRows()
             entries = (entry for _, entry in self._known if entry is not None)
-            for variant in stored_variants(entries):
+            self._chosen, _ = searched_among(self._root, sorted(self._shown))
+            for variant in stored_variants(entries, self._chosen):
                 for score in variant.scores:
                     self._rows.add(variant, score)
         self.pause = max(_SECONDS, (monotonic() - start) / _SHARE)
@@ -121,7 +125,7 @@ class Watch:
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
         keys = most_varied([run for run, _ in self._known])
-        return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps)
+        return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps, self._chosen)
 
 
 def _draw(watch: Watch) -> None:

@@ -18,8 +18,7 @@ from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
 from nnrun.config.schema.base.pydantic_errors import issues
-from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source, in_order

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import signature
 from itertools import chain
@@ -12,6 +13,10 @@ from nnrun.config.yaml.dump import flow
 
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
+# A learning rate that is a number in a config is the initial one of a schedule.
+_INITIAL = ".initial"
+_LAYERS = "network.layers"
+_UNITS = "network.depth.units"
 BESIDE = "beside"
 """The key that models of scikit-learn have and networks have not."""
 
@@ -61,9 +66,14 @@ def outermost(keys: Iterable[str]) -> list[str]:
 
 
 def choice_of(settings: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """The values of these keys, without those of the other kind of model."""
+    """The values of these keys, without those that another kind of model or network has."""
     if BESIDE not in settings:
-        return {key: setting_of(settings, key) for key in keys if key != BESIDE}
+        return {
+            key: value
+            for key in keys
+            if key != BESIDE
+            and ((value := setting_of(settings, key)) is not None or key in settings)
+        }
     found = ((key, setting_of(settings, key)) for key in keys)
     return {key: value for key, value in found if value is not None}
 
@@ -133,24 +143,64 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each of these choices without what tells it from no other.
+
+    A key stays if those that have it differ in it. One that only some have, all with one value,
+    stays if no earlier key tells these from the others.
+    """
+    if len(choices) < 2:
+        return [dict(choice) for choice in choices]
+    texts = [{key: _text(value) for key, value in choice.items()} for choice in choices]
+    keys = dict.fromkeys(chain.from_iterable(choices))
+    values = {key: [found.get(key) for found in texts] for key in keys}
+    kept = {key for key, found in values.items() if key == BESIDE or len({*found} - {None}) > 1}
+    alike = [tuple(values[key][at] for key in keys if key in kept) for at in range(len(choices))]
+    for key in [key for key in keys if key not in kept]:
+        told: list[tuple[Any, ...]] = [*zip(alike, values[key], strict=True)]
+        if len({*told}) > len({*alike}):
+            kept.add(key)
+            alike = told
+    return [
+        {key: choice[key] for key in keys if key in kept and key in choice} for choice in choices
+    ]
+
+
+def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings that all of these have."""
+    first, *others = choices or [{}]
+    texts = [{key: _text(value) for key, value in other.items()} for other in others]
+    return {k: v for k, v in first.items() if all(other.get(k) == _text(v) for other in texts)}
+
+
+def _text(value: Any) -> str:
+    """The same for values that are the same setting."""
+    short = _in_short(value)
+    is_nested = isinstance(short, list | dict)
+    return json.dumps(short, sort_keys=True, default=repr) if is_nested else repr(short)
+
+
 def short_key(key: str, keys: Iterable[str]) -> str:
     """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`.
 
-    `type` and the parts of a schedule, `learning_rate.initial`, say nothing by themselves.
+    `type` and the parts of a schedule, `learning_rate.over`, say nothing by themselves; the initial
+    rate, which a config may give as a number, is `learning_rate`.
     """
+    key, *others = (each.removesuffix(_INITIAL) for each in (key, *keys))
     parts = key.split(".")
     within = parts[-1] == "type" or parts[-2:-1] == ["learning_rate"]
     for start in range(len(parts) - (2 if within else 1), 0, -1):
         end = ".".join(parts[start:])
-        alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
+        alone = not any(f".{other}".endswith(f".{end}") for other in others if other != key)
         if alone and not parts[start].isdigit():
             return end
     return key
 
 
-def choice_words(choice: Mapping[str, Any]) -> list[str]:
-    """Settings as `key=value`, each key as short as it stays unique."""
-    return [f"{short_key(key, choice)}={setting_words(key, v)}" for key, v in choice.items()]
+def choice_words(choice: Mapping[str, Any], keys: Collection[str] = ()) -> list[str]:
+    """Settings as `key=value`, each key as short as it stays unique, among these keys as well."""
+    every = {**choice, **dict.fromkeys(keys)}
+    return [f"{short_key(key, every)}={setting_words(key, v)}" for key, v in choice.items()]
 
 
 def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -169,7 +219,32 @@ def setting_words(key: str, value: Any) -> str:
     """A value in the words of a config, without what is null in it or a layer's own default."""
     if key == "dataset.features" and isinstance(value, list) and len(value) < 2:
         return setting_words(key, value[0]) if value else "none"
+    if key == _UNITS and isinstance(value, list):
+        units = ",".join(setting_words(key, each) for each in value)  # a word that is not broken
+        return units if len(value) == 1 else f"[{units}]"
+    if key.startswith(_LAYERS):
+        if isinstance(value, list):
+            return f"[{', '.join(setting_words(key, layer) for layer in value)}]"
+        if isinstance(value, Mapping) and _is_layer(value):
+            return _layer_words(value)
     return flow(_in_short(value))
+
+
+def _is_layer(value: Mapping[str, Any]) -> bool:
+    from nnrun.nn import LAYERS  # noqa: PLC0415  # lists of runs do without NumPy where they can
+
+    return value.get("type") in LAYERS
+
+
+def _layer_words(layer: Mapping[str, Any]) -> str:
+    """`dense(16, relu)`: its first argument and its activation without their names."""
+    said = _in_short(layer)
+    if isinstance(said, str):
+        return said
+    kind = said.pop("type")
+    bare = (*[*_defaults(kind)][:1], "activation")
+    parts = (flow(v) if key in bare else f"{key}={flow(v)}" for key, v in said.items())
+    return f"{kind}({', '.join(parts)})"
 
 
 def _in_short(value: Any) -> Any:

@@ -31,14 +31,11 @@ from nnrun.training.state import live_arrays
 
 @dataclass(frozen=True)
 class Explanation:
-    """An update, and what it is an update of.
+    """An update of a config or run, with all its numbers.
 
     Args:
-        title: the config's or run's name.
-        description: of the config.
         moment: which update it is, in a sentence.
         rows: the numbers of the batch's rows in the data, from 1 on.
-        update: all its numbers.
         classes: the names of the outputs, if they are classes.
         features: the names of the features, if they are columns.
         notes: what differs from training.

@@ -72,10 +72,11 @@ def spread(value: float | None) -> str:
     return rounded(value, last_digit(value))
 
 
-def difference(value: float, low: float | None, high: float | None) -> str:
+def difference(value: float, low: float | None, high: float | None, *, plus: bool = True) -> str:
     """With its interval, in the digits that the interval's width allows: `-0.020 [-0.041, 0]`.
 
-    The value has two significant digits at least, and an end that is not 0 has one.
+    The value has two significant digits at least, and an end that is not 0 has one. Without `plus`,
+    positive numbers have no sign.
     """
     ends = [end for end in (low, high) if end is not None]
     width = max((abs(end - value) for end in ends), default=0.0)
@@ -85,7 +86,8 @@ def difference(value: float, low: float | None, high: float | None) -> str:
     else:
         digit = last_digit(width)
         texts = [_with_sign(value, digit, 2), *(_with_sign(end, digit, 1) for end in (low, high))]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    first, *others = texts if plus else [text.removeprefix("+") for text in texts]
+    return f"{first} [{', '.join(others)}]"
 
 
 def _with_sign(value: float | None, digit: int, least: int) -> str:

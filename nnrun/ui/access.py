@@ -44,11 +44,8 @@ HEADERS = {
 class Access:
     """Refuses requests that are not of a page of this server, opened by who may see it.
 
-    Args:
-        app: answers the others.
-        token: that the first request has in its address; the others have it as a cookie.
-        hosts: names and addresses that the server listens on.
-        port: of the server.
+    The first request has the token in its address, the others have it as a cookie; `hosts` are the
+    names and addresses that the server listens on.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Sequence[str], port: int) -> None:

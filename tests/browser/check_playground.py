@@ -143,7 +143,9 @@ def test_a_run_goes_on_as_a_session_of_its_own(address, results, visit) -> None:
         page.get_by_role("link", name="Train it in the playground").click()
     session = started.value.json()["session"]
     expect(page.locator("#play-said")).to_contain_text(run_of(results, "moons"))
-    expect(page.locator("[data-setting=rows]")).to_be_disabled()
+    rows = page.locator("[data-setting=rows]")
+    expect(rows).to_be_disabled()
+    assert "varies" != rows.get_attribute("placeholder")
     base = address.partition("/?")[0]
     options = {"data": {"session": session, "updates": 0}, "headers": {"origin": base}}
     ask = partial(page.request.post, f"{base}/playground/advance", **options)
@@ -175,3 +177,5 @@ def test_a_network_that_diverges_pauses(address, visit) -> None:
     page.locator("[data-setting=rate]").press("Enter")
     expect(page.locator("#play-error")).to_have_text(re.compile("diverged", re.IGNORECASE))
     expect(page.get_by_role("button", name="Play")).to_be_visible()
+    axis, highest = page.locator("#play-curve"), page.locator("#play-curve text").first
+    assert axis.bounding_box()["x"] <= highest.bounding_box()["x"]

@@ -129,10 +129,13 @@ def test_a_key_of_several_entries_is_explained_for_each():
         ("filters", "conv2d"),
         ("kernel_size", "conv2d"),
         ("neurons", "dense"),
+        ("overfitting", "lesson-6"),
+        ("normalisation", "batch_norm"),
+        ("regularisation", "training.optimizer.weight_decay"),
     ],
 )
 def test_words_of_other_libraries_are_found(nnrun, word, name):
-    """As ours are; of a key of layers, the layers that have it."""
+    """As ours are, and those of textbooks; of a key of layers, the layers that have it."""
     done = nnrun("help", *word.split(), "--json")
     assert 0 == done.exit_code
     assert name in [topic["name"] for topic in json.loads(done.stdout)]

@@ -175,6 +175,17 @@ def test_only_the_next_runs_of_a_sweep_are_counted():
     assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
 
 
+def test_runs_of_a_search_are_named_by_what_it_chose():
+    """In its words, not by all keys in which their configs differ."""
+    settings = {"dataset.hide_test": True, "training.learning_rate.initial": 0.1}
+    one = RunSummary("q", "s1-0123456789", "running", settings=settings)
+    other = RunSummary("q", "s2-0123456789", "running", settings=settings)
+    chosen = {(one.name, one.run_id): {"training.learning_rate.initial": 0.1}}
+    view = View([one, other], {"q": [*settings]}, FormingRows(), 0, chosen=chosen)
+    labels = ["s1 learning_rate=0.1", "s2 hide_test=true learning_rate=0.1"]
+    assert labels == [view.label(run) for run in view.runs]
+
+
 def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
     """Done, running and queued of all, also of short runs, which write nothing of their own.
 

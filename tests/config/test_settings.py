@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.settings import setting_words
+from nnrun.config.settings import choice_of, choice_words, setting_words, told_apart
 from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS
 
 
@@ -26,11 +26,11 @@ from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS
                 "bias": True,
                 "initializer": {"type": "glorot_uniform", "scale": 1.0},
             },
-            "{type: dense, units: 3, activation: relu}",
+            "dense(3, relu)",
         ),
         (
             {"type": "dense", "units": 3, "initializer": {"type": "zeros", "scale": 1.0}},
-            "{type: dense, units: 3, initializer: zeros}",
+            "dense(3, initializer=zeros)",
         ),
         ([{"type": "flatten"}, {"type": "dropout", "rate": 0.5}], "[flatten, dropout]"),
         ({"type": "unheard_of", "rate": 1}, "{type: unheard_of, rate: 1}"),
@@ -60,3 +60,34 @@ def test_a_name_says_of_what_table_it_is() -> None:
     """Defaults are looked up by names alone."""
     names = Counter([*INITIALIZERS, *LAYERS, *LOSSES, *OPTIMIZERS])
     assert [] == [name for name, number in names.items() if number > 1]
+
+
+def test_settings_are_named_as_in_a_config():
+    """A number as learning rate, one hidden layer, a layer: as few words as their meaning takes."""
+    choice = {
+        "training.learning_rate.initial": 0.01,
+        "network.depth.units": [20],
+        "network.layers.1": {"type": "conv2d", "channels": 8, "kernel": 3, "activation": "relu"},
+    }
+    words = ["learning_rate=0.01", "units=20", "layers.1=conv2d(8, relu)"]
+    assert words == choice_words(choice)
+
+
+def test_what_a_config_has_not_is_no_setting_of_it():
+    """Null is a value that can be chosen; a layer that is missing is none."""
+    settings = {"training.class_weight": None, "network.layers.0.units": 3}
+    keys = ["training.class_weight", "network.layers.1", "network.layers.0"]
+    chosen = {"training.class_weight": None, "network.layers.0": {"units": 3}}
+    assert chosen == choice_of(settings, keys)
+
+
+def test_rows_keep_the_settings_that_tell_them_apart():
+    """One that all have is left out, and one that some have if others tell these apart already."""
+    searched = {"rate": 0.1, "depth": 1, "data": "iris"}
+    plain = [
+        {"rate": 0.2, "layers": "dense", "data": "iris"},
+        {"rate": 0.2, "layers": "dense", "data": "iris", "weights": "equal"},
+    ]
+    found = [{"rate": 0.1}, {"rate": 0.2}, {"rate": 0.2, "weights": "equal"}]
+    assert found == told_apart([searched, *plain])
+    assert [{"a": 1}] == told_apart([{"a": 1}])

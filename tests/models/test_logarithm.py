@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from nnrun.models.logarithm import logarithm
+from nnrun.models.scores import logarithm
 
 
 @pytest.mark.parametrize(

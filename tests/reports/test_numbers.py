@@ -106,6 +106,8 @@ def test_a_spread_has_two_digits(value, text):
 def test_a_difference_has_the_digits_of_its_interval(numbers, text):
     """And a sign, but for 0; the value has two digits at least, and a bound beside 0 has one."""
     assert text == difference(*numbers)
+    plain = text.removeprefix("+").replace("[+", "[").replace(", +", ", ")
+    assert plain == difference(*numbers, plus=False)
 
 
 def test_probabilities():

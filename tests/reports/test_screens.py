@@ -279,7 +279,7 @@ def test_a_layer_that_one_network_lacks_is_one_line_of_a_comparison():
     lines = screen(comparison_tables(compare(runs), None, Path("results")), 80).splitlines()
     rows = [line.split(maxsplit=2) for line in lines]
     assert ["layers.0.units", "4", "8"] in rows
-    assert ["layers.1", "–", "{type: dense, units: 1}"] in rows
+    assert ["layers.1", "–", "dense(1)"] in rows
 
 
 def test_more_runs_than_letters_have_two():
@@ -352,18 +352,41 @@ def test_a_board_names_each_experiment_to_take_the_best_of_once():
         assert 1 == lines.count(f"its median run, for any command: {name}/best")
 
 
+def listed_choices(*choices):
+    """The list of runs of a search that chose these, in 80 columns."""
+    listed = [run(seed, 0.1, "aaaaaaaaaa", validation=0.5, train=None) for seed in (1, 2, 3)]
+    found = zip(listed, choices, strict=False)
+    known = {(r.name, r.run_id): choice for r, choice in found}
+    return screen(runs_table(listed[: len(choices)], 3, {}, searched=(known, set())), 80)
+
+
 def test_a_run_of_many_settings_takes_two_lines():
-    """What all listed runs share comes last, and words that do not fit are left out."""
+    """What all listed runs share is said above, and words that do not fit are left out."""
     keys = ("learning_rate", "batch_size", "momentum", "weight_decay", "clip_norm", "window")
-    choices = [dict.fromkeys(keys, 0.0625) | {"momentum": m, "window": m} for m in (0.5, 0.25)]
-    listed = [run(seed, 0.1, "aaaaaaaaaa", validation=0.5, train=None) for seed in (1, 2)]
-    known = {(r.name, r.run_id): c for r, c in zip(listed, choices, strict=True)}
-    text = screen(runs_table(listed, 2, {}, searched=(known, set())), 80)
+    text = listed_choices(*({"depth": 3} | dict.fromkeys(keys, n) for n in (0.0625, 0.125)))
+    assert "In every row: depth=3." == text.splitlines()[0]
     rows, _, rest = text.partition("─\n")[2].partition("\n…: more settings, which nnrun show RUN")
     assert rest.startswith(" and --wide show\n")
-    rows = rows.splitlines()
-    assert 4 == len(rows)
-    assert ["momentum=0.5", "window=0.5", "…"] == [rows[0].split()[2], *rows[1].split()]
-    assert ["momentum=0.25", "window=0.25", "…"] == [rows[2].split()[2], *rows[3].split()]
-    wide = screen(runs_table(listed, 2, {}, searched=(known, set())), 300)
-    assert 2 == wide.count("clip_norm=0.0625")
+    assert 4 == len(rows.splitlines())
+    assert "depth" not in rows
+
+
+def test_rows_that_begin_alike_begin_with_what_the_fewest_have():
+    """So that they do not read alike where their end is cut."""
+    plain = dict.fromkeys([f"setting_{number}" for number in range(6)], 0.5)
+    other = plain | {"decide": "half"}
+    text = listed_choices(dict.fromkeys(plain, 0.25), plain, other)
+    assert "   decide=half   " in text
+
+
+def test_ids_stay_whole_where_settings_can_be_narrower():
+    """Ids are copied; a long setting takes two lines."""
+    listed = [
+        replace(one, name="exercise-8", test=test)
+        for one, test in ((run(42, 0.1, "0123456789"), 0.5), (run(43, 0.1, "aaaaaaaaaa"), None))
+    ]
+    words = ({"network.layers.2.type": kind} for kind in ("wrong_layer", "my_layer"))
+    known = {(r.name, r.run_id): choice for r, choice in zip(listed, words, strict=True)}
+    text = screen(runs_table(listed, 2, {}, searched=(known, set())), 68)
+    assert "exercise-8/s42-0123 " in text
+    assert "layers.2.type=" in text

@@ -238,6 +238,14 @@ def test_what_orders_runs_of_several_metrics_has_a_heading_of_its_own(run, write
     assert [1, 1] == [[*map(str.strip, heading)].count(title) for title in ("ordered by", "result")]
 
 
+def test_a_short_name_that_the_list_shows_can_be_asked_for(run, write):
+    """Both layers have units, and runs differ in those of the first, which is called units."""
+    write("iris")
+    run("sweep", "configs/iris.yaml", "network.sizes.0=4,8", "-q")
+    assert 1 == run("ls")[1].count("units=8")
+    assert 1 == run("ls", "--where", "units=8")[1].count("units=8")
+
+
 def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):

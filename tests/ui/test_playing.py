@@ -230,6 +230,16 @@ def test_only_a_run_that_can_start_has_a_link(ask_in, tmp_path, dataset):
     assert f"/playground?run={run}" not in asker.get(f"/runs/{run}").text
 
 
+def test_a_model_of_scikit_learn_is_refused_by_its_name(ask_in, tmp_path):
+    """As it is written, also where a sentence would begin."""
+    config = {"name": "plain", "dataset": {"name": "moons"}, "beside": "linear"}
+    nnrun.train(config, results=tmp_path / "results")
+    run = run_of(tmp_path / "results", "plain")
+    answer = ask_in().post("/playground/start", {"run": run})
+    assert 422 == answer.status
+    assert f"as {run}, have no updates" in answer.json["error"]
+
+
 def test_a_run_of_two_numbers_has_a_link(asker, results):
     """From its page to the playground."""
     run = run_of(results, "moons")

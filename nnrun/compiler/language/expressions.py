@@ -13,7 +13,7 @@ from nnrun.compiler.language import operators
 from nnrun.compiler.language.code import Code, intrinsic
 from nnrun.compiler.language.kinds import NUMPY, is_float, plain
 from nnrun.compiler.language.operators import alike, operate
-from nnrun.compiler.language.views import View
+from nnrun.compiler.language.vectors import View
 
 
 @intrinsic

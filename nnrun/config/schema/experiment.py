@@ -1,4 +1,4 @@
-"""The config language as a whole: the outermost blocks."""
+"""The config language as a whole: the outermost blocks, also of models beside networks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from nnrun.config.names import CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
+from nnrun.config.names import BESIDE, CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
 from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
-from nnrun.config.schema.base.fields import Integer, Number, Text
+from nnrun.config.schema.base.fields import Integer, Number, OneOf, Text
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.data.dataset import Dataset
 from nnrun.config.schema.decide import DecideConfig
@@ -20,10 +20,14 @@ from nnrun.config.schema.search.search import SearchConfig
 from nnrun.config.schema.sweep import SweepConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
+from nnrun.metrics.table import LOSS
 from nnrun.suggestions import nearest
 
 # Numbers up to the first are rounded to 0, those from the second on to infinity.
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
+OF_NETWORKS = ("network", "loss", "training", "decide")
+_PREPARATION = ("features", "target")
+NO_LOSS = "models of scikit-learn have no loss of the config to be ordered by; name a metric"
 
 
 @dataclass(frozen=True)
@@ -153,3 +157,51 @@ def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
             yield ConfigIssue(f"{show(value)} is 0 {remedy}", path)
         elif size >= _INFINITE:
             yield ConfigIssue(f"{show(value)} is infinite {remedy}", path)
+
+
+class BesideConfig(ExperimentConfig):
+    """An experiment with a model of scikit-learn in place of a network, its loss and training.
+
+    The model has a preparation of its own, so that the config names none.
+    """
+
+    left_out: ClassVar[Mapping[str, Any]] = {"dataset": set(_PREPARATION)}
+
+    network: Any = Field(default=None, exclude=True)
+    loss: Any = Field(default=None, exclude=True)
+    training: Any = Field(default=None, exclude=True)
+    beside: Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]
+    """The model."""
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, model: str, task: str | None) -> BesideConfig:
+        """The config of a model on the data and the splits of a network's config."""
+        plain: dict[str, Any] = {"features": [], "target": "none", "task": task}
+        return cls.model_construct(
+            name=config.name,
+            description=config.description,
+            dataset=config.dataset.model_copy(update=plain),
+            seed=config.seed,
+            metrics=config.metrics,
+            sweep=config.sweep,
+            beside=model,
+        )
+
+    @property
+    def in_order(self) -> bool:
+        return False
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        why = "is of networks, and 'beside' asks for a model of scikit-learn; remove one of the two"
+        for key in OF_NETWORKS:
+            if data.get(key) is not None:
+                yield ConfigIssue(f"'{key}' {why}", (key,), "key")
+        block = data.get("dataset")
+        sweep = data.get("sweep")
+        if isinstance(sweep, dict) and sweep.get("order_by") == LOSS:
+            yield ConfigIssue(NO_LOSS, ("sweep", "order_by"))
+        given = block if isinstance(block, dict) else {}
+        for key in _PREPARATION:
+            if given.get(key) not in (None, [], "none"):
+                yield ConfigIssue(f"'{key}' {why}", ("dataset", key), "key")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from nnrun.config.schema.beside import OF_NETWORKS, BesideConfig
 from nnrun.config.schema.data.dataset import BuiltInConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import OF_NETWORKS, BesideConfig, ExperimentConfig
 
 
 def json_schema() -> dict[str, Any]:

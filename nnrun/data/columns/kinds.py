@@ -1,8 +1,9 @@
-"""The kinds of columns, and columns as JSON."""
+"""The kinds of columns: as JSON, and as a config names them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.data.columns.column import Column
@@ -12,7 +13,10 @@ from nnrun.data.columns.lag import Lag
 from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
+from nnrun.data.formats.dates import DateFormat
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers
+from nnrun.data.settings import ColumnSettings, LagSettings, SourceSettings
 
 KINDS: dict[str, type[Column]] = {
     kind.kind: kind for kind in (Number, OneHot, Embedding, TargetMean, Date, Lag)
@@ -48,3 +52,83 @@ def from_older(stored: Mapping[str, Any]) -> list[Column]:
         else Number(name, imputed.get(name, ""))
         for name in stored["columns"]
     ]
+
+
+def category_keys(columns: ColumnSettings) -> dict[str, Sequence[str]]:
+    """The columns of categories by the key of the config that names them."""
+    return {
+        "categorical": columns.categorical,
+        "embedding": [*columns.embedding],
+        "target_mean": columns.target_mean,
+    }
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the columns of a file are written.
+
+    Args:
+        decimal: the decimal sign.
+        examples: of columns that are written in their own way, by their names.
+    """
+
+    decimal: str = "."
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> NumberFormat | None:
+        """The format of a column of numbers; None if they are plain."""
+        example = self.examples.get(name)
+        return None if example is None else NumberFormat.from_example(example, self.decimal)
+
+    def dates(self, name: str) -> DateFormat:
+        """The format of a column of dates."""
+        example = self.examples.get(name)
+        return DateFormat() if example is None else DateFormat.from_example(example)
+
+
+def planned(
+    names: Sequence[str],
+    rules: Mapping[str, str],
+    config: SourceSettings,
+    columns: ColumnSettings,
+    written: Written,
+) -> Iterator[Column]:
+    """The columns to read, in the order of their features.
+
+    Args:
+        names: of the columns of the file to predict from.
+        rules: of each, for missing values: `error`, `drop_rows`, or a statistic.
+        config: has the parts of those that are dates.
+        columns: its block that says which hold categories.
+        written: how columns are written.
+    """
+    one_hot, target_mean = set(columns.categorical), set(columns.target_mean)
+    for name in names:
+        statistic = "" if rules[name] in ("error", "drop_rows") else rules[name]
+        own, given = columns.embedding.get(name), dict[str, Any]()
+        given |= {"unknown": config.unknown, "fills": bool(statistic)}
+        given["min_count"] = (own and own.min_count) or columns.min_count
+        if name in one_hot:
+            yield OneHot(name, **given)
+        elif name in target_mean:
+            yield TargetMean(name, **given)
+        elif own is not None:
+            yield Embedding(name, **given, dimensions=own.dimensions)
+        elif name in config.dates:
+            yield Date(name, tuple(config.dates[name]), statistic, written.dates(name))
+        else:
+            yield Number(name, statistic, written.numbers(name))
+
+
+def planned_lags(lags: Mapping[str, LagSettings], time: str, written: Written) -> Iterator[Lag]:
+    """The columns of earlier values, whose rows are in the order of a column of times."""
+    for name, lag in lags.items():
+        yield Lag(
+            f"{name}.lag",
+            of=name,
+            steps=tuple(lag.steps),
+            time=time,
+            group=lag.group or "",
+            form=written.numbers(name),
+            time_form=written.dates(time),
+        )

@@ -10,8 +10,7 @@ import numpy as np
 from nnrun.data.cells.cell_errors import about_unknown
 from nnrun.data.images.decode import CHANNELS, is_image, read_image
 from nnrun.data.images.folder import images_within
-from nnrun.data.inference.carried import texts
-from nnrun.data.inference.columns import RowBatch, Rows
+from nnrun.data.inference.columns import RowBatch, Rows, texts
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError, UsageError, first_of

@@ -18,8 +18,7 @@ from typing import Any, BinaryIO
 
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.columns import Rows
-from nnrun.data.inference.csv_rows import CsvRows
-from nnrun.data.inference.lag_rows import LagRows
+from nnrun.data.inference.csv_rows import CsvRows, LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file

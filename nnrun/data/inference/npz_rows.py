@@ -18,8 +18,15 @@ import numpy as np
 
 from nnrun.data.cells.cell_errors import Mistake, about_unknown
 from nnrun.data.cells.problems import IN_ARRAYS
-from nnrun.data.inference.carried import check_column, check_named
-from nnrun.data.inference.columns import RowBatch, Rows, completed, odd_code, without_missing
+from nnrun.data.inference.columns import (
+    RowBatch,
+    Rows,
+    check_column,
+    check_named,
+    completed,
+    odd_code,
+    without_missing,
+)
 from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big

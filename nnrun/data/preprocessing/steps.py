@@ -136,7 +136,7 @@ class Scaler:
 
 
 class Standard(Scaler):
-    """(x - mean) / standard deviation (the population's); a constant feature becomes 0.
+    """(x - mean) / standard deviation (the population's); of a constant feature, x - mean.
 
     A feature that differs from its mean by rounding alone counts as constant, as it does for
     scikit-learn's `StandardScaler`: it is not divided.
@@ -199,7 +199,7 @@ def _rounding(rows: int, mean: Array, variance: Array) -> Array:
 
 
 class MinMax(Scaler):
-    """(x - min) / (max - min), so that the training rows fill [0, 1]; a constant becomes 0."""
+    """(x - min) / (max - min), so that the training rows fill [0, 1]; of a constant, x - min."""
 
     name: ClassVar[str] = "minmax"
 

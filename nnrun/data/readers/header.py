@@ -8,7 +8,7 @@ from nnrun.characters import escaped
 from nnrun.data.cells.labels import LabelCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.cells.table import Table
-from nnrun.data.columns.plan import category_keys
+from nnrun.data.columns.kinds import category_keys
 from nnrun.data.dataset import DatasetProblem, Key
 from nnrun.data.settings import ColumnSettings, SourceSettings
 from nnrun.errors import MOST_SHOWN, first_of

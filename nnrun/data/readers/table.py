@@ -16,7 +16,7 @@ from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
-from nnrun.data.columns.plan import Written, category_keys, planned, planned_lags
+from nnrun.data.columns.kinds import Written, category_keys, planned, planned_lags
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns, joined

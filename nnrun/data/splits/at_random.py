@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import check_classes, check_folds, count_of, problem, take
+from nnrun.data.splits.parts import Rows, check_classes, check_folds, count_of, problem, take
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import (
+from nnrun.data.splits.parts import (
+    Rows,
     asked,
     check_classes,
     check_enough,

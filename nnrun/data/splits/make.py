@@ -12,8 +12,7 @@ from nnrun.data.rows.raw import RawRows
 from nnrun.data.settings import PreparationSettings
 from nnrun.data.splits.at_random import AtRandom
 from nnrun.data.splits.by_column import ByGroup, ByTime
-from nnrun.data.splits.parts import Split, SplitData
-from nnrun.data.splits.sizes import count_of, problem
+from nnrun.data.splits.parts import Split, SplitData, count_of, problem
 
 DEFAULT_TEST_SIZE = 0.2
 

@@ -7,7 +7,6 @@ is trained by one engine, on every machine: the engines agree only up to roundin
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
@@ -84,42 +83,28 @@ class _Costs(NamedTuple):
     compiled: float
 
 
-# Of networks that are in use, whose layers do not change: planning asks several times.
-_known_ways: WeakKeyDictionary[Network, dict[str, _Ways]] = WeakKeyDictionary()
-_known_costs: WeakKeyDictionary[Network, dict[tuple[str, int], _Costs]] = WeakKeyDictionary()
-
-
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """Whether the compiled engine trains this by a generated function or by kernels."""
     return _costs(network, optimizer, batch_size).way
 
 
 def _ways(network: Network, optimizer: Optimizer) -> _Ways:
-    known, formula = _known_ways.setdefault(network, {}), formula_name(optimizer)
-    if formula not in known:
-        without_function = refuses_function(network, optimizer)
-        tape = _refuses_tape(network, optimizer) is None
-        compiling = compiling_seconds(network) if without_function is None else 0.0
-        known[formula] = _Ways(
-            refused=None if tape and network.size else without_function,
-            generated=without_function is None and compiling <= LONG,
-            tape=tape,
-            compiling=compiling,
-        )
-    return known[formula]
+    without_function = refuses_function(network, optimizer)
+    tape = _refuses_tape(network, optimizer) is None
+    compiling = compiling_seconds(network) if without_function is None else 0.0
+    return _Ways(
+        refused=None if tape and network.size else without_function,
+        generated=without_function is None and compiling <= LONG,
+        tape=tape,
+        compiling=compiling,
+    )
 
 
 def _costs(network: Network, optimizer: Optimizer, batch_size: int) -> _Costs:
-    known, key = _known_costs.setdefault(network, {}), (formula_name(optimizer), batch_size)
-    if key not in known:
-        ways = _ways(network, optimizer)
-        function, tape = function_seconds(network, batch_size), tape_seconds(network, batch_size)
-        by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
-        numpy = numpy_seconds(network, batch_size)
-        known[key] = (
-            _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
-        )
-    return known[key]
+    ways, numpy = _ways(network, optimizer), numpy_seconds(network, batch_size)
+    function, tape = function_seconds(network, batch_size), tape_seconds(network, batch_size)
+    by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
+    return _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
 
 
 def choose(

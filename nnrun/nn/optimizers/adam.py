@@ -40,23 +40,16 @@ class Adam(Optimizer):
         self.weight_decay = weight_decay
 
     def allocate(self, theta: Array) -> None:
-        super().allocate(theta)
         self.state = {"mean": np.zeros_like(theta), "square": np.zeros_like(theta)}
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
-        self._decay(theta, g, self.weight_decay)
-        mean, square, scratch = self.state["mean"], self.state["square"], self.scratch
+        if self.weight_decay:
+            g += self.weight_decay * theta
+        mean, square = self.state["mean"], self.state["square"]
         mean *= self.beta1
-        np.multiply(g, 1 - self.beta1, out=scratch)
-        mean += scratch
+        mean += (1 - self.beta1) * g
         square *= self.beta2
-        np.multiply(g, g, out=scratch)
-        scratch *= 1 - self.beta2
-        square += scratch
-        np.sqrt(square, out=scratch)
-        scratch /= sqrt(1 - self.beta2**self.steps)
-        scratch += self.epsilon
-        np.divide(mean, scratch, out=scratch)
-        scratch *= learning_rate / (1 - self.beta1**self.steps)
-        np.subtract(theta, scratch, out=theta)
+        square += (1 - self.beta2) * (g * g)
+        root = np.sqrt(square) / sqrt(1 - self.beta2**self.steps) + self.epsilon
+        theta -= mean / root * (learning_rate / (1 - self.beta1**self.steps))

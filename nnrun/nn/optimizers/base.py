@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnrun.nn.signature import Array
 
 
@@ -24,15 +22,8 @@ class Optimizer:
         self.steps = 0
 
     def allocate(self, theta: Array) -> None:
-        """Allocate the state and temporary arrays."""
-        self.scratch = np.empty_like(theta)
+        """Allocate the arrays of `state` for these parameters."""
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         """Change θ in place; g may be overwritten."""
         raise NotImplementedError
-
-    def _decay(self, theta: Array, g: Array, weight_decay: float) -> None:
-        """g + λ θ: the gradient of λ/2 |θ|² added, for all parameters, biases too."""
-        if weight_decay:
-            np.multiply(theta, weight_decay, out=self.scratch)
-            g += self.scratch

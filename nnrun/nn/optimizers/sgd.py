@@ -36,20 +36,18 @@ class SGD(Optimizer):
         self.weight_decay = weight_decay
 
     def allocate(self, theta: Array) -> None:
-        super().allocate(theta)
         self.state = {"velocity": np.zeros_like(theta)} if self.momentum else {}
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
-        self._decay(theta, g, self.weight_decay)
+        if self.weight_decay:
+            g += self.weight_decay * theta
         if self.momentum:
             velocity = self.state["velocity"]
             velocity *= self.momentum
             velocity += g
             if self.nesterov:
-                np.multiply(velocity, self.momentum, out=self.scratch)
-                g += self.scratch
+                g += self.momentum * velocity
             else:
                 g = velocity
-        np.multiply(g, learning_rate, out=self.scratch)
-        np.subtract(theta, self.scratch, out=theta)
+        theta -= learning_rate * g

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.config.settings import told_apart
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
-from nnrun.reports.numbers import MISSING, duration, number
+from nnrun.reports.numbers import MISSING, duration, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
@@ -30,11 +30,13 @@ from nnrun.reports.terminal.board.columns import (
 )
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
+from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
+_MOST_NAMES = 2
 # A strip with all values would be so many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
@@ -42,34 +44,52 @@ _SHOWN_ONCE = ("baseline", "published")
 
 
 def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by those settings alone that differ among its rows of one name."""
-    choices: dict[str, list[dict[str, Any]]] = {}
+    """The board, its rows named by what tells them from others of one name."""
+    by_name: dict[str, list[Standing]] = {}
     for standing in board.standings:
-        choices.setdefault(standing.row.name, []).append(standing.row.choice)
-    keys = {name: differing(found) for name, found in choices.items()}
-    if all(list(choice) == keys[name] for name, found in choices.items() for choice in found):
-        return board
-    standings = []
-    for standing in board.standings:
-        choice = choice_of(standing.row.choice, keys[standing.row.name])
-        row = replace(standing.row, choice=choice)
-        standings.append(
-            replace(standing, row=row, variant=replace(standing.variant, choice=choice))
+        by_name.setdefault(standing.row.name, []).append(standing)
+    own = {
+        id(standing): choice
+        for found in by_name.values()
+        for standing, choice in zip(found, told_apart([s.row.choice for s in found]), strict=True)
+    }
+    standings = [
+        Standing(
+            replace(standing.row, choice=own[id(standing)]),
+            replace(standing.variant, choice=own[id(standing)]),
+            standing.scores,
         )
+        for standing in board.standings
+    ]
     rows = [standing.row for standing in standings]
-    return StoredBoard(replace(board.group, rows=rows), standings)
+    same = Names(board.group.rows).shared
+    return StoredBoard(replace(board.group, rows=rows), standings, same)
 
 
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
-    """What the rows of each have in common; where that is the same, also the splits there are."""
-    plain = [shortened(heading(board.group)) for board in boards]
-    found: list[str] = []
-    for title, board in zip(plain, boards, strict=True):
-        if plain.count(title) > 1:
-            title += f" ({', '.join(all_splits(board.group))})"  # noqa: PLW2901  # made longer
-        again = sum(other.startswith(title) for other in found)
-        found.append(f"{title}, {again + 1}" if again else title)
-    return found
+    """What the rows of each have in common; where that is the same, also in what boards differ.
+
+    First by the splits that there are, then by their experiments, and last by a number.
+    """
+    titles = [shortened(heading(board.group)) for board in boards]
+    for words in (_split_words, _experiment_words):
+        told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
+        several = Counter(title for title, _ in told)
+        titles = [
+            f"{title} ({words(board)})" if several[title] > 1 else title
+            for title, board in zip(titles, boards, strict=True)
+        ]
+    again = [titles[:place].count(title) for place, title in enumerate(titles)]
+    return [f"{title}, {n + 1}" if n else title for title, n in zip(titles, again, strict=True)]
+
+
+def _split_words(board: StoredBoard) -> str:
+    return ", ".join(board.standings[0].variant.splits)
+
+
+def _experiment_words(board: StoredBoard) -> str:
+    names = [*dict.fromkeys(standing.variant.name for standing in board.standings)]
+    return shortened(first_of(names, _MOST_NAMES), 60)
 
 
 def board_blocks(
@@ -103,6 +123,8 @@ def board_blocks(
         title, header, rows, texts=2, sortable=True, heads=1, hidden=True,
         marks={"each run": strip_scale(scale)},
     )  # fmt: skip
+    if board.same:
+        same.append(board.same)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):
@@ -141,7 +163,7 @@ def _row(
     by_source: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
+    choice = shortened(board.choice_text(variant)) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])

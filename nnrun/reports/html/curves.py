@@ -28,13 +28,8 @@ _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
 
 @dataclass(frozen=True)
 class _Config:
-    """A config that is drawn, with the histories of its runs.
-
-    Args:
-        name: in the legend.
-        histories: of its runs.
-        index: its colour and dashes.
-        loss: how its loss differs from those of other configs, in words.
+    """A config that is drawn: its name in the legend, the histories of its runs, its colour and
+    dashes by their number, and how its loss differs from those of other configs, in words.
     """
 
     name: str
@@ -112,7 +107,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
     losses = _loss_words([variant for variant, _ in found])
     alone = len({variant.name for variant, _ in found}) == 1
-    names = [" ".join(choice_words(v.choice)) if alone else "" for v, _ in found]
+    names = [board.choice_text(v) if alone else "" for v, _ in found]
     return [
         _Config(shortened(name or variant.label), runs, index, loss)
         for index, ((variant, runs), name, loss) in enumerate(

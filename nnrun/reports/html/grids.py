@@ -172,7 +172,7 @@ class _Grid:
 
 
 def _keys(members: Sequence[Standing]) -> list[_Key]:
-    choice = members[0].variant.choice
+    choice = {key: v for member in members for key, v in member.variant.choice.items()}
     names = [word.partition("=")[0] for word in choice_words(choice)]
     keys = []
     for key, name in zip(choice, names, strict=True):

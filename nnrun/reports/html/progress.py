@@ -14,7 +14,7 @@ from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, varied
+from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, most_varied
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.sweep_progress import SweepCounts
 
@@ -36,7 +36,7 @@ def in_progress(
 def _blocks(
     running: Sequence[RunSummary], runs: Sequence[RunSummary], *, counted: bool
 ) -> Iterator[Block]:
-    keys = varied(runs)
+    keys = most_varied(runs)
     header = ["run", "settings", "seed", "done", "left", *(f"{split} loss" for split in SPLITS)]
     rows = [_row(run, keys.get(run.name, ())) for run in running[:_MOST_ROWS]]
     yield Grid("In progress", header, rows, texts=2, hidden=True)

@@ -43,12 +43,8 @@ _MOST_DEPENDENCES = 4
 class ColumnImportance:
     """What the metric loses without the information of one column.
 
-    Args:
-        column: its name in the file.
-        mean: of the values.
-        low: lower end of the 95% interval of the mean; None for a single value.
-        high: its upper end.
-        values: one for each seed, the mean over repeats; of a single seed one for each repeat.
+    The 95% interval of the mean is from `low` to `high`, None for a single value. There is a value
+    for each seed, the mean over repeats; of a single seed one for each repeat.
     """
 
     column: str
@@ -65,19 +61,15 @@ class ColumnImportance:
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """The importance of the columns of a table, the largest first; or maps of pixels.
+    """The importance of the columns of a table for a run, the largest first; or maps of pixels.
 
     Args:
-        name: of the experiment.
-        run_id: of the run that was asked for.
-        split: whose rows are predicted.
-        rows: how many.
+        split: whose rows, so many, are predicted.
         metric: that the run is shown by; of errors the importance is what they gain.
         repeats: how often each column is shuffled.
         seeds: of the runs of its setting; without others, that of the run.
         columns: with their importance; empty for images.
         dependence: the partial dependence on the first columns, of this run.
-        pixels: for images, of this run.
     """
 
     name: str

@@ -18,7 +18,7 @@ from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.board.columns import best_run, columns, heading
+from nnrun.reports.terminal.board.columns import best_run, columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
@@ -126,6 +126,8 @@ def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
         yield unfinished(board.unfinished)
     for group in board.groups:
         yield f"## {escape(heading(group))}"
+        if words := in_every_row(group):
+            yield escape(words)
         place, config, *numbers = columns(group, most)
         yield markdown_table([place, config.escaped, *numbers])
         if run := best_run(group):

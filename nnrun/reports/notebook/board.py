@@ -16,7 +16,7 @@ from nnrun.reports.html.board import scale_of
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.notebook.parts import captioned, strip_image, table, verdict_lines
 from nnrun.reports.numbers import count
-from nnrun.reports.terminal.board.columns import columns, heading
+from nnrun.reports.terminal.board.columns import columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.runs.catalog.summarize import read_with_summary
@@ -47,6 +47,8 @@ def _board(board: Leaderboard, progress: SweepProgress, root: Path | None) -> It
     }
     for place, group in enumerate(board.groups):
         yield element("p", element("strong", clean(heading(group))))
+        if words := in_every_row(group):
+            yield element("p", words)
         yield _rows(group, scores)
         if len(group.rows) > _MOST_ROWS:
             left = len(group.rows) - _MOST_ROWS

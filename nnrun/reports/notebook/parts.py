@@ -14,10 +14,11 @@ from nnrun.reports.charts.style import STANDALONE
 from nnrun.reports.charts.svg import element
 from nnrun.reports.verdict.lines import Verdict
 
-# The rules that strips need: a board has one for each row.
 _SHORT = 18
-_PARTS = "mid|ticks|arrow|line|area|dot"
-_STRIP = re.compile(rf"^\.(?:chart(?: text| \.(?:{_PARTS}))?|k0|k1|line\.d0)\{{.*\}}$", re.M)
+_RULES = [
+    (rule, {*re.findall(r"\.([a-z]\w*)", rule.partition("{")[0])})
+    for rule in STANDALONE.splitlines()
+]
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
@@ -56,7 +57,10 @@ def captioned(chart: Chart, width: str) -> Markup:
 def strip_image(strip: Markup) -> Markup:
     """A strip of a board as an `img` element."""
     label = re.search(r'aria-label="([^"]*)"', strip)
-    style = element("style", Markup("".join(_STRIP.findall(STANDALONE))))
+    # A board has a strip for each row: each has the rules that it needs and no others.
+    used = {name for names in re.findall(r'class="([^"]*)"', strip) for name in names.split()}
+    rules = [rule for rule, names in _RULES if names <= used]
+    style = element("style", Markup("".join(rules)))
     head, end, rest = str(strip).partition(">")
     head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')
     text = Markup(label[1]).unescape() if label else ""

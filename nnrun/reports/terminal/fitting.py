@@ -17,10 +17,14 @@ from nnrun.reports.markup import escape, table
 from nnrun.reports.terminal.tables import plain_table
 
 _BETWEEN = 3
-_STEPS = 2
+# All cells shorter, cells that are cut narrower, and at last names of runs in two lines.
+_STEPS = 3
 # Columns with a larger need are left out before any cell is broken, so that names can be copied.
 _SPARED = 2
 _LEAST = 8
+_LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
+# Cells that wrap take about so many lines at most before columns are left out.
+_TALLEST = 4
 # Headings are not broken after ±.
 _MORE = "…"
 _MORE_SETTINGS = f"{_MORE}: more settings, which nnrun show RUN and --wide show"
@@ -40,6 +44,7 @@ class Column:
         short: shorter forms of the cells, and still shorter ones, for narrow terminals.
         legend: how to read these; a line below the table where they are shown.
         lines: of a cell that wraps, at most; words that do not fit are left out. None for any.
+        steps: of shortening that were made.
     """
 
     title: str
@@ -50,11 +55,12 @@ class Column:
     short: Sequence[Sequence[str | Text]] = ()
     legend: str = ""
     lines: int | None = None
+    steps: int = 0
 
     def shortened(self, steps: int) -> Column:
         """The column after some steps of shortening, its heading wrapped to the cells' width."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
-        column = Column("", cells, self.need, self.left, self.wraps, lines=self.lines)
+        column = Column("", cells, self.need, self.left, self.wraps, lines=self.lines, steps=steps)
         if not steps:
             return replace(column, title=self.title)
         words = self.title.replace("± ", _GLUED)
@@ -86,8 +92,13 @@ class Column:
 
     @property
     def least(self) -> int:
-        """The smallest width that breaks no word or number."""
-        return max(map(self._width, (self.title, *self.texts)), default=1)
+        """The smallest width that breaks no word or number and makes no cell too tall."""
+        least = max(map(self._width, (self.title, *self.texts)), default=1)
+        if not self.wraps:
+            return least
+        if self.lines is not None:  # cells are cut
+            return min(least, _LEAST_OF_CUT[self.steps])
+        return max(least, max(map(cell_len, self.texts), default=0) // _TALLEST)
 
     def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()
@@ -129,7 +140,7 @@ class FittedTable:
         kept = list(self.columns)
         while True:
             spare = any(column.need > _SPARED for column in kept)
-            for steps in range(_STEPS if spare else _STEPS + 1):
+            for steps in range(2 if spare else _STEPS + 1):
                 yield [column.shortened(steps) for column in kept]
             last = max(kept, key=lambda column: column.need)
             if last.need == 0:

@@ -69,7 +69,7 @@ def value_text(one: ColumnImportance) -> str:
     """The mean with its interval."""
     if one.low is None or one.high is None:
         return number(one.mean)
-    return difference(one.mean, one.low, one.high).replace("+", "")
+    return difference(one.mean, one.low, one.high, plus=False)
 
 
 def remark(one: ColumnImportance) -> str:

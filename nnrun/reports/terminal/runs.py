@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,24 +13,31 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words, setting_of, setting_words
+from nnrun.config.settings import setting_of, setting_words
+from nnrun.reports.markup import escape
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
+from nnrun.reports.terminal.run_settings import (
+    LEAST_DIGITS,
+    NOT_SEARCHED,
+    Searched,
+    Varied,
+    in_every_row,
+    settings_of_each,
+    start_of,
+    without,
+)
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
-from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, RunSummary
+from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, RunSummary
 from nnrun.spreadsheet import cell
 
-_LEAST_DIGITS = 4
 _MOST_LINES = 2
 
-Varied = Mapping[str, Sequence[str]]
-Searched = tuple[Mapping[tuple[str, str], Mapping[str, Any]], Set[tuple[str, str]]]
-"""The settings that a search chose, by name and id of their runs, and which runs it ended early."""
-NOT_SEARCHED: Searched = {}, frozenset()
 _EARLY = "ended early"
+_MIXED = "result"
 # Keys that the other columns of the list show.
 _SHOWN = ("name", "status", "started", "seed")
 Metrics = Sequence[tuple[str, float] | None]
@@ -51,17 +57,24 @@ def runs_table(
     keys: Varied,
     sort: str | None = None,
     searched: Searched = NOT_SEARCHED,
+    top: int | None = None,
 ) -> Iterator[RenderableType]:
     """A row for each run, and the total.
 
     `keys` are the settings in which runs of a name differ, by name; runs of a search have those
-    that it chose. The list is cut from `total` runs; a full key `sort` that it is sorted by has a
-    column.
+    that it chose. The list is cut from `total` runs, to the `top` of each kind where that is given;
+    a full key `sort` that it is sorted by has a column.
     """
+    if shared := in_every_row(runs, keys, sort, searched):
+        yield Text(clean(shared))
+        yield Text()
     yield FittedTable(_columns(runs, keys, sort, searched), more="--wide")
     yield Text()
-    shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
-    yield Text(plural(total, "run") + shown)
+    part = "" if len(runs) == total else f", {count(len(runs))} of them shown"
+    more = "; --all shows all"
+    if top is not None and len(runs) > top:
+        more = f": of those that can be compared, the first {count(top)} each"
+    yield Text(plural(total, "run") + (part and part + more))
 
 
 def _columns(
@@ -71,9 +84,8 @@ def _columns(
     searched: Searched = NOT_SEARCHED,
 ) -> list[Column]:
     """The columns of the table; `need` says which are left out first on narrow terminals."""
-    shown = {name: [key for key in found if key != sort] for name, found in keys.items()}
     choices, early = searched
-    words = _settings(runs, shown, choices)
+    words = settings_of_each(runs, without(keys, sort), choices)
     prefixes = _short_ids(runs)
     ended = {run.label for run in runs if (run.name, run.run_id) in early}
     columns = [
@@ -82,7 +94,7 @@ def _columns(
             [run.label for run in runs],
             left=True,
             short=[
-                [f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
+                *[[f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)]] * 2,
                 [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
             ],
         ),
@@ -117,58 +129,17 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
         return [result]
     # Where metrics differ, each cell names its own, and both columns would be `result`.
     title = "ordered by" if column.title == result.title else column.title
-    return [replace(column, title=title), replace(result, need=1)]
-
-
-def _settings(
-    runs: Sequence[RunSummary],
-    keys: Varied,
-    choices: Mapping[tuple[str, str], Mapping[str, Any]],
-) -> list[str]:
-    """The settings of each run, those that all listed runs of its name share at the end."""
-    found = [_words(run, keys, choices.get((run.name, run.run_id))) for run in runs]
-    known = Counter(
-        (run.name, word) for run, words in zip(runs, found, strict=True) for word in words
-    )
-    number = Counter(run.name for run in runs)
-    return [
-        " ".join(sorted(words, key=lambda word: known[run.name, word] == number[run.name]))
-        for run, words in zip(runs, found, strict=True)
-    ]
-
-
-def _words(run: RunSummary, keys: Varied, choice: Mapping[str, Any] | None = None) -> list[str]:
-    """Its fold, and the settings in which runs of its name differ, or those that a search chose.
-
-    Null values are left out: extended runs would have many of them.
-    """
-    values = dict(choice or {})
-    if choice is None:
-        values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
-    data = values.pop(DATA, None)
-    own = {"split.seed": run.split_seed, "fold": run.fold}
-    words = [f"{key}={value}" for key, value in own.items() if value is not None]
-    words += choice_words({k: v for k, v in values.items() if v is not None})
-    if data is not None:
-        words.append(f"data with digest {data}")
-    if run.extended_from is not None:
-        words.append(f"extended from {_start(run.extended_from, _LEAST_DIGITS)}")
-    return words
+    return [replace(column, title=title), replace(result, need=3 if title == "ordered by" else 1)]
 
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
     """The shortest unique start of each run's id among the runs of its name."""
-    for digits in range(_LEAST_DIGITS, 11):
-        found = [_start(run.run_id, digits) for run in runs]
+    for digits in range(LEAST_DIGITS, 11):
+        found = [start_of(run.run_id, digits) for run in runs]
         labels = {run.label for run in runs}
         if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
             return found
     return [run.run_id for run in runs]
-
-
-def _start(run_id: str, digits: int) -> str:
-    seed, dash, digest = run_id.partition("-")
-    return f"{seed}{dash}{digest[:digits]}"
 
 
 def _status(run: RunSummary, words: str) -> Text:
@@ -206,7 +177,9 @@ def runs_markdown(
 ) -> str:
     """The table as Markdown."""
     columns = _columns(runs, keys, sort, searched)
-    return markdown_table([column.escaped for column in columns]) + "\n"
+    table = markdown_table([column.escaped for column in columns]) + "\n"
+    shared = in_every_row(runs, keys, sort, searched)
+    return f"{escape(shared)}\n\n{table}" if shared else table
 
 
 def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
@@ -234,16 +207,23 @@ def _metric_column(
     The heading says which; where they differ, each cell does.
     """
     kinds = [
-        "" if found is None else f"{found[0]} {metric_label(metric or str(run.metric))}"
+        None if found is None else (found[0], metric_label(metric or str(run.metric)))
         for run, found in zip(runs, values, strict=True)
     ]
-    alike = set(kinds) - {""}
-    title = alike.pop() if len(alike) == 1 else metric_label(metric) if metric else "result"
+    known = {kind for kind in kinds if kind}
+    metrics = {label for _, label in known}
+    title, left = _MIXED, 2  # so many words of each kind are left to the cells
+    if len(metrics) == 1:
+        title, left = metrics.pop(), 1
+    if len(known) == 1:
+        title, left = " ".join(known.pop()), 0
     cells = [
-        MISSING if found is None else clean(f"{'' if kind == title else kind} {number(found[1])}")
+        MISSING
+        if kind is None or found is None
+        else clean(" ".join([*kind[:left], number(found[1])]))
         for kind, found in zip(kinds, values, strict=True)
     ]
-    return Column(title, [cell.strip() for cell in cells])
+    return Column(title, cells)
 
 
 def _cell(run: RunSummary, key: str) -> str:

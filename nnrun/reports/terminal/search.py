@@ -11,7 +11,7 @@ from rich.console import group as grouped
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import choice_words, short_key
 from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.commands import command_line
@@ -92,7 +92,7 @@ def winner_lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield "no rows were set aside for a test"
     if importance := content["importance"]:
         ranked = sorted(importance.items(), key=lambda item: -item[1])[:_MOST_PARAMETERS]
-        shown = ", ".join(f"{name} {share:.0%}" for name, share in ranked)
+        shown = ", ".join(f"{short_key(name, importance)} {share:.0%}" for name, share in ranked)
         yield f"what explains the spread of trials: {shown}"
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import choice_words, in_common, told_apart
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
-from nnrun.sweeps.board.rows import Row
+from nnrun.sweeps.board.rows import Group, Row
 
 _LONGEST = 80
 _MOST = 3
+_ROW = "row "
 _NAME = "name"  # beside dotted keys of settings
 
 Settings = dict[str, Any]
@@ -24,19 +26,26 @@ class Names:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
-        self._shared = _shared(rows) if len(rows) > 1 else {}
+        self._all = [_settings(row) for row in rows]
+        self._own = dict(zip(map(id, rows), told_apart(self._all), strict=True))
+        self._keys = dict.fromkeys(key for own in self._own.values() for key in own)
         self._ranks = Counter(row.rank for row in rows)  # some twice, of several boards
+
+    def whole(self, row: Row) -> str:
+        """`first learning_rate=0.1`: its experiment, and all settings that tell it from others."""
+        return _words({_NAME: row.name} | self._own[id(row)], self._keys)
 
     def of(self, row: Row) -> str:
         """`learning_rate=0.1`; with the name of its experiment where there are several.
 
         Of long settings, those that no other row has together, and the row's rank.
         """
-        own = self._own(_settings(row))
-        words = self._words(own, [row]) or shortened(row.name, _LONGEST)
-        is_whole = not own or words == _words(own, own)
-        is_placed = row.rank is not None and self._ranks[row.rank] == 1
-        return f"{words} (row {row.rank})" if is_placed and not is_whole else words
+        words = self._words(self._own[id(row)], [row]) or shortened(row.name, _LONGEST)
+        return f"{words} ({self._place(row)})" if self._is_placed(row) else words
+
+    def brief(self, row: Row) -> str:
+        """As `of`, and of long settings the row's rank alone."""
+        return self._place(row) if self._is_placed(row) else self.of(row)
 
     def listed(self, rows: Sequence[Row], most: int = _MOST) -> str:
         """`A, B and 2 more`."""
@@ -50,49 +59,65 @@ class Names:
         """
         if len(rows) == len(self._rows):
             return ""
-        return self._words(self._own(_shared(rows)), rows) or self.listed(rows, 2)
+        alike = in_common([self._own[id(row)] for row in rows])
+        return self._words(alike, rows) or first_of([*map(self.brief, rows)], 2)
 
-    def _own(self, settings: Settings) -> Settings:
-        return {key: value for key, value in settings.items() if key not in self._shared}
+    @cached_property
+    def shared(self) -> str:
+        """The settings that all rows have, where there are several."""
+        found = in_common(self._all) if len(self._rows) > 1 else {}
+        return _words({key: value for key, value in found.items() if key != _NAME})
+
+    def _is_placed(self, row: Row) -> bool:
+        """Whether its settings are too long for a sentence, and its rank tells it."""
+        own = self._own[id(row)]
+        is_long = bool(own) and len(_words(own, self._keys)) > _LONGEST
+        return is_long and row.rank is not None and self._ranks[row.rank] == 1
+
+    def _place(self, row: Row) -> str:
+        return f"{_ROW}{row.rank}"
 
     def _words(self, own: Settings, rows: Sequence[Row]) -> str:
         """Settings of these rows; of long ones, some that no other row has together."""
-        words = _words(own, own)
+        words = _words(own, self._keys)
         if len(words) > _LONGEST:
             ids = {id(row) for row in rows}
-            others = [_settings(row) for row in self._rows if id(row) not in ids]
-            words = _words(own, _telling(own, others))
+            others = [other for at, other in self._own.items() if at not in ids]
+            told = _telling(own, others)
+            words = _words({key: own[key] for key in told}, self._keys)
         return shortened(words, _LONGEST)
+
+
+def brief_names(groups: Sequence[Group]) -> dict[int, str]:
+    """The rows of boards by their `id`, with their experiments, or as `row 3` of a board."""
+    several = len(groups) > 1
+    return {
+        id(row): f"{clean(group.dataset)} {name}" if several and name.startswith(_ROW) else name
+        for group in groups
+        for names in [Names(group.rows)]
+        for row in group.rows
+        for name in [names.brief(row)]
+    }
 
 
 def _settings(row: Row) -> Settings:
     return {_NAME: row.name, **row.choice}
 
 
-def _shared(rows: Sequence[Row]) -> Settings:
-    """The settings that all of these have."""
-    found = _settings(rows[0])
-    for row in rows:
-        if not found:
-            break
-        other = _settings(row)
-        found = {key: v for key, v in found.items() if key in other and other[key] == v}
-    return found
-
-
-def _telling(settings: Settings, others: Sequence[Settings]) -> list[str]:
+def _telling(settings: Settings, others: Iterable[Settings]) -> list[str]:
     """The first keys that tell these settings from each of the others, as far as any do."""
     found: list[str] = []
+    left = [*others]
     for key, value in settings.items():
-        alike = [other for other in others if key in other and other[key] == value]
-        if len(alike) < len(others):
+        alike = [other for other in left if key in other and other[key] == value]
+        if len(alike) < len(left):
             found.append(key)
-        others = alike
+        left = alike
     return found or [*settings]
 
 
-def _words(settings: Settings, keys: Iterable[str]) -> str:
-    """These keys, each as short as it is among all."""
+def _words(settings: Settings, keys: Collection[str] = ()) -> str:
+    """`first learning_rate=0.1`, each key as short as it is among all."""
     choice = {key: value for key, value in settings.items() if key != _NAME}
-    words = dict(zip(choice, choice_words(choice), strict=True)) | {_NAME: settings.get(_NAME)}
-    return clean(" ".join(str(words[key]) for key in keys))
+    name = [settings[_NAME]] if _NAME in settings else []
+    return clean(" ".join([*name, *choice_words(choice, [key for key in keys if key != _NAME])]))

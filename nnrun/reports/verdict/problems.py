@@ -76,7 +76,9 @@ def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator
         if row is not None and _reaches_baseline(group, row)
     ]
     if named:
-        of = "" if len(groups) == 1 else f" on {first_of(named)}"
+        counts = Counter(named).items()
+        data = [name if n == 1 else f"{count(n)} boards of {name}" for name, n in counts]
+        of = "" if len(groups) == 1 else f" on {first_of(data)}"
         what = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
         yield f"{what}{of} is not known to be better than the baseline"
 

@@ -8,7 +8,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
-from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary, varied
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -69,6 +69,8 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     """The full key for a short one; the key of a block stands for the block's type.
 
+    Of several that end so, it is the one in which runs differ: lists show it by its short name.
+
     Raises: UsageError if there is none, or there are several.
     """
     if key == RESULT or key in _PLAIN or metric_in(key) is not None:
@@ -79,6 +81,9 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     if key in known or not runs:
         return key
     found = [setting for setting in known if setting.endswith(f".{key}")]
+    if len(found) > 1:
+        shown = {setting for keys in varied(runs).values() for setting in keys}
+        found = [setting for setting in found if setting in shown] or found
     if len(found) > 1:
         raise UsageError(f"'{key}' may be {' or '.join(found)}; say which")
     if not found:

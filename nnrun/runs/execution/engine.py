@@ -11,8 +11,7 @@ from nnrun.engines.selection import build_engine
 from nnrun.nn.optimizers import Optimizer
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.augmentation.augment import Augmenter
-from nnrun.training.augmentation.engine import AugmentingEngine
+from nnrun.training.augmentation.augment import Augmenter, AugmentingEngine
 from nnrun.training.streams import Streams
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnrun.config.canonical import canonical_parts
 from nnrun.config.names import SPLITS
-from nnrun.config.schema.beside import BesideConfig
+from nnrun.config.schema.experiment import BesideConfig
 from nnrun.data.columns.column import TrainingRows
 from nnrun.data.columns.target_mean import target_means
 from nnrun.data.splits.parts import SplitData

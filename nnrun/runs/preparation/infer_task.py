@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnrun.config.canonical import Apply, apply_once
-from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.network import NetworkConfig
 from nnrun.data.dataset import Task
 from nnrun.nn.sequential import Sequential

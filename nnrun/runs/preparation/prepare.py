@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, config_from_dict
-from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.data.dataset import DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.sweep import SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source

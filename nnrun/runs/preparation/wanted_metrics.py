@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnrun.config.canonical import Apply, apply_once
-from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
 from nnrun.metrics.table import LOSS, Metric, are_unequal, find, names_of

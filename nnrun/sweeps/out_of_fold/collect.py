@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.carried import read_carried
+from nnrun.data.inference.columns import read_carried
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.decision import DEFAULT, Decision

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnrun.config.names import BESIDE
-from nnrun.config.schema.beside import NO_LOSS, BesideConfig
+from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as KEY
 from nnrun.errors import ConfigError, UsageError
 from nnrun.metrics.table import LOSS

@@ -14,15 +14,9 @@ from typing import Any
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import (
-    MAX_RANGE,
-    Override,
-    format_override,
-    parse_grid,
-    split_argument,
-)
+from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, split_argument
 from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.beside import BesideConfig
+from nnrun.config.schema.experiment import BesideConfig
 from nnrun.config.settings import BESIDE
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS

@@ -1,4 +1,4 @@
-"""The pages: one file for each, and one line for each in this table."""
+"""The pages, with a line in this table for each address."""
 
 from __future__ import annotations
 

@@ -99,11 +99,7 @@ def _answered(request: Request, given: object) -> Response:
         found = state_of(request).answers.answer(folder, record, given)
     except (NnrunError, OSError) as error:
         return _problem(error)
-    text = rendered(
-        "answer.html", what=found.what, prediction=found.prediction, exact=found.exact,
-        classes=found.classes, notes=found.notes, layers=found.layers,
-    )  # fmt: skip
-    return HTMLResponse(text)
+    return HTMLResponse(rendered("answer.html", **vars(found)))
 
 
 def _problem(error: Exception) -> Response:

@@ -48,14 +48,10 @@ _OF_TRAINING: Plain = {
 
 @dataclass(frozen=True)
 class Start:
-    """A config to begin with.
+    """A config to begin with, with more iterations than anyone waits for.
 
-    Args:
-        config: the config, with more iterations than anyone waits for.
-        load: loads its data.
-        title: what it is called on the page.
-        drawn: whether the data are drawn, so that rows and noise can change.
-        notes: how it differs from the config of a stored run.
+    If its data are drawn, rows and noise can change; the notes say how it differs from the config
+    of a stored run.
     """
 
     config: Plain
@@ -106,7 +102,7 @@ def start_stored(
     """
     label = f"{record.name}/{record.run_id}"
     if record.beside is not None:
-        raise UsageError(f"{label} is a model of scikit-learn, which has no updates to watch")
+        raise UsageError(f"models of scikit-learn, as {label}, have no updates to watch")
     stored = load_stored(folder, record).config
     dataset = load_data(stored.dataset)
     if dataset.sha256 != record.dataset["sha256"]:

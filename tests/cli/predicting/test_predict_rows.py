@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from nnrun.api import load as load_run
 from nnrun.cli.predicting.sinks import _Terminal
-from nnrun.data.inference.carried import read_carried
+from nnrun.data.inference.columns import read_carried
 from nnrun.errors import DataError, UsageError
 from tests.cli.conftest import write
 

@@ -14,7 +14,7 @@ import pytest
 from nnrun.compiler.language.code import intrinsic
 from nnrun.compiler.language.kinds import LanguageError
 from nnrun.compiler.language.numbers import double, sqrt
-from nnrun.compiler.language.views import view
+from nnrun.compiler.language.vectors import view
 from nnrun.compiler.llvm import cache
 from nnrun.compiler.llvm.arguments import ARGUMENTS
 from nnrun.compiler.llvm.compiler import compile_source

@@ -74,10 +74,11 @@ def test_rounding_noise_is_no_spread():
 
 
 def test_minmax_fills_the_unit_interval():
-    """(x - min) / (max - min); a constant column is 0; new rows may lie outside."""
+    """(x - min) / (max - min), of a constant column x - min; new rows may lie outside."""
     fitted = Preprocessing(["minmax"]).fit(X, Y)
     assert [[0, 0], [0.5, 0], [1, 0]] == fitted.transform_x(X).tolist()
     assert [[2, 0]] == fitted.transform_x(np.array([[9.0, 10.0]])).tolist()
+    assert [[2, 7]] == fitted.transform_x(np.array([[9.0, 17.0]])).tolist()
 
 
 @pytest.mark.parametrize("columns", [1, 7, 8, 13, 16, 21])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,10 +152,16 @@ def test_runs_are_named_by_what_the_search_chose(searched, make_report):
 
 
 def test_boards_of_one_heading_are_told_apart(searched, make_report):
-    """By their splits, or else by a number."""
+    """By their splits, or else by their experiments, or by a number."""
     (board,) = make_report(searched).boards
     (alone,) = board_titles([board])
 
-    first, second = board_titles([board, board])
-    assert first.startswith(f"{alone} (")
-    assert f"{first}, 2" == second
+    def other(**changes):
+        changed = [replace(s, variant=replace(s.variant, **changes)) for s in board.standings]
+        return replace(board, standings=changed)
+
+    assert [alone, f"{alone}, 2"] == board_titles([board, board])
+    splits = f"{alone} (train, test)", f"{alone} (train)"
+    assert splits == (*board_titles([board, other(splits=("train",))]),)
+    names = f"{alone} (flowers)", f"{alone} (herbs)"
+    assert names == (*board_titles([board, other(name="herbs")]),)

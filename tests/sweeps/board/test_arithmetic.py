@@ -40,7 +40,7 @@ def test_runs_with_another_kernel_are_marked(on_two_machines, run) -> None:
     out = on_two_machines("numpy")
     assert "5 ≠" in out
     assert "≠ marks rows with runs of other arithmetic than most" in out
-    assert "houses 2 of 5" in out
+    assert "houses (2 of 5)" in out
     assert [2] == list(the_row()["elsewhere"].values())
     assert "5 ≠" in Path("results/leaderboard.md").read_text()
     assert "elsewhere" in Path("results/leaderboard.csv").read_text().splitlines()[0]

@@ -223,15 +223,33 @@ def test_runs_with_warnings_are_counted():
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
-    assert "Runs with warnings: a 2 of 3." in leaderboard_markdown(board)
-    long = {f"network.layers.{place}.units": 16 for place in range(6)}
-    rows = [(named("a", choice={**long, "seed": n}, seeds=range(3)), scores) for n in range(2)]
-    board = make_leaderboard(progress(*rows, (named("a", choice=long), [score(0, 0.1)])), "")
-    said = leaderboard_markdown(board)
-    assert "Runs with warnings: row 1 2 of 3, row 2 2 of 3." in said
-    assert "a single run shows no spread: row 3" in said
+    assert "Runs with warnings: a (2 of 3)." in leaderboard_markdown(board)
     good = make_leaderboard(progress((VARIANT, scores[:1])), "")
     assert "warnings" not in leaderboard_markdown(good)
+
+
+def test_long_settings_are_said_once():
+    """Those of all rows above the table, and notes name rows of many by their numbers."""
+    keys = [f"training.setting_{number}" for number in range(8)]
+    choices = [dict.fromkeys(keys, place) | {"network.depth": 2} for place in range(3)]
+    scores = [[score(s, 0.5 + s / 10)._replace(warning="leak") for s in (0, 1)]] * 2
+    clean = [score(s, 0.6 + s / 10) for s in (0, 1)]
+    members = zip(choices, [*scores, clean], strict=True)
+    board = make_leaderboard(progress(*((named("a", choice=c), found) for c, found in members)), "")
+    text = leaderboard_markdown(board)
+    assert "\nIn every row: depth=2.\n" in text
+    assert 1 == text.count("depth=2")
+    assert "Runs with warnings: row 2 (2 of 2), row 3 (2 of 2)." in text
+    every = make_leaderboard(progress((named("a"), scores[0]), (named("b"), scores[0])), "")
+    assert "Runs with warnings: all 4." in leaderboard_markdown(every)
+
+
+def test_a_split_without_numbers_has_no_column():
+    """A search that hides the test split leaves its column out."""
+    variant = named("a", splits=("train", "validation", "test"))
+    board = make_leaderboard(progress((variant, [score(0, None, validation=0.5)])), "")
+    text = leaderboard_markdown(board)
+    assert [True, True, False] == [f" {s} ± 95% " in text for s in ("validation", "train", "test")]
 
 
 def test_replication_holds_published_numbers_against_the_range():

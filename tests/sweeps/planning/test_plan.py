@@ -183,9 +183,9 @@ def test_what_changes_no_result_is_no_grid(plan, write, word):
 def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
     """`units` alone, and the layer where there are two."""
     one = plan(write("iris"), "network.sizes.0=4,8", "training.learning_rate=0.1,0.2").variants
-    assert "iris sizes.0=4 learning_rate=0.1" == one[0].label
+    assert "iris sizes.0=4 learning_rate=0.1" == next(iter(one)).label
     two = plan(write("iris"), "network.sizes.0=4,8", "network.activations.0=relu,tanh").variants
-    assert "iris sizes.0=4 activations.0=relu" == two[0].label
+    assert "iris sizes.0=4 activations.0=relu" == next(iter(two)).label
     assert ["units=4", "units=8"] == [
         choice_words({"network.layers.0.units": units})[0] for units in (4, 8)
     ]

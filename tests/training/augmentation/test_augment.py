@@ -14,8 +14,7 @@ from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.engines.sampling import Sampler
 from nnrun.nn import SGD, CrossEntropy, Dropout, Flatten, Network, conv2d, dense
 from nnrun.nn.schedules import Constant
-from nnrun.training.augmentation.augment import Augmentation, Augmenter
-from nnrun.training.augmentation.engine import AugmentingEngine
+from nnrun.training.augmentation.augment import Augmentation, Augmenter, AugmentingEngine
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 

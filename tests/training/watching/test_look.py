@@ -22,8 +22,7 @@ from nnrun.nn.layers import activation
 from nnrun.nn.layers.pooling import MaxPool2d
 from nnrun.nn.layers.residual import Residual
 from nnrun.training.examples import PreparedSplit
-from nnrun.training.watching.look import Looker, histogram, norm
-from nnrun.training.watching.sites import sites_of, units_of
+from nnrun.training.watching.look import Looker, histogram, norm, sites_of, units_of
 from nnrun.training.watching.watch import Spread, Watch
 from nnrun.training.watching.watched import BINS
 

@@ -12,7 +12,7 @@ from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.layers import compiling, refusal
 from nnrun.nn.layer import Layer
-from nnrun.nn.network import Network, once_for_each
+from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
 # Seconds of compiling a function, besides those of each layer (`Emitter.compiling`), and for each
@@ -76,17 +76,9 @@ def function_seconds(network: Network, batch_size: int) -> float:
 
 def work_of(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, float]]:
     """Each layer with its flops and its activations, in units of float64."""
-    rows = _work_of_row(network)
-    return ((layer, batch_size * work, batch_size * numbers) for layer, work, numbers in rows)
-
-
-@once_for_each
-def _work_of_row(network: Network) -> list[tuple[Layer, float, float]]:
     precision = 8 / network.dtype.itemsize  # a power of two, so no number here is rounded
-    found = []
     for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
         work = layer.flops * (2 if index == 0 else 3) / precision
         numbers = prod(layer.output_shape) * (ACROSS if layer.batch_dependent else 1)
-        found.append((layer, work, numbers / precision))
-    return found
+        yield layer, batch_size * work, batch_size * (numbers / precision)

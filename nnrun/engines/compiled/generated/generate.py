@@ -131,8 +131,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         "",
         f"from {package}.formulas.functions import functions",
         "from nnrun.compiler.language.numbers import double, sqrt",
-        "from nnrun.compiler.language.vectors import dot",
-        "from nnrun.compiler.language.views import view",
+        "from nnrun.compiler.language.vectors import dot, view",
         *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
     ):

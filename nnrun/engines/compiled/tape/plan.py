@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -20,18 +19,8 @@ from nnrun.nn.signature import Array
 TASKS = 16
 
 
-class Places(Protocol):
-    """The positions of a parameter's numbers in an array."""
-
-    def copy_in(self, numbers: Array, memory: Array) -> None:
-        """Copy the parameter's numbers, flat, into the array."""
-
-    def copy_out(self, memory: Array, numbers: Array) -> None:
-        """Copy them back."""
-
-
 class Positions:
-    """Positions by index, one for each number."""
+    """The positions of a parameter's numbers in an array, by index."""
 
     def __init__(self, positions: Array) -> None:
         self._positions = positions.ravel()
@@ -41,6 +30,9 @@ class Positions:
 
     def copy_out(self, memory: Array, numbers: Array) -> None:
         numbers[...] = memory[self._positions]
+
+
+Places = Positions | shapes.Strips
 
 
 @dataclass(frozen=True)

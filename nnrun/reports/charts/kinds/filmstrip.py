@@ -34,19 +34,15 @@ class Dots(NamedTuple):
 
 @dataclass(frozen=True)
 class Strips:
-    """What a filmstrip shows.
+    """What a filmstrip shows: a column for each moment.
 
     Args:
-        moments: the name of each column.
         rows: the name of each row, with a function for each moment: values (height, width) from
             bottom to top, or (width,) for a curve.
         colours: of the values, or if there is no scale, of whole numbers from 0 on.
         scale: of all values; curves have it from bottom to top.
-        side: of a picture.
         dots: in every picture of the first row.
-        text: formats the ends of the scale.
         axes: what is across and what is up, in words.
-        row_label: what rows are.
         legend: the number and name of each series of dots.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,25 +29,6 @@ _MOST_BYTES = 150_000
 _OPEN = 30_000  # more bytes are closed until a reader opens them
 
 
-@dataclass(frozen=True)
-class _Traced:
-    """Rows on their way through a network.
-
-    Args:
-        names: of the rows.
-        steps: what goes into the first layer, then the outputs of each layer.
-        titles: of the layers.
-        inputs: the names of the numbers that go in; empty where they have none.
-        classes: the names of the last outputs, likewise.
-    """
-
-    names: Sequence[str]
-    steps: Sequence[Array]
-    titles: Sequence[str]
-    inputs: Sequence[str]
-    classes: Sequence[str]
-
-
 def layer_blocks(record: RunRecord, model: Model, predictions: Predictions) -> Iterator[Block]:
     """The outputs of all layers for rows of the last split that are chosen by a fixed rule."""
     rows, rule = chosen_rows(record, predictions)
@@ -72,13 +52,43 @@ def traced_blocks(
     steps = [step.copy() for step in layer_outputs(model, x)]
     titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
     inputs = layout.columns.feature_names
-    return _steps(
-        _Traced(
-            names, steps, titles,
-            inputs if len(inputs) == steps[0][0].size and len(layout.shape) == 1 else (),
-            layout.classes if len(layout.classes) == steps[-1][0].size else (),
-        )
-    )  # fmt: skip
+    classes = layout.classes if len(layout.classes) == steps[-1][0].size else ()
+    blocks: list[Block] = []
+    charts: list[Chart] = []
+    size, same, left = 0, [], []
+
+    def put_charts() -> None:
+        if charts:
+            blocks.append(Figures([*charts]))
+            charts.clear()
+
+    if inputs and len(inputs) == steps[0][0].size and len(layout.shape) == 1:
+        charts.append(_map("Inputs, prepared", steps[0], names, inputs, "input"))
+    for title, before, after in zip(titles, steps, steps[1:], strict=False):
+        if before.size == after.size and np.array_equal(before.ravel(), after.ravel()):
+            same.append(title)
+            continue
+        last = classes if after is steps[-1] else ()
+        found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, names, last)
+        more = len(found.svg) if isinstance(found, Chart) else _bytes(found)
+        if size + more > _MOST_BYTES:
+            left.append(title)
+            continue
+        size += more
+        if isinstance(found, Chart):
+            charts.append(found)
+        else:
+            put_charts()
+            blocks.append(found)
+    put_charts()
+    return [*blocks, *_without(left, same)], size
+
+
+def _without(left: Sequence[str], same: Sequence[str]) -> Iterator[Note]:
+    if left:
+        yield Note(f"Left out, to keep the file small: {', '.join(left)}.")
+    if same:
+        yield Note(f"Not shown, since their outputs are their inputs: {', '.join(same)}.")
 
 
 def chosen_rows(record: RunRecord, predictions: Predictions) -> tuple[Array, str]:
@@ -99,46 +109,6 @@ def _name(predictions: Predictions, row: int) -> str:
     true, classes = predictions.part.y[row], predictions.dataset.classes
     what = shortened(classes[true], 14) if classes else number(float(true[0]))
     return f"{place_of(predictions, row)}: {what}"
-
-
-def _steps(traced: _Traced) -> tuple[list[Block], int]:
-    """What is shown of each step, and its bytes."""
-    blocks: list[Block] = []
-    charts: list[Chart] = []
-    size, same, left = 0, [], []
-
-    def put_charts() -> None:
-        if charts:
-            blocks.append(Figures([*charts]))
-            charts.clear()
-
-    if traced.inputs:
-        charts.append(
-            _map("Inputs, prepared", traced.steps[0], traced.names, traced.inputs, "input")
-        )
-    for index, title in enumerate(traced.titles):
-        before, after = traced.steps[index], traced.steps[index + 1]
-        if before.size == after.size and np.array_equal(before.ravel(), after.ravel()):
-            same.append(title)
-            continue
-        last = traced.classes if index == len(traced.titles) - 1 else ()
-        found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, traced.names, last)
-        more = len(found.svg) if isinstance(found, Chart) else _bytes(found)
-        if size + more > _MOST_BYTES:
-            left.append(title)
-            continue
-        size += more
-        if isinstance(found, Chart):
-            charts.append(found)
-        else:
-            put_charts()
-            blocks.append(found)
-    put_charts()
-    if left:
-        blocks.append(Note(f"Left out, to keep the file small: {', '.join(left)}."))
-    if same:
-        blocks.append(Note(f"Not shown, since their outputs are their inputs: {', '.join(same)}."))
-    return blocks, size
 
 
 def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str]) -> Chart | Gallery:

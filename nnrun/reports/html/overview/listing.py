@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note, StatusMark
 from nnrun.reports.html.overview.found import Found
@@ -45,7 +44,7 @@ class Placed:
     @property
     def settings(self) -> str:
         """Those that its row has."""
-        return shortened(" ".join(choice_words(self.standing.variant.choice)))
+        return shortened(self.board.choice_text(self.standing.variant))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
 from nnrun.reports.terminal.commands import command_line
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.beside import Beside, model_words
@@ -71,11 +71,12 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
             "that takes more seeds, or a larger margin."
         )
         return
-    names = first_of([_name(row) for row in good])
+    called = Names(group.rows)
+    names = first_of([called.brief(row) for row in good])
     text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
-        text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."
+        text += f" The cheapest of these is {called.brief(cheapest)}{_cost(cheapest)}."
     yield text
 
 
@@ -84,22 +85,22 @@ def _beside(group: Group, of: str) -> Iterator[str]:
     missing = [row for row in group.rows if not row.is_network and not row.completed]
     if group.first_network is None or not (group.beside or missing):
         return
-    network = group.beside[0].network if group.beside else _name(group.first_network)
+    network = Names(group.rows).brief(group.first_network)
     found = "; ".join(
         f"{clean(one.model)} {beside_words(one, group.margin)}" for one in group.beside
     )
     parts = [f"{found} (95% for all of them at once)"] if found else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
-    yield f"{of}Beside the best network, {clean(network)}: {'; '.join(parts)}."
+    yield f"{of}Beside the best network, {network}: {'; '.join(parts)}."
 
 
 def beside_words(found: Beside, margin: float | None = None) -> str:
     """`is better by 0.03 [0.01, 0.05]`, where the network is the subject before."""
     size = abs(found.difference)
     if found.low > 0:
-        return f"is better by {difference(size, found.low, found.high).replace('+', '')}"
+        return f"is better by {difference(size, found.low, found.high, plus=False)}"
     if found.high < 0:
-        return f"is worse by {difference(size, -found.high, -found.low).replace('+', '')}"
+        return f"is worse by {difference(size, -found.high, -found.low, plus=False)}"
     figures = difference(found.difference, found.low, found.high)
     if margin is not None and found.low >= -margin:
         return f"is not worse by more than {margin:g}, {figures}"
@@ -125,10 +126,6 @@ def _shown(group: Group, of: str) -> Iterator[str]:
     if found.limit:
         text += f" No number of seeds gets below {spread(found.limit)}."
     yield text
-
-
-def _name(row: Row) -> str:
-    return " ".join([clean(row.name), *map(clean, choice_words(row.choice))])
 
 
 def taken_words(group: Group, root: Path) -> Iterator[str]:

@@ -36,15 +36,21 @@ def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
 
 
 def _beside(choice: Choice) -> Iterator[str]:
-    """The models of scikit-learn that are ahead of it."""
-    told = {found.model: beside_words(found) for found in choice.group.beside}
+    """The models of scikit-learn that are ahead of it.
+
+    The board compares them with the best network of several runs, which may be another one.
+    """
+    label = " ".join([choice.row.name, *choice_words(choice.row.choice)])
+    own = [found for found in choice.group.beside if found.network == label]
+    told = {found.model: beside_words(found) for found in own}
+    ahead = "is ahead, and not compared with this setting"
     for row in choice.group.rows:
         if row is choice.row:
             return
         if not row.is_network and row.rank is not None:
             model = str(row.choice[BESIDE])
             value = mean(row.summary(choice.group.ordered_by))
-            yield f"  scikit-learn's {model} has {value}: it {told.get(model, 'is ahead')}"
+            yield f"  scikit-learn's {model} has {value}: it {told.get(model, ahead)}"
 
 
 def _of_boards(choice: Choice, root: Path) -> Iterator[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from nnrun.characters import clean
-from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import MISSING, count, duration, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
@@ -13,6 +11,7 @@ from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import MAYBE, shares_text
 from nnrun.reports.terminal.fitting import Column
+from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
 from nnrun.sweeps.board.rows import Group, Row
@@ -50,12 +49,13 @@ def has_sources(group: Group) -> bool:
 
 def columns(group: Group, most: int | None = None) -> list[Column]:
     """The columns of a group's table, in any form; of the first rows alone where there are more."""
-    rows, (first, *others) = group.rows[:most], splits(group)
+    rows, (first, *others), names = group.rows[:most], splits(group), Names(group.rows)
+    others = [s for s in others if any(row.summary(s) for row in rows)]
     summaries = [row.summary(first) for row in rows]
     spread = [Column(SOURCES, [sources(row) for row in rows], 7)] if has_sources(group) else []
     return [
         Column("", [place(group, row) for row in rows], left=True),
-        Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
+        Column("config", [names.whole(row) for row in rows], left=True, wraps=True),
         Column("n", [Text(runs(row), "yellow" if row.warned else "") for row in rows], 2),
         Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
         Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
@@ -89,9 +89,10 @@ def place(group: Group, row: Row) -> str:
     return f"{row.rank} {MAYBE}" if row.tied else str(row.rank)
 
 
-def name(row: Row) -> str:
-    """The config with its choice from the grid."""
-    return " ".join([row.name, *choice_words(row.choice)])
+def in_every_row(group: Group) -> str:
+    """`In every row: features=minmax.`, which the names of rows leave out; or nothing."""
+    words = Names(group.rows).shared
+    return f"In every row: {words}." if words else ""
 
 
 def runs(row: Row) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import count, first_of, plural, ranges
 from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.board.choice import choice_notes
-from nnrun.reports.terminal.board.columns import ELSEWHERE, name
+from nnrun.reports.terminal.board.columns import ELSEWHERE
+from nnrun.reports.verdict.names import brief_names
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -49,9 +50,9 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         yield "Rows whose seeds or splits differ are compared without pairing by seed."
     yield from _missing_runs(groups)
     if any(row.warned for row in rows):
-        shares = _shares(rows, [row.warned for row in rows])
+        shares = _shares(groups, {id(row): row.warned for row in rows})
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
-    yield from _elsewhere(rows)
+    yield from _elsewhere(groups, rows)
     if any(row.completed > 1 for row in rows):
         yield (
             "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
@@ -81,12 +82,12 @@ def _fixed(rows: Sequence[Row]) -> Iterator[str]:
         yield "Of rows with one split, neither ± nor * allows for other rows to train and test on."
 
 
-def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+def _elsewhere(groups: Sequence[Group], rows: Sequence[Row]) -> Iterator[str]:
     """Which rows have runs whose last digits may be others where most runs were trained."""
     marked = [row for row in rows if row.elsewhere]
     if not marked:
         return
-    shares = _shares(marked, [sum(row.elsewhere.values()) for row in marked])
+    shares = _shares(groups, {id(row): sum(row.elsewhere.values()) for row in marked})
     where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
     yield (
         f"{ELSEWHERE} marks rows with runs of other arithmetic than most, whose last digits may "
@@ -94,34 +95,27 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def _shares(rows: Sequence[Row], counts: Sequence[int]) -> str:
-    """How many of the runs of each row are counted, without rows that have none."""
+def _shares(groups: Sequence[Group], counts: Mapping[int, int]) -> str:
+    """How many of the runs of each row are counted, without rows that have none; or all at once."""
+    rows = [row for group in groups for row in group.rows if counts.get(id(row))]
+    everywhere = sum(row.completed for group in groups for row in group.rows)
+    if len(rows) > 1 and sum(counts[id(row)] for row in rows) == everywhere:
+        return f"all {count(everywhere)}"
+    called = brief_names(groups)
     return first_of(
-        [
-            f"{called} {count(n)} of {count(row.completed)}"
-            for row, n, called in zip(rows, counts, _called(rows), strict=True)
-            if n
-        ]
+        [f"{called[id(row)]} ({count(counts[id(row)])} of {count(row.completed)})" for row in rows]
     )
-
-
-def _called(rows: Sequence[Row]) -> list[str]:
-    """The rows by name, or by place where names are long and a place means one row."""
-    names, places = [clean(name(row)) for row in rows], [row.rank for row in rows]
-    alone = None not in places and len(set(places)) == len(places)
-    if not alone or max(map(len, names), default=0) <= _LONGEST:
-        return names
-    return [f"row {place}" for place in places]
 
 
 def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
     """Which rows have runs without a result or a single run, those of one reason together."""
     reasons: dict[str, list[str]] = {}
+    called = brief_names(groups)
+    for group in groups:
+        for row in group.rows:
+            if row.rank is not None and row.note and len(group.rows) > 1:
+                reasons.setdefault(row.note, []).append(called[id(row)])
     rows = [row for group in groups for row in group.rows]
-    sizes = [len(group.rows) for group in groups for _ in group.rows]
-    for row, size, called in zip(rows, sizes, _called(rows), strict=True):
-        if row.rank is not None and row.note and size > 1:
-            reasons.setdefault(row.note, []).append(called)
     if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
         yield (
             "? marks rows that were not compared, so that they cannot be dropped; more seeds "

@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.board.choice import taken_words
-from nnrun.reports.terminal.board.columns import columns, heading
+from nnrun.reports.terminal.board.columns import columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import FittedTable
@@ -32,11 +32,8 @@ def leaderboard_tables(
 ) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    Args:
-        board: shown.
-        root: the results folder of its runs.
-        more: what shows columns that do not fit.
-        most: so many of the first rows of each data set; None for all.
+    `root` is the results folder of its runs, `more` shows columns that do not fit, and so many of
+    the first rows of each data set are shown at `most`.
     """
     if board.unfinished is not None:
         yield Text(unfinished(board.unfinished))
@@ -47,6 +44,8 @@ def leaderboard_tables(
     last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
+        if words := in_every_row(group):
+            yield Text(words)
         yield Text()
         styles = ["" if row.rank is not None else "red" for row in group.rows[:most]]
         yield FittedTable(columns(group, most), styles, more=more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -47,6 +48,7 @@ class View:
         ended: int,
         hint: str = "",
         sweeps: Sequence[SweepCounts] = (),
+        chosen: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
         self.runs = runs
         self.keys = keys
@@ -54,6 +56,7 @@ class View:
         self.ended = ended
         self.hint = hint
         self.sweeps = sweeps
+        self.chosen = chosen or {}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         running = [run for run in self.runs if run.status == RUNNING]
@@ -100,7 +103,8 @@ class View:
     def label(self, run: RunSummary) -> str:
         """The name where there are several, seed and fold, and the settings that differ."""
         keys = self.keys.get(run.name, ()) if run.settings else ()
-        words = choice_words(choice_of(run.settings, keys))
+        choice = self.chosen.get((run.name, run.run_id)) or choice_of(run.settings, keys)
+        words = choice_words(choice)
         several = len({run.name for run in self.runs}) > 1 or not words
         fold = [] if run.fold is None else [f"fold={run.fold}"]
         seed = run.run_id.partition("-")[0]

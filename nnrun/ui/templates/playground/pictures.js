@@ -156,7 +156,13 @@ const svg = (name, attributes, text = "") => {
   found.textContent = text;
   return found;
 };
-const short = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(4))));
+const short = (value) => {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size >= 1e7) return Number(value.toPrecision(3)).toExponential();
+  const found = Number(value.toPrecision(4));
+  return size >= 1000 ? found.toLocaleString("en") : String(found);
+};
 // Losses from the first picture on; `curve` has [iteration, train, held out or null].
 const losses = (place, curve) => {
   const known = curve.flatMap(([, ...all]) => all).filter((value) => Number.isFinite(value));

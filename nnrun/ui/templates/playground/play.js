@@ -85,7 +85,7 @@ const fill = () => {
     control.value = value === null || value === undefined ? "" : String(value);
     control.disabled = Boolean(why);
     control.title = why || "";
-    if (control.type === "number") control.placeholder = value === null ? "varies" : "";
+    if (control.type === "number") control.placeholder = value === null && !why ? "varies" : "";
   }
   const depth = form.values.layers.length, fixed = Boolean(form.fixed.layers);
   $("depth").textContent = String(form.layers.length);

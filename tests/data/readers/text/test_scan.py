@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.readers.text import ahead, csv_table, text_lines
+from nnrun.data.readers.text import csv_table, text_lines
 from nnrun.data.readers.text.scan.machine import Scanner
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
@@ -178,8 +178,8 @@ def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> No
     """Have it read all files, in blocks of so many bytes, the first one of another size."""
     monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
     monkeypatch.setattr(text_lines, "_BLOCK", first)
-    monkeypatch.setattr(ahead, "_BLOCK", block)
-    monkeypatch.setattr(ahead, "cores", lambda: threads)
+    monkeypatch.setattr(text_lines, "_BLOCK_AHEAD", block)
+    monkeypatch.setattr(text_lines, "cores", lambda: threads)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
@@ -248,7 +248,7 @@ def test_blocks_end_anywhere(csv, monkeypatch, threads):
 
 def test_reading_keeps_the_numbers_of_rows_alone(csv, monkeypatch):
     """At its peak less than two and a half times the memory of x and y."""
-    rows = 50_000
+    rows = 200_000  # many times the blocks that are read ahead
     path = csv("a,b,y\n" + "1,2,3\n" * rows)
     by_machine_code(monkeypatch, 1 << 16, 1 << 16)
     read_csv(path, "y", task="regression")  # loads the machine code

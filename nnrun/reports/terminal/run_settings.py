@@ -1,0 +1,92 @@
+"""What tells each run of a list from the others, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from nnrun.config.settings import choice_of, choice_words, in_common, told_apart
+from nnrun.runs.catalog.summary import DATA, RunSummary
+
+LEAST_DIGITS = 4
+"""Of the digest in a run's id, in short forms."""
+# So much is shown on narrow terminals, too.
+_SURE = 40
+
+Varied = Mapping[str, Sequence[str]]
+Choices = Mapping[tuple[str, str], Mapping[str, Any]]
+Searched = tuple[Choices, Set[tuple[str, str]]]
+"""The settings that a search chose, by name and id of their runs, and which runs it ended early."""
+NOT_SEARCHED: Searched = {}, frozenset()
+
+
+def settings_of_each(runs: Sequence[RunSummary], keys: Varied, choices: Choices) -> list[str]:
+    """What tells each run from the other listed ones of its name.
+
+    Those that begin alike, and whose end may be cut, begin with what the fewest runs have.
+    """
+    found = _choices(runs, keys, choices)
+    places: dict[str, list[int]] = {}
+    for place, run in enumerate(runs):
+        places.setdefault(run.name, []).append(place)
+    texts = [""] * len(runs)
+    for own in places.values():
+        told = told_apart([found[place] for place in own])
+        words = [_words(runs[place], each) for place, each in zip(own, told, strict=True)]
+        known = Counter(word for each in words for word in each)
+        starts = Counter(text[:_SURE] for text in {" ".join(each) for each in words})
+        for place, each in zip(own, words, strict=True):
+            is_alike = starts[" ".join(each)[:_SURE]] > 1
+            texts[place] = " ".join(sorted(each, key=known.__getitem__) if is_alike else each)
+    return texts
+
+
+def _choices(runs: Sequence[RunSummary], keys: Varied, choices: Choices) -> list[Mapping[str, Any]]:
+    """The settings in which runs of a name differ, or those that a search chose."""
+    known: dict[tuple[str, int], Mapping[str, Any]] = {}  # seeds of one config share their settings
+    found = []
+    for run in runs:
+        own = run.name, id(run.settings)
+        if own not in known:
+            known[own] = choice_of(run.settings, keys.get(run.name, ()))
+        found.append(choices.get((run.name, run.run_id)) or known[own])
+    return found
+
+
+def in_every_row(
+    runs: Sequence[RunSummary], keys: Varied, sort: str | None, searched: Searched
+) -> str:
+    """`In every row: depth=2.`, the settings of several runs of one name; or nothing."""
+    if len(runs) < 2 or len({run.name for run in runs}) > 1:
+        return ""
+    words = _setting_words(in_common(_choices(runs, without(keys, sort), searched[0])))
+    return f"In every row: {' '.join(words)}." if words else ""
+
+
+def without(keys: Varied, sort: str | None) -> Varied:
+    """The settings but for that which a column of its own shows."""
+    return {name: [key for key in found if key != sort] for name, found in keys.items()}
+
+
+def _words(run: RunSummary, choice: Mapping[str, Any]) -> list[str]:
+    """Its fold, these settings, and the run that it goes on from."""
+    own = {"split.seed": run.split_seed, "fold": run.fold}
+    words = [f"{key}={value}" for key, value in own.items() if value is not None]
+    words += _setting_words(choice)
+    if run.extended_from is not None:
+        words.append(f"extended from {start_of(run.extended_from, LEAST_DIGITS)}")
+    return words
+
+
+def _setting_words(choice: Mapping[str, Any]) -> list[str]:
+    """Null values are left out: extended runs would have many of them."""
+    values = {key: value for key, value in choice.items() if value is not None}
+    data = values.pop(DATA, None)
+    return choice_words(values) + ([] if data is None else [f"data with digest {data}"])
+
+
+def start_of(run_id: str, digits: int) -> str:
+    """A run's id with so many digits of its digest."""
+    seed, dash, digest = run_id.partition("-")
+    return f"{seed}{dash}{digest[:digits]}"

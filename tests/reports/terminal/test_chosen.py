@@ -1,0 +1,42 @@
+"""What is said of the run that a command takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from nnrun.reports.terminal.board.chosen import chosen_words
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from tests.sweeps.board.boards import named, progress, score
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (5, "it cannot be told from it, "),
+        (1, "it is ahead, and not compared with this setting"),
+    ],
+)
+def test_a_model_ahead_is_compared_with_the_chosen_setting_alone(runs, said):
+    """The board compares models with networks of several runs; a single run is not among them."""
+    forest = named("a", choice={"beside": "forest"}, seeds=range(5))
+    rows = [
+        (forest, [score(s, 0.9 + s % 2 / 100) for s in range(5)]),
+        (named("a", choice={"seed": 1}, seeds=range(runs)), [score(s, 0.9) for s in range(runs)]),
+        (
+            named("a", choice={"seed": 2}, seeds=range(5)),
+            [score(s, 0.89 - s % 3 / 50) for s in range(5)],
+        ),
+    ]
+    (group,) = make_leaderboard(progress(*rows), "").groups
+    choice = SimpleNamespace(
+        record=SimpleNamespace(name="a", run_id="s1-0123456789"),
+        group=group,
+        row=group.first_network,
+        others=[],
+        variants=[named("a")],
+    )
+    found = [line for line in chosen_words(choice, Path("results")) if "scikit-learn" in line]
+    assert [True] == [f": {said}" in line for line in found]
