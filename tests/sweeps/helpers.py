@@ -254,7 +254,7 @@ from nnrun.sweeps.workers.processes import main
 real = job.execute_job
 
 def execute_job(one, *more):
-    if one.seed == {seed}:
+    if one.replicate.seed == {seed}:
         {statement}
     return real(one, *more)
 

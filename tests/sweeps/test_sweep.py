@@ -64,7 +64,7 @@ def test_the_same_bits_by_all_workers(plan, sweep, write, tmp_path):
 
     run_inline(sweep(made, make_store(tmp_path / "inline")))
     assert expected == files_of(tmp_path / "inline")
-    permuted = Plan([*reversed(made.variants)])
+    permuted = Plan([*made.variants][::-1])
     run_processes(sweep(permuted, make_store(tmp_path / "processes")))
     assert expected == files_of(tmp_path / "processes")
     assert weights_of(single.root) == weights_of(tmp_path / "processes")

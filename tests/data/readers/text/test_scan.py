@@ -248,7 +248,7 @@ def test_blocks_end_anywhere(csv, monkeypatch, threads):
 
 def test_reading_keeps_the_numbers_of_rows_alone(csv, monkeypatch):
     """At its peak less than two and a half times the memory of x and y."""
-    rows = 50_000
+    rows = 200_000  # many times the blocks that are read ahead
     path = csv("a,b,y\n" + "1,2,3\n" * rows)
     by_machine_code(monkeypatch, 1 << 16, 1 << 16)
     read_csv(path, "y", task="regression")  # loads the machine code
