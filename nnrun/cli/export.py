@@ -48,8 +48,8 @@ def command(
 ) -> None:
     """Write a trained network as an ONNX file, or as a script.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
-    latest.
+    RUN is a run's folder, the name of an experiment (its newest run with a model), name/best,
+    name/ID-PREFIX, or latest.
     Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32 (or
     float64, see --dtype), and gives `prediction` and, for classes, `probability`; it needs the
     extra nnrun[onnx]. A script predicts CSV files with the columns of training, as in

@@ -16,7 +16,7 @@ from nnrun.reports.numbers import count
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.integrity import refuse_unusable_model
+from nnrun.runs.storage.integrity import WITHOUT_MODEL, refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
@@ -38,7 +38,7 @@ def load_selected(
         UsageError: there is no such run, it is damaged, or it keeps no model.
         NnrunError: the model's file is damaged.
     """
-    folder = picked(run, results, output, by)
+    folder = picked(run, results, output, by, passed_over=WITHOUT_MODEL)
     found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
     refuse_damaged(found, folder)
     record = None if found is None else found.record

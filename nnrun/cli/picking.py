@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -15,9 +16,23 @@ from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
 def picked(
-    run: str, results: Path, output: Output, by: str | None = None, *, in_folds: bool = False
+    run: str,
+    results: Path,
+    output: Output,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    passed_over: Collection[str] = (),
 ) -> Path:
     """The folder of a run; stderr says which it is, and whether its experiment has a better one.
+
+    Args:
+        run: as `pick_run` takes it, or a packed run.
+        results: the results folder.
+        output: for the notes.
+        by: the split by which the best is chosen.
+        in_folds: as `pick_run` takes it.
+        passed_over: likewise; of statuses without a model.
 
     Raises:
         UsageError: there is no such run, or several.
@@ -33,12 +48,15 @@ def picked(
         for line in chosen_words(choice, results):
             output.note(line)
         return results / choice.record.name / choice.record.run_id
-    folder = pick_run(run, results, by)
+    folder = pick_run(run, results, by, passed_over=passed_over)
     if not lies_in(folder, results) or Path(run).name == folder.name:
         return folder
     word = named(run, results).rstrip("/")
     newest = word in (folder.parent.name, LATEST)
-    output.note(f"run: {folder.parent.name}/{folder.name}{', the newest' if newest else ''}")
+    words = ", the newest" if newest else ""
+    if newest and passed_over and (other := pick_run(run, results)).name != folder.name:
+        words += f" with a model; {other.parent.name}/{other.name} is newer and has none"
+    output.note(f"run: {folder.parent.name}/{folder.name}{words}")
     if newest and word != LATEST:
         _note_better(folder, results, output)
     return folder

@@ -73,8 +73,8 @@ def command(
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
-    latest.
+    RUN is a run's folder, the name of an experiment (its newest run with a model), name/best,
+    name/ID-PREFIX, or latest.
     INPUT is a table (CSV, TSV, JSON lines, Parquet, Excel) with the columns of training, in any
     order; an npz file with an array x; or - for one of them from stdin. Of a run on images, INPUT
     is any number of images and folders of them, and a column `file` has their paths. Predictions

@@ -47,14 +47,14 @@ def command(
 ) -> None:
     """Train runs again, and compare the results with what is stored.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
-    latest; without any, all complete runs in the results folder are verified. First the files of a
-    run are checked against the digests in its report, and the report against its own. Then it is
-    trained again, in memory: every cell of its history, every metric and every weight must be the
-    same bits, and so must all else in its report that training gives again: config, seed, data,
-    baseline, early stopping, warnings. If Python, NumPy, BLAS, the CPU or nnrun have changed,
-    losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by 0.01; the output
-    says which of the two was met.
+    RUN is a run's folder, the name of an experiment (its newest run with a model), name/best,
+    name/ID-PREFIX, or latest; without any, all complete runs in the results folder are verified.
+    First the files of a run are checked against the digests in its report, and the report against
+    its own. Then it is trained again, in memory: every cell of its history, every metric and every
+    weight must be the same bits, and so must all else in its report that training gives again:
+    config, seed, data, baseline, early stopping, warnings. If Python, NumPy, BLAS, the CPU or nnrun
+    have changed, losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by
+    0.01; the output says which of the two was met.
 
     Exits with 3 if a run is damaged or gives other results.
 
@@ -63,7 +63,8 @@ def command(
     nnrun verify digits_cnn/s42
     nnrun verify
     """
-    folders = [picked(run, results, output, by) for run in runs] or _all(results)
+    named = [picked(run, results, output, by, passed_over=("failed",)) for run in runs]
+    folders = named or _all(results)
     verdicts = []
     with (
         Interruption(before="all runs were verified"),

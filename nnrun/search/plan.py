@@ -15,6 +15,7 @@ from nnrun.config.schema.search.distributions import DEPTH, Distribution, Range
 from nnrun.config.schema.search.search import SearchConfig
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.search.proposer import optuna
 from nnrun.search.settings import Judging, Setting, Settings
 from nnrun.search.spaces.choices import Space
@@ -24,6 +25,7 @@ from nnrun.sweeps.planning.datasets import Datasets
 TRIALS = 50
 """How many trials there are by default."""
 _CURVES = ("accuracy", "mse", "loss")
+_LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,10 @@ def plan_search(
         )
     optuna()  # refuses if it is not installed
     prepared = prepare(experiment, datasets.load)
-    if block.pruning != "none" and prepared.main_metric not in _CURVES:
+    if block.pruning != "none" and not _has_curve(prepared):
         message = (
             f"trials end early by their learning curves, which have {_CURVES[0]} or {_CURVES[1]} "
-            f"and the loss, and not {prepared.main_metric}"
+            f"and the loss (of a cross entropy, the log loss), and not {prepared.main_metric}"
         )
         raise ConfigError([experiment.problem(("search", "pruning"), message)])
     own = [one for one in overrides if one.steps[0] != "search"]
@@ -128,6 +130,14 @@ def plan_search(
     _check_largest(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
     return SearchPlan(block, asynchronous, space, settings, default, seeds, identity)
+
+
+def _has_curve(prepared: Prepared) -> bool:
+    """Whether learning curves have the metric that trials are judged by."""
+    if prepared.main_metric in _CURVES:
+        return True
+    loss = getattr(prepared.config, "loss", None)  # models of scikit-learn have none
+    return prepared.main_metric == "log_loss" and getattr(loss, "type", None) in _LOG_LOSSES
 
 
 def _check_depth(experiment: Experiment, space: Space) -> None:

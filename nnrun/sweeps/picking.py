@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
     from nnrun.sweeps.board.from_store.best import Choice
 
 
-def pick_run(run: str, root: Path, by: str | None = None, *, in_folds: bool = False) -> Path:
+def pick_run(
+    run: str,
+    root: Path,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    passed_over: Collection[str] = (),
+) -> Path:
     """The folder of one run.
 
     Args:
@@ -25,6 +33,7 @@ def pick_run(run: str, root: Path, by: str | None = None, *, in_folds: bool = Fa
         root: the results folder that names are looked for in.
         by: the split by which the best is chosen; by default, the leaderboard's.
         in_folds: the best is one of those trained in folds, if there are any.
+        passed_over: as `select_run` takes it.
 
     Raises:
         UsageError: there is no such run, or several; or `by` is given where no best is asked for.
@@ -34,7 +43,7 @@ def pick_run(run: str, root: Path, by: str | None = None, *, in_folds: bool = Fa
         return root / choice.record.name / choice.record.run_id
     if by is not None:
         raise UsageError(f"--by {by} says how NAME/{BEST} is chosen, and '{run}' is another run")
-    return select_run(run, root)
+    return select_run(run, root, passed_over)
 
 
 def choice_of(

@@ -167,6 +167,19 @@ def test_a_table_alone(run, tmp_path):
     ][0]["choice"].keys()
 
 
+def test_a_table_of_unequal_classes(run, tmp_path):
+    """Trials are judged by the log loss, and a line says so."""
+    rows = [f"{row * 7 % 13},{'rare' if row * 7 % 13 == 12 else 'usual'}" for row in range(390)]
+    (tmp_path / "rare.csv").write_text("\n".join(["size,kind", *rows]) + "\n")
+    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
+    code, out, err = run("search", "rare.csv", *words, "--target", "kind", "--trials", 2,
+                         "--iterations", 60)  # fmt: skip
+    assert 0 == code, err
+    assert "it orders runs by log_loss" in err
+    assert "log loss of kind" in out
+    assert "log_loss" == content_of(tmp_path / "results", "rare")["metric"]
+
+
 def test_a_small_table_alone(run, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))

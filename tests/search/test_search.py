@@ -43,6 +43,18 @@ def test_other_samplers_depend_on_no_order_either(sampler, tmp_path):
     assert outcome(tmp_path / "one") == outcome(tmp_path / "eight")
 
 
+def test_the_log_loss_of_a_cross_entropy_has_the_curve_of_the_loss(tmp_path):
+    """By either, the same trials end early at the same rungs, by the same values."""
+    ended = []
+    for metric in ("loss", "log_loss"):
+        by = {"sweep": {"order_by": metric}}
+        search({**config(pruning="halving"), **by}, tmp_path / metric)
+        trials = content_of(tmp_path / metric)["trials"]
+        ended.append([(trial["choice"], trial["status"], trial["curve"]) for trial in trials])
+    assert ended[0] == ended[1]
+    assert "pruned" in {status for _, status, _ in ended[0]}
+
+
 @pytest.mark.parametrize("pruning", ["halving", "median"])
 def test_it_stops_anywhere_and_goes_on(pruning, searched, tmp_path):
     """A search that is stopped again and again, and then goes on, has the same bits in the end."""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import nnrun
+from nnrun.reports.charts.style import RED_BLUE, RED_BLUE_ON_DARK
 from nnrun.ui.playing.start import DRAWN
 from tests.ui.conftest import run_of
 
@@ -38,6 +39,16 @@ def test_the_page_has_its_controls(asker):
     assert '<a href="/playground">Playground</a>' in asker.get("/runs").text
     for file in re.findall(r'(?:src|href)="(/files/.*?)"', page):
         assert 200 == asker.get(file).status
+
+
+def test_signs_have_the_colours_of_reports(asker):
+    """Red is negative and blue positive, on light and on dark pages."""
+    style = asker.get("/files/play.css").text
+    found = re.findall(r"--neg:(#\w+);--pos:(#\w+)", style)
+    assert [(ramp[0], ramp[-1]) for ramp in (RED_BLUE, RED_BLUE_ON_DARK)] == found
+    page = asker.get("/playground").text
+    assert re.search(r'class="negative".*> red: negative<', page)
+    assert re.search(r'class="positive".*> blue: positive weight;', page)
 
 
 def test_a_run_of_two_features_has_a_link(asker, results):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nnrun.characters import escaped
 from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError
+from nnrun.metrics.table import are_unequal
 
 _FEW_ROWS = 50
 _ENOUGH_ROWS = 500
@@ -19,12 +20,16 @@ _WIDEST = 50
 
 @dataclass(frozen=True)
 class Size:
-    """Rows, features, classes (0 for regression), and rows of the rarest class."""
+    """Rows, features, and the rows of each class; no classes for regression."""
 
     rows: int
     features: int
-    classes: int
-    rarest: int = 0
+    counts: Sequence[int] = ()
+
+    @property
+    def classes(self) -> int:
+        """The number of classes; 0 for regression."""
+        return len(self.counts)
 
 
 def settings(
@@ -54,6 +59,7 @@ def settings(
     yield f"  epochs: {epochs}"
     yield f"  batch_size: {batch_of(training)}"
     yield from stopping(size)
+    yield from order(size)
 
 
 def splits(size: Size, given_test: bool, *, ordered: bool = False) -> Iterator[str]:
@@ -61,7 +67,7 @@ def splits(size: Size, given_test: bool, *, ordered: bool = False) -> Iterator[s
     yield f"  test_size: {'given' if given_test else 0.2}"
     if size.rows >= _FEW_ROWS:
         yield "  validation_size: 0.2\tearly stopping watches it"
-    if size.classes and size.rarest >= 10 and not ordered:
+    if size.classes and min(size.counts) >= 10 and not ordered:
         yield "  stratify: true\tthe same share of every class in every split"
 
 
@@ -69,6 +75,27 @@ def stopping(size: Size) -> Iterator[str]:
     """The line of early stopping, if there are validation rows."""
     if size.rows >= _FEW_ROWS:
         yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+
+
+def order(size: Size) -> Iterator[str]:
+    """The lines about the metric that orders runs, if classes are too unequal for accuracy.
+
+    The log loss judges the probabilities themselves, of any number of classes, also on splits
+    where a rare class has no row.
+    """
+    if are_unequal(size.counts):
+        largest = f"{max(size.counts) / sum(size.counts):.1%}"
+        yield ""
+        yield "sweep:"
+        yield f"  # Classes are unequal: naming the largest is right for {largest} of the rows, so"
+        yield "  # accuracy may choose a network that has learned nothing. roc_auc does as well."
+        yield "  order_by: log_loss"
+
+
+def order_words(counts: Sequence[int]) -> list[str]:
+    """The metric that orders runs, as a choice in words, where `order` names it."""
+    text = "it orders runs by log_loss: classes are too unequal for accuracy (`sweep.order_by`)"
+    return [text] * are_unequal(counts)
 
 
 def batch_of(training: int) -> int:
@@ -105,7 +132,7 @@ def array_lines(data: Dataset, shown: str) -> Iterator[str]:
     for side in data.shape:
         features *= side
     classes = len(data.classes)
-    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
+    counts = data.class_counts if classes else ()
     extent = f"{len(data.x)} rows of shape {data.shape}"
     yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield ""
@@ -115,6 +142,4 @@ def array_lines(data: Dataset, shown: str) -> Iterator[str]:
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
         raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
-    yield from settings(
-        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
-    )
+    yield from settings(Size(len(data.x), features, counts), outputs, data.x_test is not None)

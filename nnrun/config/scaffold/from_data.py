@@ -10,7 +10,14 @@ from pathlib import Path
 from nnrun.characters import escaped
 from nnrun.config.scaffold.categories import category_lines, is_embedded, width
 from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
-from nnrun.config.scaffold.defaults import Size, aligned, array_lines, settings, training_rows
+from nnrun.config.scaffold.defaults import (
+    Size,
+    aligned,
+    array_lines,
+    order_words,
+    settings,
+    training_rows,
+)
 from nnrun.config.scaffold.images import draft_images
 from nnrun.config.scaffold.reasons import data_as_names, reason
 from nnrun.config.scaffold.split import Proposal, is_identifier, proposals
@@ -104,7 +111,8 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
             raise UsageError("--target names a column of a table; in an npz file it is y")
         data = read_npz(path)
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft(aligned(array_lines(data, shown)), [guess])
+        words = [guess, *(order_words(data.class_counts) if data.classes else ())]
+        return Draft(aligned(array_lines(data, shown)), words)
     found = survey(path)
     choice = _choose(found, target)
     words = [*filter(None, [_doubt(found), _sheets(found)]), *_described(choice)]
@@ -164,6 +172,7 @@ def _described(choice: _Choice) -> Iterator[str]:
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
     yield from (split.words() for split in choice.splits)
+    yield from order_words([*choice.labels.values()])
 
 
 def _doubt(found: Survey) -> str:
@@ -194,10 +203,9 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
     inputs = sum(map(width, features)) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
-    rarest = min(labels.values()) if labels else 0
     needed = [target, *choice.split_by]
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
-    size = Size(found.rows - without, inputs, len(labels), rarest)
+    size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"

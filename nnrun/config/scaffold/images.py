@@ -9,7 +9,15 @@ from pathlib import Path
 from statistics import median_low
 
 from nnrun.characters import escaped
-from nnrun.config.scaffold.defaults import Size, batch_of, splits, stopping, training_rows
+from nnrun.config.scaffold.defaults import (
+    Size,
+    batch_of,
+    order,
+    order_words,
+    splits,
+    stopping,
+    training_rows,
+)
 from nnrun.config.yaml.dump import flow
 from nnrun.data.images.decode import image_size
 from nnrun.data.images.folder import ImageFiles, find_images
@@ -45,14 +53,15 @@ def draft_images(path: Path, shown: str) -> tuple[list[str], list[str]]:
     found = _survey(find_images(path))
     sizes = Counter(name for _, name in found.files.train)
     given = bool(found.files.test)
-    size = Size(len(found.files.train), 0, len(sizes), min(sizes.values()))
+    size = Size(len(found.files.train), 0, [*sizes.values()])
     if len(sizes) < 2:
         raise DataError(f"{path}: has a single class; there is nothing to tell")
     lines = [*_data(found, size, shown, given), *_network(found, size, given)]
     height, width = found.size
     how = "grey" if found.grey else "in colours"
     words = f"it takes images of {height}×{width} pixels, {how}, in {len(sizes)} classes"
-    return lines, [words, *filter(None, [found.files.skipped.words()])]
+    skipped = filter(None, [found.files.skipped.words()])
+    return lines, [words, *skipped, *order_words(size.counts)]
 
 
 def _survey(files: ImageFiles) -> _Survey:
@@ -114,3 +123,4 @@ def _network(found: _Survey, size: Size, given: bool) -> Iterator[str]:
     yield f"  augment: {{shift: {shift}}}"
     yield from stopping(size)
     yield "  dtype: float32"
+    yield from order(size)

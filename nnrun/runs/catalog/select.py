@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from nnrun.config.names import is_name
@@ -24,13 +24,14 @@ _SHOWN = 8
 _WORDS = 80
 
 
-def select_run(run: str, root: Path) -> Path:
+def select_run(run: str, root: Path, passed_over: Collection[str] = ()) -> Path:
     """The folder of one run.
 
     Args:
         run: a run's folder anywhere; `name`, for the newest run of that name; `name/ID-PREFIX`;
             either with the results folder before it; or `latest`, for the newest of all.
         root: the results folder in which names are looked up.
+        passed_over: statuses of runs that `name` alone does not mean where there are others.
 
     Raises: UsageError if there is no such run, or several.
     """
@@ -49,7 +50,7 @@ def select_run(run: str, root: Path) -> Path:
             f"'{run}' is no run folder; a run is also named by its experiment (its newest run), by "
             f"experiment/{BEST}, by experiment/ID-PREFIX, or by '{LATEST}'"
         )
-    return _by_prefix(root, name, prefix) if prefix else _newest(root, name)
+    return _by_prefix(root, name, prefix) if prefix else _newest(root, name, passed_over)
 
 
 def named(run: str, root: Path) -> str:
@@ -84,7 +85,7 @@ def name_in(folder: Path, root: Path) -> str | None:
     return folder.absolute().parent.name if lies_in(folder, root) else None
 
 
-def _newest(root: Path, name: str | None) -> Path:
+def _newest(root: Path, name: str | None, passed_over: Collection[str] = ()) -> Path:
     """The run that was started last; of runs that were started together, the last written.
 
     Runs without metrics, being damaged or just begun, count only if there is no other; so do models
@@ -93,6 +94,7 @@ def _newest(root: Path, name: str | None) -> Path:
     found = look(root, () if name is None else (name,))
     if not found:
         raise _unknown(root, name)
+    found = [run for run in found if run.status not in passed_over] or found
     together = _last(found)
     if any(BESIDE in run.settings for run in together):
         together = _last([run for run in found if BESIDE not in run.settings] or found)

@@ -13,6 +13,8 @@ from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import damaged
 
+WITHOUT_MODEL = ("diverged", "failed")
+"""The statuses of runs that keep no model."""
 # Bytes that fit into memory on any machine.
 _SMALL = 2**24
 
@@ -56,9 +58,9 @@ def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
 
 def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
     """Raise a UsageError if there is no model, as after a divergence, or it has changed."""
-    kept = record.beside is None and record.status not in ("diverged", "failed")
+    kept = record.beside is None and record.status not in WITHOUT_MODEL
     if MODEL not in record.files and not kept:
-        raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
+        raise UsageError(f"{no_model(record)}; name another run, as {record.name}/best")
     refuse_changed(folder, record, MODEL)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from nnrun.errors import NnrunError
+from nnrun.metrics.table import LOSS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.store import Store
@@ -27,7 +28,8 @@ class Results:
         """The metric of a run at its end, or at the rung where it has paused; None if undefined."""
         metric = run.variant.metric
         if record.status == "interrupted" or is_beyond(run, record):
-            return self._at(run, f"{self.split}_{metric}")
+            # The loss is the log loss where trials may pause by it.
+            return self._at(run, f"{self.split}_{LOSS if metric == 'log_loss' else metric}")
         return (record.metrics.get(self.split) or {}).get(metric)
 
     def reached(self, run: PlannedRun) -> RunRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -320,8 +321,31 @@ def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
     for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
         result = nnrun(*words)
         assert (2, "") == (result.exit_code, result.stdout)
-        message = " diverged: no trained model is kept; name another run, as prices/ID-PREFIX\n"
+        message = " diverged: no trained model is kept; name another run, as prices/best\n"
         assert result.stderr.endswith(message)
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+def test_a_name_is_the_newest_run_with_a_model(prices, nnrun, status):
+    """A newer run without one is passed over in one line; `show` has it, as `verify` a diverged."""
+    report = next(Path("results").glob("*/*/report.json"))
+    folder, newer = report.parent, report.parent.with_name("s9-0123456789")
+    shutil.copytree(folder, newer)
+    (newer / "model.safetensors").unlink()
+    later = "2100-01-01T12:00:00+00:00"
+    none = {"status": status, "files": {}, "weights_sha256": None}
+    revise(newer / "report.json", run_id=newer.name, started=later, **none)
+    line = (
+        f"run: prices/{folder.name}, the newest with a model; prices/{newer.name} is newer and "
+        "has none\n"
+    )
+    assert line in nnrun("predict", "prices", "houses.csv").stderr
+    assert line in nnrun("export", "prices", "-o", "p.py").stderr
+    assert (status == "failed") == (line in nnrun("verify", "prices").stderr)
+    assert f"run: prices/{newer.name}, the newest\n" in nnrun("show", "prices").stderr
+    shutil.rmtree(folder)
+    message = f"prices/{newer.name} {status}: no trained model is kept; name another run, as"
+    assert message in nnrun("predict", "prices", "houses.csv").stderr
 
 
 def test_a_run_that_was_interrupted_says_so(prices, nnrun):

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
+from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.verdict.names import Names
@@ -85,26 +86,40 @@ def _beside(group: Group, of: str) -> Iterator[str]:
     missing = [row for row in group.rows if not row.is_network and not row.completed]
     if group.first_network is None or not (group.beside or missing):
         return
-    network = Names(group.rows).brief(group.first_network)
-    found = "; ".join(
-        f"{clean(one.model)} {beside_words(one, group.margin)}" for one in group.beside
-    )
-    parts = [f"{found} (95% for all of them at once)"] if found else []
+    called = Names(group.rows)
+    names = {network_label(row): called.brief(row) for row in group.rows}
+    first = network_label(group.first_network)
+    found = []
+    for one in group.beside:
+        other = "" if one.network == first else names.get(one.network, clean(one.network))
+        found.append(f"{clean(one.model)} {beside_words(one, group.margin, other)}")
+    parts = [f"{'; '.join(found)} (95% for all of them at once)"] if found else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
-    yield f"{of}Beside the best network, {network}: {'; '.join(parts)}."
+    yield f"{of}Beside the best network, {names[first]}: {'; '.join(parts)}."
+    if found and not group.first_network.tied and all(one.low <= 0 for one in group.beside):
+        yield (
+            f"{of}Its row is dropped all the same: that a row is worse than another is tested on "
+            "one side, and these intervals, wider, have two."
+        )
 
 
-def beside_words(found: Beside, margin: float | None = None) -> str:
-    """`is better by 0.03 [0.01, 0.05]`, where the network is the subject before."""
+def network_label(row: Row) -> str:
+    """The row as `Beside.network` names it."""
+    return " ".join([row.name, *choice_words(row.choice)])
+
+
+def beside_words(found: Beside, margin: float | None = None, network: str = "") -> str:
+    """`is better by 0.03 [0.01, 0.05]`: than the network before, or than one that is named here."""
     size = abs(found.difference)
+    than, it = (f" than {network}", network) if network else ("", "it")
     if found.low > 0:
-        return f"is better by {difference(size, found.low, found.high, plus=False)}"
+        return f"is better{than} by {difference(size, found.low, found.high, plus=False)}"
     if found.high < 0:
-        return f"is worse by {difference(size, -found.high, -found.low, plus=False)}"
+        return f"is worse{than} by {difference(size, -found.high, -found.low, plus=False)}"
     figures = difference(found.difference, found.low, found.high)
     if margin is not None and found.low >= -margin:
-        return f"is not worse by more than {margin:g}, {figures}"
-    return f"cannot be told from it, {figures}"
+        return f"is not worse{than} by more than {margin:g}, {figures}"
+    return f"cannot be told from {it}, {figures}"
 
 
 def _cost(row: Row) -> str:

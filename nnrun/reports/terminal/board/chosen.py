@@ -9,7 +9,7 @@ from nnrun.characters import clean
 from nnrun.config.settings import BESIDE, choice_words
 from nnrun.reports.numbers import count, first_of
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.board.choice import beside_words
+from nnrun.reports.terminal.board.choice import beside_words, network_label
 from nnrun.reports.terminal.board.columns import mean, ordered_by
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.summary import CONTINUED
@@ -38,9 +38,9 @@ def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
 def _beside(choice: Choice) -> Iterator[str]:
     """The models of scikit-learn that are ahead of it.
 
-    The board compares them with the best network of several runs, which may be another one.
+    The board compares each with the best network on the runs that both have, which may be another.
     """
-    label = " ".join([choice.row.name, *choice_words(choice.row.choice)])
+    label = network_label(choice.row)
     own = [found for found in choice.group.beside if found.network == label]
     told = {found.model: beside_words(found) for found in own}
     ahead = "is ahead, and not compared with this setting"

@@ -17,10 +17,12 @@ from nnrun.sweeps.progress import Member
 
 @dataclass(frozen=True)
 class Beside:
-    """A model beside the network with the best mean.
+    """A model beside the best of the networks.
 
-    `difference` is that of the means, in favour of the model: positive where it is better. `low`
-    and `high` are the ends of its 95% interval, which holds for all models of the table at once.
+    `network` is the best in these comparisons, each on the seeds that the two have in common, so
+    that it may be another one than the first of the table. `difference` is that to its mean, in
+    favour of the model: positive where it is better. `low` and `high` are the ends of its 95%
+    interval, which holds for all models and networks of the table at once.
     """
 
     model: str
@@ -48,11 +50,10 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     networks = [i for i in range(len(members)) if i not in models]
     networks = [i for i in networks if table.sound[i]] or networks
     found = beside_best(table, np.array(models), np.array(networks))
-    best = members[networks[0]][0].label
-    rows = zip(models, found.mean, found.low, found.high, strict=True)
+    rows = zip(models, found.opponent, found.mean, found.low, found.high, strict=True)
     return [
-        Beside(model_words(members[i][0].choice), best, *map(float, ends))
-        for i, *ends in rows
+        Beside(model_words(members[i][0].choice), members[j][0].label, *map(float, ends))
+        for i, j, *ends in rows
         if all(map(isfinite, ends))
     ]
 

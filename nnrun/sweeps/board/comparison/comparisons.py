@@ -94,12 +94,13 @@ class Differences:
     """Some rows less the best of others; arrays of one number a row.
 
     `low` and `high` are the ends of the 95% interval of the mean difference, which holds for all of
-    these rows at once.
+    these rows at once; `opponent` is the row that `mean` is the difference to.
     """
 
     mean: Array
     low: Array
     high: Array
+    opponent: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +147,14 @@ def beside_best(table: Table, rows: Ints, opponents: Ints) -> Differences:
     """
     scale, values = in_units(table.values)
     level = (1 - CONFIDENCE) / (2 * len(rows) * len(opponents))
-    found = []
+    found, nearest = [], []
     for pairs in _pairs(table, values, scale, rows, opponents):
+        nearest.append(opponents[np.argmin(pairs.mean, axis=1)])
         reach = pairs.degrees.quantile(level) * pairs.error
         ends = (pairs.mean, pairs.mean - reach, pairs.mean + reach)
         found.append([np.min(each, axis=1) for each in ends])
-    return Differences(*(scale * np.concatenate(each) for each in zip(*found, strict=True)))
+    mean, low, high = (scale * np.concatenate(each) for each in zip(*found, strict=True))
+    return Differences(mean, low, high, np.concatenate(nearest))
 
 
 def _standings(pairs: _Pairs, kept: Bools, rows: int) -> tuple[Array, ...]:

@@ -75,14 +75,14 @@ const build = () => {
   keys();
 };
 const keys = () => {
-  const place = $("keys"), many = form.classes.length > 2, names = form.classes;
+  const place = $("keys"), names = form.classes;
   const dot = (name, colour) => {
     const mark = make("i");
     mark.style.background = css(colour);
     return make("li", {}, mark, name);
   };
-  if (form.features.length === 1 && !names.length) place.replaceChildren(dot("rows", look.neg), dot("network", look.pos));
-  else if (names.length) place.replaceChildren(...names.map((name, k) => dot(name, many ? look.classes[k % 6] : [look.neg, look.pos][k])));
+  if (form.features.length === 1 && !names.length) place.replaceChildren(dot("rows", look.classes[0]), dot("network", look.classes[1]));
+  else if (names.length) place.replaceChildren(...names.map((name, k) => dot(name, look.classes[k % 6])));
   else place.replaceChildren(make("li", {}, `${short(form.range[0])} to ${short(form.range[1])}`));
 };
 
@@ -100,11 +100,16 @@ const valuesOf = ({ column, unit }) => {
   if (column > form.layers.length) return decoded(frame.outputs[unit]);
   return decoded(frame.layers[column - 1].units[unit].picture);
 };
+// Outputs for two classes have the colours of these; all else, those of signs.
+const lookOf = (column, unit) => {
+  if (column <= form.layers.length || form.classes.length !== 2) return look;
+  return { ...look, ramp: form.outputs > 1 && unit === 0 ? [...look.two].reverse() : look.two };
+};
 const draw = () => {
   if (!frame) return;
   const flat = form.features.length === 1, at = pointed || chosen;
   columns.forEach((boxes, column) => boxes.forEach(({ box, canvas }, unit) => {
-    picture(canvas, [valuesOf({ column, unit })], flat, look);
+    picture(canvas, [valuesOf({ column, unit })], flat, lookOf(column, unit));
     box.setAttribute("aria-pressed", String(Boolean(chosen && chosen.column === column && chosen.unit === unit)));
   }));
   const links = columns.slice(1).map((boxes, index) => ({
@@ -127,7 +132,8 @@ const large = (at, flat) => {
   const found = output ? whole.map(decoded) : [valuesOf(at)];
   const canvas = $("large");
   const decided = $("decided").checked && output && form.classes.length > 0;
-  picture(canvas, found, flat, look, true, decided, () => {
+  const shown = output ? lookOf(columns.length - 1, form.outputs - 1) : lookOf(at.column, at.unit);
+  picture(canvas, found, flat, shown, true, decided, () => {
     if (flat && !output) return;
     points(canvas, form, look, form.points.train, false);
     const held = form.points.test || form.points.validation;

@@ -7,17 +7,18 @@ const hex = (text) => {
 };
 const mix = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share);
 
-// The colours of the page as it is now: a ramp of 255 for values, one for each class.
+// The colours of the page as it is now: a ramp of 255 from negative to positive values, as in reports,
+// one from the first of two classes to the second, and a colour for each class.
 const colours = () => {
   const style = getComputedStyle(document.getElementById("play"));
   const of = (name) => style.getPropertyValue(name);
-  const [neg, mid, pos] = [of("--c0"), of("--mid"), of("--c1")].map(hex);
+  const [neg, mid, pos] = [of("--neg"), of("--mid"), of("--pos")].map(hex);
+  const classes = [0, 1, 2, 3, 4, 5].map((i) => hex(of(`--c${i}`)));
   // Pictures are paler than points, which have to be seen on them.
-  const ramp = Array.from({ length: 255 }, (_, i) => (
-    i < 127 ? mix(mid, neg, PALE * (127 - i) / 127) : mix(mid, pos, PALE * (i - 127) / 127)));
+  const between = (low, high) => Array.from({ length: 255 }, (_, i) => (
+    i < 127 ? mix(mid, low, PALE * (127 - i) / 127) : mix(mid, high, PALE * (i - 127) / 127)));
   return {
-    ramp, neg, mid, pos, ink: of("--ink"), soft: of("--soft"), paper: of("--paper"), rule: of("--rule"),
-    classes: [0, 1, 2, 3, 4, 5].map((i) => hex(of(`--c${i}`))),
+    ramp: between(neg, pos), two: between(classes[0], classes[1]), classes, neg, mid, pos, ink: of("--ink"), soft: of("--soft"), paper: of("--paper"), rule: of("--rule"),
   };
 };
 const PALE = 0.72;
@@ -84,7 +85,7 @@ const line = (canvas, values, look, width, behind) => {
   pen.lineTo(w, h / 2);
   pen.stroke();
   behind();
-  pen.strokeStyle = css(look.pos);
+  pen.strokeStyle = css(look.classes[1]);
   pen.lineWidth = width;
   pen.beginPath();
   values.forEach((value, i) => pen.lineTo((i / (values.length - 1)) * w, h - (value / 254) * h));
@@ -108,9 +109,7 @@ const points = (canvas, form, look, rows, held) => {
     const x = ((row[0] - left) / (right - left)) * canvas.width;
     const share = flat ? (last - low) / (high - low) : (row[1] - bottom) / (top - bottom);
     const ramp = Math.round(254 * Math.min(1, Math.max(0, (last - low) / (high - low))));
-    const two = form.classes.length === 2;
-    const colour = flat ? look.neg : form.classes.length > 2 ? look.classes[last % 6]
-      : two ? (last ? look.pos : look.neg) : look.ramp[ramp];
+    const colour = flat ? look.classes[0] : form.classes.length ? look.classes[last % 6] : look.ramp[ramp];
     pen.beginPath();
     pen.arc(x, (1 - share) * canvas.height, size, 0, 2 * Math.PI);
     pen.fillStyle = css(colour);

@@ -109,6 +109,42 @@ def test_note():
     assert "linear is worse by 0.109 [" in found
 
 
+@pytest.mark.parametrize("lost", [0, 3])
+def test_the_network_is_the_one_that_the_difference_is_to(lost):
+    """On common seeds another network may be the best: it is named, with its own difference."""
+    first, second, model = [0.9] * 3 + [0.7] * 3, [0.71, 0.74, 0.75] * 2, [0.8, 0.78, 0.81] * 2
+    forest = member("a", model, beside="forest")
+    forest = forest[0], forest[1][lost:]
+    members = member("a", first, size=1), member("a", second, size=2), forest
+    (group,) = board(*members).groups
+    (found,) = group.beside
+    compared = {"a size=1": np.array(first[lost:]), "a size=2": np.array(second[lost:])}
+    best = max(compared, key=lambda name: compared[name].mean())
+    assert best == found.network
+    mean = np.mean(model[lost:]) - compared[best].mean()
+    assert mean == pytest.approx(found.difference)
+    (note,) = [note for note in choice_notes(group, several=False) if "Beside" in note]
+    assert "Beside the best network, size=1: forest " in note
+    assert (lost > 0) == ("size=2" in note)
+
+
+@pytest.mark.parametrize(("gap", "said"), [(0.005, False), (0.016, True), (0.2, False)])
+def test_a_network_that_is_dropped_is_said_beside_intervals_that_hold_zero(gap, said):
+    """Between the quantiles of Student's t for one side and for two, the note says why.
+
+    Of three differences with a standard error of 0.0046, these are 0.0135 and 0.0199.
+    """
+    network = np.array([0.70, 0.72, 0.69])
+    model = network + np.array([gap - 0.008, gap, gap + 0.008])
+    (group,) = board(member("a", network), member("a", model, beside="forest")).groups
+    assert (said, gap == 0.005) == (
+        group.beside[0].low <= 0 and not group.first_network.tied,
+        group.first_network.tied,
+    )
+    text = " ".join(choice_notes(group, several=False))
+    assert said == ("Its row is dropped all the same" in text)
+
+
 @pytest.mark.parametrize("values", [OTHER, ()])
 def test_failed(values):
     """A model without a completed run is named, beside others and alone."""
