@@ -97,7 +97,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:
-        show_score(output, metrics, to_stderr=request.file is None)
+        show_score(output, metrics, model.layout.classes, to_stderr=request.file is None)
 
 
 def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:

@@ -60,4 +60,4 @@ def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
         output.data(data, ("predictions", predictions))
     output.data(data)
     if score:
-        show_score(output, found.score, to_stderr=file is None)
+        show_score(output, found.score, [*found.classes], to_stderr=file is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from nnrun.characters import clean
@@ -10,7 +11,7 @@ from nnrun.cli.output import Output
 from nnrun.data.columns.kinds import Written
 from nnrun.data.inference.columns import Rows, WeightColumn
 from nnrun.models import measured
-from nnrun.reports.summary import metric_label
+from nnrun.reports.summary import metric_label, second_class_note
 from nnrun.reports.terminal.tables import score_table
 
 
@@ -40,8 +41,11 @@ def note_weights(output: Output, weight: WeightColumn | None, rows: Rows) -> Non
         )
 
 
-def show_score(output: Output, metrics: dict[str, Any], *, to_stderr: bool) -> None:
-    """Print a table of the metrics, and why some are undefined."""
+def show_score(
+    output: Output, metrics: dict[str, Any], classes: Sequence[Any], *, to_stderr: bool
+) -> None:
+    """Print a table of the metrics, those of one class alone, and why some are undefined."""
     output.show(score_table(metrics), to_stderr=to_stderr)
+    output.notes(map(clean, second_class_note(metrics, classes)))
     for name, reason in (metrics.get("undefined") or {}).items():
         output.note(f"{metric_label(name)} is undefined: {reason}")

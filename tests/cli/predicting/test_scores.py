@@ -134,6 +134,13 @@ def test_the_score_is_that_of_scikit_learn(nnrun):
     assert f"ROC AUC {area:.4f}" in " ".join(shown.split())
 
 
+def test_a_score_of_one_class_alone_names_it(nnrun):
+    """As the report does."""
+    judged(DECIDED)
+    done = nnrun("predict", "judged", "rows.csv", "--score", "-o", "out.csv")
+    assert "F1 binary is of class yes" in done.stderr.splitlines()
+
+
 def test_a_metric_that_a_file_leaves_undefined_says_why(nnrun):
     """A class without rows; the others are there."""
     judged(SEVERAL)
@@ -147,6 +154,24 @@ def test_a_metric_that_a_file_leaves_undefined_says_why(nnrun):
     assert found["top_2_accuracy"] > 0
     assert "ROC AUC undefined" in " ".join(done.stdout.split())
     assert "ROC AUC is undefined: there are rows of 2 of 3 classes" in done.stderr
+
+
+def test_the_metric_of_a_plugin_that_is_not_loaded_is_undefined(nnrun):
+    """The file is predicted all the same, as without a score."""
+    plugin = write(
+        "mine.py",
+        "from nnrun.plugins import register\n"
+        "@register('metric', 'wrong', needs='labels', larger_is_better=False)\n"
+        "def wrong(y, p):\n    return float((y != p).mean())\n",
+    )
+    save("rows.csv", table())
+    judged = write("judged.yaml", UNEQUAL + "metrics: [wrong]\n")
+    words = ("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
+    assert 0 == nnrun("train", judged, "--plugin", plugin).exit_code
+    found = json.loads(nnrun(*words, "--plugin", plugin).stdout)["score"]
+    assert found["wrong"] == pytest.approx(1 - found["accuracy"])
+    found = json.loads(nnrun(*words).stdout)["score"]
+    assert {"wrong": "it is of a plugin that is not loaded"} == found["undefined"]
 
 
 def test_no_rows_have_no_metrics(nnrun):
