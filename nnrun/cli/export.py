@@ -69,7 +69,7 @@ def command(
     if dtype is not None and kind != ".onnx":
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     check_target(file)
-    model = load_selected(run, results, output, by)
+    model = load_selected(run, results, output, by).model
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         content = _onnx(model, dtype)

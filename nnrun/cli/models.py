@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnrun.characters import clean
 from nnrun.cli.output import Output
@@ -20,19 +20,19 @@ from nnrun.runs.storage.integrity import WITHOUT_MODEL, refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
+class Selected(NamedTuple):
+    """The model of a run, and its report if it has one."""
+
+    model: Model
+    record: RunRecord | None
+
+
 def load_selected(
-    run: str,
-    results: Path,
-    output: Output,
-    by: str | None,
-    rows: Path | None = None,
-    *,
-    score: bool = False,
-) -> Model:
+    run: str, results: Path, output: Output, by: str | None, rows: Path | None = None
+) -> Selected:
     """The model of a run, with notes on which it is and where it has not come to its end.
 
-    Another note says if `rows`, the file to predict, is the data of the run; and one, for a score,
-    that it is without the weights of rows that the run's own metrics have.
+    Another note says if `rows`, the file to predict, is the data of the run.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
@@ -46,9 +46,7 @@ def load_selected(
         refuse_unusable_model(folder, record)
     model = load(folder)
     if record is None:
-        return model
-    if score and "weights" in record.dataset:
-        output.note("the score counts every row once; the run's own metrics are by weights")
+        return Selected(model, None)
     if record.status in ("interrupted", "stopped"):
         iterations = count(record.timing["iterations"])
         output.note(
@@ -57,7 +55,7 @@ def load_selected(
     if rows is not None and rows.is_file():
         for note in _own_data(run, results, record, rows):
             output.note(note)
-    return model
+    return Selected(model, record)
 
 
 def decided(model: Model, threshold: float | None, output: Output) -> dict[str, Any]:

@@ -39,7 +39,11 @@ _STDOUT = "-"
 )
 @options.data_option
 @options.by_option
-@click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
+@click.option(
+    "--score",
+    is_flag=True,
+    help="Show the metrics of the run's report for INPUT, which has to have the target.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),

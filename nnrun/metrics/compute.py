@@ -48,10 +48,12 @@ class Truth:
 def value_of(name: str, rows: Truth) -> Value:
     """The value of a metric, equal to that of scikit-learn's function.
 
-    It is undefined where that function refuses the rows, or returns no finite number.
+    It is undefined where that function refuses the rows, or returns no finite number, or where no
+    function has the name.
     """
     metric = find(name)
-    assert metric is not None, name
+    if metric is None:
+        return Value(None, "it is of a plugin that is not loaded")
     if metric.unweighted:
         rows = replace(rows, weight=None)
     if not len(rows.y):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnrun.data.inference.columns import Rows
+from nnrun.models.measured import Measured
 from nnrun.models.model import Model
-from nnrun.models.scores import ClassificationScore, RegressionScore
 from nnrun.models.writing.formats import Writer
 from nnrun.nn.network import chunk_rows
 
@@ -13,7 +13,7 @@ def predict_rows(
     model: Model,
     rows: Rows,
     writer: Writer | None,
-    score: RegressionScore | ClassificationScore | None,
+    score: Measured | None,
 ) -> int:
     """Write and score the predictions for all rows, and return the number of rows.
 
@@ -28,6 +28,6 @@ def predict_rows(
         if writer is not None:
             writer.add(outputs, batch.carried)
         if score is not None and batch.y is not None:
-            score.add(outputs, batch.y)
+            score.add(outputs, batch.y, batch.weight)
         count += len(batch)
     return count

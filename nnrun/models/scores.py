@@ -7,14 +7,13 @@ the import.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import isfinite
 from operator import add
 from typing import Any
 
 import numpy as np
 
-from nnrun.metrics.compute import Truth, values_of
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 
@@ -33,37 +32,6 @@ def finite(value: float) -> float | None:
 def score_of(task: Task) -> RegressionScore | ClassificationScore:
     """An empty score for the predictions of a task."""
     return RegressionScore(task) if isinstance(task, Regression) else ClassificationScore(task)
-
-
-def measured(
-    task: Task,
-    outputs: Array,
-    y: Array,
-    names: Sequence[str] = (),
-    weight: Array | None = None,
-) -> Metrics:
-    """The usual metrics of a task's outputs for all rows, and these beside them.
-
-    Where one of these is undefined it is None, and `undefined` has the reason by its name.
-    """
-    score = score_of(task)
-    score.add(outputs, y, weight)
-    found = score.metrics()
-    others = [name for name in names if name not in found]
-    if others:
-        found |= values_of(others, truth_of(task, outputs, y, weight))
-    return found
-
-
-def truth_of(task: Task, outputs: Array, y: Array, weight: Array | None = None) -> Truth:
-    """True values and those that the network's outputs mean, with the weights of rows."""
-    predicted = task.decode(outputs)
-    if isinstance(task, Regression):
-        return Truth(y, predicted, weight=weight)
-    probabilities = task.probabilities(outputs)
-    if probabilities is not None:
-        probabilities = probabilities.astype(np.float64)
-    return Truth(y, predicted, probabilities, task.classes, weight)
 
 
 class RegressionScore:

@@ -103,14 +103,19 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
-    of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
+    yield from second_class_note(metrics_of(record), classes)
+    for split, found in numbers.items():
+        for key, reason in (found.get("undefined") or {}).items():
+            yield f"{metric_label(key)} of the {split_title(split)} is undefined: {reason}"
+
+
+def second_class_note(metrics: Iterable[str], classes: Sequence[str]) -> Iterator[str]:
+    """Which metrics are of the second of two classes alone, if some are."""
+    of_second = [metric_label(m) for m in metrics if (f := find(m)) and f.of_second]
     if len(classes) == 2 and of_second:
         *before, last = of_second
         names = f"{', '.join(before)} and {last} are" if before else f"{last} is"
         yield f"{names} of class {shortened(str(classes[1]), 40)}"
-    for split, found in numbers.items():
-        for key, reason in (found.get("undefined") or {}).items():
-            yield f"{metric_label(key)} of the {split_title(split)} is undefined: {reason}"
 
 
 def baseline_line(record: RunRecord) -> str:

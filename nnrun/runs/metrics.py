@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnrun.models.scores import Metrics, finite, measured
+from nnrun.models.measured import measured
+from nnrun.models.scores import Metrics, finite
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array

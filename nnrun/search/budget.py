@@ -76,7 +76,7 @@ class Budget:
         limit, used = self.clock.limit, self.clock.used
         if self.before.final is not None and limit is not None and limit == self.before.limit:
             return False
-        if self._overdue:
+        if self.is_overdue():
             return False
         if self._startup is None:
             self._startup = used - self.before.seconds

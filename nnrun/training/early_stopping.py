@@ -7,7 +7,7 @@ from math import inf
 from sys import float_info
 
 from nnrun.metrics.table import LOSS, bounds_of
-from nnrun.models.scores import measured
+from nnrun.models.measured import measured
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit

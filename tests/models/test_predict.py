@@ -15,8 +15,8 @@ from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.models.load import load
+from nnrun.models.measured import Measured
 from nnrun.models.predict import predict_rows
-from nnrun.models.scores import score_of
 from nnrun.models.writing.formats import WRITERS
 
 
@@ -72,7 +72,7 @@ def test_memory_does_not_grow_with_the_rows(trained, score):
         file, sink = io.BufferedReader(Lines(header, row, rows)), Nowhere()
         path = Path("rows.csv")
         source = CsvRows(path, partial(CsvTable, path, file), model.layout, with_target=score)
-        keeper = score_of(model.task) if score else None
+        keeper = Measured(model.task) if score else None
         with WRITERS["csv"](model, sink) as writer:
             assert rows == predict_rows(model, source, writer, keeper)
         assert rows + 1 == sink.lines

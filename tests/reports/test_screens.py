@@ -268,6 +268,15 @@ def test_headings_are_broken_only_where_their_cells_are_narrower():
     assert ["          test", "config    ± sd    to the best"] == lines[:2]
 
 
+def test_no_number_goes_on_in_the_next_line():
+    """A word that is too long is cut, and the legend says where all of it is."""
+    settings = Column("settings", ["learning_rate=0.0007682 depth=3"], wraps=True, lines=2)
+    text = screen(FittedTable([Column("run", ["s42-0123"]), settings]), 28)
+    rows = [line.split() for line in text.splitlines()[2:4]]
+    assert [["s42-0123", "learning_rate=0.…"], ["depth=3"]] == rows
+    assert "…: more settings, which nnrun show RUN" in text.replace("\n", " ")
+
+
 def test_a_layer_that_one_network_lacks_is_one_line_of_a_comparison():
     """With what it says beyond the defaults; of layers of one number their settings."""
     layers = [{"type": "dense", "units": 4, "activation": "relu", "bias": True}]

@@ -360,7 +360,10 @@ def test_a_weighted_run_says_what_counts_rows() -> None:
 
     shown = " ".join(command("show", str(run.path)).stdout.split())
     assert "TP, FP, FN and TN count rows, the rest weights" in shown
-    scored = command("predict", str(run.path), "rare.csv", "--score").stderr
+    words = ("predict", str(run.path), "rare.csv", "--score")
+    assert "counts every row once" not in command(*words).stderr
+    Path("rare.csv").write_text(Path("rare.csv").read_text().replace("a,b,w,y", "a,b,weight,y"))
+    scored = command(*words).stderr
     assert "the score counts every row once; the run's own metrics are by weights" in scored
 
 

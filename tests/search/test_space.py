@@ -77,6 +77,14 @@ def test_what_a_config_has_already():
     } == present(keys, config)
 
 
+def test_an_option_with_distributions_is_none_of_a_config():
+    """What such an option stands for is drawn: the config keeps what it has."""
+    drawn = {"type": "sgd", "momentum": {"uniform": [0, 1]}}
+    keys = space(training__optimizer={"choice": [drawn, {"type": "adam"}]}).keys
+    config = {"network": {"layers": LAYERS}, "training": {"optimizer": {"type": "sgd"}}}
+    assert {"training.optimizer": {"type": "sgd"}} == present(keys, config)
+
+
 def test_a_grid_has_all_settings_of_conditions():
     """Options without anything to draw count once, others once for each of their values."""
     found = all_draws(

@@ -126,7 +126,7 @@ class Ticking:
 def ticking(root, time, slower=1.0):
     """A search whose trials take some six seconds each."""
     content = config(trials=None, time=time, top=2, fresh_seeds=2, sampler="random", random=False)
-    content["training"] |= {"iterations": 200, "evaluate_every": 1}
+    content["training"] = {**content["training"], "iterations": 200, "evaluate_every": 1}
     clock = Ticking(slower)
     return search(content, root, timer=clock), clock
 

@@ -70,7 +70,7 @@ def test_board(folder):
     assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
     assert found["low"] < found["difference"] < found["high"]
     text = invoke(folder, "ls", "--leaderboard").stdout.replace("\n", " ")
-    assert "Beside the best network, iris learning_rate=0.05: linear " in text
+    assert "Beside the best network, learning_rate=0.05: linear " in text
 
 
 def test_plan(folder):

@@ -11,9 +11,10 @@ from pathlib import Path
 from nnrun.cli.arguments import check_target
 from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
+from nnrun.cli.predicting.scoring import note_weights, scorer, show_score, weight_column
 from nnrun.cli.predicting.sinks import format_of, held_sink, opened_sink
 from nnrun.cli.signals import Interruption
-from nnrun.data.inference.columns import Rows, about_unseen
+from nnrun.data.inference.columns import Rows, WeightColumn, about_unseen
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.image_rows import FILE, ImageRows, are_images
 from nnrun.data.inference.new_rows import open_rows
@@ -21,12 +22,10 @@ from nnrun.data.inference.put_aside import BadRows
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
-from nnrun.models.scores import score_of
 from nnrun.models.writing.columns import check_carried
 from nnrun.models.writing.formats import WRITERS, output_names
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
-from nnrun.reports.terminal.tables import score_table
 from nnrun.runs.storage.durable.files import written_whole
 
 
@@ -56,13 +55,15 @@ class Request:
 def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: Request) -> None:
     """Write the predictions, and say what was ignored or put aside."""
     _check_files(run, inputs, request)
-    model = load_selected(run, request.results, output, request.by, inputs[0], score=request.score)
+    selected = load_selected(run, request.results, output, request.by, inputs[0])
+    model, weight = selected.model, weight_column(selected) if request.score else None
     decision = decided(model, request.threshold, output)
-    keeper = score_of(model.task) if request.score else None
+    score = scorer(selected) if request.score else None
     in_json = output.json and request.file is None
     with ExitStack() as stack:
         stack.enter_context(Interruption(before="the predictions were complete"))
-        source = _opened(inputs, model, request, stack)
+        source = _opened(inputs, model, request, weight, stack)
+        note_weights(output, weight, source)
         if source.ignored:
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
@@ -72,8 +73,8 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
         with WRITERS[kind](model, sink, carried) as writer:
-            count = predict_rows(model, source, writer, keeper)
-        metrics = None if keeper is None else keeper.metrics()
+            count = predict_rows(model, source, writer, score)
+        metrics = None if score is None else score.metrics()
         data = {
             "run_id": model.run_id,
             "rows": count,
@@ -96,7 +97,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:
-        output.show(score_table(metrics), to_stderr=request.file is None)
+        show_score(output, metrics, model.layout.classes, to_stderr=request.file is None)
 
 
 def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
@@ -114,7 +115,13 @@ def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
             raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
 
 
-def _opened(inputs: Sequence[Path], model: Model, request: Request, stack: ExitStack) -> Rows:
+def _opened(
+    inputs: Sequence[Path],
+    model: Model,
+    request: Request,
+    weight: WeightColumn | None,
+    stack: ExitStack,
+) -> Rows:
     if are_images(inputs):
         for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
             if given:
@@ -124,7 +131,12 @@ def _opened(inputs: Sequence[Path], model: Model, request: Request, stack: ExitS
     if request.skip_bad is not None:
         aside = stack.enter_context(written_whole(request.skip_bad))
     opened = open_rows(
-        rows, model.layout, with_target=request.score, carried=request.ids, aside=aside
+        rows,
+        model.layout,
+        with_target=request.score,
+        carried=request.ids,
+        weight=weight,
+        aside=aside,
     )
     found = stack.enter_context(opened)
     if request.skip_bad is not None:

@@ -8,10 +8,10 @@ from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.predicting.new_rows import Request
+from nnrun.cli.predicting.scoring import show_score
 from nnrun.cli.predicting.sinks import format_of, opened_sink
 from nnrun.cli.signals import Interruption
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.tables import score_table
 from nnrun.sweeps.out_of_fold.collect import out_of_fold
 from nnrun.sweeps.out_of_fold.table import OUT_OF_FOLD_WRITERS
 from nnrun.sweeps.picking import setting_word
@@ -60,4 +60,4 @@ def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
         output.data(data, ("predictions", predictions))
     output.data(data)
     if score:
-        output.show(score_table(found.score), to_stderr=file is None)
+        show_score(output, found.score, [*found.classes], to_stderr=file is None)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.cells.problems import UnseenCategories
 from nnrun.data.columns.categorical import Categorical
+from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.readers.npz_arrays import read_arrays
@@ -32,14 +33,24 @@ class RowBatch:
 
     x is raw, (rows, *shape); y is as in a data set: class numbers (rows,) or values
     (rows, outputs); None if the target is not read. `carried` has the columns to carry through.
+    `weight` (rows,) is None where rows have no weights.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any] | None = None
     carried: tuple[Array, ...] = ()
+    weight: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+@dataclass(frozen=True)
+class WeightColumn:
+    """The column of a table with the weights of its rows, and how numbers are written there."""
+
+    name: str
+    form: NumberFormat | None = None
 
 
 class Rows(ABC):
@@ -48,7 +59,8 @@ class Rows(ABC):
     `kind` is its format; `ignored` names its columns that are neither features nor the target, nor
     carried through. `bad` has the rows that were put aside, and `unseen` by column the categories
     that training has not seen, in the batches so far. `added` names columns that batches carry
-    before those asked for; `unpredicted` is the number of rows that are in no batch.
+    before those asked for; `unpredicted` is the number of rows that are in no batch. `weighted` is
+    whether batches have weights.
 
     Args:
         layout: that of the training data.
@@ -60,6 +72,7 @@ class Rows(ABC):
     ignored: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     unpredicted = 0
+    weighted = False
 
     def __init__(self, layout: Layout, bad: BadRows, *, with_target: bool) -> None:
         self.layout, self.bad, self.with_target = layout, bad, with_target

@@ -13,12 +13,19 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import Mistake, about_width
 from nnrun.data.cells.labels import LabelCells
-from nnrun.data.cells.numbers import NumberCells
+from nnrun.data.cells.numbers import NumberCells, WeightCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.columns import RowBatch, Rows, check_named, texts, with_time
+from nnrun.data.inference.columns import (
+    RowBatch,
+    Rows,
+    WeightColumn,
+    check_named,
+    texts,
+    with_time,
+)
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout, joined
 from nnrun.data.readers.history import History, fill, rows_before
@@ -45,17 +52,20 @@ class CsvRows(Rows):
         *,
         with_target: bool,
         carried: Sequence[str] = (),
+        weight: WeightColumn | None = None,
         aside: BinaryIO | None = None,
     ) -> None:
         self.path, self.layout, self.with_target = path, layout, with_target
         self.columns = [column for column in layout.columns if column.kind != Lag.kind]
         uses = self._uses()
-        needed = {*uses, *carried}
+        weights = set() if weight is None else {weight.name}
+        needed = {*uses, *carried, *weights}
         self.table = make(keep_text=aside is not None, needed=needed)
         header, known = self.table.header, {*self.table.header}
         if missing := {name: use for name, use in uses.items() if name not in known}:
             raise DataError("\n".join(_missing(path, missing, header)))
         check_named(f"{path}:1", carried, header)
+        self.weight, self.weighted = weight, not weights.isdisjoint(known)
         used = {*needed, *layout.target_names}
         named = (name or f"column {position}" for position, name in enumerate(header, 1))
         self.ignored = tuple(name for name in named if name not in used)
@@ -155,6 +165,15 @@ class CsvRows(Rows):
         form = self.layout.target_form
         return [NumberCells(name, problems, "input", decimal=decimal, form=form) for name in names]
 
+    def weights(self, problems: Problems) -> list[WeightCells]:
+        """An empty column of cells for the weights of rows, if the table has them."""
+        if self.weight is None or not self.weighted:
+            return []
+        name, form = self.weight.name, self.weight.form
+        return [
+            WeightCells(name, problems, "input", decimal=self.layout.columns.decimal, form=form)
+        ]
+
 
 class Batch:
     """Rows while they are read."""
@@ -165,8 +184,14 @@ class Batch:
         decimal = source.layout.columns.decimal
         self.features = [column.reader(problems, decimal) for column in source.columns]
         self.targets = source.targets(problems)
+        self.weights = source.weights(problems)
         self.carried = [_Carried(*column) for column in source.carried]
-        self.columns: list[Cells] = [*self.features, *self.targets, *self.carried]
+        self.columns: list[Cells] = [
+            *self.features,
+            *self.targets,
+            *self.weights,
+            *self.carried,
+        ]
         self.count = 0
 
     def read(self, rows: Iterable[NumberedRow]) -> None:
@@ -188,7 +213,8 @@ class Batch:
         x = joined(source.columns, self.features, self.count, source.path)
         carried = tuple(texts(column.texts) for column in self.carried)
         shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
-        return RowBatch(x.reshape(-1, *shape), self._y(), carried)
+        weight = self.weights[0].features()[:, 0] if self.weights else None
+        return RowBatch(x.reshape(-1, *shape), self._y(), carried, weight)
 
     def _y(self) -> npt.NDArray[Any] | None:
         parts = [
@@ -259,6 +285,7 @@ class LagRows(CsvRows):
                 np.hstack([whole.x[at], lags[at]]),
                 None if whole.y is None else whole.y[at],
                 (at + 1, *(column[at] for column in whole.carried)),
+                None if whole.weight is None else whole.weight[at],
             )
 
     def _history(self, problems: Problems, read: Sequence[Cells] = ()) -> History:

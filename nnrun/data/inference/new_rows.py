@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.columns import Rows
+from nnrun.data.inference.columns import Rows, WeightColumn
 from nnrun.data.inference.csv_rows import CsvRows, LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Layout
@@ -46,6 +46,7 @@ def open_rows(
     *,
     with_target: bool = False,
     carried: Sequence[str] = (),
+    weight: WeightColumn | None = None,
     aside: BinaryIO | None = None,
 ) -> Iterator[Rows]:
     """The new rows of a table or npz file, or of stdin if the path is `-`.
@@ -57,6 +58,7 @@ def open_rows(
         layout: that of the training data.
         with_target: whether the target is needed and read, too.
         carried: columns, or arrays of an npz file, that batches come with.
+        weight: the column of a table with the weights of rows, which is read if it is there.
         aside: takes wrong rows, as they were in text or arrays, else as CSV; the others are read.
 
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
@@ -70,7 +72,7 @@ def open_rows(
         with disk_errors(path):
             file = _stdin() if str(source) == STDIN else stack.enter_context(path.open("rb"))
             options = {"with_target": with_target, "carried": carried, "aside": aside}
-            rows = _rows(path, file, stack, layout, **options)
+            rows = _rows(path, file, stack, layout, weight, **options)
         yield rows
 
 
@@ -80,7 +82,12 @@ def _stdin() -> io.BufferedReader:
 
 
 def _rows(
-    path: Path, file: io.BufferedReader, stack: ExitStack, layout: Layout, **options: Any
+    path: Path,
+    file: io.BufferedReader,
+    stack: ExitStack,
+    layout: Layout,
+    weight: WeightColumn | None,
+    **options: Any,
 ) -> Rows:
     named, shown = format_of(path), _shown(file)
     found = shown if named is None or named.name in ("csv", ARRAYS) else named
@@ -102,7 +109,7 @@ def _rows(
     separator = layout.columns.separator
     make = partial(table_in, path, source, found, separator, layout.columns.decimal)
     lagged = any(column.kind == Lag.kind for column in layout.columns)
-    return (LagRows if lagged else CsvRows)(path, make, layout, **options)
+    return (LagRows if lagged else CsvRows)(path, make, layout, weight=weight, **options)
 
 
 def _shown(file: io.BufferedReader) -> Format:

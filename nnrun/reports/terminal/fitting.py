@@ -76,8 +76,8 @@ class Column:
         cut = TextWrapper(
             width, max_lines=self.lines, placeholder=f" {_MORE}", break_on_hyphens=False
         )
-        cells = [cut.fill(text) for text in self.texts]
-        is_cut = any(cell.endswith(_MORE) for cell in cells)
+        cells = [cut.fill(_with_short_words(text, width)) for text in self.texts]
+        is_cut = any(_MORE in cell for cell in cells)
         return replace(self, cells=cells, legend=_MORE_SETTINGS if is_cut else self.legend)
 
     @property
@@ -103,6 +103,12 @@ class Column:
     def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()
         return max(map(cell_len, words), default=1)
+
+
+def _with_short_words(text: str, width: int) -> str:
+    """A text whose words are cut, since numbers that go on in the next line are misread."""
+    words = text.split(" ")
+    return " ".join(w if len(w) <= width else f"{w[: width - 1]}{_MORE}" for w in words)
 
 
 class FittedTable:

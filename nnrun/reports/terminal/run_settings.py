@@ -57,11 +57,15 @@ def _choices(runs: Sequence[RunSummary], keys: Varied, choices: Choices) -> list
 def in_every_row(
     runs: Sequence[RunSummary], keys: Varied, sort: str | None, searched: Searched
 ) -> str:
-    """`In every row: depth=2.`, the settings of several runs of one name; or nothing."""
-    if len(runs) < 2 or len({run.name for run in runs}) > 1:
-        return ""
-    words = _setting_words(in_common(_choices(runs, without(keys, sort), searched[0])))
-    return f"In every row: {' '.join(words)}." if words else ""
+    """`In every row: depth=2.`, the settings that several runs of a name share; or nothing."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for run, choice in zip(runs, _choices(runs, without(keys, sort), searched[0]), strict=True):
+        by_name.setdefault(run.name, []).append(choice)
+    shared = {name: in_common(own) for name, own in by_name.items() if len(own) > 1}
+    words = {name: " ".join(_setting_words(own)) for name, own in shared.items()}
+    alone = len(by_name) == 1
+    texts = [text if alone else f"{name}: {text}" for name, text in words.items() if text]
+    return f"In every row{': ' if alone else ' of '}{'; of '.join(texts)}." if texts else ""
 
 
 def without(keys: Varied, sort: str | None) -> Varied:

@@ -111,9 +111,11 @@ def status_style(status: str, warnings: int) -> str:
 def score_table(metrics: dict[str, Any]) -> Table:
     """How good the predictions for a file are: a row for each metric that is a single number."""
     table = plain_table("", "score")
+    undefined = metrics.get("undefined") or {}
     for name, value in metrics.items():
         if value is None or isinstance(value, float):
-            table.add_row(metric_label(name), metric_number(name, value))
+            shown = "undefined" if name in undefined else metric_number(name, value)
+            table.add_row(metric_label(name), shown)
     return table
 
 

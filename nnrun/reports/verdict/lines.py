@@ -62,7 +62,7 @@ _WORDS = {
     "too_few_iterations": "stopped too early",
     "leak": "used a column that gives the target away",
     "unequal_classes": "had classes too unequal for accuracy",
-    "weak_signal": "told classes apart, but not by accuracy",
+    "weak_signal": "separated the classes, but not by accuracy",
     "unseen_category": "met categories that no training row has",
     "duplicates": "had held-out rows among the training rows",
     "nothing_monitored": "had nothing to stop early by",

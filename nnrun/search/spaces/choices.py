@@ -12,6 +12,7 @@ from nnrun.config.schema.search.distributions import (
     Depth,
     Distribution,
     Range,
+    holds_distribution,
     is_conditional,
 )
 from nnrun.config.settings import flatten, setting_of, setting_words
@@ -192,5 +193,6 @@ def _collect(name: str, value: Any, found: dict[str, Range | Choice]) -> None:
 def _as_option(key: str, value: Any, among: Distribution) -> Any:
     """A value as the option of a choice that means the same: `standard` for `[standard]`."""
     options = among.options if isinstance(among, Choice) else ()
+    fixed = (option for option in options if not holds_distribution(option))
     words = setting_words(key, value)
-    return next((option for option in options if setting_words(key, option) == words), value)
+    return next((option for option in fixed if setting_words(key, option) == words), value)

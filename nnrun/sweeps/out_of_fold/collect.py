@@ -17,8 +17,8 @@ from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.decision import DEFAULT, Decision
 from nnrun.models.load import load
+from nnrun.models.measured import measured
 from nnrun.models.model import Model
-from nnrun.models.scores import score_of
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
@@ -134,8 +134,7 @@ def _predicted(
     values = _mean([one.values[tested] for one in each])
     y = dataset.pooled_y[tested]
     task = _task(model, _decision(model, each, tested, threshold))
-    score = score_of(task)
-    score.add(values, y, None if dataset.weights is None else dataset.weights[tested])
+    weight = None if dataset.weights is None else dataset.weights[tested]
     return OutOfFold(
         name=run.record.name,
         folds=int(run.record.config["dataset"]["folds"]),
@@ -147,7 +146,7 @@ def _predicted(
         probability=values if model.probabilistic else None,
         classes=model.classes,
         targets=model.layout.target_names,
-        score=score.metrics(),
+        score=measured(task, values, y, run.record.config.get("metrics") or (), weight),
         untested=int(np.count_nonzero(~tested)),
         incomplete=incomplete,
         carried=_carried(config, carried, dataset.row_numbers[tested]),

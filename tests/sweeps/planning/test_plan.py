@@ -193,7 +193,7 @@ def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
     assert ["optimizer.type=adam", "loss.type=huber"] == choice_words(named)
     both = {"network.layers.0.units": 4, "network.layers.1.units": 8}
     assert ["layers.0.units=4", "layers.1.units=8"] == choice_words(both)
-    assert ["learning_rate.initial=0.1"] == choice_words({"training.learning_rate.initial": 0.1})
+    assert ["learning_rate.over=5"] == choice_words({"training.learning_rate.over": 5})
 
 
 def test_a_link_does_not_take_the_name_of_its_file(run, write, tmp_path):

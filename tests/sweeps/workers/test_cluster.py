@@ -83,7 +83,7 @@ def test_workers_of_unlike_arithmetic_are_reported(shell, scheduler, write, tmp_
         name: [*found.values()] or {} for name, found in marked.items()
     }
     assert 1 == out.count("9 ≠")
-    assert f"by_numpy {few['by_numpy']} of 9" in out
+    assert f"by_numpy ({few['by_numpy']} of 9)" in out
 
 
 def test_a_plugin_that_is_installed_trains_to_the_same_bits(

@@ -54,9 +54,11 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(groups, rows)
     if any(row.completed > 1 for row in rows):
+        overlap = " ± is wider than sd and n alone would give, since runs share training rows."
         yield (
-            "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
-            "of n runs is mostly luck; quote the mean."
+            "± is the 95% interval of the mean, sd the standard deviation over the runs."
+            f"{overlap * any(row.splits > 1 for row in rows)} The best of n runs is mostly luck; "
+            "quote the mean."
         )
     yield from _fixed(rows)
 
