@@ -191,8 +191,8 @@ def split_line(dataset: dict[str, Any]) -> str:
     """The data and its splits."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
-    reason = dataset.get("task_from")
-    return f"{line}; {dataset['task']}, {reason}" if reason else line
+    # `task_from` is what implies the task, also of a run whose config has it in dataset.task.
+    return f"{line}; {dataset['task']}" if dataset.get("task_from") else line
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:

@@ -265,8 +265,18 @@ def test_the_report_shows_what_was_left_out(nnrun, report):
     done = nnrun("train", "t.yaml")
     assert "task: regression, as the loss mean_squared and a single output" in done.stderr
     assert "40 rows (1 more left out for missing values)" in report()["dataset"]["description"]
-    assert "regression, as the loss" in " ".join(done.stdout.split())
+    assert "; regression" in " ".join(done.stdout.split())
     assert json.dumps(report()["dataset"]["task_from"])
+
+
+def test_no_reason_stands_beside_a_task_that_the_config_names(nnrun):
+    """What implies the task is no reason where `dataset.task` says it; a note has it elsewhere."""
+    Path("t.csv").write_text("a,y\n" + "".join(f"{i}.5,{i}.5\n" for i in range(40)))
+    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    done = nnrun("train", "t.yaml", "training.epochs=2")
+    assert 0 == done.exit_code
+    text = " ".join((done.stdout + done.stderr).split())
+    assert ("; regression" in text, "as the loss" in text) == (True, False)
 
 
 @pytest.mark.parametrize("there", [False, True])

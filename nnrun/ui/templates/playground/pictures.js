@@ -173,7 +173,8 @@ const losses = (place, curve) => {
     if (at.length) parts.push(svg("path", { class: name, d: `M${at.join("L")}` }));
   });
   parts.push(
-    svg("text", { x: 36, y: 14, "text-anchor": "end" }, short(Number(most.toPrecision(2)))),
+    svg("text", { x: 36, y: 14, "text-anchor": "end" }, most < 1e5 ? short(Number(most.toPrecision(2)))
+      : most.toExponential(most < 1e10 ? 1 : 0).replace("e+", "e")), // its place has six digits
     svg("text", { x: 36, y: 133, "text-anchor": "end" }, "0"),
     svg("text", { x: 40, y: 146 }, "0"),
     svg("text", { x: 296, y: 146, "text-anchor": "end" }, last.toLocaleString("en")),
