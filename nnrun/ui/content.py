@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.charts.svg import element, shortened
@@ -17,6 +18,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts
+from nnrun.sweeps.board.from_store.searched import searched_choices
 from nnrun.ui.parts import Part, parts_from, rendered
 from nnrun.ui.watcher import Snapshot
 
@@ -91,15 +93,22 @@ _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "traini
 
 
 def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
-    """A row for each of these runs, described by what differs among all."""
+    """A row for each of these runs, described by what a search chose, or by what differs."""
     keys = most_varied([run.overview for run in every])
-    rows = [_row(run, keys.get(run.overview.name, ())) for run in shown]
+    searched: dict[tuple[str, str], dict[str, Any]] = {}
+    for folder in {run.folder.parent for run in shown}:
+        searched |= dict(searched_choices(folder))
+    rows = []
+    for run in shown:
+        seen = run.overview
+        choice = searched.get((seen.name, seen.run_id))
+        rows.append(_row(run, choice or choice_of(seen.settings or {}, keys.get(seen.name, ()))))
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 
 
-def _row(found: Found, keys: Sequence[str]) -> list[Cell]:
+def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
     run, key = found.overview, found.overview.label
-    words = choice_words(choice_of(dict(run.settings), keys)) if run.settings else []
+    words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
     result = run.result
     value = MISSING

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 
 from tests.ui.conftest import run_of
 
@@ -64,6 +66,23 @@ def test_a_setting_that_no_run_has_is_said(asker):
     page = asker.get("/runs?words=learning_rat%3D1")
     assert (200, []) == (page.status, found_runs(page.text))
     assert "no run has a &#39;learning_rat&#39;" in page.text
+
+
+def test_runs_of_a_search_show_what_it_chose(results, ask_in, tmp_path):
+    """In the words of its space, as the list in the terminal does."""
+    folder = tmp_path / "results" / "flowers"
+    shutil.copytree(results / "flowers", folder)
+    names = sorted(place.name for place in folder.iterdir())
+    parts = [
+        {"choice": {"network.depth": n}, "run_ids": [name], "status": "completed"}
+        for n, name in enumerate(names)
+    ]
+    lists = {"trials": parts, "random": [], "finalists": []}
+    found = {"schema_version": 1, **lists, "test": None, "winner": None}
+    (folder / "search.json").write_text(json.dumps(found))
+    text = ask_in().get("/runs").text
+    assert [f"depth={n}" for n in range(8)] == sorted({*re.findall(r"depth=\d", text)})
+    assert "learning_rate" not in text.partition("<tbody>")[2]
 
 
 def test_runs_are_ordered(asker):
