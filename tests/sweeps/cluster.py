@@ -96,9 +96,14 @@ class Cluster:
         assert self.scheduler is not None
         self._kill(self.scheduler)
 
-    def wait_for_training(self, workers: int) -> None:
-        """Until so many workers are in the middle of a training loop."""
-        self._wait_for(lambda: self._ask(_TRAINING) == workers, seconds=60)
+    def wait_for_training(self, workers: int, process: subprocess.Popen[str]) -> None:
+        """Until so many workers are in the middle of a training loop of a sweep."""
+
+        def is_training() -> bool:
+            assert process.poll() is None, process.communicate()
+            return self._ask(_TRAINING) == workers
+
+        self._wait_for(is_training, seconds=60)
 
     def wait_for_workers(self) -> None:
         """Until all that were started have joined the scheduler."""

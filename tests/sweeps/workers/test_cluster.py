@@ -122,7 +122,7 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, scheduler, write, tmp_pa
     scheduler.add_worker(nanny=True)
     write("iris", lasting(40_000))
     process = shell.start("sweep", "configs", "--dask", scheduler.address)
-    scheduler.wait_for_training(1)
+    scheduler.wait_for_training(1, process)
     (worker,) = (
         pid
         for pid in children_of(scheduler.workers[0].pid)
@@ -170,7 +170,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
     until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 4, seconds=30)
-    cluster.wait_for_training(2)
+    cluster.wait_for_training(2, process)
     process.send_signal(signal.SIGTERM)
     start = time.monotonic()
     _, err = process.communicate(timeout=20)
@@ -204,10 +204,10 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
 
 def test_a_lost_worker_is_reported(shell, cluster, write):
     """With its address, while the sweep goes on."""
-    write("iris", lasting(40_000))
+    write("iris", lasting(100_000))
     cluster.wait_for_workers()  # the sweep has to know both
-    process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
-    cluster.wait_for_training(2)
+    process = shell.start("sweep", "configs", "--seeds", 3, "--dask", cluster.address)
+    cluster.wait_for_training(2, process)
     cluster.kill_worker()
     _, err = shell.end(process)
     assert 0 == process.returncode, err
