@@ -206,7 +206,7 @@ def test_a_lost_worker_is_reported(shell, cluster, write):
     """With its address, while the sweep goes on."""
     write("iris", lasting(100_000))
     cluster.wait_for_workers()  # the sweep has to know both
-    process = shell.start("sweep", "configs", "--seeds", 3, "--dask", cluster.address)
+    process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
     cluster.wait_for_training(2, process)
     cluster.kill_worker()
     _, err = shell.end(process)
