@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 from nnrun.config.settings import BESIDE
 from nnrun.sweeps.board.comparison.beside import Beside
 from nnrun.sweeps.board.comparison.design import Shown
-from nnrun.sweeps.board.comparison.statistics import CONFIDENCE, Summary
+from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN, CONFIDENCE, Summary
 from nnrun.sweeps.board.unfinished import Unfinished
 
 
@@ -67,6 +67,8 @@ class Row:
         splits: how many different splits these have; every fold is one.
         stopped: runs that a callback stopped.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     rank: int | None
     name: str
@@ -138,6 +140,8 @@ class Group:
         beside: each model of scikit-learn beside the best network.
         data_note: what a reader should know about the data.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     dataset: str
     target: str | None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from nnrun.config.names import is_name
 from nnrun.runs.identity import is_run_id
+from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN
 from nnrun.sweeps.planning.shard import Shard
 from nnrun.sweeps.progress import SweepProgress
 
@@ -17,6 +18,8 @@ class PlannedRow:
     """The ids of the runs of one setting; `first` is the index of the first, from which its shard
     follows.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     name: str
     choice: dict[str, Any]
@@ -35,6 +38,8 @@ class Unfinished:
         shards: which shards have missing runs.
         rows: the settings in the order of the plan.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     shard: str
     runs: int

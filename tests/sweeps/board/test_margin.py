@@ -78,6 +78,18 @@ def test_a_board_with_a_margin_is_read_back():
     assert "5 seeds" == found.groups[0].shown.design
 
 
+@pytest.mark.parametrize("part", ["group", "row", "summary", "shown"])
+def test_a_board_with_an_unknown_key_is_not_read(part):
+    """Another version has written it, whatever part it is in."""
+    content = with_margin(board(), 0.01).to_dict()
+    group = content["groups"][0]
+    row = group["rows"][0]
+    parts = {"group": group, "row": row, "summary": row["test"], "shown": group["shown"]}
+    parts[part]["colour"] = "red"
+    with pytest.raises(ValueError, match="colour"):
+        Leaderboard.from_dict(content)
+
+
 def test_what_more_seeds_would_show_is_a_line_below_the_board():
     """The smallest difference with these seeds and four times as many, and the limit."""
     text = leaderboard_markdown(board())

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nnrun.config.settings import BESIDE, choice_words
 from nnrun.sweeps.board.comparison.comparisons import beside_best
+from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
 from nnrun.sweeps.progress import Member
 
@@ -24,6 +25,8 @@ class Beside:
     favour of the model: positive where it is better. `low` and `high` are the ends of its 95%
     interval, which holds for all models and networks of the table at once.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     model: str
     network: str

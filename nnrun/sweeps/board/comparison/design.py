@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import isfinite, sqrt
+from typing import ClassVar
 
 import numpy as np
 
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.comparisons import Standings
-from nnrun.sweeps.board.comparison.statistics import CONFIDENCE
+from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN, CONFIDENCE
 from nnrun.sweeps.board.variance.components import Components, error_of
 from nnrun.sweeps.board.variance.sharing import Layout, numbers
 
@@ -85,6 +86,8 @@ class Shown:
         larger: with larger designs, by their words.
         limit: with any number of seeds; 0 where they do not draw splits.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     design: str
     difference: float

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from statistics import fmean, stdev
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Array, Design
 
 CONFIDENCE = 0.95
+# Of what is read from files: a key that nnrun does not write is an error.
+AS_WRITTEN = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Summary:
         minimum: the smallest value.
         maximum: the largest.
     """
+
+    __pydantic_config__: ClassVar = AS_WRITTEN
 
     n: int
     mean: float
