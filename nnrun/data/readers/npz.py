@@ -167,13 +167,7 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
         if array.ndim != 1:
             message = f"has shape {array.shape}; classes are one label a row (use y.argmax(axis=1))"
             raise DatasetProblem([(("dataset", "task"), f"{path}: {name}: {message}")])
-        if array.dtype.kind not in "buifU":
-            raise DataError(f"{path}: {name}: holds {array.dtype}, neither numbers nor text")
-        if array.dtype.kind == "f":
-            check_finite(path, name, array)
-        if array.dtype.kind == "U":
-            check_text(path, name, array)
-        values, places[name] = np.unique(array, return_inverse=True)
+        values, places[name] = _distinct(path, name, array)
         known[name] = values.astype(str)
     seen = np.unique(np.concatenate(list(known.values())))
     if any(array.dtype.kind == "U" for array in targets.values()):
@@ -206,17 +200,18 @@ def read_split_values(path: Path, split: SplitSettings, rows: int) -> Array | No
     values = found[name]
     if values.shape != (rows,):
         raise DataError(f"{path}: {name}: has shape {values.shape}; needed is ({rows},)")
-    return _times(path, name, values) if split.by == "time" else _groups(path, name, values)
+    return _times(path, name, values) if split.by == "time" else _distinct(path, name, values)[1]
 
 
-def _groups(path: Path, name: str, values: Array) -> Array:
+def _distinct(path: Path, name: str, values: Array) -> tuple[Array, Array]:
+    """The sorted different labels, and the place of each row's among them."""
     if values.dtype.kind not in "buifU":
         raise DataError(f"{path}: {name}: holds {values.dtype}, neither numbers nor text")
     if values.dtype.kind == "f":
         check_finite(path, name, values)
     if values.dtype.kind == "U":
         check_text(path, name, values)
-    return np.unique(values, return_inverse=True)[1]
+    return np.unique(values, return_inverse=True)
 
 
 def _times(path: Path, name: str, values: Array) -> Array:
