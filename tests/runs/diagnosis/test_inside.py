@@ -20,6 +20,7 @@ from nnrun.runs.diagnosis.watched import (
 )
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watching.watched import Watched
@@ -183,9 +184,8 @@ def test_updates_that_are_too_large_blame_the_rate():
         "training": {"learning_rate": 0.5, "iterations": 200, "batch_size": 16},
     }
     execution = Execution(prepare(load_config(config)))
-    execution.run(Callbacks())
-    outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
-    case = execution._case(outputs, execution._measured())
+    metrics = execution.run(Callbacks()).record.metrics
+    case = diagnosis_input(execution.prepared, execution.trainer, metrics)
     assert (None, None) == (learning_rate(case), large_updates(case))
     seen = record(layers=2, **{"updates.norm": [[0.01, 0.2], [0.01, 0.5], [0.01, 0.4], [0, 0]]})
     found = large_updates(replace(case, watched=seen))
