@@ -14,6 +14,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker.findings import Failed
+from nnrun.plugins.part import PluginError
 from nnrun.plugins.running import describe_fault
 
 Build = Callable[[], Layer | list[Layer]]
@@ -68,6 +69,8 @@ def calling(check: str) -> Iterator[None]:
             yield
     except (Failed, ShapeError):
         raise
+    except PluginError as error:
+        raise Failed(check, str(error).partition(": ")[2]) from error
     except NotImplementedError as error:
         raise Failed(check, "it is not written yet") from error
     except (Exception, SystemExit) as error:
