@@ -27,7 +27,13 @@ _SMALLEST = 1e-300
 
 def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A learning rate that is unstable for these rows, or too large or tiny by the loss curve."""
-    return unstable_rate(case) or _risen(case) or tiny_rate(case)
+    unstable = None if _moves_little(case) else unstable_rate(case)
+    return unstable or _risen(case) or tiny_rate(case)
+
+
+def _moves_little(case: DiagnosisInput) -> bool:
+    """Whether the run was watched, and no update that was seen was large."""
+    return case.watched is not None and large_update(case.watched, lasting=False) is None
 
 
 def unstable_rate(case: DiagnosisInput) -> Diagnostic | None:
@@ -117,7 +123,7 @@ def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
     """The learning rate, which is always a cause of divergence, with the largest update that was
     recorded.
     """
-    found = learning_rate(case) or _unknown_rate(case)
+    found = unstable_rate(case) or learning_rate(case) or _unknown_rate(case)
     seen = large_update(case.watched, lasting=False)
     if seen is None:
         return found
