@@ -217,7 +217,14 @@ def test_a_table_of_unequal_classes(run, tmp_path):
 def test_a_small_table_alone(run, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
-    words = ("--trials", 3, "--no-random", "search.top=1", "search.fresh_seeds=2")
+    words = (
+        "--trials",
+        3,
+        "--no-random",
+        "search.top=1",
+        "search.fresh_seeds=2",
+        "training.epochs=20",
+    )
     code, _, err = run("search", "few.csv", "--target", "price", *words)
     assert 0 == code, err
     trials = content_of(tmp_path / "results", "few")["trials"]
