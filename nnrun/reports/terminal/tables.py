@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
+_LONGEST_LEAD = 20
 _CELL_STYLES = {"strong": "bold", "soft": "dim"}
 _STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan", QUEUED: "dim"}
 
@@ -89,10 +90,15 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "training", training_line(record)
 
 
-def verdict_text(verdict: Verdict) -> Text:
-    """A paragraph for each line, its lead in bold."""
-    lines = [Text.assemble((f"{x.lead}:", "bold"), f" {clean(x.text)}.") for x in verdict.lines]
-    return Text("\n").join(lines)
+def verdict_text(verdict: Verdict) -> Table:
+    """A paragraph for each line, beside its lead in bold."""
+    leads = [f"{clean(line.lead)}:" for line in verdict.lines]
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=min(max(map(len, leads)), _LONGEST_LEAD), style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    for lead, line in zip(leads, verdict.lines, strict=True):
+        table.add_row(lead, f"{clean(line.text)}.")
+    return table
 
 
 def heading(record: RunRecord) -> Text:

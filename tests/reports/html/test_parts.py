@@ -33,11 +33,12 @@ def test_parts_have_short_names(page, houses) -> None:
 
 
 def test_the_verdict_is_first(page, houses) -> None:
-    """Its lines lead the page, in the section of their own."""
+    """Its lines lead the page, one for each board, in the section of their own."""
     first = page.partition("<main>")[2].partition("</section>")[0]
-    assert ["4 boards", "Others", "Problems"] == re.findall(r"<strong>([^<]+):</strong>", first)
+    leads = re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", first)
+    assert ["boston", "iris", "moons side", "digits", "Problems"] == leads
     own = houses.partition("<main>")[2].partition("</section>")[0]
-    assert ["Result", "Others"] == re.findall(r"<strong>([^<]+):</strong>", own)[:2]
+    assert ["Result", "Others"] == re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", own)[:2]
 
 
 @pytest.mark.parametrize("brief", [False, True])

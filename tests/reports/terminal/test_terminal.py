@@ -18,7 +18,7 @@ FOLDER = Path("results/houses/s7-0123456789")
 SUMMARY = """\
 houses  s7-0123456789
 what houses cost
-Result: test mse 25.00; baseline 81.00, published 20 (+5.000).
+Result: test mse 25.00; baseline 81.00, published 20 (+5.0).
 Others: a single run shows no spread; nnrun sweep tries other seeds.
 
         train     test   baseline test

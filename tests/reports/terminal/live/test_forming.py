@@ -45,7 +45,7 @@ def test_rows_stand_in_their_order(rows):
         "digits test accuracy",
         "wild 0.9000 2/3, 1 diverged",
         "high 0.7500 1/3",
-        "low 0.38 ± 1.6 2/3",
+        "low 0.4 ± 1.6 2/3",
         "wine test accuracy",
         "other 0.1250 1/3",
     ]
