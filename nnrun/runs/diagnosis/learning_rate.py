@@ -20,6 +20,8 @@ TINY = 1000.0
 _MOVED, _STEADY = 0.05, 0.25
 # The loss is large if it is above this share of the baseline's.
 _LARGE = 0.5
+# A rate is above a limit from this many times it on; what is less is shown as 1.
+_ABOVE = 1.05
 # How much less a cause weighs than another one that it follows from.
 _AFTER = 0.01
 _SMALLEST = 1e-300
@@ -39,7 +41,7 @@ def _moves_little(case: DiagnosisInput) -> bool:
 def unstable_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A rate above what rows of this size, or the optimizer, bear."""
     rate, limit = case.peak_rate, rate_limit(case)
-    if limit is None or rate <= limit:
+    if limit is None or rate < _ABOVE * limit:
         return None
     # The excess that remains with features of size 1 is due to the rate. The rest ranks after the
     # features, and before its consequences, such as dead units.
