@@ -125,17 +125,17 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
         ("? {a: b}\n: 1", "1:3: a key must be a word"),
         ("a: !!int x", "1:4: a: 'x' is not what the tag '!!int' says"),
         ("a: !!map []", "1:4: a: the tag '!!map' is not allowed; configs hold plain data"),
-        ("a:\n\tb: 1", "2:1: a tab may not indent YAML; use blanks"),
+        ("a:\n\tb: 1", "2:1: tabs cannot indent YAML; use spaces"),
         (
             "a: b: c",
             "1:5: this is not YAML: "
-            "a ':' cannot stand here; quote the text, or check the indentation",
+            "a ':' is not allowed here; quote the text, or check the indentation",
         ),
         (
             "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other",
             "2:1: a merge conflict is left here; keep one side, and remove the marks around both",
         ),
-        ("a: \x07", "1:4: the character U+0007 may not stand in YAML"),
+        ("a: \x07", "1:4: the character U+0007 is not allowed in YAML"),
         ("a: " + "9" * 5000, "1:4: a: a number of 5000 characters is too long"),
     ],
 )
