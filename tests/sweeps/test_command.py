@@ -409,7 +409,7 @@ def read_all(descriptor):
 
 
 def wait_for_runs(folder, runs):
-    """Wait until so many runs have begun, as long ones say at once, and make their updates."""
+    """Wait until this many runs have begun, as long ones say at once, and make their updates."""
 
     def begun():
         found = map(read_progress, folder.glob("results/iris/*"))
