@@ -34,6 +34,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "precision": ("dtype",),
     "gradient_clip": ("clip_norm",),
     "pos_weight": ("class_weight",),
+    "imbalance": ("class_weight",),
+    "class_imbalance": ("class_weight",),
     "scale_pos_weight": ("class_weight",),
     "sample_weight": ("weight",),
     "clip": ("clip_norm",),

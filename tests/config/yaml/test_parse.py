@@ -90,9 +90,9 @@ def test_aliases_repeat_values_that_are_independent() -> None:
 )
 def test_aliases_that_explode_are_refused_at_once(text: str) -> None:
     """A billion laughs costs neither time nor memory."""
-    start = time.perf_counter()
+    start = time.process_time()
     assert any("aliases" in problem for problem in unreadable(text))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_an_anchor_cannot_hold_itself() -> None:
