@@ -46,8 +46,12 @@ class Served:
     """The cluster, on the other side of the pipe."""
 
     def __init__(self) -> None:
+        import dask
         from distributed import LocalCluster
 
+        # The scheduler's memory manager takes copies of data from workers that have no task for a
+        # moment, and sends them again with the next: what is counted here is what sweeps send.
+        dask.config.set({"distributed.scheduler.active-memory-manager.start": False})
         self.cluster = LocalCluster(
             n_workers=0, processes=False, threads_per_worker=1, protocol="tcp", host="127.0.0.1",
             dashboard_address=":0",

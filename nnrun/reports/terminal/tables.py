@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.characters import clean
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number
 from nnrun.reports.run_tables import metrics_table, published_table
 from nnrun.reports.split_words import decision_line, decision_table
@@ -25,7 +26,7 @@ from nnrun.reports.summary import (
     splits,
     status_words,
     training_line,
-    warning_line,
+    warnings_of,
 )
 from nnrun.reports.tables import Grid
 from nnrun.reports.verdict.lines import Verdict
@@ -62,8 +63,8 @@ def run_summary(
         yield Text()
         yield rich_table(published_table(record))
     yield Text()
-    if record.warnings and record.status == "completed":
-        yield labelled("warning", clean(warning_line(record)), style="yellow")
+    for index, warning in enumerate(warnings_of(record) if record.status == COMPLETED else ()):
+        yield labelled("" if index else "warning", clean(sentence(warning)), style="yellow")
     for note in metric_notes(record):
         yield labelled("metrics", clean(note), style="yellow")
     for label, text in _remarks(record):
