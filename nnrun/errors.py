@@ -168,6 +168,12 @@ class ConfigError(UsageError):
         return self.problems[:MOST_SHOWN]
 
     @property
+    def in_short(self) -> str:
+        """The first problem on one line, without its place."""
+        first = self.problems[0]
+        return f"{first.path}: {first.message}" if first.path else first.message
+
+    @property
     def unshown(self) -> int:
         """The number of the others."""
         return max(0, len(self.problems) - MOST_SHOWN)

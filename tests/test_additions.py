@@ -50,6 +50,7 @@ from nnrun.nn import (
 from nnrun.nn.losses import FUSED
 from tests.architectures import settings, trial
 from tests.architectures.kinds import holds_layers
+from tests.docs.examples import PLACES, read
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
 from tests.nn import (
@@ -63,7 +64,7 @@ from tests.nn.bugs import BUGS
 from tests.nn.examples import NETWORKS, layers_of
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = {word for page in PLACES.values() for word in re.findall(r"nnrun (\w+)", read(page))}
 CONFIG_PAGE = "nnrun/docs/config.md"
 PAGE = (ROOT / "nnrun/docs/conventions.md").read_text(encoding="utf-8")
 CONVENTIONS = set(re.findall(r"\w+", PAGE.lower()))
@@ -247,7 +248,7 @@ NEEDS = [
         in_docs("`dataset.features`"),
         f"the row `dataset.features` of {CONFIG_PAGE}",
     ),
-    Need("command", cli.COMMANDS, set(re.findall(r"nnrun (\w+)", README)), "README.md"),
+    Need("command", cli.COMMANDS, SHOWN, "README.md or a page of nnrun/docs"),
 ]
 
 

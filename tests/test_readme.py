@@ -7,7 +7,7 @@ import re
 
 from click.testing import CliRunner
 
-from nnrun.cli import COMMANDS, cli
+from nnrun.cli import cli
 from tests.docs.conftest import folder, trained  # noqa: F401  # fixtures
 from tests.docs.examples import README, ROOT, blocks, read
 
@@ -28,12 +28,6 @@ def test_its_config_learns_and_gives_what_is_shown(folder):  # noqa: F811
     assert [] == [line for line in shown.splitlines() if line not in done.stdout.splitlines()]
     report = json.loads(CliRunner().invoke(cli, ["train", "first.yaml", "--json"]).stdout)
     assert report["metrics"]["test"]["mse"] < 0.3 * report["baseline"]["test"]["mse"]
-
-
-def test_it_shows_every_command():
-    """One line each."""
-    shown = set(re.findall(r"nnrun (\w+)", TEXT))
-    assert set() == set(COMMANDS) - shown
 
 
 def test_its_first_commands_keep_an_environment():

@@ -77,6 +77,6 @@ def command_again(**changes: object) -> str:
         value = changes.get(name, context.params.get(name, context.meta.get(f"nnrun.{name}")))
         if isinstance(parameter, click.Argument):
             arguments += map(str, value) if isinstance(value, list | tuple) else [str(value)]
-        elif context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+        elif name in changes or context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
             options[parameter.opts[-1]] = None if name == "results" else value
     return command_line(str(context.info_name), arguments, context.params["results"], options)

@@ -38,9 +38,10 @@ def command(
     """Print the best setting of an experiment as a config, which trains as it is.
 
     The best setting is the first row of the leaderboard of the stored runs of NAME, by validation
-    where there is a validation split. The config has every default written out, paths as the runs
-    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken. Of a
-    setting that was chosen by folds, the config trains on all rows, as NAME-final.
+    where there is a validation split. The config has every default written out and the seed of the
+    median run; in a FILE, the path of data below its folder is relative. NAME/best is that run
+    wherever a RUN is taken. Of a setting that was chosen by folds, the config trains on all rows,
+    as NAME-final.
 
     \b
     nnrun best digits_cnn
@@ -54,7 +55,7 @@ def command(
     choice = best(results, name, by, order_by=order_by)
     for line in chosen_words(choice, results):
         output.note(line)
-    config = config_yaml(choice)
+    config = config_yaml(choice, None if file is None else file.parent)
     output.data(choice.to_dict())
     if file is not None:
         write_atomically(file, config.encode())

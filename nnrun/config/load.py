@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
@@ -18,6 +20,7 @@ from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
 from nnrun.config.schema.base.pydantic_errors import issues
+from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
@@ -100,9 +103,7 @@ def load_content(
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
         raise ConfigError(in_order([*problems, source.problem((), message)], words))
-    if iterations is not None:
-        steps = ("training", "iterations")
-        arguments.append(Override(f"--iterations {iterations}", steps, iterations))
+    arguments += _of_iterations(iterations)
     problems += apply_overrides(source, arguments)
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
@@ -111,7 +112,47 @@ def load_content(
     problems += _problems(source, found)
     if problems or config is None:
         raise ConfigError(in_order(problems, words))
-    return Experiment(_with_absolute_path(config, source, file), source, file)
+    dataset = _with_absolute_path(config.dataset, source, file)
+    if dataset is not config.dataset:
+        config = config.model_copy(update={"dataset": dataset})
+    return Experiment(config, source, file)
+
+
+def load_block(
+    content: Content, key: str, overrides: Sequence[Override], iterations: int | None = None
+) -> tuple[Any, Any] | None:
+    """One outermost block of a config, and its data; None if it is invalid.
+
+    Args:
+        content: of the config; it is not changed.
+        key: of the block.
+        overrides: of the block, with values that may be changed.
+        iterations: as for `load_config`.
+    """
+    written = content.source.data
+    source = Source({key: copy.deepcopy(written[key])} if key in written else {})
+    more = _of_iterations(iterations) if key == "training" else []
+    if [*apply_overrides(source, [*overrides, *more])]:
+        return None
+    try:
+        block = _field(key).validate_python(source.data[key])
+    except ValidationError:
+        return None
+    if isinstance(block, DatasetConfig):
+        block = _with_absolute_path(block, source, content.file)
+    return block, source.data[key]
+
+
+@cache
+def _field(key: str) -> TypeAdapter[Any]:
+    return TypeAdapter(ExperimentConfig.model_fields[key].rebuild_annotation())
+
+
+def _of_iterations(iterations: int | None) -> list[Override]:
+    """What `--iterations` overrides."""
+    if iterations is None:
+        return []
+    return [Override(f"--iterations {iterations}", ("training", "iterations"), iterations)]
 
 
 def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]:
@@ -181,18 +222,17 @@ def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> 
     return lacking or any(path[:length] in broken for length in range(len(path) + 1))
 
 
-def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
-    data = config.dataset
+def _with_absolute_path(data: DatasetConfig, source: Source, file: Path) -> DatasetConfig:
     if data.path == GIVEN:
-        return config
+        return data
     if data.path is not None:
         found: dict[str, Any] = {"path": _absolute(data.path, ("dataset", "path"), source, file)}
     elif data.images is not None:
         folder = _absolute(data.images.folder, ("dataset", "images", "folder"), source, file)
         found = {"images": data.images.model_copy(update={"folder": folder})}
     else:
-        return config
-    return config.model_copy(update={"dataset": data.model_copy(update=found)})
+        return data
+    return data.model_copy(update=found)
 
 
 def _absolute(given: str, path: KeyPath, source: Source, file: Path) -> str:

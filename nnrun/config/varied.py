@@ -28,6 +28,11 @@ _WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "dropout": lambda rate: {"layers": [_LAST, {"type": "dropout", "rate": rate}, _LAST]},
 }
 """A network with a value of what varies with the depth."""
+_WHOLE = {
+    "uniform": "; for whole numbers, write int",
+    "log_uniform": "; for whole numbers, write int with log: true",
+}
+"""What to write in place of a range of fractions, whose ends alone the key takes."""
 Validate = Callable[[Any], list[ConfigIssue]]
 Tried = Iterator[tuple[str, KeyPath, list[tuple[KeyPath, Any]]]]
 
@@ -53,12 +58,14 @@ def varied_issues(
                 continue  # what is at this place is refused already
             tried += 1
             refused = _refused(base, key, value, said, validate)
-            if refused is not None and refused.part == "key":
+            if refused is not None and refused.part == "key" and not refused.path:
                 yield ConfigIssue(refused.message, place, "key")
                 break
             if refused is not None:
                 wrong.append(path)
-                yield ConfigIssue(refused.message, path)
+                inside = () if place == ("search", DEPTH) else refused.path
+                message = f"{refused.message}{_WHOLE.get(str(path[-1]), '')}"
+                yield ConfigIssue(message, (*path, *inside), refused.part)
 
 
 def _of_grid(data: Any) -> Tried:
@@ -102,7 +109,7 @@ def _of_distribution(value: dict[str, Any], place: KeyPath) -> Iterator[tuple[Ke
 def _refused(
     data: Any, key: str, value: Any, known: set[ConfigIssue], validate: Validate
 ) -> ConfigIssue | None:
-    """The issue of one value, looked at alone."""
+    """The issue of one value, looked at alone, with its path within the value."""
     trial = Source(copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")
@@ -112,5 +119,5 @@ def _refused(
     for issue in validate(trial.data):
         concerned = issue.path[: len(path)] == path[: len(issue.path)]
         if concerned and (issue.phrase or issue.part == "key") and issue not in known:
-            return issue
+            return ConfigIssue(issue.message, issue.path[len(path) :], issue.part)
     return None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.content import Origin, read_config
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import parse_overrides
-from nnrun.config.schema.search.distributions import DEPTH, Distribution, Range
 from nnrun.config.schema.search.search import SearchConfig
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.search.checks import check_space
 from nnrun.search.proposer import optuna
 from nnrun.search.settings import Judging, Setting, Settings
 from nnrun.search.spaces.choices import Space
@@ -123,11 +122,10 @@ def plan_search(
     own = [one for one in overrides if one.steps[0] != "search"]
     settings = Settings(content.without_sweep(), own, iterations, Judging.of(prepared), datasets)
     space = Space(block.space, config_to_dict(experiment.config)["network"]["layers"])
-    _check_depth(experiment, space)
     first = experiment.config.seed
     seeds = range(first, first + block.seeds)
     default = settings.make(-1, {}, {}, seeds)
-    _check_largest(experiment, space, settings)
+    check_space(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
     return SearchPlan(block, asynchronous, space, settings, default, seeds, identity)
 
@@ -138,69 +136,6 @@ def _has_curve(prepared: Prepared) -> bool:
         return True
     loss = getattr(prepared.config, "loss", None)  # models of scikit-learn have none
     return prepared.main_metric == "log_loss" and getattr(loss, "type", None) in _LOG_LOSSES
-
-
-def _check_depth(experiment: Experiment, space: Space) -> None:
-    """Find a network that cannot have another number of hidden layers."""
-    if DEPTH not in space.keys:
-        return
-    for key in space.keys:
-        if key.startswith(("network.layers", "network.sizes", "network.activations")):
-            message = f"{DEPTH} makes all hidden layers; remove one of the two"
-            raise ConfigError([experiment.problem(("search", key), message)])
-    try:
-        Space({DEPTH: space.keys[DEPTH]}, space.layers).draw(_Least())
-    except UsageError as error:
-        raise ConfigError([experiment.problem(("search", DEPTH), str(error))]) from None
-
-
-def _check_largest(experiment: Experiment, space: Space, settings: Settings) -> None:
-    """Find values that are too large to train, at the key that is so by itself.
-
-    Of networks it is the first key if none is; other keys may fit together, as the iterations of
-    a warm-up and those of the run.
-    """
-    networks = {key: among for key, among in space.keys.items() if key.startswith("network.")}
-    numbers = {
-        key: among
-        for key, among in space.keys.items()
-        if key not in networks and isinstance(among, Range)
-    }
-    for keys, what in ((networks, "network of this search"), (numbers, "value")):
-        reason = _refusal(keys, space, settings)
-        if reason is None:
-            continue
-        alone = [key for key in keys if _refusal({key: keys[key]}, space, settings) is not None]
-        if alone or keys is networks:
-            message = f"the largest {what} is refused: {reason}"
-            raise ConfigError([experiment.problem(("search", [*alone, *keys][0]), message)])
-
-
-def _refusal(keys: Mapping[str, Distribution], space: Space, settings: Settings) -> str | None:
-    """Why a config with the largest values of these keys is refused, if it is."""
-    try:
-        values = Space(keys, space.layers).draw(_Largest()).values
-        settings.make(-1, {}, values, (0,))
-    except ConfigError as error:
-        return error.problems[0].message
-    return None
-
-
-class _Least:
-    """Chooses what comes first, of layers at least one."""
-
-    def number(self, name: str, among: Range) -> float | int:
-        return max(among.low, 1) if name == DEPTH else among.low
-
-    def option(self, name: str, labels: Sequence[Any]) -> int:
-        return 0
-
-
-class _Largest(_Least):
-    """Chooses the largest numbers."""
-
-    def number(self, name: str, among: Range) -> float | int:
-        return among.high
 
 
 def _identity(

@@ -97,7 +97,7 @@ class Search:
     def run(self) -> SearchState:
         """Make all trials that are left, compare the best, and test the winner.
 
-        Raises: NnrunError if no worker is left, or no trial has completed; what was finished is
+        Raises: NnrunError if no worker is left, or all trials have failed; what was finished is
         saved; OSError if search.json cannot be written.
         """
         plan = self.plan
@@ -112,7 +112,9 @@ class Search:
         if not all(track.done for track in self._tracks):
             self._write()
             return self.state
-        self._refuse_nothing()
+        if not self._has_best():
+            self._write()
+            return self.state
         self._compare()
         again = self._before.final is not None
         if not self._stopped() and (again or not self.clock.is_over()):
@@ -177,15 +179,16 @@ class Search:
         ended = monotonic()
         self._next_write = ended + max(_WRITE_SECONDS, _WRITE_SHARE * (ended - begun))
 
-    def _refuse_nothing(self) -> None:
-        """Raise a NnrunError if no trial has completed."""
-        trials = self.state.trials
-        if self.state.best is not None:
-            return
-        self._write()
-        reasons = [f"trial {one.number}: {one.reason}" for one in trials if one.reason]
-        why = reasons[0] if reasons else "there was no time for one; give more --time"
-        raise NnrunError(f"no trial has completed: {why}")
+    def _has_best(self) -> bool:
+        """Whether a trial has completed; if none can, a NnrunError says why."""
+        best, trials = self.state.best, self.state.trials
+        failed = [trial for trial in trials if trial.reason]
+        if best is None and failed and not any(trial.status == "stopped" for trial in trials):
+            self._write()
+            raise NnrunError(
+                f"no trial has completed: trial {failed[0].number}: {failed[0].reason}"
+            )
+        return best is not None
 
     def _compare(self) -> None:
         """Train the best settings on fresh seeds, and test the first of them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from nnrun.nn import LOSSES, Flatten, Residual, dense
 from nnrun.nn.signature import Shape
 from tests.architectures.dealing import Deal
-from tests.architectures.kinds import END, MAKE_VECTORS, MAPS, START, VECTORS, followers, form_of
+from tests.architectures.kinds import END, MAPS, START, VECTORS, followers, form_of, is_valid
 from tests.architectures.plan import Architecture, Block, shape_after
 from tests.architectures.settings import POINTWISE, SETTINGS, Place, Space
 
@@ -105,7 +105,8 @@ class Walk:
 
         def fits(kind: str) -> bool:
             closed = kind == "residual" and depth >= DEPTH
-            leaves = kind in MAKE_VECTORS and depth and form in MAPS
+            # Whatever follows it in a residual takes rows of the same form.
+            leaves = depth and not is_valid(kind, form, "activation")
             return not closed and not leaves and kind not in self.without
 
         wanted = {kind for kind in kinds if fits(kind) and pair(kind) in self.missing}

@@ -240,6 +240,21 @@ def test_any_word_is_found_where_it_stands(nnrun):
     ][:2]
 
 
+def test_words_are_found_at_their_start_and_where_they_are_most(nnrun):
+    """`date` is in no `update`; the page that is on it comes first, before twelve others."""
+    rows = nnrun("help", "date").stdout.splitlines()
+    assert [] == [row for row in rows if row.startswith("training.optimizer ")]
+    assert "series" == rows[1].split()[0]
+
+
+def test_several_words_are_found_where_each_is(nnrun):
+    """A page has both, and nowhere one after the other."""
+    rows = nnrun("help", "median", "plateau").stdout.splitlines()
+    assert "That word stands in" == rows[0]
+    done = nnrun("help", "median", "xylophone")
+    assert "'median xylophone', and no page has it; `nnrun help` lists all topics" in done.stderr
+
+
 def test_a_page_is_not_mentioned_by_the_examples_of_help(nnrun):
     """They name topics to look up, and tell nothing of them; but its own words are found."""
     for word in ("dense", "momentum", "Kingma"):

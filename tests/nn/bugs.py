@@ -47,6 +47,7 @@ class Bug:
         class_name, method = self.where.split(".")
         owner = next(getattr(m, class_name) for m in PLACES if hasattr(m, class_name))
         source = dedent(inspect.getsource(getattr(owner, method)))
+        source = source.replace("super()", f"super({class_name}, self)")
         if source.count(self.old) != 1:
             raise ValueError(f"{self.name}: not exactly once in {self.where}: {self.old}")
         namespace = dict(vars(sys.modules[owner.__module__]))

@@ -111,14 +111,7 @@ def test_a_warmup_longer_than_the_run_only_rises():
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
 def test_many_iterations_at_once_are_those_one_by_one(name: str):
     """An array of t gives one rate each, the same as asked alone, in double precision."""
-    arguments = {
-        "constant": {"value": 0.1},
-        "cosine": {"initial": 0.1},
-        "warmup_cosine": {"peak": 0.1, "warmup": 7},
-        "cosine_restarts": {"initial": 0.1, "period": 7, "growth": 2},
-        "one_cycle": {"peak": 0.1},
-        "reduce_on_plateau": {"initial": 0.1},
-    }.get(name, {"initial": 0.1, "every": 7})
+    arguments = next(arguments for one, arguments, _ in BY_HAND if one == name)
     schedule = SCHEDULES[name](**arguments)
 
     rates = schedule.rates(np.arange(TOTAL, dtype=float), TOTAL)

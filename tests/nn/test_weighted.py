@@ -7,7 +7,6 @@ from math import inf, log
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from nnrun.nn import ACTIVATIONS, LOSSES, Network, Weighted, dense
 from nnrun.nn.losses import FUSED, CrossEntropy, Loss, MeanSquared
@@ -15,6 +14,7 @@ from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 from tests.nn.numerical import differences
 from tests.nn.test_losses import targets
+from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
 ROWS, OUTPUTS = 9, 3
 WEIGHTS = np.array([2.0, 0, 1, 1, 3, 0.5, 1, 2, 1])
@@ -78,16 +78,11 @@ def network(loss: str, *, weighted: bool) -> Network:
     return found
 
 
-# What PyTorch calls the mean of weighted rows: the sum divided by the sum of the weights.
-TORCH = {
-    "mean_squared": lambda z, t: functional.mse_loss(z, t, reduction="none").mean(1),
-    "mean_absolute": lambda z, t: functional.l1_loss(z, t, reduction="none").mean(1),
-    "huber": lambda z, t: functional.huber_loss(z, t, reduction="none").mean(1),
-    "cross_entropy": lambda z, t: functional.cross_entropy(z, t, reduction="none"),
-    "binary_cross_entropy": lambda z, t: functional.binary_cross_entropy_with_logits(
-        z, t, reduction="none"
-    ).sum(1),
-}
+def torch_rows(name: str, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """The loss of each row by PyTorch, from the logits where the loss has an activation."""
+    loss = LOSSES[name]
+    whole = TORCH_LOSSES[FUSED[loss.needs, name].type if loss.needs else name]
+    return torch.stack([whole(z[i : i + 1], t[i : i + 1]) for i in range(len(z))])
 
 
 def torch_gradient(own: Network, x: Array, row_losses: object) -> tuple[float, Array]:
@@ -108,7 +103,7 @@ def test_gradients_are_those_of_pytorch(name: str):
 
     loss = own.loss_and_gradient(x, join_weights(t, WEIGHTS / WEIGHTS.mean()), rng)
     expected, gradient = torch_gradient(
-        own, x, lambda z: (w * TORCH[name](z, torch.tensor(t))).sum() / w.sum()
+        own, x, lambda z: (w * torch_rows(name, z, torch.tensor(t))).sum() / w.sum()
     )
 
     assert expected == pytest.approx(loss, rel=1e-10)

@@ -51,6 +51,21 @@ def config(**search: Any) -> dict[str, Any]:
     return {**IRIS, "search": {**SMALL, **SPACE, **search}}
 
 
+def unlike(**search: Any) -> dict[str, Any]:
+    """A config whose options each go with some of the others, and not with all."""
+    space = {
+        "loss": {"choice": ["cross_entropy", "binary_cross_entropy"]},
+        "network.layers.1.activation": {"choice": ["softmax", "sigmoid"]},
+        "network.layers.1.units": {"choice": [2, 1]},
+    }
+    return {
+        **IRIS,
+        "dataset": {**IRIS["dataset"], "name": "breast_cancer"},
+        "network": {**IRIS["network"], "sizes": [4, 2]},
+        "search": {**SMALL, **space, **search},
+    }
+
+
 class Shuffled(InlineWorkers):
     """Eight workers whose runs end in a random order."""
 

@@ -11,8 +11,12 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
+from nnrun.reports.html.blocks import StatusMark
+from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.report import Report
 from nnrun.search.spaces import spread
-from tests.search.helpers import config, content_of, outcome, search
+from nnrun.sweeps.planning.datasets import Datasets
+from tests.search.helpers import config, content_of, outcome, search, unlike
 
 TABLE = "size,kind,price\n" + "".join(
     f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
@@ -90,13 +94,35 @@ def test_lists_show_what_the_search_chose(run, searched):
 
 
 def test_trials_that_ended_early_are_no_interrupted_runs(run, tmp_path):
-    """Lists say so: nothing of them is left to do."""
-    search(config(trials=9, pruning="halving"), tmp_path / "results")
+    """Lists and reports say so, of random trials too: nothing of them is left to do."""
+    search(config(trials=9, pruning="halving", random=True), tmp_path / "results")
+    content = content_of(tmp_path / "results")
+    trials = [*content["trials"], *content["random"]]
+    early = {run_id for one in trials if one["status"] == "pruned" for run_id in one["run_ids"]}
     out = run("ls", "iris", "--wide")[1]
-    pruned = [
-        one for one in content_of(tmp_path / "results")["trials"] if one["status"] == "pruned"
-    ]
-    assert (len(pruned), 0) == (out.count("ended early"), out.count("interrupted"))
+    assert (len(early), 0) == (out.count("ended early"), out.count("interrupted"))
+    report = Report(find_runs(("iris",), tmp_path / "results"), Datasets().load)
+    assert (StatusMark("ended early", "pruned"), len(early)) in report.counts
+    assert "interrupted" not in str(report.verdict.lines)
+
+
+def test_the_boards_of_its_report_are_of_the_final_comparison(searched):
+    """Runs by which the finalists were chosen do not count, unless the report is of them alone."""
+    root, content = searched / "results", content_of(searched / "results")
+    found = find_runs(("iris",), root)
+
+    def on_boards(runs):
+        boards = Report(runs, Datasets().load).boards
+        rows = (standing for board in boards for standing in board.standings)
+        return {run.key.partition("/")[2] for row in rows for run in row.variant.runs}
+
+    def ids(parts):
+        return {run_id for part in parts for run_id in part["run_ids"]}
+
+    assert ids([*content["finalists"], content["test"]]) == on_boards(found)
+    judged = ids(content["trials"])
+    alone = [one for one in found if one.key.partition("/")[2] in judged]
+    assert judged == on_boards(alone)
 
 
 def test_the_report_of_a_search_is_over_all_its_runs(run, searched, tmp_path):
@@ -124,15 +150,13 @@ def test_quiet_prints_runs_that_fail(run, searched, monkeypatch):
 
 def test_it_says_why_trials_fail(run, tmp_path):
     """Settings that do not go together end their trials alone, with the words of the config."""
-    depth = {"int": [1, 2], "activation": {"choice": ["tanh", "softmax"]}}
-    unlike = config(trials=3, **{"network.depth": depth})
-    (tmp_path / "iris.yaml").write_text(yaml.safe_dump(unlike))
+    (tmp_path / "iris.yaml").write_text(yaml.safe_dump(unlike(trials=4)))
     code, out, err = run("search", tmp_path / "iris.yaml", "--results", tmp_path / "r", "-j", 1)
     assert 0 == code, err
     reasons = [t["reason"] for t in content_of(tmp_path / "r")["trials"] if t["reason"]]
     words = " ".join(out.split())
-    assert f"failed: {' '.join(reasons[0].split())}" in words
-    assert "softmax belongs in the last layer" in words
+    assert f"failed: {reasons[0]}" in words
+    assert all(one.startswith(("network.", "loss: ")) for one in reasons)
 
 
 def test_json(run, searched):
@@ -167,6 +191,16 @@ def test_a_table_alone(run, tmp_path):
     ][0]["choice"].keys()
 
 
+def test_the_winner_as_a_file_has_the_data_beside_it(run, tmp_path):
+    """Its path is relative; trained from there, it is the winner's run again."""
+    (tmp_path / "houses.csv").write_text(TABLE)
+    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
+    run("search", "houses.csv", *words, "--target", "price", "--trials", 1, "--iterations", 9)
+    assert 0 == run("best", "houses", "-o", "best.yaml")[0]
+    assert "  path: houses.csv\n" in (tmp_path / "best.yaml").read_text()
+    assert "already trained" in run("train", "best.yaml")[2]
+
+
 def test_a_table_of_unequal_classes(run, tmp_path):
     """Trials are judged by the log loss, and a line says so."""
     rows = [f"{row * 7 % 13},{'rare' if row * 7 % 13 == 12 else 'usual'}" for row in range(390)]
@@ -183,7 +217,14 @@ def test_a_table_of_unequal_classes(run, tmp_path):
 def test_a_small_table_alone(run, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
-    words = ("--trials", 3, "--no-random", "search.top=1", "search.fresh_seeds=2")
+    words = (
+        "--trials",
+        3,
+        "--no-random",
+        "search.top=1",
+        "search.fresh_seeds=2",
+        "training.epochs=20",
+    )
     code, _, err = run("search", "few.csv", "--target", "price", *words)
     assert 0 == code, err
     trials = content_of(tmp_path / "results", "few")["trials"]
@@ -195,7 +236,8 @@ def test_time_ends_it(run, searched, tmp_path):
     words = ("search.time=0.001", "search.trials=null", "--results", tmp_path / "r")
     code, _, err = run("search", searched / "iris.yaml", *words)
     assert 1 == code
-    assert "no trial has completed" in err
+    assert "no trial has completed: there was no time for one; what was finished is saved" in err
+    assert "search.trials=null --time 1s --results" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +266,14 @@ def test_time_ends_it(run, searched, tmp_path):
         (
             ("search.network.depth={int: [1, 9], units: {int: [1, 1000000]}}",),
             "the largest network of this search is refused: this run would take",
+        ),
+        (
+            ("search.training.batch_size={choice: [8, 900]}",),
+            "choice[1]: no setting with it can be trained: a batch of 900 rows",
+        ),
+        (
+            ("search.network.depth={int: [0, 2], activation: {choice: [tanh, softmax]}}",),
+            "activation.choice[1]: no setting with it can be trained: softmax belongs in the last",
         ),
         (
             ("search.training.batch_size={int: [1, 900]}",),

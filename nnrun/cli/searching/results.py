@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import ceil
+
+from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
@@ -10,6 +13,7 @@ from nnrun.reports.numbers import count
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
+from nnrun.search.state import SearchState
 from nnrun.sweeps.board.from_store.searched import FILE
 
 
@@ -41,7 +45,18 @@ def conclude(
             message = f"interrupted: {count(ended)}{of} trials have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
     if state.plan.block.time is not None:
-        raise NnrunError(
-            f"there was no time for the {stage}; the same command with more --time goes on"
-        )
+        short = f"there was no time for the {stage}"
+        if state.best is None:
+            short = "no trial has completed: there was no time for one"
+        more = command_again(time=_longer(state))
+        raise NnrunError(f"{short}; what was finished is saved; to continue:\n  {more}")
     raise NnrunError(f"runs are missing; to continue:\n  {again}")
+
+
+def _longer(state: SearchState) -> str:
+    """Twice the time; if it was too short for a trial, at least what four of them take."""
+    seconds = 2 * (state.plan.block.time or 0.0)
+    made = max((trial.share for trial in state.trials if trial.status == "stopped"), default=0.0)
+    if state.best is None and made:
+        seconds = max(seconds, 4 * state.seconds / made)
+    return f"{ceil(seconds)}s" if seconds <= 120 else f"{ceil(seconds / 60)}m"

@@ -19,7 +19,7 @@ from nnrun.engines.compiled.generated.cost import (
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import layers as tape_layers
 from nnrun.nn.embedding import Embedding
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
 
 Way = Literal["generated", "tape"]
@@ -133,6 +133,7 @@ def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
     return None
 
 
+@once_for_each
 def _refuses_layers(network: Network) -> str | None:
     if network.loss.type not in KERNELS:
         return f"has no loss {network.loss.type}"

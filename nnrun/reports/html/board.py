@@ -11,7 +11,7 @@ from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
-from nnrun.reports.numbers import MISSING, duration, first_of, number
+from nnrun.reports.numbers import MISSING, durations, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
@@ -44,7 +44,7 @@ _SHOWN_ONCE = ("baseline", "published")
 
 
 def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by what tells them from others of one name."""
+    """The board, its rows named by the settings in which rows of one name differ."""
     by_name: dict[str, list[Standing]] = {}
     for standing in board.standings:
         by_name.setdefault(standing.row.name, []).append(standing)
@@ -71,7 +71,8 @@ def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
 
     First by the splits that there are, then by their experiments, and last by a number.
     """
-    titles = [shortened(heading(board.group)) for board in boards]
+    named = len({row.name for board in boards for row in board.group.rows}) > 1
+    titles = [shortened(heading(board.group, named)) for board in boards]
     for words in (_split_words, _experiment_words):
         told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
         several = Counter(title for title, _ in told)
@@ -116,7 +117,11 @@ def board_blocks(
     ]  # fmt: skip
     scale = scale_of([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
-    rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
+    times = [standing.row.seconds for standing in shown]
+    rows = [
+        [*_row(s, board, splits, published, scale, anchors, alone, by_source), Cell(time, seconds)]
+        for s, time, seconds in zip(shown, durations(times), times, strict=True)
+    ]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
     yield Grid(
@@ -137,7 +142,7 @@ def board_blocks(
 def _without_same(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], names: Sequence[str]
 ) -> tuple[list[str], list[list[Cell]], list[str]]:
-    """Header and rows without those of these columns that tell no row from another.
+    """Header and rows without those of these columns that are the same in every row.
 
     What they hold comes third, as `name value`; the room they took is that of the settings.
     """
@@ -188,7 +193,6 @@ def _row(
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
         *(_mean(other) for other in others),
-        Cell(MISSING if row.seconds is None else duration(row.seconds), row.seconds),
     ]
 
 
@@ -221,7 +225,9 @@ def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
 
 
 def scale_of(values: Sequence[float]) -> Scale:
-    """From the lowest to the highest value, but for single ones that would crush all others."""
+    """From the lowest to the highest value, without outliers that would squeeze all others
+    together.
+    """
     if len(values) < 4:
         return Linear.over(values)
     ordered = sorted(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import exp, log
 
 import numpy as np
@@ -109,6 +109,14 @@ class Sobol(Proposer):
             point = engine.random(1)[0]
         shares = {name: float(point[at]) for name, at in self._dimensions.items()}
         return self._space.draw(_Evenly(shares))
+
+
+def drawn_with(fixed: Mapping[str, float], space: Space, count: int) -> Iterator[Draw]:
+    """Random choices of a space, always the same ones, with fixed shares of some parameters."""
+    rng = np.random.default_rng(0)
+    names = [*parameters_of(space)]
+    for _ in range(count):
+        yield space.draw(_Evenly(dict(zip(names, rng.random(len(names)), strict=True)) | {**fixed}))
 
 
 class _Evenly:

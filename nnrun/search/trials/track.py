@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from nnrun.errors import InterruptionError, NnrunError
+from nnrun.errors import ConfigError, InterruptionError, NnrunError
 from nnrun.runs.record import RunRecord
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
@@ -164,7 +164,8 @@ class Track:
             raise
         except NnrunError as error:
             self._in_vain += 1
-            self._end(trial, "failed", str(error))
+            reason = error.in_short if isinstance(error, ConfigError) else str(error)
+            self._end(trial, "failed", reason)
             return
         trial.runs, trial.iterations = [*setting.variant.runs()], setting.iterations
         trial.stops = stops_of(self._pruning.shares, setting.iterations, setting.evaluate_every)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.load import Experiment
 from nnrun.config.overrides import split_argument
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import Problem
 from nnrun.sweeps.planning.axes import Axis
+
+# The values that these blocks vary are tried in all of a config.
+_VARIED = {"sweep", "search"}
+
+# So many blocks are kept; a grid of more starts again with none.
+_MOST = 4096
 
 
 @dataclass(frozen=True)
@@ -26,34 +33,47 @@ class _PutTogether(Experiment):
 class KnownBlocks:
     """The blocks of a grid's configs, by the values that the grid gave them.
 
-    A key changes nothing outside of its outermost block, so a block that was valid in one setting
-    is valid in all that have the same values in it. What blocks can contradict only together is
-    checked for each setting.
+    A key changes nothing outside of its outermost block, so a block is validated alone, and a block
+    that was valid in one setting is valid in all that have the same values in it. What blocks can
+    contradict only together is checked for each setting.
+
+    Args:
+        axes: of the grid.
+        load_block: the block with a key, and its data, for values by their dotted keys; None if it
+            is invalid.
     """
 
-    def __init__(self, axes: Sequence[Axis]) -> None:
+    def __init__(
+        self,
+        axes: Sequence[Axis],
+        load_block: Callable[[str, Mapping[str, Any]], tuple[Any, Any] | None],
+    ) -> None:
         self._axes: dict[str, list[int]] = {}
         for index, axis in enumerate(axes):
             block = split_argument(f"{axis.key}=")[0][0]
             self._axes.setdefault(block, []).append(index)
+        self._all = axes
+        self._load_block = load_block
         self._known: dict[tuple[str, tuple[int, ...]], tuple[Any, Any]] = {}
         self._first: Experiment | None = None
+        self._alone: set[str] = set()
 
     def keep(self, positions: Sequence[int], experiment: Experiment) -> None:
-        """Keep the blocks of a config that was loaded with the values at these positions."""
+        """Use the blocks of a config that was loaded as a whole, with these values."""
         config = experiment.config
         varies = config.search is not None or (config.sweep is not None and config.sweep.grid)
         if varies or not self._axes.keys() <= type(config).model_fields.keys():
             return  # the values that a config varies are tried in all of it
         self._first = self._first or experiment
+        self._alone = self._axes.keys() - _VARIED if type(config) is ExperimentConfig else set()
         for block in self._axes:
             value = getattr(config, block), experiment.source.data.get(block)
-            self._known.setdefault(self._key(block, positions), value)
+            self._keep(self._key(block, positions), value)
 
     def put_together(
         self, positions: Sequence[int], load: Callable[[], Experiment]
     ) -> Experiment | None:
-        """The config with these values; None where a block is new, or blocks contradict each other.
+        """The config with these values; None where a block is invalid, or blocks contradict.
 
         `load` loads it as it was written.
         """
@@ -61,7 +81,7 @@ class KnownBlocks:
             return None
         blocks, data = {}, dict(self._first.source.data)
         for block in self._axes:
-            known = self._known.get(self._key(block, positions))
+            known = self._block(block, positions)
             if known is None:
                 return None
             blocks[block], data[block] = known
@@ -70,6 +90,23 @@ class KnownBlocks:
             return None
         first = self._first
         return _PutTogether(config, first.source, first.file, load)
+
+    def _block(self, block: str, positions: Sequence[int]) -> tuple[Any, Any] | None:
+        key = self._key(block, positions)
+        known = self._known.get(key)
+        if known is not None or block not in self._alone:
+            return known
+        axes = [self._all[index] for index in self._axes[block]]
+        values = {axis.key: axis.values[at] for axis, at in zip(axes, key[1], strict=True)}
+        loaded = self._load_block(block, values)
+        if loaded is not None and len(self._axes) > 1:  # no other setting has the only one
+            self._keep(key, loaded)
+        return loaded
+
+    def _keep(self, key: tuple[str, tuple[int, ...]], block: tuple[Any, Any]) -> None:
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known.setdefault(key, block)
 
     def _key(self, block: str, positions: Sequence[int]) -> tuple[str, tuple[int, ...]]:
         return block, tuple([positions[index] for index in self._axes[block]])

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from nnrun.config.content import Content, Origin, read_config
-from nnrun.config.load import Experiment, load_content
+from nnrun.config.load import Experiment, load_block, load_content
 from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, split_argument
 from nnrun.config.schema.base.pydantic_errors import show
@@ -178,7 +178,7 @@ class Grid:
 
     def combinations(self) -> Iterator[tuple[tuple[int, ...], GridPoint | ConfigError]]:
         """Each combination of the groups of all axes, with its first setting, valid or not."""
-        known = KnownBlocks(self.axes)
+        known = KnownBlocks(self.axes, self._load_block)
         for groups in product(*(range(len(axis.groups)) for axis in self.axes)):
             chosen = zip(self.axes, groups, strict=True)
             yield groups, self._load([axis.groups[group][0] for axis, group in chosen], known)
@@ -219,6 +219,10 @@ class Grid:
                 return ConfigError(point.relocated(problem) for problem in error.problems)
             known.keep(positions, experiment)
         return GridPoint(choice, experiment, origins)
+
+    def _load_block(self, key: str, values: Mapping[str, Any]) -> tuple[Any, Any] | None:
+        overrides = [override_of(*item) for item in values.items()]
+        return load_block(self.content, key, overrides, self.arguments.iterations)
 
     def _loaded(self, positions: Sequence[int]) -> Experiment:
         chosen = zip(self.axes, positions, strict=True)

@@ -20,6 +20,7 @@ from nnrun.runs.diagnosis.watched import (
 )
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watching.watched import Watched
@@ -183,9 +184,8 @@ def case_of(rate):
         "training": {"learning_rate": rate, "iterations": 200, "batch_size": 16},
     }
     execution = Execution(prepare(load_config(config)))
-    execution.run(Callbacks())
-    outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
-    return execution._case(outputs, execution._measured())
+    metrics = execution.run(Callbacks()).record.metrics
+    return diagnosis_input(execution.prepared, execution.trainer, metrics)
 
 
 def test_a_rate_is_not_blamed_where_no_update_was_large():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import product
 
 import pytest
@@ -48,26 +49,49 @@ def test_a_setting_is_what_loading_gives(plan, write, words):
         assert alone.metrics == variant.metrics
 
 
+def test_paths_are_relative_to_the_config_in_every_setting(plan, write, tmp_path, monkeypatch):
+    """A block of data that is validated alone names the file that the whole config names."""
+    data = "dataset: {path: rows.csv, columns: {target: price}, test_size: 0.5}"
+    network = "network: {sizes: [1], activations: [linear]}\nloss: mean_squared"
+    file = write("rows", f"{data}\n{network}\ntraining: {{learning_rate: 0.1, iterations: 9}}\n")
+    rows = file.with_name("rows.csv")
+    rows.write_text("a,price\n" + "".join(f"{k},{k}\n" for k in range(40)))
+    monkeypatch.chdir(tmp_path)
+    variants = plan(file, "dataset.test_size=0.1,0.2,0.3").variants
+    paths = [json.loads(variant.config)["dataset"]["path"] for variant in variants]
+    assert [str(rows)] * 3 == paths
+
+
+def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
+    """Also where the grid changes the block that they are in."""
+    variants = plan(write("iris"), "training.batch_size=1,2,4", iterations=7).variants
+    lengths = [json.loads(variant.config)["training"]["iterations"] for variant in variants]
+    assert [7, 7, 7] == lengths
+
+
 @pytest.mark.parametrize(
-    ("words", "loaded"),
+    ("words", "blocks"),
     [
-        ([UNITS, BATCHES], 1 + 5),  # 3 values of each, the first of both together
-        ([UNITS, BATCHES, "dataset.test_size=0.1,0.2,0.3"], 1 + 7),
-        ([UNITS, "network.layers.0.activation=tanh,relu"], 1 + 6),
+        ([UNITS, BATCHES], {"network": 2, "training": 2}),  # the first of both is that of the base
+        (
+            [UNITS, BATCHES, "dataset.test_size=0.1,0.2"],
+            {"network": 2, "training": 2, "dataset": 1},
+        ),
+        ([UNITS, "network.layers.0.activation=tanh,relu"], {"network": 5}),
+        (["training.learning_rate.initial=0.1,0.2"], {"training": 1}),
+        (["sweep.order_by=loss", "training.batch_size=1,4"], {"training": 1}),
     ],
 )
-def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, loaded):
-    """Once for each block, however many settings they make; and once before the grid."""
-    calls = []
-
-    def counted(*arguments):
-        calls.append(arguments)
-        return load_content(*arguments)
-
-    load_content = grids.load_content
-    monkeypatch.setattr(grids, "load_content", counted)
-    plan(write("iris"), *words)
-    assert loaded == len(calls)
+def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks):
+    """As a whole before the grid and with its first values; then each block once, alone."""
+    whole, alone = [], []
+    load_content, load_block = grids.load_content, grids.load_block
+    monkeypatch.setattr(grids, "load_content", lambda *a: whole.append(a) or load_content(*a))
+    monkeypatch.setattr(grids, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
+    rate = "learning_rate: {schedule: cosine, initial: 0.1}"
+    plan(write("iris", IRIS.replace("learning_rate: 0.05", rate)), *words)
+    assert 2 == len(whole)
+    assert blocks == Counter(alone)
 
 
 # Each of these values is valid with the others' first ones, but not with all of them.

@@ -85,9 +85,9 @@ def _of_range(form: str, value: dict[str, Any], path: KeyPath) -> Iterator[Confi
         yield ConfigIssue(
             f"{show(step)} is no step; it is one of the {what} above 0", (*path, "step")
         )
-    elif log:
+    elif log and form == "int":
         yield ConfigIssue("a logarithmic range has no steps", (*path, "step"), "key")
-    elif step > high - low > 0:
+    elif not log and step > high - low > 0:
         yield ConfigIssue(f"the step is larger than the range, {high - low:g}", (*path, "step"))
 
 

@@ -12,7 +12,7 @@ from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.layers import compiling, refusal
 from nnrun.nn.layer import Layer
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
 
 # Seconds of compiling a function, besides those of each layer (`Emitter.compiling`), and for each
@@ -31,13 +31,8 @@ COMPILED_CONVOLUTION, COMPILED_ROW, COMPILED_ROWS = 25e9, 20e9, 16e9
 
 def refuses_function(network: Network, optimizer: Optimizer) -> str | None:
     """Why no function can be generated for this, or None if one can."""
-    for layer in network.steps:
-        if (reason := refusal(layer)) is not None:
-            return f"the compiled engine {reason}"
-    if (reason := compiles_too_long(network)) is not None:
+    if (reason := _refuses_network(network)) is not None:
         return reason
-    if network.loss.type not in LOSSES:
-        return f"the compiled engine has no loss {network.loss.type}"
     if formula_name(optimizer) not in OPTIMIZERS:
         return f"the compiled engine has no optimizer {optimizer.type}"
     if not network.size:
@@ -45,6 +40,19 @@ def refuses_function(network: Network, optimizer: Optimizer) -> str | None:
     return None
 
 
+@once_for_each
+def _refuses_network(network: Network) -> str | None:
+    for layer in network.steps:
+        if (reason := refusal(layer)) is not None:
+            return f"the compiled engine {reason}"
+    if (reason := compiles_too_long(network)) is not None:
+        return reason
+    if network.loss.type not in LOSSES:
+        return f"the compiled engine has no loss {network.loss.type}"
+    return None
+
+
+@once_for_each
 def compiling_seconds(network: Network) -> float:
     """Seconds that compiling a function takes, roughly; every layer must have an emitter."""
     steps = network.steps

@@ -91,9 +91,23 @@ def final_name(name: str) -> str:
     return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
 
 
-def config_yaml(choice: Choice) -> str:
-    """That config as a file."""
-    return dump(chosen_config(choice))
+def config_yaml(choice: Choice, folder: Path | None = None) -> str:
+    """That config as a file; in a folder that holds its data, the path is relative to it."""
+    config = chosen_config(choice)
+    if folder is not None:
+        config["dataset"] = _relative(config["dataset"], folder.absolute())
+    return dump(config)
+
+
+def _relative(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A `dataset` block with a path in a folder relative to it."""
+    images = dataset["images"] or {}
+    path = Path(dataset["path"] or images.get("folder") or "")
+    if not path.is_absolute() or not path.is_relative_to(folder):
+        return dataset
+    shown = path.relative_to(folder).as_posix()
+    part = {"path": shown} if dataset["path"] else {"images": {**images, "folder": shown}}
+    return {**dataset, **part}
 
 
 @not_collected()
@@ -231,7 +245,7 @@ def _best_id(row: Row) -> str | None:
 
 
 def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
-    """The report of a run in an experiment's folder, read anew.
+    """The report of a run in an experiment's folder, read again.
 
     Raises: UsageError if it has changed since it was listed.
     """
