@@ -28,7 +28,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
     type=click.IntRange(min=1),
     multiple=True,
     metavar="N",
-    help="The number of a training row in the data, from 1; give it again for a batch of several.",
+    help="A training row by its number in the data, from 1; repeat it for a batch of several.",
 )
 @click.option(
     "--html",

@@ -154,9 +154,10 @@ def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
     names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
     if not names:
         return NOT_SEARCHED
-    from nnrun.sweeps.board.from_store.searched import searched_among  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.board.from_store.searched import searches_of  # noqa: PLC0415  # slow to import
 
-    return searched_among(results, names)
+    found = searches_of(results / name for name in names)
+    return found.choices, found.early
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

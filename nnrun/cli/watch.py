@@ -23,7 +23,7 @@ from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
-from nnrun.sweeps.board.from_store.searched import searched_among
+from nnrun.sweeps.board.from_store.searched import searches_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.systems import system
 
@@ -109,7 +109,7 @@ class Watch:
         if new or ended:
             self._rows = FormingRows()
             entries = (entry for _, entry in self._known if entry is not None)
-            self._chosen, _ = searched_among(self._root, sorted(self._shown))
+            self._chosen = searches_of(self._root / name for name in sorted(self._shown)).choices
             for variant in stored_variants(entries, self._chosen):
                 for score in variant.scores:
                     self._rows.add(variant, score)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
@@ -65,12 +67,19 @@ def monitored(record: RunRecord) -> str:
 def curve_names(metric: str, histories: Iterable[History], followed: str = "") -> list[str]:
     """The loss, the main metric unless they are equal, and what early stopping followed."""
     same = all(
-        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
+        _alike(history.get(f"{split}_loss"), history.get(f"{split}_{metric}"))
         for history in histories
         for split in SPLITS
     )
     names = ["loss"] if same else ["loss", metric]
     return names + ([followed] if followed and followed not in ("loss", metric) else [])
+
+
+def _alike(loss: Sequence[float] | None, metric: Sequence[float] | None) -> bool:
+    """Whether they are equal but for rounding, as both are computed on their own."""
+    if loss is None or metric is None:
+        return loss is metric
+    return len(loss) == len(metric) and all(map(partial(isclose, rel_tol=1e-9), loss, metric))
 
 
 def splits(dataset: dict[str, Any]) -> list[str]:

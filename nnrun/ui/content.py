@@ -9,7 +9,7 @@ from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import NOW, RUNS, Note, Section, StatusMark
-from nnrun.reports.html.overview.found import Found, Limits, kinds_of
+from nnrun.reports.html.overview.found import Found, Limits, kinds_of, with_endings
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import MISSING, duration, number
@@ -18,7 +18,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts
-from nnrun.sweeps.board.from_store.searched import searched_choices
+from nnrun.sweeps.board.from_store.searched import searches_of
 from nnrun.ui.parts import Part, parts_from, rendered
 from nnrun.ui.watcher import Snapshot
 
@@ -95,13 +95,11 @@ _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "traini
 def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
     """A row for each of these runs, described by what a search chose, or by what differs."""
     keys = most_varied([run.overview for run in every])
-    searched: dict[tuple[str, str], dict[str, Any]] = {}
-    for folder in {run.folder.parent for run in shown}:
-        searched |= dict(searched_choices(folder))
+    searches = searches_of({run.folder.parent for run in shown})
     rows = []
-    for run in shown:
+    for run in with_endings(shown, searches):
         seen = run.overview
-        choice = searched.get((seen.name, seen.run_id))
+        choice = searches.choices.get((seen.name, seen.run_id))
         rows.append(_row(run, choice or choice_of(seen.settings or {}, keys.get(seen.name, ()))))
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 
@@ -110,7 +108,7 @@ def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
     run, key = found.overview, found.overview.label
     words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
-    result = run.result
+    result, began = run.result, run.status != QUEUED
     value = MISSING
     if result is not None:
         value = f"{result[0]} {metric_label(str(run.metric))} {number(result[1])}"
@@ -121,7 +119,7 @@ def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
         Cell(shortened(value, 60)),
         Cell(" ".join([mark.text, *share_words(run.progress)]), kind=f"status {mark.kind}"),
         Cell(shortened(" ".join(words)) or MISSING),
-        Cell(MISSING if run.started is None else run.started[:19].replace("T", " ")),
+        Cell(MISSING if not began or run.started is None else run.started[:19].replace("T", " ")),
         Cell(MISSING if run.seed is None else str(run.seed)),
-        Cell(MISSING if run.seconds is None else duration(run.seconds)),
+        Cell(MISSING if not began or run.seconds is None else duration(run.seconds)),
     ]

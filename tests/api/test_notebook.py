@@ -13,6 +13,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import ConfigError
+from tests.forked import COMMANDS, Forked
 
 IRIS = {
     "name": "flowers",
@@ -154,14 +155,12 @@ def test_progress_can_be_turned_off(ipython, given, capfd):
 def test_programs_show_progress_if_asked():
     """On stderr; without `progress=True` they print nothing at all."""
     code = f"import nnrun\nnnrun.sweep({IRIS!r}, seeds=2, jobs=1, results=None, progress="
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     silent, shown = (
-        subprocess.run(
-            [sys.executable, "-c", f"{code}{value})"], capture_output=True, text=True, check=True
-        )
-        for value in (None, True)
+        Forked(COMMANDS, ["-c", f"{code}{value})"], **pipes).communicate() for value in (None, True)
     )
-    assert ("", "") == (silent.stdout, silent.stderr)
-    assert ("", 2) == (shown.stdout, len(shown.stderr.splitlines()))
+    assert ("", "") == silent
+    assert ("", 2) == (shown[0], len(shown[1].splitlines()))
 
 
 def test_a_run_shows_the_note_of_its_data():

@@ -128,7 +128,7 @@ def test_explaining_a_run_says_where_its_weights_are_others(store, monkeypatch):
 
     monkeypatch.setattr("nnrun.explain.update.filmed_training", moved)
     (note,) = explain_run(outcome.folder, outcome.record).film.notes
-    assert note.startswith("training anew has ended with other weights than the stored ones")
+    assert note.startswith("training again gave other weights than the stored ones")
 
 
 def test_frames_of_another_run_draw_nothing_else():

@@ -205,7 +205,7 @@ def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message
         ({"features": ["a", "w"]}, {}, "dataset.columns.features[1]: the weight 'w' cannot be a "
                                        "feature too"),
         ({"weight": "y"}, {}, "dataset.columns.weight: this is the target"),
-        ({"drop": ["w"]}, {}, "dataset.columns.weight: 'w' is dropped, so it cannot stand here"),
+        ({"drop": ["w"]}, {}, "dataset.columns.weight: 'w' is dropped, so it cannot be used here"),
         ({"missing": {"w": {"impute": "mean"}}}, {}, "no weight is filled in; leave such rows out "
                                                      "with w: drop_rows"),
         ({}, {"class_weight": {"class 3": 1}}, "training.class_weight.class 3: 'class 3' is no "

@@ -11,7 +11,11 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
+from nnrun.reports.html.blocks import StatusMark
+from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.report import Report
 from nnrun.search.spaces import spread
+from nnrun.sweeps.planning.datasets import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
 
 TABLE = "size,kind,price\n" + "".join(
@@ -90,13 +94,35 @@ def test_lists_show_what_the_search_chose(run, searched):
 
 
 def test_trials_that_ended_early_are_no_interrupted_runs(run, tmp_path):
-    """Lists say so: nothing of them is left to do."""
-    search(config(trials=9, pruning="halving"), tmp_path / "results")
+    """Lists and reports say so, of random trials too: nothing of them is left to do."""
+    search(config(trials=9, pruning="halving", random=True), tmp_path / "results")
+    content = content_of(tmp_path / "results")
+    trials = [*content["trials"], *content["random"]]
+    early = {run_id for one in trials if one["status"] == "pruned" for run_id in one["run_ids"]}
     out = run("ls", "iris", "--wide")[1]
-    pruned = [
-        one for one in content_of(tmp_path / "results")["trials"] if one["status"] == "pruned"
-    ]
-    assert (len(pruned), 0) == (out.count("ended early"), out.count("interrupted"))
+    assert (len(early), 0) == (out.count("ended early"), out.count("interrupted"))
+    report = Report(find_runs(("iris",), tmp_path / "results"), Datasets().load)
+    assert (StatusMark("ended early", "pruned"), len(early)) in report.counts
+    assert "interrupted" not in str(report.verdict.lines)
+
+
+def test_the_boards_of_its_report_are_of_the_final_comparison(searched):
+    """Runs by which the finalists were chosen do not count, unless the report is of them alone."""
+    root, content = searched / "results", content_of(searched / "results")
+    found = find_runs(("iris",), root)
+
+    def on_boards(runs):
+        boards = Report(runs, Datasets().load).boards
+        rows = (standing for board in boards for standing in board.standings)
+        return {run.key.partition("/")[2] for row in rows for run in row.variant.runs}
+
+    def ids(parts):
+        return {run_id for part in parts for run_id in part["run_ids"]}
+
+    assert ids([*content["finalists"], content["test"]]) == on_boards(found)
+    judged = ids(content["trials"])
+    alone = [one for one in found if one.key.partition("/")[2] in judged]
+    assert judged == on_boards(alone)
 
 
 def test_the_report_of_a_search_is_over_all_its_runs(run, searched, tmp_path):
@@ -194,7 +220,14 @@ def test_a_table_of_unequal_classes(run, tmp_path):
 def test_a_small_table_alone(run, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
-    words = ("--trials", 3, "--no-random", "search.top=1", "search.fresh_seeds=2")
+    words = (
+        "--trials",
+        3,
+        "--no-random",
+        "search.top=1",
+        "search.fresh_seeds=2",
+        "training.epochs=20",
+    )
     code, _, err = run("search", "few.csv", "--target", "price", *words)
     assert 0 == code, err
     trials = content_of(tmp_path / "results", "few")["trials"]

@@ -22,9 +22,9 @@ from tests.sweeps.helpers import (
     large,
     lasting,
     processor_seconds,
-    until,
     weights_of,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.campaign
 
@@ -59,7 +59,7 @@ def test_a_killed_client_leaves_no_worker(shell, configs):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         most = processor_seconds(process.pid) + 2
-        until(lambda pid=process.pid, most=most: is_over(pid, most), seconds=60)
+        until(lambda pid=process.pid, most=most: is_over(pid, most))
         campaign.finish(root)
 
 

@@ -101,7 +101,7 @@ def lane(t: Code, vector: Any, index: int) -> Any:
 
 @intrinsic
 def room(t: Code, count: int, like: Any) -> View:
-    """An array in registers, for so many values of one type."""
+    """An uninitialized array of `count` values of one type, in registers."""
     place = t.place(ir.ArrayType(t.variable(like).type, count))
     return View(t.builder.gep(place, [I32(0), I32(0)]), (count,))
 

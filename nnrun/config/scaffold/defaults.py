@@ -141,5 +141,5 @@ def array_lines(data: Dataset, shown: str) -> Iterator[str]:
     yield f"  task: {data.task}\ta guess from the type of y"
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
-        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
+        raise DataError(f"{shown}: a single row cannot be split into training and test rows")
     yield from settings(Size(len(data.x), features, counts), outputs, data.x_test is not None)

@@ -34,7 +34,7 @@ _TARGET = "it is that along the target: y and target are swapped"
 def check_loss(part: Part) -> Iterator[Finding]:
     """All checks of a loss.
 
-    Raises: Failed for a mistake after which the others make no sense.
+    Raises: Failed for a mistake after which the other checks are meaningless.
     """
     with calling("arguments"):
         loss = part.entry(**samples.arguments(part.entry))

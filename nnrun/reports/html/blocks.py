@@ -17,6 +17,9 @@ from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
 
 NOW, BOARD, CURVES, SETTINGS, RUNS = "Now", "Board", "Curves", "Settings", "Runs"
 
+PRUNED = "pruned"
+"""The status of a run that a search ended early."""
+
 
 @dataclass(frozen=True)
 class StatusMark:
@@ -30,6 +33,8 @@ class StatusMark:
         """Of a run with so many warnings, which count for a completed one."""
         if status == COMPLETED and warnings:
             return cls(status_words(status, warnings), "warned")
+        if status == PRUNED:
+            return cls("ended early", PRUNED)
         return cls(status, status if status.isalpha() else DAMAGED)
 
 

@@ -46,7 +46,7 @@ _SHOWN_ONCE = ("baseline", "published")
 
 
 def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by what tells them from others of one name."""
+    """The board, its rows named by the settings in which rows of one name differ."""
     by_name: dict[str, list[Standing]] = {}
     for standing in board.standings:
         by_name.setdefault(standing.row.name, []).append(standing)
@@ -161,7 +161,7 @@ def board_blocks(
 def _without_same(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], names: Sequence[str]
 ) -> tuple[list[str], list[list[Cell]], list[str]]:
-    """Header and rows without those of these columns that tell no row from another.
+    """Header and rows without those of these columns that are the same in every row.
 
     What they hold comes third, as `name value`; the room they took is that of the settings.
     """
@@ -244,7 +244,9 @@ def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
 
 
 def scale_of(values: Sequence[float]) -> Scale:
-    """From the lowest to the highest value, but for single ones that would crush all others."""
+    """From the lowest to the highest value, without outliers that would squeeze all others
+    together.
+    """
     if len(values) < 4:
         return Linear.over(values)
     ordered = sorted(values)

@@ -13,6 +13,7 @@ from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import (
     BOARD,
     CURVES,
+    PRUNED,
     RUNS,
     SETTINGS,
     Block,
@@ -24,7 +25,14 @@ from nnrun.reports.html.blocks import (
 from nnrun.reports.html.board import board_blocks, board_titles, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.overview.found import ENDED, PRINTED, Found, Limits, kinds_of
+from nnrun.reports.html.overview.found import (
+    ENDED,
+    PRINTED,
+    Found,
+    Limits,
+    kinds_of,
+    with_endings,
+)
 from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
@@ -39,7 +47,7 @@ from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.sweep_progress import SweepCounts
-from nnrun.sweeps.board.from_store.searched import searched_choices
+from nnrun.sweeps.board.from_store.searched import searches_of
 from nnrun.sweeps.board.from_store.stored import (
     StoredBoard,
     stored_boards,
@@ -71,20 +79,25 @@ class Report:
         brief: bool = False,
         sweeps: Sequence[SweepCounts] = (),
     ) -> None:
-        self.found = found
+        some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
+        self._experiments = [run.folder.parent for run in some.values()]
+        searches = searches_of(self._experiments)
+        self.found = with_endings(found, searches)
         self._sweeps = sweeps
         self.limits = limits or (PRINTED if brief and len(found) > 1 else Limits())
         self.brief = brief
         self._load_data = load_data
         self._importance = importance
-        self._sound = {run.key: run for run in found if run.entry is not None}
+        self._sound = {run.key: run for run in self.found if run.entry is not None}
         self._records: dict[str, RunRecord | None] = {}
         entries = [run.entry for run in self._sound.values() if run.entry]
-        some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
-        self._experiments = [run.folder.parent for run in some.values()]
-        chosen = [choice for folder in self._experiments for choice in searched_choices(folder)]
-        self.variants = stored_variants(entries, dict(chosen))
-        boards = stored_boards(self.variants, margin, self.limits.rows)
+        self.variants = stored_variants(entries, searches.choices)
+        judged = {"/".join(key) for key in searches.judged}
+        final = {entry.name for entry in entries if entry.key not in judged}
+        self._judged = {e.key for e in entries if e.key in judged and e.name in final}
+        compared = [entry for entry in entries if entry.key not in self._judged]
+        variants = stored_variants(compared, searches.choices)
+        boards = stored_boards(variants, margin, self.limits.rows)
         self.boards = [*map(with_own_settings, boards)]
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
@@ -102,7 +115,9 @@ class Report:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
             return summary_verdict(only.overview) if record is None else run_verdict(record)
-        unlisted = (f for f in self.found if f.entry is None or f.overview.status not in ENDED)
+        unlisted = (
+            f for f in self.found if f.entry is None or f.overview.status not in (*ENDED, PRUNED)
+        )
         others = Counter(found.status for found in unlisted)
         if self._sweeps:
             others["queued"] = sum(sweep.queued for sweep in self._sweeps)
@@ -112,7 +127,7 @@ class Report:
     def counts(self) -> list[tuple[StatusMark, int]]:
         """The number of runs with each status; those with warnings are counted apart."""
         kinds = kinds_of(self.found)
-        words = {"warned": "completed with warnings"}
+        words = {"warned": "completed with warnings", PRUNED: StatusMark.of(PRUNED).text}
         return [(StatusMark(words.get(kind, kind), kind), kinds[kind]) for kind in sorted(kinds)]
 
     def sections(self) -> Iterator[Section]:
@@ -245,7 +260,10 @@ class Report:
 
     def _list(self) -> Iterator[Block]:
         loose = [
-            run.key for variant in self.variants if not variant.planned for run in variant.runs
+            run.key
+            for variant in self.variants
+            for run in variant.runs
+            if not variant.planned or run.key in self._judged
         ]
         others = [run for run in self.found if run.entry is None]
         most = self.limits.runs

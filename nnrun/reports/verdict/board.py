@@ -33,7 +33,7 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
     """
     unlisted = Counter({status: number for status, number in (also or {}).items() if number})
     waits = {status: unlisted.pop(status) for status in _TO_COME if status in unlisted}
-    found = [group_verdict(group) for group in groups]
+    found = [group_verdict(group, unfinished=bool(waits)) for group in groups]
     wrong = problems(groups, [one.row for one in found], unlisted)
     to_come = " and ".join(f"{count(number)} {status}" for status, number in waits.items())
     others = [f"still to come: {to_come}"] if waits else []

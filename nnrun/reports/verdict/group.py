@@ -34,8 +34,11 @@ class GroupVerdict:
     short: str = ""
 
 
-def group_verdict(group: Group) -> GroupVerdict:
-    """A row is called best only where every other one can be dropped."""
+def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
+    """A row is called best only where every other one can be dropped.
+
+    What would decide is not said of an `unfinished` board, since its runs to come may.
+    """
     ranked = [row for row in group.rows if row.rank is not None]
     if not ranked:
         return GroupVerdict(NOTHING, nothing := "no run has completed", short=nothing)
@@ -45,15 +48,18 @@ def group_verdict(group: Group) -> GroupVerdict:
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         alone = len(group.rows) == 1
-        text = _alone(first) if alone else "no other setting has a completed run"
+        text = "no other setting has a completed run"
+        if alone:
+            text = "" if unfinished else _alone(first)
         return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
     if len(kept) == 1:
         text = _dropped(ranked, kept)
         return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
-    text = _others(group, names, ranked, kept)
+    text = _others(group, names, ranked, kept, unfinished)
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
-        text = f"{what} shows no certain difference; {_MORE_SEEDS} may"
+        text = f"{what} shows no certain difference"
+        text += "" if unfinished else f"; {_MORE_SEEDS} may"
     short = f"{count(len(kept))} of {every} may be the best, first is {short}"
     return GroupVerdict(UNDECIDED, f"first is {found}", text, first, short)
 
@@ -100,7 +106,9 @@ def _dropped(ranked: list[Row], kept: list[Row]) -> str:
     return f"{others} can be dropped"
 
 
-def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> str:
+def _others(
+    group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
+) -> str:
     """Which rows may be as good, how many can be dropped, and what would decide."""
     good = [row for row in ranked if row.as_good]
     text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
@@ -108,7 +116,7 @@ def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> s
         cheapest = next((row for row in good if row.rank == group.cheapest), None)
         within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
         return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
-    decided = _what_decides(group, kept)
+    decided = "" if unfinished else _what_decides(group, kept)
     return f"{text}; {decided}" if decided else text
 
 

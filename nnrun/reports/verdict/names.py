@@ -1,4 +1,4 @@
-"""Rows of a board by what tells them apart."""
+"""Rows of a board, named by the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Names:
         return _words({key: value for key, value in found.items() if key != _NAME})
 
     def _is_placed(self, row: Row) -> bool:
-        """Whether its settings are too long for a sentence, and its rank tells it."""
+        """Whether its settings are too long for a sentence, so that its rank names it."""
         own = self._own[id(row)]
         is_long = bool(own) and len(_words(own, self._keys)) > _LONGEST
         return is_long and row.rank is not None and self._ranks[row.rank] == 1

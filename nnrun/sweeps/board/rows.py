@@ -23,7 +23,7 @@ class Row:
             Runs that diverged, failed or were stopped take no part; `note` counts them.
         name: of the experiment.
         choice: from its grid.
-        runs: that were planned, for each seed, seed of the split, and fold.
+        runs: that were planned: one for each seed, seed of the split, and fold.
         completed: all numbers below are about these.
         diverged: runs that left the range of numbers.
         failed: runs that could not be trained.

@@ -92,7 +92,7 @@ def test_a_name_that_could_not_be_registered_is_refused(folder, run, write, name
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("check", "parts.py", "all.yaml"), "parts.py is a file of parts, and all.yaml a config"),
+        (("check", "parts.py", "all.yaml"), "parts.py is a plugin file and all.yaml a config"),
         (("check", "none.py"), "none.py does not exist"),
         (("init", "--layer", "parts.py"), "parts.py: exists already, and nothing is overwritten"),
         (("init", "--layer", "mine"), "a layer is written in a Python file, like mylayer.py"),

@@ -267,11 +267,13 @@ def test_boards_of_the_same_data_are_told_apart():
 
 
 def test_runs_to_come_and_runs_on_no_row_are_counted():
-    """A best row is the best so far, and damaged runs are a problem."""
+    """A best row is the best so far, and damaged runs are a problem; no more runs are advised."""
     lines = said(*MEMBERS["chosen"], running=2, queued=1, damaged=3)
     assert lines[0].startswith("Best so far: learning_rate=0.1, test accuracy 0.9")
     assert "Others: the other 2 can be dropped; still to come: 2 running and 1 queued." == lines[1]
     assert lines[2].endswith("; 3 runs are damaged.")
+    waits = "Others: one run each shows no certain difference; still to come: 1 queued."
+    assert waits == said(*MEMBERS["single runs"], queued=1)[1]
     assert ["No result: no run has completed yet.", "Others: still to come: 4 queued."] == [
         str(line) for line in groups_verdict([], {"queued": 4}).lines
     ]

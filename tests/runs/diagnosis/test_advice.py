@@ -13,6 +13,7 @@ from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
 from nnrun.runs.diagnosis.overfitting import trained_past_the_best
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from tests.simulations.advice import outcome
 from tests.simulations.advice_recipes import FINE, ILL, looked_at
 
@@ -43,9 +44,8 @@ def finished(prepared):
 
     def make(text, *overrides):
         execution = Execution(prepared(text, *overrides))
-        execution.run(Callbacks())
-        outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
-        return execution._case(outputs, execution._measured())
+        metrics = execution.run(Callbacks()).record.metrics
+        return diagnosis_input(execution.prepared, execution.trainer, metrics)
 
     return make
 

@@ -118,7 +118,9 @@ class CsvFile(Table):
                 yield line, cells
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
-        """Each row with its line, or what is wrong with the line: after it, rows are read on."""
+        """Each row with its line, or what is wrong with the line; the rows after it are read,
+        too.
+        """
         while True:
             try:
                 for line, cells in self.rows():

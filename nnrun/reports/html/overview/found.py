@@ -10,7 +10,7 @@ from pathlib import Path
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import StatusMark
+from nnrun.reports.html.blocks import PRUNED, StatusMark
 from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_with_summary
@@ -20,7 +20,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of, ordered_by
-from nnrun.sweeps.board.from_store.searched import read_search
+from nnrun.sweeps.board.from_store.searched import Searches, read_search
 from nnrun.sweeps.picking import pick_run
 
 ENDED = ("completed", "diverged", "stopped", "failed")
@@ -63,7 +63,7 @@ class Found:
 
     @property
     def folder(self) -> Path:
-        """Made when it is used: of most runs it is not."""
+        """Made at its first use, since most runs never need it."""
         return Path(self.place)
 
     @property
@@ -90,12 +90,24 @@ class Found:
         return f"{self.key}: {self.overview.error or _WHY.get(self.status, self.status)}"
 
     def record(self) -> RunRecord | None:
-        """Its report, read anew; None where it has changed since it was listed."""
+        """Its report, read again; None where it has changed since it was listed."""
         run, entry = read_run(self.folder), self.entry
         if run is None or run.problem or run.record is None or entry is None:
             return None
         own = run.record.run_id == entry.score.run_id
         return replace(run.record, name=entry.name, main_metric=entry.metric) if own else None
+
+
+def with_endings(runs: Iterable[Found], searches: Searches) -> list[Found]:
+    """The runs, with a status of their own for those that a search ended early."""
+
+    def ended(run: Found) -> Found:
+        own = (run.overview.name, run.overview.run_id)
+        if own not in searches.early or run.overview.status != "interrupted":
+            return run
+        return replace(run, overview=replace(run.overview, status=PRUNED))
+
+    return [*map(ended, runs)] if searches.early else [*runs]
 
 
 def kinds_of(runs: Iterable[Found]) -> Counter[str]:

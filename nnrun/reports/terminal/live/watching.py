@@ -208,12 +208,16 @@ class FormingRows:
 
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for (dataset, metric), rows in self._groups.items():
-            yield clean(dataset), metric, ""
+            names = {row.variant.name for row in rows.values()}
+            alone = len(names) == 1 < len(rows)
+            named = alone and dataset not in names
+            yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
             keys = telling_first([row.variant.choice for row in rows.values()])
             for row in sorted(rows.values(), key=lambda row: row.cost):
                 choice = row.variant.choice
                 words = choice_words({key: choice[key] for key in keys if key in choice})
-                yield clean(" ".join([row.variant.name, *words])), row.result, row.runs
+                name = [] if alone and words else [row.variant.name]
+                yield clean(" ".join([*name, *words])), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

@@ -227,7 +227,7 @@ def _pairs(
 
 
 def _either(paired: Estimate, alone: Estimate, i: Ints, j: Ints, use: Bools) -> Estimate:
-    """The differences of pairs, where they are to be used, and else those of the means alone."""
+    """The differences of pairs where rows are paired, else those of the means alone."""
     if use.all():
         degrees = Degrees(*(part.astype(np.float64) for part in paired.degrees))
         return paired._replace(degrees=degrees)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,34 +55,48 @@ def searched_runs(root: Path, name: str) -> SearchedRuns | None:
         return None
 
 
-def searched_choices(folder: Path) -> list[tuple[tuple[str, str], dict[str, Any]]]:
-    """Each run of a search, as the name of its experiment and its id, with its settings."""
-    content = read_search(folder.parent, folder.name)
-    try:
-        parts = () if content is None else _parts(content)
-        return [
-            ((folder.name, str(run_id)), {str(key): value for key, value in part["choice"].items()})
-            for part in parts
-            for run_id in part["run_ids"]
-        ]
-    except DAMAGE:
-        return []
+Key = tuple[str, str]
+"""The name of an experiment, and the id of a run."""
 
 
-def searched_among(
-    root: Path, names: Iterable[str]
-) -> tuple[dict[tuple[str, str], dict[str, Any]], set[tuple[str, str]]]:
-    """The settings of runs of searches of these experiments, and which of them ended early."""
-    choices: dict[tuple[str, str], dict[str, Any]] = {}
-    early: set[tuple[str, str]] = set()
-    for name in dict.fromkeys(names):
-        choices |= dict(searched_choices(root / name))
+@dataclass(frozen=True)
+class Searches:
+    """What the searches of some experiments say about their runs.
+
+    Args:
+        choices: the settings of each run.
+        early: the runs that ended early.
+        judged: the runs of trials, of searches with a winner: by other runs it was chosen.
+    """
+
+    choices: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    early: set[Key] = field(default_factory=set)
+    judged: set[Key] = field(default_factory=set)
+
+
+def searches_of(folders: Iterable[Path]) -> Searches:
+    """What the searches of experiments with these folders say; nothing where one is damaged."""
+    found = Searches()
+    for folder in folders:
+        content = read_search(folder.parent, folder.name)
         with suppress(*DAMAGE):
-            trials = (read_search(root, name) or {"trials": ()})["trials"]
-            early |= {
-                (name, run) for t in trials if t["status"] == "pruned" for run in t["run_ids"]
-            }
-    return choices, early
+            if content is not None:
+                _add(found, folder.name, content)
+    return found
+
+
+def _add(found: Searches, name: str, content: Mapping[str, Any]) -> None:
+    trials = [(t["status"], _keys(name, t)) for t in (*content["trials"], *content["random"])]
+    for part in _parts(content):
+        choice = {str(key): value for key, value in part["choice"].items()}
+        found.choices.update(dict.fromkeys(_keys(name, part), choice))
+    found.early.update(key for status, keys in trials if status == "pruned" for key in keys)
+    if content.get("winner") is not None:
+        found.judged.update(key for _, keys in trials for key in keys)
+
+
+def _keys(name: str, part: Mapping[str, Any]) -> list[Key]:
+    return [(name, str(run_id)) for run_id in part["run_ids"]]
 
 
 def _parts(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -20,7 +20,9 @@ _TASKS, _ROWS = 4, 16
 
 
 def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
-    """Whether a product of so many rows, `numbers` long and each a sum of `terms`, may gain."""
+    """Whether skipping zeros may pay: in a product with these rows of `numbers`, each a sum of
+    `terms`.
+    """
     is_wide = padded(numbers) * _size(dtype) >= _NARROWEST
     return is_wide and min(rows, terms) >= _FEWEST and rows * terms * numbers >= _LEAST
 
