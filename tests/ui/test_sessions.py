@@ -29,7 +29,7 @@ def trained(session: Session, tmp_path) -> dict[str, float]:
 
 
 def moved(session: Session, *steps: int) -> Session:
-    """After so many updates, in these portions."""
+    """After this many updates, in these portions."""
     for step in steps:
         session.advance(step, 60.0)
     return session
