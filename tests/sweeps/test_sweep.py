@@ -288,7 +288,8 @@ _SocketChannel.send = send
 def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path, worker_module):
     """Stopped half-way in two processes, resumed in one: as if nothing had been."""
     worker_module(WAITING)
-    made = plan(write("iris", lasting(3000)), seeds=2)
+    made = plan(write("iris", lasting(10_000)), seeds=2)
+    assert 0.05 < next(made.runs()).variant.estimate.seconds  # each worker is sent one
     run_inline(sweep(made, make_store(tmp_path / "whole")))
     begun = set()
     first = sweep(made, stopped=lambda: len(begun) == 2)
