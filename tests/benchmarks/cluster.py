@@ -1,4 +1,4 @@
-"""S7: what a run on a Dask cluster costs the client, which gives out all runs and stores results.
+"""S8: what a run on a Dask cluster costs the client, which gives out all runs and stores results.
 
 `python -m tests.benchmarks.cluster 16 64 --processes 8 16` measures with this many workers, as
 threads of one process and as processes.
@@ -22,7 +22,7 @@ import psutil
 from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
 from tests.benchmarks.grid import grid
 
-ID = "S7"
+ID = "S8"
 FEW, MANY = 200, 1_200
 ROUNDS = 1
 MB = 1e6

@@ -193,6 +193,13 @@ def test_sessions_do_not_disturb_each_other():
     assert [alone.evaluate()] * 2 == [session.evaluate() for session in both]
 
 
+def test_time_in_which_another_trains_does_not_count():
+    """A session that has waited for another one makes an update all the same."""
+    session = Session(start_drawn("sine"), {"rows": 60})
+    session.advance(3, 0.0)
+    assert 1 == session.iteration
+
+
 def test_a_network_that_diverges_goes_back():
     """To the last finite numbers, with the iteration and the layer in words; then it goes on."""
     session = moved(Session(start_drawn("sine"), {"rows": 60, "activation": "relu"}), 20)
