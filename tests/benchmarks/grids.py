@@ -91,7 +91,7 @@ def kinds(numbers: list[int]) -> str:
 
 
 def written(settings: int) -> Path:
-    """A config with a grid of so many learning rates."""
+    """A config with a grid of this many learning rates."""
     file = Path(f"grid{settings}.yaml")
     rates = [round(0.1 + number / 1e6, 6) for number in range(settings)]
     file.write_text(f"{CONFIG}sweep: {{grid: {{training.learning_rate: {rates}}}}}\n")
@@ -99,7 +99,7 @@ def written(settings: int) -> Path:
 
 
 def structural(values: int) -> Path:
-    """A config with a grid of so many numbers of units and batch sizes, each pair to be checked."""
+    """A config with a grid of this many units and batch sizes, each pair to be checked."""
     file = Path(f"structural{values}.yaml")
     network = "network: {sizes: [8, 3], activations: [tanh, softmax]}"
     text = CONFIG.replace("network: {sizes: [3], activations: [softmax]}", network)
