@@ -78,7 +78,7 @@ class Watcher:
     def fresh(self, drawn_within: float = 0.0) -> Snapshot:
         """A snapshot of the last second.
 
-        So many seconds after the call it no longer waits for results that are drawn: of many runs
+        This many seconds after the call it no longer waits for results that are drawn: of many runs
         they follow later.
         """
         latest = monotonic() + drawn_within
