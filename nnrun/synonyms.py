@@ -1,7 +1,7 @@
-"""What other libraries call it: words of Keras, PyTorch, scikit-learn and of textbooks, and ours.
+"""Words of Keras, PyTorch, scikit-learn and textbooks, and the names that nnrun has for them.
 
-A word is looked up without case, `-`, `_` and blanks. Where several of ours may be meant, the first
-that is known in the place at hand is taken, so that one table serves keys and names alike.
+A word is looked up without case, `-`, `_` and blanks. Of several names, the first that is valid at
+that place is taken, so that one table serves keys and names alike.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "precision": ("dtype",),
     "gradient_clip": ("clip_norm",),
     "pos_weight": ("class_weight",),
+    "imbalance": ("class_weight",),
+    "class_imbalance": ("class_weight",),
     "scale_pos_weight": ("class_weight",),
     "sample_weight": ("weight",),
     "clip": ("clip_norm",),
@@ -274,4 +276,4 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "cancer": ("breast_cancer",),
     "fashion": ("fashion_mnist",),
 }
-"""Names by which others know what nnrun calls by the names on the right."""
+"""From the words of other libraries to the names of nnrun."""

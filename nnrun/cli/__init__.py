@@ -46,14 +46,14 @@ Commands:
 
 
 def overview() -> str:
-    """What `nnrun --help` prints."""
+    """What `nnrun` and `nnrun --help` print."""
     width = max(map(len, COMMANDS))
     return _OVERVIEW + "".join(f"  {n:{width}}  {line}\n" for n, (_, line) in COMMANDS.items())
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    if sys.argv[1:] in (["-h"], ["--help"]) and _printed(overview()):
+    if sys.argv[1:] in ([], ["-h"], ["--help"]) and _printed(overview()):
         return
     from nnrun.cli.group import run  # noqa: PLC0415  # click takes longer to load than Python
 

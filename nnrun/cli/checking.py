@@ -1,4 +1,4 @@
-"""`nnrun check FILE.py` and `--lesson N`: parts of one's own, and exercises of the course."""
+"""`nnrun check FILE.py` and `--lesson N`: plugin files, and exercises of the course."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def are_parts(paths: list[Path]) -> bool:
     """Whether these are Python files.
 
     Raises:
-        click.UsageError: some are, and others are configs.
+        click.UsageError: some are Python files and others configs.
     """
     python = [path for path in paths if path.suffix == _SUFFIX]
     if python and len(python) < len(paths):
-        message = f"{python[0]} is a file of parts, and {paths[-1]} a config; check them apart"
+        message = f"{python[0]} is a plugin file and {paths[-1]} a config; check them apart"
         raise click.UsageError(message)
     return bool(python)
 

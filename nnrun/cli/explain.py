@@ -15,6 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.explain.update import Explanation, explain_config, explain_run
 from nnrun.reports.explain.data import as_data
 from nnrun.reports.explain.terminal import explanation
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable.files import write_atomically
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 
@@ -27,7 +28,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
     type=click.IntRange(min=1),
     multiple=True,
     metavar="N",
-    help="The number of a training row in the data, from 1; give it again for a batch of several.",
+    help="A training row by its number in the data, from 1; repeat it for a batch of several.",
 )
 @click.option(
     "--html",
@@ -86,7 +87,7 @@ def _explanation(
     results: Path,
     output: Output,
 ) -> Explanation:
-    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_file():
+    if Path(name).suffix in (".yaml", ".yml") or (Path(name).is_file() and not is_packed(name)):
         return explain_config(load_config(Path(name), overrides), rows)
     if overrides:
         raise UsageError(f"{overrides[0]}: the config of a run stays as it is")

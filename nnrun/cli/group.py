@@ -115,7 +115,11 @@ def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchO
 
 
 @click.group(
-    "nnrun", cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    "nnrun",
+    cls=LazyGroup,
+    table=COMMANDS,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, package_name="nnrun", prog_name="nnrun")
 @debug_option

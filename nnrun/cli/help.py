@@ -13,10 +13,11 @@ from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
+from nnrun.reports.reference.lookup import found
 from nnrun.reports.reference.pages import lessons, pages
 from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
-from nnrun.reports.reference.topics import PAGES, Topic, found, topics
+from nnrun.reports.reference.topics import PAGES, Topic, topics
 from nnrun.runs.storage.durable.files import new_folder, write_together
 from nnrun.suggestions import suggestion
 
@@ -66,7 +67,8 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
         names = [topic.name for topic in known]
-        raise UsageError(f"there is no topic '{word}'{suggestion(word, names)}")
+        hint = suggestion(word, names) or ", and no page has it; `nnrun help` lists all topics"
+        raise UsageError(f"there is no topic '{word}'{hint}")
     output.data([asdict(topic) for topic in exact or mentioned])
     output.show(topic_pages(exact, mentioned, word))
 

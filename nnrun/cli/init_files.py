@@ -10,7 +10,7 @@ from nnrun.plugins.kinds import KINDS, NAME
 
 _OF_LESSON = Path("mylayer.py")
 _TEXT = '''\
-"""A layer of one's own.
+"""A layer of your own.
 
 nnrun check {file}
     says what is right, and what is not yet

@@ -34,7 +34,8 @@ def command(
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
     latest; one file holds one run. Nothing in it names a folder or a user of this machine, and the
     same run gives the same bytes. verify, show, predict and export take the file in place of a run,
-    on any machine; verify needs the data: inside, or by --data, or where nnrun read them before.
+    on any machine; verify needs the data: from the file, from --data, or from where nnrun read them
+    before.
 
     \b
     nnrun pack digits_cnn/best -o digits.zip

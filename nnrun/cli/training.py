@@ -50,7 +50,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class Training:
-    """Trains runs as a command was asked to.
+    """Trains runs with the options of a command.
 
     Args:
         asked: the options.
@@ -78,7 +78,9 @@ class Training:
         fail_fast: bool = False,
         begin: Callable[[int], None] = lambda at_a_time: None,
     ) -> SweepProgress:
-        """Train the runs of a plan, or of a source; `begin` is called with how many at a time."""
+        """Train the runs of a plan, or of a source; `begin` is called with the number of
+        workers.
+        """
         asked = self.asked
         if asked.dask:
             plan.refuse_plugin_files()

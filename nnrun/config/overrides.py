@@ -43,7 +43,7 @@ _RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
 
 
 _DEFAULTS: dict[KeyPath, dict[str, Any]] = {("training", "optimizer"): {"type": "sgd"}}
-"""The rest of a block that is not in the file, if an argument sets one of its keys."""
+"""What completes a block that is not in the file when an argument sets one of its keys."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each of these choices without what tells it from no other.
+    """Each of these choices without the settings that all of them share.
 
     A key stays if those that have it differ in it. One that only some have, all with one value,
     stays if no earlier key tells these from the others.

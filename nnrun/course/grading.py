@@ -37,7 +37,7 @@ class Exercise:
     """The exercise of a lesson.
 
     Args:
-        free: the keys that may be changed; all below them may be, too.
+        free: the keys that may be changed, and all keys within them.
         criteria: in the order in which they are checked.
     """
 
@@ -77,11 +77,11 @@ def grade(
         more = f", and {len(others) - _MOST_NAMED} more" * (len(others) > _MOST_NAMED)
         says = f"{'; '.join(others[:_MOST_NAMED])}{more}"
         missed = Finding(_TASK, False, says, f"Change nothing but {may}.")
-        why = "not checked, since the task is another one"
+        why = "not checked, since other keys are changed, too"
         rest = [Finding(each.name, False, why, reached=False) for each in exercise.criteria]
         return Grade(lesson, file, [missed, *rest])
     _ = attempt.prepared  # whose errors are those of the config
-    task = Finding(_TASK, True, "nothing is changed but what may be")
+    task = Finding(_TASK, True, "only the allowed keys are changed")
     return Grade(lesson, file, [task, *(_found(each, attempt) for each in exercise.criteria)])
 
 
@@ -96,7 +96,7 @@ def _found(criterion: Criterion, attempt: Attempt) -> Finding:
 def _differences(
     config: ExperimentConfig, start: ExperimentConfig, free: Sequence[str]
 ) -> Iterator[str]:
-    """What differs between a config and a start, except for what may."""
+    """The differences between a config and a start, except for the keys that may be changed."""
     ours, theirs = (flatten(config_to_dict(each)) for each in (config, start))
     for key in {**theirs, **ours}:
         may = any(f"{key}.".startswith(f"{part}.") for part in (*free, *_FREE))

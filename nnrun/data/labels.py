@@ -80,7 +80,7 @@ def ordered_classes(
 def check_classes(classes: tuple[str, ...], rows: int, what: str) -> None:
     """Raise a DataError if there is a single class, or too many for this number of rows."""
     if len(classes) == 1:
-        raise DataError(f"{what} has one class only, '{classes[0]}'; there is nothing to tell")
+        raise DataError(f"{what} has one class only, '{classes[0]}'; classification needs two")
     if len(classes) > max(MANY, rows / 2):
         raise DataError(
             f"{what} has {len(classes)} different values in {rows} rows, too many for classes; "

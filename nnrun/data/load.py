@@ -65,7 +65,7 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
 
 def _from_path(config: SourceSettings) -> Dataset:
     if config.path == GIVEN:
-        message = "its data were given in Python, and in no file; give them again, as `data`"
+        message = "its data were given in Python and have no file; pass them again as `data`"
         raise DatasetProblem([(("dataset", "path"), message)])
     path = Path(config.path or "")
     with disk_errors(path):
@@ -133,7 +133,7 @@ class GivenData:
 
 
 def loader_of(data: Any) -> Callable[[DatasetSettings], Dataset] | None:
-    """What loads data that are given in place of a config's; None if none are."""
+    """The loader of data that are given in place of a config's; None without such data."""
     return None if data is None else GivenData(data).load
 
 
@@ -141,7 +141,7 @@ def _named(data: Any) -> dict[str, Any]:
     if isinstance(data, tuple | list) and len(data) == 2:
         data = dict(zip(_ARRAYS, data, strict=False))
     if not isinstance(data, Mapping) or not {"x", "y"} <= set(data) <= set(_ARRAYS):
-        raise UsageError(f"data={type(data).__name__}: needed is {_FORMS}")
+        raise UsageError(f"data={type(data).__name__}: expected {_FORMS}")
     if ("x_test" in data) != ("y_test" in data):
         raise UsageError("data: of x_test and y_test one is missing")
     arrays = {name: np.asarray(data[name]) for name in _ARRAYS if name in data}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.nn.gradient_check import derivative
+from nnrun.nn.gradient_check import derivative, rounding_floor
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
 # Of parameters with more entries, those that a shortened matrix shows are compared.
 _MOST = 500
-# A shortened matrix shows so many rows, columns and so on from each end.
+# A shortened matrix shows this many rows, columns and so on from each end.
 EDGE = 4
 
 
@@ -27,8 +27,7 @@ def numerical_gradient(
     def loss() -> float:
         return network.training_loss(x, target, np.random.default_rng(seed))
 
-    # Differences of a loss are rounded, relative to the loss.
-    noise, start = 3e-4 * abs(loss()), 0
+    noise, start = rounding_floor(network, x, loss()), 0
     for parameter in network.parameters.values():
         part = gradient[start : start + parameter.size]
         floor = max(1e-3 * float(np.abs(part).max(initial=0)), noise, 1e-12)

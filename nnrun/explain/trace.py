@@ -48,9 +48,12 @@ class ParameterTrace:
     @property
     def worst(self) -> float:
         """The largest difference between both gradients, relative to the largest gradient."""
-        size = max(float(np.abs(self.gradient).max(initial=0)), 1e-12)
-        difference = np.abs(self.gradient - self.numerical)
-        return float(np.nanmax(difference, initial=0.0)) / size
+        return self.difference / max(float(np.abs(self.gradient).max(initial=0)), 1e-12)
+
+    @property
+    def difference(self) -> float:
+        """The largest difference between both gradients."""
+        return float(np.nanmax(np.abs(self.gradient - self.numerical), initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -114,14 +114,12 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     return replace(found, film=replace(film, notes=[*film.notes, _OTHER]))
 
 
-_OTHER = "training anew has ended with other weights than the stored ones, as on another machine"
-_FRESH = (
-    "the optimizer's memory starts anew, since what is stored of it is not that of these weights"
-)
+_OTHER = "training again gave other weights than the stored ones, as on another machine"
+_FRESH = "the optimizer's state starts empty, since the stored one belongs to other weights"
 
 
 def _restored(folder: Path, prepared: Prepared, optimizer: Optimizer, iteration: int) -> bool:
-    """Whether the optimizer has its memory of the last update; there may be none to have."""
+    """Whether the optimizer's state is restored; true for an optimizer without state."""
     wanted = {name: array for name, array in live_arrays(prepared.network, optimizer).items()
               if name.startswith("optimizer.")}  # fmt: skip
     if not wanted:

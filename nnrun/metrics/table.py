@@ -88,7 +88,7 @@ _AVERAGES = {
 }
 _OF_ONE_CLASS = {
     "f1": "the harmonic mean of precision and recall",
-    "precision": "the share of right ones among the rows predicted as a class",
+    "precision": "the share of the rows predicted as a class that belong to it",
     "recall": "the share of a class's rows that are predicted as it",
 }
 _TOP_K = Metric(
@@ -179,7 +179,7 @@ def pattern() -> str:
 
 
 LOSS = "loss"
-"""What training makes small: it has no entry, but is reported, published and monitored too."""
+"""What training minimizes: it has no entry, but is reported, published and monitored too."""
 
 
 def find(name: str) -> Metric | None:
@@ -224,5 +224,5 @@ def is_share(name: str) -> bool:
 
 
 def are_unequal(counts: Sequence[int]) -> bool:
-    """Whether classes with so many rows are unequal."""
+    """Whether classes with this many rows are unequal."""
     return bool(counts) and min(counts) * len(counts) < UNEQUAL * sum(counts)

@@ -49,7 +49,9 @@ class Model:
 
     @property
     def classes(self) -> Array:
-        """The labels by class number: of the kind of training, as bool, number or text; or none."""
+        """The labels by class number, of the type that they had in training: bool, number or
+        text.
+        """
         names = self.layout.classes
         if self.layout.bool_labels:
             return np.array([name == "True" for name in names])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
+from typing import Literal, TypeVar
 
 from nnrun.nn.layer import Layer, Parameter, Place
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError
 
+V = TypeVar("V")
 Layers = list[Layer | list[Layer]]
 """A list of blocks: a block is one layer, or several such as those of `dense`."""
 
@@ -119,18 +121,30 @@ class Sequential:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """All parameters by name: `<index of the block>.<name>`, inside layers `1.0.<name>`."""
-        return {
-            f"{dotted(place)}.{parameter.name}": parameter
+        """All parameters by name: `<index of the block>.<name>`, inside layers `1.0.<name>`.
+
+        The second of one name in a block of several layers is `0.weight_2`.
+        """
+        return _numbered(
+            (f"{dotted(place)}.{parameter.name}", parameter)
             for place, layer in self.named_layers()
             for parameter in layer.parameters
-        }
+        )
 
     @property
     def buffers(self) -> dict[str, Array]:
         """Arrays that layers keep besides parameters, such as running means; named like these."""
-        return {
-            f"{dotted(place)}.{name}": array
+        return _numbered(
+            (f"{dotted(place)}.{name}", array)
             for place, layer in self.named_layers()
             for name, array in layer.buffers.items()
-        }
+        )
+
+
+def _numbered(items: Iterable[tuple[str, V]]) -> dict[str, V]:
+    """By name; those after the first of one name have a number."""
+    found: dict[str, V] = {}
+    for name, value in items:
+        names = chain([name], (f"{name}_{number}" for number in count(2)))
+        found[next(free for free in names if free not in found)] = value
+    return found

@@ -1,4 +1,4 @@
-"""Parts of one's own: layers, losses, data sets and more, from a file or an installed package.
+"""Parts of your own: layers, losses, data sets and more, from a file or an installed package.
 
 A file registers its parts, and is loaded where it is named: by `--plugin FILE.py` or
 `NNRUN_PLUGINS` for commands, by `load` or an argument `plugins` in Python. Installed packages name

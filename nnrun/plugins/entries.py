@@ -1,10 +1,10 @@
-"""Functions of plugins as metrics and as data sets."""
+"""Functions of plugins as layers, as metrics and as data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
-from inspect import getdoc
+from inspect import getdoc, isclass
 from math import inf
 from typing import Any, get_args
 
@@ -13,10 +13,34 @@ import numpy as np
 from nnrun.data.builtin.registry import COMPUTED, Entry
 from nnrun.data.dataset import Dataset, DatasetProblem, Task, hash_arrays, pixel_names
 from nnrun.metrics.table import Metric, Needs
+from nnrun.nn.layer import Layer
 from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part, PluginError
 
 _DEFAULTS: dict[str, Any] = {"needs": "values", "larger_is_better": False, "low": 0.0, "high": inf}
+
+
+def layer_entry(part: Part) -> Callable[..., Any]:
+    """The class of a layer, or a function that returns the layers of a block as one list."""
+    if isclass(part.entry):
+        return part.entry
+
+    @wraps(part.entry)
+    def block(*args: Any, **kwargs: Any) -> list[Layer]:
+        return [*_layers_of(part, part.entry(*args, **kwargs))]
+
+    return block
+
+
+def _layers_of(part: Part, found: Any) -> Iterator[Layer]:
+    if isinstance(found, Layer):
+        yield found
+    elif isinstance(found, list | tuple) and found:
+        for one in found:
+            yield from _layers_of(part, one)
+    else:
+        what = "nothing" if found is None else f"{found!r:.40}"
+        raise PluginError(f"{part.place}: {part.name} returns {what}, and no layer or layers")
 
 
 def metric_entry(part: Part) -> Metric:

@@ -19,7 +19,7 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES, Loss
 from nnrun.nn.optimizers import OPTIMIZERS, Optimizer
 from nnrun.nn.schedules import SCHEDULES, Schedule
-from nnrun.plugins.entries import dataset_entry, metric_entry
+from nnrun.plugins.entries import dataset_entry, layer_entry, metric_entry
 from nnrun.plugins.part import Part, PluginError
 from nnrun.suggestions import suggestion
 from nnrun.tables import Table
@@ -47,7 +47,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "layer": Kind(LAYERS, Layer),
+    "layer": Kind(LAYERS, Layer, made=layer_entry),
     "activation": Kind(ACTIVATIONS, Activation),
     "loss": Kind(LOSSES, Loss),
     "optimizer": Kind(OPTIMIZERS, Optimizer),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from string import ascii_uppercase
 from typing import Any
 
@@ -10,7 +11,7 @@ from nnrun.reports.numbers import (
     MISSING,
     count,
     difference,
-    duration,
+    durations,
     metric_number,
     plural,
     probability,
@@ -43,14 +44,20 @@ def setting_rows(comparison: Comparison) -> list[list[str]]:
 def result_rows(comparison: Comparison) -> list[list[str]]:
     """The results that differ, likewise."""
     return [
-        [_result_name(key), *(_result(key, value) for value in values)]
+        [_result_name(key), *(durations(values) if key == "seconds" else _results(key, values))]
         for key, values in comparison.results.items()
     ]
 
 
 def _result_name(key: str) -> str:
+    if key == "seconds":
+        return "training time"
     split, _, metric = key.partition(" ")
     return f"{split} {metric_label(metric)}" if metric else key
+
+
+def _results(key: str, values: Iterable[Any]) -> list[str]:
+    return [_result(key, value) for value in values]
 
 
 def _result(key: str, value: Any) -> str:
@@ -58,8 +65,6 @@ def _result(key: str, value: Any) -> str:
         return MISSING
     if key in ("iterations", "parameters"):
         return count(int(value))
-    if key == "seconds":
-        return duration(value)
     if not isinstance(value, int | float):
         return str(value)
     return metric_number(key.rpartition(" ")[2], value)
@@ -71,8 +76,9 @@ def pair_words(test: PairTest) -> tuple[str, str, str]:
     p = "there is no noise to test with" if test.p is None else f"p = {probability(test.p)}"
     unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
     n = plural(test.n, "pair") if test.paired else unpaired
+    split, _, metric = test.metric.partition(" ")
     return (
         f"{test.first} – {test.second}",
-        f"{metric_label(test.metric)}: {figures} at 95%, {p}, {n}",
+        f"{split} {metric_label(metric)}: {figures} at 95%, {p}, {n}",
         f"Assumed: {test.assumed}.",
     )

@@ -30,9 +30,9 @@ def number(value: float | None) -> str:
 
 
 def measured(value: float | None, half: float | None) -> str:
-    """A number with its uncertainty: `57.7 ± 38`, `0.9200 ± 0.050`, `57,660 ± 1,200`.
+    """A number with its uncertainty: `58 ± 38`, `0.920 ± 0.050`, `57,700 ± 1,200`.
 
-    The uncertainty has two significant digits, and the number one digit more.
+    The uncertainty has two significant digits, and the number ends at the same decimal.
     """
     if value is None or half is None or not (isfinite(value) and isfinite(half)):
         return number(value)
@@ -41,7 +41,7 @@ def measured(value: float | None, half: float | None) -> str:
     if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
         return f"{value:.3e} ± {half:.1e}"
     digit = last_digit(half)
-    return f"{rounded(value, digit + 1)} ± {rounded(half, digit)}"
+    return f"{rounded(value, digit)} ± {rounded(half, digit)}"
 
 
 def to_error(value: float | None, half: float | None) -> str:
@@ -177,6 +177,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def durations(seconds: Sequence[float | None]) -> list[str]:
+    """Those of a row or column, in one unit: `0.40 ms`, `7.8 ms`; or `0.0021 s`, `3.7 s`."""
+    most = max((value for value in seconds if value is not None), default=0.0)
+    if not isfinite(most) or most >= 59.5:
+        return [MISSING if value is None else duration(value) for value in seconds]
+    unit, factor = ("ms", 1000) if most < 0.00995 else ("s", 1)
+    return [MISSING if v is None else f"{spread(factor * v)} {unit}" for v in seconds]
 
 
 def remaining(seconds: float) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.reports.split_words import split_title, split_words, weight_words
 
@@ -24,7 +25,6 @@ _INDENT = (
     "\u00a0\u00a0"  # of layers within a layer; non-breaking, since Markdown drops other spaces
 )
 # In a line of the terminal; the report has all.
-_MOST_WARNINGS = 3
 _MOST_COLUMNS = 3
 # These losses equal the log loss, which is then not shown again.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
@@ -67,12 +67,19 @@ def monitored(record: RunRecord) -> str:
 def curve_names(metric: str, histories: Iterable[History], followed: str = "") -> list[str]:
     """The loss, the main metric unless they are equal, and what early stopping followed."""
     same = all(
-        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
+        _alike(history.get(f"{split}_loss"), history.get(f"{split}_{metric}"))
         for history in histories
         for split in SPLITS
     )
     names = ["loss"] if same else ["loss", metric]
     return names + ([followed] if followed and followed not in ("loss", metric) else [])
+
+
+def _alike(loss: Sequence[float] | None, metric: Sequence[float] | None) -> bool:
+    """Whether they are equal but for rounding, as both are computed on their own."""
+    if loss is None or metric is None:
+        return loss is metric
+    return len(loss) == len(metric) and all(map(partial(isclose, rel_tol=1e-9), loss, metric))
 
 
 def splits(dataset: dict[str, Any]) -> list[str]:
@@ -272,13 +279,6 @@ def warnings_of(record: RunRecord) -> list[str]:
     error = (record.error or "").lower()
     messages = [warning["message"] for warning in record.warnings]
     return [message for message in messages if message.lower() not in error]
-
-
-def warning_line(record: RunRecord) -> str:
-    """The first warnings in a line; empty for a run without any."""
-    messages = warnings_of(record)
-    more = " The report says more." if len(messages) > _MOST_WARNINGS else ""
-    return " ".join(map(sentence, messages[:_MOST_WARNINGS])) + more
 
 
 # A full stop after a word, but not after a single capital letter, as in initials.

@@ -86,8 +86,11 @@ def _noting(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callba
         config = prepared.config_dict
         return Replicate.of(config, prepared.config.seed), config, prepared.dataset.sha256
 
+    def note(progress: Progress) -> None:
+        lease.note(progress, about)
+
     def at(iteration: int) -> None:
-        lease.note(Progress(iteration, max(1, prepared.iterations), None, 0.0), about)
+        note(Progress(iteration, max(1, prepared.iterations), None, 0.0))
 
     def start(iteration: int) -> None:
         if iteration:  # it continues, so it is long
@@ -99,7 +102,7 @@ def _noting(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callba
         callbacks.wait(text)
 
     def observe(progress: Progress) -> None:
-        lease.note(progress, about)
+        note(progress)
         callbacks.observe(progress)
 
     return replace(

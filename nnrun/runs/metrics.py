@@ -57,5 +57,5 @@ def _mean(target: Array, weight: Array | None) -> Array:
 
 
 def without_loss(metrics: Metrics) -> Metrics:
-    """Of a model that has no loss of the config to make small."""
+    """The metrics of a model that does not minimize the loss of the config."""
     return {key: value for key, value in metrics.items() if key != "loss"}

@@ -61,8 +61,8 @@ def seed_of(seed: int, number: int) -> int:
 class OptunaProposer(Proposer):
     """Asks and tells a study in memory.
 
-    Trials that were proposed and not told about are in progress: the Parzen estimator takes them
-    for bad ones, so that it proposes others.
+    Trials without a result are in progress: the Parzen estimator takes them for bad ones, so that
+    it proposes others.
     """
 
     def __init__(self, space: Space, sampler: str, seed: int, *, maximize: bool) -> None:

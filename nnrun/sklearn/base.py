@@ -176,7 +176,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if self.early_stopping:
             raise ValueError("partial_fit does not go with early_stopping: it trains one epoch")
         if isinstance(self.learning_rate, dict):
-            raise ValueError("partial_fit takes a constant learning_rate: it knows no end")
+            raise ValueError("partial_fit needs a constant learning_rate, since it has no end")
         before: TrainingState | None = getattr(self, "_state", None)
         if before is None and hasattr(self, "model_"):
             raise ValueError("partial_fit cannot continue a run; fit trains a new network")

@@ -1,4 +1,4 @@
-"""Windows, as far as it can be written without one: `posix.py` says what each name promises."""
+"""Windows, written without access to one: `posix.py` says what each function does."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ Task = Callable[[Tracker], None]
 
 # A tracker that does not answer is sent no more than this; the same command sends the rest.
 _MOST_QUEUED = 2000
-# After so many failures in a row a tracker is given up.
+# After this many failures in a row, nothing more is sent to a tracker.
 _MOST_FAILURES = 3
 # The wait at the end: for the next answer, and for all of them.
 _ANSWER_SECONDS = 10.0
 _ALL_SECONDS = 300.0
 _TICK_SECONDS = 0.05
-# While runs are trained, so long without an answer is worth a word.
+# While runs are trained, silence of this many seconds is reported.
 _SILENCE_SECONDS = 30.0
 _LONGEST = 300
 

@@ -1,1 +1,1 @@
-"""The report as a local page that is alive: a server that reads a results folder."""
+"""The report as a live page on this machine: a server that reads a results folder."""

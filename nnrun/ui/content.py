@@ -108,7 +108,7 @@ def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
     run, key = found.overview, found.overview.label
     words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
-    result = run.result
+    result, began = run.result, run.status != QUEUED
     value = MISSING
     if result is not None:
         value = f"{result[0]} {metric_label(str(run.metric))} {number(result[1])}"
@@ -119,7 +119,7 @@ def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
         Cell(shortened(value, 60)),
         Cell(" ".join([mark.text, *share_words(run.progress)]), kind=f"status {mark.kind}"),
         Cell(shortened(" ".join(words)) or MISSING),
-        Cell(MISSING if run.started is None else run.started[:19].replace("T", " ")),
+        Cell(MISSING if not began or run.started is None else run.started[:19].replace("T", " ")),
         Cell(MISSING if run.seed is None else str(run.seed)),
-        Cell(MISSING if run.seconds is None else duration(run.seconds)),
+        Cell(MISSING if not began or run.seconds is None else duration(run.seconds)),
     ]

@@ -13,6 +13,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import ConfigError
+from tests.forked import COMMANDS, Forked
 
 IRIS = {
     "name": "flowers",
@@ -120,10 +121,13 @@ def test_ipython_shows_mistakes_without_a_traceback():
     assert f"ConfigError: {caught.value}" == message
 
 
-def test_a_table_says_that_pandas_is_missing(monkeypatch):
-    """The error says what to install; another missing module is no matter of ours."""
+def test_a_row_and_a_table_are_shown(monkeypatch):
+    """IPython shows a row in lines. Without pandas, the error of a table says what to install."""
     board = nnrun.sweep(IRIS, jobs=1)
     assert [board.best.mean] == board.to_frame()["mean"].tolist()
+    printed = []
+    board.best._repr_pretty_(SimpleNamespace(text=printed.append), cycle=False)
+    assert f"\n    mean={board.best.mean!r},\n" in printed[0]
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ModuleNotFoundError, match="pip install pandas"):
         board.to_frame()
@@ -154,14 +158,12 @@ def test_progress_can_be_turned_off(ipython, given, capfd):
 def test_programs_show_progress_if_asked():
     """On stderr; without `progress=True` they print nothing at all."""
     code = f"import nnrun\nnnrun.sweep({IRIS!r}, seeds=2, jobs=1, results=None, progress="
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     silent, shown = (
-        subprocess.run(
-            [sys.executable, "-c", f"{code}{value})"], capture_output=True, text=True, check=True
-        )
-        for value in (None, True)
+        Forked(COMMANDS, ["-c", f"{code}{value})"], **pipes).communicate() for value in (None, True)
     )
-    assert ("", "") == (silent.stdout, silent.stderr)
-    assert ("", 2) == (shown.stdout, len(shown.stderr.splitlines()))
+    assert ("", "") == silent
+    assert ("", 2) == (shown[0], len(shown[1].splitlines()))
 
 
 def test_a_run_shows_the_note_of_its_data():

@@ -58,7 +58,23 @@ def test_pages_are_accessible(open_page, site) -> None:
 
 
 def test_a_telephone_scrolls_code_by_keyboard(open_page, site) -> None:
-    """A lesson is accessible there too: blocks that are wider than the page can have the focus."""
-    page = open_page(site / "lesson-6.html", width=390).page
-    found = Axe().run(page).response["violations"]
-    assert [] == [each["id"] for each in found]
+    """Pages are accessible there too: blocks that are wider than the page can have the focus."""
+    for name in ("lesson-6", "reference"):
+        page = open_page(site / f"{name}.html", width=390).page
+        found = Axe().run(page).response["violations"]
+        assert [] == [(name, each["id"]) for each in found]
+
+
+def test_a_telephone_shows_the_page_before_the_list_of_pages(open_page, site) -> None:
+    """The title is near the top, and a link leads to the list."""
+    page = open_page(site / "tutorial.html", width=390).page
+    assert page.get_by_role("heading", name="Tutorial").bounding_box()["y"] < 200
+    page.get_by_role("link", name="Pages", exact=True).click()
+    assert page.get_by_role("link", name="Benchmarks", exact=True).is_visible()
+
+
+def test_lines_do_not_end_within_an_option(open_page, site) -> None:
+    """At any width, an option is on one line."""
+    page = open_page(site / "tutorial.html", width=390).page
+    boxes = "found => found.map(one => one.getClientRects().length)"
+    assert {1} == set(page.locator(".option").evaluate_all(boxes))

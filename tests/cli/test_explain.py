@@ -39,7 +39,7 @@ def test_a_config_in_the_terminal(nnrun, small):
 
 
 def test_a_run_is_shown_as_data(nnrun, small):
-    """The same numbers as JSON, for a run by its name."""
+    """The same numbers as JSON, for a run by its name or its packed file."""
     nnrun("train", small)
     found = json.loads(nnrun("explain", "small", "--json").stdout)
 
@@ -48,6 +48,8 @@ def test_a_run_is_shown_as_data(nnrun, small):
     (weight,) = found["layers"][0]["parameters"]
     assert (4, 2) == (len(weight["value"]), len(weight["value"][0]))
     assert found["loss"]["head"] == "softmax"
+    nnrun("pack", "small", "-o", "small.zip")
+    assert found == json.loads(nnrun("explain", "small.zip", "--json").stdout)
 
 
 def test_the_weight_of_a_row_is_apart_from_its_target(nnrun, small):

@@ -53,9 +53,10 @@ def trained(tmp_path_factory):
     return folder, modules(folder, "train", "tiny.yaml")[1]
 
 
-def test_help_imports_no_package_at_all():
-    """`nnrun --help` answers as soon as Python does; what it shows is in a table."""
-    shown, imported = modules(None, "--help")
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_help_imports_no_package_at_all(words):
+    """`nnrun` alone and with --help answers as soon as Python does, with the list of commands."""
+    shown, imported = modules(None, *words)
     assert "  datasets  Show what data there is.\n" in shown
     assert set() == {"click", "re", "typing", "inspect", "numpy"} & imported
 

@@ -105,6 +105,14 @@ def test_forms_are_those_that_a_config_may_have():
     assert [] == [key for key, words in wanted.items() if words not in found[key].text]
 
 
+def test_the_option_of_a_step_is_described():
+    """What it means, and what may be given."""
+    (key,) = of_kind("feature step")["binarize"].keys
+    assert ("binarize", "a number", "", "The threshold") == (
+        key.name, key.form, key.default, key.about
+    )  # fmt: skip
+
+
 def test_what_may_be_left_out_is_not_said_to_be_needed():
     """The name is the file's, and one form of the network is enough."""
     found = of_kind("key")
@@ -238,6 +246,21 @@ def test_any_word_is_found_where_it_stands(nnrun):
     assert ["That word stands in", "adam"] == [
         line.split("  ")[0] for line in done.stdout.splitlines()
     ][:2]
+
+
+def test_words_are_found_at_their_start_and_where_they_are_most(nnrun):
+    """`date` is in no `update`; the page that is on it comes first, before twelve others."""
+    rows = nnrun("help", "date").stdout.splitlines()
+    assert [] == [row for row in rows if row.startswith("training.optimizer ")]
+    assert "series" == rows[1].split()[0]
+
+
+def test_several_words_are_found_where_each_is(nnrun):
+    """A page has both, and nowhere one after the other."""
+    rows = nnrun("help", "median", "plateau").stdout.splitlines()
+    assert "That word stands in" == rows[0]
+    done = nnrun("help", "median", "xylophone")
+    assert "'median xylophone', and no page has it; `nnrun help` lists all topics" in done.stderr
 
 
 def test_a_page_is_not_mentioned_by_the_examples_of_help(nnrun):

@@ -97,7 +97,7 @@ def test_numbers_with_zeros_in_front_are_codes(nnrun):
     done = nnrun("init", "--data", "t.csv", "--target", "y")
     columns = drafted("t")["dataset"]["columns"]
     assert {"target": "y", "categorical": ["z"], "drop": ["zip"]} == columns
-    assert "it takes as categories, for their zeros in front, z\n" in done.stderr
+    assert "it takes as categories, for their leading zeros, z\n" in done.stderr
     assert "zip (a value of its own in most rows: it seems to be an identifier)" in done.stderr
     assert 0 == nnrun("check", "t.yaml").exit_code
     done = nnrun("init", "again", "--data", "t.csv", "--target", "z")
@@ -339,7 +339,7 @@ def test_a_single_row_is_too_few(nnrun, folder, file):
     Path("t.csv").write_text("a,b\n1.5,2.5\n2.5,\n")
     np.savez("t.npz", x=np.ones((1, 2)), y=np.ones(1))
     done = nnrun("init", "--data", file, *(["--target", "b"] if file == "t.csv" else []))
-    assert (2, True) == (done.exit_code, f"{file}: a single row cannot be parted" in done.stderr)
+    assert (2, True) == (done.exit_code, f"{file}: a single row cannot be split" in done.stderr)
     assert [] == list(folder.glob("*.yaml"))
 
 

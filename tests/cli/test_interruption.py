@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,16 +16,9 @@ from nnrun.cli import signals
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
 from nnrun.runs.storage.durable.files import acquire
+from tests.waiting import PATIENCE_SECONDS, ended, training, until
 
 ENDLESS = ("--iterations", "1000000000")
-
-
-def wait_for(pattern: str, seconds: float = 20.0) -> None:
-    """Wait until a file or folder of this form is there."""
-    end = time.monotonic() + seconds
-    while not any(Path().glob(pattern)):
-        assert time.monotonic() < end, f"{pattern} has not appeared"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -99,10 +91,9 @@ def test_json_tells_of_an_interruption_too(nnrun, cars, report, interrupting):
 def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, number, code):
     """A real process, a real signal, a long run: it is saved and ends with the signal's code."""
     process = start("train", cars, *ENDLESS)
-    wait_for("results/cars/*")
-    time.sleep(0.5)
+    training()
     process.send_signal(number)
-    _, err = process.communicate(timeout=5)
+    _, err = ended(process)
     assert "stopping here and saving; a second signal quits at once" in err
     assert code == process.returncode
     assert "interrupted" == report()["status"]
@@ -114,7 +105,7 @@ def test_a_killed_run_is_completed_by_the_same_command(start, nnrun, cars, repor
     """After SIGKILL in training or in writing, the same command ends well and leaves no debris."""
     arguments = ("train", cars, "--iterations", "20000")
     process = start(*arguments)
-    wait_for(moment)
+    until(lambda: any(Path().glob(moment)))
     process.kill()
     process.communicate()
     assert 0 == nnrun(*arguments).exit_code
@@ -167,7 +158,7 @@ def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):
     process = start("train", cars)
     assert "another process is training this run; waiting for it\n" == process.stderr.readline()
     lock.close()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_SECONDS)
     assert 0 == process.returncode
     assert "completed" == report()["status"]
 
@@ -179,6 +170,6 @@ def test_a_reader_of_stderr_who_leaves_does_not_stop_a_run(start, cars, report):
     os.close(read)
     process = start("train", cars, "--json", stderr=write)
     os.close(write)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert 0 == process.returncode
     assert report() == json.loads(out)

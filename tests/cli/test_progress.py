@@ -14,6 +14,7 @@ from nnrun.cli.output import Output
 from nnrun.reports.terminal.live import progress as module
 from nnrun.reports.terminal.live.progress import watching, watching_all
 from nnrun.training.trainer import Progress
+from tests.waiting import PATIENCE_SECONDS
 
 # Half a second, in which a bar moves five times.
 LONG = ("--iterations", "20000")
@@ -29,7 +30,9 @@ def on_terminal(start):
         os.close(theirs)
         shown = bytearray()
         with suppress(OSError):  # how a terminal says that its other end is closed
-            while select.select([ours], [], [], 30)[0] and (part := os.read(ours, 4096)):
+            while select.select([ours], [], [], PATIENCE_SECONDS)[0] and (
+                part := os.read(ours, 4096)
+            ):
                 shown += part
         os.close(ours)
         return process.communicate()[0], shown.decode()

@@ -8,10 +8,11 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import PATIENCE_SECONDS, printed, training, until
 
 CONFIG = """
 name: flowers
@@ -70,14 +71,6 @@ def start(*words, **options):
     return subprocess.Popen([*COMMAND, *words], text=True, **options)
 
 
-def wait_for_a_run():
-    end = time.monotonic() + 30
-    while not list(Path("results").glob("flowers/*")):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(0.3)
-
-
 def test_a_hangup_is_answered_like_a_termination():
     """Exit 129, and what was reached is saved."""
     process = start(
@@ -85,9 +78,9 @@ def test_a_hangup_is_answered_like_a_termination():
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # tests may be under nohup
     )
-    wait_for_a_run()
+    training()
     process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert 129 == process.returncode
     assert "which is saved; to continue:" in err
     (report,) = Path("results").rglob("report.json")
@@ -103,9 +96,9 @@ def test_a_hangup_that_is_to_be_ignored_is_ignored():
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )
-    wait_for_a_run()
+    until(lambda: any(Path().glob("results/flowers/*")))
     process.send_signal(signal.SIGHUP)
-    assert 0 == process.wait(60)
+    assert 0 == process.wait(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])
@@ -116,9 +109,9 @@ def test_a_terminal_that_is_gone_costs_no_run(command):
     words = (command, "flowers.yaml", "--iterations", "30000")
     process = start(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
-    wait_for_a_run()
+    printed(ours, "%")
     os.close(ours)
-    assert 0 == process.wait(60)
+    assert 0 == process.wait(PATIENCE_SECONDS)
     (report,) = Path("results").rglob("report.json")
     assert "completed" == json.loads(report.read_text())["status"]
 

@@ -208,11 +208,13 @@ def test_several_configs_are_for_sweep(nnrun, cars):
         (["crs.yaml"], "crs.yaml: there is no such file; did you mean 'cars.yaml'?"),
         (["first.yaml"], "first.yaml: there is no such file; `nnrun init first` writes first.yaml"),
         (["a/first.yaml"], "a/first.yaml: there is no such file\n"),
+        (["rows.yaml"], "for rows.csv, `nnrun init NAME --data rows.csv` writes a config for it"),
         (["."], "is a folder"),
     ],
 )
 def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, said):
     """Exit 2, what it is about, and no results folder."""
+    Path("rows.csv").write_text("a,y\n1,2\n")
     done = nnrun("train", *arguments)
     assert 2 == done.exit_code
     assert said in done.stderr

@@ -10,16 +10,18 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS, ended
+
 
 def opened(process):
     """The first page, by the address that was printed, and a stream of its events."""
     address = process.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
     opener = build_opener(HTTPCookieProcessor())
-    with opener.open(address, timeout=20) as answer:
+    with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
         page = answer.read().decode()
     base = address.partition("/?")[0]
-    return page, opener.open(f"{base}/events", timeout=20)
+    return page, opener.open(f"{base}/events", timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_a_signal_ends_it(start, number, code):
     with events:
         assert b"retry: 1000\n" == events.readline()
         process.send_signal(number)
-        _, shown = process.communicate(timeout=10)
+        _, shown = ended(process)
     assert ("There is no run yet" in page, code) == (True, process.returncode)
     assert ["Ctrl-C ends this page; runs go on", "the page is closed; runs go on"] == [
         line for line in shown.splitlines() if line

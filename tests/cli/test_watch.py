@@ -29,6 +29,7 @@ from nnrun.runs.storage.sweep_progress import SweepNotes
 from nnrun.sweeps.sweep import Sweep
 from nnrun.training.trainer import Progress
 from tests import forked
+from tests.waiting import PATIENCE_SECONDS
 
 ROWS = [{"iteration": n, "train_loss": 1 / n, "test_loss": 2 / n} for n in (50, 100)]
 
@@ -85,7 +86,7 @@ def test_lines_for_another_program(running):
         lease.release()
         second = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert 0 == process.wait(10)
+        assert 0 == process.wait(PATIENCE_SECONDS)
     finally:
         process.kill()
         process.stdout.close()
@@ -106,7 +107,7 @@ def test_a_key_ends_the_view(running):
     while b"the runs go on" not in shown:
         shown += os.read(ours, 4096)
     os.write(ours, b"q")
-    assert 0 == process.wait(10)
+    assert 0 == process.wait(PATIENCE_SECONDS)
     os.close(ours)
     assert b"1 running" in shown
     assert Path(f"results/cars/{run.run_id}").is_dir()
@@ -161,7 +162,7 @@ def test_it_waits_for_the_first_run(cars):
         with begin(Store(Path("results"), report_markdown), "cars", "s4-0123456789"):
             assert "running" == json.loads(process.stdout.readline())["status"]
         process.send_signal(signal.SIGINT)
-        assert 0 == process.wait(10)
+        assert 0 == process.wait(PATIENCE_SECONDS)
     finally:
         process.kill()
         process.communicate()

@@ -36,7 +36,7 @@ def test_what_is_missing_is_said_with_a_hint():
     assert done.stdout.splitlines() == [
         "mine.yaml  lesson 1",
         "",
-        "met      task           nothing is changed but what may be",
+        "met      task           only the allowed keys are changed",
         "not yet  stable         training diverges with 5 of 5 seeds",
         "                        The larger the features, the smaller the largest rate.",
         "not yet  least squares  training diverges with 5 of 5 seeds",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
-from nnrun.explain.trace import UpdateTrace, trace_update
+from nnrun.explain.trace import ParameterTrace, UpdateTrace, trace_update
+from nnrun.explain.update import explain_config
 from nnrun.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SGD, Network
 from nnrun.nn.layers import BatchNorm, Bias, Convolution, Dropout, MatMul, Residual, dense
 from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
+from nnrun.reports.explain.terminal import agreement
 
 # The worked example of the course notebook's question 7.
 X = [[1, 2, 3, 4], [2, 3, 4, 5], [7, 8, 97, 1], [1, 2, 3, 4]]
@@ -109,6 +114,23 @@ def test_nested_layers_and_batches():
     actual = np.concatenate([p.updated.ravel() for p in parameters])
     np.testing.assert_allclose(actual, expected.theta, rtol=1e-12)
     assert found.clipped == pytest.approx(1e-3 / found.norm)
+
+
+def test_a_smooth_loss_of_large_logits_has_no_kinks():
+    """Its differences are rounded as the logits are, which may be more than as the loss is."""
+    config = load_config(Path(__file__).parents[2] / "configs/digits_cnn.yaml", [])
+    parameters = [p for trace in explain_config(config, ()).update.layers for p in trace.parameters]
+
+    assert {"0.weight": 144, "0.bias": 288, "2.weight": 64, "2.bias": 10} == {
+        p.name: p.compared for p in parameters
+    }
+
+
+def test_a_gradient_of_zero_is_compared_within_rounding():
+    """Relative to a largest gradient of 1e-18 any difference is large."""
+    bias, gradient, numerical = np.zeros(2), np.array([1e-18, 0]), np.array([3e-13, 0])
+    said = agreement(ParameterTrace("0.bias", bias, gradient, numerical, bias))
+    assert "all entries compared; largest difference 3.0e-13, by rounding" == said
 
 
 def test_each_array_is_the_input_of_the_next():

@@ -74,7 +74,7 @@ def test_memory_that_is_not_of_these_weights(store):
     found = explain_run(outcome.folder, outcome.record)
 
     assert 1 == found.update.optimizer.steps
-    assert "memory starts anew" in found.notes[0]
+    assert "state starts empty" in found.notes[0]
 
 
 def test_rows_of_a_batch():

@@ -288,7 +288,7 @@ CASES = [
     idx("text", "is no IDX file: it starts with 0x68656c6c", b"hello world"),
     idx(
         "floats",
-        "holds 32-bit floats; needed are unsigned bytes",
+        "holds 32-bit floats; expected unsigned bytes",
         struct.pack(">IIII", 0xD03, 1, 1, 1) + bytes(4),
     ),
     idx(
@@ -298,10 +298,10 @@ CASES = [
     ),
     idx(
         "two dimensions",
-        "has 2 dimensions; needed are 3",
+        "has 2 dimensions; expected 3",
         struct.pack(">III", 0x802, 1, 1) + bytes(1),
     ),
-    idx("255 dimensions", "has 255 dimensions; needed are 3", b"\0\0\x08\xff" + bytes(1020)),
+    idx("255 dimensions", "has 255 dimensions; expected 3", b"\0\0\x08\xff" + bytes(1020)),
     idx("half a header", "ends within its header", struct.pack(">III", 0x803, 1, 1)),
     idx("no images", "is empty: its shape is (0, 28, 28)", struct.pack(">IIII", 0x803, 0, 28, 28)),
     idx(

@@ -12,6 +12,7 @@ from nnrun.reports.numbers import (
     counted,
     difference,
     duration,
+    durations,
     measured,
     metric_number,
     moment,
@@ -55,13 +56,13 @@ def test_four_significant_digits(value, text):
 @pytest.mark.parametrize(
     ("value", "half", "text"),
     [
-        (57.66, 38.14, "57.7 ± 38"),
-        (0.92, 0.0497, "0.9200 ± 0.050"),
-        (0.92, 0.0996, "0.920 ± 0.10"),
-        (123.4, 120.4, "123 ± 120"),
-        (57661.0, 1234.0, "57,660 ± 1,200"),
-        (-0.0001, 0.5, "0.000 ± 0.50"),
-        (3.65, 0.96, "3.650 ± 0.96"),
+        (57.66, 38.14, "58 ± 38"),
+        (0.92, 0.0497, "0.920 ± 0.050"),
+        (0.92, 0.0996, "0.92 ± 0.10"),
+        (123.4, 120.4, "120 ± 120"),
+        (57661.0, 1234.0, "57,700 ± 1,200"),
+        (-0.0001, 0.5, "0.00 ± 0.50"),
+        (3.65, 0.96, "3.65 ± 0.96"),
         (0.5, 0.0, "0.5000 ± 0"),
         (0.5, None, "0.5000"),
         (1.234e8, 3.21e7, "1.234e+08 ± 3.2e+07"),
@@ -71,7 +72,7 @@ def test_four_significant_digits(value, text):
     ],
 )
 def test_numbers_are_rounded_to_their_uncertainty(value, half, text):
-    """Two digits of the uncertainty and one more of the number; exponents only where they save.
+    """The uncertainty has two digits, and the number ends there; exponents only where they save.
 
     Where there is no room for the uncertainty, the number has the same digits.
     """
@@ -108,6 +109,21 @@ def test_a_difference_has_the_digits_of_its_interval(numbers, text):
     assert text == difference(*numbers)
     plain = text.removeprefix("+").replace("[+", "[").replace(", +", ", ")
     assert plain == difference(*numbers, plus=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "texts"),
+    [
+        ([0.0078, 0.11], ["0.0078 s", "0.11 s"]),
+        ([0.0004, 0.0078, None], ["0.40 ms", "7.8 ms", "–"]),
+        ([3.72, 0.91], ["3.7 s", "0.91 s"]),
+        ([3.72, 65.0], ["3.72 s", "1 min 05 s"]),
+        ([], []),
+    ],
+)
+def test_durations_of_a_row_have_one_unit(seconds, texts):
+    """So that they can be compared at a glance; from a minute on each is as short as alone."""
+    assert texts == durations(seconds)
 
 
 def test_probabilities():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnrun.reports.split_words import split_words
-from nnrun.reports.summary import layer_kind, layer_rows, layers_by_name
+from nnrun.reports.summary import curve_names, layer_kind, layer_rows, layers_by_name
 
 INNER = {"type": "dense", "activation": "relu", "output_shape": [8], "parameters": 72}
 NETWORK = {
@@ -86,3 +86,10 @@ def test_layers_are_found_by_the_names_in_those_of_parameters():
 def test_how_rows_were_split_is_told_in_words(split, words):
     """The fold, whether it is stratified, and the groups or times of each split; else nothing."""
     assert words == list(split_words(split))
+
+
+@pytest.mark.parametrize(("metric", "names"), [(2.0, ["loss"]), (2.1, ["loss", "mse"])])
+def test_a_loss_and_a_metric_that_differ_by_rounding_are_one_curve(metric, names):
+    """Both are computed on their own, so that equal ones may differ in their last digit."""
+    history = {"train_loss": [3.0, 2.0 + 4e-16], "train_mse": [3.0, metric]}
+    assert names == curve_names("mse", [history])

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(weights: Any, times: Any = 1, target: str = "class") -> int:
-    """A file of rows with these weights, each so many times; the number of its rows."""
+    """A file of rows with these weights, each this many times; the number of its rows."""
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(ROWS, 2)).round(3), np.arange(ROWS) % 3
     values = rng.normal(size=ROWS).round(3)
@@ -205,7 +205,7 @@ def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message
         ({"features": ["a", "w"]}, {}, "dataset.columns.features[1]: the weight 'w' cannot be a "
                                        "feature too"),
         ({"weight": "y"}, {}, "dataset.columns.weight: this is the target"),
-        ({"drop": ["w"]}, {}, "dataset.columns.weight: 'w' is dropped, so it cannot stand here"),
+        ({"drop": ["w"]}, {}, "dataset.columns.weight: 'w' is dropped, so it cannot be used here"),
         ({"missing": {"w": {"impute": "mean"}}}, {}, "no weight is filled in; leave such rows out "
                                                      "with w: drop_rows"),
         ({}, {"class_weight": {"class 3": 1}}, "training.class_weight.class 3: 'class 3' is no "

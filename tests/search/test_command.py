@@ -211,13 +211,23 @@ def test_a_table_of_unequal_classes(run, tmp_path):
     assert 0 == code, err
     assert "it orders runs by log_loss" in err
     assert "log loss of kind" in out
+    assert "test log loss " in out
+    assert "log_loss" not in out
+    assert "quote the test number of the first row" not in out  # the board has none
     assert "log_loss" == content_of(tmp_path / "results", "rare")["metric"]
 
 
 def test_a_small_table_alone(run, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
-    words = ("--trials", 3, "--no-random", "search.top=1", "search.fresh_seeds=2")
+    words = (
+        "--trials",
+        3,
+        "--no-random",
+        "search.top=1",
+        "search.fresh_seeds=2",
+        "training.epochs=20",
+    )
     code, _, err = run("search", "few.csv", "--target", "price", *words)
     assert 0 == code, err
     trials = content_of(tmp_path / "results", "few")["trials"]

@@ -12,7 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.sweeps.helpers import Shell, in_session, until, weights_of
+from tests.sweeps.helpers import Shell, in_session, weights_of
+from tests.waiting import until
 
 # Time and weights of sweeps that nothing happens to, by their words and configs.
 _REFERENCES: dict[tuple[str, ...], tuple[float, float, dict[str, str]]] = {}

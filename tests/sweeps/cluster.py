@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.forked import COMMANDS, Forked
+from tests.waiting import until
 
 # In a process of its own: imported, Dask would change this one.
 _ANSWERS = """
@@ -23,6 +23,8 @@ with Client(sys.argv[1]) as client:
 """
 _TRAINING = 'sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())'
 _JOINED = 'len(client.scheduler_info(n_workers=-1)["workers"])'
+# Seconds: asking costs the processes that are asked as well.
+_PAUSE = 0.1
 # By default each process watches itself many times a second, also while it has nothing to do.
 SETTINGS = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
@@ -57,7 +59,7 @@ class Cluster:
         self.restore(workers)
 
     def restore(self, workers: int) -> None:
-        """Have a scheduler and so many workers that run, whatever was killed before."""
+        """Have a scheduler and this many workers that run, whatever was killed before."""
         if self.scheduler is None or self.scheduler.poll() is not None:
             self.close()
             self._start_scheduler()
@@ -73,7 +75,7 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
         )
         # Dask makes the file first and fills it then.
-        self._wait_for(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
+        until(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
 
     def add_worker(self, nanny: bool = False, **environment: str) -> None:
@@ -97,17 +99,17 @@ class Cluster:
         self._kill(self.scheduler)
 
     def wait_for_training(self, workers: int, process: subprocess.Popen[str]) -> None:
-        """Until so many workers are in the middle of a training loop of a sweep."""
+        """Until this many workers are in the middle of a training loop of a sweep."""
 
         def is_training() -> bool:
             assert process.poll() is None, process.communicate()
             return self._ask(_TRAINING) == workers
 
-        self._wait_for(is_training, seconds=60)
+        until(is_training, pause=_PAUSE)
 
     def wait_for_workers(self) -> None:
         """Until all that were started have joined the scheduler."""
-        self._wait_for(lambda: self._ask(_JOINED) == len(self.workers), seconds=60)
+        until(lambda: self._ask(_JOINED) == len(self.workers), pause=_PAUSE)
 
     def _ask(self, question: str) -> int:
         if self._asked is None:
@@ -153,10 +155,3 @@ class Cluster:
     def _kill(process: subprocess.Popen[Any]) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
-
-    @staticmethod
-    def _wait_for(there, seconds: float = 30.0) -> None:
-        end = time.monotonic() + seconds
-        while not there():
-            assert time.monotonic() < end, "the cluster did not start"
-            time.sleep(0.1)  # asking costs the processes that are asked as well

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.forked import COMMANDS, Forked
+from tests.waiting import PATIENCE_SECONDS, until
 
 IRIS = """
 dataset: {name: iris, features: standard}
@@ -33,8 +34,6 @@ network: {sizes: [5, 1], activations: [tanh, linear]}
 loss: mean_squared
 training: {learning_rate: 0.01, iterations: 60}
 """
-# Longer than any of these configs takes from one file that it writes to the next.
-PATIENCE_SECONDS = 120.0
 # By the NumPy engine it takes longest of these, and so is begun first.
 WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000, engine: numpy")
 
@@ -181,16 +180,8 @@ def _processes() -> Iterator[tuple[int, int, int]]:
                 yield int(entry.name), int(parent), int(session)
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0, pause: float = 0.01) -> None:
-    """Wait for something that must become true, asking again after each pause."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(pause)
-
-
 def wait_for_workers(client: int, workers: int) -> None:
-    """Wait until so many have computed for a while, however busy the machine is: those that begin
+    """Wait until this many have computed for a while, however busy the machine is: those that begin
     as copies are at work then.
     """
 
@@ -200,7 +191,7 @@ def wait_for_workers(client: int, workers: int) -> None:
         return False
 
     children = psutil.Process(client).children
-    until(lambda: sum(map(worked, children())) == workers, seconds=30, pause=0.1)
+    until(lambda: sum(map(worked, children())) == workers, pause=0.1)
 
 
 LONG = lasting(100_000_000)
@@ -231,7 +222,7 @@ def in_hand(workers):
 
 
 def killing(when, times=1):
-    """Kills the first process, so many times, as soon as it has so many runs in hand."""
+    """Kills the first process, this many times, as soon as it has this many runs in hand."""
     killed = set()
 
     def look(workers):

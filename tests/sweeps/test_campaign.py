@@ -22,9 +22,9 @@ from tests.sweeps.helpers import (
     large,
     lasting,
     processor_seconds,
-    until,
     weights_of,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.campaign
 
@@ -59,12 +59,12 @@ def test_a_killed_client_leaves_no_worker(shell, configs):
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         most = processor_seconds(process.pid) + 2
-        until(lambda pid=process.pid, most=most: is_over(pid, most), seconds=60)
+        until(lambda pid=process.pid, most=most: is_over(pid, most))
         campaign.finish(root)
 
 
 def is_over(pid, most):
-    """Whether nothing is left of a session, which may have computed for so many seconds."""
+    """Whether nothing is left of a session, which may have computed for this many seconds."""
     assert processor_seconds(pid) < most
     return not in_session(pid)
 

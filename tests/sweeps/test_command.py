@@ -10,12 +10,10 @@ import pty
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
 from tests.forked import nnrun
@@ -25,9 +23,9 @@ from tests.sweeps.helpers import (
     WILD,
     in_session,
     lasting,
-    until,
     weights_of,
 )
+from tests.waiting import ended, printed, training, until
 
 
 def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
@@ -328,18 +326,19 @@ def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
     assert "error: no Dask scheduler answers at tcp://127.0.0.1:1" in err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("number", "code", "jobs"),
+    # In one process, signals are those of `nnrun train`.
+    [(signal.SIGINT, 130, 1), (signal.SIGINT, 130, 2), (signal.SIGTERM, 143, 2)],
+)
 def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     """Within 5 seconds, with its code and the command that goes on, and without a child."""
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", jobs)
-    wait_for_runs(tmp_path, jobs)
+    training(tmp_path, jobs)
     # As Ctrl-C on a terminal does, which reaches the workers as well.
     os.killpg(process.pid, number)
-    start = time.monotonic()
-    _, err = process.communicate(timeout=20)
-    assert time.monotonic() - start < 5
+    _, err = ended(process)
     assert code == process.returncode
     assert [] == in_session(process.pid)
     go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
@@ -353,17 +352,16 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
     """As safe as the first: the same command finishes, and no child is left."""
     write("iris", lasting(10_000))
-    process = shell.start("sweep", "configs", "--seeds", 4, "-j", 2)
-    until(lambda: len(list(tmp_path.glob("results/iris/*"))) >= 2, seconds=30)
-    time.sleep(0.2)
+    words = ("sweep", "configs", "--seeds", 4, "-j", 2)
+    process = shell.start(*words)
+    until(lambda: len(list(tmp_path.glob("results/iris/*"))) >= 2)
+    # Together they are handled one after the other, before the first can take effect.
     process.send_signal(signal.SIGINT)
-    time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    start = time.monotonic()
-    assert 130 == process.wait(timeout=10)
-    assert time.monotonic() - start < 2
+    process.send_signal(signal.SIGTERM)
+    ended(process, seconds=2)
+    assert process.returncode in (130, 143)
     until(lambda: not in_session(process.pid))
-    assert 0 == shell.run("sweep", "configs", "--seeds", 4, "-j", 2)[0]
+    assert 0 == shell.run(*words)[0]
     assert 4 == len(weights_of(tmp_path / "results"))
 
 
@@ -371,11 +369,11 @@ def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
     """The cursor that the live view hides is shown again."""
     write("iris", lasting(100_000_000))
     process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "2", "-j", "1")
-    wait_for_runs(tmp_path, 1)
+    text = printed(ours, "iris seed=")
     # Together they are handled one after the other, before the first can take effect.
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
-    text = read_all(ours)
+    text += read_all(ours)
     assert process.wait() in (130, 143)
     assert text.rindex("\x1b[?25l") < text.rindex("\x1b[?25h")
 
@@ -406,17 +404,6 @@ def read_all(descriptor):
     finally:
         os.close(descriptor)
     return text.decode()
-
-
-def wait_for_runs(folder, runs):
-    """Wait until so many runs have begun, as long ones say at once, and make their updates."""
-
-    def begun():
-        found = map(read_progress, folder.glob("results/iris/*"))
-        return sum(progress is not None and not progress.waits for progress in found)
-
-    until(lambda: begun() == runs, seconds=30)
-    time.sleep(0.1)
 
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):

@@ -245,6 +245,18 @@ def test_a_short_name_that_the_list_shows_can_be_asked_for(run, write):
     assert 1 == run("ls", "--where", "units=8")[1].count("units=8")
 
 
+def test_the_rate_of_a_schedule_can_be_asked_for_as_the_list_shows_it(run, write):
+    """A schedule's initial rate is learning_rate in lists, beside runs with a number, too."""
+    write("iris")
+    cosine = "training.learning_rate={schedule: cosine, initial: 0.01}"
+    run("sweep", "configs/iris.yaml", cosine, "training.learning_rate.initial=0.01,0.02", "-q")
+    where = "ls", "--where", "learning_rate=0.02", "--json"
+    assert 1 == run("ls")[1].count("learning_rate=0.02 ")
+    assert 1 == len(json.loads(run(*where)[1]))
+    run("train", "configs/iris.yaml", "training.learning_rate=0.02", "-q")
+    assert 2 == len(json.loads(run(*where)[1]))
+
+
 def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.storage import store as stores
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.shard import Shard
+from tests.forked import COMMANDS, Forked
 from tests.sweeps.helpers import BOSTON, IRIS, weights_of
 
 GRID = ("training.learning_rate=0.05,0.01", "training.iterations=20,60", "--seeds", 6)
@@ -212,10 +212,11 @@ def test_a_shard_is_counted_before_it_starts(run, write):
 def test_shards_at_the_same_time_in_one_folder(shards, tmp_path, locks):
     """The last to end writes the whole board, also where locks do not reach other machines."""
     words = [*shards["words"], "--results", str(tmp_path / "shared"), "--quiet"]
-    start = ["-m", "nnrun"] if locks else ["-c", _WITHOUT_LOCKS]
+    start = ["nnrun"] if locks else ["-c", _WITHOUT_LOCKS]
     running = [
-        subprocess.Popen(
-            [sys.executable, *start, *words, "--shard", f"{number}/3", "-j", "1"],
+        Forked(
+            COMMANDS,
+            [*start, *words, "--shard", f"{number}/3", "-j", "1"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

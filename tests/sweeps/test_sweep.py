@@ -266,14 +266,33 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
     assert [True] * 4 == found
 
 
-def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path):
+# A worker whose runs wait, once they have said how far they are, until they are stopped.
+WAITING = """
+import time
+from nnrun.pool.process_main import _SocketChannel
+from nnrun.sweeps.workers import job
+from nnrun.sweeps.workers.processes import main
+
+job._PROGRESS_SECONDS = 0.0
+real = _SocketChannel.send
+
+def send(channel, content):
+    real(channel, content)
+    while getattr(content, "iteration", 0) and not channel.stopped():
+        time.sleep(0.01)
+
+_SocketChannel.send = send
+"""
+
+
+def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path, worker_module):
     """Stopped half-way in two processes, resumed in one: as if nothing had been."""
-    text = lasting(25_000)
-    made = plan(write("iris", text), seeds=2)
+    worker_module(WAITING)
+    made = plan(write("iris", lasting(3000)), seeds=2)
     run_inline(sweep(made, make_store(tmp_path / "whole")))
     begun = set()
     first = sweep(made, stopped=lambda: len(begun) == 2)
-    first.listener.progressed = lambda run, progress: begun.add(run.key)
+    first.listener.progressed = lambda run, progress: progress.iteration and begun.add(run.key)
     progress = run_processes(first)
     assert (0, 2, 2) == (progress.trained, progress.interrupted, progress.missing)
     assert 2 == len(list(store.root.glob("*/*/checkpoint.safetensors")))

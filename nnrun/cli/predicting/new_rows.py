@@ -26,6 +26,7 @@ from nnrun.models.writing.columns import check_carried
 from nnrun.models.writing.formats import WRITERS, output_names
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable.files import written_whole
 
 
@@ -103,7 +104,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
 def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
     """Raise a UsageError if files cannot be read or written, or are the same."""
     rows = inputs[0]
-    if Path(run).is_file() and not rows.exists():
+    if Path(run).is_file() and not is_packed(run) and not rows.exists():
         raise UsageError(
             f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
         )

@@ -56,7 +56,7 @@ class TrialLines(RunLines):
         return words if left is None else f"{words}, {remaining(left)} left"
 
     def left(self, ended: int, most: int | None) -> float | None:
-        """Seconds that are left, if anything is known of them."""
+        """The seconds left, if they can be estimated."""
         limited = self.search.clock.left
         if limited is not None or most is None or not ended:
             return limited

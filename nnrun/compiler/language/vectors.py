@@ -101,13 +101,13 @@ def lane(t: Code, vector: Any, index: int) -> Any:
 
 @intrinsic
 def room(t: Code, count: int, like: Any) -> View:
-    """An array in registers, for so many values of one type."""
+    """An uninitialized array of `count` values of one type, in registers."""
     place = t.place(ir.ArrayType(t.variable(like).type, count))
     return View(t.builder.gep(place, [I32(0), I32(0)]), (count,))
 
 
 def _zeros(t: Code, count: int) -> list[Any]:
-    """The places of so many registers of zeros."""
+    """The places of this many registers of zeros."""
     places = [t.place(ir.VectorType(t.real, t.lanes)) for _ in range(count)]
     for place in places:
         t.builder.store(ir.Constant(place.type.pointee, None), place)

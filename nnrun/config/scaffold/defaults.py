@@ -99,7 +99,7 @@ def order_words(counts: Sequence[int]) -> list[str]:
 
 
 def batch_of(training: int) -> int:
-    """The rows of a batch, of so many training rows."""
+    """The rows of a batch, of this many training rows."""
     return min(training, 4 if training < 64 else 16 if training < 2000 else 64)
 
 
@@ -141,5 +141,5 @@ def array_lines(data: Dataset, shown: str) -> Iterator[str]:
     yield f"  task: {data.task}\ta guess from the type of y"
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
-        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
+        raise DataError(f"{shown}: a single row cannot be split into training and test rows")
     yield from settings(Size(len(data.x), features, counts), outputs, data.x_test is not None)

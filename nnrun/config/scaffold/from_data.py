@@ -62,7 +62,7 @@ class _Choice:
 
     @property
     def by_time(self) -> ColumnProfile | None:
-        """The column of times that rows are split by, if it is sure."""
+        """The column of times that rows are split by, if there is no doubt."""
         sure = (split.column for split in self.splits if split.sure and split.by == "time")
         return next(sure, None)
 
@@ -80,7 +80,7 @@ class _Choice:
 
     @property
     def split_by(self) -> list[ColumnProfile]:
-        """The column that rows are split by, if it is sure."""
+        """The column that rows are split by, if there is no doubt."""
         return [split.column for split in self.splits if split.sure]
 
 
@@ -168,7 +168,7 @@ def _described(choice: _Choice) -> Iterator[str]:
         yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
-        yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
+        yield f"it takes as categories, for their leading zeros, {_clipped(codes)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
     yield from (split.words() for split in choice.splits)
@@ -207,7 +207,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
     size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
-        raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
+        raise DataError(f"{found.path}: a single row cannot be split into training and test rows")
     extent = f"{found.rows} rows, {len(found.columns)} columns"
     yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield "# Guesses are marked; `nnrun check` checks the config."

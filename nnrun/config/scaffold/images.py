@@ -23,7 +23,7 @@ from nnrun.data.images.decode import image_size
 from nnrun.data.images.folder import ImageFiles, find_images
 from nnrun.errors import DataError
 
-# So many images of each class are looked at.
+# This many images of each class are looked at.
 _LOOKED_AT = 20
 _SMALL, _LARGE = 32, 64
 
@@ -55,7 +55,7 @@ def draft_images(path: Path, shown: str) -> tuple[list[str], list[str]]:
     given = bool(found.files.test)
     size = Size(len(found.files.train), 0, [*sizes.values()])
     if len(sizes) < 2:
-        raise DataError(f"{path}: has a single class; there is nothing to tell")
+        raise DataError(f"{path}: has a single class; classification needs two")
     lines = [*_data(found, size, shown, given), *_network(found, size, given)]
     height, width = found.size
     how = "grey" if found.grey else "in colours"

@@ -92,7 +92,7 @@ class ExperimentConfig(Block):
     network: Network
     """The layers, or `sizes` and `activations` of a plain stack of dense layers."""
     loss: Loss
-    """What training makes small."""
+    """What training minimizes."""
     training: TrainingConfig
     """The optimizer, how long, in what steps."""
     decide: DecideConfig | None = None

@@ -100,7 +100,7 @@ def _spread(value: Any, initializer: InitializerConfig) -> Any:
 
 
 class LossConfig(NamedBlock):
-    """What training makes small."""
+    """What training minimizes."""
 
     part_keys: ClassVar[Mapping[str, str]] = {"type": "loss"}
 

@@ -76,8 +76,8 @@ class EarlyStoppingConfig(Block):
     monitor: Annotated[str, _MONITOR] = "validation_loss"
     """The loss, or any metric, of the validation split. An undefined value counts as the worst."""
     patience: Annotated[int, Integer(gt=0)] = 5
-    """How many evaluations, not epochs, without progress to wait for: training stops at the last of
-    so many in a row that are no better than the best. `evaluate_every` says how often they are."""
+    """Training stops after this many evaluations, not epochs, in a row without a new best.
+    `evaluate_every` says how often they are."""
     restore_best: Annotated[bool, Flag()] = True
     """Whether to go back to the best weights at the end."""
 
@@ -119,9 +119,10 @@ class TrainingConfig(Block):
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
     evaluate_rows: Annotated[int, Integer(gt=0)] | Annotated[str, OneOf(("all",))] | None = None
-    """Rows of each split that the evaluations before the last one take at most, drawn once by the
-    seed; or `all`. By default all of a split of up to 10,000 rows, and of larger ones so many that
-    all splits together have half as many rows as are trained on between two evaluations."""
+    """The most rows of each split that evaluations during training use, drawn once by the seed; or
+    `all`. The last evaluation uses all rows. By default splits of up to 10,000 rows are used whole;
+    larger ones are cut so that an evaluation reads half as many rows as training does between two
+    evaluations."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop, once a validation metric shows no more progress; off by default."""
     class_weight: ClassWeight | None = None
@@ -134,7 +135,8 @@ class TrainingConfig(Block):
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"
     """The precision to compute in."""
     engine: Annotated[str, OneOf(ENGINES)] = "auto"
-    """NumPy or compiled code; `auto` takes what is compiled where a run is long enough to gain."""
+    """NumPy or compiled code; `auto` takes compiled code where the run is long enough to be faster
+    with it."""
     watch: Annotated[bool, Flag()] = False
     """Whether to record, layer by layer, norms and histograms of weights, outputs and gradients
     while it trains, dead and saturated units, and how far updates move the weights. The run stays

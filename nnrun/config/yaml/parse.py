@@ -66,7 +66,7 @@ def parse(text: Text) -> Document:
     """
     unreadable = _UNREADABLE.search(text.text)
     if unreadable:
-        message = f"the character U+{ord(unreadable[0]):04X} may not stand in YAML"
+        message = f"the character U+{ord(unreadable[0]):04X} is not allowed in YAML"
         raise ConfigError([Problem(message, place=text.place(unreadable.start()))])
     conflict = _CONFLICT.search(text.text)
     if conflict:
@@ -262,9 +262,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: Text) -> Problem:
     place = text.place(offset)
     what = (error.problem or "unreadable").removeprefix("found ")
     if "cannot start any token" in what and text.text[offset : offset + 1] == "\t":
-        return Problem("a tab may not indent YAML; use blanks", place=place)
+        return Problem("tabs cannot indent YAML; use spaces", place=place)
     if "mapping values are not allowed" in what:
-        what = "a ':' cannot stand here; quote the text, or check the indentation"
+        what = "a ':' is not allowed here; quote the text, or check the indentation"
     if "nesting depth" in what:
         what = f"nested deeper than {MAX_DEPTH} levels"
     began = error.context_mark

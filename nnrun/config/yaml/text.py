@@ -73,11 +73,15 @@ def read_text(file: Path) -> Text:
 
 
 def _advice(file: Path) -> str:
-    """The config with nearly this name, or how to write one."""
+    """The config with nearly this name, or how to write one: for data of this name, if there is."""
     try:
-        configs = {e.stem: e for e in file.parent.iterdir() if e.suffix in SUFFIXES and e.is_file()}
+        files = [entry for entry in file.parent.iterdir() if entry.is_file()]
     except OSError:
         return ""
+    data = [e for e in files if e.stem == file.stem and is_data_file(e)]
+    if data:
+        return f"for {min(data)}, {init_hint(str(min(data)))}"
+    configs = {entry.stem: entry for entry in files if entry.suffix in SUFFIXES}
     near = nearest(file.stem, configs)
     if near:
         return f"did you mean '{configs[near]}'?"

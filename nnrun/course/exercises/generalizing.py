@@ -28,7 +28,7 @@ def _gap(attempt: Attempt) -> Verdict:
         for runs in (attempt.runs, attempt.before)
     )
     most = _LESS_GAP * before
-    says = f"test loss less training loss is {ours:.3f}, before {before:.3f}; {most:.3f} passes"
+    says = f"test loss minus training loss is {ours:.3f}, before {before:.3f}; {most:.3f} passes"
     return ours <= most, says
 
 

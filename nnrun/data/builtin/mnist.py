@@ -93,7 +93,7 @@ def _from_folder(folder: Path, classes: tuple[str, ...]) -> tuple[list[npt.NDArr
     with disk_errors(folder):
         fault = fault_of(folder, folder=True)
     if fault is not None:
-        message = f"{folder} {fault}; needed is the folder with the IDX files"
+        message = f"{folder} {fault}; expected the folder with the IDX files"
         raise DatasetProblem([(("dataset", "path"), message)])
     parts: list[npt.NDArray[Any]] = []
     digests = ""
@@ -154,9 +154,9 @@ def _read_shape(path: Path, stream: BinaryIO, dimensions: int) -> tuple[int, ...
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise DataError(f"{path}: is no IDX file: it starts with 0x{magic.hex()}")
     if magic[2] != 0x08:
-        raise DataError(f"{path}: holds {TYPES[magic[2]]}; needed are unsigned bytes")
+        raise DataError(f"{path}: holds {TYPES[magic[2]]}; expected unsigned bytes")
     if magic[3] != dimensions:
-        raise DataError(f"{path}: has {magic[3]} dimensions; needed are {dimensions}")
+        raise DataError(f"{path}: has {magic[3]} dimensions; expected {dimensions}")
     header = stream.read(4 * dimensions)
     if len(header) < 4 * dimensions:
         raise DataError(f"{path}: ends within its header")

@@ -28,7 +28,9 @@ class DateEvidence:
     """Whether dates have time zones, once one has been read."""
 
     def add(self, text: str, line: int) -> None:
-        """Look at a cell that is not missing; once one is no date, at no more."""
+        """Take a cell that is not missing into account; after the first that is no date, none
+        is.
+        """
         if self.odd:
             return
         if not self.count:

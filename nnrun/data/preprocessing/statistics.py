@@ -1,7 +1,7 @@
 """Statistics of features over rows read in blocks, with the bits of NumPy's on whole arrays.
 
-NumPy adds the rows of an array to one another in their order, and the numbers of a single column
-in pairs of halves. Here both are done block by block.
+NumPy sums the rows of an array in order, and a single column by pairwise summation. Here both
+are done block by block.
 """
 
 from __future__ import annotations

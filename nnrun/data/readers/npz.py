@@ -98,7 +98,7 @@ def _features(path: Path, name: str, x: Array) -> Array:
         raise DataError(f"{path}: {name}: holds {x.dtype}, not real numbers")
     if not 2 <= x.ndim <= 4 or 0 in x.shape:
         needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
-        raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
+        raise DataError(f"{path}: {name}: has shape {x.shape}; expected {needed}")
     if x.ndim == 3:
         x = x[:, None]
     if x.dtype.itemsize > _WIDEST:
@@ -138,7 +138,7 @@ def _targets(
         if array.dtype.kind not in "buif":
             raise DataError(f"{path}: {name}: holds {array.dtype}, not numbers to predict")
         if array.ndim not in (1, 2) or 0 in array.shape:
-            message = f"has shape {array.shape}; needed is (rows,) or (rows, outputs)"
+            message = f"has shape {array.shape}; expected (rows,) or (rows, outputs)"
             raise DataError(f"{path}: {name}: {message}")
         values[name] = array.astype(np.float64).reshape(len(array), -1)
         check_finite(path, name, values[name])
@@ -199,7 +199,7 @@ def read_split_values(path: Path, split: SplitSettings, rows: int) -> Array | No
         raise DatasetProblem([(("dataset", "split", "column"), message)])
     values = found[name]
     if values.shape != (rows,):
-        raise DataError(f"{path}: {name}: has shape {values.shape}; needed is ({rows},)")
+        raise DataError(f"{path}: {name}: has shape {values.shape}; expected ({rows},)")
     return _times(path, name, values) if split.by == "time" else _distinct(path, name, values)[1]
 
 

@@ -38,9 +38,9 @@ Kind = Literal[
 ]
 
 FEW_CATEGORIES = 20
-"""So many categories are never too many."""
+"""Up to this many categories are never too many."""
 ROWS_OF_EACH = 20
-"""More categories need so many rows each, on average."""
+"""With more categories, each needs this many rows on average."""
 _MOST_CLASSES, _ROWS_OF_CLASS = 10, 5
 _COMPACT = len("20241231")
 _MOST_KEPT = 1000
@@ -135,7 +135,7 @@ class ColumnProfile:
 
     @property
     def holds_codes(self) -> bool:
-        """Whether all are numbers to look at, and some have a zero in front, as 007 has."""
+        """Whether all look like numbers and some have leading zeros, as 007 has."""
         return self.codes > 0 and self.numbers == self.rows - self.missing
 
     @property

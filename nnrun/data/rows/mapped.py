@@ -26,7 +26,7 @@ LARGE = 1 << 26
 
 
 class _Mapping(mmap.mmap):
-    """A file that is mapped for reading, with what tells whether it has changed since."""
+    """A file that is mapped for reading, with its state then, to notice changes."""
 
     path: Path | None
     state: tuple[int, int, int]
@@ -37,7 +37,7 @@ def map_array(
 ) -> Array | None:
     """The array at an offset of an open file, read-only; None where the system cannot map it.
 
-    Without a path, the file is nobody else's.
+    Without a path, no other process has the file.
     """
     with suppress(OSError, ValueError):
         mapping = _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -65,7 +65,7 @@ def check_unchanged(array: Array) -> None:
 
 
 def release(array: Array) -> None:
-    """Let go of the memory of a mapped array; what is needed again comes from the file."""
+    """Free the memory of a mapped array; pages that are needed again are read from the file."""
     mapping = _mapping_of(array)
     if mapping is not None:
         system.forget_pages(mapping)

@@ -74,17 +74,26 @@ def check_calls(trial: Trial, shape: Shape) -> Finding:
     if differing(again, dx).any():
         says = "backward gives another result the second time, for the same dy"
         raise Failed("calls", says)
-    used, fresh = trial.subject(shape), trial.subject(shape)
+    used = trial.subject(shape)
     used.forward(samples.rows(shape, seed=4))
-    inputs = []
-    for each in (used, fresh):
-        each.network.gradient[...] = 0
-        each.forward(x)
-        inputs.append(np.array(backward(each, dy, x)))
-    pairs = (inputs, (used.network.gradient, fresh.network.gradient))
-    if any(differing(after_another, alone).any() for after_another, alone in pairs):
-        raise Failed("calls", "backward uses what an earlier call of forward kept")
+    for count in (len(x), len(x) - 2):
+        alone = _results(trial.subject(shape), x[:count], dy[:count])
+        try:
+            after_another = _results(used, x[:count], dy[:count])
+        except Failed as error:
+            says = "it fails for fewer rows than the call before had; batches differ in size"
+            raise Failed("calls", says, error.finding.says) from error
+        if any(differing(one, two).any() for one, two in zip(after_another, alone, strict=True)):
+            raise Failed("calls", "backward uses what an earlier call of forward kept")
     return Finding("calls", True, "each gives what its own input asks for")
+
+
+def _results(subject: Subject, x: Array, dy: Array) -> tuple[Array, Array]:
+    """dL/dx, and the gradients of all parameters."""
+    subject.network.gradient[...] = 0
+    subject.forward(x)
+    dx = np.array(backward(subject, dy, x))
+    return dx, subject.network.gradient.copy()
 
 
 def check_parameters(trial: Trial, shape: Shape) -> Finding:
@@ -101,6 +110,10 @@ def check_parameters(trial: Trial, shape: Shape) -> Finding:
                 raise Failed("parameters", says)
     before = {name: p.value.copy() for name, p in subject.parameters.items()}
     y = subject.forward(x)
+    for name, parameter in subject.parameters.items():
+        if differing(parameter.value, before[name]).any():
+            what = "only the optimizer does; compute y from a new array"
+            raise Failed("parameters", f"forward changes {name}: {what}")
     backward(subject, samples.rows(y.shape[1:], seed=3), x)
     for name, parameter in subject.parameters.items():
         if not np.shares_memory(parameter.grad, subject.network.gradient):

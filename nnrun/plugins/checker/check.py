@@ -50,7 +50,7 @@ def check_file(file: str | PathLike[str]) -> list[PartReport]:
 def check_part(part: Part) -> PartReport:
     """The findings about one part.
 
-    After a mistake that leaves the other checks without sense, these count as not passed.
+    After a mistake that makes the other checks meaningless, these count as not passed.
     """
     findings: list[Finding] = []
     try:

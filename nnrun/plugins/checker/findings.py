@@ -20,7 +20,7 @@ class Finding:
         passed: whether the part passes it.
         says: the mistake, in a sentence; or what was compared.
         detail: the numbers that show it.
-        reached: whether it was made; a mistake may leave others without sense.
+        reached: whether it was made; a mistake may make other checks meaningless.
     """
 
     check: str
@@ -64,7 +64,7 @@ class PartReport(Points):
 
 
 class Failed(Exception):  # noqa: N818  # it ends the checks of a part
-    """A finding after which other checks make no sense."""
+    """A finding after which other checks are meaningless."""
 
     def __init__(self, check: str, says: str, detail: str = "") -> None:
         super().__init__(says)

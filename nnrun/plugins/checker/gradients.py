@@ -45,7 +45,7 @@ def _on_shape(trial: Trial, shape: Shape) -> Iterator[Finding]:
             continue
         gradient = Gradient(grads[name], along, y, dy)
         if not grads[name].any() or differing(again[name], 2 * grads[name]).any():
-            more = own_mistakes.of_parameter(name, gradient, x, lambda: trial.plain(shape))
+            more = own_mistakes.of_parameter(name, gradient, subject, x, lambda: trial.plain(shape))
             yield _compared(f"gradient of {name}", f"dL/d{name}", gradient, more)
         else:
             says = "it is added to that of the call before; write it anew each time"

@@ -26,7 +26,7 @@ _AFTER = (behaviour.check_needs_dx, behaviour.check_float32)
 def check_layer(part: Part) -> Iterator[Finding]:
     """All checks of a layer, on rows of each kind that it takes.
 
-    Raises: Failed for a mistake after which the others make no sense.
+    Raises: Failed for a mistake after which the other checks are meaningless.
     """
     with calling("arguments"):
         trial = Trial(part, samples.arguments(part.entry))

@@ -34,12 +34,14 @@ _TARGET = "it is that along the target: y and target are swapped"
 def check_loss(part: Part) -> Iterator[Finding]:
     """All checks of a loss.
 
-    Raises: Failed for a mistake after which the others make no sense.
+    Raises: Failed for a mistake after which the other checks are meaningless.
     """
     with calling("arguments"):
         loss = part.entry(**samples.arguments(part.entry))
     y, target = samples.predictions(loss.needs)
     value = _value(loss, y, target)
+    if _value(loss, y, target) != value:
+        raise Failed("value", "a second call gives another: state is carried over")
     yield Finding("value", True, "it is a finite number")
     yield _unchanged(loss, y, target)
     yield _mean(loss, y, target, value)

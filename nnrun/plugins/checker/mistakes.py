@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -28,12 +30,17 @@ VALUE = "it is dy · f(x): the value stands in place of the derivative"
 FIRST_ROW = "it is that of the first row alone"
 LAST_ROW = "it is that of the last row alone"
 SUMMED = "every entry is the sum of all"
+AVERAGED = "every entry is the mean of all"
+MEAN = "it is divided by the number of {}: a mean stands where a sum is needed"
+PATH = "the term dy is missing: y has x itself as a term"
 FLIPPED = "it is flipped in height and width"
 DIAGONAL = "only the diagonal of the derivative is there, and y depends on several numbers of x"
 REPLACED = "overlapping parts are not added up: one replaces the other"
 FACTOR = "all of it is {} times the right one"
 # Derivatives by differences are rounded.
 _REACHED = 1e-6
+# Of a shifted array, the numbers at the edge are not known; of a small one, these are most.
+_MOST_AT_EDGE = 0.7
 SHIFTED = "it is shifted by {} along axis {}"
 
 
@@ -83,6 +90,10 @@ def _gives(gradient: Gradient, made: Array) -> bool:
     """Whether a mistake gives the numbers of this gradient, and is one for this layer."""
     if made.shape != gradient.given.shape or not differing(made, gradient.right).any():
         return False
+    at_edge = np.isnan(made)
+    if at_edge.mean() > _MOST_AT_EDGE:
+        return False
+    made = np.where(at_edge, gradient.given, made)
     return not (differing(gradient.given, made, 1e-5) & gradient.along.known).any()
 
 
@@ -104,17 +115,33 @@ def _of_all(gradient: Gradient) -> Iterator[Mistake]:
     yield FIRST_ROW, lambda: along.along(_row(dy, 0))
     yield LAST_ROW, lambda: along.along(_row(dy, rows - 1))
     yield SUMMED, lambda: np.full_like(right, right.sum())
+    yield MEAN.format("entries of dy"), lambda: right / dy.size
+    yield AVERAGED, lambda: np.full_like(right, right.sum() / dy.size)
+    if dy.ndim > 2:
+        yield MEAN.format("positions"), lambda: right / dy[0, 0].size
+    if dy.shape == right.shape:
+        yield PATH, lambda: right - dy
+        yield DIAGONAL, lambda: dy * along.diagonal
 
 
 def _rough(gradient: Gradient) -> Iterator[Mistake]:
     """Those that a better name may fit, too."""
     along, dy, right = gradient.along, gradient.dy, gradient.right
-    if along.y_shape == along.shape:
-        yield DIAGONAL, lambda: dy * along.diagonal
     yield REPLACED, lambda: _replaced(along, dy)
-    for axis in range(right.ndim):
-        for by in (1, -1):
-            yield SHIFTED.format(by, axis), lambda axis=axis, by=by: np.roll(right, by, axis)  # type: ignore[misc]
+    several = [(right.ndim - 2, right.ndim - 1)] if right.ndim > 2 else []
+    for axes, by in product([*((axis,) for axis in range(right.ndim)), *several], (1, -1)):
+        yield (
+            SHIFTED.format(by, " and axis ".join(map(str, axes))),
+            partial(_shifted, right, axes, by),
+        )
+
+
+def _shifted(right: Array, axes: tuple[int, ...], by: int) -> Array:
+    """With NaN at the edge."""
+    moved: Array = np.roll(right, by, axes)
+    for axis in axes:
+        np.moveaxis(moved, axis, 0)[0 if by > 0 else -1] = np.nan
+    return moved
 
 
 def _row(dy: Array, row: int) -> Array:

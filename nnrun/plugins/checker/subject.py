@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker.findings import Failed
+from nnrun.plugins.checker.samples import ROWS
+from nnrun.plugins.part import PluginError
 from nnrun.plugins.running import describe_fault
 
 Build = Callable[[], Layer | list[Layer]]
@@ -68,11 +72,29 @@ def calling(check: str) -> Iterator[None]:
             yield
     except (Failed, ShapeError):
         raise
+    except PluginError as error:
+        raise Failed(check, str(error).partition(": ")[2]) from error
     except NotImplementedError as error:
         raise Failed(check, "it is not written yet") from error
     except (Exception, SystemExit) as error:
-        place = describe_fault(error)
-        raise Failed(check, place or f"{type(error).__name__}: {error}") from error
+        says = describe_fault(error) or f"{type(error).__name__}: {error}"
+        raise Failed(check, says + _cause(str(error))) from error
+
+
+def _cause(message: str) -> str:
+    """The usual mistake behind arrays that do not fit each other; empty if it is another."""
+    if "matmul" in message and "mismatch" in message:
+        return "; the sizes of a matrix product do not fit, as where a transpose is missing"
+    if "broadcast" not in message:
+        return ""
+    found = re.findall(r"\(([\d, ]+)\)", message)
+    shapes = [tuple(map(int, re.findall(r"\d+", shape))) for shape in found]
+    for one, two in product(shapes, repeat=2):
+        if one == two[::-1] != two:
+            return "; one is the transpose of the other"
+        if one == (ROWS, *two):
+            return "; the sum over the rows is missing"
+    return ""
 
 
 def accepts(build: Build, shape: Shape) -> bool:

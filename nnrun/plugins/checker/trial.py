@@ -16,6 +16,7 @@ from nnrun.nn.signature import Array, Shape
 from nnrun.plugins.checker.findings import Failed, shape_words
 from nnrun.plugins.checker.own_mistakes import without_stride
 from nnrun.plugins.checker.subject import Subject
+from nnrun.plugins.entries import layer_entry
 from nnrun.plugins.part import Part
 
 
@@ -35,7 +36,8 @@ class Trial:
     def build(self, **changes: Any) -> Callable[[], Layer | list[Layer]]:
         """Makes the layer, or the layers of the block."""
         arguments = {**self.arguments, **changes}
-        return lambda: self.part.entry(**deepcopy(arguments))  # which may hold layers
+        made = layer_entry(self.part)
+        return lambda: made(**deepcopy(arguments))  # which may hold layers
 
     def subject(self, shape: Shape, dtype: Any = np.float64) -> Subject:
         """The layer for rows of this shape."""

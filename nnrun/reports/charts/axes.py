@@ -35,7 +35,7 @@ class Frame:
 
     @classmethod
     def around(cls, x: Scale, y: Scale, size: tuple[float, float], ticks: int = 5) -> Frame:
-        """A frame of this size with room for the labels of so many ticks of the y axis."""
+        """A frame of this size with room for the labels of this many ticks of the y axis."""
         labels = tick_labels(y.ticks(ticks))
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
         return cls(x, y, 18 + longest * _DIGIT, 30.0, size[0] - _MARGIN - 2, size[1] - 44)
@@ -120,8 +120,11 @@ Spot = tuple[float, float]
 
 
 def line(frame: Frame, x: Numbers, y: Numbers, class_: str) -> Markup:
-    """A line through the points, with gaps where one has no place; a lone point is a dot."""
-    segments = _segments(frame, x, y)
+    """A line through the points, with gaps where one has no place; a lone point is a dot.
+
+    It ends where it leaves the frame above or below.
+    """
+    segments = [part for segment in _segments(frame, x, y) for part in _inside(frame, segment)]
     d = "".join(_path(segment) for segment in segments if len(segment) > 1)
     path = element("path", d=d, class_=f"line {class_}") if d else Markup("")
     alone = [spot for segment in segments if len(segment) == 1 for spot in segment]
@@ -134,8 +137,8 @@ def area(frame: Frame, x: Numbers, low: Numbers, high: Numbers, class_: str) -> 
     for value, bottom, top in zip(x, low, high, strict=True):
         across, up, down = frame.across(value), frame.up(top), frame.up(bottom)
         if across is not None and up is not None and bottom is not None:
-            spots_above.append((across, up))
-            spots_below.append((across, frame.bottom if down is None else down))
+            spots_above.append((across, _held(frame, up)))
+            spots_below.append((across, frame.bottom if down is None else _held(frame, down)))
     if len(spots_above) < 2:
         return Markup("")
     outline = _path([*spots_above, *reversed(spots_below)])
@@ -178,6 +181,38 @@ def _segments(frame: Frame, x: Numbers, y: Numbers) -> list[list[Spot]]:
         else:
             segments[-1].append((across, up))
     return [segment for segment in segments if segment]
+
+
+def _inside(frame: Frame, segment: Sequence[Spot]) -> list[list[Spot]]:
+    """The parts of a line that are within the frame, up to its upper and lower edge."""
+    parts: list[list[Spot]] = [[]]
+    for index, (x, y) in enumerate(segment):
+        edge = _held(frame, y)
+        if edge == y:
+            parts[-1].append((x, y))
+            continue
+        before = segment[index - 1 : index] if parts[-1] else []
+        parts[-1] += [_crossing(spot, (x, y), edge) for spot in before]
+        after = segment[index + 1 : index + 2]
+        parts.append(
+            [_crossing(spot, (x, y), edge) for spot in after if _held(frame, spot[1]) == spot[1]]
+        )
+    return [part for part in parts if part]
+
+
+def _crossing(inside: Spot, outside: Spot, edge: float) -> Spot:
+    share = (edge - inside[1]) / (outside[1] - inside[1])
+    return inside[0] + share * (outside[0] - inside[0]), edge
+
+
+def _held(frame: Frame, y: float) -> float:
+    """A height, or the nearest edge where it is outside; what rounding adds is inside."""
+    slack = 0.05
+    return (
+        y
+        if frame.top - slack <= y <= frame.bottom + slack
+        else min(max(y, frame.top), frame.bottom)
+    )
 
 
 def _path(spots: Iterable[Spot]) -> str:

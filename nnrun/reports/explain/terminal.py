@@ -15,6 +15,7 @@ from nnrun.explain.equations import equations, loss_equation, middle_window, opt
 from nnrun.explain.numerical import shown
 from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
+from nnrun.nn.gradient_check import TOLERANCE
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.explain.film import FilmLines
 from nnrun.reports.numbers import count, number
@@ -99,6 +100,10 @@ def _backward(update: UpdateTrace, full: bool) -> Iterator[RenderableType]:
         yield from _array("dL/dx", trace.dx, full)
 
 
+# Differences of a loss that is not large are rounded to less.
+_ROUNDING = 1e-10
+
+
 def agreement(parameter: ParameterTrace) -> str:
     """How far both gradients differ, in a line."""
     size, compared = parameter.gradient.size, parameter.compared
@@ -106,6 +111,8 @@ def agreement(parameter: ParameterTrace) -> str:
         return "no entry could be compared"
     which = "all" if compared == size else f"{count(compared)} of {count(size)}"
     entries = f"{which} entries" if size > 1 else "its entry"
+    if parameter.worst > TOLERANCE and parameter.difference < _ROUNDING:
+        return f"{entries} compared; largest difference {parameter.difference:.1e}, by rounding"
     return f"{entries} compared; largest difference {parameter.worst:.1e} of the largest gradient"
 
 
@@ -152,7 +159,7 @@ def _array(name: str, array: Array, full: bool) -> Iterator[RenderableType]:
 
 _GAP = "  "
 _MORE = "…"
-# Of a stack of matrices, such as channels, so many are shown.
+# Of a stack of matrices, such as channels, this many are shown.
 _MATRICES = 2
 # Of longer lines, fewer columns are shown.
 _WIDEST = 80

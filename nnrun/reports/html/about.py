@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
             Setting(
                 shortened(key, 80),
                 MISSING if value is None else shortened(flow(_without_folder(key, value))),
-                default=key not in given,
-                differs=any(f"{key}.".startswith(f"{whole}.") for whole in varying),
+                default=not _is_within(key, given),
+                differs=_is_within(key, varying),
             )
             for key, value in flatten(config).items()
         ]
@@ -42,13 +42,18 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
         )
 
 
+def _is_within(key: str, blocks: Iterable[str]) -> bool:
+    """Whether it is one of these keys, or of a block that is one of them."""
+    return any(f"{key}.".startswith(f"{block}.") for block in blocks)
+
+
 def _without_folder(key: str, value: Any) -> Any:
     """Of the path of data their name: the page is made to be shared."""
     return Path(value).name if key in PLACES and isinstance(value, str) else value
 
 
 def _given(config: dict[str, Any]) -> set[str]:
-    """The keys that differ from their defaults."""
+    """The keys that differ from their defaults, and the blocks that are there of their own."""
     try:
         whole = config_from_dict(config)
     except NnrunError:

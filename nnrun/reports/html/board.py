@@ -11,10 +11,11 @@ from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
-from nnrun.reports.numbers import MISSING, duration, first_of, number
+from nnrun.reports.numbers import MISSING, durations, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.terminal.board.choice import network_label
 from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,
@@ -31,20 +32,21 @@ from nnrun.reports.terminal.board.columns import (
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
 from nnrun.reports.verdict.names import Names
+from nnrun.sweeps.board.comparison.beside import Beside, model_words
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
 _MOST_NAMES = 2
-# A strip with all values would be so many times as long as one without the outermost.
+# A strip with all values would be this many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _SHOWN_ONCE = ("baseline", "published")
 
 
 def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by what tells them from others of one name."""
+    """The board, its rows named by the settings in which rows of one name differ."""
     by_name: dict[str, list[Standing]] = {}
     for standing in board.standings:
         by_name.setdefault(standing.row.name, []).append(standing)
@@ -62,8 +64,25 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
         for standing in board.standings
     ]
     rows = [standing.row for standing in standings]
+    old = [standing.row for standing in board.standings]
     same = Names(board.group.rows).shared
-    return StoredBoard(replace(board.group, rows=rows), standings, same)
+    group = replace(board.group, rows=rows, beside=_renamed(board.group.beside, old, rows))
+    return StoredBoard(group, standings, same)
+
+
+def _renamed(found: Sequence[Beside], old: Sequence[Row], new: Sequence[Row]) -> list[Beside]:
+    """Models and networks by the settings that rows have now."""
+    pairs = [*zip(old, new, strict=True)]
+    networks = {network_label(a): network_label(b) for a, b in pairs}
+    models = {model_words(a.choice): model_words(b.choice) for a, b in pairs if not a.is_network}
+    return [
+        replace(
+            one,
+            model=models.get(one.model, one.model),
+            network=networks.get(one.network, one.network),
+        )
+        for one in found
+    ]
 
 
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
@@ -71,7 +90,8 @@ def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
 
     First by the splits that there are, then by their experiments, and last by a number.
     """
-    titles = [shortened(heading(board.group)) for board in boards]
+    named = len({row.name for board in boards for row in board.group.rows}) > 1
+    titles = [shortened(heading(board.group, named)) for board in boards]
     for words in (_split_words, _experiment_words):
         told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
         several = Counter(title for title, _ in told)
@@ -116,7 +136,11 @@ def board_blocks(
     ]  # fmt: skip
     scale = scale_of([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
-    rows = [_row(s, board, splits, published, scale, anchors, alone, by_source) for s in shown]
+    times = [standing.row.seconds for standing in shown]
+    rows = [
+        [*_row(s, board, splits, published, scale, anchors, alone, by_source), Cell(time, seconds)]
+        for s, time, seconds in zip(shown, durations(times), times, strict=True)
+    ]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
     header, rows, same = _without_same(header, rows, candidates)
     yield Grid(
@@ -137,7 +161,7 @@ def board_blocks(
 def _without_same(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], names: Sequence[str]
 ) -> tuple[list[str], list[list[Cell]], list[str]]:
-    """Header and rows without those of these columns that tell no row from another.
+    """Header and rows without those of these columns that are the same in every row.
 
     What they hold comes third, as `name value`; the room they took is that of the settings.
     """
@@ -188,7 +212,6 @@ def _row(
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
         *(_mean(other) for other in others),
-        Cell(MISSING if row.seconds is None else duration(row.seconds), row.seconds),
     ]
 
 
@@ -221,7 +244,9 @@ def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
 
 
 def scale_of(values: Sequence[float]) -> Scale:
-    """From the lowest to the highest value, but for single ones that would crush all others."""
+    """From the lowest to the highest value, without outliers that would squeeze all others
+    together.
+    """
     if len(values) < 4:
         return Linear.over(values)
     ordered = sorted(values)

@@ -22,27 +22,40 @@ from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
 _COLOURED = 4
+_DIVERGED = "diverged"
 # Settings that decide what a loss measures: losses of different ones have charts of their own.
 _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
 
 
 @dataclass(frozen=True)
 class _Config:
-    """A config that is drawn: its name in the legend, the histories of its runs, its colour and
-    dashes by their number, and how its loss differs from those of other configs, in words.
+    """A config that is drawn.
+
+    Args:
+        name: in the legend.
+        histories: of its runs; without those that diverged, unless all did.
+        index: the number of its colour and dashes.
+        loss: how its loss differs from those of other configs, in words.
+        lost: whether all of its runs diverged.
     """
 
     name: str
     histories: Sequence[History]
     index: int
     loss: str
+    lost: bool = False
+
+    @property
+    def other(self) -> bool:
+        """Whether it is grey."""
+        return self.lost or self.index >= _COLOURED
 
     def line(self, key: str) -> Series | None:
         """Its mean over the runs, grey unless it is one of the best."""
         found = [history for history in self.histories if key in history]
         if not found:
             return None
-        return _over_seeds(self.name, found, key, self.index, self.index >= _COLOURED)
+        return _over_seeds(self.name, found, key, self.index, self.other)
 
 
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
@@ -59,10 +72,14 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     ]
     if not charts:
         return
-    legend = [(one.index, one.name) for one in shown]
-    yield Figures(charts, legend[:_COLOURED], others=legend[_COLOURED:])
+    coloured, grey = (
+        [(one.index, one.name) for one in shown if one.other is other] for other in (False, True)
+    )
+    yield Figures(charts, coloured, others=grey)
     if any(len(one.histories) > 1 for one in shown):
         yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
+    if len({one.lost for one in shown}) > 1:
+        yield Note("Lines of settings whose runs all diverged are cut at the scale of the others.")
     if len(shown) < len(board.standings):
         drawn, every = plural(len(shown), "config"), count(len(board.standings))
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
@@ -79,7 +96,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
             if (column := history.get(f"{split}_{what}"))
         ]
         if series:
-            charts.append(_chart(metric_label(what), series, what, moment=_kept(record)))
+            charts.append(_chart(metric_label(what), series, what, moment=kept_moment(record)))
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
@@ -92,7 +109,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
         yield Figures(charts, legend)
 
 
-def _kept(record: RunRecord) -> Moment | None:
+def kept_moment(record: RunRecord) -> Moment | None:
     """Where early stopping has kept the weights, or saw the best if it restores none."""
     stopping = (record.config.get("training") or {}).get("early_stopping")
     if not stopping or record.best_iteration is None:
@@ -109,7 +126,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     alone = len({variant.name for variant, _ in found}) == 1
     names = [board.choice_text(v) if alone else "" for v, _ in found]
     return [
-        _Config(shortened(name or variant.label), runs, index, loss)
+        _Config(shortened(name or variant.label), runs, index, loss, _is_lost(variant))
         for index, ((variant, runs), name, loss) in enumerate(
             zip(found, names, losses, strict=True)
         )
@@ -132,17 +149,28 @@ def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Conf
         yield [one for one in shown if one.loss == words], words
 
 
+def _is_lost(variant: StoredVariant) -> bool:
+    return all(run.score.status == _DIVERGED for run in variant.runs)
+
+
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
-    found = (histories.get(run.key) for run in variant.runs)
+    lost = _is_lost(variant)
+    runs = [run for run in variant.runs if lost or run.score.status != _DIVERGED]
+    found = (histories.get(run.key) for run in runs)
     return [history for history in found if history and history.get("iteration")]
 
 
 def _by_split(what: str, shown: Sequence[_Config], words: str) -> Iterator[Chart]:
-    """A chart for each split; they share a scale, so that they can be compared."""
+    """A chart for each split; they share a scale, so that they can be compared.
+
+    It is that of the settings that did not diverge, if there are any.
+    """
+    kept = [one for one in shown if not one.lost] or shown
     every = {
         split: [line for one in shown if (line := one.line(f"{split}_{what}"))] for split in SPLITS
     }
-    domain = [v for all_of in every.values() for s in all_of for v in s.heights]
+    held = {one.index for one in kept}
+    domain = [v for lines in every.values() for s in lines if s.index in held for v in s.heights]
     for split, series in every.items():
         if series:
             title = f"{split} {metric_label(what)}{words and f', {words}'}"

@@ -46,13 +46,17 @@ def _blocks(
     if queued and not counted:
         yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
     known = [(run, run.progress) for run in running if run.progress is not None]
-    charts = [chart for one in known[:_MOST_DRAWN] if (chart := _chart(*one))]
+    charts = [
+        chart
+        for run, progress in known[:_MOST_DRAWN]
+        if (chart := _chart(run, progress, keys.get(run.name, ())))
+    ]
     if charts:
         yield Figures(charts, [(index, split) for index, split in enumerate(SPLITS)])
 
 
 def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
-    choice = " ".join(choice_words(choice_of(dict(run.settings), keys)))
+    choice = _choice(run, keys)
     progress = run.progress
     losses = {} if progress is None else progress.losses
     left = None if progress is None else progress.left
@@ -66,7 +70,12 @@ def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
     ]
 
 
-def _chart(run: RunSummary, progress: RunProgress) -> Chart | None:
+def _choice(run: RunSummary, keys: Sequence[str]) -> str:
+    return " ".join(choice_words(choice_of(dict(run.settings), keys)))
+
+
+def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
+    """Its losses, over all of the iterations that it will make."""
     history = progress.columns()
     series = [
         Series.thinned(split, history["iteration"], losses, index)
@@ -75,4 +84,8 @@ def _chart(run: RunSummary, progress: RunProgress) -> Chart | None:
     ]
     if not series:
         return None
-    return lines(f"loss of {shortened(run.label)}", series, x_label="iteration", y_label="loss")
+    choice = _choice(run, keys)
+    name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
+    reach = (0.0, float(progress.iterations))
+    title = f"loss of {shortened(name)}"
+    return lines(title, series, x_label="iteration", y_label="loss", reach=reach)

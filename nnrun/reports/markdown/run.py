@@ -52,7 +52,7 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield _status(record)
     if warnings := warnings_of(record):
         lines = [f"- {sentence(escape(warning))}" for warning in warnings]
-        yield "\n".join(["**Warnings**, the likeliest cause first:", "", *lines])
+        yield "\n".join(["**Warnings**: what was seen, and its likeliest causes:", "", *lines])
     yield from _results(record)
     yield from _classes(record)
     yield from _curve(result)

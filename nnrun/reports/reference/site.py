@@ -68,6 +68,9 @@ def _template(name: str) -> Template:
     return environment(_PACKAGE).get_template(name)
 
 
+# Browsers would break lines within options, after a hyphen.
+_CODE = re.compile("(?<!<pre>)<code>[^<]*</code>")
+_OPTION = re.compile(r"(?<![\w-])--?\w[\w-]*")
 _PAGE = re.compile(r"^(?:\.\./|course/)?([\w-]+)\.md(#.*)?$")
 
 
@@ -86,10 +89,12 @@ class Section:
 def rendered(text: str) -> Markup:
     """Markdown as HTML: headings have anchors, links to pages lead to their HTML files.
 
-    Blocks of code can be scrolled by keyboard where they are wider than the page.
+    Blocks of code and tables can be scrolled by keyboard where they are wider than the page.
     """
     markdown, tokens = _parsed(text)
     html = markdown.renderer.render(tokens, markdown.options, {})
+    html = _CODE.sub(lambda code: _OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html)
+    html = html.replace("<table>", '<table tabindex="0">')
     return Markup(html.replace("<pre><code", '<pre tabindex="0"><code'))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import getdoc
@@ -37,7 +37,6 @@ from nnrun.plugins.kinds import KINDS as KINDS_OF_PARTS
 from nnrun.plugins.loading import digests
 from nnrun.reports.numbers import shape
 from nnrun.reports.reference.forms import value_words
-from nnrun.suggestions import synonym
 
 KINDS = (
     "page",
@@ -123,10 +122,12 @@ class Topic:
         key = next((key for key in self.keys if key.name == word), None)
         return self.summary if key is None else f"{key.name}: {key.about}"
 
-    def mentions(self, word: str) -> bool:
-        """Whether the word stands anywhere in it."""
+    def mentions(self, words: Sequence[str]) -> int:
+        """How often each of these is in it, at the start of a word; 0 where one never is."""
         keys = [f"{key.name} {key.form} {key.about}" for key in self.keys]
-        return word.lower() in " ".join([self.name, self.text, *keys, self.example]).lower()
+        text = " ".join([self.name, self.text, *keys, self.example]).lower()
+        starts = (rf"(?<![^\W_]){re.escape(word.lower())}" for word in words)
+        return min((len(re.findall(start, text)) for start in starts), default=0)
 
 
 def topics() -> tuple[Topic, ...]:
@@ -138,31 +139,6 @@ def topics() -> tuple[Topic, ...]:
 @lru_cache(maxsize=2)  # for the entries that there are, and were before a plugin
 def _topics(entries: tuple[str, ...]) -> tuple[Topic, ...]:
     return (*_keys(), *_tables(), *_metrics(), _exit_codes())
-
-
-def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
-    """Topics of this name, or of keys whose last step it is; and the others that mention it.
-
-    A word of other libraries stands for ours.
-    """
-    word = word.strip()
-    exact = _named(word, known)
-    mentioned = [topic for topic in known if topic not in exact and topic.mentions(word)]
-    mentioned.sort(key=lambda topic: all(key.name != word for key in topic.keys))
-    keys = {key.name for topic in known for key in topic.keys}
-    meant = synonym(word, {*keys, *(topic.name.rpartition(".")[2] for topic in known)})
-    if exact or meant is None:
-        return exact, mentioned
-    exact = _named(meant, known)
-    having = [topic for topic in known if any(key.name == meant for key in topic.keys)]
-    return exact, [topic for topic in mentioned if topic not in exact] or having
-
-
-def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
-    wanted = {word.lower().replace(" ", sign) for sign in "-_"}
-    exact = [topic for topic in known if topic.name.lower() in wanted]
-    exact.sort(key=lambda topic: topic.kind not in PAGES)  # a page says more than a key of its name
-    return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]
 
 
 def _keys() -> Iterator[Topic]:
@@ -237,7 +213,8 @@ def _tables() -> Iterator[Topic]:
         for name, call in calls.items():
             step = STEP_BLOCKS.get(name) if kind == "feature step" else None
             written = name if step is None else flow(step.example())
-            yield Topic(kind, name, _text(call), example=form.format(written))
+            keys = () if step is None else (_key(name, step),)
+            yield Topic(kind, name, _text(call), keys, example=form.format(written))
     for name, data in DATASETS.items():
         source = BuiltInConfig.blocks[name]
         options = [_key(key, source) for key in source.parameters]

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.characters import clean
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number
 from nnrun.reports.run_tables import metrics_table, published_table
 from nnrun.reports.split_words import decision_line, decision_table
@@ -25,7 +26,7 @@ from nnrun.reports.summary import (
     splits,
     status_words,
     training_line,
-    warning_line,
+    warnings_of,
 )
 from nnrun.reports.tables import Grid
 from nnrun.reports.verdict.lines import Verdict
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
+_LONGEST_LEAD = 20
 _CELL_STYLES = {"strong": "bold", "soft": "dim"}
 _STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan", QUEUED: "dim"}
 
@@ -61,8 +63,8 @@ def run_summary(
         yield Text()
         yield rich_table(published_table(record))
     yield Text()
-    if record.warnings and record.status == "completed":
-        yield labelled("warning", clean(warning_line(record)), style="yellow")
+    for index, warning in enumerate(warnings_of(record) if record.status == COMPLETED else ()):
+        yield labelled("" if index else "warning", clean(sentence(warning)), style="yellow")
     for note in metric_notes(record):
         yield labelled("metrics", clean(note), style="yellow")
     for label, text in _remarks(record):
@@ -88,10 +90,15 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "training", training_line(record)
 
 
-def verdict_text(verdict: Verdict) -> Text:
-    """A paragraph for each line, its lead in bold."""
-    lines = [Text.assemble((f"{x.lead}:", "bold"), f" {clean(x.text)}.") for x in verdict.lines]
-    return Text("\n").join(lines)
+def verdict_text(verdict: Verdict) -> Table:
+    """A paragraph for each line, beside its lead in bold."""
+    leads = [f"{clean(line.lead)}:" for line in verdict.lines]
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=min(max(map(len, leads)), _LONGEST_LEAD), style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    for lead, line in zip(leads, verdict.lines, strict=True):
+        table.add_row(lead, f"{clean(line.text)}.")
+    return table
 
 
 def heading(record: RunRecord) -> Text:

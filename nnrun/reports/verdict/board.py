@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, plural
-from nnrun.reports.verdict.group import NOTHING, UNDECIDED, GroupVerdict, group_verdict
+from nnrun.reports.verdict.group import NOTHING, group_verdict
 from nnrun.reports.verdict.lines import Line, Verdict
 from nnrun.reports.verdict.problems import problems
 from nnrun.sweeps.board.rows import Group, Leaderboard
 
-_MOST_GROUPS = 3
+_MOST_GROUPS = 6
 _TO_COME = ("running", "queued", "missing")
 
 
@@ -24,57 +26,47 @@ def board_verdict(board: Leaderboard) -> Verdict:
 
 
 def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = None) -> Verdict:
-    """Of the groups of a board.
+    """Of the groups of a board: a line for each of the first, if there are several.
 
     Args:
         groups: each has rows that can be compared.
         also: the number of runs that are on no row, by status.
     """
     unlisted = Counter({status: number for status, number in (also or {}).items() if number})
-    to_come = {status: unlisted.pop(status) for status in _TO_COME if status in unlisted}
-    found = [group_verdict(group) for group in groups]
+    waits = {status: unlisted.pop(status) for status in _TO_COME if status in unlisted}
+    found = [group_verdict(group, unfinished=bool(waits)) for group in groups]
     wrong = problems(groups, [one.row for one in found], unlisted)
-    return Verdict(_best(groups, found, bool(to_come)), _others(groups, found, to_come), wrong)
-
-
-def _best(groups: Sequence[Group], found: Sequence[GroupVerdict], waits: bool) -> Line:
+    to_come = " and ".join(f"{count(number)} {status}" for status, number in waits.items())
+    others = [f"still to come: {to_come}"] if waits else []
     if all(one.lead == NOTHING for one in found):
-        return Line(NOTHING, f"no run has completed{' yet' * waits}")
-    so_far = " so far" * waits
-    if len(found) == 1:
-        return Line(found[0].lead + so_far, found[0].best)
-    texts = [
-        f"{_data(group)}: {'undecided, ' * (one.lead == UNDECIDED)}{_short(group, one)}"
-        for group, one in zip(groups, found, strict=True)
+        lines = [Line(NOTHING, f"no run has completed{' yet' * bool(waits)}")]
+    elif len(found) == 1:
+        lines = [Line(found[0].lead + " so far" * bool(waits), found[0].best)]
+        others = [*filter(None, [found[0].others]), *others]
+    else:
+        pairs = zip(_leads(groups), found, strict=True)
+        lines = [Line(lead, one.short) for lead, one in islice(pairs, _MOST_GROUPS)]
+        if (left := len(groups) - _MOST_GROUPS) > 0:
+            others = [plural(left, "more board"), *others]
+    said = Line("Others", "; ".join(others)) if others else None
+    return Verdict(lines[0], said, wrong, lines[1:])
+
+
+def _leads(groups: Sequence[Group]) -> Iterator[str]:
+    """The data of each; where others have the same, with the experiment that its rows are of.
+
+    And where these are the same, too, with the splits that there are.
+    """
+    data = [_data(group) for group in groups]
+    named = [
+        f"{group.rows[0].name} on {name}"
+        if data.count(name) > 1 and len({row.name for row in group.rows}) == 1
+        else name
+        for group, name in zip(groups, data, strict=True)
     ]
-    return Line(f"{plural(len(groups), 'board')}{so_far}", _several(texts))
-
-
-def _others(
-    groups: Sequence[Group], found: Sequence[GroupVerdict], to_come: Mapping[str, int]
-) -> Line | None:
-    texts = [
-        f"{f'{_data(group)}: ' * (len(groups) > 1)}{one.others}"
-        for group, one in zip(groups, found, strict=True)
-        if one.others
-    ]
-    alike = {one.others for one in found}
-    if len(groups) > 1 and len(alike) == 1:
-        texts = [*alike - {""}]
-    if to_come:
-        runs = " and ".join(f"{count(number)} {status}" for status, number in to_come.items())
-        texts = ["; ".join([*([_several(texts)] if texts else []), f"still to come: {runs}"])]
-    return Line("Others", _several(texts)) if texts else None
-
-
-def _several(texts: Sequence[str]) -> str:
-    left = len(texts) - _MOST_GROUPS
-    return ". ".join([*texts[:_MOST_GROUPS], *([f"And {count(left)} more"] if left > 0 else [])])
-
-
-def _short(group: Group, one: GroupVerdict) -> str:
-    """Without the name of the experiment where that is the data's."""
-    return one.best.removeprefix(f"{_data(group)}, ")
+    for group, name in zip(groups, named, strict=True):
+        splits = [split for split in SPLITS if any(row.summary(split) for row in group.rows)]
+        yield f"{name} ({', '.join(splits)})" if named.count(name) > 1 else name
 
 
 def _data(group: Group) -> str:

@@ -24,48 +24,56 @@ class GroupVerdict:
         best: the row that is named first, with its number.
         others: what is known of the other rows; empty if nothing is.
         row: that row; None where no run has completed.
+        short: the first two in fewer words, for a line among those of other groups.
     """
 
     lead: str
     best: str
     others: str = ""
     row: Row | None = None
+    short: str = ""
 
 
-def group_verdict(group: Group) -> GroupVerdict:
-    """A row is called best only where every other one can be dropped."""
-    names = Names(group.rows)
+def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
+    """A row is called best only where every other one can be dropped.
+
+    What would decide is not said of an `unfinished` board, since its runs to come may.
+    """
     ranked = [row for row in group.rows if row.rank is not None]
     if not ranked:
-        return GroupVerdict(NOTHING, "no run has completed")
+        return GroupVerdict(NOTHING, nothing := "no run has completed", short=nothing)
     kept = [row for row in ranked if row.tied] or ranked[:1]
-    first = kept[0]
+    first, names, every = kept[0], Names(group.rows), count(len(group.rows))
     found = f"{names.of(first)}, {figures(group, first)}"
-    if len(group.rows) == 1:
-        return GroupVerdict(RESULT, found, _alone(first), first)
+    short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
-        return GroupVerdict(RESULT, found, "no other setting has a completed run", first)
+        alone = len(group.rows) == 1
+        text = "no other setting has a completed run"
+        if alone:
+            text = "" if unfinished else _alone(first)
+        return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
     if len(kept) == 1:
-        return GroupVerdict(BEST, found, _dropped(ranked, kept), first)
+        text = _dropped(ranked, kept)
+        return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
+    text = _others(group, names, ranked, kept, unfinished)
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
-        text = f"{what} shows no certain difference; {_MORE_SEEDS} may"
-        return GroupVerdict(UNDECIDED, f"first is {found}", text, first)
-    all_of = f"{count(len(kept))} of {plural(len(group.rows), 'setting')}"
-    if len(kept) == len(group.rows):
-        all_of = f"{'either' if len(kept) == 2 else 'any'} of {plural(len(kept), 'setting')}"
-    text = f"{all_of} may be the best; first is {found}"
-    return GroupVerdict(UNDECIDED, text, _others(group, names, ranked, kept), first)
+        text = f"{what} shows no certain difference"
+        text += "" if unfinished else f"; {_MORE_SEEDS} may"
+    short = f"{count(len(kept))} of {every} may be the best, first is {short}"
+    return GroupVerdict(UNDECIDED, f"first is {found}", text, first, short)
 
 
-def figures(group: Group, row: Row) -> str:
+def figures(group: Group, row: Row, brief: bool = False) -> str:
     """`test accuracy 0.920 ± 0.050 (95%, 20 runs); baseline 0.33, published 0.95`.
 
-    Where rows are chosen by validation, the number of the test split is added.
+    Where rows are chosen by validation, the number of the test split is added. The parenthesis is
+    left out where it is `brief`.
     """
     label, by = metric_label(group.metric), group.ordered_by
     runs = plural(row.completed, "run")
-    text = f"{by} {label} {_number(row, by)} ({'95%, ' if row.ci_low is not None else ''}{runs})"
+    how = f" ({'95%, ' if row.ci_low is not None else ''}{runs})" * (not brief)
+    text = f"{by} {label} {_number(row, by)}{how}"
     if by == "validation" and row.test is not None:
         text += f", test {_number(row, 'test')}"
     beside = [] if row.baseline is None else [f"baseline {number(row.baseline)}"]
@@ -98,7 +106,9 @@ def _dropped(ranked: list[Row], kept: list[Row]) -> str:
     return f"{others} can be dropped"
 
 
-def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> str:
+def _others(
+    group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
+) -> str:
     """Which rows may be as good, how many can be dropped, and what would decide."""
     good = [row for row in ranked if row.as_good]
     text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
@@ -106,7 +116,7 @@ def _others(group: Group, names: Names, ranked: list[Row], kept: list[Row]) -> s
         cheapest = next((row for row in good if row.rank == group.cheapest), None)
         within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
         return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
-    decided = _what_decides(group, kept)
+    decided = "" if unfinished else _what_decides(group, kept)
     return f"{text}; {decided}" if decided else text
 
 
@@ -121,14 +131,12 @@ def _what_decides(group: Group, kept: list[Row]) -> str:
     ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
     enough = next((design for design, least in ordered if least <= gap), None)
     if enough is not None:
-        return f"if {pair} differ by {spread(gap)}, {enough} would show it in 4 of 5 sweeps"
-    if gap == 0 or (shown.limit and shown.limit >= gap):
-        why = "are equal" if gap == 0 else f"differ by {spread(gap)}"
-        what = "more data, not more seeds, would decide" if gap else "choose the cheaper"
-        return f"{pair} {why}: {what}"
-    design, least = ordered[-1]
-    differ = f"{pair} differ by {spread(gap)}"
-    return f"{differ}, and even {design} would show no difference below {spread(least)}"
+        return f"if {pair} differ by {spread(gap)}, {enough} would likely show it"
+    if gap == 0:
+        return f"{pair} are equal: choose the cheaper"
+    if shown.limit and shown.limit >= gap:
+        return "more data, not more seeds, would decide"
+    return f"even {ordered[-1][0]} may not tell {pair} apart"
 
 
 def _pair(first: Row, second: Row) -> str:

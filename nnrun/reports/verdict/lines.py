@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnrun.reports.markup import escape
@@ -31,22 +32,26 @@ class Verdict:
         best: the best setting and its number, or why there is none.
         others: which settings may be as good, which can be dropped, and what would decide.
         wrong: what is wrong with runs.
+        boards: as `best`, of further boards.
     """
 
     best: Line
     others: Line | None = None
     wrong: Line | None = None
+    boards: Sequence[Line] = ()
 
     @property
     def lines(self) -> list[Line]:
         """Those that there are."""
-        return [line for line in (self.best, self.others, self.wrong) if line is not None]
+        lines = (self.best, *self.boards, self.others, self.wrong)
+        return [line for line in lines if line is not None]
 
     def to_dict(self) -> dict[str, str | None]:
-        """As JSON data: a sentence for each line, null where there is none."""
+        """As JSON data: sentences for each key, null where there is none."""
         return {
-            key: None if line is None else str(line)
-            for key, line in (("best", self.best), ("others", self.others), ("wrong", self.wrong))
+            "best": " ".join(map(str, (self.best, *self.boards))),
+            "others": str(self.others) if self.others else None,
+            "wrong": str(self.wrong) if self.wrong else None,
         }
 
 

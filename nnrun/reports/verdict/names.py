@@ -1,4 +1,4 @@
-"""Rows of a board by what tells them apart."""
+"""Rows of a board, named by the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ class Names:
         self._ranks = Counter(row.rank for row in rows)  # some twice, of several boards
 
     def whole(self, row: Row) -> str:
-        """`first learning_rate=0.1`: its experiment, and all settings that tell it from others."""
-        return _words({_NAME: row.name} | self._own[id(row)], self._keys)
+        """`first learning_rate=0.1`: its experiment, and all settings that tell it from others.
+
+        Without the experiment where all rows are of one.
+        """
+        own = self._own[id(row)]
+        return _words(own if own and self.experiment else {_NAME: row.name} | own, self._keys)
 
     def of(self, row: Row) -> str:
         """`learning_rate=0.1`; with the name of its experiment where there are several.
@@ -47,10 +51,12 @@ class Names:
         """As `of`, and of long settings the row's rank alone."""
         return self._place(row) if self._is_placed(row) else self.of(row)
 
-    def listed(self, rows: Sequence[Row], most: int = _MOST) -> str:
-        """`A, B and 2 more`."""
-        more = [""] * (len(rows) - most)
-        return first_of([*map(self.of, rows[:most]), *more], most)
+    def listed(self, rows: Sequence[Row]) -> str:
+        """`A, B and 2 more`: one at least, and no more than a line or so of names."""
+        names = [*map(self.of, rows[:_MOST])]
+        while len(names) > 1 and len(", ".join(names)) > _LONGEST:
+            names.pop()
+        return first_of([*names, *[""] * (len(rows) - len(names))], len(names))
 
     def common(self, rows: Sequence[Row]) -> str:
         """What these rows have in common and not all rows have; else their names.
@@ -63,13 +69,19 @@ class Names:
         return self._words(alike, rows) or first_of([*map(self.brief, rows)], 2)
 
     @cached_property
+    def experiment(self) -> str:
+        """The one that all rows are of, where there are several rows; else empty."""
+        names = {row.name for row in self._rows}
+        return self._rows[0].name if len(names) == 1 < len(self._rows) else ""
+
+    @cached_property
     def shared(self) -> str:
         """The settings that all rows have, where there are several."""
         found = in_common(self._all) if len(self._rows) > 1 else {}
         return _words({key: value for key, value in found.items() if key != _NAME})
 
     def _is_placed(self, row: Row) -> bool:
-        """Whether its settings are too long for a sentence, and its rank tells it."""
+        """Whether its settings are too long for a sentence, so that its rank names it."""
         own = self._own[id(row)]
         is_long = bool(own) and len(_words(own, self._keys)) > _LONGEST
         return is_long and row.rank is not None and self._ranks[row.rank] == 1

@@ -25,7 +25,8 @@ def problems(
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    found = [*_ended(rows, total), *_not_better(groups, best), *_warned(rows)]
+    found = [*_ended(rows, total), *_not_better(groups, best)]
+    found += _warned(rows, 1 if found else _MOST_KINDS)
     found += [
         f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
         for status, number in also.items()
@@ -44,21 +45,25 @@ def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:
         if number and number == total:
             yield f"all {plural(total, 'run')} {what}" if total > 1 else f"the run {what}"
         elif number:
-            yield f"{count(number)} of {plural(total, 'run')} {what}{_where(rows, counts)}"
+            yield f"{_share(number, total)} {what}{_where(rows, counts)}"
 
 
-def _warned(rows: Sequence[Row]) -> Iterator[str]:
+def _share(number: int, total: int) -> str:
+    return f"{count(number)} of {plural(total, 'run')}"
+
+
+def _warned(rows: Sequence[Row], most: int) -> Iterator[str]:
     """The kinds of warnings that most runs have."""
     kinds = Counter[str]()
     for row in rows:
         kinds.update(row.warnings)
     completed = sum(row.completed for row in rows)
-    for kind, number in kinds.most_common(_MOST_KINDS):
+    for kind, number in kinds.most_common(most):
         where = _where(rows, {id(row): row.warnings.get(kind, 0) for row in rows})
         all_of = number == completed and number > 1
-        share = f"all {count(number)}" if all_of else f"{count(number)} of {count(completed)}"
+        share = f"all {plural(number, 'run')}" if all_of else _share(number, completed)
         yield f"{share} {kind_words(kind)}{where}"
-    if left := sum(kinds.values()) - sum(n for _, n in kinds.most_common(_MOST_KINDS)):
+    if left := sum(kinds.values()) - sum(n for _, n in kinds.most_common(most)):
         yield f"{count(left)} {'has' if left == 1 else 'have'} other warnings"
 
 
@@ -80,7 +85,7 @@ def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator
         data = [name if n == 1 else f"{count(n)} boards of {name}" for name, n in counts]
         of = "" if len(groups) == 1 else f" on {first_of(data)}"
         what = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
-        yield f"{what}{of} is not known to be better than the baseline"
+        yield f"{what}{of} may be no better than the baseline"
 
 
 def _reaches_baseline(group: Group, row: Row) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.numbers import metric_number, plural, signed
+from nnrun.reports.numbers import metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words
 from nnrun.reports.summary import metric_label, split_label, splits
 from nnrun.reports.verdict.lines import Line, Verdict, kind_words
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 
+SO_FAR = "Result so far"
 _LONGEST = 200
 
 
 def run_verdict(record: RunRecord) -> Verdict:
     """Its main metric beside the baseline and what is published, and what is wrong with it."""
-    return Verdict(_result(record), _alone(record), _wrong(record))
+    result = _result(record)
+    return Verdict(result, _alone(record), _wrong(record, result))
 
 
 def summary_verdict(run: RunSummary) -> Verdict:
@@ -43,11 +45,17 @@ def _result(record: RunRecord) -> Line:
     for row in record.published:
         if row["metric"] == key or len(record.published) == 1:
             what = "" if row["metric"] == key else f" {split_label(row['metric'])}"
-            difference = f" ({signed(row['difference'])})" if row["difference"] is not None else ""
-            beside.append(f"published{what} {row['published']:g}{difference}")
+            beside.append(f"published{what} {row['published']:g}{_off(row['difference'])}")
             break
-    lead = "Result" if record.status == COMPLETED else "Result so far"
+    lead = "Result" if record.status == COMPLETED else SO_FAR
     return Line(lead, "; ".join([text, ", ".join(beside)]) if beside else text)
+
+
+def _off(difference: float | None) -> str:
+    """` (-0.036)`, in two digits."""
+    if difference is None:
+        return ""
+    return f" ({'-' if difference < 0 else '+'}{spread(abs(difference))})"
 
 
 def _alone(record: RunRecord) -> Line | None:
@@ -57,13 +65,14 @@ def _alone(record: RunRecord) -> Line | None:
     return Line("Others", f"a single run shows no spread; nnrun sweep tries {what}")
 
 
-def _wrong(record: RunRecord) -> Line | None:
+def _wrong(record: RunRecord, result: Line) -> Line | None:
     kinds = [kind_words(str(warning["kind"])) for warning in record.warnings]
     if record.status != COMPLETED:
         # Its error says more, and is in every form of the report.
         why = str(record.warnings[0]["kind"]).replace("_", " ") if record.warnings else ""
-        cause = f"; the likeliest cause: {why}" if why else ""
-        return Line("Problems", shortened(f"it {_ended(record.status)}{cause}", _LONGEST))
+        ended = [f"it {_ended(record.status)}"] if result.lead == SO_FAR else []
+        said = [*ended, *([f"the likeliest cause: {why}"] if why else [])]
+        return Line("Problems", shortened("; ".join(said), _LONGEST)) if said else None
     if not kinds:
         return None
     more = f"; {plural(len(kinds), 'warning')} say why" if len(kinds) > 1 else ""

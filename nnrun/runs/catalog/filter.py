@@ -26,7 +26,8 @@ _PLAIN = (
     "iterations",
 )
 _RESULTS = (RESULT, *SPLITS)
-_TYPE = ".type"
+# A block is called by its own key as what these say of it: its type, or a schedule's first rate.
+_ENDS = (".type", ".initial")
 
 
 def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> list[RunSummary]:
@@ -48,8 +49,8 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
     """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
-    Runs without the value come last. `top` is how many to keep: by a result, so many of those that
-    can be compared.
+    Runs without the value come last. `top` is how many to keep: by a result, of those that can be
+    compared.
 
     Raises: UsageError if there is no such key.
     """
@@ -67,7 +68,7 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
 
 
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:
-    """The full key for a short one; the key of a block stands for the block's type.
+    """The full key for a short one; the key of a block stands for its type, or its initial rate.
 
     Of several that end so, it is the one in which runs differ: lists show it by its short name.
 
@@ -101,7 +102,7 @@ def metric_in(key: str) -> str | None:
 
 
 def value_of(run: RunSummary, key: str) -> Any:
-    """A run's value for a full key, or the type of that block; None if it has none.
+    """A run's value for a full key, or what names that block; None if it has none.
 
     A metric without a split is that of the split that leaderboards are ordered by.
     """
@@ -112,13 +113,13 @@ def value_of(run: RunSummary, key: str) -> Any:
         return run.metrics.get(key if split in SPLITS else f"{run.choosing}_{key}")
     if key in _PLAIN:
         return getattr(run, key)
-    value = run.settings.get(key)
-    return run.settings.get(f"{key}{_TYPE}") if value is None else value
+    named = (run.settings.get(f"{key}{end}") for end in ("", *_ENDS))
+    return next((value for value in named if value is not None), None)
 
 
 def _names_of(setting: str) -> tuple[str, ...]:
-    """The names of a setting; a block's type is also known by the block's key."""
-    return (setting, setting.removesuffix(_TYPE)) if setting.endswith(_TYPE) else (setting,)
+    """The names of a setting: what names a block is also known by the block's key."""
+    return (setting, *(setting.removesuffix(end) for end in _ENDS if setting.endswith(end)))
 
 
 def _refuse_unknown(statuses: Sequence[Any]) -> None:

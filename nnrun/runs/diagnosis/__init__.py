@@ -27,6 +27,7 @@ from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
 from nnrun.runs.diagnosis.units import dead_units
+from nnrun.runs.diagnosis.watched import first_gradients
 from nnrun.training.divergence import Divergence
 
 __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
@@ -37,6 +38,7 @@ _LOOKED_AT = {
     True: "the held-out loss was not much lower before, and the network has no more parameters "
     "than training rows",
 }
+_GRADIENTS = "; gradients at the first layer are {:.1g} of those at the last"
 _COMPARE = (
     "whether these features say anything about the target is not known; nnrun sweep CONFIG "
     "--beside linear,forest shows what other models make of them"
@@ -59,7 +61,9 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
     said = {symptom.kind for symptom in symptoms}
     causes = [cause for kind, cause in by_kind.items() if kind not in said]
     if not causes and learned is None:
-        causes = [Diagnostic("unknown_cause", f"no cause found: {_LOOKED_AT[trained]}; {_COMPARE}")]
+        seen = first_gradients(case.watched)
+        looked_at = _LOOKED_AT[trained] + (_GRADIENTS.format(seen) if seen else "")
+        causes = [Diagnostic("unknown_cause", f"no cause found: {looked_at}; {_COMPARE}")]
     return [*symptoms, *sorted(causes, key=lambda cause: -cause.weight)]
 
 

@@ -20,6 +20,8 @@ TINY = 1000.0
 _MOVED, _STEADY = 0.05, 0.25
 # The loss is large if it is above this share of the baseline's.
 _LARGE = 0.5
+# A rate is above a limit from this many times it on; what is less is shown as 1.
+_ABOVE = 1.05
 # How much less a cause weighs than another one that it follows from.
 _AFTER = 0.01
 _SMALLEST = 1e-300
@@ -27,15 +29,21 @@ _SMALLEST = 1e-300
 
 def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A learning rate that is unstable for these rows, or too large or tiny by the loss curve."""
-    return unstable_rate(case) or _risen(case) or tiny_rate(case)
+    unstable = None if _moves_little(case) else unstable_rate(case)
+    return unstable or _risen(case) or tiny_rate(case)
+
+
+def _moves_little(case: DiagnosisInput) -> bool:
+    """Whether the run was watched, and no update that was seen was large."""
+    return case.watched is not None and large_update(case.watched, lasting=False) is None
 
 
 def unstable_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A rate above what rows of this size, or the optimizer, bear."""
     rate, limit = case.peak_rate, rate_limit(case)
-    if limit is None or rate <= limit:
+    if limit is None or rate < _ABOVE * limit:
         return None
-    # The excess that is left with features of size 1 is the rate's own. The rest ranks after the
+    # The excess that remains with features of size 1 is due to the rate. The rest ranks after the
     # features, and before its consequences, such as dead units.
     scale = feature_scale(case)
     scaled = limit if scale is None else (rate_limit(case, scaled=True) or limit)
@@ -68,7 +76,7 @@ def _risen(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def tiny_rate(case: DiagnosisInput) -> Diagnostic | None:
-    """A rate far below what rows bear, with a loss that is large and on its way still."""
+    """A rate far below the largest stable one, with a loss that is large and still falling."""
     losses, rate = case.losses, case.peak_rate
     if len(losses) < 2 or case.moved >= _MOVED:
         return None
@@ -114,8 +122,10 @@ def excess(case: DiagnosisInput) -> float:
 
 
 def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
-    """The learning rate, which is always a cause of divergence; with what was seen of updates."""
-    found = learning_rate(case) or _unknown_rate(case)
+    """The learning rate, which is always a cause of divergence, with the largest update that was
+    recorded.
+    """
+    found = unstable_rate(case) or learning_rate(case) or _unknown_rate(case)
     seen = large_update(case.watched, lasting=False)
     if seen is None:
         return found

@@ -42,7 +42,7 @@ def dead_units(case: DiagnosisInput) -> Diagnostic | None:
         return None
     zeros = case.config.network.initializer.type == "zeros"
     seen = constant_since(case.watched, found.layer, DEAD)
-    # What was so before the first update is not the rate's doing.
+    # What was so before the first update is not caused by the rate.
     blameless = excess(case) < 1 / TINY or (seen is not None and seen.from_start)
     if zeros:
         cure = "another network.initializer than zeros, with which all units stay alike"

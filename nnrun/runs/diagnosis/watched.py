@@ -73,6 +73,15 @@ def faint_gradients(watched: Watched | None) -> Sight | None:
     return None
 
 
+def first_gradients(watched: Watched | None) -> float | None:
+    """The ratio of the gradients at the first layer to those at the last, at the end."""
+    if watched is None:
+        return None
+    known = _gradient_ratios(watched)[-1]
+    known = known[np.isfinite(known)]
+    return float(known[0]) if len(known) > 1 else None
+
+
 def exploding_gradients(watched: Watched | None) -> Sight | None:
     """The layer with the largest gradients at the first look, if they explode.
 

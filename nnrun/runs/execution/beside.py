@@ -16,7 +16,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, weights_for
+from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, fit
 from nnrun.runs.execution.record_builder import build_record, now
 from nnrun.runs.metrics import metrics_of, without_loss
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
@@ -28,7 +28,7 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
 
     Raises: NnrunError if scikit-learn refuses the data, or its scores are not finite.
     """
-    started, model = now(), prepared.model
+    started, model, train = now(), prepared.model, prepared.examples["train"]
     callbacks.start(0)
     # Sums of several threads have no fixed order.
     with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
@@ -36,7 +36,7 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
         estimator = _estimator(prepared)  # imports are no part of training
         begun = perf_counter()
         try:
-            _fit(estimator, prepared)
+            fit(model, estimator, train.x, train.y, prepared.split.train.weight)
             trained = perf_counter()
             metrics = {name: _scored(prepared, estimator, name) for name in prepared.examples}
         except ValueError as error:
@@ -83,13 +83,6 @@ def _estimator(prepared: PreparedBeside) -> Any:
         images=len(dataset.shape) > 1,
         outputs=1 if dataset.y.ndim == 1 else dataset.y.shape[1],
     )
-
-
-def _fit(estimator: Any, prepared: PreparedBeside) -> None:
-    train, weight = prepared.examples["train"], prepared.split.train.weight
-    single = train.y.ndim == 2 and train.y.shape[1] == 1
-    weighted = {} if weight is None else weights_for(prepared.model, estimator, weight)
-    estimator.fit(train.x, train.y[:, 0] if single else train.y, **weighted)
 
 
 def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:

@@ -69,7 +69,7 @@ def _message(found: Disagreement) -> str:
 _WITH_GRADIENTS = ("layer", "activation", "loss")
 # Entries and random directions that are compared of each parameter: a wrong formula shows in any.
 _ENTRIES, _DIRECTIONS = 8, 2
-# Larger than that of `nnrun check --gradients`: functions of one's own may be approximations.
+# Larger than that of `nnrun check --gradients`: functions of plugins may be approximations.
 _TOLERANCE = 1e-5
 
 

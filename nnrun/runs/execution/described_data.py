@@ -39,7 +39,7 @@ def describe_held_out(prepared: Prepared) -> Description:
     category of a column that no training row has. `left_out` counts rows that are in no split:
     `dropped` ones, with missing values, and own test rows of the set, or `hidden` test rows.
     """
-    split = prepared.split
+    split, weights = prepared.split, _described_weights(prepared)
     how = describe_split(prepared.dataset, prepared.config.dataset, split)
     columns = prepared.dataset.columns or ()
     stand_ins = {one.name: one.stands_for for one in columns if isinstance(one, Categorical)}
@@ -60,7 +60,7 @@ def describe_held_out(prepared: Prepared) -> Description:
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
         **({} if how is None else {"split": how}),
-        **_described_weights(prepared),
+        **weights,
     }
 
 

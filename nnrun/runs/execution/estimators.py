@@ -35,12 +35,14 @@ def estimator_of(model: str, task: str, *, seed: int, images: bool, outputs: int
     return make_pipeline(StandardScaler(), found) if scaled else found
 
 
-def weights_for(model: str, estimator: Any, weight: Array) -> dict[str, Array]:
-    """The argument of `fit` that has the weights of the rows; none for neighbors."""
-    if model in UNWEIGHTED:
-        return {}
-    steps = getattr(estimator, "steps", ())
-    return {f"{steps[-1][0]}__sample_weight" if steps else "sample_weight": weight}
+def fit(model: str, estimator: Any, x: Array, y: Array, weight: Array | None) -> None:
+    """Train an estimator of this model; raises a ValueError if it refuses the data."""
+    single = y.ndim == 2 and y.shape[1] == 1
+    weighted = {}
+    if weight is not None and model not in UNWEIGHTED:
+        steps = getattr(estimator, "steps", ())
+        weighted[f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"] = weight
+    estimator.fit(x, y[:, 0] if single else y, **weighted)
 
 
 def _linear(classes: bool, seed: int) -> Any:

@@ -6,30 +6,19 @@ from contextlib import suppress
 from copy import copy
 from typing import Any
 
-from nnrun.config.names import SPLITS
 from nnrun.engines.sampling import Sampler
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import larger_is_better
-from nnrun.models.scores import Metrics
-from nnrun.models.task import Classification, Task
-from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import (
-    DiagnosisInput,
-    Diagnostic,
-    describe_divergence,
-    diagnose,
-    diagnose_divergence,
-)
+from nnrun.models.task import Task
+from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
-from nnrun.runs.execution.deciding import decide
-from nnrun.runs.execution.diagnosed import diagnosis_input
 from nnrun.runs.execution.engine import engine_of
 from nnrun.runs.execution.environment import run_arithmetic
-from nnrun.runs.execution.record_builder import is_lost, now, trained_result
-from nnrun.runs.metrics import metrics_of
+from nnrun.runs.execution.record_builder import now
+from nnrun.runs.execution.result import result_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
@@ -42,8 +31,6 @@ from nnrun.training.watching.watched import record_in
 
 # Errors from restoring the state of another run.
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
-# How many causes the error of a diverged run names; its report has all.
-_CAUSES_NAMED = 2
 
 
 def execute(
@@ -143,7 +130,14 @@ class Execution:
         with run_arithmetic():
             cut = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
-            return self._result(cut or ended)
+            return result_of(
+                self.prepared,
+                self.trainer,
+                cut or ended,
+                self.unmonitored,
+                started=self.started,
+                extended_from=self.extended_from,
+            )
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""
@@ -228,67 +222,3 @@ class Execution:
             patience=config.patience,
             restore_best=config.restore_best,
         )
-
-    def _result(self, status: Status) -> RunResult:
-        metrics = self._measured()
-        error, diagnostics = self._diagnosed(status, metrics)
-        decision = self._decide() if status == "completed" else None
-        if decision is not None:
-            metrics = self._measured()
-            if note := decision["note"]:
-                diagnostics = [*diagnostics, Diagnostic("no_threshold", note)]
-        return trained_result(
-            self.prepared,
-            self.trainer,
-            status,
-            error,
-            diagnostics,
-            metrics=metrics,
-            started=self.started,
-            extended_from=self.extended_from,
-            decision=decision,
-        )
-
-    def _decide(self) -> dict[str, Any] | None:
-        """Fit the threshold that the config asks for, if any; returns its description.
-
-        A diagnosis is of predictions without it: an accuracy below the baseline's may be intended.
-        """
-        config, task = self.prepared.config.decide, self.task
-        if config is None or not isinstance(task, Classification):
-            return None
-        outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-        classes = self.prepared.dataset.classes
-        self.task, description = decide(config, task, classes, outputs, self.examples)
-        return description
-
-    def _measured(self) -> dict[str, Metrics | None]:
-        """The metrics by split; None for a split that does not exist."""
-        found = {} if is_lost(self.trainer) else {n: self._metrics_of(n) for n in self.examples}
-        return {name: found.get(name) for name in SPLITS}
-
-    def _diagnosed(
-        self, status: Status, metrics: dict[str, Metrics | None]
-    ) -> tuple[str | None, list[Diagnostic]]:
-        """What went wrong, in a sentence, and what is wrong with the result."""
-        if status == "interrupted":
-            return "stopped before its end; it can continue from here", []
-        if status == "stopped":
-            done, planned = self.trainer.iteration, self.trainer.iterations
-            return f"on_evaluation stopped it at iteration {done:,} of {planned:,}", []
-        found = self.trainer.divergence
-        if found is None:
-            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-            return None, [*diagnose(self._case(outputs, metrics)), *self.unmonitored]
-        causes = diagnose_divergence(self._case({}, {}))
-        return describe_divergence(self.prepared.config, found, causes[:_CAUSES_NAMED]), causes
-
-    def _metrics_of(self, name: str) -> Metrics:
-        loss, outputs = self.trainer.evaluate(name)
-        part, names = self.examples[name], self.prepared.metrics
-        return metrics_of(self.task, loss, outputs, part.y, names, part.sample_weight)
-
-    def _case(
-        self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]
-    ) -> DiagnosisInput:
-        return diagnosis_input(self.prepared, self.trainer, self.task, outputs, metrics)

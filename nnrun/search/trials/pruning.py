@@ -1,7 +1,7 @@
 """Which trials end early, by their values at rungs on the way.
 
-What a decision knows is fixed by the number of the trial, and not by what happens to have ended: so
-it is the same for any number of workers.
+The trials that a decision takes into account are fixed by the number of the trial, not by which
+trials have ended: so it is the same for any number of workers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import median
 
 from nnrun.search.trials.trial import Trial
 
-# The median of fewer trials says little.
+# The median of fewer trials is too uncertain.
 _LEAST = 4
 
 

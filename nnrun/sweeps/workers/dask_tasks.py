@@ -130,7 +130,7 @@ def _once(name: str) -> Iterator[None]:
             raise WorkerLostError("its worker was lost")
         yield
     finally:
-        with suppress(Exception):  # likewise; the result is none the worse for it
+        with suppress(Exception):  # likewise; the result is still right
             begun.clear()
 
 

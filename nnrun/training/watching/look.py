@@ -16,7 +16,7 @@ from nnrun.nn.activations.base import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
-from nnrun.nn.signature import Array
+from nnrun.nn.signature import Array, Shape
 from nnrun.training.watching.watched import BINS
 
 FLAT = 0.05
@@ -47,16 +47,16 @@ class Units:
 
     place: str
     type: str
-    count: int
+    shape: Shape
     slope: Callable[[Array], Array]
     steepest: float
 
-    def shares(self, like: Array) -> tuple[float, float]:
-        """The shares of dead and of saturated units, for outputs of this shape.
+    def shares(self, rows: int) -> tuple[float, float]:
+        """The shares of dead and of saturated units, in a pass of this many rows.
 
         A unit of an image is a channel.
         """
-        slope = np.abs(self.slope(np.ones_like(like)))
+        slope = np.abs(self.slope(np.ones((rows, *self.shape))))
         over = tuple(axis for axis in range(slope.ndim) if axis != 1)
         dead = (slope == 0).all(axis=over)
         flat = (slope < FLAT * self.steepest).mean(axis=over) >= MOST_ROWS
@@ -83,7 +83,7 @@ def units_of(network: Network) -> list[Units]:
     for place, layer in network.named_layers():
         if layer in network.steps and layer not in last and (steepest := _steepest(layer)):
             found.append(
-                Units(dotted(place), layer.type, layer.output_shape[0], layer.backward, steepest)
+                Units(dotted(place), layer.type, layer.output_shape, layer.backward, steepest)
             )
     return found
 
@@ -121,7 +121,7 @@ def describe(network: Network, sites: Sequence[Site], units: Sequence[Units]) ->
             for site in sites
         ],
         "units": [
-            {"layer": unit.place, "activation": unit.type, "units": unit.count} for unit in units
+            {"layer": unit.place, "activation": unit.type, "units": unit.shape[0]} for unit in units
         ],
     }
 
@@ -130,7 +130,7 @@ Look = dict[str, Array]
 """The numbers of one look, by the names of `Watched.arrays`."""
 # Squares that are neither too small nor too large to be exact.
 _SMALL = 1e-200
-# So many numbers of an array are counted, at most.
+# This many numbers of an array are counted, at most.
 _MOST_COUNTED = 10_000
 # Numbers that differ by less share a bin.
 _TINY = 1e-300
@@ -180,14 +180,9 @@ class Looker:
                     [np.nan if dy is None else norm(dy) for dy in gradients]
                 ),
             }
-            shares = np.array([unit.shares(self._like(unit.place)) for unit in self.units])
+            shares = np.array([unit.shares(len(self.x)) for unit in self.units])
         dead, saturated = shares.reshape(-1, 2).T
         return {**found, "units.dead": dead, "units.saturated": saturated}
-
-    def _like(self, place: str) -> Array:
-        return next(
-            self._outputs[index] for index, site in enumerate(self.sites) if site.place == place
-        )
 
     def _follow(self, site: Site) -> None:
         """Keep what the site's last part returns, and the gradient that reaches it."""

@@ -17,7 +17,7 @@ from nnrun.training.watching.watched import Watched, frame_arrays, is_of_looks
 
 V = TypeVar("V")
 
-# Of so few none has been left out.
+# Up to this many, none has been left out.
 _FEWEST = 4
 
 
@@ -31,7 +31,7 @@ class Spread(Generic[V]):
     Args:
         every: the updates between evaluations.
         most: how many are kept.
-        step: one of so many evaluations is kept.
+        step: one of this many evaluations is kept.
     """
 
     every: int
@@ -57,7 +57,9 @@ class Spread(Generic[V]):
             }
 
     def restore(self, found: Mapping[int, V]) -> None:
-        """Continue with what was kept before, but for a last one that a longer run has not."""
+        """Continue with what was kept before, without a last one that a longer run does not
+        have.
+        """
         places = sorted(found)
         if len(places) > _FEWEST:
             self.step = (places[2] - places[1]) // self.every
@@ -72,9 +74,9 @@ class Spread(Generic[V]):
 
 
 MOST_LOOKS, MOST_FRAMES = 100, 12
-"""So many looks, and frames, are kept at most, besides the first and the last one."""
+"""At most this many records, and frames, are kept besides the first and the last one."""
 MOST_ROWS = 128
-"""So many rows of the training split are looked at, at most."""
+"""At most this many rows of the training split are used."""
 MOST_PARAMETERS = 20_000
 """Networks with more parameters have no frames."""
 # Where the layers together hold more numbers for the rows, fewer rows are looked at: 32, so that a

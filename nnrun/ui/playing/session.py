@@ -29,7 +29,7 @@ SECONDS = 0.1
 MOST_PARAMETERS, MOST_ROWS, MOST_BLOCKS = 20_000, 10_000, 40
 _GROWTH = 8
 
-# The number of threads of a BLAS belongs to the process, so that one session trains at a time.
+# The number of BLAS threads is set for the whole process, so one session trains at a time.
 _training = Lock()
 
 
@@ -76,21 +76,21 @@ class Session:
 
     def advance(self, updates: int, seconds: float = SECONDS) -> None:
         """Make updates until there are this many, or this time is over; at least one."""
-        goal, end, steps = self.iteration + updates, perf_counter() + seconds, 1
+        goal, steps = self.iteration + updates, 1
         with _training, run_arithmetic():
-            while self.iteration < goal:
-                begun = perf_counter()
-                if begun > end:
-                    break
+            begun = perf_counter()
+            end = begun + seconds
+            while self.iteration < goal and begun <= end:
                 made = min(steps, goal - self.iteration)
                 self.trainer.update(made)
                 self.epoch += made / self.trainer.sampler.batches_per_epoch
                 spent = max(perf_counter() - begun, 1e-6)
                 steps = max(1, int(made * min(_GROWTH, (end - begun - spent) / spent / 2)))
+                begun += spent
             self._judge()
 
     def change(self, edits: Edits) -> str:
-        """Go on with other settings; another seed starts anew.
+        """Continue with other settings; another seed starts over.
 
         Returns:
             What has become of the weights, in a sentence.
@@ -117,7 +117,7 @@ class Session:
         return f"From {at} on: {told}. {fresh_words(fresh)}" if changed else ""
 
     def restart(self) -> None:
-        """Start anew at iteration 0 with the current settings."""
+        """Start over at iteration 0 with the current settings."""
         self.changes, self.epoch = [], 0.0
         self._set(*_built(self.start, self.edits))
 

@@ -1,4 +1,4 @@
-"""The networks of stored runs, which answer to a drawing or to a row that was typed in."""
+"""Predictions of stored networks for a drawing, or for a row that was typed in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.ui.trying.forms import Form, form_of, is_plain, row_of, takes_images
 
-# Of so many rows, the least and the largest number are the scale of pixels.
+# Of this many rows, the least and the largest number are the scale of pixels.
 _ROWS = 500
 
 
@@ -60,7 +60,7 @@ class _Rows:
 
 
 class Answers:
-    """Loads the networks that were asked last, and lets one at a time answer.
+    """Loads networks, keeps the last ones, and predicts with one at a time.
 
     `load_data` loads the data of runs, for rows to begin with and the scale of pixels.
     """
@@ -104,7 +104,7 @@ class Answers:
             return values
 
     def answer(self, folder: Path, record: RunRecord, given: object) -> Answer:
-        """What the network says to `pixels`, shares of their scale, or to `cells`, texts.
+        """The prediction for `pixels`, shares of their scale, or for `cells`, texts.
 
         Raises: NnrunError if they are not what the network takes.
         """

@@ -315,6 +315,13 @@ def test_mistakes_of_the_command_are_reported(prices, nnrun, arguments, expected
     assert expected in result.stderr
 
 
+def test_rows_that_are_not_there_are_named_beside_a_packed_run(prices, nnrun):
+    """The packed file is the run, and comes first already."""
+    nnrun("pack", "prices", "-o", "prices.zip")
+    result = nnrun("predict", "prices.zip", "none.csv")
+    assert (2, "error: none.csv: there is no such file\n") == (result.exit_code, result.stderr)
+
+
 def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
     """The error says what became of it, and what to name."""
     assert 1 == nnrun("train", "prices.yaml", "seed=7", "training.learning_rate=1e30").exit_code

@@ -90,9 +90,9 @@ def test_aliases_repeat_values_that_are_independent() -> None:
 )
 def test_aliases_that_explode_are_refused_at_once(text: str) -> None:
     """A billion laughs costs neither time nor memory."""
-    start = time.perf_counter()
+    start = time.process_time()
     assert any("aliases" in problem for problem in unreadable(text))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_an_anchor_cannot_hold_itself() -> None:
@@ -125,17 +125,17 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
         ("? {a: b}\n: 1", "1:3: a key must be a word"),
         ("a: !!int x", "1:4: a: 'x' is not what the tag '!!int' says"),
         ("a: !!map []", "1:4: a: the tag '!!map' is not allowed; configs hold plain data"),
-        ("a:\n\tb: 1", "2:1: a tab may not indent YAML; use blanks"),
+        ("a:\n\tb: 1", "2:1: tabs cannot indent YAML; use spaces"),
         (
             "a: b: c",
             "1:5: this is not YAML: "
-            "a ':' cannot stand here; quote the text, or check the indentation",
+            "a ':' is not allowed here; quote the text, or check the indentation",
         ),
         (
             "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other",
             "2:1: a merge conflict is left here; keep one side, and remove the marks around both",
         ),
-        ("a: \x07", "1:4: the character U+0007 may not stand in YAML"),
+        ("a: \x07", "1:4: the character U+0007 is not allowed in YAML"),
         ("a: " + "9" * 5000, "1:4: a: a number of 5000 characters is too long"),
     ],
 )

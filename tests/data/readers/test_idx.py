@@ -95,8 +95,8 @@ GOOD = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     [
         (b"", "is no IDX file"),
         (b"\x89PNG\r\n", "is no IDX file: it starts with 0x89504e47"),
-        (idx(GOOD, kind=0x0D), "holds 32-bit floats; needed are unsigned bytes"),
-        (idx(GOOD[0]), "has 2 dimensions; needed are 3"),
+        (idx(GOOD, kind=0x0D), "holds 32-bit floats; expected unsigned bytes"),
+        (idx(GOOD[0]), "has 2 dimensions; expected 3"),
         (idx(GOOD)[:9], "ends within its header"),
         (idx(GOOD)[:-1], r"shape \(3, 2, 2\), 12 bytes, and has only 11"),
         (idx(GOOD) + b"\0", r"shape \(3, 2, 2\), 12 bytes, and has more"),

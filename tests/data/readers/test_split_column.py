@@ -132,8 +132,8 @@ def test_an_array_of_an_npz_file(tmp_path, by, values, expected):
 @pytest.mark.parametrize(
     ("by", "values", "message"),
     [
-        ("group", np.zeros(2), "c: has shape (2,); needed is (3,)"),
-        ("group", np.zeros((3, 1)), "c: has shape (3, 1); needed is (3,)"),
+        ("group", np.zeros(2), "c: has shape (2,); expected (3,)"),
+        ("group", np.zeros((3, 1)), "c: has shape (3, 1); expected (3,)"),
         ("group", [1.0, np.nan, 2.0], "c[1]: nan is not a finite number"),
         ("group", np.zeros(3, complex), "c: holds complex128, neither numbers nor text"),
         ("time", ["2024", "2025", "2026"], "c: holds <U4, neither numbers nor dates; save"),

@@ -207,6 +207,13 @@ class GainWithoutDy(Gain):
         return dx
 
 
+@wrong("gradient of x", "gain is left out: it is right with 1 in its place")
+class GainLeftOut(Gain):
+    def backward(self, dy, needs_dx=True):
+        super().backward(dy)
+        return dy * (1 - self.t**2)
+
+
 @wrong("gradient of x", UNUSED)
 class InputWithoutDy(Gain):
     def backward(self, dy, needs_dx=True):
@@ -537,6 +544,156 @@ class NoSuper(Layer):
 
     def forward(self, x, rng=None):
         return self.factor * x
+
+
+@wrong(
+    "backward",
+    "ValueError: could not broadcast input array from shape (3,4) into shape (4,3); one is the "
+    "transpose of the other",
+)
+class OtherSides(Dense):
+    def backward(self, dy, needs_dx=True):
+        self.w.grad[...] = dy.T @ self.x
+        return dy @ self.w.value.T
+
+
+@wrong(
+    "backward",
+    "ValueError: non-broadcastable output operand with shape (4,) doesn't match the broadcast "
+    "shape (5,4); the sum over the rows is missing",
+)
+class RowsUnsummed(Gain):
+    def backward(self, dy, needs_dx=True):
+        dx = super().backward(dy)
+        self.g.grad += dy * self.t
+        return dx
+
+
+@wrong("parameters", "forward changes weight: only the optimizer does; compute y from a new array")
+class Normalized(Dense):
+    def forward(self, x, rng=None):
+        self.w.value /= np.linalg.norm(self.w.value)
+        return super().forward(x)
+
+
+@wrong("calls", "it fails for fewer rows than the call before had; batches differ in size")
+class OneSize(Gain):
+    kept = None
+
+    def forward(self, x, rng=None):
+        if self.kept is None:
+            self.kept = np.empty_like(x)
+        self.kept[: len(x)] = x
+        return super().forward(x)
+
+    def backward(self, dy, needs_dx=True):
+        return super().backward(dy) + 0 * self.kept
+
+
+@wrong(
+    "gradient of bias",
+    "it is divided by the number of entries of dy: a mean stands where a sum is needed",
+)
+class MeanOfAll(Conv):
+    def _connect(self, input_shape):
+        shape = super()._connect(input_shape)
+        self.b = Parameter("bias", (1,), lambda rng: np.ones(1))
+        self.parameters.append(self.b)
+        return shape
+
+    def forward(self, x, rng=None):
+        return super().forward(x) + self.b.value
+
+    def backward(self, dy, needs_dx=True):
+        self.b.grad[...] = dy.mean()
+        return super().backward(dy)
+
+
+@wrong("gradient of bias", "every entry is the mean of all")
+class BiasAveraged(Dense):
+    def backward(self, dy, needs_dx=True):
+        dx = super().backward(dy)
+        self.b.grad[...] = dy.mean()
+        return dx
+
+
+@wrong("gradient of bias", "it is the sum of dy: the derivative of what follows is missing")
+class SlopeMissingInBias(Dense):
+    def forward(self, x, rng=None):
+        self.t = np.tanh(super().forward(x))
+        return self.t
+
+    def backward(self, dy, needs_dx=True):
+        dx = super().backward(dy * (1 - self.t**2))
+        self.b.grad[...] = dy.sum(axis=0)
+        return dx
+
+
+@wrong("gradient of x", "it is right with y in place of self.x")
+class SlopeAtKeptX(Layer):
+    def forward(self, x, rng=None):
+        self.x = x
+        return np.tanh(x)
+
+    def backward(self, dy, needs_dx=True):
+        return dy * (1 - self.x**2)
+
+
+@wrong("gradient of weight", "it is right with x in place of self.y")
+class WeightByY(Mix):
+    def forward(self, x, rng=None):
+        self.y = super().forward(x)
+        return self.y
+
+    def backward(self, dy, needs_dx=True):
+        dx = super().backward(dy)
+        self.w.grad[...] = self.y.T @ dy
+        return dx
+
+
+@wrong("gradient of x", "the term dy is missing: y has x itself as a term")
+class PathMissing(Layer):
+    def forward(self, x, rng=None):
+        self.t = np.tanh(x)
+        return x + self.t
+
+    def backward(self, dy, needs_dx=True):
+        return dy * (1 - self.t**2)
+
+
+@wrong(
+    "gradient of x",
+    "each entry of dx uses one of dy, and an entry of x changes several of y, as through a mean",
+)
+class MeanTakenAsConstant(Layer):
+    input_kind = "vectors"
+
+    def forward(self, x, rng=None):
+        self.s = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+        return (x - x.mean(axis=1, keepdims=True)) / self.s
+
+    def backward(self, dy, needs_dx=True):
+        return dy / self.s
+
+
+@wrong("gradient of x", "it is shifted by 1 along axis 2 and axis 3")
+class PaddingForgotten(Layer):
+    """Sums over windows of 3×3 of a padded image."""
+
+    input_kind = "images"
+
+    def forward(self, x, rng=None):
+        padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        height, width = x.shape[2:]
+        places = np.ndindex(3, 3)
+        return sum((i + 2 * j) * padded[:, :, i : i + height, j : j + width] for i, j in places)
+
+    def backward(self, dy, needs_dx=True):
+        height, width = dy.shape[2:]
+        dx = np.zeros((*dy.shape[:2], height + 2, width + 2), dy.dtype)
+        for i, j in np.ndindex(3, 3):
+            dx[:, :, i : i + height, j : j + width] += (i + 2 * j) * dy
+        return dx[:, :, :height, :width]
 
 
 class Unfinished(Layer):

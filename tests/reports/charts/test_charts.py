@@ -163,7 +163,7 @@ def test_rows_of_a_table_know_their_place() -> None:
     chart = curve()
     first, middle, last = chart.table.places
     assert first < middle < last < chart.width
-    assert [["0", "3.000"], ["1", "2.000"], ["2", "1.000"]] == [*map(list, chart.table.rows)]
+    assert [["0", "3.00"], ["1", "2.00"], ["2", "1.00"]] == [*map(list, chart.table.rows)]
 
 
 def test_what_has_no_place_on_a_log_scale_is_reported() -> None:

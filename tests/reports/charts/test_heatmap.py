@@ -10,7 +10,7 @@ import pytest
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.style import RED_BLUE
-from nnrun.reports.charts.svg import coordinate
+from nnrun.reports.charts.svg import CHARACTER, coordinate
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -78,3 +78,11 @@ def test_cells_are_where_the_table_says(columns: int) -> None:
 def test_a_text_of_a_cell_may_be_given() -> None:
     """Such as a mean in the digits of its own interval."""
     assert "0.1" in texts(cells(2, 2, written={(0, 0): "0.1"}), "mid cell")
+
+
+def test_turned_names_end_within_the_drawing() -> None:
+    """A drawing clips what leaves it."""
+    chart = cells(2, 9, "mean fractal dimension ")
+    for name in [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.get("transform")]:
+        wide = CHARACTER * len(name.text or "") / 2  # the cosine of 60 degrees
+        assert float(name.get("x", "")) + wide <= chart.width

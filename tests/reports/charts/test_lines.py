@@ -65,10 +65,10 @@ def test_the_last_number_below_is_whole(last: int) -> None:
 
 
 def test_numbers_of_a_line_with_a_band_have_its_digits() -> None:
-    """One digit more than half its band, as means have beside their intervals."""
+    """Those of half its band, as means have beside their intervals."""
     one = Series("a", [0, 1], [0.123456, 0.5], [0.0, None], [0.2, None])
     chart = lines("t", [one], x_label="x", y_label="y")
-    assert [["0", "0.123"], ["1", "0.5000"]] == [list(row) for row in chart.table.rows]
+    assert [["0", "0.12"], ["1", "0.5000"]] == [list(row) for row in chart.table.rows]
 
 
 def test_true_and_predicted_have_one_scale() -> None:
@@ -85,3 +85,13 @@ def test_true_and_predicted_have_one_scale() -> None:
         len([*root.iter(f"{SVG}circle")]),
         [row[0] for row in chart.table.rows],
     )
+
+
+def test_a_line_ends_where_it_leaves_its_scale() -> None:
+    """At the edge, on the straight way to the next point; so does its band."""
+    one = Series("a", [0, 1, 2], [0.0, 1e250, 0.5], [0.0, 0.0, 0.0], [0.0, 1e250, 1.0])
+    chart = lines("t", [one], x_label="x", y_label="y", domain=(0.0, 1.0))
+    paths = re.findall(r'd="([^"]*)" class="(?:line|area) ', chart.drawing)
+    heights = [float(y) for path in paths for y in re.findall(r"[ML]\S+ ([0-9.]+)", path)]
+    assert 2 == len(paths)
+    assert (30, chart.height - 44) == (min(heights), max(heights))

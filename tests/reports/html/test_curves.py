@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,10 @@ from tests.reports.html.conftest import with_report
 from tests.reports.html.test_report import sections
 
 HISTORY = {"iteration": [10, 20, 30], "train_loss": [3, 2, 1]}
+
+
+def ticks(chart) -> list[str]:
+    return re.findall(r'class="end">([^<]*)<', chart.drawing)
 
 
 def figures_of(results, make_report, tmp_path, count: int, changed) -> Figures:
@@ -39,6 +44,26 @@ def test_the_best_four_are_in_colour(results, make_report, tmp_path) -> None:
     )
     counts = {(c.drawing.count('other"'), c.drawing.count('class="series')) for c in figures.charts}
     assert {(2, 6)} == counts
+
+
+def test_what_diverged_crushes_no_other_curve(results, make_report, tmp_path) -> None:
+    """The scale is that of the settings that did not; a diverged run is in no mean of others."""
+    source = next((results / "flowers").iterdir())
+    record = json.loads((source / "report.json").read_text())
+    rows = (source / "history.csv").read_text().splitlines()
+    lost = {"status": "diverged", "metrics": dict.fromkeys(record["metrics"]), "files": {}}
+    for index, (rate, changes) in enumerate([(0.1, {}), (0.1, lost), (5.0, lost)]):
+        config = json.loads(json.dumps(record["config"]))
+        config["training"]["learning_rate"] = rate
+        folder = tmp_path / "many" / f"s{index}-000000000{index}"
+        with_report(source, folder, config=config, seed=index, **changes)
+        if changes:
+            head = [line.replace(line.split(",")[3], "1e250") for line in rows[1:]]
+            (folder / "history.csv").write_text("\n".join([rows[0], *head]) + "\n")
+    figures, *notes = sections(make_report(tmp_path))["Learning curves: iris"]
+    assert ([0], [1]) == tuple([n for n, _ in part] for part in (figures.legend, figures.others))
+    assert not any("e2" in label for chart in figures.charts for label in ticks(chart))
+    assert any("diverged" in note.text for note in notes)
 
 
 def test_one_chart_never_has_two_losses(results, make_report, tmp_path) -> None:

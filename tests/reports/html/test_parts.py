@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from nnrun.cli.report import find_runs
+from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
+from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.datasets import Datasets
 
 NOTE = "Feature B encodes the share of Black residents by town"
@@ -33,11 +37,12 @@ def test_parts_have_short_names(page, houses) -> None:
 
 
 def test_the_verdict_is_first(page, houses) -> None:
-    """Its lines lead the page, in the section of their own."""
+    """Its lines lead the page, one for each board, in the section of their own."""
     first = page.partition("<main>")[2].partition("</section>")[0]
-    assert ["4 boards", "Others", "Problems"] == re.findall(r"<strong>([^<]+):</strong>", first)
+    leads = re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", first)
+    assert ["boston", "iris", "moons side", "digits", "Problems"] == leads
     own = houses.partition("<main>")[2].partition("</section>")[0]
-    assert ["Result", "Others"] == re.findall(r"<strong>([^<]+):</strong>", own)[:2]
+    assert ["Result", "Others"] == re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", own)[:2]
 
 
 @pytest.mark.parametrize("brief", [False, True])
@@ -77,3 +82,15 @@ def test_runs_are_listed_by_place(page) -> None:
     keys = re.findall(r'<th scope="row">(?:<a [^>]+>)?<bdi>([^</]+/s[^<]+)<', runs)
     unreadable = ["broken/s3-00000000cc", "broken/s4-00000000dd", "broken/s5-00000000ee"]
     assert unreadable == sorted(keys[-3:])
+
+
+def test_early_stopping_by_its_defaults_is_a_choice(results) -> None:
+    """It is off by default, so that a run with it does not look like one without."""
+    record = read_run(next((results / "houses").iterdir())).record
+    config = json.loads(json.dumps(record.config))
+    config["dataset"]["validation_size"] = 0.2
+    stopping = {"monitor": "validation_loss", "patience": 5, "restore_best": True}
+    config["training"]["early_stopping"] = stopping
+    (settings,) = config_blocks(replace(record, config=config), [])
+    chosen = {one.key for one in settings.chosen}
+    assert {f"training.early_stopping.{key}" for key in stopping} <= chosen

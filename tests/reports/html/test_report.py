@@ -98,7 +98,7 @@ def test_a_sweep_in_progress_is_counted(results) -> None:
 
 def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
     """Of each config: the mean over its seeds, with its best run linked."""
-    blocks = sections(make_report(results))["iris: accuracy, ordered by the test split"]
+    blocks = sections(make_report(results))["flowers on iris: accuracy, ordered by the test split"]
     grid = blocks[0]
     found: dict[str, list[float]] = {}
     for path in (results / "flowers").glob("*/report.json"):
@@ -117,7 +117,7 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
 def test_rows_that_are_left_out_change_no_other(results, make_report) -> None:
     """What is not shown of them is not computed; all else is as in a report of all rows."""
     whole, first = (sections(make_report(results, rows=n)) for n in (1000, 2))
-    title = "iris: accuracy, ordered by the test split"
+    title = "flowers on iris: accuracy, ordered by the test split"
     (board, *_), (cut, *_) = whole.pop(title), first.pop(title)
     shown, others = ([[(c.text, c.value) for c in row] for row in g.rows] for g in (cut, board))
     assert others[:2] == shown
@@ -224,8 +224,9 @@ def test_curves_of_one_data_set_are_distinguished(results, make_report, tmp_path
         changes = {"metrics": metrics, "dataset": dataset}
         with_report(folder, tmp_path / "tulips" / folder.name, **changes)
     found = [title for title in sections(make_report(tmp_path)) if "curves" in title]
-    wanted = ["test", "validation"]
-    assert [f"Learning curves: iris: accuracy, ordered by the {s} split" for s in wanted] == found
+    wanted = [("flowers", "test"), ("tulips", "validation")]
+    titles = [f"{name} on iris: accuracy, ordered by the {split} split" for name, split in wanted]
+    assert [f"Learning curves: {title}" for title in titles] == found
 
 
 def test_misclassified_rows_are_those_that_the_report_counts(results, make_report) -> None:
@@ -406,7 +407,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     report = make_report(results, rows=1, runs=5, in_full=2)
     found = sections(report)
     assert "3 more configs, all ranked below these, are left out." in notes(
-        found["iris: accuracy, ordered by the test split"]
+        found["flowers on iris: accuracy, ordered by the test split"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
     assert "Details of 2 runs of 14 are above" in notes(found["All runs"])
@@ -429,7 +430,7 @@ def test_charts_of_many_settings_say_what_they_leave_out(results, make_report, m
 
 
 def test_curves_of_many_seeds_say_what_they_leave_out(results, make_report) -> None:
-    """So many histories are read for each config."""
+    """This many histories are read for each config."""
     blocks = sections(make_report(results, seeds=1))["Learning curves: iris"]
     assert "Curves are of the first 1 runs of each config." in notes(blocks)
     assert "Curves are of the first" not in notes(

@@ -40,3 +40,25 @@ def test_a_model_ahead_is_compared_with_the_chosen_setting_alone(runs, said):
     )
     found = [line for line in chosen_words(choice, Path("results")) if "scikit-learn" in line]
     assert [True] == [f": {said}" in line for line in found]
+
+
+def test_long_settings_are_cut_after_what_tells_rows_apart():
+    """The run and the command are what one looks for; `best` prints the whole setting."""
+    keys = ("dataset.test_size", "training.batch_size", "training.epochs", "training.dtype")
+    rows = [
+        (
+            named("a", choice={**dict.fromkeys(keys, n), "seed": n % 2, "training.clip_norm": n}),
+            [score(0, 0.9 - n / 10)],
+        )
+        for n in range(3)
+    ]
+    (group,) = make_leaderboard(progress(*rows), "").groups
+    choice = SimpleNamespace(
+        record=SimpleNamespace(name="a", run_id="s1-0123456789"),
+        group=group,
+        row=group.first_network,
+        others=[],
+        variants=[named("a")],
+    )
+    line = next(chosen_words(choice, Path("results")))
+    assert " with test_size=0 batch_size=0 epochs=0 dtype=0 …, number 1 of 3 " in line

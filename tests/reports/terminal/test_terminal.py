@@ -18,7 +18,7 @@ FOLDER = Path("results/houses/s7-0123456789")
 SUMMARY = """\
 houses  s7-0123456789
 what houses cost
-Result: test mse 25.00; baseline 81.00, published 20 (+5.000).
+Result: test mse 25.00; baseline 81.00, published 20 (+5.0).
 Others: a single run shows no spread; nnrun sweep tries other seeds.
 
         train     test   baseline test
@@ -77,6 +77,16 @@ def test_early_stopping_is_reported(regression):
         best_iteration=8500,
     )
     assert "stopped early, weights of iteration 8,500" in " ".join(shown(record).split())
+
+
+def test_every_warning_is_on_a_line_of_its_own(regression):
+    """What was seen comes first, and what to try about it last: none is left to the report."""
+    messages = ["seen one", "seen two", "seen three", "try dataset.features=standard", "and this"]
+    record = replace(regression, warnings=[{"kind": "k", "message": text} for text in messages])
+    lines = shown(record).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("warning"))
+    said = [line.removeprefix("warning").strip() for line in lines[first : first + len(messages)]]
+    assert [f"{text.capitalize()}." for text in messages] == said
 
 
 @pytest.mark.parametrize("status", ["diverged", "interrupted", "failed"])

@@ -121,58 +121,55 @@ MEMBERS = {
 SAID = {
     "chosen": [
         (
-            "Best: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline "
-            "0.2000, published 0.95."
+            "Best: learning_rate=0.1, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); baseline 0.2000,"
+            " published 0.95."
         ),
         "Others: the other 2 can be dropped.",
         "Problems: 2 of 15 runs diverged (learning_rate=5).",
     ],
     "tied": [
         (
-            "Undecided: 2 of 3 settings may be the best; first is learning_rate=0.1, test "
-            "accuracy 0.9100 ± 0.012 (95%, 5 runs); baseline 0.2000."
+            "Undecided: first is learning_rate=0.1, test accuracy 0.910 ± 0.012 (95%, 5 runs); "
+            "baseline 0.2000."
         ),
         (
-            "Others: learning_rate=0.01 may be as good; the other can be dropped; the first two "
-            "differ by 0.0040, and even 20 seeds would show no difference below 0.010."
+            "Others: learning_rate=0.01 may be as good; the other can be dropped; even 20 seeds may"
+            " not tell the first two apart."
         ),
     ],
     "either": [
         (
-            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
-            "accuracy 0.9100 ± 0.012 (95%, 5 runs); baseline 0.2000."
+            "Undecided: first is learning_rate=0.1, test accuracy 0.910 ± 0.012 (95%, 5 runs); "
+            "baseline 0.2000."
         ),
         (
-            "Others: learning_rate=0.01 may be as good; none can be dropped; the first two differ"
-            " by 0.0040, and even 20 seeds would show no difference below 0.0088."
+            "Others: learning_rate=0.01 may be as good; none can be dropped; even 20 seeds may not "
+            "tell the first two apart."
         ),
     ],
     "seeds decide": [
         (
-            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
-            "accuracy 0.9140 ± 0.019 (95%, 5 runs); baseline 0.2000."
+            "Undecided: first is learning_rate=0.1, test accuracy 0.914 ± 0.019 (95%, 5 runs); "
+            "baseline 0.2000."
         ),
         (
             "Others: learning_rate=0.01 may be as good; none can be dropped; if the first two "
-            "differ by 0.010, 20 seeds would show it in 4 of 5 sweeps."
+            "differ by 0.010, 20 seeds would likely show it."
         ),
     ],
     "equal": [
         (
-            "Undecided: either of 2 settings may be the best; first is learning_rate=0.1, test "
-            "accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000."
+            "Undecided: first is learning_rate=0.1, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); "
+            "baseline 0.2000."
         ),
         "Others: learning_rate=0.01 may be as good; none can be dropped.",
     ],
     "single runs": [
-        ("Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000."),
-        ("Others: one run each shows no certain difference; --seeds 20 may."),
+        "Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000.",
+        "Others: one run each shows no certain difference; --seeds 20 may.",
     ],
     "a single run first": [
-        (
-            "Undecided: any of 3 settings may be the best; first is learning_rate=1, test accuracy "
-            "0.9300 (1 run); baseline 0.2000."
-        ),
+        "Undecided: first is learning_rate=1, test accuracy 0.9300 (1 run); baseline 0.2000.",
         (
             "Others: learning_rate=0.1, learning_rate=0.01 may be as good; none can be dropped; a "
             "single run of the first shows no certain difference; --seeds 20 may."
@@ -180,24 +177,23 @@ SAID = {
     ],
     "a single run and five": [
         (
-            "Undecided: first is learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); "
+            "Undecided: first is learning_rate=0.1, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); "
             "baseline 0.2000."
         ),
         "Others: a row of one run shows no certain difference; --seeds 20 may.",
     ],
     "other seeds": [
         (
-            "Undecided: any of 3 settings may be the best; first is learning_rate=0.1, test "
-            "accuracy 0.9500 ± 0 (95%, 3 runs); baseline 0.2000."
+            "Undecided: first is learning_rate=0.1, test accuracy 0.9500 ± 0 (95%, 3 runs); "
+            "baseline 0.2000."
         ),
         (
-            "Others: learning_rate=0.01, learning_rate=1 may be as good; none can be dropped; the "
-            "first and the best of the others differ by 0.0033, and even 12 seeds would show no "
-            "difference below 0.0051."
+            "Others: learning_rate=0.01, learning_rate=1 may be as good; none can be dropped; even "
+            "12 seeds may not tell the first and the best of the others apart."
         ),
     ],
     "one config": [
-        "Result: digits, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000.",
+        "Result: digits, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); baseline 0.2000.",
     ],
     "one run": [
         "Result: digits, test accuracy 0.9000 (1 run); baseline 0.2000.",
@@ -209,47 +205,45 @@ SAID = {
     ],
     "one left": [
         (
-            "Result: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline "
+            "Result: learning_rate=0.1, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); baseline "
             "0.2000."
         ),
         "Others: no other setting has a completed run.",
         "Problems: 5 of 10 runs diverged (learning_rate=5).",
     ],
     "no better": [
-        "Result: digits, test accuracy 0.19552 ± 0.0064 (95%, 5 runs); baseline 0.2000.",
-        "Problems: the result is not known to be better than the baseline.",
+        "Result: digits, test accuracy 0.1955 ± 0.0064 (95%, 5 runs); baseline 0.2000.",
+        "Problems: the result may be no better than the baseline.",
     ],
     "train alone": [
-        ("Best: learning_rate=0.8, train accuracy 0.8202 ± 0.020 (95%, 5 runs); baseline 0.1000."),
+        "Best: learning_rate=0.8, train accuracy 0.820 ± 0.020 (95%, 5 runs); baseline 0.1000.",
         "Others: the other can be dropped.",
     ],
     "validation": [
         (
-            "Best: learning_rate=0.8, validation accuracy 0.8202 ± 0.020 (95%, 5 runs), test "
-            "0.7000 ± 0; baseline 0.1000."
+            "Best: learning_rate=0.8, validation accuracy 0.820 ± 0.020 (95%, 5 runs), test 0.7000 "
+            "± 0; baseline 0.1000."
         ),
         "Others: the other can be dropped.",
     ],
     "warnings": [
-        ("Best: learning_rate=0.1, test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000."),
+        "Best: learning_rate=0.1, test accuracy 0.9112 ± 0.0096 (95%, 5 runs); baseline 0.2000.",
         "Others: the other can be dropped.",
         (
-            "Problems: 5 of 10 did not learn (learning_rate=1.0e-09); 1 of 10 had held-out rows "
-            "among the training rows (learning_rate=0.1)."
+            "Problems: 5 of 10 runs did not learn (learning_rate=1.0e-09); 1 of 10 runs had held-"
+            "out rows among the training rows (learning_rate=0.1)."
         ),
     ],
     "unlike data": [
-        (
-            "2 boards: digits: test accuracy 0.91120 ± 0.0096 (95%, 5 runs); baseline 0.2000. "
-            "iris: test accuracy 0.81040 ± 0.0088 (95%, 5 runs); baseline 0.2000."
-        ),
+        "digits: test accuracy 0.9112 ± 0.0096; baseline 0.2000.",
+        "iris: test accuracy 0.8104 ± 0.0088; baseline 0.2000.",
     ],
     "folds": [
-        ("Best: learning_rate=0.8, test accuracy 0.8202 ± 0.020 (95%, 5 runs); baseline 0.2000."),
+        "Best: learning_rate=0.8, test accuracy 0.820 ± 0.020 (95%, 5 runs); baseline 0.2000.",
         "Others: the other can be dropped.",
     ],
     "crossed seeds": [
-        ("Best: learning_rate=0.8, test accuracy 0.8083 ± 0.015 (95%, 9 runs); baseline 0.2000."),
+        "Best: learning_rate=0.8, test accuracy 0.808 ± 0.015 (95%, 9 runs); baseline 0.2000.",
         "Others: the other can be dropped.",
     ],
 }
@@ -261,12 +255,39 @@ def test_each_kind_of_board_has_its_lines(case):
     assert SAID[case] == said(*MEMBERS[case])
 
 
+def test_boards_of_the_same_data_are_told_apart():
+    """By their experiments, which have a line each; of many boards, the first six have one."""
+    members = [
+        (named(f"first{k}", seeds=range(5), dataset="iris", sha256=str(k)), scores(0.8))
+        for k in range(8)
+    ]
+    lines = said(*members)
+    assert [f"first{k} on iris" for k in range(6)] == [line.partition(":")[0] for line in lines[:6]]
+    assert "Others: 2 more boards." == lines[6]
+
+
+def test_boards_of_one_experiment_are_told_apart_by_their_splits():
+    """Such as the last comparison of a search, and the test of its winner."""
+    kinds = [("train", "validation"), ("train", "validation", "test")]
+    members = [
+        (
+            named("found", seeds=range(5), splits=kind),
+            [score(s, 0.9 if "test" in kind else None, validation=0.9) for s in range(5)],
+        )
+        for kind in kinds
+    ]
+    leads = [line.partition(":")[0] for line in said(*members)]
+    assert [f"found on digits ({', '.join(kind)})" for kind in kinds] == leads[:2]
+
+
 def test_runs_to_come_and_runs_on_no_row_are_counted():
-    """A best row is the best so far, and damaged runs are a problem."""
+    """A best row is the best so far, and damaged runs are a problem; no more runs are advised."""
     lines = said(*MEMBERS["chosen"], running=2, queued=1, damaged=3)
     assert lines[0].startswith("Best so far: learning_rate=0.1, test accuracy 0.9")
     assert "Others: the other 2 can be dropped; still to come: 2 running and 1 queued." == lines[1]
     assert lines[2].endswith("; 3 runs are damaged.")
+    waits = "Others: one run each shows no certain difference; still to come: 1 queued."
+    assert waits == said(*MEMBERS["single runs"], queued=1)[1]
     assert ["No result: no run has completed yet.", "Others: still to come: 4 queued."] == [
         str(line) for line in groups_verdict([], {"queued": 4}).lines
     ]
@@ -292,8 +313,7 @@ def test_a_row_of_long_settings_has_its_rank_and_those_that_no_other_row_has():
     ]
     best, others = said(*members)[:2]
     assert "first is learning_rate=0.0908 (row 1), test" in best
-    twice = "learning_rate=0.061 momentum=0.7772 (row 2), learning_rate=0.061 momentum=0.6646"
-    assert f"{twice} (row 3) may be as good" in others
+    assert "learning_rate=0.061 momentum=0.7772 (row 2) and 1 more may be as good" in others
 
 
 def test_json_has_the_lines():
@@ -305,7 +325,7 @@ def test_json_has_the_lines():
 def test_a_run_has_its_number_beside_baseline_and_published(regression):
     """On the last split; and that a single run shows no spread."""
     assert [
-        "Result: test mse 25.00; baseline 81.00, published 20 (+5.000).",
+        "Result: test mse 25.00; baseline 81.00, published 20 (+5.0).",
         "Others: a single run shows no spread; nnrun sweep tries other seeds.",
     ] == [str(line) for line in run_verdict(regression).lines]
 
@@ -327,7 +347,7 @@ def test_what_is_wrong_with_a_run_is_said_in_short(regression):
     )
     assert [
         "No result: the run diverged.",
-        "Problems: it diverged; the likeliest cause: learning rate.",
+        "Problems: the likeliest cause: learning rate.",
     ] == [str(line) for line in run_verdict(lost).lines]
 
 

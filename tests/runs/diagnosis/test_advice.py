@@ -9,10 +9,11 @@ import pytest
 
 from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.iterations import unfinished
-from nnrun.runs.diagnosis.learning_rate import tiny_rate
+from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
 from nnrun.runs.diagnosis.overfitting import trained_past_the_best
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from tests.simulations.advice import outcome
 from tests.simulations.advice_recipes import FINE, ILL, looked_at
 
@@ -43,9 +44,8 @@ def finished(prepared):
 
     def make(text, *overrides):
         execution = Execution(prepared(text, *overrides))
-        execution.run(Callbacks())
-        outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
-        return execution._case(outputs, execution._measured())
+        metrics = execution.run(Callbacks()).record.metrics
+        return diagnosis_input(execution.prepared, execution.trainer, metrics)
 
     return make
 
@@ -143,6 +143,15 @@ def test_a_tiny_rate_is_told_while_the_loss_is_on_its_way(fraud, finished):
 
     assert "10,000 times below what adam usually bears" in tiny(0.7, 0.699, 0.698, 0.697)
     assert [None, None] == [tiny(0.7, 0.68, 0.68, 0.68), tiny(0.7, 0.6, 0.5, 0.4)]
+
+
+def test_a_rate_at_the_limit_is_not_above_it(fraud, finished):
+    """No advice names a factor of 1."""
+    fraud(2.0)
+    case = finished(FRAUD, "training.learning_rate=0.01")
+    assert unstable_rate(replace(case, peak_rate=0.01004)) is None
+    above = unstable_rate(replace(case, peak_rate=0.0106))
+    assert "is 1.1 times what adam usually bears" in above.message
 
 
 def test_kept_weights_of_the_best_evaluation_are_not_too_old(fraud, finished):

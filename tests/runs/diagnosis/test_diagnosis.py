@@ -12,6 +12,7 @@ from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.preparation.prepare import prepare
 
 BOSTON = """
@@ -153,7 +154,7 @@ def test_too_few_iterations(record):
 def test_more_iterations_are_not_advised_where_held_out_rows_ended_the_run(record, monkeypatch):
     """Of another metric than the loss, the patience may have been too small."""
     cases = []
-    keep = "nnrun.runs.execution.execute.diagnose"
+    keep = "nnrun.runs.execution.result.diagnose"
     monkeypatch.setattr(keep, lambda case: cases.append(case) or [])
     for monitor in ("validation_loss", "validation_r2"):
         stopping = f"training.early_stopping={{monitor: {monitor}}}"
@@ -186,10 +187,10 @@ def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both
     """It is above the majority's share, and not at it."""
     execution = Execution(prepared(IRIS, "dataset.test_size=5"))
     execution.run(Callbacks())
-    outputs = {"test": execution.trainer.evaluate("test")[1]}
 
     def message(accuracy):
-        case = execution._case(outputs, {"test": {"accuracy": accuracy}})
+        metrics = {"test": {"accuracy": accuracy}}
+        case = diagnosis_input(execution.prepared, execution.trainer, metrics)
         found = majority_share(replace(case, baseline={"test": {"accuracy": 0.4}}))
         return found and found.message
 
@@ -228,10 +229,10 @@ def test_numbers_that_are_alike_are_not_far_apart(prepared):
     """Test rows that vary less are predicted no worse; nor are any that were not learned."""
     execution = Execution(prepared(BOSTON))
     execution.run(Callbacks())
-    outputs = {name: execution.trainer.evaluate(name)[1] for name in ("train", "test")}
 
     def gap(ours, other, base_train, base_test):
-        case = execution._case(outputs, {"train": {"mse": ours}, "test": {"mse": other}})
+        metrics = {"train": {"mse": ours}, "test": {"mse": other}}
+        case = diagnosis_input(execution.prepared, execution.trainer, metrics)
         baseline = {"train": {"mse": base_train}, "test": {"mse": base_test}}
         return far_apart(replace(case, baseline=baseline)) is not None
 

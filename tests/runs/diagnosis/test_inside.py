@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.runs.diagnosis.inside import large_updates
-from nnrun.runs.diagnosis.learning_rate import learning_rate
+from nnrun.runs.diagnosis.learning_rate import any_learning_rate, learning_rate
 from nnrun.runs.diagnosis.watched import (
     constant_since,
     exploding_gradients,
@@ -20,6 +20,7 @@ from nnrun.runs.diagnosis.watched import (
 )
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watching.watched import Watched
@@ -35,7 +36,7 @@ def dense(units, activation, **more):
 
 def said(layers, dataset, rate, *, watch=True, iterations=300):
     """The warnings of a run by kind, and its error."""
-    loss = "cross_entropy" if dataset["name"] == "moons" else "mean_squared"
+    loss = "mean_squared" if dataset is DIABETES else "cross_entropy"
     training = {"learning_rate": rate, "iterations": iterations, "batch_size": 16, "watch": watch}
     config = {"name": "inside", "dataset": dataset, "network": {"layers": layers}}
     run = prepare(load_config({**config, "loss": loss, "training": training}))
@@ -173,19 +174,39 @@ def test_what_is_seen_has_a_layer_and_an_iteration():
     assert [None, 0, 2] == [since(np.array(holds)) for holds in kept]
 
 
-def test_updates_that_are_too_large_blame_the_rate():
-    """Where nothing else does; the rate that is suggested moves weights by a hundredth."""
+def case_of(rate):
+    """What a run at this learning rate is diagnosed from."""
     config = {
         "name": "inside",
         "dataset": MOONS,
         "network": {"layers": [dense(4, "tanh"), dense(2, "softmax")]},
         "loss": "cross_entropy",
-        "training": {"learning_rate": 0.5, "iterations": 200, "batch_size": 16},
+        "training": {"learning_rate": rate, "iterations": 200, "batch_size": 16},
     }
     execution = Execution(prepare(load_config(config)))
-    execution.run(Callbacks())
-    outputs = {name: execution.trainer.evaluate(name)[1] for name in execution.examples}
-    case = execution._case(outputs, execution._measured())
+    metrics = execution.run(Callbacks()).record.metrics
+    return diagnosis_input(execution.prepared, execution.trainer, metrics)
+
+
+def test_a_rate_is_not_blamed_where_no_update_was_large():
+    """What was seen counts for more than what rows of this size bear."""
+    case = case_of(2.0)
+    assert "the learning rate 2 is" in learning_rate(case).message
+    seen = record(layers=2, **{"updates.norm": [[0.01, 0.02], [0.01, 0.03], [0.01, 0.02], [0, 0]]})
+    assert learning_rate(replace(case, watched=seen)) is None
+    assert "the learning rate 2 is" in any_learning_rate(replace(case, watched=seen)).message
+
+
+def test_a_failure_without_a_cause_says_how_much_of_the_gradient_is_left():
+    """At the first layer, if the run was watched; the limit for vanishing ones is a thousandth."""
+    layers = [*[dense(32, "sigmoid")] * 5, dense(10, "softmax")]
+    found, _ = said(layers, {"name": "digits", "test_size": 0.25}, 0.05)
+    assert "gradients at the first layer are 0.002 of those at the last" in found["unknown_cause"]
+
+
+def test_updates_that_are_too_large_blame_the_rate():
+    """Where nothing else does; the rate that is suggested moves weights by a hundredth."""
+    case = case_of(0.5)
     assert (None, None) == (learning_rate(case), large_updates(case))
     seen = record(layers=2, **{"updates.norm": [[0.01, 0.2], [0.01, 0.5], [0.01, 0.4], [0, 0]]})
     found = large_updates(replace(case, watched=seen))

@@ -32,6 +32,7 @@ from nnrun.runs.verification.verify import Difference, verify
 from tests import forked
 from tests.forging import forge, revise, said
 from tests.sweeps.helpers import wait_for_workers
+from tests.waiting import PATIENCE_SECONDS
 
 WILD = """
 name: wild
@@ -344,7 +345,7 @@ def test_ctrl_c_ends_it_and_its_processes(results):
     process = forked.nnrun("verify", "-j", "2", **options)
     wait_for_workers(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert 130 == process.returncode
     assert "Traceback" not in err
 

@@ -65,7 +65,7 @@ def test_an_untrained_network_can_be_dropped():
     assert ("trained", True, False) == (best.name, best.tied, worse.tied)
     assert 3.4 == pytest.approx(worse.difference)
     assert 0 == worse.difference_low < worse.difference < worse.difference_high
-    assert "| 1 * | trained | 10 | 3.65 ± 1.8 | 1.4 |" in leaderboard_markdown(board)
+    assert "| 1 * | trained | 10 | 3.6 ± 1.8 | 1.4 |" in leaderboard_markdown(board)
 
 
 def test_two_boards_of_other_data_are_distinguished():

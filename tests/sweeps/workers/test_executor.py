@@ -14,16 +14,27 @@ from nnrun.errors import NnrunError
 from nnrun.sweeps.workers.inline import ExecutorWorkers
 from tests.sweeps.helpers import BOSTON, lasting, make_store, run_inline, weights_of
 
+KINDS = {
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: ProcessPoolExecutor(2, get_context("spawn")),
+}
 
-@pytest.fixture(scope="module", params=["threads", "processes"])
-def executor(request):
-    """Those of the standard library, two workers each; processes import for a second."""
-    if request.param == "threads":
-        made = ThreadPoolExecutor(2)
-    else:
-        made = ProcessPoolExecutor(2, get_context("spawn"))
-    with made:
-        yield made
+
+@pytest.fixture(scope="module")
+def started():
+    """Executors by their kinds, since processes import for a second."""
+    found = {}
+    yield found
+    for one in found.values():
+        one.shutdown()
+
+
+@pytest.fixture(params=KINDS)
+def executor(request, started):
+    """Those of the standard library, two workers each."""
+    if request.param not in started:
+        started[request.param] = KINDS[request.param]()
+    return started[request.param]
 
 
 def test_the_same_bits_whatever_the_executor(plan, sweep, write, store, tmp_path, executor):
@@ -48,20 +59,21 @@ def test_what_has_not_begun_is_taken_back(plan, sweep, write, executor):
     assert (progress.missing, progress.trained) == (again.trained, again.found)
 
 
-def test_a_broken_pool_ends_the_sweep(plan, sweep, write):
+@pytest.mark.parametrize("executor", ["processes"], indirect=True)
+def test_a_broken_pool_ends_the_sweep(plan, sweep, write, executor, started):
     """A process pool does not outlive a killed worker; what was finished stays, nothing is held."""
     made = plan(write("iris", lasting(8000)), seeds=6)
-    with ProcessPoolExecutor(2, get_context("spawn")) as executor:
-        first = sweep(made)
+    first = sweep(made)
 
-        def kill(*_, **__):
-            for pid in executor._processes:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    def kill(*_, **__):
+        for pid in executor._processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
-        first.listener.ended = kill
-        with pytest.raises(NnrunError, match="the executor takes no work"):
-            first.run(ExecutorWorkers(executor, workers=2))
+    first.listener.ended = kill
+    with pytest.raises(NnrunError, match="the executor takes no work"):
+        first.run(ExecutorWorkers(executor, workers=2))
+    started.pop("processes").shutdown()
     progress = run_inline(sweep(made))
     assert progress.found >= 1
     assert 6 == progress.found + progress.trained

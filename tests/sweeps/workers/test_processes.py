@@ -54,9 +54,10 @@ def test_short_runs_are_sent_ahead_and_long_ones_are_not(plan, sweep, write):
             seen.append(len(worker.tasks))
             assert len(worker.tasks) < 2 or all(one.task.is_short for one in worker.tasks)
 
-    made = plan(write("short", lasting(60)), write("long", lasting(5000)), seeds=6)
+    # Enough short ones for both workers, should both have ended their last long one.
+    made = plan(write("short", lasting(60)), write("long", lasting(5000)), seeds=8)
     progress = sweep(made).run(Observed(2, look))
-    assert (12, 0) == (progress.trained, len(progress.failures))
+    assert (16, 0) == (progress.trained, len(progress.failures))
     assert 4 == max(seen)
 
 
@@ -207,7 +208,7 @@ def test_workers_that_end_before_they_are_ready(plan, sweep, write, store, slow_
 
 
 def refusing(monkeypatch, allowed):
-    """So many processes can be started, and no more."""
+    """This many processes can be started, and no more."""
     real, started = child.start, []
 
     def start(*arguments):
@@ -335,9 +336,7 @@ def test_few_files_may_be_open(plan, sweep, write, monkeypatch):
 def test_stopped_with_runs_sent_ahead(plan, sweep, write, store):
     """What a worker has not begun comes back; the next sweep trains the rest."""
     made = plan(write("iris"), seeds=20)
-    trained = []
-    stopped = sweep(made, stopped=lambda: len(trained) > 0)
-    stopped.listener.ended = lambda run, *_, **__: trained.append(run)
+    stopped = sweep(made, stopped=lambda: stopped.progress.trained or stopped._ends.saving)
     progress = stopped.run(ProcessWorkers(1))
     assert 0 < progress.trained < 20
     assert 0 == len(progress.failures)
@@ -371,8 +370,20 @@ def test_who_trains_many_tiny_runs(plan, sweep, write, monkeypatch):
     assert isinstance(local_workers(sweep(many), 1), InlineWorkers)
 
 
-def test_a_worker_that_is_lost_after_the_stop_is_not_replaced(plan, sweep, write, monkeypatch):
+ENDLESS = """
+import time
+from nnrun.sweeps.workers import job
+from nnrun.sweeps.workers.processes import main
+
+job.execute_job = lambda *_: time.sleep(600)
+"""
+
+
+def test_a_worker_that_is_lost_after_the_stop_is_not_replaced(
+    plan, sweep, write, worker_module, monkeypatch
+):
     """Its runs come back at once, those that were sent ahead as well."""
+    worker_module(ENDLESS)
     started, start = [], child.start
 
     def started_once(*arguments):

@@ -87,7 +87,7 @@ class Text(Kind):
 
 @dataclass(frozen=True)
 class Flag(Kind):
-    """True or false; YAML 1.2 knows no other words for them."""
+    """True or false; YAML 1.2 has no other words for them."""
 
     phrase = "true or false"
     example = True

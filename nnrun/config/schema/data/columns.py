@@ -105,11 +105,13 @@ class ColumnsConfig(Block):
         if weight is not None and weight == data.get("target"):
             yield ConfigIssue("this is the target", ("weight",))
         elif isinstance(weight, str) and weight in dropped:
-            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
+            yield ConfigIssue(f"'{weight}' is dropped, so it cannot be used here", ("weight",))
         for key in ("features", *CATEGORIES):
             for place, name in _named(data.get(key)):
                 if isinstance(name, str) and name in dropped:
-                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, place))
+                    yield ConfigIssue(
+                        f"'{name}' is dropped, so it cannot be used here", (key, place)
+                    )
         yield from _ambiguous(data)
 
 

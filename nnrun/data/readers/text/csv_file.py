@@ -118,7 +118,9 @@ class CsvFile(Table):
                 yield line, cells
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
-        """Each row with its line, or what is wrong with the line: after it, rows are read on."""
+        """Each row with its line, or what is wrong with the line; the rows after it are read,
+        too.
+        """
         while True:
             try:
                 for line, cells in self.rows():
@@ -138,7 +140,7 @@ class CsvFile(Table):
         return self.text.at_line_start and self._line == self.text.line
 
     def skip(self, size: int, lines: int) -> None:
-        """Go on after so many bytes, which are so many lines that were read elsewhere."""
+        """Go on after this many bytes, which are this many lines that were read elsewhere."""
         self.text.take(size, lines)
         self._before += lines
 

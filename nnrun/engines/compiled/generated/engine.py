@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
-# Updates with evaluations are made in one call if the estimate for single rows is below so many
+# Updates with evaluations are made in one call if the estimate for single rows is below this many
 # seconds, and the evaluations return no more numbers than this.
 _SHORT, _PUT_OUT = 0.02, 1 << 20
 
@@ -116,7 +116,7 @@ class CompiledEngine(Engine):
             if self.single and order.batch_size > 1:
                 raise ValueError("this engine was built for batches of one row")
             if order.rows > len(self._inputs):
-                raise IndexError("a batch has rows that the training split has not")
+                raise IndexError("a batch has row numbers beyond the training split")
             self._runner = StepsRunner(
                 order, self._function, self._blocks, self._inputs, self.target, self.rng
             )
@@ -136,7 +136,7 @@ class CompiledEngine(Engine):
         largest = 1 if single else int(np.diff(bounds).max())
         # Machine code checks no bounds; as unsigned numbers negative rows are large.
         if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
-            raise IndexError("a batch has rows that the training split has not")
+            raise IndexError("a batch has row numbers beyond the training split")
         self._blocks.gather()
         found = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
         program, function = self.code.program, self._function

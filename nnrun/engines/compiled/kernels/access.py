@@ -91,7 +91,9 @@ def _evaluated(t: Code, formula: str, names: dict[str, Any]) -> Any:
 
 @intrinsic
 def moved(t: Code, maps: Any, r: Any, i: Any) -> tuple[Any, ...]:
-    """The addresses of a line of a row, in maps of an address and the distances of both."""
+    """The address of a line of a row in each map, given by its address and the strides of rows and
+    lines.
+    """
 
     def place(base: Any, row: Any, line: Any) -> Any:
         distance = t.builder.add(t.builder.mul(r, row), t.builder.mul(i, line))

@@ -21,7 +21,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
-# Random numbers for dropout are drawn about so many at a time.
+# Random numbers for dropout are drawn about this many at a time.
 _DRAWN = 1 << 20
 # Rows evaluated at a time, if the batches are not larger.
 _EVALUATED = 64
@@ -95,7 +95,7 @@ class TapeEngine(Engine):
             raise ValueError("this engine was built for smaller batches")
         # Machine code checks no bounds; as unsigned numbers negative rows are large.
         if rows.view(np.uint64).max(initial=0) >= len(self.x):
-            raise IndexError("a batch has rows that the training split has not")
+            raise IndexError("a batch has row numbers beyond the training split")
         self._parameters.gather()
         late = {
             "rows": rows.ctypes.data,

@@ -42,7 +42,7 @@ class Strips:
         colours: of the values, or if there is no scale, of whole numbers from 0 on.
         scale: of all values; curves have it from bottom to top.
         dots: in every picture of the first row.
-        axes: what is across and what is up, in words.
+        axes: the labels of the horizontal and the vertical axis.
         legend: the number and name of each series of dots.
     """
 
@@ -64,7 +64,7 @@ class Strips:
 
 
 class _Places(NamedTuple):
-    """Where pictures are: the corner of the first one, their sides, and what is between them."""
+    """Where pictures are: the corner of the first one, their sides, and the gaps between them."""
 
     left: float
     top: float

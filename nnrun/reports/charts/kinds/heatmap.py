@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import ceil
+from math import ceil, cos, radians
 
 from markupsafe import Markup
 
@@ -108,8 +108,9 @@ def heatmap(
     wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
         parts += _scale(cells.left, bottom, wide, scale, heat)
-    right = cells.left + cells.side * len(columns) + 30 * cells.turned
-    width = max(right, cells.left + CHARACTER * min(40, len(column_label)), cells.left + wide) + 8
+    right = cells.left + cells.side * len(columns)
+    label = cells.left + CHARACTER * min(40, len(column_label))
+    width = max(right, label, cells.left + wide, *_ends(cells, above)) + 8
     corner = " \\ ".join(filter(None, (row_label, column_label)))
     table = Table(
         [corner, *columns],
@@ -140,6 +141,14 @@ def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:
             yield element("text", name, x=x + 4, y=y, class_="start name", transform=turn)
         else:
             yield element("text", name, x=x, y=y, class_="mid name")
+
+
+def _ends(cells: _Cells, names: Sequence[str]) -> list[float]:
+    """Where turned names of columns end on the right; they rise by 60 degrees."""
+    middle = cells.left + cells.side / 2 + LINE
+    reach = CHARACTER * cos(radians(60))
+    ends = [middle + cells.side * column + reach * len(name) for column, name in enumerate(names)]
+    return ends if cells.turned else []
 
 
 def _cells(

@@ -38,7 +38,7 @@ class Series:
     def thinned(
         cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
     ) -> Series:
-        """A line of at most so many points, with gaps where numbers are not finite."""
+        """A line of at most this many points, with gaps where numbers are not finite."""
         known = [value if isfinite(value) else None for value in thinned(y, most)]
         return cls(name, thinned(x, most), known, index=index)
 
@@ -66,15 +66,17 @@ def lines(
     log: bool = False,
     domain: Sequence[float | None] = (),
     moment: Moment | None = None,
+    reach: Sequence[float] = (),
     size: tuple[float, float] = SIZE,
 ) -> Chart:
     """A chart of lines; of lines that cross, the first is in front.
 
-    The y scale also holds the values of `domain`, so that several charts share one; `log` is
-    whether it is logarithmic. There is an upright line at a `moment`.
+    The y scale holds the values of `domain` instead of those of the lines, so that several charts
+    share one; lines end where they leave it. `log` is whether it is logarithmic. There is an
+    upright line at a `moment`; the x scale holds the values of `reach`, too.
     """
-    values = [*domain, *(v for one in series for v in one.heights)]
-    x = Linear.between(x for one in series for x in one.x)
+    values = domain or [v for one in series for v in one.heights]
+    x = Linear.between([*reach, *(x for one in series for x in one.x)])
     frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
     words = _ends(series, values if log else (), y_label)
     before = after = Markup("")

@@ -63,7 +63,7 @@ class Found:
 
     @property
     def folder(self) -> Path:
-        """Made when it is used: of most runs it is not."""
+        """Made at its first use, since most runs never need it."""
         return Path(self.place)
 
     @property
@@ -90,7 +90,7 @@ class Found:
         return f"{self.key}: {self.overview.error or _WHY.get(self.status, self.status)}"
 
     def record(self) -> RunRecord | None:
-        """Its report, read anew; None where it has changed since it was listed."""
+        """Its report, read again; None where it has changed since it was listed."""
         run, entry = read_run(self.folder), self.entry
         if run is None or run.problem or run.record is None or entry is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nnrun.characters import clean
-from nnrun.config.settings import BESIDE, choice_words
+from nnrun.config.settings import BESIDE, choice_words, telling_first
 from nnrun.reports.numbers import count, first_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import beside_words, network_label
@@ -16,14 +16,16 @@ from nnrun.runs.catalog.summary import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
 from nnrun.sweeps.board.from_store.stored import StoredVariant
 from nnrun.sweeps.board.leaderboard import ordering_split
-from nnrun.sweeps.board.rows import Row
+from nnrun.sweeps.board.rows import Group, Row
+
+_MOST_SETTINGS = 4
 
 
 def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
     """Of `NAME/best` in a results folder: which run was taken, and what should be known of how."""
     record, row = choice.record, choice.row
     label = f"{record.name}/{record.run_id}"
-    setting = f"with {words}" if (words := _setting(row)) else "of its setting"
+    setting = f"with {words}" if (words := _setting(row, choice.group)) else "of its setting"
     seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
     yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
     if choice.group.folds:
@@ -109,7 +111,7 @@ def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
         return
     own = _place(choice, row) if row else "not among those that can be compared"
     value = mean(choice.row.summary(choice.group.ordered_by))
-    best = " with ".join(filter(None, [_setting(choice.row), value]))
+    best = " with ".join(filter(None, [_setting(choice.row, choice.group), value]))
     yield clean(f"  its setting is {own}; number 1 is {best}:")
     yield clean(f"    {command}")
 
@@ -124,7 +126,12 @@ def _place(choice: Choice, row: Row) -> str:
     return f"{rank} by {group.ordered_by} {metric_label(group.metric)}, {value}"
 
 
-def _setting(row: Row) -> str:
-    """The choice, without what is null in it since only extended runs have it."""
-    shown = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
-    return " ".join(choice_words(shown))
+def _setting(row: Row, group: Group) -> str:
+    """The choice, what tells rows apart first, and cut where it is long.
+
+    What is null since only extended runs have it is left out.
+    """
+    order = telling_first([each.choice for each in group.rows])
+    shown = {key: row.choice[key] for key in order if key in row.choice}
+    words = choice_words({k: v for k, v in shown.items() if v is not None or k not in CONTINUED})
+    return " ".join(words[:_MOST_SETTINGS] + ["…"] * (len(words) > _MOST_SETTINGS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from nnrun.reports.numbers import MISSING, count, duration, measured, number
+from nnrun.reports.numbers import MISSING, count, durations, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.split_words import split_title
@@ -22,11 +22,14 @@ TO_THE_BEST = "to the best of the others"
 SOURCES = "split/weights/both"
 
 
-def heading(group: Group) -> str:
-    """What the rows of a group have in common."""
+def heading(group: Group, named: bool = True) -> str:
+    """What the rows of a group have in common, with their experiment where it is `named`."""
     of = "" if group.target is None else f" of {group.target}"
     by = ordered_by(group.ordered_by, group.folds, group.split_by)
-    return f"{group.dataset}: {metric_label(group.metric)}{of}, ordered by {by}"
+    name = Names(group.rows).experiment
+    is_named = named and name not in ("", group.dataset)
+    data = f"{name} on {group.dataset}" if is_named else group.dataset
+    return f"{data}: {metric_label(group.metric)}{of}, ordered by {by}"
 
 
 def ordered_by(split: str, folds: int | None, split_by: str) -> str:
@@ -71,7 +74,7 @@ def columns(group: Group, most: int | None = None) -> list[Column]:
             for split in others
         ),
         Column("best of n (seed)", [best(group, row) for row in rows], 7),
-        Column("time", [MISSING if r.seconds is None else duration(r.seconds) for r in rows], 8),
+        Column("time", durations([row.seconds for row in rows]), 8),
     ]
 
 

@@ -36,7 +36,7 @@ HINT = "q or Ctrl-C ends this view; the runs go on"
 class View:
     """What is drawn at one moment: runs and sweeps in progress, and the rows of the board.
 
-    `keys` are the settings in which runs of each experiment differ; so many have `ended` since the
+    `keys` are the settings in which runs of each experiment differ; `ended` have done so since the
     view began, and the `hint` says how to end it, if it goes on.
     """
 
@@ -208,12 +208,16 @@ class FormingRows:
 
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for (dataset, metric), rows in self._groups.items():
-            yield clean(dataset), metric, ""
+            names = {row.variant.name for row in rows.values()}
+            alone = len(names) == 1 < len(rows)
+            named = alone and dataset not in names
+            yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
             keys = telling_first([row.variant.choice for row in rows.values()])
             for row in sorted(rows.values(), key=lambda row: row.cost):
                 choice = row.variant.choice
                 words = choice_words({key: choice[key] for key in keys if key in choice})
-                yield clean(" ".join([row.variant.name, *words])), row.result, row.runs
+                name = [] if alone and words else [row.variant.name]
+                yield clean(" ".join([*name, *words])), row.result, row.runs
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

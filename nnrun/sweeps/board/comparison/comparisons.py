@@ -40,7 +40,7 @@ from nnrun.sweeps.board.variance.sharing import Array, Bools, Design
 
 Ints = npt.NDArray[np.intp]
 
-# Of large tables, rows are held against so many of the first; others can hardly drop them.
+# Of large tables, rows are held against this many of the first; others can hardly drop them.
 _OPPONENTS = 300
 _AT_A_TIME = 200_000
 
@@ -227,7 +227,7 @@ def _pairs(
 
 
 def _either(paired: Estimate, alone: Estimate, i: Ints, j: Ints, use: Bools) -> Estimate:
-    """The differences of pairs, where they are to be used, and else those of the means alone."""
+    """The differences of pairs where rows are paired, else those of the means alone."""
     if use.all():
         degrees = Degrees(*(part.astype(np.float64) for part in paired.degrees))
         return paired._replace(degrees=degrees)

@@ -245,7 +245,7 @@ def _best_id(row: Row) -> str | None:
 
 
 def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
-    """The report of a run in an experiment's folder, read anew.
+    """The report of a run in an experiment's folder, read again.
 
     Raises: UsageError if it has changed since it was listed.
     """

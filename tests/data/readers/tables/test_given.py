@@ -119,7 +119,7 @@ def test_stored_runs_ask_for_their_data(config, tmp_path):
     assert nnrun.verify(run, data=frame, results=tmp_path).agrees
     changed = frame.assign(rooms=frame["rooms"] + 1)
     assert "its data have changed since it was trained" == nnrun.verify(run, data=changed).reason
-    said = "its data were given in Python, and in no file; give them again, as `data`"
+    said = "its data were given in Python and have no file; pass them again as `data`"
     assert said in str(nnrun.verify(run, results=tmp_path).reason)
     with pytest.raises(NnrunError, match=said):
         nnrun.extend(run, 10, results=tmp_path)
@@ -142,8 +142,8 @@ SPLITS = ("train", "validation", "test")
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (7, "data=int: needed is a table of pandas, polars or pyarrow, or arrays as (x, y)"),
-        ({"x": 1}, "data=dict: needed is a table"),
+        (7, "data=int: expected a table of pandas, polars or pyarrow, or arrays as (x, y)"),
+        ({"x": 1}, "data=dict: expected a table"),
         ({"x": [[1.0]], "y": [1], "x_test": [[1.0]]}, "of x_test and y_test one is missing"),
         (([[None]], [1]), "x holds objects of Python, not numbers or text"),
         (pl.DataFrame({"a": [1]}).lazy(), "the table is lazy: give data.collect()"),

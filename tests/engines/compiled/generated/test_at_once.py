@@ -83,12 +83,16 @@ def test_the_bits_of_one_thing_after_the_other(
 def test_its_time_is_measured_separately(task: Any) -> None:
     """Updates take theirs and evaluations theirs, together no longer than the call."""
     for often, stops in ((True, [1] * 2000), (False, [5000])):
-        run = going(task(**SMALL["batches"]))
-        start = perf_counter()
-        found = run.engine.run_and_evaluate(ahead(run, stops[-1]), stops, splits(run))
-        elapsed = perf_counter() - start
-        assert often == (found.evaluation_seconds > found.update_seconds)
-        assert 0 < found.update_seconds + found.evaluation_seconds <= elapsed
+        times = []
+        for _ in range(5):  # least where no other process interrupts it
+            run = going(task(**SMALL["batches"]))
+            start = perf_counter()
+            found = run.engine.run_and_evaluate(ahead(run, stops[-1]), stops, splits(run))
+            elapsed = perf_counter() - start
+            assert 0 < found.update_seconds + found.evaluation_seconds <= elapsed
+            times.append((found.update_seconds, found.evaluation_seconds))
+        updates, evaluations = map(min, zip(*times, strict=True))
+        assert often == (evaluations > updates)
 
 
 def untouched(run: Run, steps: Steps, stops: list[int], evaluators: list[Any]) -> bool:

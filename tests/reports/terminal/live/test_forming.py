@@ -45,11 +45,21 @@ def test_rows_stand_in_their_order(rows):
         "digits test accuracy",
         "wild 0.9000 2/3, 1 diverged",
         "high 0.7500 1/3",
-        "low 0.38 ± 1.6 2/3",
+        "low 0.4 ± 1.6 2/3",
         "wine test accuracy",
         "other 0.1250 1/3",
     ]
     assert expected == [" ".join(line.split()) for line in lines(rows)]
+
+
+def test_rows_of_one_experiment_name_it_once():
+    """In the heading, since cells with it would be cut before they say what differs."""
+    rows = FormingRows()
+    for number, rate in enumerate([0.1, 0.01]):
+        choice = {"training.learning_rate": rate}
+        rows.add(numbered(number, "grid", choice=choice), score(0, 0.5 - rate))
+    expected = ["grid on digits test accuracy", "learning_rate=0.01 0.4900 1/3"]
+    assert expected == [" ".join(line.split()) for line in lines(rows)][:2]
 
 
 @pytest.mark.parametrize("most", [0, 1, 3, 5])
@@ -77,7 +87,7 @@ def test_what_tells_settings_apart_is_not_cut():
         choice = {**shared, "dataset.stratify": rate == 0.3, "training.learning_rate": rate}
         rows.add(numbered(number, "mine", choice=choice), score(0, rate))
     assert [
-        "mine learning_rate=0.3 strati… 0.3000 1/3",
-        "mine learning_rate=0.2 strati… 0.2000 1/3",
-        "mine learning_rate=0.1 strati… 0.1000 1/3",
+        "learning_rate=0.3 stratify=tr… 0.3000 1/3",
+        "learning_rate=0.2 stratify=fa… 0.2000 1/3",
+        "learning_rate=0.1 stratify=fa… 0.1000 1/3",
     ] == [" ".join(line.split()) for line in lines(rows, width=52)[1:]]

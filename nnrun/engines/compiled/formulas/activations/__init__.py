@@ -25,7 +25,7 @@ class Pointwise:
         gradient: dy · f'(x).
         functions: names in `formulas.functions` that the text uses.
         keeps_zero: f(0) = 0, so that padding with zeros stays zero.
-        rises: f never falls, so that it can be applied after a maximum.
+        rises: f is monotonic, never falling, so that it can be applied after a maximum.
         in_place: the gradient is the same with y in the place of x, so that x need not be kept.
     """
 

@@ -1,7 +1,6 @@
 """The sums over rows that are the gradients of biases.
 
-db[i, j, c] is `db_line` and `db_pixel` numbers from line to line and from pixel to pixel: both 0
-for a bias per channel.
+Lines of db are `db_line` numbers apart, and pixels `db_pixel`: both 0 for a bias per channel.
 """
 
 from __future__ import annotations

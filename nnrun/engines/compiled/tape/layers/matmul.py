@@ -57,7 +57,7 @@ class MatMul(Emitter):
         self.y = plan.vector(f"z{self.tag}", units)
 
     def merge(self, bias: Any, tag: str) -> None:
-        """Let the bias after this layer be a part of it."""
+        """Add the bias after this layer in its own kernel."""
         units = self.layer.units
         self.bias = self.plan.parameter(bias.b, f"b{tag}", units, np.arange(units), by_rows=False)
 
