@@ -142,5 +142,7 @@ def describe_fault(error: BaseException) -> str | None:
     if not frames:
         return None
     place = place_of(frames[-1].filename, frames[-1].lineno or 1)
+    if isinstance(error, NotImplementedError) and not str(error):
+        return f"{place}: it is not written yet"
     says = f": {error}" if str(error) else ""
     return f"{place}: {type(error).__name__}{says}"

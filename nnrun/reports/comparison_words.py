@@ -76,8 +76,9 @@ def pair_words(test: PairTest) -> tuple[str, str, str]:
     p = "there is no noise to test with" if test.p is None else f"p = {probability(test.p)}"
     unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
     n = plural(test.n, "pair") if test.paired else unpaired
+    split, _, metric = test.metric.partition(" ")
     return (
         f"{test.first} – {test.second}",
-        f"{metric_label(test.metric)}: {figures} at 95%, {p}, {n}",
+        f"{split} {metric_label(metric)}: {figures} at 95%, {p}, {n}",
         f"Assumed: {test.assumed}.",
     )

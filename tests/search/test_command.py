@@ -211,6 +211,9 @@ def test_a_table_of_unequal_classes(run, tmp_path):
     assert 0 == code, err
     assert "it orders runs by log_loss" in err
     assert "log loss of kind" in out
+    assert "test log loss " in out
+    assert "log_loss" not in out
+    assert "quote the test number of the first row" not in out  # the board has none
     assert "log_loss" == content_of(tmp_path / "results", "rare")["metric"]
 
 

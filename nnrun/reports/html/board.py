@@ -15,6 +15,7 @@ from nnrun.reports.numbers import MISSING, durations, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.terminal.board.choice import network_label
 from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,
@@ -31,13 +32,14 @@ from nnrun.reports.terminal.board.columns import (
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
 from nnrun.reports.verdict.names import Names
+from nnrun.sweeps.board.comparison.beside import Beside, model_words
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
 _MOST_NAMES = 2
-# A strip with all values would be so many times as long as one without the outermost.
+# A strip with all values would be this many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _SHOWN_ONCE = ("baseline", "published")
@@ -62,8 +64,25 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
         for standing in board.standings
     ]
     rows = [standing.row for standing in standings]
+    old = [standing.row for standing in board.standings]
     same = Names(board.group.rows).shared
-    return StoredBoard(replace(board.group, rows=rows), standings, same)
+    group = replace(board.group, rows=rows, beside=_renamed(board.group.beside, old, rows))
+    return StoredBoard(group, standings, same)
+
+
+def _renamed(found: Sequence[Beside], old: Sequence[Row], new: Sequence[Row]) -> list[Beside]:
+    """Models and networks by the settings that rows have now."""
+    pairs = [*zip(old, new, strict=True)]
+    networks = {network_label(a): network_label(b) for a, b in pairs}
+    models = {model_words(a.choice): model_words(b.choice) for a, b in pairs if not a.is_network}
+    return [
+        replace(
+            one,
+            model=models.get(one.model, one.model),
+            network=networks.get(one.network, one.network),
+        )
+        for one in found
+    ]
 
 
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:

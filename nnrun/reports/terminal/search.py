@@ -13,6 +13,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words, short_key
 from nnrun.reports.numbers import count, duration, measured, number, plural
+from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.commands import command_line
 from nnrun.search.state import SearchState
@@ -81,7 +82,7 @@ def winner_lines(content: Mapping[str, Any]) -> Iterator[str]:
     if winner is None:
         return
     yield f"winner: {origin_words(winner)}"
-    metric = content["metric"]
+    metric = metric_label(content["metric"])
     if test is not None:
         half = None if test["ci_low"] is None else test["mean"] - test["ci_low"]
         figure = measured(test["mean"], half)
@@ -111,11 +112,13 @@ def choice_line(choice: Mapping[str, Any]) -> str:
 
 def trial_words(trial: Trial, metric: str) -> str:
     """A trial with its value and its choice."""
-    return f"trial {trial.number}, {metric} {number(trial.value)}: {choice_line(trial.choice)}"
+    value = f"{metric_label(metric)} {number(trial.value)}"
+    return f"trial {trial.number}, {value}: {choice_line(trial.choice)}"
 
 
 def ending_words(trial: Trial, metric: str) -> str:
     """How a trial ended."""
+    metric = metric_label(metric)
     if trial.status == "completed":
         same = "" if trial.same_as is None else f" (the settings of trial {trial.same_as})"
         return f"{metric} {number(trial.value)}{same}"

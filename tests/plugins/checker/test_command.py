@@ -27,17 +27,19 @@ def test_the_start_of_a_layer_lacks_its_gradient_alone(started, run) -> None:
     done = run("check", "mylayer.py")
     assert 3 == done.exit_code
     assert "error: mylayer.py:16: mylayer: backward: it is not written yet" in done.stderr
+    Path("own.yaml").write_text(
+        "dataset: {name: iris}\nloss: cross_entropy\n"
+        "training: {learning_rate: 0.1, iterations: 5}\n"
+        "network: {layers: [{type: mylayer}, {type: dense, units: 3, activation: softmax}]}\n"
+    )
+    done = run("train", "own.yaml", "--plugin", "mylayer.py")
+    assert "error: mylayer.py:50: it is not written yet" in done.stderr
     text = started.read_text()
     assert 1 == text.count(UNWRITTEN)
     started.write_text(text.replace(UNWRITTEN, SOLUTION))
     done = run("check", "mylayer.py")
     assert (0, "") == (done.exit_code, done.stderr)
     assert "10 of 10 checks passed" in done.stdout
-    Path("own.yaml").write_text(
-        "dataset: {name: iris}\nloss: cross_entropy\n"
-        "training: {learning_rate: 0.1, iterations: 5}\n"
-        "network: {layers: [{type: mylayer}, {type: dense, units: 3, activation: softmax}]}\n"
-    )
     assert 0 == run("train", "own.yaml", "--plugin", "mylayer.py").exit_code
 
 
@@ -64,6 +66,7 @@ def test_a_part_of_nnruns_own_name_is_checked_and_not_trained(folder, run, write
     )
     done = run("check", "mine.py")
     assert (3, True) == (done.exit_code, "beside tanh: y is not that of tanh" in done.stderr)
+    assert "the name is one of nnrun's own, under which it cannot be trained" in done.stdout
     done = run("check", "all.yaml", "--plugin", "mine.py")
     assert (2, True) == (done.exit_code, "'tanh' is a name of nnrun's own" in done.stderr)
 

@@ -27,8 +27,8 @@ def unfinished(rest: Unfinished) -> str:
 
 def notes(groups: Sequence[Group]) -> Iterator[str]:
     """What a reader should know before believing a leaderboard."""
-    splits = {group.ordered_by for group in groups}
-    if "validation" in splits:
+    by_validation = [group for group in groups if group.ordered_by == "validation"]
+    if any(row.test is not None for group in by_validation for row in group.rows):
         yield "Ordered by validation: quote the test number of the first row as it is."
     by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
     if any(group.folds for group in by_test):
@@ -41,7 +41,7 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Ordered by test, so the test number of the first row is too good: it was chosen by "
             "it. Set dataset.validation_size to choose by validation."
         )
-    if "train" in splits:
+    if any(group.ordered_by == "train" for group in groups):
         yield "Ordered by train, since there is no other split: this says nothing about new data."
     rows = [row for group in groups for row in group.rows]
     for group in groups:
