@@ -52,7 +52,7 @@ def watching_run(label: str, output: Stderr) -> Iterator[Observer]:
 
 @contextmanager
 def watching_sweep(runs: int, output: Stderr) -> Iterator[SweepListener]:
-    """Show the progress of a sweep of so many runs."""
+    """Show the progress of a sweep of this many runs."""
     if output.quiet:
         yield SweepListener()
     elif session() == "notebook":

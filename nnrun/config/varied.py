@@ -20,7 +20,7 @@ from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 
 _MOST_TRIED = 200
-"""Only so many values are checked here; a sweep checks all when it plans."""
+"""Only this many values are checked here; a sweep checks all when it plans."""
 _LAST = {"type": "dense", "units": 1, "activation": "linear"}
 _WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "units": lambda units: {"layers": [{**_LAST, "units": units}, _LAST]},

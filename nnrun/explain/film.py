@@ -23,7 +23,7 @@ from nnrun.training.watching.watch import MOST_PARAMETERS, Spread
 SIDES = {1: 64, 2: 32}
 """The points of a grid along each axis, for one or two features."""
 MOST_FRAMES = 8
-"""So many moments of training are shown."""
+"""This many moments of training are shown."""
 _MOST_ROWS = 100
 _EARLY = 1.5
 
@@ -40,7 +40,7 @@ class Film:
         outputs: the names of the outputs: classes, or targets.
         x: some training rows (rows, features), as the data have them.
         y: their class numbers (rows,) or targets (rows, targets).
-        frames: iterations, ascending, each with the surfaces after so many updates.
+        frames: iterations, ascending, each with the surfaces after this many updates.
         notes: what differs from the training of a run.
     """
 
@@ -89,7 +89,7 @@ def film_of(
 
 _MOST_KEPT = 24
 # Training ends after about this many multiplications and additions, some two seconds; an update
-# takes at least the time of so many of them.
+# takes at least the time of this many of them.
 _MOST_WORK, _UPDATE = 4e9, {"compiled": 2_000, "numpy": 100_000}
 
 

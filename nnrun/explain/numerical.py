@@ -10,7 +10,7 @@ from nnrun.nn.signature import Array, Shape
 
 # Of parameters with more entries, those that a shortened matrix shows are compared.
 _MOST = 500
-# A shortened matrix shows so many rows, columns and so on from each end.
+# A shortened matrix shows this many rows, columns and so on from each end.
 EDGE = 4
 
 

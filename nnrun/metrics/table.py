@@ -224,5 +224,5 @@ def is_share(name: str) -> bool:
 
 
 def are_unequal(counts: Sequence[int]) -> bool:
-    """Whether classes with so many rows are unequal."""
+    """Whether classes with this many rows are unequal."""
     return bool(counts) and min(counts) * len(counts) < UNEQUAL * sum(counts)

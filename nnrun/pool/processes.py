@@ -20,7 +20,7 @@ from nnrun.pool.task import Message, Task, WorkerLostError, deserialize_error, s
 from nnrun.pool.worker import MOST_TASKS, Load, Submitted, Worker
 from nnrun.systems import system
 
-# After so many processes in a row that did not start, or ended before a task, no more are tried.
+# After this many processes in a row that did not start, or ended before a task, no more are tried.
 _MOST_MISSTARTS = 3
 
 
@@ -69,7 +69,7 @@ class ProcessPool:
         return submitted.future
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
-        """Wait for the first of these futures, or for so many seconds."""
+        """Wait for the first of these futures, or for this many seconds."""
         self._receive(0.0 if any(future.done() for future in awaited) else seconds)
         for worker in [each for each in self._workers if each.is_retiring and not each.tasks]:
             self._remove(worker)

@@ -14,7 +14,7 @@ from nnrun.search.settings import Settings
 from nnrun.search.spaces.choices import Draw, Space
 from nnrun.search.spaces.spread import drawn_with
 
-# An option is refused if so many settings that have it are.
+# An option is refused if this many settings that have it are.
 _MOST_SETTINGS = 50
 # By this share of its range a depth is one of the deepest: an activation needs a layer.
 _DEEP = 0.99

@@ -40,7 +40,7 @@ from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
 from nnrun.sweeps.progress import SweepProgress
 
 _WRITE_SECONDS = 0.5
-# Writing search.json takes at most one in so many seconds.
+# Writing search.json takes at most one in this many seconds.
 _WRITE_SHARE = 20
 # For the choice of workers, where only the time is limited.
 _MANY = 1000

@@ -17,7 +17,7 @@ from nnrun.search.proposer import optuna, quietly
 
 _ENDS = {"completed": "COMPLETE", "pruned": "PRUNED", "stopped": "PRUNED"}
 _LEAST = 4
-# Of a longer learning curve, so many values are exported.
+# Of a longer learning curve, this many values are exported.
 _MOST_VALUES = 50
 Curve = Mapping[int, float]
 

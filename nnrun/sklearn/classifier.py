@@ -58,7 +58,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             no longer rises, in place of the training loss; the best weights are kept. The rows
             held out have the classes in the same shares, where each class has enough rows.
         validation_fraction: the share of rows that are held out then.
-        n_iter_no_change: training stops after more than so many epochs in a row that gain less
+        n_iter_no_change: training stops after more than this many epochs in a row that gain less
             than `tol`; `numpy.inf` for never.
         tol: what the training loss has to fall by, or the score to rise, to count as a gain.
         warm_start: whether `fit` begins with the weights of the last fit, and lengthens its curves.

@@ -110,7 +110,7 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
     if stopping is None:
         training["n_iter_no_change"] = inf
     else:
-        # A run ends after so many evaluations without a gain, an estimator after one more.
+        # A run ends after this many evaluations without a gain, an estimator after one more.
         training |= {"early_stopping": True, "n_iter_no_change": max(stopping["patience"] - 1, 1)}
         training |= {"validation_fraction": config["dataset"]["validation_size"], "tol": 0.0}
     return {

@@ -174,7 +174,7 @@ def encoding_of(stream: IO[str]) -> str | None:
 
 @contextmanager
 def keys(stream: IO[str]) -> Iterator[Callable[[float], str]]:
-    """A function that waits for a key on a terminal, so many seconds at most; "" without one."""
+    """A function that waits for a key on a terminal, this many seconds at most; "" without one."""
     import termios  # noqa: PLC0415  # for live displays only
     import tty  # noqa: PLC0415
 

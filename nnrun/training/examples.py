@@ -68,7 +68,7 @@ class PreparedSplit:
 
 
 FEWEST = 10_000
-"""Splits of up to so many rows are evaluated whole: the standard error of an accuracy on as many
+"""Splits of up to this many rows are evaluated whole: the standard error of an accuracy on as many
 is 0.005 at most."""
 
 # Copies of so large a share of a split, and none larger, are held in memory.

@@ -29,7 +29,7 @@ from nnrun.training.watching.watched import add_record, record_in
 # save a checkpoint or stop; and after this many updates at the latest.
 _SECONDS_AT_ONCE = 0.05
 _MOST_AT_ONCE = 1 << 24
-# Messages about progress have so many evaluations.
+# Messages about progress have this many evaluations.
 _MOST_POINTS = 100
 
 

@@ -129,8 +129,8 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 CONNECTIONS = 200
-"""So many may be open at a time."""
-# Of these, so many may be without an answer in progress.
+"""This many may be open at a time."""
+# Of these, this many may be without an answer in progress.
 _WAITING = 100
 # A request has to arrive as a whole within this time, from its first byte on.
 _SECONDS = 10.0

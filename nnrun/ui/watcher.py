@@ -78,8 +78,8 @@ class Watcher:
     def fresh(self, drawn_within: float = 0.0) -> Snapshot:
         """A snapshot of the last second.
 
-        So many seconds after the call it no longer waits for results that are drawn for the first
-        time: of many runs they follow later.
+        This many seconds after the call it no longer waits for results that are drawn: of many runs
+        they follow later.
         """
         latest = monotonic() + drawn_within
         with self._state:
@@ -91,8 +91,13 @@ class Watcher:
                     lambda: self._ended or self._looks > looks or (looks and self._draws), _PATIENCE
                 )
             left = max(latest - monotonic(), 0.0)
-            self._state.wait_for(lambda: self._ended or self.snapshot.drawn, left)
+            self._state.wait_for(lambda: self._ended or self._is_drawn(), left)
             return self.snapshot
+
+    def _is_drawn(self) -> bool:
+        """Whether the results are those of the last look, or will not be drawn soon."""
+        waits = self._outdated and monotonic() >= self._next_drawing
+        return self.snapshot.drawn and not waits and not self._draws
 
     def _run(self) -> None:
         while self._waited():
@@ -144,8 +149,8 @@ class Watcher:
 
     def _draw_results(self) -> None:
         start = monotonic()
-        self._outdated = False
         self._set_draws(True)
+        self._outdated = False
         try:
             with not_collected():
                 results = self._draw(self.snapshot.runs, self.snapshot.sweeps)

@@ -41,7 +41,7 @@ def mine(evaluation):
 
 
 def test_a_stopped_run_has_the_weights_of_that_evaluation():
-    """The same bits as a run of so many iterations; it says what stopped it, and verifies."""
+    """The same bits as a run of this many iterations; it says what stopped it, and verifies."""
     run = nnrun.train(IRIS, on_evaluation=stop_at(40))
     short = nnrun.train(IRIS, iterations=40, results=None)
     assert ("stopped", 40) == (run.status, run.history["iteration"][-1])

@@ -121,10 +121,13 @@ def test_ipython_shows_mistakes_without_a_traceback():
     assert f"ConfigError: {caught.value}" == message
 
 
-def test_a_table_says_that_pandas_is_missing(monkeypatch):
-    """The error says what to install; another missing module is no matter of ours."""
+def test_a_row_and_a_table_are_shown(monkeypatch):
+    """IPython shows a row in lines. Without pandas, the error of a table says what to install."""
     board = nnrun.sweep(IRIS, jobs=1)
     assert [board.best.mean] == board.to_frame()["mean"].tolist()
+    printed = []
+    board.best._repr_pretty_(SimpleNamespace(text=printed.append), cycle=False)
+    assert f"\n    mean={board.best.mean!r},\n" in printed[0]
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ModuleNotFoundError, match="pip install pandas"):
         board.to_frame()

@@ -41,7 +41,7 @@ class Walk:
     lasts: Sequence[str] = (*POINTWISE, "softmax")
 
     def network(self, opening: Pair, length: int) -> Architecture:
-        """A network that begins with this pair of kinds, and so many blocks after that.
+        """A network that begins with this pair of kinds, and this many blocks after that.
 
         Rows of the pair's form are what the network takes. A pair with `END` becomes a residual.
         """
@@ -63,7 +63,7 @@ class Walk:
         return self._ended(blocks, shape, input_shape)
 
     def any_network(self, form: str, length: int) -> Architecture:
-        """A network of so many blocks on rows of this form, and its last layer."""
+        """A network of this many blocks on rows of this form, and its last layer."""
         return self.network((START, form, self._next(START, form, depth=0)), length - 1)
 
     def _ended(self, blocks: list[Block], shape: Shape, input_shape: Shape) -> Architecture:

@@ -75,6 +75,6 @@ loss: cross_entropy
 training: {learning_rate: 0.1, epochs: 2, batch_size: 64}
 """,
 }
-# Of the configs that the project ships, with so many iterations.
+# Of the configs that the project ships, with this many iterations.
 SHIPPED = ("digits_cnn",)
 ITERATIONS = 300

@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=_ALL, help="works, e.g. W1,S2")
     parser.add_argument("--engines", type=_names, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--peers", type=_names, default=list(PEERS), help=",".join(PEERS))
-    parser.add_argument("--threads", type=int, default=1, help="minibatches, on so many")
+    parser.add_argument("--threads", type=int, default=1, help="minibatches, on this many")
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
     parser.add_argument("--seconds", type=float, default=0.5, help="one contestant, one round")
     parser.add_argument("-o", "--output", type=Path, help="write the table to this file too")

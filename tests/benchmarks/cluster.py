@@ -1,6 +1,6 @@
-"""S7: what a run on a Dask cluster costs the client, which gives out all runs and stores results.
+"""S8: what a run on a Dask cluster costs the client, which gives out all runs and stores results.
 
-`python -m tests.benchmarks.cluster 16 64 --processes 8 16` measures with so many workers, as
+`python -m tests.benchmarks.cluster 16 64 --processes 8 16` measures with this many workers, as
 threads of one process and as processes.
 
 The workers are in processes of their own, so that the CPU time of `nnrun sweep` is the client's
@@ -22,7 +22,7 @@ import psutil
 from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
 from tests.benchmarks.grid import grid
 
-ID = "S7"
+ID = "S8"
 FEW, MANY = 200, 1_200
 ROUNDS = 1
 MB = 1e6
@@ -44,7 +44,7 @@ if __name__ == "__main__":
 
 @contextmanager
 def cluster(workers: int, kind: str) -> Iterator[tuple[str, psutil.Process]]:
-    """The address of a scheduler with so many workers, and the process that started them."""
+    """The address of a scheduler with this many workers, and the process that started them."""
     script = Path("cluster.py")
     script.write_text(_CLUSTER)
     process = subprocess.Popen(
@@ -79,7 +79,7 @@ def row(workers: int, kind: str) -> list[str]:
 
 
 def swept(address: str, runs: int, turn: int) -> Taken:
-    """A sweep of so many runs, none of which was trained before."""
+    """A sweep of this many runs, none of which was trained before."""
     where = ["--results", f"{runs}-{turn}", "-q"]
     return nnrun("sweep", "iris.yaml", "--seeds", str(runs), "--dask", address, *where)
 

@@ -26,7 +26,7 @@ def contestants(
 def threaded(peers: list[str], skipped: dict[str, str], threads: int) -> dict[str, Prepare]:
     """The compiled engine on one thread and on several, and the peers that can on several.
 
-    Beside them as many runs at once: what so many cores of this machine give at that moment.
+    Beside them as many runs at once: what this many cores of this machine give at that moment.
     """
     able = [peer for peer in peers if peer in THREADED]
     return {

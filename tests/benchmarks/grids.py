@@ -1,7 +1,8 @@
 """S5: grids of many settings: how soon the first run starts, sweeps beside seeds and beside peers.
 
 NNRUN_PEERS names an interpreter that has the peers (hydra-joblib-launcher, optuna, ray[tune],
-scikit-learn); by default it is this one.
+scikit-learn); by default it is this one. `python -m tests.benchmarks.grids 2000 20000` shows what
+planning takes for each kind of value.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
 from tests.benchmarks.grid import grid
@@ -41,9 +44,54 @@ peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
 print(json.dumps([seconds, whole, int(peak) / 1000]))
 """
 
+# By the kind of what a grid varies: the config's values for these keys, by the number of each.
+KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
+    "learning rates": {"training.learning_rate": lambda n: 1e-4 + n / 1e6},
+    "dropout rates": {"network.layers.1.rate": lambda n: 1e-4 + n / 1e6},
+    "units": {"network.layers.0.units": lambda n: n + 1},
+    "iterations": {"training.iterations": lambda n: n + 1},
+    "schedules": {"training.learning_rate": lambda n: {"schedule": "cosine", "initial": 1e-4 + n}},
+    "optimizers": {"training.optimizer": lambda n: {"type": "adam", "beta1": 0.9 - n / 1e6}},
+    "networks": {"network": lambda n: {"sizes": [n + 1, 3], "activations": ["tanh", "softmax"]}},
+    "test sizes": {"dataset.test_size": lambda n: 0.1 + n / 1e5},
+    "units × iterations": {
+        "network.layers.0.units": lambda n: n + 1,
+        "training.iterations": lambda n: n + 1,
+    },
+}
+_LAYERS = """\
+network: {layers: [{type: dense, units: 8, activation: tanh}, {type: dropout, rate: 0.1},
+  {type: dense, units: 3, activation: softmax}]}
+"""
+
+
+def of_kind(kind: str, settings: int) -> Path:
+    """A config with a grid of so many settings that differ in what the kind says."""
+    keys = KINDS[kind]
+    each = round(settings ** (1 / len(keys)))
+    grid = {key: [make(n) for n in range(each)] for key, make in keys.items()}
+    file = Path("kind.yaml")
+    one = "network: {sizes: [3], activations: [softmax]}\n"
+    file.write_text(f"{CONFIG.replace(one, _LAYERS)}sweep: {json.dumps({'grid': grid})}\n")
+    return file
+
+
+def kinds(numbers: list[int]) -> str:
+    """A Markdown table: CPU milliseconds of planning a setting, and the peak memory."""
+    rows = []
+    with in_temporary_folder():
+        for kind, keys in KINDS.items():
+            counts = [round(number ** (1 / len(keys))) ** len(keys) for number in numbers]
+            found = [_planned("", of_kind(kind, n), n, 1)[1:] for n in counts]
+            each = zip(counts, found, strict=True)
+            cells = [f"{1000 * float(first) / n:.2f}, {peak}" for n, (first, _, peak) in each]
+            rows.append([kind, *cells])
+    header = ["a grid of", *(f"{number:,} settings: CPU ms each, MB" for number in numbers)]
+    return "\n".join(grid(header, rows))
+
 
 def written(settings: int) -> Path:
-    """A config with a grid of so many learning rates."""
+    """A config with a grid of this many learning rates."""
     file = Path(f"grid{settings}.yaml")
     rates = [round(0.1 + number / 1e6, 6) for number in range(settings)]
     file.write_text(f"{CONFIG}sweep: {{grid: {{training.learning_rate: {rates}}}}}\n")
@@ -51,7 +99,7 @@ def written(settings: int) -> Path:
 
 
 def structural(values: int) -> Path:
-    """A config with a grid of so many numbers of units and batch sizes, each pair to be checked."""
+    """A config with a grid of this many units and batch sizes, each pair to be checked."""
     file = Path(f"structural{values}.yaml")
     network = "network: {sizes: [8, 3], activations: [tanh, softmax]}"
     text = CONFIG.replace("network: {sizes: [3], activations: [softmax]}", network)
@@ -108,3 +156,7 @@ def _planned(title: str, file: Path, settings: int, rounds: int) -> list[str]:
 def _swept(title: str, words: list[str]) -> Taken:
     """Once: it takes a minute."""
     return nnrun("sweep", *words, "--results", title.replace(" ", "_"), "-q", "-j", "1")
+
+
+if __name__ == "__main__":
+    print(kinds([int(word) for word in sys.argv[1:]] or [2_000]))

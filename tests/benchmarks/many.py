@@ -36,7 +36,7 @@ def _cell(taken: Taken) -> str:
 
 
 def measured(settings: int) -> Iterator[tuple[str, Taken]]:
-    """What each command takes with so many settings."""
+    """What each command takes with this many settings."""
     with in_temporary_folder():
         Path("iris.yaml").write_text(CONFIG)
         nnrun("train", "iris.yaml", "--results", "template", "-q")

@@ -22,7 +22,7 @@ _EPOCHS = 4
 
 
 def rates(number: int) -> list[float]:
-    """The settings: so many learning rates."""
+    """The settings: this many learning rates."""
     return [round(0.1 + place / 1e6, 6) for place in range(number)]
 
 

@@ -105,6 +105,14 @@ def test_forms_are_those_that_a_config_may_have():
     assert [] == [key for key, words in wanted.items() if words not in found[key].text]
 
 
+def test_the_option_of_a_step_is_described():
+    """What it means, and what may be given."""
+    (key,) = of_kind("feature step")["binarize"].keys
+    assert ("binarize", "a number", "", "The threshold") == (
+        key.name, key.form, key.default, key.about
+    )  # fmt: skip
+
+
 def test_what_may_be_left_out_is_not_said_to_be_needed():
     """The name is the file's, and one form of the network is enough."""
     found = of_kind("key")

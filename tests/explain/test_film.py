@@ -77,7 +77,7 @@ def test_a_film_ends_with_the_best_weights_that_are_put_back(store):
 
 @pytest.mark.parametrize(("followed", "last"), [(False, 9), (True, 10)])
 def test_long_training_is_not_repeated_to_its_end(monkeypatch, store, followed, last):
-    """It ends after so many updates, with weights as after these, and a note says where.
+    """It ends after this many updates, with weights as after these, and a note says where.
 
     Early stopping needs the evaluations as they are, so it ends at one. A row has 24
     multiplications and additions: three times as many for each of 4 rows of an update, and those

@@ -21,7 +21,7 @@ from nnrun.runs.storage.durable import staged
 
 
 class Disk:
-    """Fails at the n-th call of an operation, or once so many bytes are written.
+    """Fails at the n-th call of an operation, or once this many bytes are written.
 
     Args:
         operation: `write`, `fsync` or `rename`, as nnrun's files use it.

@@ -123,7 +123,7 @@ def columns(n: int) -> list[str]:
     return [f"c{i}" for i in range(n)]
 
 
-# A CSV of so many columns, and what is asked of it.
+# A CSV of this many columns, and what is asked of it.
 TABLES: dict[str, Callable[[int], tuple[str, dict[str, object]]]] = {
     "columns of one name": lambda n: (header("y", *columns(n), *columns(n)), {}),
     "columns without a name": lambda n: (header("y", *[""] * n), {}),

@@ -102,7 +102,7 @@ def classification():
 
 @pytest.fixture
 def result():
-    """A result of a record, with a history of so many evaluations."""
+    """A result of a record, with a history of this many evaluations."""
 
     def make(record: RunRecord, evaluations: int = 20) -> RunResult:
         history = [

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(weights: Any, times: Any = 1, target: str = "class") -> int:
-    """A file of rows with these weights, each so many times; the number of its rows."""
+    """A file of rows with these weights, each this many times; the number of its rows."""
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=(ROWS, 2)).round(3), np.arange(ROWS) % 3
     values = rng.normal(size=ROWS).round(3)

@@ -13,7 +13,7 @@ ITERATIONS = IRIS["training"]["iterations"]
 
 
 class FakeClock(SweepListener):
-    """Each run takes so many seconds; `slower` times as many after `change` seconds."""
+    """Each run takes this many seconds; `slower` times as many after `change` seconds."""
 
     def __init__(self, seconds: float, slower: float = 1.0, change: float = 0.0) -> None:
         self.now = 0.0

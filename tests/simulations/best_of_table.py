@@ -201,7 +201,7 @@ def _intervals(tables: int) -> Iterator[str]:
 def _power(tables: int) -> Iterator[str]:
     yield "## Worse rows are dropped"
     yield (
-        "Half of the rows are worse by so many standard deviations of a row's results: the share "
+        "Half of the rows are worse by this many standard deviations of a row's results: the share "
         "of them that is dropped."
     )
     rows = []

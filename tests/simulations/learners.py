@@ -18,7 +18,7 @@ class Division:
 
     Args:
         seeds: how often.
-        folds: into so many test splits each time; None for one of 20%.
+        folds: into this many test splits each time; None for one of 20%.
     """
 
     seeds: int

@@ -113,7 +113,7 @@ RULES = {
 
 @cache
 def dunnett(comparisons: int, degrees: int) -> float:
-    """Where the largest of so many t with one denominator, correlated by 1/2, reaches 95%."""
+    """Where the largest of this many t with one denominator, correlated by 1/2, reaches 95%."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     weights = weights / weights.sum()
     shares = (np.arange(200) + 0.5) / 200

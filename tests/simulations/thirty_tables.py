@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="keeps what is found")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--contestants", default="ours,mlp,boosting")
-    parser.add_argument("--only", type=int, default=COUNT, help="so many of the thirty")
+    parser.add_argument("--only", type=int, default=COUNT, help="this many of the thirty")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     names = given.contestants.split(",")

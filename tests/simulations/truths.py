@@ -15,7 +15,7 @@ Size = tuple[int, int]
 
 
 def chunks(tables: int) -> Iterator[int]:
-    """So many tables, in parts that need little memory."""
+    """This many tables, in parts that need little memory."""
     while tables > 0:
         yield min(tables, _AT_A_TIME)
         tables -= _AT_A_TIME

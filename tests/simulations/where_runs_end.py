@@ -4,7 +4,7 @@
 
 Trains the shipped configs at 0.001 to 1,000 times their learning rates, and networks of 13 units on
 seven data sets with every combination of the settings below, in random order, or a share of them.
-Prints, for regression and for classes, how many runs ended at most so many times above where they
+Prints, for regression and for classes, how many runs ended at most this many times above where they
 began, by their skill: 0 is the baseline's, 1 is perfect.
 """
 

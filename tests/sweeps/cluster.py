@@ -59,7 +59,7 @@ class Cluster:
         self.restore(workers)
 
     def restore(self, workers: int) -> None:
-        """Have a scheduler and so many workers that run, whatever was killed before."""
+        """Have a scheduler and this many workers that run, whatever was killed before."""
         if self.scheduler is None or self.scheduler.poll() is not None:
             self.close()
             self._start_scheduler()
@@ -99,7 +99,7 @@ class Cluster:
         self._kill(self.scheduler)
 
     def wait_for_training(self, workers: int, process: subprocess.Popen[str]) -> None:
-        """Until so many workers are in the middle of a training loop of a sweep."""
+        """Until this many workers are in the middle of a training loop of a sweep."""
 
         def is_training() -> bool:
             assert process.poll() is None, process.communicate()

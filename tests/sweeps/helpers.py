@@ -181,7 +181,7 @@ def _processes() -> Iterator[tuple[int, int, int]]:
 
 
 def wait_for_workers(client: int, workers: int) -> None:
-    """Wait until so many have computed for a while, however busy the machine is: those that begin
+    """Wait until this many have computed for a while, however busy the machine is: those that begin
     as copies are at work then.
     """
 
@@ -222,7 +222,7 @@ def in_hand(workers):
 
 
 def killing(when, times=1):
-    """Kills the first process, so many times, as soon as it has so many runs in hand."""
+    """Kills the first process, this many times, as soon as it has this many runs in hand."""
     killed = set()
 
     def look(workers):

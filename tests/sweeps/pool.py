@@ -65,7 +65,7 @@ class Served:
         return self.cluster.scheduler_address
 
     def scale(self, workers: int) -> None:
-        """Have so many workers: those that are too many retire."""
+        """Have this many workers: those that are too many retire."""
         self.cluster.scale(workers)
         end = time.monotonic() + 60
         while len(self.cluster.scheduler.workers) != workers and time.monotonic() < end:

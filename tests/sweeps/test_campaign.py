@@ -64,7 +64,7 @@ def test_a_killed_client_leaves_no_worker(shell, configs):
 
 
 def is_over(pid, most):
-    """Whether nothing is left of a session, which may have computed for so many seconds."""
+    """Whether nothing is left of a session, which may have computed for this many seconds."""
     assert processor_seconds(pid) < most
     return not in_session(pid)
 

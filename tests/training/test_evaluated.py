@@ -11,7 +11,7 @@ from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows
 
 
 def split(rows, weight=None):
-    """A split of so many rows, each with its number as its only feature."""
+    """A split of this many rows, each with its number as its only feature."""
     x = np.arange(rows, dtype=np.float64)[:, None]
     return PreparedSplit(x, x, x, weight, weight)
 

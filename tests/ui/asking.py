@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nnrun.ui.app import make_app
+from tests.waiting import PATIENCE_SECONDS
 
 TOKEN, HOST, PORT = "a" * 32, "127.0.0.1", 8620
 ORIGIN = {"origin": f"http://{HOST}:{PORT}"}
@@ -96,5 +97,5 @@ class Asker:
                     if await asyncio.to_thread(done, found):
                         closed.set()
 
-        await asyncio.wait_for(self.app(scope, receive, send), 20)
+        await asyncio.wait_for(self.app(scope, receive, send), PATIENCE_SECONDS)
         return found

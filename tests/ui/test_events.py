@@ -182,3 +182,15 @@ def test_pages_do_not_wait_for_what_is_drawn(results, ask_in, monkeypatch):
     assert not end.is_set()
     end.set()
     asking.join()
+
+
+def test_a_page_that_is_opened_later_has_what_ended_meanwhile(results, ask_in, tmp_path):
+    """Nobody looked since, so that the results that were drawn before are old."""
+    shutil.copytree(results / "flowers", tmp_path / "flowers")
+    asker = ask_in(tmp_path)
+    before = asker.watcher.fresh(drawn_within=20).results
+    shutil.copytree(results / "houses", tmp_path / "houses")
+    asker.watcher._next_drawing = 0.0
+    time.sleep(0.1)  # the last look is of the past
+    after = asker.watcher.fresh(drawn_within=20).results
+    assert (False, True) == tuple("boston" in parts[0].html for parts in (before, after))

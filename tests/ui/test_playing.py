@@ -13,10 +13,17 @@ import yaml
 
 import nnrun
 from nnrun.reports.charts.style import RED_BLUE, RED_BLUE_ON_DARK
+from nnrun.ui.playing.session import Session
 from nnrun.ui.playing.start import DRAWN
 from tests.ui.conftest import run_of
 
 SMALL = {"data": "circles", "edits": {"rows": 60}}
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Requests for few updates make all of them, however busy the machine is."""
+    monkeypatch.setattr(Session.advance, "__defaults__", (60.0,))
 
 
 def start(asker, **given):
@@ -79,7 +86,7 @@ def test_pictures_are_bytes(asker):
     assert round(127 + 127 * value / largest) == pytest.approx(int(picture[0, 0]), abs=8)
 
 
-def test_a_session_by_its_page(asker):
+def test_a_session_by_its_page(asker, patient):
     """Play, change, reset, copy: as a page asks for them, one after the other."""
     session = start(asker)["session"]
     frame = ask(asker, "advance", session, updates="epoch").json["frame"]
@@ -182,7 +189,7 @@ def test_a_playground_writes_nothing(results, asker):
     assert before == sorted((str(p), p.stat().st_mtime_ns) for p in results.rglob("*"))
 
 
-def test_tabs_at_once(asker):
+def test_tabs_at_once(asker, patient):
     """Two pages that play at the same time have the network of one that plays alone."""
     losses = {}
 

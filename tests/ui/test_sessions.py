@@ -29,7 +29,7 @@ def trained(session: Session, tmp_path) -> dict[str, float]:
 
 
 def moved(session: Session, *steps: int) -> Session:
-    """After so many updates, in these portions."""
+    """After this many updates, in these portions."""
     for step in steps:
         session.advance(step, 60.0)
     return session
@@ -191,6 +191,13 @@ def test_sessions_do_not_disturb_each_other():
     for thread in threads:
         thread.join()
     assert [alone.evaluate()] * 2 == [session.evaluate() for session in both]
+
+
+def test_time_in_which_another_trains_does_not_count():
+    """A session that has waited for another one makes an update all the same."""
+    session = Session(start_drawn("sine"), {"rows": 60})
+    session.advance(3, 0.0)
+    assert 1 == session.iteration
 
 
 def test_a_network_that_diverges_goes_back():

@@ -107,7 +107,7 @@ def room(t: Code, count: int, like: Any) -> View:
 
 
 def _zeros(t: Code, count: int) -> list[Any]:
-    """The places of so many registers of zeros."""
+    """The places of this many registers of zeros."""
     places = [t.place(ir.VectorType(t.real, t.lanes)) for _ in range(count)]
     for place in places:
         t.builder.store(ir.Constant(place.type.pointee, None), place)

@@ -75,7 +75,7 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
 
 
 def prune(folder: Path, most: int) -> None:
-    """Remove the files written first, until all have at most so many bytes together."""
+    """Remove the files written first, until all have at most this many bytes together."""
     found = []
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:

@@ -99,7 +99,7 @@ def order_words(counts: Sequence[int]) -> list[str]:
 
 
 def batch_of(training: int) -> int:
-    """The rows of a batch, of so many training rows."""
+    """The rows of a batch, of this many training rows."""
     return min(training, 4 if training < 64 else 16 if training < 2000 else 64)
 
 

@@ -23,7 +23,7 @@ from nnrun.data.images.decode import image_size
 from nnrun.data.images.folder import ImageFiles, find_images
 from nnrun.errors import DataError
 
-# So many images of each class are looked at.
+# This many images of each class are looked at.
 _LOOKED_AT = 20
 _SMALL, _LARGE = 32, 64
 

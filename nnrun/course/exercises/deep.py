@@ -69,7 +69,7 @@ def _keeps(what: str, which: int) -> Check:
 
 
 def _at_scale(factor: float) -> Check:
-    """It learns with initial weights so many times as large."""
+    """It learns with initial weights this many times as large."""
 
     def check(attempt: Attempt) -> Verdict:
         layers = config_to_dict(attempt.config)["network"]["layers"]

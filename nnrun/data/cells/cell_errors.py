@@ -211,7 +211,7 @@ def _separator(text: str, _: str) -> Mistake | None:
 
 
 def about_width(found: int, width: int, delimiter: str = "", *, first: bool = False) -> Mistake:
-    """A row of so many cells below a header of this width.
+    """A row of this many cells below a header of this width.
 
     The header may be a title if no row stands before this one, or if its separator is a rare one.
 

@@ -32,7 +32,7 @@ FORMATS = {
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 CHANNELS = {"gray": 1, "rgb": 3}
 
-# A file decodes to at most so many pixels, and has at most so many bytes.
+# A file decodes to at most this many pixels, and has at most this many bytes.
 _MOST_PIXELS, _MOST_BYTES = 1 << 26, 1 << 28
 # The modes of Pillow with transparent parts, with 8 bits, and grey ones with 16.
 _CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")

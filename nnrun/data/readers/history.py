@@ -155,7 +155,7 @@ def fill(
 
 
 def rows_before(count: int) -> str:
-    """So many rows before another one, in words."""
+    """This many rows before another one, in words."""
     return "row before it" if count == 1 else f"{count} rows before it"
 
 

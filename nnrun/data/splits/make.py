@@ -18,8 +18,8 @@ DEFAULT_TEST_SIZE = 0.2
 
 Splitter = AtRandom | ByGroup | ByTime
 """A way to split: `fold` gives the training and the test rows of one fold, from 1 on, and
-`held_out` those that remain and those held out, for a size that a key of the config gives; so many
-groups or times as `leave` says have to remain."""
+`held_out` those that remain and those held out, for a size that a key of the config gives; at
+least `leave` groups or times have to remain."""
 
 
 def make_split(

@@ -27,7 +27,7 @@ class ReduceOnPlateau(Schedule):
     Args:
         initial: The rate of the first iteration.
         factor: The factor of each fall.
-        patience: The rate falls after so many evaluations in a row that are no better than the
+        patience: The rate falls after this many evaluations in a row that are no better than the
             best; then they are counted anew.
         final: The rate below which it does not fall.
     """

@@ -40,6 +40,8 @@ def check_loss(part: Part) -> Iterator[Finding]:
         loss = part.entry(**samples.arguments(part.entry))
     y, target = samples.predictions(loss.needs)
     value = _value(loss, y, target)
+    if _value(loss, y, target) != value:
+        raise Failed("value", "a second call gives another: state is carried over")
     yield Finding("value", True, "it is a finite number")
     yield _unchanged(loss, y, target)
     yield _mean(loss, y, target, value)

@@ -97,7 +97,8 @@ def _check_initializer(part: Part) -> Iterator[Finding]:
     yield Finding("values", True, spread)
     same = not differing(draw(1), values).any()
     says = "the same rng gives other values; draw from rng alone, not from np.random"
-    yield Finding("rng", same, "it draws from rng alone" if same else says)
+    fixed = "; all rngs give the same" * (not differing(draw(2), values).any())
+    yield Finding("rng", same, f"it draws from rng alone{fixed}" if same else says)
     yield from compare(
         part, _NUMBERS, lambda entry: entry(_SHAPE, _FANS, rng=np.random.default_rng(1))
     )
@@ -113,7 +114,7 @@ def _check_schedule(part: Part) -> Iterator[Finding]:
     yield Finding("rates", sound, "they are finite" if sound else "some are negative or not finite")
     with calling("alone"):
         alone = [schedule.rate_at(k, 100) for k in (99, 0, 50)]
-    same = not differing(np.array(alone), rates[[99, 0, 50]]).any()
+    same = not differing(np.nan_to_num(alone), np.nan_to_num(rates[[99, 0, 50]])).any()
     says = "the rate of an iteration depends on those that were asked for before"
     yield Finding("alone", same, "each iteration has its rate" if same else says)
     yield from compare(part, _NUMBERS, lambda entry: _made(entry)().rates(t, 100))
@@ -123,8 +124,11 @@ def _check_step(part: Part) -> Iterator[Finding]:
     step, x = _builder(part)(), samples.rows((4,), count=20)
     with calling("fit"):
         step.fit(Numbers(x.copy()))
+    given = x.copy()
     with calling("apply"):
-        found = np.array(step.apply(x.copy()))
+        found = np.array(step.apply(given))
+    if differing(given, x).any():
+        raise Failed("apply", "apply overwrites x; it returns a new array")
     if found.shape != x.shape or not np.isfinite(found).all():
         raise Failed("apply", "its result has another shape than x, or numbers that are not finite")
     yield Finding("apply", True, "rows keep their shape")
@@ -133,8 +137,13 @@ def _check_step(part: Part) -> Iterator[Finding]:
     same = not differing(alone, found).any()
     says = "a row gives another result alone: statistics belong into fit"
     yield Finding("rows", same, "each gives the same alone" if same else says)
+    try:
+        stored = json.dumps(step.state())
+    except TypeError as error:
+        says = "state holds numbers, texts and lists of them; write array.tolist()"
+        raise Failed("state", says, str(error)) from error
     with calling("state"):
-        again = part.entry(**json.loads(json.dumps(step.state()))).apply(x.copy())
+        again = part.entry(**json.loads(stored)).apply(x.copy())
     same = not differing(np.asarray(again), found).any()
     says = "made from its state it gives another result; state names all that fit computes"
     yield Finding("state", same, "it can be stored and made again" if same else says)
@@ -153,7 +162,7 @@ def _check_metric(part: Part) -> Iterator[Finding]:
     with calling("value"):
         value: Any = part.entry(y, predicted)
         right = part.entry(y, best)
-    if np.ndim(value) or not np.isfinite(value):
+    if value is None or np.ndim(value) or not np.isfinite(value):
         raise Failed("value", f"it is {value!r}, and not one finite number")
     yield Finding("value", True, f"for example {number(float(value))}")
     order = rng.permutation(30)

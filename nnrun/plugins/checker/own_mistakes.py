@@ -17,6 +17,7 @@ from nnrun.plugins.checker.subject import Subject
 
 WITH_TRANSPOSE = "it is right with the transpose of {}"
 WITH_FLIPPED = "it is right with {} flipped in height and width"
+LEFT_OUT = "{} is left out: it is right with 1 in its place"
 STRIDE = "the stride is forgotten: it is that of a stride of 1"
 AT_Y = "the derivative is taken at y in place of x"
 EXCHANGED = "it is right with {} in place of self.{}"
@@ -30,6 +31,7 @@ def of_input(
     """Mistakes in dL/dx; `plain` makes the same layer with a stride of one, if it has one."""
     for name, parameter in subject.parameters.items():
         shape = parameter.shape
+        yield LEFT_OUT.format(name), _with(subject, name, x, gradient, np.ones_like)
         if len(shape) == 2 and shape[0] == shape[1]:
             yield WITH_TRANSPOSE.format(name), _with(subject, name, x, gradient, _transposed)
         if len(shape) > 2:

@@ -35,7 +35,7 @@ class Frame:
 
     @classmethod
     def around(cls, x: Scale, y: Scale, size: tuple[float, float], ticks: int = 5) -> Frame:
-        """A frame of this size with room for the labels of so many ticks of the y axis."""
+        """A frame of this size with room for the labels of this many ticks of the y axis."""
         labels = tick_labels(y.ticks(ticks))
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
         return cls(x, y, 18 + longest * _DIGIT, 30.0, size[0] - _MARGIN - 2, size[1] - 44)

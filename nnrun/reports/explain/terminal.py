@@ -159,7 +159,7 @@ def _array(name: str, array: Array, full: bool) -> Iterator[RenderableType]:
 
 _GAP = "  "
 _MORE = "…"
-# Of a stack of matrices, such as channels, so many are shown.
+# Of a stack of matrices, such as channels, this many are shown.
 _MATRICES = 2
 # Of longer lines, fewer columns are shown.
 _WIDEST = 80

@@ -30,7 +30,7 @@ class StatusMark:
 
     @classmethod
     def of(cls, status: str, warnings: int = 0) -> StatusMark:
-        """Of a run with so many warnings, which count for a completed one."""
+        """Of a run with this many warnings, which count for a completed one."""
         if status == COMPLETED and warnings:
             return cls(status_words(status, warnings), "warned")
         if status == PRUNED:

@@ -39,7 +39,7 @@ from nnrun.sweeps.board.rows import Row
 
 _MOST_SEEDS = 60
 _MOST_NAMES = 2
-# A strip with all values would be so many times as long as one without the outermost.
+# A strip with all values would be this many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _SHOWN_ONCE = ("baseline", "published")

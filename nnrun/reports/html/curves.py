@@ -96,7 +96,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
             if (column := history.get(f"{split}_{what}"))
         ]
         if series:
-            charts.append(_chart(metric_label(what), series, what, moment=_kept(record)))
+            charts.append(_chart(metric_label(what), series, what, moment=kept_moment(record)))
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
@@ -109,7 +109,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
         yield Figures(charts, legend)
 
 
-def _kept(record: RunRecord) -> Moment | None:
+def kept_moment(record: RunRecord) -> Moment | None:
     """Where early stopping has kept the weights, or saw the best if it restores none."""
     stopping = (record.config.get("training") or {}).get("early_stopping")
     if not stopping or record.best_iteration is None:

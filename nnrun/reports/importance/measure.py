@@ -64,7 +64,7 @@ class Importance:
     """The importance of the columns of a table for a run, the largest first; or maps of pixels.
 
     Args:
-        split: whose rows, so many, are predicted.
+        split: whose rows, this many, are predicted.
         metric: that the run is shown by; of errors the importance is what they gain.
         repeats: how often each column is shuffled.
         seeds: of the runs of its setting; without others, that of the run.

@@ -114,7 +114,7 @@ def _read(file: Path) -> Leaderboard:
 
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
-    """For people; of each data set all rows, or so many of the first."""
+    """For people; of each data set all rows, or this many of the first."""
     return "\n\n".join(_blocks(board, most)) + "\n"
 
 
@@ -139,7 +139,7 @@ def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
     """For spreadsheets: every number in full, an empty cell where there is none.
 
-    Of each data set all rows, or so many of the first.
+    Of each data set all rows, or this many of the first.
     """
     text = io.StringIO()
     rows = [flat_row(group, row) for group in board.groups for row in group.rows[:most]]

@@ -78,7 +78,7 @@ class RunBar(Bar):
 
 
 class SweepBar(SweepListener):
-    """The bar of a sweep of so many runs, with a line for each run in progress."""
+    """The bar of a sweep of this many runs, with a line for each run in progress."""
 
     def __init__(self, runs: int) -> None:
         self._bar = Bar()

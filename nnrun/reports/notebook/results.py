@@ -12,6 +12,7 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import element
+from nnrun.reports.html.curves import kept_moment
 from nnrun.reports.markup import sentence
 from nnrun.reports.notebook.parts import image, table, verdict_lines
 from nnrun.reports.run_tables import metrics_table, network_table
@@ -70,8 +71,9 @@ def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
     ]
     losses = [value for one in series for value in one.y]
     return lines(
-        f"Loss of {record.name}", series, x_label="iteration", y_label="loss", log=log_suits(losses)
-    )
+        f"Loss of {record.name}", series, x_label="iteration", y_label="loss",
+        log=log_suits(losses), moment=kept_moment(record),
+    )  # fmt: skip
 
 
 def check_html(run: CheckedRun) -> str:

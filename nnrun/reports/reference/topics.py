@@ -213,7 +213,8 @@ def _tables() -> Iterator[Topic]:
         for name, call in calls.items():
             step = STEP_BLOCKS.get(name) if kind == "feature step" else None
             written = name if step is None else flow(step.example())
-            yield Topic(kind, name, _text(call), example=form.format(written))
+            keys = () if step is None else (_key(name, step),)
+            yield Topic(kind, name, _text(call), keys, example=form.format(written))
     for name, data in DATASETS.items():
         source = BuiltInConfig.blocks[name]
         options = [_key(key, source) for key in source.parameters]

@@ -23,7 +23,7 @@ _STEPS = 3
 _SPARED = 2
 _LEAST = 8
 _LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
-# Cells that wrap take about so many lines at most before columns are left out.
+# Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
 # Headings are not broken after ±.
 _MORE = "…"

@@ -21,7 +21,7 @@ class Outlook:
     """A plan and how much of it is complete.
 
     `runs` and `complete` are how many runs of each variant there are to train, and are complete
-    already; `workers` are trained at a time, and the remaining ones take so many `seconds`.
+    already; `workers` are trained at a time, and the remaining ones take this many `seconds`.
     """
 
     plan: Plan

@@ -91,6 +91,6 @@ def _setting_words(choice: Mapping[str, Any]) -> list[str]:
 
 
 def start_of(run_id: str, digits: int) -> str:
-    """A run's id with so many digits of its digest."""
+    """A run's id with this many digits of its digest."""
     seed, dash, digest = run_id.partition("-")
     return f"{seed}{dash}{digest[:digits]}"

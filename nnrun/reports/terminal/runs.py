@@ -212,7 +212,7 @@ def _metric_column(
     ]
     known = {kind for kind in kinds if kind}
     metrics = {label for _, label in known}
-    title, left = _MIXED, 2  # so many words of each kind are left to the cells
+    title, left = _MIXED, 2  # this many words of each kind are left to the cells
     if len(metrics) == 1:
         title, left = metrics.pop(), 1
     if len(known) == 1:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.verdict.group import NOTHING, group_verdict
@@ -52,13 +53,20 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
 
 
 def _leads(groups: Sequence[Group]) -> Iterator[str]:
-    """The data of each; where others have the same, with the experiment that its rows are of."""
+    """The data of each; where others have the same, with the experiment that its rows are of.
+
+    And where these are the same, too, with the splits that there are.
+    """
     data = [_data(group) for group in groups]
-    several = Counter(data)
-    for group, name in zip(groups, data, strict=True):
-        experiments = {row.name for row in group.rows}
-        alone = several[name] > 1 and len(experiments) == 1
-        yield f"{experiments.pop()} on {name}" if alone else name
+    named = [
+        f"{group.rows[0].name} on {name}"
+        if data.count(name) > 1 and len({row.name for row in group.rows}) == 1
+        else name
+        for group, name in zip(groups, data, strict=True)
+    ]
+    for group, name in zip(groups, named, strict=True):
+        splits = [split for split in SPLITS if any(row.summary(split) for row in group.rows)]
+        yield f"{name} ({', '.join(splits)})" if named.count(name) > 1 else name
 
 
 def _data(group: Group) -> str:

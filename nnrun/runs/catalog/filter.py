@@ -49,8 +49,8 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
     """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
-    Runs without the value come last. `top` is how many to keep: by a result, so many of those that
-    can be compared.
+    Runs without the value come last. `top` is how many to keep: by a result, of those that can be
+    compared.
 
     Raises: UsageError if there is no such key.
     """

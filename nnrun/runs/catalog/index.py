@@ -129,7 +129,7 @@ class RunIndex:
     def refresh(self, names: Iterable[str], coming: int = 0) -> None:
         """Bring the lines of these experiments up to date, if there are enough runs, or will be.
 
-        Whatever fails here is found by the next `look`; so many `coming` runs are added next.
+        Whatever fails here is found by the next `look`; this many `coming` runs are added next.
         """
         stamps = {name: stamps_in(self._root / name) for name in names}
         there = sum(map(len, stamps.values()))

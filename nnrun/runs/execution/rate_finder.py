@@ -16,9 +16,9 @@ from nnrun.runs.preparation.prepared import Prepared
 LOWEST, HIGHEST = 1e-7, 10.0
 # Updates: one epoch, but not fewer or more than these.
 _FEWEST, _MOST = 200, 2000
-# The training loss is evaluated so many times.
+# The training loss is evaluated this many times.
 _POINTS = 100
-# The test ends at a loss so many times the first one.
+# The test ends at a loss this many times the first one.
 _EXPLODED = 2.0
 # The loss has fallen if it is smaller than the first by this share.
 FALLEN = 0.05
@@ -75,7 +75,7 @@ def find_rate(prepared: Prepared, experiment: Experiment) -> RateCurve:
 
 
 def _rising(prepared: Prepared, experiment: Experiment, updates: int, factor: float) -> Prepared:
-    """The run with so many updates and a rate that rises by a factor at each."""
+    """The run with this many updates and a rate that rises by a factor at each."""
     config, training = experiment.config, experiment.config.training
     rising = {"schedule": "exponential", "initial": LOWEST, "every": 1, "factor": factor}
     update = {

@@ -11,7 +11,7 @@ from nnrun.config.schema.base.from_signature import NamedBlock
 V = TypeVar("V")
 B = TypeVar("B", bound=Block)
 
-# So many values are kept; a grid of more starts again with none.
+# This many values are kept; a grid of more starts again with none.
 _MOST = 4096
 
 

@@ -19,7 +19,7 @@ _PLAIN = {"type": "dense", "activation": "relu", "initializer": "he_normal"}
 
 
 def with_hidden(layers: Layers, depth: int, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The layers, of which the last is dense, with so many hidden ones.
+    """The layers, of which the last is dense, with this many hidden ones.
 
     `chosen` has `units` of each of them, and `activation` and `dropout` of all, where these vary.
 

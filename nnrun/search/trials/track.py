@@ -20,8 +20,8 @@ from nnrun.search.trials.pruning import Pruning, stops_of
 from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun
 
-# After so many proposals in a row that cannot be trained, or are settings of earlier trials, there
-# are no more.
+# After this many proposals in a row that cannot be trained, or repeat earlier trials, there are no
+# more.
 _MOST_IN_VAIN = 50
 
 

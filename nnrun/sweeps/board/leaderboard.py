@@ -62,9 +62,9 @@ def groups_of(
 ) -> list[Group]:
     """Configs by what can be compared, each with the scores of its runs.
 
-    Groups that have the split `by` are ordered by it, others by `ordering_split`. So many, `most`,
-    of the first rows of a group have all numbers, by default all; of the others there are no
-    intervals, and no mean on other splits.
+    Groups that have the split `by` are ordered by it, others by `ordering_split`. The first
+    `most` rows of a group have all numbers, by default all; of the others there are no intervals,
+    and no mean on other splits.
     """
     kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
     ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from typing import Any, ClassVar
 
@@ -116,6 +116,12 @@ class Row:
         """The main metric on this split."""
         found: Summary | None = getattr(self, split)
         return found
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """In IPython, a line for each field that is known."""
+        known = ((one.name, getattr(self, one.name)) for one in fields(self))
+        lines = [f"    {name}={value!r},\n" for name, value in known if value not in (None, {})]
+        printer.text(f"Row(\n{''.join(lines)})")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ config is checked with the first of them, and the others only replace it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -23,6 +23,7 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig, lost_in_float32
 from nnrun.config.schema.network import InitializerConfig
 from nnrun.config.schema.training import ScheduleConfig
+from nnrun.config.settings import choice_words
 from nnrun.config.yaml.parse import KeyPath
 
 # Numbers of these blocks are checked together with others, or go into other blocks.
@@ -153,3 +154,37 @@ def _blocks(config: ExperimentConfig, steps: Sequence[str]) -> Iterator[tuple[Ke
             yield path, found
         elif not isinstance(found, list):
             return
+
+
+class Together:
+    """The groups of values that valid settings have on each axis, and those of each problem."""
+
+    def __init__(self, axes: Sequence[Axis]) -> None:
+        self._axes = axes
+        self._valid = self._none()
+        self._first: dict[str, Sequence[int]] = {}
+        self._wrong: dict[str, list[set[int]]] = {}
+
+    def add(self, groups: Sequence[int], problems: Collection[str]) -> None:
+        """Note the problems of the setting with these groups."""
+        for problem in problems:
+            self._first.setdefault(problem, groups)
+        for seen in [self._wrong.setdefault(p, self._none()) for p in problems] or [self._valid]:
+            for positions, group in zip(seen, groups, strict=True):
+                positions.add(group)
+
+    def words(self) -> Iterator[tuple[str, str]]:
+        """Each problem that several keys have a part in, and the first values that have it."""
+        for problem, groups in self._first.items():
+            values = {
+                axis.key: axis.values[axis.groups[group][0]]
+                for axis, group, valid, wrong in zip(
+                    self._axes, groups, self._valid, self._wrong[problem], strict=True
+                )
+                if valid - wrong
+            }
+            if len(values) > 1:
+                yield problem, f" (with {', '.join(choice_words(values))})"
+
+    def _none(self) -> list[set[int]]:
+        return [set() for _ in self._axes]

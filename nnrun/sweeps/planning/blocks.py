@@ -16,7 +16,7 @@ from nnrun.sweeps.planning.axes import Axis
 # The values that these blocks vary are tried in all of a config.
 _VARIED = {"sweep", "search"}
 
-# So many blocks are kept; a grid of more starts again with none.
+# This many blocks are kept; a grid of more starts again with none.
 _MOST = 4096
 
 

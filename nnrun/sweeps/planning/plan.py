@@ -168,7 +168,7 @@ class Plan:
                     )
 
     def portions(self, least: int = 1) -> Iterator[tuple[int, Variant, Iterator[PlannedRun]]]:
-        """Each variant that has at least so many runs here, with these runs; long ones first.
+        """Each variant that has at least this many runs here, with these runs; long ones first.
 
         The number before them is the index of the variant's first run, here or in another shard.
         """

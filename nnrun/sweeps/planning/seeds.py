@@ -66,7 +66,7 @@ def seeds_of(experiment: Experiment, given: Sequence[Any], number: int | None) -
 def _counted(
     wanted: int | Sequence[Any] | None, first: int, path: KeyPath, experiment: Experiment
 ) -> Sequence[int]:
-    """A list as it is, or so many from the first on."""
+    """A list as it is, or this many from the first on."""
     if wanted is not None and not isinstance(wanted, int):
         return [*dict.fromkeys(map(int, wanted))]
     count = wanted or 1

@@ -13,6 +13,7 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.axes import Together
 from nnrun.sweeps.planning.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family, Variants
@@ -73,6 +74,7 @@ class _Planner:
         self.choices = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
+        self._refused: set[str] = set()
         self._opened: list[tuple[str, Grid, Seeds]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
@@ -103,17 +105,21 @@ class _Planner:
             families: dict[tuple[int, ...], Family] = {}
             settings: dict[tuple[int, ...], tuple[int, ...]] = {}
             varied = [axis.key not in KEYS for axis in grid.axes]
+            together = Together(grid.axes)
             for groups, choice in grid.combinations():
-                if isinstance(choice, ConfigError):
-                    self.refuse(choice.problems, choice.exit_code, file)
-                    continue
+                self._refused.clear()
                 members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
                 family = self._family(file, grid, choice, seeds, members, offset)
+                together.add(groups, self._refused)
                 if family is not None:
                     # Folds and seeds of splits in a grid are runs of the same setting.
                     first = settings.setdefault(tuple(compress(groups, varied)), groups)
                     known = families.get(first)
                     families[first] = family if known is None else known.joined(family)
+            for name, words in together.words():
+                problem = self.problems[name]
+                if str(problem) == name:  # no other config has it at the same argument
+                    self.problems[name] = replace(problem, message=f"{problem.message}{words}")
             self.grids.append((grid, families))
             offset += grid.size
 
@@ -126,12 +132,15 @@ class _Planner:
         self,
         file: str,
         grid: Grid,
-        choice: GridPoint,
+        choice: GridPoint | ConfigError,
         seeds: Seeds,
         members: Sequence[Sequence[int]],
         offset: int,
     ) -> Family | None:
         """The family of a setting; None if it is invalid, or equal to an earlier one."""
+        if isinstance(choice, ConfigError):
+            self.refuse(choice.problems, choice.exit_code, file)
+            return None
         number = offset + grid.number(member[0] for member in members)
         try:
             prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
@@ -178,4 +187,6 @@ class _Planner:
                 found = replace(problem, path=path)
             else:
                 found = problem
-            self.problems.setdefault(str(found), found)
+            name = str(found)
+            self.problems.setdefault(name, found)
+            self._refused.add(name)

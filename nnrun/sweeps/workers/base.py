@@ -40,7 +40,7 @@ class Workers:
         raise NotImplementedError
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
-        """Wait for the first of these futures, or for so many seconds."""
+        """Wait for the first of these futures, or for this many seconds."""
         wait(awaited, seconds, FIRST_COMPLETED)
 
     def messages(self) -> list[Message]:

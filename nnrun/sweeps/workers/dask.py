@@ -29,9 +29,9 @@ from nnrun.sweeps.workers.wire import OtherVersionError, require_same, unpack_me
 
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
-# Without workers, so many tasks wait: a cluster that grows with its work sees that there is some.
+# Without workers, this many tasks wait: a cluster that grows with its work sees that there is some.
 _LEAST_TASKS = 32
-# Short runs share a task of about so many seconds, in which that of a task itself is small.
+# Short runs share a task of about this many seconds, in which that of a task itself is small.
 _BATCH_SECONDS = 0.1
 _LARGEST_BATCH = 32
 _NO_WORKERS_SECONDS = 10.0

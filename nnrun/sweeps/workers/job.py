@@ -29,8 +29,8 @@ from nnrun.training.state import HistoryRow, TrainingState
 from nnrun.training.trainer import Progress
 
 _PROGRESS_SECONDS = 0.25
-# A busy worker is sent only runs that take at most so many seconds, with configs of at most so many
-# characters.
+# A busy worker is sent only runs that take at most this many seconds, with configs of at most
+# this many characters.
 _SHORT_SECONDS = 0.05
 _SHORT_CONFIG = 1 << 14
 

@@ -13,7 +13,7 @@ from nnrun.engines.base import Batches, Engine, Evaluator, Steps
 from nnrun.nn.signature import Array, Rng, Shape
 from nnrun.training.augmentation.geometry import Moves, moved
 
-# Random numbers are drawn for about so many numbers of rows at a time.
+# Random numbers are drawn for about this many numbers of rows at a time.
 _BLOCK = 1 << 18
 # Uniform numbers for a row: shift down, shift right, flip, turn.
 _UNIFORMS = 4

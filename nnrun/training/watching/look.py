@@ -52,7 +52,7 @@ class Units:
     steepest: float
 
     def shares(self, rows: int) -> tuple[float, float]:
-        """The shares of dead and of saturated units, in a pass of so many rows.
+        """The shares of dead and of saturated units, in a pass of this many rows.
 
         A unit of an image is a channel.
         """
@@ -130,7 +130,7 @@ Look = dict[str, Array]
 """The numbers of one look, by the names of `Watched.arrays`."""
 # Squares that are neither too small nor too large to be exact.
 _SMALL = 1e-200
-# So many numbers of an array are counted, at most.
+# This many numbers of an array are counted, at most.
 _MOST_COUNTED = 10_000
 # Numbers that differ by less share a bin.
 _TINY = 1e-300

@@ -31,7 +31,7 @@ class Spread(Generic[V]):
     Args:
         every: the updates between evaluations.
         most: how many are kept.
-        step: one of so many evaluations is kept.
+        step: one of this many evaluations is kept.
     """
 
     every: int

@@ -47,7 +47,7 @@ class Watched:
 
     @property
     def iterations(self) -> list[int]:
-        """The iterations of the looks, ascending: so many updates had been made."""
+        """The iterations of the looks, ascending: this many updates had been made."""
         return [int(iteration) for iteration in self.arrays["iterations"]]
 
     @property

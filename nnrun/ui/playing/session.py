@@ -76,17 +76,17 @@ class Session:
 
     def advance(self, updates: int, seconds: float = SECONDS) -> None:
         """Make updates until there are this many, or this time is over; at least one."""
-        goal, end, steps = self.iteration + updates, perf_counter() + seconds, 1
+        goal, steps = self.iteration + updates, 1
         with _training, run_arithmetic():
-            while self.iteration < goal:
-                begun = perf_counter()
-                if begun > end:
-                    break
+            begun = perf_counter()
+            end = begun + seconds
+            while self.iteration < goal and begun <= end:
                 made = min(steps, goal - self.iteration)
                 self.trainer.update(made)
                 self.epoch += made / self.trainer.sampler.batches_per_epoch
                 spent = max(perf_counter() - begun, 1e-6)
                 steps = max(1, int(made * min(_GROWTH, (end - begun - spent) / spent / 2)))
+                begun += spent
             self._judge()
 
     def change(self, edits: Edits) -> str:

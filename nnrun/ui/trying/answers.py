@@ -24,7 +24,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.ui.trying.forms import Form, form_of, is_plain, row_of, takes_images
 
-# Of so many rows, the least and the largest number are the scale of pixels.
+# Of this many rows, the least and the largest number are the scale of pixels.
 _ROWS = 500
 
 

@@ -49,7 +49,7 @@ CONFIGS = """
   loss: mean_squared
   training: {learning_rate: 1.0e+9, iterations: 500, engine: numpy}
 """
-# A results folder has the runs of so many rounds; then a new one begins.
+# A results folder has the runs of this many rounds; then a new one begins.
 ROUNDS = 50
 
 

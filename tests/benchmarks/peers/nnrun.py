@@ -66,7 +66,7 @@ def prepare(work: Work, engine: str, threads: int = 1) -> TimedRun:
 
 
 def prepare_side_by_side(work: Work, engine: str, copies: int) -> TimedRun:
-    """So many trainings on a thread each, which share nothing: what the cores give at most."""
+    """This many trainings on a thread each, which share nothing: what the cores give at most."""
     timed = [prepare(work, engine) for _ in range(copies)]
     pool = ThreadPoolExecutor(copies)
 

@@ -70,7 +70,7 @@ def test_what_takes_its_time_is_said_before(tmp_path, monkeypatch) -> None:
 
 
 def networks(number: int) -> Iterator[str]:
-    """Sources of so many small networks."""
+    """Sources of this many small networks."""
     for units in range(1, number + 1):
         network = Network([dense(units), dense(1)], MeanSquared(), (2,))
         yield generate(network, SGD(), clip_norm=None, single=True, losses=False).source

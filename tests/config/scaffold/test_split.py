@@ -40,7 +40,7 @@ def proposed(tmp_path, monkeypatch):
 
 
 def of(count, form="P{}"):
-    """So many values, each in several of the 60 rows."""
+    """This many values, each in several of the 60 rows."""
     return [form.format(row % count) for row in range(60)]
 
 

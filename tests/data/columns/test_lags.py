@@ -24,7 +24,7 @@ def table(rng):
 
 @given(TABLES, STEPS, st.booleans())
 def test_lags_are_those_of_pandas(rng, steps, grouped):
-    """A lag is the value of the row that is so many steps earlier, within its group."""
+    """A lag is the value of the row that is this many steps earlier, within its group."""
     values, times, groups = table(rng)
     if not grouped:
         groups = np.zeros_like(groups)

@@ -73,7 +73,7 @@ def test_what_is_large_goes_to_the_tape() -> None:
 
 
 def deep(layers: int, *more: Any) -> Network:
-    """So many layers of 16 units, and these."""
+    """This many layers of 16 units, and these."""
     blocks = [dense(16, "relu") for _ in range(layers)]
     return Network([*blocks, *more, dense(3, "softmax")], CrossEntropy(), (13,))
 

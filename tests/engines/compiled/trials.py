@@ -19,7 +19,7 @@ from tests.architectures.trial import Trial
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
 from tests.engines.compiled.outcomes import Outcome, made, misfits, outcome, reference
 
-# Each function takes LLVM most of a second, kernels are compiled once: of so many trials, one is
+# Each function takes LLVM most of a second, kernels are compiled once: of this many trials, one is
 # also made by a function of its own.
 FUNCTIONS = 40
 

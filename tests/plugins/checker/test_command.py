@@ -66,6 +66,7 @@ def test_a_part_of_nnruns_own_name_is_checked_and_not_trained(folder, run, write
     )
     done = run("check", "mine.py")
     assert (3, True) == (done.exit_code, "beside tanh: y is not that of tanh" in done.stderr)
+    assert "the name is one of nnrun's own, under which it cannot be trained" in done.stdout
     done = run("check", "all.yaml", "--plugin", "mine.py")
     assert (2, True) == (done.exit_code, "'tanh' is a name of nnrun's own" in done.stderr)
 

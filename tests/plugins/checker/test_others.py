@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.nn import SGD, Adam, Optimizer
+from nnrun.nn import SGD, Adam, MeanSquared, Optimizer
 from nnrun.nn.schedules import Schedule
 from nnrun.plugins.checker.check import check_part
 from nnrun.plugins.part import Part, Source
@@ -113,6 +113,50 @@ class Forgetful(OfBatch):
         return x - self.shift
 
 
+class Overwriting(OfBatch):
+    """Rows are changed in place."""
+
+    name = "overwriting"
+
+    def apply(self, x):
+        x -= 1.5
+        return x
+
+
+class Arrays(Forgetful):
+    """The state is an array."""
+
+    name = "arrays"
+
+    def state(self):
+        return {"shift": np.ones(4)}
+
+
+class FromZero(Schedule):
+    """Infinite at first."""
+
+    def rates(self, t, total):
+        return 0.1 / t
+
+
+def fixed(shape, fans, *, rng):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def nothing(y, predicted):
+    float(np.mean(y))
+
+
+class Counted(MeanSquared):
+    """Larger with each call."""
+
+    calls = 0
+
+    def value(self, y, target):
+        self.calls += 1
+        return self.calls * super().value(y, target)
+
+
 def pair(y, predicted):
     return y - predicted
 
@@ -152,6 +196,11 @@ WRONG = [
     ("schedule", One, "rates", "rates gives () for 100 iterations, and not (100,)"),
     ("schedule", Falling, "rates", "some are negative or not finite"),
     ("step", OfBatch, "rows", "a row gives another result alone: statistics belong into fit"),
+    ("schedule", FromZero, "rates", "some are negative or not finite"),
+    ("step", Overwriting, "apply", "apply overwrites x; it returns a new array"),
+    ("step", Arrays, "state", "state holds numbers, texts and lists of them; write array.tolist()"),
+    ("loss", Counted, "value", "a second call gives another: state is carried over"),
+    ("metric", nothing, "value", "it is None, and not one finite number"),
     ("step", Forgetful, "state", "made from its state it gives another result; state names all "
      "that fit computes"),
     ("metric", right_answers, "direction", "perfect predictions are no better than others, and "
@@ -169,6 +218,12 @@ def test_the_mistake_is_named(kind: str, entry: Any, check: str, says: str) -> N
     """And is the only one."""
     report = check_part(Part(kind, "mine", entry, SOURCE, "mine.py:1"))
     assert [(check, says)] == [(one.check, one.says) for one in report.wrong]
+
+
+def test_an_initializer_that_ignores_its_rng_is_noticed() -> None:
+    """It is no mistake in itself, as of zeros; but seeds are without effect then."""
+    report = check_part(Part("initializer", "mine", fixed, SOURCE, "mine.py:1"))
+    assert "it draws from rng alone; all rngs give the same" == report.findings[1].says
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,13 @@ class GainWithoutDy(Gain):
         return dx
 
 
+@wrong("gradient of x", "gain is left out: it is right with 1 in its place")
+class GainLeftOut(Gain):
+    def backward(self, dy, needs_dx=True):
+        super().backward(dy)
+        return dy * (1 - self.t**2)
+
+
 @wrong("gradient of x", UNUSED)
 class InputWithoutDy(Gain):
     def backward(self, dy, needs_dx=True):

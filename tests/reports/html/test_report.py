@@ -430,7 +430,7 @@ def test_charts_of_many_settings_say_what_they_leave_out(results, make_report, m
 
 
 def test_curves_of_many_seeds_say_what_they_leave_out(results, make_report) -> None:
-    """So many histories are read for each config."""
+    """This many histories are read for each config."""
     blocks = sections(make_report(results, seeds=1))["Learning curves: iris"]
     assert "Curves are of the first 1 runs of each config." in notes(blocks)
     assert "Curves are of the first" not in notes(

@@ -266,6 +266,20 @@ def test_boards_of_the_same_data_are_told_apart():
     assert "Others: 2 more boards." == lines[6]
 
 
+def test_boards_of_one_experiment_are_told_apart_by_their_splits():
+    """Such as the last comparison of a search, and the test of its winner."""
+    kinds = [("train", "validation"), ("train", "validation", "test")]
+    members = [
+        (
+            named("found", seeds=range(5), splits=kind),
+            [score(s, 0.9 if "test" in kind else None, validation=0.9) for s in range(5)],
+        )
+        for kind in kinds
+    ]
+    leads = [line.partition(":")[0] for line in said(*members)]
+    assert [f"found on digits ({', '.join(kind)})" for kind in kinds] == leads[:2]
+
+
 def test_runs_to_come_and_runs_on_no_row_are_counted():
     """A best row is the best so far, and damaged runs are a problem; no more runs are advised."""
     lines = said(*MEMBERS["chosen"], running=2, queued=1, damaged=3)

@@ -95,18 +95,32 @@ def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks
 
 
 # Each of these values is valid with the others' first ones, but not with all of them.
-@pytest.mark.parametrize(
-    "words",
-    [
+CONTRADICTING = [
+    (
         ["dataset.validation_size=0.2,0", "training.early_stopping=null,{patience: 3}"],
+        [" (with validation_size=0, early_stopping={patience: 3})"],
+    ),
+    (
         ["dataset.test_size=0.2,0.5", "training.batch_size=4,8,100"],
-        ["training.batch_size=4,8", "network.layers.1.units=3,4,5"],
+        [" (with test_size=0.5, batch_size=100)"],
+    ),
+    (["training.batch_size=4,8", "network.layers.1.units=3,4,5"], []),
+    (
         ["training.optimizer=adam,{type: adam, epsilon: 1e-60}", "training.dtype=float64,float32"],
+        [" (with optimizer={type: adam, epsilon: 1.0e-60}, dtype=float32)"],
+    ),
+    (
         ["loss=mean_squared,cross_entropy", "network.layers.1.activation=softmax,sigmoid"],
-    ],
-)
-def test_what_blocks_contradict_is_found(plan, write, words):
-    """With the messages that loading each setting gives, each once, at an argument."""
+        [" (with loss=cross_entropy, activation=sigmoid)"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "together"), CONTRADICTING)
+def test_what_blocks_contradict_is_found(plan, write, words, together):
+    """With the messages that loading each setting gives, each once, at an argument; and with the
+    values that are wrong only together.
+    """
     file, expected = write("iris"), set()
     for choice in product(*parse_grid(words).values()):
         chosen = zip(parse_grid(words), choice, strict=True)
@@ -118,7 +132,9 @@ def test_what_blocks_contradict_is_found(plan, write, words):
         plan(file, *words)
     problems = caught.value.problems
     assert expected
-    assert sorted(expected) == sorted(problem.message for problem in problems)
+    messages = [problem.message for problem in problems]
+    assert together == [m[m.index(" (with ") :] for m in messages if " (with " in m]
+    assert sorted(expected) == sorted(message.partition(" (with ")[0] for message in messages)
     assert {problem.argument for problem in problems} <= {*words}
 
 

@@ -208,7 +208,7 @@ def test_workers_that_end_before_they_are_ready(plan, sweep, write, store, slow_
 
 
 def refusing(monkeypatch, allowed):
-    """So many processes can be started, and no more."""
+    """This many processes can be started, and no more."""
     real, started = child.start, []
 
     def start(*arguments):

@@ -25,7 +25,7 @@ from nnrun.config.yaml.source_map import Part
 from nnrun.suggestions import is_slip, nearest, suggestion
 
 MOST_LOOKED_AT = 100
-"""Only so many unknown keys are compared with the known ones, to suggest what was meant."""
+"""Only this many unknown keys are compared with the known ones, to suggest what was meant."""
 
 _TYPE = "issue"
 _PLAIN = frozenset({NoneType, str, int, float, bool, list, dict, tuple})

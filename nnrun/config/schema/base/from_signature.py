@@ -245,6 +245,8 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
         if value not in names:
             raise ConfigIssue(phrase=noun, hint=lambda: part_suggestion(value, names)).error()
         return {key: value}
+    if isinstance(value, str) and value in names:
+        raise ConfigIssue(phrase="a mapping", hint=lambda: f"; write {{{key}: {value}}}").error()
     if not isinstance(value, dict):
         raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
     if key in value and value[key] in names:

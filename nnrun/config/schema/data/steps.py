@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
@@ -49,6 +49,7 @@ def _revive(values: dict[str, Any]) -> StepConfig:
     return STEP_BLOCKS[next(iter(values))].model_construct(**values)
 
 
+@cache
 def _option(name: str, step: Callable[..., Step]) -> Parameter | None:
     """The argument that a config has to give; those with defaults are learned from data."""
     arguments = signature(step).parameters.values()

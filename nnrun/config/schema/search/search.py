@@ -103,11 +103,11 @@ class SearchConfig(Block):
     """How bad trials end early, by their validation curves: successive halving of groups,
     halving of each trial among those before it, or worse than the median of these."""
     reduction: Annotated[int, Integer(ge=2, le=16)] = 3
-    """The share of trials that go on at a rung is one in so many, and rungs are as far apart."""
+    """One in this many trials goes on at a rung, and each rung has this many times the updates."""
     rungs: Annotated[int, Integer(ge=1, le=6)] = 2
     """How many times a trial may end before its end."""
     window: Annotated[int, Integer(ge=1, le=4096)] = 8
-    """How many trials may be in progress: a trial is proposed by those that are so many earlier."""
+    """How many trials may be in progress: a trial is proposed from those this many before it."""
     top: Annotated[int, Integer(ge=1, le=100)] = 5
     """How many of the best settings are trained again on fresh seeds, for the final comparison."""
     fresh_seeds: Annotated[int, Integer(ge=2, le=1000)] = 5

@@ -140,7 +140,7 @@ class CsvFile(Table):
         return self.text.at_line_start and self._line == self.text.line
 
     def skip(self, size: int, lines: int) -> None:
-        """Go on after so many bytes, which are so many lines that were read elsewhere."""
+        """Go on after this many bytes, which are this many lines that were read elsewhere."""
         self.text.take(size, lines)
         self._before += lines
 

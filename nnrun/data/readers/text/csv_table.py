@@ -72,7 +72,7 @@ class CsvTable(CsvFile):
         rows: int,
         scanned: Callable[[], Part | None],
     ) -> Iterator[Part]:
-        """All parts: what was scanned, and so many rows at a time where nothing was."""
+        """All parts: what was scanned, and this many rows at a time where nothing was."""
         first = True
         while True:
             part = scanned()

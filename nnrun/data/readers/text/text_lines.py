@@ -76,7 +76,7 @@ class TextLines:
         return self._bytes, self._at, size, None if self._at else self._made
 
     def take(self, size: int, lines: int) -> None:
-        """Go on after so many bytes of the block, which are so many lines."""
+        """Go on after this many bytes of the block, which are this many lines."""
         self._at += size
         self.line += lines
 
@@ -128,7 +128,7 @@ class Ahead:
     The blocks are the same for any number of threads. The digest is complete after the last block.
 
     Args:
-        read: at most so many bytes; none at the end of the file.
+        read: at most this many bytes; none at the end of the file.
         digest: of `hashlib`, of what has been read.
         rest: the start of a line, which has been read already.
         work: is called in threads.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
-# Updates with evaluations are made in one call if the estimate for single rows is below so many
+# Updates with evaluations are made in one call if the estimate for single rows is below this many
 # seconds, and the evaluations return no more numbers than this.
 _SHORT, _PUT_OUT = 0.02, 1 << 20
 

@@ -92,7 +92,7 @@ class Sampling:
         return taken
 
     def run(self, table: int, iterations: int) -> None:
-        """Make so many updates."""
+        """Make this many updates."""
         self._stop[0] = iterations
         self._drive(self._place, table, self._stop_place, 1)
 
@@ -133,12 +133,12 @@ class Sampling:
         self.order.move_to(self._left)
 
     def rows_until(self, batches: int) -> int:
-        """The number of rows in so many batches, counted from the block's first."""
+        """The number of rows in this many batches, counted from the block's first."""
         blocks, rest = divmod(batches, -(-self.size // self.batch))
         return blocks * self.size + min(rest * self.batch, self.size)
 
 
-# Random numbers for dropout are drawn about so many at a time.
+# Random numbers for dropout are drawn about this many at a time.
 _DRAWN = 1 << 18
 # Learning rates that are computed together, if they change.
 _RATES = 1 << 15
@@ -199,7 +199,7 @@ class StepsRunner:
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], portions: Sequence[Portion]
     ) -> Evaluations:
-        """Do all updates in one call, with evaluations after so many of them."""
+        """Do all updates in one call, with evaluations after this many of them."""
         self._provide(steps, self._begin(steps), 0, len(steps))
         updates, evaluations = self._sampling.run_and_evaluate(
             self._table_place,

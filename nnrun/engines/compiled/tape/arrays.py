@@ -15,7 +15,7 @@ NO_BORDER: Border = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Address:
-    """A place in an array: so many numbers after its beginning.
+    """A place in an array: this many numbers after its beginning.
 
     Arrays whose names begin with @ belong to the caller, and may differ from call to call.
     """
@@ -125,7 +125,7 @@ class Map:
 
 
 def laid(block: str, pixel: int, sides: tuple[int, int, int], border: Border, itemsize: int) -> Map:
-    """Images in an array of their own, with so many numbers from one pixel to the next."""
+    """Images in an array of their own, with this many numbers from one pixel to the next."""
     channels, height, width = sides
     top, bottom, left, right = border
     line = (width + left + right) * pixel

@@ -111,7 +111,7 @@ class Driver:
 
 
 def _together(work: Callable[[int], None], threads: int) -> None:
-    """Call `work` in so many threads, all of them or, if they cannot be started, none.
+    """Call `work` in this many threads, all of them or, if they cannot be started, none.
 
     Threads that have begun wait for each other in machine code, which cannot be interrupted.
     """

@@ -21,7 +21,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
-# Random numbers for dropout are drawn about so many at a time.
+# Random numbers for dropout are drawn about this many at a time.
 _DRAWN = 1 << 20
 # Rows evaluated at a time, if the batches are not larger.
 _EVALUATED = 64

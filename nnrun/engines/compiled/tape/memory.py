@@ -14,8 +14,8 @@ from nnrun.nn.signature import Array
 
 # Weights of 3×3 become 4×4 by Winograd's transform, and that in both directions.
 _TRANSFORMED = 4
-# A thread's scratch memory holds at most so many numbers for each weight of a convolution: 8 bytes
-# for each tap, or 16 sums for nine weights.
+# A thread's scratch memory holds at most this many numbers for each weight of a convolution: 8
+# bytes for each tap, or 16 sums for nine weights.
 _SCRATCH = 2
 
 

@@ -85,7 +85,7 @@ def training(
 
 
 def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
-    """Losses and outputs of rows, so many at a time."""
+    """Losses and outputs of rows, this many at a time."""
     plan = ExecutionPlan(network.dtype, batch_size, descends=True, training=False)
     layers, target = _forward(plan, network)
     add_values(plan, network.loss, layers.y, target, network.head)

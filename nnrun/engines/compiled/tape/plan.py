@@ -229,7 +229,7 @@ class ExecutionPlan:
         stage.ops.append(self.op(kernel, **{**values, "rows": self.rows}))
 
     def by_tasks(self, tasks: int, *ops: Op) -> None:
-        """A stage of ops with so many tasks."""
+        """A stage of ops with this many tasks."""
         self.stages.append(Stage(tasks=tasks, ops=list(ops)))
 
     def before(self, kernel: str, tasks: int, /, **values: Value) -> None:

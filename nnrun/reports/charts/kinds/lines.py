@@ -38,7 +38,7 @@ class Series:
     def thinned(
         cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
     ) -> Series:
-        """A line of at most so many points, with gaps where numbers are not finite."""
+        """A line of at most this many points, with gaps where numbers are not finite."""
         known = [value if isfinite(value) else None for value in thinned(y, most)]
         return cls(name, thinned(x, most), known, index=index)
 

@@ -18,7 +18,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 
-# Of the runs that are listed, so many may be without a readable report.
+# Of the runs that are listed, this many may be without a readable report.
 _MOST_UNREADABLE = 200
 _MOST_REASONS = 20
 
@@ -113,7 +113,7 @@ def list_blocks(
         boards: that runs are on.
         loose: the keys of sound runs on no board.
         anchors: of runs with details on the page, by key.
-        most: so many are listed.
+        most: this many are listed.
     """
     room = max(most - min(len(others), _MOST_UNREADABLE), 0)
     listed = [(sound[one.key], one) for one in islice(placed(boards), room)]

@@ -32,7 +32,7 @@ def leaderboard_tables(
 ) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    `root` is the results folder of its runs, `more` shows columns that do not fit, and so many of
+    `root` is the results folder of its runs, `more` shows columns that do not fit, and this many of
     the first rows of each data set are shown at `most`.
     """
     if board.unfinished is not None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from nnrun.course.grading import Grade
 from nnrun.plugins.checker.findings import PartReport, Points
+from nnrun.plugins.kinds import KINDS
 
 
 @group()
@@ -18,6 +19,8 @@ def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
     for report in reports:
         part = report.part
         yield Text.assemble((part.name, "bold"), f"  {part.kind}, {part.place}")
+        if part.name in KINDS[part.kind].table.own:
+            yield Text("the name is one of nnrun's own, under which it cannot be trained")
         yield Text()
         yield _checks(report)
         yield Text()

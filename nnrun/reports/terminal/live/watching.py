@@ -36,7 +36,7 @@ HINT = "q or Ctrl-C ends this view; the runs go on"
 class View:
     """What is drawn at one moment: runs and sweeps in progress, and the rows of the board.
 
-    `keys` are the settings in which runs of each experiment differ; so many have `ended` since the
+    `keys` are the settings in which runs of each experiment differ; `ended` have done so since the
     view began, and the `hint` says how to end it, if it goes on.
     """
 

@@ -22,14 +22,14 @@ _key = lru_cache(maxsize=512)(_encode)  # reports have most of them in common
 def strict_json(value: Any, levels: int = 2) -> str:
     """JSON without NaN or Infinity, which no other program could read.
 
-    What would steer a terminal is escaped, as JSON itself asks for below U+0020. So many `levels`
+    What would steer a terminal is escaped, as JSON itself asks for below U+0020. This many `levels`
     of objects, and lists of objects, have a line for each item; what is deeper stays on its line.
     """
     return hidden_escaped(_laid_out(value, "\n", levels)) + "\n"
 
 
 def _laid_out(value: Any, margin: str, levels: int) -> str:
-    """A value that begins in a line behind this margin, over lines for so many levels."""
+    """A value that begins in a line behind this margin, over lines for this many levels."""
     if not levels or not value or not isinstance(value, (dict, list)):
         return _encode(value)
     deeper = f"{margin}  "

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from nnrun.runs.storage.durable.staged import Staged, commit
 from nnrun.systems import system
 
-# The first result of a group waits this long, or until the group has so many. It does not wait if
+# The first result of a group waits this long, or until the group has this many. It does not wait if
 # the last result is longer ago than that.
 _SECONDS = 0.02
 MOST = 16

@@ -40,7 +40,7 @@ from nnrun.sweeps.board.variance.sharing import Array, Bools, Design
 
 Ints = npt.NDArray[np.intp]
 
-# Of large tables, rows are held against so many of the first; others can hardly drop them.
+# Of large tables, rows are held against this many of the first; others can hardly drop them.
 _OPPONENTS = 300
 _AT_A_TIME = 200_000
 

@@ -46,7 +46,7 @@ class Size:
 
     @property
     def layout(self) -> Layout:
-        """Of so many replicates."""
+        """Of this many replicates."""
         weights = self.folds * self.seeds
         splits = self.folds * (self.seeds if self.splits is None else self.splits)
         number = weights * (1 if self.splits is None else self.splits)

@@ -175,7 +175,7 @@ def outcome(path: Path, **options: object) -> object:
 
 
 def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> None:
-    """Have it read all files, in blocks of so many bytes, the first one of another size."""
+    """Have it read all files, in blocks of this many bytes, the first one of another size."""
     monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
     monkeypatch.setattr(text_lines, "_BLOCK", first)
     monkeypatch.setattr(text_lines, "_BLOCK_AHEAD", block)

@@ -25,7 +25,7 @@ Kernels = Callable[..., None]
 
 @dataclass(frozen=True)
 class Case:
-    """Sizes of a convolution, of so many rows, and rows of a task."""
+    """Sizes of a convolution, of this many rows, and rows of a task."""
 
     rows: int
     inputs: int
@@ -207,7 +207,7 @@ def test_winograd(case: Case, dtype: str) -> None:
 
 @pytest.fixture
 def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, str], Kernels]:
-    """Kernels compiled for registers of so many bytes, and for another processor if so wanted."""
+    """Kernels compiled for registers of this many bytes, and for another processor if so wanted."""
 
     def prepare(register: int, processor: str, dtype: str) -> Kernels:
         if register == machine.register() and not processor:

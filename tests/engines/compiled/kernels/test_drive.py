@@ -52,7 +52,7 @@ class Calls:
         self.longest = max(self.longest, count)
 
     def run(self, sampling: Sampling, iterations: int, rates: np.ndarray | None = None) -> None:
-        """Have the loop make so many updates."""
+        """Have the loop make this many updates."""
         table = np.zeros(len(ARGUMENTS), np.int64)
         given = np.full(min(iterations, PIECE), 0.1) if rates is None else rates
         sampling.fields[RATE_BYTES] = 0 if rates is None else 8

@@ -304,7 +304,7 @@ def test_threads_on_products(task: Any, dtype: str) -> None:
 
 
 def trained(made: Any, threads: int, batch_size: int = 33) -> list[bytes]:
-    """The bits of all that training changes, by so many threads."""
+    """The bits of all that training changes, by this many threads."""
     network, optimizer = made.network(), made.optimizer()
     optimizer.allocate(network.theta)
     x, target = made.data()

@@ -49,7 +49,7 @@ class Scanner:
         self._of_numbers, self._of_texts = (kinds.count(kind) for kind in (NUMBER, TEXT))
 
     def scan(self, text: bytes, start: int, size: int) -> Scanned:
-        """The rows of so many bytes, which are whole lines, up to one of another form."""
+        """The rows of this many bytes, which are whole lines, up to one of another form."""
         rows = text.count(b"\n", start, start + size)
         numbers = _apart(self._of_numbers, rows)
         spans = np.empty((self._of_texts, 2, rows), dtype=np.int64)

@@ -55,7 +55,7 @@ def normalise_sums(
 
 
 def sum_up(terms, count, lanes, x, dy, mean, block):
-    """The sums of so many terms of each pixel, over a block of rows."""
+    """The sums of this many terms of each pixel, over a block of rows."""
     total, image, line = (room(count, mean), room(count, mean), room(count, mean))
     clear(total, count, lanes)
     for r in range(block[0], block[1]):

@@ -100,7 +100,7 @@ def convolve_weights(
     """dw[a, b, c, o] = Σ x[i s + a, j s + b, c] dy[i, j, o] over the pixels of a group of rows.
 
     There are `groups`: blocks of `rows` rows or, with `rows` 0, every `groups`-th row. A task is
-    one group and one `strip` of so many (a, b, c). Groups write to sums of their own, `dw_task`
+    one group and one `strip` of this many (a, b, c). Groups write to sums of their own, `dw_task`
     numbers apart. `channels` and `units` are as for `convolve`.
     """
     zeros, table = pieces(scratch, sizes.convolve(kh, kw, channels))

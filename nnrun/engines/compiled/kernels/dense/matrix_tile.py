@@ -137,7 +137,7 @@ def zeros(t: Code) -> Any:
 
 
 def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
-    """The addresses of so many rows."""
+    """The addresses of this many rows."""
     found = [base]
     while len(found) < count:
         found.append(t.builder.gep(found[-1], [t.integer(row)]))

@@ -38,7 +38,7 @@ WIDEST = 8
 def chains(registers, word, a, a_step, b, b_step, begin, c):
     """C = begin + Σ a[i a_step] b[i b_step …] over the bits i of a word, in ascending order.
 
-    b, begin and c are rows of so many registers.
+    b, begin and c are rows of this many registers.
     """
     sums, left = room(registers, spread(0, lanes())), word
     for part in range(registers):

@@ -52,7 +52,7 @@ def evaluate(s: Any, table: Any) -> None:
 
 
 def advance(s: Any, table: Any, iterations: Any) -> None:
-    """Make so many updates."""
+    """Make this many updates."""
     bounds, size, batch = integers(table[_BOUNDS]), s[at.SIZE], s[at.BATCH]
     while iterations > 0:
         while s[at.USED] == size:

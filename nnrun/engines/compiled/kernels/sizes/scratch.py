@@ -14,7 +14,7 @@ from nnrun.engines.compiled.kernels.sizes.winograd import PLACES
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
 ZEROS = 128
 PIECE = 512  # numbers that are put down before they replace others
-STRIPS = 4  # so many strips of weights are multiplied by while they are near to the processor
+STRIPS = 4  # this many strips of weights are multiplied by while they are near to the processor
 _ENTRY = 8  # of a table
 
 Integer = Any  # an int, in kernels one of LLVM's

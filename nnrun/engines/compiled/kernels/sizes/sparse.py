@@ -6,9 +6,9 @@ import numpy as np
 
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 
-# Indices of a sum that share a mask, one bit each; so many rows of weights are copied at a time.
+# Indices of a sum that share a mask, one bit each; this many rows of weights are copied at a time.
 BLOCK = 64
-# Zeros are skipped if at most so many of 100 numbers are not 0: with more, skipping takes longer.
+# Zeros are skipped if at most this many of 100 numbers are not 0: with more, skipping takes longer.
 SPARSE = 67
 # Width of a tile: 8 registers of 64 bytes, 16 of 32.
 _WIDEST, _CACHE_LINE = 512, 64  # bytes
@@ -20,9 +20,7 @@ _TASKS, _ROWS = 4, 16
 
 
 def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
-    """Whether skipping zeros may pay: in a product with these rows of `numbers`, each a sum of
-    `terms`.
-    """
+    """Whether skipping zeros may pay in a product of `rows` × `numbers` sums of `terms`."""
     is_wide = padded(numbers) * _size(dtype) >= _NARROWEST
     return is_wide and min(rows, terms) >= _FEWEST and rows * terms * numbers >= _LEAST
 
@@ -50,7 +48,7 @@ def product_tasks(units: int, batch_size: int, dtype: str) -> int:
 
 
 def words(numbers: int) -> int:
-    """Masks that so many numbers take."""
+    """Masks that this many numbers take."""
     return -(-numbers // BLOCK)
 
 
@@ -60,8 +58,8 @@ def product_places(columns: int) -> tuple[int, int]:
 
 
 def update_places(n: int, rows: int, columns: int) -> tuple[int, int, int, int]:
-    """Bytes of the masks of so many rows of dw; where then, after a row of zeros, so many columns
-    of a factor begin, where the sums do, and where they end, in numbers.
+    """Bytes of the masks of the rows of dw; where then, after a row of zeros, the columns of a
+    factor begin, where the sums do, and where they end, in numbers.
     """
     near, sums = product_places(columns)
     return 8 * rows * ((n + BLOCK - 1) // BLOCK), near, sums, sums + rows * columns

@@ -15,7 +15,7 @@ from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.nn.layers.windows import padding_of
 
 Values = dict[str, Address | int]
-# Groups of rows and strips of dw, where it has at least so many (a, b, c). Below, each row has a
+# Groups of rows and strips of dw, where it has at least this many (a, b, c). Below, each row has a
 # sum of its own.
 _GROUPS, _STRIPS, _LEAST = 2, 8, 128
 
