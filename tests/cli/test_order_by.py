@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
+from click.testing import CliRunner
 
+from nnrun.cli import cli
 from tests.cli.conftest import write
 
 MOONS = """\
@@ -18,13 +21,25 @@ sweep: {seeds: 2, grid: {training.learning_rate: [0.1, 0.001]}}
 """
 
 
-@pytest.fixture
-def moons(nnrun):
-    """Two settings with two seeds, ordered by the Brier score."""
-    write("moons.yaml", MOONS)
-    done = nnrun("sweep", "moons.yaml", "--order-by", "brier", "-j", "1", "--json")
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A folder with a sweep of two settings with two seeds, ordered by the Brier score."""
+    place = tmp_path_factory.mktemp("moons")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        write("moons.yaml", MOONS)
+        words = ["sweep", "moons.yaml", "--order-by", "brier", "-j", "1", "--json"]
+        done = CliRunner().invoke(cli, words)
     assert 0 == done.exit_code, done.output
-    return json.loads(done.stdout)
+    return place, json.loads(done.stdout)
+
+
+@pytest.fixture
+def moons(swept, folder):
+    """The current folder is a copy of it; what the sweep printed."""
+    place, printed = swept
+    shutil.copytree(place, folder, dirs_exist_ok=True)
+    return printed
 
 
 def test_a_sweep_is_ordered_by_what_is_asked_for(nnrun, moons):

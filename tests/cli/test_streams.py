@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import nnrun
 from tests.waiting import PATIENCE_SECONDS, printed, training, until
 
 CONFIG = """
@@ -107,7 +108,7 @@ def test_a_terminal_that_is_gone_costs_no_run(command):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     words = (command, "flowers.yaml", "--iterations", "30000")
-    process = start(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    process = nnrun(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     printed(ours, "%")
     os.close(ours)
