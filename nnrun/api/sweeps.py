@@ -113,6 +113,8 @@ def sweep(
         raise UsageError("on_evaluation needs runs of this machine: jobs=N, and no executor")
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
+    if "" in several:
+        raise UsageError("a path is empty; '.' is the current folder")
     datasets = Datasets() if data is None else Datasets(GivenData(data).read)
     if data is not None:
         overrides = {**(overrides or {}), **FROM_DATA}

@@ -18,7 +18,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     """The paths among the arguments, and the overrides after them.
 
     Raises:
-        click.UsageError: a path comes after an override, or there is none.
+        click.UsageError: a path comes after an override, or is empty, or there is none.
     """
     paths: list[Path] = []
     overrides: list[str] = []
@@ -28,6 +28,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
         elif overrides:
             message = f"argument '{argument}': paths come before overrides such as {overrides[0]}"
             raise click.UsageError(message)
+        elif not argument:
+            raise click.UsageError("a path is empty; '.' is the current folder")
         else:
             paths.append(Path(argument))
     if not paths:

@@ -19,7 +19,7 @@ from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
 from nnrun.reports.reference.topics import PAGES, Topic, topics
 from nnrun.runs.storage.durable.files import new_folder, write_together
-from nnrun.suggestions import suggestion
+from nnrun.suggestions import PLUGINS, suggestion
 
 
 @click.command("help")
@@ -67,7 +67,8 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
         names = [topic.name for topic in known]
-        hint = suggestion(word, names) or ", and no page has it; `nnrun help` lists all topics"
+        absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
+        hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
     output.data([asdict(topic) for topic in exact or mentioned])
     output.show(topic_pages(exact, mentioned, word))

@@ -33,16 +33,12 @@ def canonical(block: Block) -> dict[str, Any]:
 def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
     """`canonical` of a config, with the value of each key as `canonical_json`.
 
-    `apply` calls a function with a block, or returns what it has made of that block before.
+    `apply` calls a function with an object, or returns what it has made of that object before.
     """
     return {
-        key: apply(_text, given) if is_block(given) else canonical_json(plain)
+        key: apply(canonical_json, plain) if is_block(given) else canonical_json(plain)
         for key, given, plain in _beyond_defaults(config, apply)
     }
-
-
-def _text(block: Block) -> str:
-    return canonical_json(_plain(block))
 
 
 def _beyond_defaults(block: Block, apply: Apply) -> Iterator[tuple[str, Any, Any]]:

@@ -19,6 +19,8 @@ _LAYERS = "network.layers"
 _UNITS = "network.depth.units"
 BESIDE = "beside"
 """The key that models of scikit-learn have and networks have not."""
+ASIDE = ("dataset.hide_test", "dataset.split.test_seed")
+"""How a search sets test rows aside, which tells no more of a setting than that it is of one."""
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:
@@ -204,7 +206,7 @@ def choice_words(choice: Mapping[str, Any], keys: Collection[str] = ()) -> list[
 
 
 def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys of these choices, those with the most different values first.
+    """The keys of these choices, those with the most different values first, `ASIDE` last.
 
     For places that cut what is long: what tells settings apart is left.
     """
@@ -212,7 +214,7 @@ def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
     for choice in choices:
         for key, value in choice.items():
             values.setdefault(key, set()).add(repr(value))
-    return sorted(values, key=lambda key: -len(values[key]))
+    return sorted(values, key=lambda key: (key in ASIDE, -len(values[key])))
 
 
 def setting_words(key: str, value: Any) -> str:

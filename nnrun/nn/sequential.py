@@ -56,6 +56,16 @@ class Sequential:
                     yield from inner.named_layers(place)
 
     @property
+    def tags(self) -> dict[int, str]:
+        """By a layer's `id` the index of its block; `0_part_2` for the second of a type there."""
+        found = {}
+        for index, block in enumerate(self.blocks):
+            for place, layer in enumerate(block):
+                before = sum(other.type == layer.type for other in block[:place])
+                found[id(layer)] = f"{index}_part_{before + 1}" if before else str(index)
+        return found
+
+    @property
     def shapes(self) -> dict[Place, Shape]:
         """The output shape of each block, including blocks inside layers."""
         return {place: layer.output_shape for place, layer in self.named_layers()}

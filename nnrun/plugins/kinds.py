@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from inspect import isclass
+from inspect import Signature, isclass, isfunction, signature
 from typing import Any, NoReturn
 
 from nnrun.data.builtin.registry import DATASETS
@@ -78,6 +78,7 @@ def check(part: Part) -> None:
     if kind.base is not None and isclass(part.entry):
         if not issubclass(part.entry, kind.base):
             wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{kind.base.__name__}")
+        _check_calls(part, kind.base)
     elif (kind.base not in (None, Layer)) or not callable(part.entry):
         wrong(f"{_a(part.kind)} is a class derived from nnrun.nn.{(kind.base or Layer).__name__}")
     missing = [name for name in kind.methods if not hasattr(part.entry, name)]
@@ -86,6 +87,24 @@ def check(part: Part) -> None:
     called = getattr(part.entry, "name" if part.kind == "step" else "type", part.name)
     if isclass(part.entry) and called != part.name:
         wrong(f"it calls itself '{called}', and is registered as '{part.name}'")
+
+
+def _check_calls(part: Part, base: type) -> None:
+    """Check that the methods of a class take the arguments of those that they replace.
+
+    Raises: PluginError with its place, if one does not.
+    """
+    for name, method in vars(base).items():
+        own = getattr(part.entry, name)
+        if name.startswith("_") or not isfunction(method) or not isfunction(own):
+            continue
+        asked = [p.replace(annotation=p.empty) for p in signature(method).parameters.values()]
+        by_name = {one.name: None for one in asked if one.kind is one.KEYWORD_ONLY}
+        try:
+            signature(own).bind(*[None] * (len(asked) - len(by_name)), **by_name)
+        except TypeError as error:
+            form = f"def {name}{Signature(asked)}"
+            _wrong(part, f"'{name}' has other arguments ({error}); write {form}")
 
 
 def check_name(part: Part, known: Mapping[str, Part]) -> None:

@@ -399,6 +399,8 @@ def test_a_sweep_tells_mistakes_and_failures():
         nnrun.sweep("flowers.yaml", {"training.batch_size": []})
     with pytest.raises(UsageError, match="seeds=0: at least one seed"):
         nnrun.sweep("flowers.yaml", seeds=0)
+    with pytest.raises(UsageError, match="a path is empty"):
+        nnrun.sweep("")
     with pytest.raises(UsageError, match=r"no \.yaml or \.yml file"):
         nnrun.sweep([os.curdir + "/empty"] if os.mkdir("empty") is None else [])
     Path("wild.yaml").write_text(json.dumps(WILD))

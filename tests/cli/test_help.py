@@ -277,6 +277,7 @@ def test_an_unknown_word_gets_a_suggestion(nnrun):
     assert 2 == done.exit_code
     assert "there is no topic 'learnig_rate'" in done.stderr
     assert "learning_rate" in done.stderr
+    assert "; --plugin FILE.py adds others\n" in nnrun("help", "my_squash").stderr
 
 
 def test_without_a_topic_all_names_are_listed(nnrun):

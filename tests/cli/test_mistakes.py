@@ -140,6 +140,15 @@ def test_a_mistake_has_its_place_and_changes_nothing(nnrun, command, mistake):
     assert "" == done.stdout
 
 
+@pytest.mark.parametrize("command", ["check", "sweep"])
+def test_an_empty_argument_is_not_the_current_folder(nnrun, command):
+    """An unset variable of the shell in place of a path starts nothing."""
+    Path("mine.yaml").write_text(GOOD)
+    done = nnrun(command, "")
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert "error: a path is empty; '.' is the current folder" == done.stderr.splitlines()[-1]
+
+
 def test_anchors_that_explode_are_refused(nnrun):
     """A few lines of aliases of aliases are not unfolded to billions of values."""
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]

@@ -70,10 +70,11 @@ def bounded(kind: type, bounds: Bounds) -> st.SearchStrategy[Any]:
 
 
 def initializers() -> st.SearchStrategy[Any]:
-    """A name, or a type with a scale."""
+    """A name, or a type with a scale, which zeros have not."""
     names = st.sampled_from([*INITIALIZERS])
     scale = st.floats(0, exclude_min=True, allow_infinity=False)
-    return names | st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
+    mappings = st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
+    return names | mappings.filter(lambda m: m.get("type") != "zeros" or "scale" not in m)
 
 
 def schedules() -> st.SearchStrategy[dict[str, Any]]:

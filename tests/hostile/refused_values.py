@@ -134,7 +134,7 @@ CASES = [
     network("big", "'big' is not a mapping of layers"),
     network("{}", "network needs 'layers'"),
     network("{layers: [], sizes: [3], activations: [softmax]}", "give only one form"),
-    network("{layers: [dense]}", "is not a layer, like {type:"),
+    network("{layers: [dense]}", "'dense' is not a mapping; write {type: dense}"),
     network("{layers: [{units: 3}]}", "a layer needs 'type'"),
     network("{layers: [{type: [a]}]}", "is not a layer"),
     network("{layers: [{type: {a: 1}}]}", "is not a layer"),

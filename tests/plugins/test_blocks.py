@@ -19,10 +19,8 @@ network: {layers: [{type: pair}, {type: dense, units: 3, activation: softmax}]}
 loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 20, watch: true}
 """
-LONG = CONFIG.replace(
-    "{type: pair}",
-    "{type: dense, units: 4, activation: tanh}, {type: dense, units: 3, activation: relu}",
-)
+APART = "{type: dense, units: 4, activation: tanh}, {type: dense, units: 3, activation: relu}"
+LONG = CONFIG.replace("{type: pair}", APART)
 
 
 def test_a_block_of_several_layers_is_trained_as_a_whole(folder, write) -> None:
@@ -34,6 +32,20 @@ def test_a_block_of_several_layers_is_trained_as_a_whole(folder, write) -> None:
     long = nnrun.train("long.yaml", results=None).model.network
     assert long.theta.tolist() == pair.theta.tolist()
     assert ["0.weight", "0.bias", "0.weight_2", "0.bias_2"] == list(pair.parameters)[:4]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["generated", "kernels"])
+def test_the_compiled_engine_trains_such_a_block(folder, write, held) -> None:
+    """To the same bits as the same layers written one by one; kernels train residual layers."""
+    write(PAIR)
+    found = []
+    for name, layers in (("pair", "{type: pair}"), ("long", APART)):
+        inner = f"{{type: residual, layers: [{layers}, {{type: dense, units: 4}}]}}"
+        text = CONFIG.replace("{type: pair}", inner if held else layers)
+        Path(f"{name}.yaml").write_text(text.replace("watch: true", "engine: compiled"))
+        run = nnrun.train(f"{name}.yaml", results=None, plugins="mine.py")
+        found.append(run.model.network.theta.tolist())
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

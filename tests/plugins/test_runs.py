@@ -191,6 +191,22 @@ def test_an_error_in_a_plugin_names_its_line(folder, run, write) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "words", [["train", "half.yaml", "--plugin", "mine.py"], ["check", "mine.py"]]
+)
+def test_a_method_with_other_arguments_is_named(folder, run, write, words) -> None:
+    """A mistake of the plugin, and no internal error, before anything starts."""
+    write(WRONG.replace("x, rng=None", "x, *, training=False"))
+    Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
+    done = run(*words)
+    says = "mine.py:5: 'forward' has other arguments (too many positional arguments); "
+    form = "write def forward(self, x, rng=None)"
+    assert (2, f"error: {says}{form}") == (done.exit_code, " ".join(done.stderr.split())), (
+        done.output
+    )
+    assert not Path("results/half").exists()
+
+
 def test_plugins_are_given_by_the_environment(folder, run, monkeypatch) -> None:
     """NNRUN_PLUGINS has one file or several, for commands and for Python."""
     monkeypatch.setenv("NNRUN_PLUGINS", "parts.py")

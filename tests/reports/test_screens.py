@@ -259,6 +259,14 @@ def test_the_loss_by_another_name_is_shown_where_one_run_has_two_numbers():
     assert found["test log_loss"] == [0.5 + 1e-12, 0.6]
 
 
+def test_metrics_that_only_later_runs_have_stand_with_the_others():
+    """Sizes and times come after all of them."""
+    first, other = ({"test": {name: 0.5}} for name in ("mse", "accuracy"))
+    longer = {**REGRESSION.timing, "iterations": 1}
+    runs = replace(REGRESSION, metrics=first), replace(REGRESSION, metrics=other, timing=longer)
+    assert ["test mse", "test accuracy", "iterations"] == list(compare(runs).results)
+
+
 def test_headings_are_broken_only_where_their_cells_are_narrower():
     """And never between ± and what stands behind it."""
     titles = ("config", "test ± sd", "to the best")

@@ -260,7 +260,7 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     Names of identifiers, such as `AirlineID`, come last.
     """
     if not usable:
-        raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
+        raise DataError(f"{found.path}: no column has several numbers, or few different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
     others = [column for column in usable if not is_identifier(column.name)] or usable
     few = [c for c in others if c.kind == "number" or c.different <= FEW_CATEGORIES]

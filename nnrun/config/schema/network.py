@@ -35,6 +35,12 @@ class InitializerConfig(Block):
     scale: Annotated[float, Number(gt=0)] = 1.0
     """What every value is multiplied by."""
 
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        if data.get("type") == "zeros" and data.get("scale", 1) != 1:
+            message = "zeros stay zero whatever the scale; leave it out"
+            yield ConfigIssue(message, ("scale",))
+
     def build(self) -> Initializer:
         """The initializer itself."""
         return Initializer(self.type, self.scale)

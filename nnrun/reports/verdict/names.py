@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words, in_common, told_apart
+from nnrun.config.settings import ASIDE, choice_words, in_common, told_apart
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
@@ -113,7 +113,8 @@ def brief_names(groups: Sequence[Group]) -> dict[int, str]:
 
 
 def _settings(row: Row) -> Settings:
-    return {_NAME: row.name, **row.choice}
+    choice = sorted(row.choice.items(), key=lambda item: item[0] in ASIDE)
+    return {_NAME: row.name, **dict(choice)}
 
 
 def _telling(settings: Settings, others: Iterable[Settings]) -> list[str]:

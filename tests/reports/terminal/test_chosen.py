@@ -44,7 +44,13 @@ def test_a_model_ahead_is_compared_with_the_chosen_setting_alone(runs, said):
 
 def test_long_settings_are_cut_after_what_tells_rows_apart():
     """The run and the command are what one looks for; `best` prints the whole setting."""
-    keys = ("dataset.test_size", "training.batch_size", "training.epochs", "training.dtype")
+    keys = (
+        "dataset.hide_test",
+        "dataset.test_size",
+        "training.batch_size",
+        "training.epochs",
+        "training.dtype",
+    )
     rows = [
         (
             named("a", choice={**dict.fromkeys(keys, n), "seed": n % 2, "training.clip_norm": n}),

@@ -99,7 +99,7 @@ class SoftmaxCrossEntropy(Loss):
 
 def emitters(program: Program, network: Network, x: Row) -> list[Emitter]:
     """One for each active layer, with the rows between them."""
-    tags = {id(layer): str(index) for index, block in enumerate(network.blocks) for layer in block}
+    tags = network.tags
     learning = [bool(layer.parameters) for layer in network.active_layers].index(True)
     found: list[Emitter] = []
     for index, layer in enumerate(network.active_layers):

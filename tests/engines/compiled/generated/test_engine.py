@@ -146,7 +146,7 @@ def test_rows_out_of_range_are_refused(task: Any) -> None:
     """A wrong row is an error, never a look into other memory."""
     engine = small(task).train(CompiledEngine)
     for row in (-1, 40):
-        with pytest.raises(IndexError, match="rows"):
+        with pytest.raises(IndexError, match="row numbers"):
             engine.run(Batches(np.array([0, row]), np.array([0, 2]), np.array([0.1])))
 
 

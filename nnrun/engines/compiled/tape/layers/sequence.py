@@ -53,7 +53,7 @@ def steps_of(
 
     `holder` is the tag of the layer that holds them; if `kept`, the input must stay unchanged.
     """
-    tags = {id(layer): f"{holder}{i}" for i, block in enumerate(layers.blocks) for layer in block}
+    tags = layers.tags
     active_layers = list(layers.active_layers)
     for i in range(len(active_layers) - 1):
         rises = active_layers[i].type in POINTWISE and POINTWISE[active_layers[i].type].rises
@@ -63,7 +63,7 @@ def steps_of(
     for layer in active_layers:
         emitter = EMITTERS[layer.type]
         in_place = emitter.overwrites(layer, training) and not (emitter.changes and kept)
-        steps.append(Step(layer, tags[id(layer)], in_place, kept))
+        steps.append(Step(layer, holder + tags[id(layer)], in_place, kept))
         kept = (emitter.needs_y and training) or (in_place and kept)
     return steps
 
