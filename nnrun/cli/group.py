@@ -88,6 +88,7 @@ class LazyGroup(click.Group):
         except BaseException as error:  # noqa: BLE001, RUF100  # the outermost handler
             code = exit_code_for(error, output)
         abandon_unwritable(sys.stdout)
+        abandon_unwritable(sys.stderr)
         sys.exit(code)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import COMMANDS, Forked
 from tests.waiting import PATIENCE_SECONDS, printed, training, until
 
 CONFIG = """
@@ -114,6 +115,25 @@ def test_a_terminal_that_is_gone_costs_no_run(command):
     assert 0 == process.wait(PATIENCE_SECONDS)
     (report,) = Path("results").rglob("report.json")
     assert "completed" == json.loads(report.read_text())["status"]
+
+
+def test_what_a_terminal_that_is_gone_was_not_shown_changes_no_exit_code():
+    """Python tries again to write it as it ends, and would end with 120."""
+    code = (
+        "import os, sys\n"
+        "from nnrun.cli import group\n"
+        "made, (ours, theirs) = group.Output, os.pipe()\n"
+        "def lost():\n"
+        "    os.close(ours), os.dup2(theirs, 2)\n"
+        "    sys.stderr.write('half a line')\n"
+        "    return made()\n"
+        "group.Output = lost\n"
+        "sys.argv = ['nnrun', 'datasets']\n"
+        "group.run()\n"
+    )
+    process = Forked(COMMANDS, ["-c", code], stdout=subprocess.PIPE)
+    process.communicate()
+    assert 0 == process.returncode
 
 
 @pytest.mark.parametrize("module", ["click", "numpy", "nnrun.cli.output"])
