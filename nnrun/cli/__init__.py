@@ -65,6 +65,10 @@ def _printed(text: str) -> bool:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError:  # the reader has left, as `head` does
+        from nnrun.cli.output import silence  # noqa: PLC0415  # loads click
+
+        silence(sys.stdout)
     except (AttributeError, OSError):  # stdout is closed, or its disk is full
         return False
     return True

@@ -210,7 +210,10 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
             "'text.txt' is no .csv, .tsv, .jsonl, .parquet, .xlsx or",
         ),
         (["--data", "t.csv", "--target", "prise"], "there is no column 'prise'; did you mean"),
-        (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
+        (
+            ["--data", "words.csv"],
+            "words.csv: no column has several numbers, or few different words",
+        ),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),
         (["--data", "ragged.csv"], "ragged.csv:3: has 1 cell where the header has 2"),
         (
