@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 # name -> (module with `command`, its line in the list of commands)
@@ -61,14 +62,16 @@ def main() -> None:
 
 
 def _printed(text: str) -> bool:
-    """Whether the text could be written; if not, the commands' own errors say why."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has left, as `head` does
-        from nnrun.cli.output import silence  # noqa: PLC0415  # loads click
+    """Whether the text could be written; if not, the commands' own errors say why.
 
-        silence(sys.stdout)
+    Nothing stays in a buffer, which Python would write again as it ends.
+    """
+    rest = text.encode()
+    try:
+        while rest:
+            rest = rest[os.write(sys.stdout.fileno(), rest) :]
+    except BrokenPipeError:  # the reader has left, as `head` does
+        return True
     except (AttributeError, OSError):  # stdout is closed, or its disk is full
         return False
     return True

@@ -184,19 +184,36 @@ def test_text_from_files_cannot_steer_the_terminal(nnrun):
     assert "\x1b" not in done.stderr
 
 
+@pytest.fixture
+def printed():
+    """What a command that prints into a descriptor leaves: its exit code, and stderr."""
+    # Python itself writes text later where it is not told otherwise.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+    def run(command, stdout):
+        words = [sys.executable, "-m", "nnrun", command]
+        done = subprocess.run(
+            words, stdout=stdout, stderr=subprocess.PIPE, env=environment, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    return run
+
+
 @pytest.mark.parametrize("command", ["schema", "--help", "datasets"])
-def test_a_closed_pipe_ends_quietly(command):
+def test_a_closed_pipe_ends_quietly(command, printed):
     """`nnrun … | head` is no error: nothing on stderr, exit code 0."""
     reading, writing = os.pipe()
     os.close(reading)
-    # Python itself writes text later where it is not told otherwise.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    words = [sys.executable, "-m", "nnrun", command]
-    done = subprocess.run(
-        words, stdout=writing, stderr=subprocess.PIPE, env=environment, check=False
-    )
+    assert (0, "") == printed(command, writing)
     os.close(writing)
-    assert (0, b"") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("command", ["--help", "datasets"])
+def test_a_full_disk_is_an_error(command, printed):
+    """Text that could not be written is said to be missing, in one line."""
+    with open("/dev/full", "w") as full:
+        assert (1, "error: No space left on device\n") == printed(command, full)
 
 
 def test_the_group_is_a_click_group():
