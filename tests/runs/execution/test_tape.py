@@ -42,7 +42,8 @@ training:
 
 def test_threads_change_no_bit(prepared):
     """Weights, history and the run's id are the same; the report says how many there were."""
-    found = [train(prepared(IMAGES), None, Callbacks(threads=count)) for count in (1, 2, 16)]
+    run = prepared(IMAGES, "training.iterations=20")
+    found = [train(run, None, Callbacks(threads=count)) for count in (1, 2, 16)]
     assert 1 == len({outcome.record.weights_sha256 for outcome in found})
     assert 1 == len({outcome.record.run_id for outcome in found})
     assert found[0].result.history == found[1].result.history == found[2].result.history
