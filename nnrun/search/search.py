@@ -123,10 +123,9 @@ class Search:
         return self.state
 
     @property
-    def trials(self) -> int | None:
-        """How many trials there may be in all; None for as many as there is time for."""
-        known = [track.most for track in self._tracks]
-        return None if None in known else sum(most or 0 for most in known)
+    def most_trials(self) -> list[int | None]:
+        """How many trials and random trials there may be; None for as many as there is time for."""
+        return [track.most for track in self._tracks]
 
     def _make_tracks(self) -> list[Track]:
         plan = self.plan

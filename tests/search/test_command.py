@@ -67,11 +67,12 @@ def test_the_whole_search(run, searched, tmp_path):
 
 
 def test_progress_tells_random_trials_from_others(run, searched):
-    """Both are numbered from 0; a line says which of the two it is about."""
+    """Both are numbered from 0 and counted; a line says which of the two it is about."""
     _, _, err = run("search", searched / "iris.yaml", "--trials", 2, "--random", "-j", 1)
     lines = [line.partition("] ")[2] for line in err.splitlines()]
     for first in ("trial 0: ", "random trial 0: "):
         assert 1 == sum(line.startswith(first) for line in lines), err
+    assert "[2/2 trials and 2/2 random ones, 0 s left] " in err
 
 
 def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):

@@ -6,10 +6,10 @@ from math import ceil
 
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
+from nnrun.cli.searching.view import trial_counts
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
-from nnrun.reports.numbers import count
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
@@ -40,9 +40,7 @@ def conclude(
     if interruption.stop():
         message = f"interrupted in the {stage}"
         if state.final is None:
-            ended = sum(trial.ended for trial in (*state.trials, *state.random))
-            of = "" if search.trials is None else f" of {count(search.trials)}"
-            message = f"interrupted: {count(ended)}{of} trials have ended"
+            message = f"interrupted: {trial_counts(search)} have ended"
         raise interruption.error(f"{message}\nto continue:\n  {again}")
     if state.plan.block.time is not None:
         short = f"there was no time for the {stage}"

@@ -28,6 +28,27 @@ def watching_trials(search: Search, output: Output) -> AbstractContextManager[_V
     return drawn_or_lines(lambda: _View(*given), lambda: TrialLines(*given), output)
 
 
+def ended_trials(search: Search) -> list[int]:
+    """How many trials and random trials have ended."""
+    state = search.state
+    return [sum(trial.ended for trial in trials) for trials in (state.trials, state.random)]
+
+
+def total_of(search: Search) -> int | None:
+    """How many trials there may be in all; None for as many as there is time for."""
+    most = search.most_trials
+    return None if None in most else sum(one or 0 for one in most)
+
+
+def trial_counts(search: Search) -> str:
+    """How many trials have ended, of how many: `3/6 trials and 0/6 random ones`."""
+    ended, most = ended_trials(search), search.most_trials
+    if None in most:
+        return plural(sum(ended), "trial")
+    kinds = zip(ended, most, ("trials", "random ones"), strict=False)
+    return " and ".join(f"{counted(done, of or 0)} {kind}" for done, of, kind in kinds)
+
+
 class TrialLines(RunLines):
     """A line for each trial that has ended."""
 
@@ -49,10 +70,8 @@ class TrialLines(RunLines):
 
     def counted(self) -> str:
         """How many trials have ended, of how many, and the time that is left."""
-        state, most = self.search.state, self.search.trials
-        ended = sum(trial.ended for trial in (*state.trials, *state.random))
-        words = plural(ended, "trial") if most is None else f"{counted(ended, most)} trials"
-        left = self.left(ended, most)
+        left = self.left(sum(ended_trials(self.search)), total_of(self.search))
+        words = trial_counts(self.search)
         return words if left is None else f"{words}, {remaining(left)} left"
 
     def left(self, ended: int, most: int | None) -> float | None:
@@ -85,8 +104,7 @@ class _View(DrawnRuns, TrialLines):
 
         search = self.search
         state, plan = search.state, search.plan
-        ended = sum(trial.ended for trial in (*state.trials, *state.random))
-        total, done = (search.trials or 0, ended)
+        total, done = total_of(search) or 0, sum(ended_trials(search))
         if plan.block.time is not None:
             total, done = round(plan.block.time), round(search.clock.used)
         lines = [
