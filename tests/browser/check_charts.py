@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from nnrun.cli import cli
 from tests.browser.check_report import AA, open_everything
-from tests.browser.conftest import write_report
+from tests.browser.conftest import scroll_to, write_report
 
 OVERLAP = """() => {
     const [one, other] = ["#tip", "[data-shown]"].map(
@@ -35,7 +35,8 @@ def grid(tmp_path_factory) -> Path:
 
 def point_at(page, chart, across: float, down: float) -> None:
     """Move the pointer over a chart, which is then known to `OVERLAP`."""
-    chart.evaluate("one => { one.dataset.shown = 1; one.scrollIntoView({block: 'center'}); }")
+    chart.evaluate("one => { one.dataset.shown = 1; }")
+    scroll_to(chart)
     box = chart.bounding_box()
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
     expect(page.locator("#tip")).to_be_visible()

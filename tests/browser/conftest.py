@@ -63,6 +63,16 @@ def open_page(browser):
         context.close()
 
 
+def scroll_to(element) -> None:
+    """Scroll an element into view, and wait for what scrolling hides: that comes a frame later."""
+    element.evaluate(
+        """one => {
+            one.scrollIntoView({block: 'center'});
+            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+
+
 @pytest.fixture
 def visit(browser):
     """Opens an address; what the page says and asks for outside of the server is collected."""
