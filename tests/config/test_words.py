@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -95,5 +97,5 @@ def test_an_option_of_other_commands_is_not_proposed_again():
     """`check` keeps no results: what it refuses is no help."""
     done = CliRunner().invoke(cli, ["check", "a.yaml", "--results", "r"])
     assert 2 == done.exit_code
-    assert "No such option '--results'" in done.stderr
+    assert re.search("No such option:? '?--results", done.stderr)  # versions of click differ
     assert "did you mean" not in done.stderr.lower()

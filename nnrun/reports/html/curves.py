@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import inf, isfinite, log10
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.metrics.table import LOSS, bounds_of
-from nnrun.reports.charts.axes import Numbers
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
 from nnrun.reports.charts.svg import shortened
@@ -64,12 +63,18 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     `histories` are the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = _drawn(board, histories)
-    charts = [
-        chart
-        for what in curve_names(board.group.metric, [h for one in shown for h in one.histories])
-        for part, words in _apart(what, shown)
-        for chart in _by_split(what, part, words)
-    ]
+    charts, is_cut = [], False
+    for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
+        for part, words in _apart(what, shown):
+            found = {key: _series(part, f"{key}_{what}") for key in SPLITS}
+            shared = [one for series in found.values() for one in series]
+            for split, series in found.items():
+                if series:
+                    title = f"{split} {metric_label(what)}{words and f', {words}'}"
+                    charts.append(_chart(title, series, what, shared))
+            is_cut |= len(shared_scale(shared)) < sum(
+                v is not None for s in shared for v in s.heights
+            )
     if not charts:
         return
     coloured, grey = (
@@ -78,8 +83,8 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     yield Figures(charts, coloured, others=grey)
     if any(len(one.histories) > 1 for one in shown):
         yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
-    if len({one.lost for one in shown}) > 1:
-        yield Note("Lines of settings whose runs all diverged are cut at the scale of the others.")
+    if is_cut:
+        yield Note("Grey lines end where they leave the scale of the coloured ones.")
     if len(shown) < len(board.standings):
         drawn, every = plural(len(shown), "config"), count(len(board.standings))
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
@@ -160,34 +165,41 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     return [history for history in found if history and history.get("iteration")]
 
 
-def _by_split(what: str, shown: Sequence[_Config], words: str) -> Iterator[Chart]:
-    """A chart for each split; they share a scale, so that they can be compared.
+def _series(shown: Sequence[_Config], key: str) -> list[Series]:
+    return [line for one in shown if (line := one.line(key))]
 
-    It is that of the settings that did not diverge, if there are any.
+
+def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:
+    """The heights of the coloured lines, and those of grey ones that are not far from them.
+
+    These are at most twice the range of the coloured ones away, of logarithms on a log scale.
     """
-    kept = [one for one in shown if not one.lost] or shown
-    every = {
-        split: [line for one in shown if (line := one.line(f"{split}_{what}"))] for split in SPLITS
-    }
-    held = {one.index for one in kept}
-    domain = [v for lines in every.values() for s in lines if s.index in held for v in s.heights]
-    for split, series in every.items():
-        if series:
-            title = f"{split} {metric_label(what)}{words and f', {words}'}"
-            yield _chart(title, series, what, domain)
+    size = log10 if log else float
+    coloured, grey = (
+        [v for one in shared if one.other is other for v in one.heights
+         if v is not None and (v > 0 or not log)]
+        for other in (False, True)
+    )  # fmt: skip
+    if not coloured:
+        return grey
+    low, high = size(min(coloured)), size(max(coloured))
+    reach = 2 * (high - low)
+    return coloured + [v for v in grey if low - reach <= size(v) <= high + reach]
 
 
 def _chart(
     title: str,
     series: Sequence[Series],
     what: str,
-    domain: Numbers = (),
+    shared: Sequence[Series] = (),
     moment: Moment | None = None,
 ) -> Chart:
+    """A chart, and beside it one with a log scale; `shared` are all lines on the same scale."""
+
     def drawn(title: str, log: bool) -> Chart:
         return lines(
-            title, series, x_label="iteration", y_label=metric_label(what), log=log, domain=domain,
-            moment=moment,
+            title, series, x_label="iteration", y_label=metric_label(what), log=log,
+            domain=shared_scale(shared, log), moment=moment,
         )  # fmt: skip
 
     chart = drawn(title, log=False)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from nnrun.reports.charts.kinds.lines import Series
 from nnrun.reports.html.blocks import Figures
-from nnrun.reports.html.curves import run_curves
+from nnrun.reports.html.curves import run_curves, shared_scale
 from nnrun.runs.storage.reading import read_run
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_report import sections
@@ -63,7 +64,17 @@ def test_what_diverged_crushes_no_other_curve(results, make_report, tmp_path) ->
     figures, *notes = sections(make_report(tmp_path))["Learning curves: iris"]
     assert ([0], [1]) == tuple([n for n, _ in part] for part in (figures.legend, figures.others))
     assert not any("e2" in label for chart in figures.charts for label in ticks(chart))
-    assert any("diverged" in note.text for note in notes)
+    assert any("Grey lines end where" in note.text for note in notes)
+
+
+@pytest.mark.parametrize(("log", "near"), [(False, [2.5, 0.02]), (True, [2.5, 15, 0.02])])
+def test_a_grey_line_far_off_does_not_set_the_scale(log, near) -> None:
+    """Its points count up to twice the range of the coloured lines away: 1.5, or a factor of 16."""
+    best = Series("best", [0, 1], [1, 0.25])
+    grey = Series("grey", [0, 1, 2, 3], [2.5, 15, None, 0.02], other=True)
+    far = Series("far", [0, 1], [17, 1e250], other=True)
+    assert [1, 0.25, *near] == shared_scale([best, grey, far], log)
+    assert [17, 1e250] == shared_scale([far], log)
 
 
 def test_one_chart_never_has_two_losses(results, make_report, tmp_path) -> None:
