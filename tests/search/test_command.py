@@ -22,6 +22,9 @@ TABLE = "size,kind,price\n" + "".join(
     f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
 )
 
+# A final comparison of one trial, in one process.
+BRIEF = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
+
 PRIMITIVE = "[{type: dense, units: 3}, {type: activation, name: softmax}]"
 
 
@@ -181,8 +184,7 @@ def test_best_prints_the_winner(run, searched):
 def test_a_table_alone(run, tmp_path):
     """A data file needs no config: the command takes one, and says what it guesses."""
     (tmp_path / "houses.csv").write_text(TABLE)
-    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
-    code, out, err = run("search", "houses.csv", *words, "--target", "price", "--trials", 3,
+    code, out, err = run("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 3,
                          "--iterations", 20)  # fmt: skip
     assert 0 == code, err
     assert "it predicts price: regression" in err
@@ -195,8 +197,7 @@ def test_a_table_alone(run, tmp_path):
 def test_the_winner_as_a_file_has_the_data_beside_it(run, tmp_path):
     """Its path is relative; trained from there, it is the winner's run again."""
     (tmp_path / "houses.csv").write_text(TABLE)
-    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
-    run("search", "houses.csv", *words, "--target", "price", "--trials", 1, "--iterations", 9)
+    run("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 1, "--iterations", 9)
     assert 0 == run("best", "houses", "-o", "best.yaml")[0]
     assert "  path: houses.csv\n" in (tmp_path / "best.yaml").read_text()
     assert "already trained" in run("train", "best.yaml")[2]
@@ -206,8 +207,7 @@ def test_a_table_of_unequal_classes(run, tmp_path):
     """Trials are judged by the log loss, and a line says so."""
     rows = [f"{row * 7 % 13},{'rare' if row * 7 % 13 == 12 else 'usual'}" for row in range(390)]
     (tmp_path / "rare.csv").write_text("\n".join(["size,kind", *rows]) + "\n")
-    words = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random", "-j", 1)
-    code, out, err = run("search", "rare.csv", *words, "--target", "kind", "--trials", 2,
+    code, out, err = run("search", "rare.csv", *BRIEF, "--target", "kind", "--trials", 2,
                          "--iterations", 60)  # fmt: skip
     assert 0 == code, err
     assert "it orders runs by log_loss" in err

@@ -43,7 +43,7 @@ def total_of(search: Search) -> int | None:
 def trial_counts(search: Search) -> str:
     """How many trials have ended, of how many: `3/6 trials and 0/6 random ones`."""
     ended, most = ended_trials(search), search.most_trials
-    if None in most:
+    if not most or None in most:
         return plural(sum(ended), "trial")
     kinds = zip(ended, most, ("trials", "random ones"), strict=False)
     return " and ".join(f"{counted(done, of or 0)} {kind}" for done, of, kind in kinds)

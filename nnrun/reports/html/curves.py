@@ -66,15 +66,14 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     charts, is_cut = [], False
     for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
         for part, words in _apart(what, shown):
-            found = {key: _series(part, f"{key}_{what}") for key in SPLITS}
+            found = {split: _series(part, f"{split}_{what}") for split in SPLITS}
             shared = [one for series in found.values() for one in series]
             for split, series in found.items():
                 if series:
                     title = f"{split} {metric_label(what)}{words and f', {words}'}"
                     charts.append(_chart(title, series, what, shared))
-            is_cut |= len(shared_scale(shared)) < sum(
-                v is not None for s in shared for v in s.heights
-            )
+            drawn = [v for one in shared for v in one.heights if v is not None]
+            is_cut |= len(shared_scale(shared)) < len(drawn)
     if not charts:
         return
     coloured, grey = (
@@ -86,8 +85,8 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     if is_cut:
         yield Note("Grey lines end where they leave the scale of the coloured ones.")
     if len(shown) < len(board.standings):
-        drawn, every = plural(len(shown), "config"), count(len(board.standings))
-        yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
+        some, every = plural(len(shown), "config"), count(len(board.standings))
+        yield Note(f"{some} of {every} are drawn, the first by rank that have curves.")
 
 
 def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
@@ -174,12 +173,13 @@ def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:
 
     These are at most twice the range of the coloured ones away, of logarithms on a log scale.
     """
+
+    def heights(other: bool) -> list[float]:
+        every = [v for one in shared if one.other is other for v in one.heights if v is not None]
+        return [v for v in every if v > 0] if log else every
+
     size = log10 if log else float
-    coloured, grey = (
-        [v for one in shared if one.other is other for v in one.heights
-         if v is not None and (v > 0 or not log)]
-        for other in (False, True)
-    )  # fmt: skip
+    coloured, grey = heights(False), heights(True)
     if not coloured:
         return grey
     low, high = size(min(coloured)), size(max(coloured))

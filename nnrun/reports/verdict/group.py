@@ -13,6 +13,7 @@ from nnrun.sweeps.board.rows import Group, Row
 
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
 _MORE_SEEDS = "--seeds 20"
+_NOTHING = "no run has completed"
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,25 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     """
     ranked = [row for row in group.rows if row.rank is not None]
     if not ranked:
-        return GroupVerdict(NOTHING, nothing := "no run has completed", short=nothing)
+        return GroupVerdict(NOTHING, _NOTHING, short=_NOTHING)
     kept = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = kept[0], Names(group.rows), count(len(group.rows))
     found = f"{names.of(first)}, {figures(group, first)}"
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
-        alone = len(group.rows) == 1
         text = "no other setting has a completed run"
-        if alone:
+        if len(group.rows) == 1:
             text = "" if unfinished else _alone(first)
         return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
     if len(kept) == 1:
         text = _dropped(ranked, kept)
         return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
-    text = _others(group, names, ranked, kept, unfinished)
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
         text = f"{what} shows no certain difference"
         text += "" if unfinished else f"; {_MORE_SEEDS} may"
+    else:
+        text = _others(group, names, ranked, kept, unfinished)
     short = f"{count(len(kept))} of {every} may be the best, first is {short}"
     return GroupVerdict(UNDECIDED, f"first is {found}", text, first, short)
 

@@ -20,7 +20,7 @@ TINY = 1000.0
 _MOVED, _STEADY = 0.05, 0.25
 # The loss is large if it is above this share of the baseline's.
 _LARGE = 0.5
-# A rate is above a limit from this many times it on; what is less is shown as 1.
+# A rate this many times a limit is too large; a smaller factor would be printed as 1.
 _ABOVE = 1.05
 # How much less a cause weighs than another one that it follows from.
 _AFTER = 0.01

@@ -99,7 +99,7 @@ class _Drawing:
         return found
 
     def layers(self, found: Depth, layers: Layers) -> list[dict[str, Any]]:
-        """The network's layers with this many hidden ones as are drawn."""
+        """The network's layers, with the number of hidden ones that is drawn."""
         depth = int(self.value(DEPTH, found.layers))
         chosen: dict[str, Any] = {DEPTH: depth}
         for name in ("activation", "dropout"):

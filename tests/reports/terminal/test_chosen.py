@@ -12,6 +12,18 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score
 
 
+def chosen(rows):
+    """The best network of a board with these rows."""
+    (group,) = make_leaderboard(progress(*rows), "").groups
+    return SimpleNamespace(
+        record=SimpleNamespace(name="a", run_id="s1-0123456789"),
+        group=group,
+        row=group.first_network,
+        others=[],
+        variants=[named("a")],
+    )
+
+
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
@@ -30,15 +42,7 @@ def test_a_model_ahead_is_compared_with_the_chosen_setting_alone(runs, said):
             [score(s, 0.89 - s % 3 / 50) for s in range(5)],
         ),
     ]
-    (group,) = make_leaderboard(progress(*rows), "").groups
-    choice = SimpleNamespace(
-        record=SimpleNamespace(name="a", run_id="s1-0123456789"),
-        group=group,
-        row=group.first_network,
-        others=[],
-        variants=[named("a")],
-    )
-    found = [line for line in chosen_words(choice, Path("results")) if "scikit-learn" in line]
+    found = [line for line in chosen_words(chosen(rows), Path("results")) if "scikit-learn" in line]
     assert [True] == [f": {said}" in line for line in found]
 
 
@@ -58,13 +62,5 @@ def test_long_settings_are_cut_after_what_tells_rows_apart():
         )
         for n in range(3)
     ]
-    (group,) = make_leaderboard(progress(*rows), "").groups
-    choice = SimpleNamespace(
-        record=SimpleNamespace(name="a", run_id="s1-0123456789"),
-        group=group,
-        row=group.first_network,
-        others=[],
-        variants=[named("a")],
-    )
-    line = next(chosen_words(choice, Path("results")))
+    line = next(chosen_words(chosen(rows), Path("results")))
     assert " with test_size=0 batch_size=0 epochs=0 dtype=0 …, number 1 of 3 " in line

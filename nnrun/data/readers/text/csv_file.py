@@ -118,9 +118,7 @@ class CsvFile(Table):
                 yield line, cells
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
-        """Each row with its line, or what is wrong with the line; the rows after it are read,
-        too.
-        """
+        """Each row with its line, or the mistake in the line; the rows after it are read, too."""
         while True:
             try:
                 for line, cells in self.rows():
