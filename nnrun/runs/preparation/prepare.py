@@ -85,7 +85,7 @@ def prepare(
             lambda: prepared.network,
         )
         vars(prepared)["network"] = network
-        check_network(network, prepared.config, dataset)
+        check_network(network, prepared.config, dataset, cache.memo)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))
             or _rates(prepared)
