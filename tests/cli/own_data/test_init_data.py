@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import yaml
 
-from tests.cli.tables import TABLES, write_table
+from tests.cli.own_data.tables import TABLES, write_table
 
 
 def drafted(name: str) -> dict:
