@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import table
+from tests.benchmarks.tables import table
 from tests.benchmarks.works import WORKS
 
 

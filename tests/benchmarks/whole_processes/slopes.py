@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from tests.benchmarks.grid import grid
 from tests.benchmarks.peers import c
-from tests.benchmarks.processes import CONFIGS, NNRUN
+from tests.benchmarks.tables.grid import grid
 from tests.benchmarks.timing import one_core
+from tests.benchmarks.whole_processes.processes import CONFIGS, NNRUN
 from tests.benchmarks.works import WORKS
 
 ID = "slopes"

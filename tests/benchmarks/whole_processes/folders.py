@@ -19,7 +19,7 @@ from typing import NamedTuple
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.validate import make_plan
-from tests.benchmarks.grid import grid
+from tests.benchmarks.tables.grid import grid
 from tests.forging import forge, said
 
 ID = "S4"

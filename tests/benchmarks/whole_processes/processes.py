@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.grid import grid
+from tests.benchmarks.tables.grid import grid
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 NOTEBOOK = (
     "boston_linear",
     "iris_softmax",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.grid import grid
-from tests.benchmarks.processes import CONFIGS, NNRUN, seconds_of
+from tests.benchmarks.tables.grid import grid
+from tests.benchmarks.whole_processes.processes import CONFIGS, NNRUN, seconds_of
 
 ID = "S3"
 RUNS, ITERATIONS = 1_000, 500

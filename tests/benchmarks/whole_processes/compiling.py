@@ -9,8 +9,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks.grid import grid
 from tests.benchmarks.layers import Conv, Dense, Layer
+from tests.benchmarks.tables.grid import grid
 from tests.benchmarks.works import WORKS, Work
 
 ID = "compiling"
@@ -18,7 +18,7 @@ ID = "compiling"
 # Imports of NumPy and of nnrun belong to every start, and are done before the clock runs.
 _FIRST_UPDATE = """
 import time
-from tests.benchmarks import compiling
+from tests.benchmarks.whole_processes import compiling
 work = compiling.WORKS[{name!r}]
 work.data, work.order
 if {second}:
@@ -67,7 +67,7 @@ def _seconds(name: str, cache: str, second: bool = False) -> float:
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "NNRUN_CACHE": cache},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks.report import BEGIN, END, PAGE, README, put_between_marks
-from tests.benchmarks.short import ROWS, short_table
+from tests.benchmarks.tables.short import ROWS, short_table
 
 
 @pytest.mark.parametrize("path", [README, PAGE], ids=["README", "benchmarks"])

@@ -1,6 +1,7 @@
 """S6: results folders of many settings × 5 seeds: what commands take as whole processes.
 
-`python -m tests.benchmarks.many 200 2000` measures folders of these numbers of settings.
+`python -m tests.benchmarks.whole_processes.many 200 2000` measures folders of these numbers of
+settings.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from tests.benchmarks.folders import CONFIG, Taken, fill, in_temporary_folder, nnrun
-from tests.benchmarks.grid import grid
+from tests.benchmarks.tables.grid import grid
+from tests.benchmarks.whole_processes.folders import CONFIG, Taken, fill, in_temporary_folder, nnrun
 
 ID = "S6"
 SETTINGS, SEEDS = (2_000, 20_000), 5

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.benchmarks.grid import grid
 from tests.benchmarks.peers import ENGINES, PEERS
+from tests.benchmarks.tables.grid import grid
 from tests.benchmarks.works import Work
 
 PACKAGES = ("numpy", "llvmlite", "torch", "jax", "scikit-learn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.benchmarks.grid import grid
+from tests.benchmarks.tables.grid import grid
 
 ROWS = ("W1", "W4", "W6", "W9")
 """Single rows and minibatches, dense and convolutional; W6 is where a peer comes nearest."""
