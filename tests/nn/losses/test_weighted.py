@@ -12,8 +12,8 @@ from nnrun.nn import ACTIVATIONS, LOSSES, Network, Weighted, dense
 from nnrun.nn.losses import FUSED, CrossEntropy, Loss, MeanSquared
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
+from tests.nn.losses.test_losses import targets
 from tests.nn.numerical import differences
-from tests.nn.test_losses import targets
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
 ROWS, OUTPUTS = 9, 3
