@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from tests.simulations.advice_data import MADE
+from tests.simulations.corpus.data import MADE
 
 # What is measured and not concluded: true of any ill run that shows it.
 FACTS = {

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import gammaincinv, log_ndtr, stdtrit
 from scipy.stats import studentized_range
 
-from tests.simulations.rule_before import paired_differences
+from tests.simulations.comparisons.rule_before import paired_differences
 
 LEVEL = 0.05
 

@@ -4,7 +4,7 @@ whole, and before the rules were changed by what it showed. They were run once, 
 
 from __future__ import annotations
 
-from tests.simulations.advice_recipes import OVERFITTING, Recipe, config, ill
+from tests.simulations.corpus.recipes import OVERFITTING, Recipe, config, ill
 
 _SIGMOID = {
     "network": {"sizes": [8, 1], "activations": ["tanh", "sigmoid"]},

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tests.simulations.rules import intervals
-from tests.simulations.tables import over_data_sets
+from tests.simulations.comparisons.rules import intervals
+from tests.simulations.comparisons.tables import over_data_sets
 
 SEED = 42
 _AT_A_TIME = 250

@@ -9,9 +9,9 @@ import numpy as np
 
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Design
-from tests.simulations.learners import DIVISIONS, Division, results
-from tests.simulations.rules import LEVEL
-from tests.simulations.truths import SEED
+from tests.simulations.comparisons.learners import DIVISIONS, Division, results
+from tests.simulations.comparisons.rules import LEVEL
+from tests.simulations.comparisons.truths import SEED
 
 ROWS = (2, 8, 24)
 CROSSED = ((5, 4), (10, 2), (10, 5), (2, 10), (20, 1))
