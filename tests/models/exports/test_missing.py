@@ -12,8 +12,8 @@ from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
 from nnrun.nn import MeanSquared, Network, dense
-from tests.models.test_code import run
-from tests.models.test_onnx import session
+from tests.models.exports.test_code import run
+from tests.models.exports.test_onnx import session
 
 
 @pytest.fixture

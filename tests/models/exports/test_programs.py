@@ -27,9 +27,9 @@ from nnrun.models.code.source.cells import category, one_spelling
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing.formats import CsvWriter
+from tests.models.exports.random_tables import Table, random_table
+from tests.models.exports.test_code import run
 from tests.models.random_models import table_model
-from tests.models.random_tables import Table, random_table
-from tests.models.test_code import run
 
 
 def csv_rows(content: bytes, layout: Layout) -> CsvRows:

@@ -18,8 +18,8 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn import MeanSquared, Network, dense
-from tests.models.test_code import run
-from tests.models.test_onnx import session
+from tests.models.exports.test_code import run
+from tests.models.exports.test_onnx import session
 
 # size; colour: blue, red, missing; kind: a, b
 ROWS = np.array([[3, 1, 0, 0, 0, 1], [np.nan, 0, 1, 0, 1, 0], [1, 0, 0, 1, 1, 0]])
