@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.hostile.refusals import CONFIG, config, whole
+from tests.hostile.refused.refusals import CONFIG, config, whole
 
 CASES = [
     # Numbers

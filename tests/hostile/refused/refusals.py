@@ -117,15 +117,7 @@ def link(name: str, target: str) -> Callable[[], object]:
 
 def cases() -> Iterator[Case]:
     """All of them."""
-    from tests.hostile import (
-        refused_arguments,
-        refused_images,
-        refused_paths,
-        refused_syntax,
-        refused_tables,
-        refused_values,
-    )
+    from tests.hostile.refused import arguments, images, paths, syntax, tables, values
 
-    values = (refused_syntax, refused_values, refused_arguments)
-    for module in (*values, refused_tables, refused_images, refused_paths):
+    for module in (syntax, values, arguments, tables, images, paths):
         yield from module.CASES

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile.refusals import Case, both, link, text
+from tests.hostile.refused.refusals import Case, both, link, text
 
 CONFIG = """dataset: {images: {folder: cats}}
 network: {sizes: [2], activations: [softmax]}

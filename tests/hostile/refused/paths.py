@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.hostile.refusals import CONFIG, Case, link, path, text
+from tests.hostile.refused.refusals import CONFIG, Case, link, path, text
 
 LONG = "a" * 5000
 

@@ -6,7 +6,7 @@ import gzip
 import struct
 from pathlib import Path
 
-from tests.hostile.refusals import (
+from tests.hostile.refused.refusals import (
     CONFIG,
     REGRESSION,
     Case,

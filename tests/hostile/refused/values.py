@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.refusals import CONFIG, Case, config
+from tests.hostile.refused.refusals import CONFIG, Case, config
 
 
 def training(added: str, said: str) -> Case:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.conftest import Answer
-from tests.hostile.refusals import Case, cases
+from tests.hostile.refused.refusals import Case, cases
 
 CASES = list(cases())
 

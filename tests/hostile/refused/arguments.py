@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.refusals import CONFIG, Case, argument, text
+from tests.hostile.refused.refusals import CONFIG, Case, argument, text
 
 SWEEP = "sweep"
 
