@@ -226,7 +226,6 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "cosine_decay": ("cosine",),
     "invscaling": ("inverse_time",),
     "onecyclelr": ("one_cycle",),
-    "onecycle": ("one_cycle",),
     "reducelronplateau": ("reduce_on_plateau",),
     "plateau": ("reduce_on_plateau",),
     "cosineannealingwarmrestarts": ("cosine_restarts",),
