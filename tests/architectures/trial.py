@@ -47,7 +47,6 @@ class Trial:
         rule: the optimizer, by its name in OPTIMIZERS.
         clip_norm: as engines take it.
         with_losses: whether the losses of batches are asked for.
-        skips: whether zeros are looked for in every product.
         weighted: whether rows have weights, some of them 0.
         seed: of weights, data and dropout.
     """
@@ -62,7 +61,6 @@ class Trial:
     rule: str
     clip_norm: float | None
     with_losses: bool
-    skips: bool
     weighted: bool
     seed: int
 
@@ -105,6 +103,6 @@ class Trial:
 
     def __str__(self) -> str:
         rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
-        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}, skips {self.skips}"
+        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}"
         more = f"{rest}, weighted {self.weighted}"
         return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {more}\n{self.plan}"
