@@ -15,6 +15,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label, monitored
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
@@ -124,16 +125,12 @@ def kept_moment(record: RunRecord) -> Moment | None:
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
     """The configs that have histories, by rank; names of experiments only where they differ."""
-    variants = [standing.variant for standing in board.standings]
-    found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
-    losses = _loss_words([variant for variant, _ in found])
-    alone = len({variant.name for variant, _ in found}) == 1
-    names = [board.choice_text(v) if alone else "" for v, _ in found]
+    found = [(s, runs) for s in board.standings if (runs := _histories(s.variant, histories))]
+    losses = _loss_words([standing.variant for standing, _ in found])
+    names = Names(board.group.rows)
     return [
-        _Config(shortened(name or variant.label), runs, index, loss, _is_lost(variant))
-        for index, ((variant, runs), name, loss) in enumerate(
-            zip(found, names, losses, strict=True)
-        )
+        _Config(shortened(names.whole(one.row)), runs, index, loss, _is_lost(one.variant))
+        for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))
     ]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.settings import choice_words, setting_words
+from nnrun.config.settings import choice_words, setting_words, told_apart
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
@@ -58,10 +58,12 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
+        own = [s for s in board.standings if s.variant.name == name and s.row.is_network]
+        choices = told_apart([standing.variant.choice for standing in own])
         members = [
-            standing
-            for standing in board.standings
-            if standing.variant.name == name and standing.row.is_network and standing.variant.choice
+            replace(standing, variant=replace(standing.variant, choice=choice))
+            for standing, choice in zip(own, choices, strict=True)
+            if choice
         ]
         if len(members) > 1:
             yield name, list(_Grid(board, members).blocks())
