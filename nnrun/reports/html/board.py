@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -31,7 +32,8 @@ from nnrun.reports.terminal.board.notes import notes
 from nnrun.reports.verdict.names import Names
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
-from nnrun.sweeps.board.rows import Row
+from nnrun.sweeps.board.rows import Group, Row
+from nnrun.sweeps.progress import RunScore
 
 _MOST_SEEDS = 60
 _MOST_NAMES = 2
@@ -90,7 +92,7 @@ def board_blocks(
         *(f"{split} {label} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    scale = scale_of([value for standing in shown for value in values_of(board, standing)])
+    scale = scale_of([value for standing in shown for value in values_of(group, standing.scores)])
     names = Names(group.rows)
     times = [standing.row.seconds for standing in shown]
     rows = [
@@ -175,7 +177,7 @@ def _mean(summary: Summary | None) -> Cell:
 
 
 def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:
-    values = values_of(board, standing)
+    values = values_of(board.group, standing.scores)
     if summary is None or not values:
         return Cell(MISSING)
     drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
@@ -183,12 +185,13 @@ def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scal
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
 
 
-def values_of(board: StoredBoard, standing: Standing) -> list[float]:
+def values_of(group: Group, scores: Iterable[RunScore]) -> list[float]:
     """The metric of each completed run, on the split that decides the order."""
+    column = SPLITS.index(group.ordered_by)
     return [
         value
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+        for score in scores
+        if score.status == "completed" and (value := score.metrics[column]) is not None
     ]
 
 

@@ -92,16 +92,13 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
-    charts = []
     names = curve_names(record.main_metric, [history], monitored(record))
-    for what in names:
-        series = [
-            Series.thinned(split, history["iteration"], column, index)
-            for index, split in enumerate(SPLITS)
-            if (column := history.get(f"{split}_{what}"))
-        ]
-        if series:
-            charts.append(_chart(metric_label(what), series, what, moment=kept_moment(record)))
+    moment = kept_moment(record)
+    charts = [
+        _chart(metric_label(what), series, what, moment=moment)
+        for what in names
+        if (series := Series.by_split(history, what))
+    ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]

@@ -110,7 +110,7 @@ class _Grid:
         points = [
             (key.place(member.variant.choice.get(key.key)), value)
             for member in self._dots
-            for value in values_of(self.board, member)
+            for value in values_of(self.board.group, member.scores)
         ]
         if not points:
             return None
@@ -152,7 +152,7 @@ class _Grid:
 
     def _mean(self, member: Standing, mean: float) -> str:
         """In the digits of its interval, as the board has it."""
-        values = values_of(self.board, member)
+        values = values_of(self.board.group, member.scores)
         overlap = member.variant.overlap.get(self.split, 0.0)
         found = summarize(values, overlap, bounds_of(self.board.group.metric))
         return to_error(mean, None if found is None else found.half)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
@@ -71,11 +70,6 @@ class StoredBoard:
 
     group: Group
     standings: Sequence[Standing]
-
-    @property
-    def column(self) -> int:
-        """The number of the split that the order is by."""
-        return SPLITS.index(self.group.ordered_by)
 
 
 def stored_boards(
