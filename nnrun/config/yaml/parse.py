@@ -7,6 +7,7 @@ before any recursion, scalars are read as in YAML 1.2, and tags never run code.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +89,7 @@ class _Composer:
         self.text = text
         self.problems: list[Problem] = []
         self.anchors: dict[str, _Node | None] = {}
-        self.events = yaml.parse(text.text, Loader=_LOADER)
+        self.events: Iterator[Any] = yaml.parse(text.text, Loader=_LOADER)
 
     def compose(self) -> _Node | None:
         """The root of the first document, or None if there is no document."""
