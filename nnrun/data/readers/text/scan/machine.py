@@ -34,7 +34,7 @@ class Scanned:
 
 
 class Scanner:
-    """Reads the cells of lines, in several threads if wanted.
+    """Reads the cells of lines.
 
     Args:
         kinds: of the columns.
