@@ -164,6 +164,7 @@ def table() -> dict[str, Row]:
         ),
         "clipping": ({(limit,) for limit in CLIPS}, of_trials("clip_norm")),
         "losses of batches": ({(True,), (False,)}, of_trials("with_losses")),
+        "zeros skipped": ({(True,), (False,)}, of_trials("skips")),
         "weights of rows": (
             {(loss, weighted) for loss in LOSSES for weighted in (True, False)},
             lambda trial: [(trial.plan.loss, trial.weighted)],

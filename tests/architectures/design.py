@@ -57,6 +57,7 @@ def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:
         rule=rule,
         clip_norm=deal("clip", CLIPS),
         with_losses=deal("with_losses", (True, False)),
+        skips=deal("skips", (False, False, True)),
         weighted=deal("weighted", (True, False, False)),
         seed=1000 * number + index,
     )
