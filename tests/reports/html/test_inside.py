@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import load
+from nnrun.reports.charts.pictures import block_means
 from nnrun.reports.examine import layer_outputs, predictions_of
 from nnrun.reports.html.blocks import Figures, Gallery, Grid, charts_of
-from nnrun.reports.html.inside.layers import _smaller, chosen_rows, layer_blocks
+from nnrun.reports.html.inside.layers import chosen_rows, layer_blocks
 from nnrun.reports.html.inside.rows import boundary_blocks, nearest_boundary
 from nnrun.reports.html.weights import _panels
 from nnrun.runs.storage.reading import read_run
@@ -127,7 +128,7 @@ def test_large_layers_are_closed_and_bounded(examined, monkeypatch) -> None:
 def test_large_maps_are_means(sides) -> None:
     """Of blocks of outputs, at most 40 a side; a small map is as it is."""
     maps = np.arange(2 * 3 * np.prod(sides), dtype=float).reshape(2, 3, *sides)
-    found, block = _smaller(maps)
+    found, block = block_means(maps, 40)
     assert max(found.shape[2:]) <= 40
     down, across = (min(block, side) for side in sides)
     assert maps[1, 2, :down, :across].mean() == pytest.approx(found[1, 2, 0, 0])

@@ -10,7 +10,7 @@ from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
-from nnrun.reports.charts.pictures import mosaic
+from nnrun.reports.charts.pictures import block_means, mosaic
 from nnrun.reports.charts.style import BLUES, RED_BLUE
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, layer_outputs
@@ -116,7 +116,7 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
     if y.ndim < 3 or y[0, 0].size == 1:
         label = "class" if classes else "unit"
         return _map(title, y.reshape(len(y), -1), names, classes, label)
-    maps, block = _smaller(y.reshape(*y.shape[:2], y.shape[2], -1).astype(np.float64))
+    maps, block = block_means(y.reshape(*y.shape[:3], -1), _LONGEST)
     shown = max(1, _MOST_PIXELS // maps[0, 0].size)
     limit = _largest(maps)
     colours = RED_BLUE if (maps < 0).any() else BLUES
@@ -130,19 +130,6 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
         note += f" A cell is the mean of {block}×{block} outputs."
     low = -limit if colours == RED_BLUE else 0.0
     return Gallery(title, pictures, note, colour_scale(colours, low, limit, number))
-
-
-def _smaller(maps: Array) -> tuple[Array, int]:
-    """Maps (rows, maps, height, width) of so many means that no side is longer than 40."""
-    block = -(-max(maps.shape[2:]) // _LONGEST)
-    if block == 1:
-        return maps, 1
-    height, width = (max(1, side // block) for side in maps.shape[2:])
-    # A side that is shorter than a block, as of a series, is one cell.
-    down, across = (min(block, side) for side in maps.shape[2:])
-    kept = maps[:, :, : height * down, : width * across]
-    cells: Array = kept.reshape(*maps.shape[:2], height, down, width, across).mean(axis=(3, 5))
-    return cells, block
 
 
 def _map(
