@@ -58,7 +58,6 @@ def exit_code_for(error: BaseException, output: Output) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """How the command is called, where that is what is wrong."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return ""

@@ -99,5 +99,4 @@ def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
 
 
 def _plain(value: float) -> float | None:
-    """A number that JSON can hold."""
     return value if abs(value) < float("inf") else None

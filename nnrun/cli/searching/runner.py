@@ -29,7 +29,6 @@ class CliRunner:
         self.search: Search | None = None
 
     def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
-        """Train the runs of a plan, or of a source."""
         training = self._training
         if isinstance(source, SearchRuns):
             return training.run(plan, self._watching(), source, begin=self._note_idle)

@@ -73,14 +73,12 @@ def render(found: Explanation) -> str:
 
 
 def _film(film: Film) -> tuple[list[Figures], list[str]]:
-    """The charts of surfaces over training, and remarks."""
     charts, notes = film_charts(film, _MOST_UNITS)
     output, *layers = charts
     return [Figures([output], output.legend), Figures(layers)], notes
 
 
 def _style(film: Film | None) -> str:
-    """The style sheet; that of charts is added where there are some."""
     own = resource(_PACKAGE, "explain.css")
     if film is None:
         return own

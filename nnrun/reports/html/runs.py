@@ -114,7 +114,6 @@ def run_sections(
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
-    """The sections that need the network or its data."""
     model, predictions, warning = _predictions(record, folder, load_data)
 
     def classes() -> Iterator[Block]:

@@ -63,7 +63,6 @@ def comparison_tables(
 
 
 def _test(test: PairTest) -> Iterator[RenderableType]:
-    """Difference, interval and p, then what was assumed."""
     first, second, assumed = pair_words(test)
     yield Text(clean(first))
     yield Text(second)

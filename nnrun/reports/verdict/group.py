@@ -110,7 +110,6 @@ def _dropped(ranked: list[Row], kept: list[Row]) -> str:
 def _others(
     group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
 ) -> str:
-    """Which rows may be as good, how many can be dropped, and what would decide."""
     good = [row for row in ranked if row.as_good]
     text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
     if group.margin is not None and good:

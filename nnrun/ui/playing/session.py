@@ -128,7 +128,6 @@ class Session:
         self._good_epoch = self.epoch
 
     def _judge(self) -> None:
-        """Look whether training has diverged, and go back to finite numbers if it has."""
         trainer, self.trouble = self.trainer, ""
         cause = trainer.check_divergence()
         if cause is None:

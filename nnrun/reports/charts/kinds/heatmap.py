@@ -124,7 +124,6 @@ def heatmap(
 
 
 def _labels(cells: _Cells, row_label: str, column_label: str) -> Iterator[Markup]:
-    """What rows and columns are; names of columns are below."""
     yield element("text", shortened(column_label, 40), x=cells.left, y=11.0)
     most = max(3, int((cells.left - 8) / CHARACTER))
     yield element("text", shortened(row_label, most), x=4.0, y=cells.top - 6)

@@ -44,7 +44,6 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
 
 
 def _sources(group: Group, of: str) -> Iterator[str]:
-    """Where the spread over runs comes from, on the average of the rows."""
     known = [row.shares for row in group.rows if row.shares is not None]
     if not known:
         return
@@ -82,7 +81,6 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
 
 
 def _beside(group: Group, of: str) -> Iterator[str]:
-    """How models of scikit-learn do beside the best network."""
     missing = [row for row in group.rows if not row.is_network and not row.completed]
     if group.first_network is None or not (group.beside or missing):
         return

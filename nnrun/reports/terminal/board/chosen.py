@@ -56,7 +56,6 @@ def _beside(choice: Choice) -> Iterator[str]:
 
 
 def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
-    """Which board it is from, what other boards are of, and how to see them."""
     own, group, place = choice.variants[0], choice.group, str(root / choice.record.name)
     by = ordered_by(group.ordered_by, group.folds, group.split_by)
     which = "newest" if choice.newest else "newest with several settings"
@@ -84,7 +83,6 @@ def _board(variant: StoredVariant, chosen: StoredVariant) -> str:
 
 
 def _of_folds(choice: Choice) -> Iterator[str]:
-    """What a run of one fold is not, and how to train on all rows."""
     name, folds = choice.record.name, choice.group.folds
     yield f"  it is trained without the rows of one of {folds} folds; for use, train on all rows:"
     yield clean(f"    nnrun best {name} -o best.yaml && nnrun train best.yaml")

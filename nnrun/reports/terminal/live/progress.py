@@ -171,7 +171,6 @@ class _Lines:
 
 
 def _loss(progress: Progress) -> str:
-    """The loss of the last evaluation, if there was one."""
     return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
