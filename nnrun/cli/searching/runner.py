@@ -17,11 +17,7 @@ from nnrun.sweeps.progress import SweepProgress
 
 
 class CliRunner:
-    """Trains runs, and shows them.
-
-    Args:
-        training: where they are trained.
-    """
+    """Trains runs, and shows them."""
 
     def __init__(self, training: Training) -> None:
         self._training = training

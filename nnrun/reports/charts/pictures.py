@@ -28,14 +28,9 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its description.
+    """An image as a data URI, with its description.
 
-    Args:
-        source: a data URI.
-        width: in pixels.
-        height: in pixels.
-        label: what it shows.
-        ramp: whether its colours stand for numbers; pages invert these where they are dark.
+    `ramp` is whether its colours stand for numbers; pages invert these where they are dark.
     """
 
     source: str

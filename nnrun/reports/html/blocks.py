@@ -40,13 +40,10 @@ class StatusMark:
 
 @dataclass(frozen=True)
 class Figures:
-    """Charts side by side, with one legend.
+    """Charts side by side, in so many columns of a wide page, with one legend.
 
-    Args:
-        charts: drawn in columns.
-        legend: the series that readers can switch off and on, as (index, name).
-        others: the series that are grey until readers point at them, likewise.
-        columns: of a wide page; a telephone has one.
+    Readers can switch series of the `legend`, (index, name), off and on; the `others` are grey
+    until readers point at them.
     """
 
     block: ClassVar[str] = "figures"
@@ -119,13 +116,9 @@ class Gallery:
 
 @dataclass(frozen=True)
 class MistakenCell:
-    """The rows of one class that were predicted as another.
+    """The rows of one class that were predicted as another; `place` has the numbers of both.
 
-    Args:
-        id: the anchor that the cell links to.
-        place: the numbers of the true and the predicted class.
-        title: names both classes.
-        content: pictures of the rows, or a table of their values.
+    A cell of the matrix links to the `id`.
     """
 
     id: str
@@ -162,13 +155,7 @@ Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes | Folded
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading.
-
-    Args:
-        title: the heading.
-        blocks: in order.
-        part: of the page that it belongs to, such as `BOARD`; empty in the details of a run.
-    """
+    """Blocks under a heading, of a `part` of the page such as `BOARD`; none in details of a run."""
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)

@@ -61,10 +61,7 @@ DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Arithmeti
 
 @dataclass(frozen=True)
 class RunSections:
-    """Everything about one run.
-
-    `anchor` is its id in the page.
-    """
+    """Everything about one run, whose id in the page is `anchor`."""
 
     anchor: str
     name: str

@@ -18,14 +18,10 @@ _NOTHING = "no run has completed"
 
 @dataclass(frozen=True)
 class GroupVerdict:
-    """What a group says.
+    """What a group says of the `best` row, which is named first, and of the others.
 
-    Args:
-        lead: one of the words above.
-        best: the row that is named first, with its number.
-        others: what is known of the other rows; empty if nothing is.
-        row: that row; None where no run has completed.
-        short: the first two in fewer words, for a line among those of other groups.
+    The `lead` is one of the words above; `row` is None where no run has completed; `short` is for a
+    line among those of other groups.
     """
 
     lead: str

@@ -38,10 +38,6 @@ class Session:
 
     It is for one thread at a time: hold `lock` around calls that belong together.
 
-    Args:
-        start: the config to begin with.
-        edits: settings that differ from it.
-
     Raises: NnrunError if the config cannot be trained, or is too large for a page.
     """
 
