@@ -74,25 +74,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """A config, key by key; defaults in which runs do not differ are closed until asked for."""
+    """A config, key by key; what is `default` is closed until a reader opens it."""
 
     block: ClassVar[str] = "settings"
-    settings: Sequence[Setting]
-
-    @property
-    def chosen(self) -> Sequence[Setting]:
-        """Those that a reader sees at once."""
-        return [one for one in self.settings if one.differs or not one.default]
-
-    @property
-    def defaults(self) -> Sequence[Setting]:
-        """The others."""
-        return [one for one in self.settings if one.default and not one.differs]
+    chosen: Sequence[Setting]
+    default: Sequence[Setting]
 
     @property
     def folded(self) -> str:
-        """The title of the others."""
-        return plural(len(self.defaults), "default")
+        """The title of the defaults."""
+        return plural(len(self.default), "default")
 
 
 @dataclass(frozen=True)
