@@ -104,6 +104,18 @@ class Names:
         return shortened(words, _LONGEST)
 
 
+def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
+    """The titles, those that are the same with further words, as far as these tell them apart."""
+    found = [*titles]
+    for words in more:
+        several = Counter(title for title, _ in {*zip(found, words, strict=True)})
+        found = [
+            f"{title} ({word})" if several[title] > 1 else title
+            for title, word in zip(found, words, strict=True)
+        ]
+    return found
+
+
 def brief_names(groups: Sequence[Group]) -> dict[int, str]:
     """The rows of boards by their `id`, with their experiments, or as `row 3` of a board."""
     several = len(groups) > 1
