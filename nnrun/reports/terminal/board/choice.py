@@ -72,11 +72,11 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
         )
         return
     called = Names(group.rows)
-    names = first_of([called.brief(row) for row in good])
+    names = first_of([called.of(row) for row in good])
     text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
-        text += f" The cheapest of these is {called.brief(cheapest)}{_cost(cheapest)}."
+        text += f" The cheapest of these is {called.of(cheapest)}{_cost(cheapest)}."
     yield text
 
 
@@ -85,7 +85,7 @@ def _beside(group: Group, of: str) -> Iterator[str]:
     if group.first_network is None or not (group.beside or missing):
         return
     called = Names(group.rows)
-    names = {network_label(row): called.brief(row) for row in group.rows}
+    names = {network_label(row): called.of(row) for row in group.rows}
     models = {
         model_words(r.choice): model_words(called.settings(r))
         for r in group.rows
