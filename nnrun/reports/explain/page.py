@@ -216,14 +216,13 @@ class _Page:
             "size": shape_text(array.shape),
             "axes": axes,
             "data": [_short(v) for v in kept.ravel().tolist()],
-            "from": [_source(source, roles or {}) for source in origin.sources] if origin else [],
+            "from": [
+                {"array": (roles or {}).get(source.array, source.array), "steps": source.steps}
+                for source in (origin.sources if origin else ())
+            ],
             "products": bool(origin and origin.products),
         }
         return key
-
-
-def _source(source: Source, roles: dict[str, str]) -> dict[str, Any]:
-    return {"array": roles.get(source.array, source.array), "steps": source.steps}
 
 
 def _short(value: float) -> float | None:

@@ -57,8 +57,8 @@ def importance_blocks(found: Importance) -> Iterator[Block]:
 
 
 def _table(found: Importance) -> Grid:
-    ends = [0.0, *(value for one in found.columns for value in _reach(one))]
-    scale, each = Linear.over(ends), f"each {'seed' if found.several else 'shuffle'}"
+    values = (value for one in found.columns for value in (*one.values, one.low, one.high))
+    scale, each = Linear.over([0.0, *values]), f"each {'seed' if found.several else 'shuffle'}"
     return Grid(
         "Importance of the columns",
         ["column", title(found), each, ""],
@@ -66,10 +66,6 @@ def _table(found: Importance) -> Grid:
         sortable=len(found.columns) > 3,
         marks={each: strip_scale(scale)},
     )
-
-
-def _reach(one: ColumnImportance) -> list[float]:
-    return [*one.values, *(end for end in (one.low, one.high) if end is not None)]
 
 
 def _row(one: ColumnImportance, scale: Scale) -> list[Cell]:

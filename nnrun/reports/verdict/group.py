@@ -46,7 +46,9 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if len(ranked) == 1:
         text = "no other setting has a completed run"
         if len(group.rows) == 1:
-            text = "" if unfinished else _alone(first)
+            text = ""
+            if first.completed == 1 and not unfinished:
+                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
         return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
     if len(kept) == 1:
         text = _dropped(ranked, kept)
@@ -85,14 +87,6 @@ def figures(group: Group, row: Row, brief: bool = False) -> str:
 def _number(row: Row, split: str) -> str:
     summary = row.summary(split)
     return number(None) if summary is None else measured(summary.mean, summary.half)
-
-
-def _alone(row: Row) -> str:
-    return (
-        f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
-        if row.completed == 1
-        else ""
-    )
 
 
 def _dropped(ranked: list[Row], kept: list[Row]) -> str:
