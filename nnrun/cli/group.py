@@ -11,7 +11,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -57,6 +56,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.table and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415  # for mistakes only
+
             near = get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)

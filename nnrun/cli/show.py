@@ -11,7 +11,6 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
-from nnrun.reports.terminal.runs import listed_data
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.select import lies_in
@@ -58,6 +57,8 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:
+        from nnrun.reports.terminal.runs import listed_data  # noqa: PLC0415  # slow to import
+
         output.data(
             {
                 **listed_data(found),

@@ -96,10 +96,10 @@ def _metadata(place: str) -> Iterator[os.DirEntry[str]]:
 
 def _names_group(folder: str) -> bool:
     try:
-        text = Path(folder, "entry_points.txt").read_bytes()
+        with open(f"{folder}/entry_points.txt", "rb") as file:
+            return f"[{GROUP}]".encode() in file.read()
     except OSError:
         return False
-    return f"[{GROUP}]".encode() in text
 
 
 def _digest(module: str) -> str:

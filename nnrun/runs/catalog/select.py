@@ -16,7 +16,6 @@ from nnrun.runs.identity import is_run_id
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.runs.storage.reading import read_run
-from nnrun.suggestions import suggestion
 
 LATEST, BEST = "latest", "best"
 _SHOWN = 8
@@ -155,5 +154,7 @@ def _listed(ids: list[str]) -> str:
 def _unknown(root: Path, name: str | None) -> UsageError:
     if name is None:
         return UsageError(f"there is no run in {root}; nnrun train and sweep put them there")
+    from nnrun.suggestions import suggestion  # noqa: PLC0415  # for mistakes only
+
     names = sorted({run.name for run in look(root)})
     return UsageError(f"no run in {root} is called '{name}'{suggestion(name, names)}")
