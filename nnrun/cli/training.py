@@ -20,6 +20,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
+from nnrun.trackers.sending import with_trackers
 from nnrun.trackers.tracking import Tracking
 
 
@@ -79,7 +80,7 @@ class Training:
         threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
         with watching as listener:
             sweep = Sweep(
-                plan, self.store, self.datasets, self.tracking.listening(listener),
+                plan, self.store, self.datasets, with_trackers(listener, self.tracking),
                 self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
                 source=source,
             )  # fmt: skip
