@@ -55,9 +55,9 @@ quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only
 debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
 
 
-def output_options(command: F) -> F:
-    """`--json`, `--quiet` and `--debug`."""
-    return json_option(quiet_option(debug_option(command)))
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`, `--quiet` and `--debug`; the output that they set is the first argument."""
+    return json_option(quiet_option(debug_option(click.pass_obj(command))))
 
 
 def file_option(text: str, *, required: bool = False) -> Callable[[F], F]:
@@ -241,6 +241,17 @@ plugin_option = click.option(
     help="Run a Python file that registers layers, losses or other parts, so that configs can name "
     "them; also NNRUN_PLUGINS. `nnrun help plugins` shows how.",
 )
+
+
+def results_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--results`, `--plugin` and those of the output."""
+    return results_option(plugin_option(output_options(command)))
+
+
+def listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for commands that print what they are asked for, without `--quiet`."""
+    shown = json_option(debug_option(click.pass_obj(command)))
+    return results_option(plugin_option(shown))
 
 
 def _unchecked(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -55,12 +55,7 @@ _STDOUT = "-"
     is_flag=True,
     help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,

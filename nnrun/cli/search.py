@@ -78,7 +78,6 @@ class Request(TrainingRequest):
 @options.tracker_options
 @options.wide_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output,
     /,

@@ -85,7 +85,6 @@ MOST_RUNS = 100_000
 @options.tracker_options
 @options.wide_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object
 ) -> None:

@@ -71,7 +71,6 @@ DEFAULT_TOLERANCE = 0.05
 @options.gradient_check_option
 @options.tracker_options
 @options.output_options
-@click.pass_obj
 def command(
     output: Output,
     config: Path,

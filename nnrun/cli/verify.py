@@ -33,10 +33,7 @@ from nnrun.systems.cores import cores
 )
 @options.data_option
 @options.by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,
