@@ -171,8 +171,8 @@ margin_option = click.option(
 )
 
 
-def tracker_options(command: F) -> F:
-    """`--mlflow` and `--tensorboard`, as the argument `trackers`."""
+def training_options(command: F) -> F:
+    """`--plugin`, `--no-gradient-check`, and `--mlflow` and `--tensorboard` as `trackers`."""
 
     @wraps(command)
     def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
@@ -195,7 +195,7 @@ def tracker_options(command: F) -> F:
     )
     for option in reversed(options):
         call = option(call)
-    return cast(F, call)
+    return cast(F, plugin_option(gradient_check_option(call)))
 
 
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:

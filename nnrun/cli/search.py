@@ -73,9 +73,7 @@ class Request(TrainingRequest):
 @options.results_option
 @options.iterations_option
 @options.threads_option
-@options.plugin_option
-@options.gradient_check_option
-@options.tracker_options
+@options.training_options
 @options.wide_option
 @options.output_options
 def command(

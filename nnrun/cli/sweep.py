@@ -80,9 +80,7 @@ MOST_RUNS = 100_000
 @options.iterations_option
 @options.threads_option
 @options.force_option
-@options.plugin_option
-@options.gradient_check_option
-@options.tracker_options
+@options.training_options
 @options.wide_option
 @options.output_options
 def command(
