@@ -115,12 +115,15 @@ by_option = click.option(
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
 )
-jobs_option = click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Train N runs at a time; by default as many as there are cores, if that saves time.",
+
+
+def jobs_option(text: str) -> Callable[[F], F]:
+    """`-j N`, as the argument `jobs`."""
+    return click.option(*("-j", "--jobs"), type=click.IntRange(min=1), metavar="N", help=text)
+
+
+train_jobs_option = jobs_option(
+    "Train N runs at a time; by default as many as there are cores, if that saves time."
 )
 dask_option = click.option(
     "--dask",

@@ -16,13 +16,8 @@ _STDOUT = "-"
 @click.command("predict")
 @options.run_argument()
 @click.argument("inputs", metavar="[INPUT]...", type=click.Path(path_type=Path), nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the predictions there; .csv, .json or .npz say how, else it is as in INPUT.",
+@options.file_option(
+    "Write the predictions there; .csv, .json or .npz say how, else it is as in INPUT."
 )
 @click.option(
     "--id",

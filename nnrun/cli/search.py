@@ -61,7 +61,7 @@ class Request(TrainingRequest):
     help="Propose by the trials that have ended: no worker waits, but their speed decides.",
 )
 @click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
-@options.jobs_option
+@options.train_jobs_option
 @options.dask_option
 @click.option(
     "--export",

@@ -51,7 +51,7 @@ MOST_RUNS = 100_000
     metavar="N",
     help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
 )
-@options.jobs_option
+@options.train_jobs_option
 @options.dask_option
 @options.shard_option
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
