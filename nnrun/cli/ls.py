@@ -73,11 +73,7 @@ _SEARCH = "search.json"
 )
 @options.margin_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 @not_collected()
 def command(
     output: Output,

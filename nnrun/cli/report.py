@@ -57,10 +57,7 @@ _SUFFIXES = (".html", ".htm")
     help="For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 @not_collected()
 def command(
     output: Output,
