@@ -55,7 +55,7 @@ class Layer:
         rng = np.random.default_rng(rows + 100 * inputs + 10000 * units)
         self.w, self.b = rng.standard_normal((inputs, units)), rng.standard_normal(units)
         self.x, self.dz = rng.standard_normal((rows, inputs)), rng.standard_normal((rows, units))
-        size = shapes.size(inputs, units, self.dtype)
+        size = shapes.size(inputs, units)
         self.positions = np.empty((inputs, units), np.int64)
         shapes.Strips(inputs, units, self.dtype).copy_out(np.arange(size), self.positions)
         self.update_tasks = shapes.update_tasks(inputs, self.dtype)
@@ -69,7 +69,7 @@ class Layer:
 
     def weights(self) -> Any:
         _, inputs, units = self.sizes
-        array = self.kernels.empty(shapes.size(inputs, units, self.dtype))
+        array = self.kernels.empty(shapes.size(inputs, units))
         array[self.positions] = self.w
         return array
 
