@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnrun.nn import LAYERS, LOSSES
@@ -164,6 +164,7 @@ def table() -> dict[str, Row]:
         ),
         "clipping": ({(limit,) for limit in CLIPS}, of_trials("clip_norm")),
         "losses of batches": ({(True,), (False,)}, of_trials("with_losses")),
+        "zeros skipped": ({(True,), (False,)}, of_trials("skips")),
         "weights of rows": (
             {(loss, weighted) for loss in LOSSES for weighted in (True, False)},
             lambda trial: [(trial.plan.loss, trial.weighted)],
@@ -178,9 +179,15 @@ def all_activations() -> set[str]:
 
 def missing(trials: Iterable[Trial], rows: Iterable[str] | None = None) -> dict[str, set[Any]]:
     """What the table, or some of its rows, asks for and the trials do not cover."""
+    asked = table()
+    return left({name: asked[name][0] for name in (asked if rows is None else rows)}, trials)
+
+
+def left(lacking: Mapping[str, set[Any]], trials: Iterable[Trial]) -> dict[str, set[Any]]:
+    """What of these rows of the table the trials do not cover."""
     asked, found = table(), tuple(trials)
-    lacking = {}
-    for name in asked if rows is None else rows:
-        wanted, look = asked[name]
-        lacking[name] = wanted - {value for trial in found for value in look(trial)}
-    return {name: values for name, values in lacking.items() if values}
+    still = {
+        name: wanted - {value for trial in found for value in asked[name][1](trial)}
+        for name, wanted in lacking.items()
+    }
+    return {name: values for name, values in still.items() if values}

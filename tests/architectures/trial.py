@@ -47,6 +47,7 @@ class Trial:
         rule: the optimizer, by its name in OPTIMIZERS.
         clip_norm: as engines take it.
         with_losses: whether the losses of batches are asked for.
+        skips: whether zeros are looked for in every product.
         weighted: whether rows have weights, some of them 0.
         seed: of weights, data and dropout.
     """
@@ -61,6 +62,7 @@ class Trial:
     rule: str
     clip_norm: float | None
     with_losses: bool
+    skips: bool
     weighted: bool
     seed: int
 
@@ -103,6 +105,6 @@ class Trial:
 
     def __str__(self) -> str:
         rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
-        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}"
+        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}, skips {self.skips}"
         more = f"{rest}, weighted {self.weighted}"
         return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {more}\n{self.plan}"

@@ -60,7 +60,8 @@ class CsvTable(CsvFile):
             kinds[place] = NUMBER if wanted[name] else TEXT
         scanner = Scanner(kinds, self.delimiter, self.decimal)
         scanned = partial(self._scanned, scanner, wanted)
-        yield from self._parts(places, problems, _ROWS_BESIDE, scanned)
+        with self.text.read_ahead(partial(_scan, scanner)):
+            yield from self._parts(places, problems, _ROWS_BESIDE, scanned)
 
     def _parts(
         self,
@@ -105,14 +106,19 @@ class CsvTable(CsvFile):
         """The next rows of the common form; None if there are none."""
         if not self.is_level:
             return None
-        content, start, size = self.text.block()
+        content, start, size, made = self.text.block()
         line = self.text.line
-        found = scanner.scan(content, start, size)
+        found = scanner.scan(content, start, size) if made is None else made.result()
         if not found.rows or not _is_utf8(content, start, found.size):
             return None
         self.skip(found.size, found.rows)
         columns = _columns(found, content, start, wanted)
         return Part(range(line, line + found.rows), columns)
+
+
+def _scan(scanner: Scanner, content: bytes) -> Scanned:
+    """The rows of whole lines."""
+    return scanner.scan(content, 0, content.rfind(b"\n") + 1)
 
 
 def _is_utf8(content: bytes, start: int, size: int) -> bool:

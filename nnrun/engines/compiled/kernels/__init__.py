@@ -33,7 +33,7 @@ from nnrun.engines.compiled.kernels.sizes import scratch
 from nnrun.tables import Extended
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER = frozenset({"conv.convolution", "dense.matrix", "conv.winograd"})
+TOGETHER = frozenset({"conv.convolution", "dense.matrix", "dense.sparse_matrix", "conv.winograd"})
 Pieces = Callable[..., tuple[Any, ...]]
 # Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
 # and the one that calls generated functions.
@@ -86,6 +86,9 @@ _X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
 _SIDES, _TASK = "channels height width rows", "size chunk"
 _KERNEL, _OUTPUTS = "kh kw sh sw", "oh ow rows"
 _DW = f"{_X} {_DY} dw dw_task channels units"
+_PRODUCT = "x x_row w b z z_row inputs units rows"
+_BACK = "dz dz_row w dx dx_row inputs units"
+_UPDATE = "x x_row dz dz_row w stored inputs units descend"
 _LINES = "lines numbers rows"
 
 # Those whose name is that of the function.
@@ -94,14 +97,24 @@ _BY_FUNCTION = [
     _kernel("elementwise.rows.flatten", f"{_X} y y_row placed {_SIDES}"),
     _kernel("elementwise.rows.flatten_back", f"dy dy_row {_DX} {_SIDES}"),
     _kernel("elementwise.rows.clear", f"{_X} {_SIDES}"),
-    _kernel("dense.matrix.product", "x x_row w b z z_row inputs units rows"),
+    _kernel("dense.matrix.product", f"{_PRODUCT} counts counted"),
+    _kernel("dense.matrix.product_back", f"{_BACK} counts counted", scratch.product_back),
+    _kernel("dense.matrix.product_update", f"{_UPDATE} counts counted", scratch.product_update),
+    _kernel("dense.nonzeros.nonzeros", "x x_row size masks capacity counts rows"),
     _kernel(
-        "dense.matrix.product_back", "dz dz_row w dx dx_row inputs units", scratch.product_back
+        "dense.sparse_matrix.sparse_product",
+        f"{_PRODUCT} columns masks capacity counts counted",
+        scratch.sparse_product,
     ),
     _kernel(
-        "dense.matrix.product_update",
-        "x x_row dz dz_row w stored inputs units descend",
-        scratch.product_update,
+        "dense.sparse_matrix.sparse_product_back",
+        f"{_BACK} columns masks capacity counts counted",
+        scratch.sparse_product,
+    ),
+    _kernel(
+        "dense.sparse_matrix.sparse_product_update",
+        f"{_UPDATE} rows columns counts counted",
+        scratch.sparse_product_update,
     ),
     _kernel(
         "conv.convolution.convolve",

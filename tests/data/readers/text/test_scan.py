@@ -174,10 +174,12 @@ def outcome(path: Path, **options: object) -> object:
     return data.sha256, data.feature_names, data.dropped, data.description, *arrays
 
 
-def by_machine_code(monkeypatch, block: int) -> None:
-    """Have it read all files, in blocks of this many bytes."""
+def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> None:
+    """Have it read all files, in blocks of this many bytes, the first one of another size."""
     monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
-    monkeypatch.setattr(text_lines, "_BLOCK", block)
+    monkeypatch.setattr(text_lines, "_BLOCK", first)
+    monkeypatch.setattr(text_lines, "_BLOCK_AHEAD", block)
+    monkeypatch.setattr(text_lines, "cores", lambda: threads)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
@@ -193,7 +195,7 @@ def test_files_mean_the_same(tmp_path, monkeypatch, ends, strange, missing):
         path = tmp_path / f"{number}.csv"
         path.write_bytes(table(rng, strange, ends))
         expected = outcome(path, missing=missing)
-        by_machine_code(monkeypatch, 64 if number % 2 else 3000)
+        by_machine_code(monkeypatch, 64, 3000, number + 1)
         assert expected == outcome(path, missing=missing)
         monkeypatch.undo()
         monkeypatch.setattr(Scanner, "scan", lambda *a: scanned.append(scan(*a)) or scanned[-1])
@@ -225,29 +227,30 @@ def test_what_cannot_be_read_is_said_alike(csv, monkeypatch, content):
 
     path = csv(content)
     expected = read()
-    by_machine_code(monkeypatch, 1 << 20)
+    by_machine_code(monkeypatch, 1 << 20, 1 << 20)
     assert expected == read()
-    by_machine_code(monkeypatch, 100)
+    by_machine_code(monkeypatch, 10, 100)
     assert expected == read()
 
 
-def test_blocks_end_anywhere(csv, monkeypatch):
-    """Lines that two blocks share are read like others."""
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_end_anywhere(csv, monkeypatch, threads):
+    """Lines that two blocks share are read like others, whatever the number of threads."""
     rng = np.random.default_rng(0)
     numbers = rng.standard_normal((500, 3))
     lines = "\n".join(",".join(map(repr, row)) for row in numbers.tolist())
     path = csv(f"a,b,y\n{lines}\n")
     for size in (1, 7, 64, 1000, 4096):
-        by_machine_code(monkeypatch, size)
+        by_machine_code(monkeypatch, size, 3 * size, threads)
         data = read_csv(path, "y", task="regression")
         assert numbers.tobytes() == np.hstack([data.x, data.y]).tobytes()
 
 
 def test_reading_keeps_the_numbers_of_rows_alone(csv, monkeypatch):
     """At its peak less than two and a half times the memory of x and y."""
-    rows = 200_000  # many times a block
+    rows = 200_000  # many times the blocks that are read ahead
     path = csv("a,b,y\n" + "1,2,3\n" * rows)
-    by_machine_code(monkeypatch, 1 << 16)
+    by_machine_code(monkeypatch, 1 << 16, 1 << 16)
     read_csv(path, "y", task="regression")  # loads the machine code
     tracemalloc.start()
     try:

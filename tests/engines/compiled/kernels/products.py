@@ -1,4 +1,4 @@
-"""A layer's products by their kernels, for tests."""
+"""A layer's products by their kernels, for tests: with zeros multiplied by, and skipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, load, members
-from nnrun.engines.compiled.kernels.sizes import shapes
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
+
+NEVER = {"counts": 0, "counted": 1}  # zeros are not skipped
 
 
 class Kernels:
@@ -47,14 +49,18 @@ class Kernels:
 
 
 class Layer:
-    """A layer's numbers, in memory as the kernels want them."""
+    """A layer's numbers, a share of them not 0, in memory as the kernels want them."""
 
-    def __init__(self, kernels: Kernels, rows: int, inputs: int, units: int) -> None:
+    def __init__(
+        self, kernels: Kernels, rows: int, inputs: int, units: int, share: float = 1.0
+    ) -> None:
         self.kernels, self.sizes = kernels, (rows, inputs, units)
         self.dtype = kernels.dtype
         rng = np.random.default_rng(rows + 100 * inputs + 10000 * units)
         self.w, self.b = rng.standard_normal((inputs, units)), rng.standard_normal(units)
         self.x, self.dz = rng.standard_normal((rows, inputs)), rng.standard_normal((rows, units))
+        for numbers in (self.x, self.dz):
+            numbers[rng.random(numbers.shape) >= share] = 0
         size = shapes.size(inputs, units)
         self.positions = np.empty((inputs, units), np.int64)
         shapes.Strips(inputs, units, self.dtype).copy_out(np.arange(size), self.positions)
@@ -76,7 +82,7 @@ class Layer:
     def bias(self) -> Any:
         return self.rows(self.b[None])[0]
 
-    def product(self, x: Any, w: Any, b: Any) -> Any:
+    def product(self, x: Any, w: Any, b: Any, choice: Any = NEVER) -> Any:
         """z, with what is written beside it."""
         _, inputs, units = self.sizes
         z = self.rows(np.full((len(x), shapes.padded(units)), np.nan))
@@ -84,27 +90,29 @@ class Layer:
         tasks, rows = shapes.product_tasks(*cut), shapes.product_rows(*cut)
         self.kernels.run(
             "product", tasks, len(x), x=x, x_row=x.shape[1], w=w, b=b,
-            z=z, z_row=z.shape[1], inputs=inputs, units=units, rows=rows,
+            z=z, z_row=z.shape[1], inputs=inputs, units=units, rows=rows, **choice,
         )  # fmt: skip
         return z
 
-    def back(self, dz: Any, w: Any) -> Any:
+    def back(self, dz: Any, w: Any, choice: Any = NEVER) -> Any:
         """dx, with what is written beside it."""
         _, inputs, units = self.sizes
         dx = self.rows(np.full((len(dz), shapes.padded(inputs)), np.nan))
         self.kernels.run(
             "product_back", self.update_tasks, len(dz), dz=dz, dz_row=dz.shape[1], w=w,
-            dx=dx, dx_row=dx.shape[1], inputs=inputs, units=units,
+            dx=dx, dx_row=dx.shape[1], inputs=inputs, units=units, **choice,
         )  # fmt: skip
         return dx
 
-    def update(self, x: Any, dz: Any, w: Any, rate: float, descend: bool) -> Any:
+    def update(
+        self, x: Any, dz: Any, w: Any, rate: float, descend: bool, choice: Any = NEVER
+    ) -> Any:
         """The weights, changed."""
         _, inputs, units = self.sizes
         self.kernels.run(
             "product_update", self.update_tasks, len(x), rate, x=x, x_row=x.shape[1],
             dz=dz, dz_row=dz.shape[1], w=w, stored=shapes.padded(inputs), inputs=inputs,
-            units=units, descend=int(descend),
+            units=units, descend=int(descend), **choice,
         )  # fmt: skip
         return w
 
@@ -118,3 +126,68 @@ class Layer:
             self.update(x, dz, gradient, 0.1, descend=False),
             self.update(x, dz, w, 0.1, descend=True),
         ]
+
+
+class SparseLayer(Layer):
+    """The same by both kinds of kernels: of a product, one or the other has nothing to do.
+
+    Args:
+        always: whether zeros are skipped however few there are; else that is left to the kernels.
+    """
+
+    counted = 5  # rows: there may be a last block of fewer
+
+    def __init__(self, *sizes: Any, always: bool = True) -> None:
+        super().__init__(*sizes)
+        self.always = always
+
+    def marked(self, x: Any, size: int) -> dict[str, Any]:
+        """The masks and counts of some rows."""
+        n = len(x)
+        masks = np.full((sparse.words(size), n + 2), -1)
+        counts = np.full(-(-n // self.counted), -1)
+        self.kernels.run(
+            "nonzeros", len(counts), n, x=x, x_row=x.shape[1], size=size, masks=masks,
+            capacity=n + 2, counts=counts, rows=self.counted,
+        )  # fmt: skip
+        if self.always:
+            counts[...] = 0
+        return {"masks": masks, "capacity": n + 2, "counts": counts, "counted": self.counted}
+
+    def product(self, x: Any, w: Any, b: Any, choice: Any = None) -> Any:
+        _, inputs, units = self.sizes
+        found = choice or self.marked(x, inputs)
+        z = super().product(x, w, b, found)
+        cut = units, self.sizes[0], self.dtype
+        self.kernels.run(
+            "sparse_product", sparse.product_tasks(*cut), len(x), x=x, x_row=x.shape[1], w=w, b=b,
+            z=z, z_row=z.shape[1], inputs=inputs, units=units, rows=sparse.product_rows(*cut),
+            columns=sparse.columns(units, self.dtype), **found,
+        )  # fmt: skip
+        return z
+
+    def back(self, dz: Any, w: Any, choice: Any = None) -> Any:
+        _, inputs, units = self.sizes
+        found = choice or self.marked(dz, units)
+        dx = super().back(dz, w, found)
+        self.kernels.run(
+            "sparse_product_back", sparse.tiles(inputs, self.dtype), len(dz), dz=dz,
+            dz_row=dz.shape[1], w=w, dx=dx, dx_row=dx.shape[1], inputs=inputs, units=units,
+            columns=sparse.columns(inputs, self.dtype), **found,
+        )  # fmt: skip
+        return dx
+
+    def update(
+        self, x: Any, dz: Any, w: Any, rate: float, descend: bool, choice: Any = None
+    ) -> Any:
+        _, inputs, units = self.sizes
+        found = self.marked(x, inputs)
+        super().update(x, dz, w, rate, descend, found)
+        self.kernels.run(
+            "sparse_product_update", sparse.tiles(inputs, self.dtype), len(x), rate,
+            x=x, x_row=x.shape[1], dz=dz, dz_row=dz.shape[1], w=w,
+            stored=shapes.padded(inputs), inputs=inputs, units=units, descend=int(descend),
+            rows=sparse.columns(inputs, self.dtype), columns=sparse.columns(units, self.dtype),
+            **found,
+        )  # fmt: skip
+        return w

@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.compiler.llvm import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
-from tests.engines.compiled.kernels.products import Kernels, Layer
+from tests.engines.compiled.kernels.products import NEVER, Kernels, Layer
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70, 256, 600)
 WIDTHS = (1, 7, 8, 9, 10, 17, 49, 100, 210)
@@ -122,7 +122,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
     one[0] = 1
     kernels.run(
         "product_update", 1, 9, x=one, x_row=0, dz=dz, dz_row=dz.shape[1], w=db, stored=1,
-        inputs=1, units=units, descend=0,
+        inputs=1, units=units, descend=0, **NEVER,
     )  # fmt: skip
     near(layer.dz.sum(0), db[:units], dtype)
 

@@ -34,7 +34,7 @@ class Scanned:
 
 
 class Scanner:
-    """Reads the cells of lines.
+    """Reads the cells of lines, in several threads if wanted.
 
     Args:
         separator: of cells, one byte.

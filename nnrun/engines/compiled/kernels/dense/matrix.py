@@ -17,6 +17,7 @@ from nnrun.engines.compiled.kernels.dense.matrix_tile import (
     turn,
     zeros,
 )
+from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.sizes.scratch import STRIPS
 from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
 
@@ -24,7 +25,7 @@ from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
 LEVEL = 1
 
 
-def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows):
+def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows, counts, counted):
     """z = b + x w for a strip of units and some rows."""
     count = (padded(units) + strip() - 1) // strip()
     first, top = task % count * strip(), task // count * rows
@@ -33,7 +34,7 @@ def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows):
     z = z + top * z_row
     begin, begin_row = pointer(b) + first if b != 0 else zeros(), 0
     block = STRIPS * strip()
-    if rows > 0:
+    if rows > 0 and not is_sparse(counts, counted, n, inputs):
         for i in range(0, inputs, block):
             multiply(
                 x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
@@ -42,14 +43,15 @@ def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows):
             begin, begin_row = z, z_row
 
 
-def product_back(task, n, scratch, dz, dz_row, w, dx, dx_row, inputs, units):
+def product_back(task, n, scratch, dz, dz_row, w, dx, dx_row, inputs, units, counts, counted):
     """dx = dz wᵀ for some inputs: with turned weights it is a product like z."""
     first = task * strip()
     width = min(strip(), padded(inputs) - first)
     block = STRIPS * strip()
     dz, w, dx, turned = pointer(dz), pointer(w), pointer(dx) + first, pointer(scratch)
     begin, begin_row = zeros(), 0
-    for j in range(0, units, block):
+    terms = 0 if is_sparse(counts, counted, n, units) else units
+    for j in range(0, terms, block):
         steps = min(block, units - j)
         turn_weights(w, padded(inputs), padded(units), first, width, j, steps, turned)
         multiply(
@@ -70,14 +72,15 @@ def turn_weights(w, inputs, units, first, width, unit, count, turned):
 
 
 def product_update(
-    task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend
+    task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts,
+    counted,
 ):  # fmt: skip
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
     first = task * strip()
     count = min(strip(), inputs - first)
     x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
     last = (n - 1) // ROWS * ROWS
-    if count > 0:
+    if count > 0 and not is_sparse(counts, counted, n, inputs):
         for j in range(0, units, strip()):
             width = min(strip(), padded(units) - j)
             begin, begin_row = zeros(), 0

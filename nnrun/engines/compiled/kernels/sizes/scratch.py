@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.engines.compiled.kernels.sizes import shapes
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
 from nnrun.engines.compiled.kernels.sizes.winograd import PLACES
 
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
@@ -67,6 +67,17 @@ def product_back(itemsize: int) -> tuple[int, ...]:
 def product_update(itemsize: int) -> tuple[int, ...]:
     """The sums of a strip of inputs by a strip of units."""
     return (_strip(itemsize) ** 2 * itemsize,)
+
+
+def sparse_product(columns: int, itemsize: int) -> tuple[int, ...]:
+    """Zeros, and weights."""
+    return (sparse.product_places(columns)[1] * itemsize,)
+
+
+def sparse_product_update(n: int, rows: int, columns: int, itemsize: int) -> tuple[int, ...]:
+    """Masks, zeros, rows of dz, and sums."""
+    masks, _, _, end = sparse.update_places(n, rows, columns)
+    return (masks + end * itemsize,)
 
 
 def pointwise(itemsize: int) -> tuple[int, ...]:
