@@ -17,7 +17,7 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
-from tests.sweeps.board.boards import named, progress, score
+from tests.sweeps.board.boards import named, progress, score, warned
 
 KINDS = re.compile(r'Diagnostic\(\s*"([a-z_]+)"')
 
@@ -92,8 +92,8 @@ MEMBERS = {
         for r in (0.5, 0.8)
     ],
     "warnings": [
-        (rate(1e-9), [s._replace(warning="hardly_moved") for s in scores(0.3)]),
-        (rate(0.1), [scores(0.9)[0]._replace(warning="duplicates"), *scores(0.9)[1:]]),
+        (rate(1e-9), [warned(s, "hardly_moved") for s in scores(0.3)]),
+        (rate(0.1), [warned(scores(0.9)[0], "duplicates"), *scores(0.9)[1:]]),
     ],
     "unlike data": [
         (named("digits", seeds=range(5)), scores(0.9)),

@@ -36,6 +36,11 @@ def score(seed, test, train=0.9, validation=None, status="completed", published=
     return RunScore(seed, status, (train, validation, test), 2.0, part)
 
 
+def warned(score, kind):
+    """A run whose report has a warning of this kind."""
+    return score._replace(part=score.part._replace(warning=kind))
+
+
 def progress(*members):
     """A sweep of these (variant, scores)."""
     variants = [replace(variant, number=number) for number, (variant, _) in enumerate(members)]

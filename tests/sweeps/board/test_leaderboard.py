@@ -23,7 +23,7 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard
-from tests.sweeps.board.boards import VARIANT, named, progress, score
+from tests.sweeps.board.boards import VARIANT, named, progress, score, warned
 
 BOSTON = """
 dataset: {name: boston, features: standard, target: standard}
@@ -218,8 +218,8 @@ def test_runs_with_warnings_are_counted():
 
     Rows with long names are named by their places.
     """
-    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
-    lost = score(3, None, None, status="diverged")._replace(warning="leak")
+    scores = [score(0, 0.5), *(warned(score(s, 0.3), "leak") for s in (1, 2))]
+    lost = warned(score(3, None, None, status="diverged"), "leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
@@ -232,7 +232,7 @@ def test_long_settings_are_said_once():
     """Those of all rows above the table, and notes name rows of many by their numbers."""
     keys = [f"training.setting_{number}" for number in range(8)]
     choices = [dict.fromkeys(keys, place) | {"network.depth": 2} for place in range(3)]
-    scores = [[score(s, 0.5 + s / 10)._replace(warning="leak") for s in (0, 1)]] * 2
+    scores = [[warned(score(s, 0.5 + s / 10), "leak") for s in (0, 1)]] * 2
     clean = [score(s, 0.6 + s / 10) for s in (0, 1)]
     members = zip(choices, [*scores, clean], strict=True)
     board = make_leaderboard(progress(*((named("a", choice=c), found) for c, found in members)), "")
