@@ -51,16 +51,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class Training:
-    """Trains runs with the options of a command.
-
-    Args:
-        asked: the options.
-        store: where results are kept.
-        datasets: load the data.
-        output: of the command.
-        interruption: asks to stop.
-        tracking: follows the runs elsewhere, if asked for.
-    """
+    """Trains runs with the options of a command."""
 
     asked: TrainingRequest
     store: Store

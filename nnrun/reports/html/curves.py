@@ -67,7 +67,10 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     charts, is_cut = [], False
     for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
         for part, words in _apart(what, shown):
-            found = {split: _series(part, f"{split}_{what}") for split in SPLITS}
+            found = {
+                split: [line for one in part if (line := one.line(f"{split}_{what}"))]
+                for split in SPLITS
+            }
             shared = [one for series in found.values() for one in series]
             for split, series in found.items():
                 if series:
@@ -97,7 +100,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     charts = [
         _chart(metric_label(what), series, what, moment=moment)
         for what in names
-        if (series := Series.by_split(history, what))
+        if (series := by_split(history, what))
     ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
@@ -109,6 +112,15 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
             if any(f"{split}_{what}" in history for what in names)
         ]
         yield Figures(charts, legend)
+
+
+def by_split(history: History, what: str) -> list[Series]:
+    """A thinned line for each split that these columns of history.csv have."""
+    return [
+        Series.thinned(split, history["iteration"], column, index)
+        for index, split in enumerate(SPLITS)
+        if (column := history.get(f"{split}_{what}"))
+    ]
 
 
 def kept_moment(record: RunRecord) -> Moment | None:
@@ -156,10 +168,6 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     runs = [run for run in variant.runs if lost or run.score.status != _DIVERGED]
     found = (histories.get(run.key) for run in runs)
     return [history for history in found if history and history.get("iteration")]
-
-
-def _series(shown: Sequence[_Config], key: str) -> list[Series]:
-    return [line for one in shown if (line := one.line(key))]
 
 
 def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:

@@ -31,14 +31,9 @@ VARIANT = Variant(
 )
 
 
-def score(seed, test, train=0.9, validation=None, status="completed", published=()):
-    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, "", "")
+def score(seed, test, train=0.9, validation=None, status="completed", published=(), warning=""):
+    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, warning, "")
     return RunScore(seed, status, (train, validation, test), 2.0, part)
-
-
-def warned(score, kind):
-    """A run whose report has a warning of this kind."""
-    return score._replace(part=score.part._replace(warning=kind))
 
 
 def progress(*members):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.config.names import SPLITS
 from nnrun.reports.charts.axes import (
     SIZE,
     TALL,
@@ -53,15 +52,6 @@ class Series:
         """A line of at most this many points, with gaps where numbers are not finite."""
         known = [value if isfinite(value) else None for value in thinned(y, most)]
         return cls(name, thinned(x, most), known, index=index)
-
-    @classmethod
-    def by_split(cls, history: Mapping[str, Sequence[float]], what: str) -> list[Series]:
-        """A thinned line for each split that these columns of history.csv have."""
-        return [
-            cls.thinned(split, history["iteration"], column, index)
-            for index, split in enumerate(SPLITS)
-            if (column := history.get(f"{split}_{what}"))
-        ]
 
     @property
     def heights(self) -> list[float | None]:
@@ -138,7 +128,6 @@ def _drawn(
     before: Markup,
     after: Markup,
 ) -> Chart:
-    """The lines in their frame, with more marks before and after them."""
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
     drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
     return Chart(
@@ -155,7 +144,6 @@ def _grey_first(series: Sequence[Series]) -> list[Series]:
 
 
 def _line(frame: Frame, one: Series) -> Markup:
-    """One line with its band."""
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
     drawn = line(frame, one.x, one.y, class_)
