@@ -198,7 +198,8 @@ def _show_leaderboard(
     for name in {*names} - {board.key} - board.names:
         output.note(f"no leaderboard has an experiment {name}; this is {board.key}")
     board = with_margin(board, margin)
-    output.data(board_data(board))
+    if output.json:
+        output.data(board_data(board))
     if form is not None:
         write = files.leaderboard_csv if form == "csv" else files.leaderboard_markdown
         output.text(write(board, most))

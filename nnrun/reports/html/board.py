@@ -72,7 +72,7 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
 
 def _renamed(found: Sequence[Beside], old: Sequence[Row], new: Sequence[Row]) -> list[Beside]:
     """Models and networks by the settings that rows have now."""
-    pairs = [*zip(old, new, strict=True)]
+    pairs = [*zip(old, new, strict=True)] if found else []
     networks = {network_label(a): network_label(b) for a, b in pairs}
     models = {model_words(a.choice): model_words(b.choice) for a, b in pairs if not a.is_network}
     return [

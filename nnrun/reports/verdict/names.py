@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -56,7 +56,7 @@ class Names:
         names = [*map(self.of, rows[:_MOST])]
         while len(names) > 1 and len(", ".join(names)) > _LONGEST:
             names.pop()
-        return first_of([*names, *[""] * (len(rows) - len(names))], len(names))
+        return first_of(rows, len(names), self.of)
 
     def common(self, rows: Sequence[Row]) -> str:
         """What these rows have in common and not all rows have; else their names.
@@ -66,7 +66,7 @@ class Names:
         if len(rows) == len(self._rows):
             return ""
         alike = in_common([self._own[id(row)] for row in rows])
-        return self._words(alike, rows) or first_of([*map(self.brief, rows)], 2)
+        return self._words(alike, rows) or first_of(rows, 2, self.brief)
 
     @cached_property
     def experiment(self) -> str:
@@ -100,16 +100,18 @@ class Names:
         return shortened(words, _LONGEST)
 
 
-def brief_names(groups: Sequence[Group]) -> dict[int, str]:
-    """The rows of boards by their `id`, with their experiments, or as `row 3` of a board."""
-    several = len(groups) > 1
-    return {
-        id(row): f"{clean(group.dataset)} {name}" if several and name.startswith(_ROW) else name
-        for group in groups
-        for names in [Names(group.rows)]
-        for row in group.rows
-        for name in [names.brief(row)]
-    }
+def brief_names(groups: Sequence[Group]) -> Callable[[Row], str]:
+    """What names a row of these boards: with its experiment, or as `row 3` of a board."""
+    names = [(group, Names(group.rows)) for group in groups]
+    boards = {id(row): board for board in names for row in board[0].rows}
+
+    def named(row: Row) -> str:
+        group, of_group = boards[id(row)]
+        name = of_group.brief(row)
+        is_place = len(groups) > 1 and name.startswith(_ROW)
+        return f"{clean(group.dataset)} {name}" if is_place else name
+
+    return named
 
 
 def _settings(row: Row) -> Settings:
