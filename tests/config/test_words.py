@@ -43,12 +43,23 @@ def test_there_are_enough_of_them():
     assert len(WORDS) >= 80
 
 
-@pytest.mark.parametrize("word", SYNONYMS)
-def test_every_synonym_leads_somewhere(word):
-    """To names or keys that there are, and never away from one that there is."""
-    for ours in SYNONYMS[word]:
-        assert ours in NAMES or place_of(ours) is not None
-    assert SYNONYMS[word][0] == nearest(word, SYNONYMS[word])
+@pytest.mark.parametrize("name", SYNONYMS)
+def test_every_synonym_leads_somewhere(name):
+    """To a name or key that there is."""
+    assert name in NAMES or place_of(name) is not None
+    for word in SYNONYMS[name].split():
+        assert name == nearest(word, [name])
+
+
+def test_a_word_of_several_names_is_the_first_that_is_valid():
+    """As Keras's filters, which are channels of conv2d and units of dense."""
+    words = [word for listed in SYNONYMS.values() for word in listed.split()]
+    several = {word for word in words if words.count(word) > 1}
+    assert {"filters", "decay_rate", "decay_steps", "step_size", "float"} <= several
+    for word in several:
+        names = [name for name, listed in SYNONYMS.items() if word in listed.split()]
+        assert names[0] == nearest(word, names)
+    assert "channels" == nearest("filters", ["units", "channels"])
 
 
 def test_a_name_of_ours_is_never_taken_for_another():

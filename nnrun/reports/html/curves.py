@@ -15,6 +15,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label, monitored
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
@@ -91,16 +92,13 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
-    charts = []
     names = curve_names(record.main_metric, [history], monitored(record))
-    for what in names:
-        series = [
-            Series.thinned(split, history["iteration"], column, index)
-            for index, split in enumerate(SPLITS)
-            if (column := history.get(f"{split}_{what}"))
-        ]
-        if series:
-            charts.append(_chart(metric_label(what), series, what, moment=kept_moment(record)))
+    moment = kept_moment(record)
+    charts = [
+        _chart(metric_label(what), series, what, moment=moment)
+        for what in names
+        if (series := Series.by_split(history, what))
+    ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
@@ -124,16 +122,12 @@ def kept_moment(record: RunRecord) -> Moment | None:
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
     """The configs that have histories, by rank; names of experiments only where they differ."""
-    variants = [standing.variant for standing in board.standings]
-    found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
-    losses = _loss_words([variant for variant, _ in found])
-    alone = len({variant.name for variant, _ in found}) == 1
-    names = [board.choice_text(v) if alone else "" for v, _ in found]
+    found = [(s, runs) for s in board.standings if (runs := _histories(s.variant, histories))]
+    losses = _loss_words([standing.variant for standing, _ in found])
+    names = Names(board.group.rows)
     return [
-        _Config(shortened(name or variant.label), runs, index, loss, _is_lost(variant))
-        for index, ((variant, runs), name, loss) in enumerate(
-            zip(found, names, losses, strict=True)
-        )
+        _Config(shortened(names.whole(one.row)), runs, index, loss, _is_lost(one.variant))
+        for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))
     ]
 
 

@@ -76,12 +76,7 @@ def _choice(run: RunSummary, keys: Sequence[str]) -> str:
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
     """Its losses, over all of the iterations that it will make."""
-    history = progress.columns()
-    series = [
-        Series.thinned(split, history["iteration"], losses, index)
-        for index, split in enumerate(SPLITS)
-        if (losses := history.get(f"{split}_loss"))
-    ]
+    series = Series.by_split(progress.columns(), "loss")
     if not series:
         return None
     choice = _choice(run, keys)

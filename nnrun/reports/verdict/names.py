@@ -39,6 +39,10 @@ class Names:
         own = self._own[id(row)]
         return _words(own if own and self.experiment else {_NAME: row.name} | own, self._keys)
 
+    def settings(self, row: Row) -> Settings:
+        """Those that tell it from others."""
+        return {key: value for key, value in self._own[id(row)].items() if key != _NAME}
+
     def of(self, row: Row) -> str:
         """`learning_rate=0.1`; with the name of its experiment where there are several.
 

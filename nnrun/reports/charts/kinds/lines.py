@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
+from nnrun.config.names import SPLITS
+from nnrun.reports.charts.axes import (
+    SIZE,
+    TALL,
+    Frame,
+    Numbers,
+    area,
+    clipped,
+    line,
+    rule,
+    x_axis,
+    y_axis,
+)
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log
 from nnrun.reports.charts.style import series_class
@@ -41,6 +53,15 @@ class Series:
         """A line of at most this many points, with gaps where numbers are not finite."""
         known = [value if isfinite(value) else None for value in thinned(y, most)]
         return cls(name, thinned(x, most), known, index=index)
+
+    @classmethod
+    def by_split(cls, history: Mapping[str, Sequence[float]], what: str) -> list[Series]:
+        """A thinned line for each split that these columns of history.csv have."""
+        return [
+            cls.thinned(split, history["iteration"], column, index)
+            for index, split in enumerate(SPLITS)
+            if (column := history.get(f"{split}_{what}"))
+        ]
 
     @property
     def heights(self) -> list[float | None]:
@@ -119,7 +140,7 @@ def _drawn(
 ) -> Chart:
     """The lines in their frame, with more marks before and after them."""
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += Markup("").join(_line(frame, one) for one in _grey_first(series)) + after
+    drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
         legend=[(one.index, one.name) for one in series if not one.other],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note, StatusMark
 from nnrun.reports.html.overview.found import Found
@@ -14,6 +15,7 @@ from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.verdict.lines import kind_words
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
@@ -34,6 +36,7 @@ class Placed:
     order: tuple[int, int, int]
     board: StoredBoard
     standing: Standing
+    names: Names
 
     @property
     def place(self) -> str:
@@ -44,7 +47,7 @@ class Placed:
     @property
     def settings(self) -> str:
         """Those that its row has."""
-        return shortened(self.board.choice_text(self.standing.variant))
+        return shortened(" ".join(choice_words(self.names.settings(self.standing.row))))
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ class Head:
 def placed(boards: Sequence[StoredBoard], among: Collection[str] | None = None) -> Iterator[Placed]:
     """The runs on the boards, the best row first; with `among`, those with these keys alone."""
     for first, board in enumerate(boards):
+        names = Names(board.group.rows)
         for second, standing in enumerate(board.standings):
             for third, run in enumerate(standing.variant.runs):
                 key = run.key
                 if among is None or key in among:
-                    yield Placed(key, (first, second, third), board, standing)
+                    yield Placed(key, (first, second, third), board, standing, names)
 
 
 def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:

@@ -88,11 +88,17 @@ def _beside(group: Group, of: str) -> Iterator[str]:
         return
     called = Names(group.rows)
     names = {network_label(row): called.brief(row) for row in group.rows}
+    models = {
+        model_words(r.choice): model_words(called.settings(r))
+        for r in group.rows
+        if not r.is_network
+    }
     first = network_label(group.first_network)
     found = []
     for one in group.beside:
         other = "" if one.network == first else names.get(one.network, clean(one.network))
-        found.append(f"{clean(one.model)} {beside_words(one, group.margin, other)}")
+        model = clean(models.get(one.model, one.model))
+        found.append(f"{model} {beside_words(one, group.margin, other)}")
     parts = [f"{'; '.join(found)} (95% for all of them at once)"] if found else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
     yield f"{of}Beside the best network, {names[first]}: {'; '.join(parts)}."

@@ -214,8 +214,7 @@ class _Live:
         self.last = 0.0
         short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
         self.task = bar.add_task(short, total=None, figures="")
-        draws_curve = bar.console.width > _WIDEST and _knows_bars(bar.console.encoding)
-        self.figures = RunFigures(draws_curve=draws_curve)
+        self.figures = RunFigures(draws_curve=bar.console.width > _WIDEST)
 
     def __call__(self, progress: Progress) -> None:
         figures = self.figures(progress)
@@ -231,14 +230,6 @@ class _Live:
             self.task, completed=progress.iteration, total=progress.total, figures=figures
         )
         self.bar.refresh()
-
-
-def _knows_bars(encoding: str) -> bool:
-    try:
-        sparkline([0.0, 1.0]).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _bar() -> Any:
