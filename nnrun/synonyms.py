@@ -110,7 +110,7 @@ SYNONYMS: dict[str, str] = {
     "exponential": "exponentiallr exponential_decay",
     "cosine": "cosine_annealing cosine_decay",
     "inverse_time": "invscaling",
-    "one_cycle": "onecyclelr onecycle",
+    "one_cycle": "onecyclelr",
     "reduce_on_plateau": "reducelronplateau plateau",
     "cosine_restarts": "cosine_annealing_warm_restarts sgdr",
     "warmup_cosine": "warmup",

@@ -28,8 +28,7 @@ from nnrun.systems import system
 class LazyGroup(click.Group):
     """Commands by name, each in a module of its own that is imported when it is called.
 
-    Args:
-        table: for each name the module whose `command` it is, and its line of help.
+    The `table` has for each name the module whose `command` it is, and its line of help.
     """
 
     def __init__(self, *, table: dict[str, tuple[str, str]], **arguments: Any) -> None:

@@ -33,8 +33,8 @@ def picked(
         results: the results folder.
         output: for the notes.
         by: the split by which the best is chosen.
-        in_folds: as `pick_run` takes it.
-        passed_over: likewise; of statuses without a model.
+        in_folds: as `choice_of` takes it.
+        passed_over: as `pick_run` takes it; of statuses without a model.
 
     Raises:
         UsageError: there is no such run, or several.

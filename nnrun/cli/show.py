@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -82,7 +83,10 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
             "status": found.status,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
-            "history": {name: [_plain(v) for v in values] for name, values in history.items()},
+            "history": {
+                name: [v if isfinite(v) else None for v in values]
+                for name, values in history.items()
+            },
         }
     )
     packed = run if is_packed(run) else None
@@ -97,8 +101,3 @@ def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     found = importance_of(folder, record, Datasets().load)
     output.data(found.to_dict())
     output.show(importance_table(found))
-
-
-def _plain(value: float) -> float | None:
-    """A number that JSON can hold."""
-    return value if abs(value) < float("inf") else None

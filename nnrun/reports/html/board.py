@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnrun.config.names import SPLITS
@@ -29,7 +28,7 @@ from nnrun.reports.terminal.board.columns import (
 )
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import Names, told_by
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Group, Row
@@ -44,28 +43,21 @@ _SHOWN_ONCE = ("baseline", "published")
 
 
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
-    """What the rows of each have in common; where that is the same, also in what boards differ.
+    """What the rows of each have in common; where that is the same, what tells boards apart.
 
-    First by the splits that there are, then by their experiments, and last by a number.
+    First the splits that there are, then their experiments, and last a number.
     """
     named = len({row.name for board in boards for row in board.group.rows}) > 1
-    titles = [shortened(heading(board.group, named)) for board in boards]
-    for words in (_split_words, _experiment_words):
-        told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
-        several = Counter(title for title, _ in told)
-        titles = [
-            f"{title} ({words(board)})" if several[title] > 1 else title
-            for title, board in zip(titles, boards, strict=True)
-        ]
+    titles = told_by(
+        [shortened(heading(board.group, named)) for board in boards],
+        [", ".join(board.standings[0].variant.splits) for board in boards],
+        [_experiments(board) for board in boards],
+    )
     again = [titles[:place].count(title) for place, title in enumerate(titles)]
     return [f"{title}, {n + 1}" if n else title for title, n in zip(titles, again, strict=True)]
 
 
-def _split_words(board: StoredBoard) -> str:
-    return ", ".join(board.standings[0].variant.splits)
-
-
-def _experiment_words(board: StoredBoard) -> str:
+def _experiments(board: StoredBoard) -> str:
     names = [*dict.fromkeys(standing.variant.name for standing in board.standings)]
     return shortened(first_of(names, _MOST_NAMES), 60)
 

@@ -67,7 +67,10 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     charts, is_cut = [], False
     for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
         for part, words in _apart(what, shown):
-            found = {split: _series(part, f"{split}_{what}") for split in SPLITS}
+            found = {
+                split: [line for one in part if (line := one.line(f"{split}_{what}"))]
+                for split in SPLITS
+            }
             shared = [one for series in found.values() for one in series]
             for split, series in found.items():
                 if series:
@@ -156,10 +159,6 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     runs = [run for run in variant.runs if lost or run.score.status != _DIVERGED]
     found = (histories.get(run.key) for run in runs)
     return [history for history in found if history and history.get("iteration")]
-
-
-def _series(shown: Sequence[_Config], key: str) -> list[Series]:
-    return [line for one in shown if (line := one.line(key))]
 
 
 def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:

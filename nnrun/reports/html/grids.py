@@ -120,7 +120,6 @@ class _Grid:
         return by_setting(title, x, y, x_label=key.name, y_label=self.metric, names=names)
 
     def _pair(self, down: _Key, across: _Key) -> Chart | None:
-        """The mean of each pair of values."""
         if max(len(down.values), len(across.values)) > _MOST_CELLS:
             return None
         means: dict[tuple[int, int], float] = {}

@@ -148,7 +148,6 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
 
 
 def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
-    """The weights of each feature and unit as cells, and what is left out."""
     names = [shortened(name, 40) for name in input_names(model.layout.columns)]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
@@ -197,7 +196,6 @@ def _panels(images: Array) -> Array:
 
 
 def _gallery(name: str, images: Array, noun: str) -> Gallery:
-    """The weights of each unit or filter (images, channels, height, width) as a picture."""
     largest = float(np.abs(images).max())
     pictures = [
         (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
@@ -211,7 +209,6 @@ def _gallery(name: str, images: Array, noun: str) -> Gallery:
 
 
 def _kind(record: RunRecord, name: str) -> str:
-    """The kind of the layer that a parameter belongs to."""
     layers = layers_by_name(record.network)
     if name in layers:
         return layer_kind(layers[name])

@@ -138,7 +138,6 @@ def _drawn(
     before: Markup,
     after: Markup,
 ) -> Chart:
-    """The lines in their frame, with more marks before and after them."""
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
     drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
     return Chart(
@@ -155,7 +154,6 @@ def _grey_first(series: Sequence[Series]) -> list[Series]:
 
 
 def _line(frame: Frame, one: Series) -> Markup:
-    """One line with its band."""
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
     drawn = line(frame, one.x, one.y, class_)

@@ -72,7 +72,6 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
 
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
-    """Charts with a line for each layer."""
 
     def chart(
         title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True

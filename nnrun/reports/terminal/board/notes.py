@@ -10,7 +10,7 @@ from nnrun.reports.numbers import count, first_of, plural, ranges
 from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.board.choice import choice_notes
 from nnrun.reports.terminal.board.columns import ELSEWHERE
-from nnrun.reports.verdict.names import brief_names
+from nnrun.reports.verdict.names import named_in
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -103,7 +103,7 @@ def _shares(groups: Sequence[Group], counts: Mapping[int, int]) -> str:
     everywhere = sum(row.completed for group in groups for row in group.rows)
     if len(rows) > 1 and sum(counts[id(row)] for row in rows) == everywhere:
         return f"all {count(everywhere)}"
-    called = brief_names(groups)
+    called = named_in(groups)
     return first_of(
         rows, named=lambda r: f"{called(r)} ({count(counts[id(r)])} of {count(r.completed)})"
     )
@@ -123,7 +123,7 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
             "change that."
         )
     for reason, found in reasons.items():
-        yield f"{reason}: {first_of(found, named=brief_names(groups))}"
+        yield f"{reason}: {first_of(found, named=named_in(groups))}"
     for what in ("diverged", "stopped"):
         if any(getattr(row, what) and row.completed for row in rows):
             yield (

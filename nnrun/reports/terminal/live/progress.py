@@ -164,15 +164,11 @@ class _Lines:
                     f"{self.label}: training for {plural(progress.total, 'iteration')}"
                 )
                 return
+            loss = "" if progress.loss is None else f"loss {number(progress.loss)}, "
             self.output.note(
                 f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
-                f"{count(round(speed))}/s, {_loss(progress)}{remaining(left)} left"
+                f"{count(round(speed))}/s, {loss}{remaining(left)} left"
             )
-
-
-def _loss(progress: Progress) -> str:
-    """The loss of the last evaluation, if there was one."""
-    return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
 class RunFigures:

@@ -42,7 +42,7 @@ class StoredVariant(Comparable):
 
     @property
     def parameters(self) -> int:
-        return self.runs[-1].parameters
+        return self.runs[-1].score.part.parameters
 
     @property
     def scores(self) -> list[RunScore]:
@@ -189,23 +189,23 @@ def variant_of(
     number: int, choice: dict[str, Any], runs: Sequence[RunEntry], block: Mapping[str, Any]
 ) -> StoredVariant:
     """A config with these runs, which are ordered by seed and fold, and its block `dataset`."""
-    run = runs[-1]
+    run, part = runs[-1], runs[-1].score.part
     completed = [each for each in runs if each.score.status == "completed"]
-    sizes = [each.score.rows for each in completed or runs]
+    sizes = [each.score.part.rows for each in completed or runs]
     rows = mean_rows(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)
     return StoredVariant(
         number=number,
         name=run.name,
         choice=choice,
         runs=runs,
-        dataset=run.dataset,
-        sha256=run.sha256,
+        dataset=part.dataset,
+        sha256=part.sha256,
         target=(block.get("columns") or {}).get("target"),
         splits=tuple(rows),
         division=division_of(block),
         metric=run.metric,
         larger_is_better=run.larger_is_better,
-        published=dict(run.published),
+        published=dict(part.published),
         rows=rows,
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),
