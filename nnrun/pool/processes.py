@@ -1,7 +1,7 @@
 """Worker processes on this machine.
 
-Every worker has a socket of its own, so that only its own task is lost when it is killed. The thread
-that waits for results serves all of them.
+Every worker has a socket of its own, so that only its own task is lost when it is killed. The
+thread that waits for results serves all of them.
 """
 
 from __future__ import annotations

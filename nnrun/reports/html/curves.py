@@ -100,7 +100,7 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     charts = [
         _chart(metric_label(what), series, what, moment=moment)
         for what in names
-        if (series := Series.by_split(history, what))
+        if (series := by_split(history, what))
     ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
@@ -112,6 +112,15 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
             if any(f"{split}_{what}" in history for what in names)
         ]
         yield Figures(charts, legend)
+
+
+def by_split(history: History, what: str) -> list[Series]:
+    """A thinned line for each split that these columns of history.csv have."""
+    return [
+        Series.thinned(split, history["iteration"], column, index)
+        for index, split in enumerate(SPLITS)
+        if (column := history.get(f"{split}_{what}"))
+    ]
 
 
 def kept_moment(record: RunRecord) -> Moment | None:

@@ -156,6 +156,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     features = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_FEATURES])
     shown = w[features, : min(_MOST_UNITS, _MOST_CELLS // len(features))]
     limit = max(float(sizes.max()), 1e-300)
+    digit = last_digit(limit) + 1
     chart = heatmap(
         f"Weights of the first layer ({name})",
         f"From red, {number(-limit)}, through 0 to blue, {number(limit)}.",
@@ -164,7 +165,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
         [str(unit) for unit in range(shown.shape[1])],
         row_label="feature",
         column_label="unit",
-        heat=Heat(RED_BLUE, lambda share: _weight(share * limit, limit), (-1.0, 1.0)),
+        heat=Heat(RED_BLUE, lambda share: rounded(share * limit, digit), (-1.0, 1.0)),
     )
     if shown.size == w.size:
         return chart, []
@@ -172,13 +173,6 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     which = ", those with the largest weights," * (len(features) < len(names))
     units = f"{shown.shape[1]} of {plural(w.shape[1], 'unit')}"
     return chart, [Note(f"{most}{which} and {units} are shown.")]
-
-
-def _weight(value: float, limit: float) -> str:
-    """To the second decimal of the largest weight: `1.24`, `-0.03`."""
-    if not 1e-4 <= limit < 1e7:
-        return number(value)
-    return rounded(value, last_digit(limit) + 1)
 
 
 def _panels(images: Array) -> Array:

@@ -92,8 +92,8 @@ MEMBERS = {
         for r in (0.5, 0.8)
     ],
     "warnings": [
-        (rate(1e-9), [s._replace(warning="hardly_moved") for s in scores(0.3)]),
-        (rate(0.1), [scores(0.9)[0]._replace(warning="duplicates"), *scores(0.9)[1:]]),
+        (rate(1e-9), scores(0.3, warning="hardly_moved")),
+        (rate(0.1), [*scores(0.9, 1, warning="duplicates"), *scores(0.9)[1:]]),
     ],
     "unlike data": [
         (named("digits", seeds=range(5)), scores(0.9)),

@@ -31,8 +31,8 @@ VARIANT = Variant(
 )
 
 
-def score(seed, test, train=0.9, validation=None, status="completed", published=()):
-    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, "", "")
+def score(seed, test, train=0.9, validation=None, status="completed", published=(), warning=""):
+    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, warning, "")
     return RunScore(seed, status, (train, validation, test), 2.0, part)
 
 

@@ -215,8 +215,8 @@ def test_the_files_say_the_same():
 
 def test_runs_with_warnings_are_counted():
     """In the row, in the files, and in a note that names the rows; diverged runs apart."""
-    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
-    lost = score(3, None, None, status="diverged")._replace(warning="leak")
+    scores = [score(0, 0.5), *(score(s, 0.3, warning="leak") for s in (1, 2))]
+    lost = score(3, None, None, status="diverged", warning="leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
@@ -229,7 +229,7 @@ def test_long_settings_are_said_once():
     """Those of all rows above the table, and notes name rows by those that tell them apart."""
     keys = [f"training.setting_{number}" for number in range(8)]
     choices = [dict.fromkeys(keys, place) | {"network.depth": 2} for place in range(3)]
-    scores = [[score(s, 0.5 + s / 10)._replace(warning="leak") for s in (0, 1)]] * 2
+    scores = [[score(s, 0.5 + s / 10, warning="leak") for s in (0, 1)]] * 2
     clean = [score(s, 0.6 + s / 10) for s in (0, 1)]
     members = zip(choices, [*scores, clean], strict=True)
     board = make_leaderboard(progress(*((named("a", choice=c), found) for c, found in members)), "")

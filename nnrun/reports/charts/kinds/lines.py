@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.config.names import SPLITS
 from nnrun.reports.charts.axes import (
     SIZE,
     TALL,
@@ -53,15 +52,6 @@ class Series:
         """A line of at most this many points, with gaps where numbers are not finite."""
         known = [value if isfinite(value) else None for value in thinned(y, most)]
         return cls(name, thinned(x, most), known, index=index)
-
-    @classmethod
-    def by_split(cls, history: Mapping[str, Sequence[float]], what: str) -> list[Series]:
-        """A thinned line for each split that these columns of history.csv have."""
-        return [
-            cls.thinned(split, history["iteration"], column, index)
-            for index, split in enumerate(SPLITS)
-            if (column := history.get(f"{split}_{what}"))
-        ]
 
     @property
     def heights(self) -> list[float | None]:
