@@ -14,7 +14,6 @@ from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
-from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
@@ -78,7 +77,6 @@ _SEARCH = "search.json"
 @options.json_option
 @options.debug_option
 @click.pass_obj
-@not_collected()
 def command(
     output: Output,
     /,
