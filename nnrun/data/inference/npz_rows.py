@@ -25,7 +25,7 @@ from nnrun.data.inference.columns import (
 from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Layout
 from nnrun.data.readers.npz import check_finite
-from nnrun.data.readers.npz_arrays import arrays_in
+from nnrun.data.readers.npz_arrays import arrays_in, names_in
 from nnrun.data.rows.mapped import release
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -59,7 +59,7 @@ class NpzRows(Rows):
         for name in names:
             if name not in self._arrays:
                 raise DataError(f"{path}: has no array {name}")
-        check_named(path, carried, list(self._arrays))
+        check_named(path, carried, names_in(path, file))
         self._check_shapes()
 
     def __enter__(self) -> Self:
