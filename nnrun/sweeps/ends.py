@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, TypeVar
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError
 from nnrun.pool.task import CrashError
-from nnrun.runs.execution.record_builder import failed_result
+from nnrun.runs.execution.ended import Ended
+from nnrun.runs.execution.result import result_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -64,13 +65,9 @@ class ActiveRun:
 
     def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
         """Save a checkpoint; whether it is on the disk."""
-        try:
-            self.lease.save_checkpoint(checkpoint)
-        except (OSError, UsageError) as error:
-            reason = getattr(error, "strerror", None) or error
-            note(f"{self.run.label}: no checkpoint: {reason}")
-            return False
-        return True
+        return self.lease.save_checkpoint(
+            checkpoint, lambda text: note(f"{self.run.label}: {text}")
+        )
 
 
 V = TypeVar("V")
@@ -189,7 +186,8 @@ class RunEnds:
         run = active.run
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
-            return failed_result(self._prepared(run), reason, checkpoint, traceback)
+            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback)
+            return result_of(self._prepared(run), ended)
 
         try:
             active.lease.fail(failed)
