@@ -11,7 +11,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -29,8 +28,7 @@ from nnrun.systems import system
 class LazyGroup(click.Group):
     """Commands by name, each in a module of its own that is imported when it is called.
 
-    Args:
-        table: for each name the module whose `command` it is, and its line of help.
+    The `table` has for each name the module whose `command` it is, and its line of help.
     """
 
     def __init__(self, *, table: dict[str, tuple[str, str]], **arguments: Any) -> None:
@@ -57,6 +55,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.table and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415  # for mistakes only
+
             near = get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)

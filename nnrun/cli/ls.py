@@ -150,7 +150,6 @@ def command(
 
 
 def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
-    """What is known of those runs that searches have made."""
     names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
     if not names:
         return NOT_SEARCHED

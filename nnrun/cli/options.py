@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,8 +16,9 @@ from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find
-from nnrun.sweeps.planning.shard import Shard
-from nnrun.trackers.addresses import Trackers
+
+if TYPE_CHECKING:
+    from nnrun.sweeps.planning.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,11 +128,19 @@ dask_option = click.option(
     help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
     "use tls://… wherever others can reach them.",
 )
+
+
+def _shard(_ctx: click.Context, _param: click.Parameter, text: str) -> Shard:
+    from nnrun.sweeps.planning.shard import Shard  # noqa: PLC0415  # for few commands
+
+    return Shard.parse(text)
+
+
 shard_option = click.option(
     "--shard",
     default="1/1",
     metavar="K/N",
-    callback=lambda _ctx, _param, text: Shard.parse(text),
+    callback=_shard,
     help="Train the K-th of N parts of the runs, as a job of an array; their results folders can "
     "be one, or are copied together.",
 )
@@ -167,6 +176,8 @@ def tracker_options(command: F) -> F:
 
     @wraps(command)
     def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
+        from nnrun.trackers.addresses import Trackers  # noqa: PLC0415  # for few commands
+
         return command(*args, trackers=Trackers(mlflow, tensorboard), **given)
 
     options = (

@@ -18,7 +18,8 @@ from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
-from nnrun.reports.numbers import count, plural, size
+from nnrun.reports.numbers import count, plural
+from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
 from nnrun.runs.storage.sweep_progress import sweeps_in
 from nnrun.sweeps.planning.datasets import Datasets
@@ -114,7 +115,7 @@ def command(
         with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
-        output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
+        output.note(f"wrote {file}: {plural(len(found), 'run')}, {human_bytes(len(text))}")
         if 0 < len(report.in_full) < len(found) and not brief:
             output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)

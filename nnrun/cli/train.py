@@ -186,7 +186,6 @@ def _refuse_second_config(overrides: tuple[str, ...]) -> None:
 
 
 def _refuse_run(config: Path, results: Path) -> None:
-    """Say what else may be meant by a run, where a config should stand."""
     if config.is_file():
         return
     try:

@@ -129,7 +129,6 @@ class Watch:
 
 
 def _draw(watch: Watch) -> None:
-    """Draw until a key or a Ctrl-C ends it."""
     from rich.live import Live  # noqa: PLC0415  # terminals only
 
     console = console_of(sys.stdout)

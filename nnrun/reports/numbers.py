@@ -203,15 +203,6 @@ def shape(sides: Sequence[int]) -> str:
     return "×".join(str(side) for side in sides)
 
 
-def size(value: float) -> str:
-    """A number of bytes: `512 B`, `1.5 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
 def sparkline(values: Sequence[float], width: int = 40) -> str:
     """A curve as one line of text, with blanks for values that are not finite."""
     if not values:

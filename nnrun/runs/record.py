@@ -126,9 +126,9 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml.dump import dump_known  # noqa: PLC0415  # slow to import
+        from nnrun.config.yaml.dump import dump  # noqa: PLC0415  # slow to import
 
-        return dump_known(self.record.config)
+        return dump(self.record.config)
 
 
 def now() -> str:

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from traceback import format_exception
 from typing import Any, TypeVar
 
 from nnrun.errors import NnrunError
-from nnrun.pool.task import CrashError
+from nnrun.pool.task import serialize_error
 from nnrun.runs.execution.ended import Ended
 from nnrun.runs.execution.result import result_of
 from nnrun.runs.lease import Outcome, RunLease
@@ -152,7 +151,7 @@ class RunEnds:
             self.progress.note_failure(run, reason)
             self.listener.failed(run, reason)
 
-    def abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
+    def abandon(self, active: ActiveRun, reason: str, traceback: str = "") -> None:
         """Fail a run that cannot be trained, and save a report with the reason."""
         self._report_failure(active, reason, traceback)
         self.fail(active.run, reason)
@@ -179,14 +178,14 @@ class RunEnds:
             self.fail(active.run, f"cannot be saved: {error.strerror or error}")
             self.release(active)
         except Exception as error:  # its result is invalid
-            self.abandon(active, *account(error))
+            self.abandon(active, *serialize_error(error))
         return None
 
-    def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
+    def _report_failure(self, active: ActiveRun, reason: str, traceback: str) -> None:
         run = active.run
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
-            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback)
+            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback or None)
             return result_of(self._prepared(run), ended)
 
         try:
@@ -197,15 +196,6 @@ class RunEnds:
     def _prepared(self, run: PlannedRun) -> Prepared:
         config = run.replicate.applied(config_of(run.variant.config, run.variant.plugins.sources))
         return prepare_again(config, self.datasets.load(config.dataset))
-
-
-def account(error: Exception) -> tuple[str, str | None]:
-    """The error in a sentence; and its traceback, if nnrun did not raise it on purpose."""
-    if isinstance(error, CrashError):
-        return str(error), error.traceback
-    if isinstance(error, NnrunError):
-        return str(error), None
-    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
 
 
 def checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:

@@ -102,7 +102,6 @@ def _runs_of(plan: Plan) -> str:
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:
-    """How many runs failed, and where the details are; the reasons were printed before."""
     number = len(progress.failures)
     lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(incomplete(progress))}"]
     lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]

@@ -138,7 +138,7 @@ def _missing_hint(role: str) -> str:
 
 def _about_form(text: str, decimal: str) -> Mistake:
     """The mistake by the form of the text."""
-    for form in (_infinite, _underscore, _complex, _date, _separator, _format):
+    for form in (_infinite, _underscore, _date, _separator, _format):
         found = form(text, decimal)
         if found is not None:
             return found
@@ -156,21 +156,6 @@ def _underscore(text: str, _: str) -> Mistake | None:
     if plain == text or number(plain) is None:
         return None
     return Mistake("underscore", f"'{text}' is not a number: write {plain}, without '_'")
-
-
-def _complex(text: str, _: str) -> Mistake | None:
-    if not text.rstrip(")").endswith("j") or not _is_complex(text):
-        return None
-    hint = "; write its real and its imaginary part as two columns"
-    return Mistake("complex", f"'{text}' is a complex number", hint)
-
-
-def _is_complex(text: str) -> bool:
-    try:
-        complex(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _date(text: str, _: str) -> Mistake | None:

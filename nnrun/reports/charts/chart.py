@@ -23,12 +23,8 @@ _KEY = 42.0  # the line before a name in a legend, and the space after it
 class Table:
     """The numbers of a chart.
 
-    Args:
-        header: a name for each column.
-        rows: lists of texts, as long as the header.
-        places: the x position of each row in the drawing, where rows have one.
-        cells: of a map, whose cells are those of the table: left and top of the first one, width
-            and height of each.
+    `places` are the x positions of the rows in the drawing, where they have some; `cells`, of a map
+    whose cells are those of the table: left and top of the first one, width and height of each.
     """
 
     header: Sequence[str]

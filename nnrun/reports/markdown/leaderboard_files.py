@@ -84,7 +84,6 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
 
 
 def _key(root: Path, word: str) -> str:
-    """The key of the leaderboard that a word means."""
     keys = keys_in(root)[::-1]
     if word in keys:
         return word

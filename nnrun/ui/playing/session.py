@@ -37,10 +37,6 @@ class Session:
 
     It is for one thread at a time: hold `lock` around calls that belong together.
 
-    Args:
-        start: the config to begin with.
-        edits: settings that differ from it.
-
     Raises: NnrunError if the config cannot be trained, or is too large for a page.
     """
 
@@ -127,7 +123,6 @@ class Session:
         self._good_epoch = self.epoch
 
     def _judge(self) -> None:
-        """Look whether training has diverged, and go back to finite numbers if it has."""
         trainer, self.trouble = self.trainer, ""
         cause = trainer.check_divergence()
         if cause is None:

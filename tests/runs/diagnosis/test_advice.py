@@ -15,7 +15,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.diagnosing import diagnosis_input
 from nnrun.runs.execution.execute import Execution
 from tests.simulations.advice import outcome
-from tests.simulations.advice_recipes import FINE, ILL, looked_at
+from tests.simulations.corpus.recipes import FINE, ILL, looked_at
 
 FRAUD = """
 dataset: {path: fraud.npz, task: classification, features: standard, test_size: 0.3}

@@ -43,7 +43,7 @@ def history(
     ]
     header = ["trial", "value", f"best of {names[0]}", *([f"best of {names[1]}"] if other else [])]
     legend = list(enumerate(names if other else names[:1]))
-    words = ", ".join(f"{name} {number(_last(found))}" for name, found in
+    words = ", ".join(f"{name} {number(found[-1])}" for name, found in
                       zip(names, (best, other), strict=True) if found)  # fmt: skip
     table = Table(header, rows, [frame.across(n) or 0.0 for n in numbers])
     return Chart(title, f"The best at the end: {words}.", drawing, *TALL, table, legend=legend)
@@ -163,7 +163,3 @@ def _steps(x: Sequence[float], y: Numbers) -> tuple[Numbers, Numbers]:
 
 def _at(values: Numbers, place: int) -> str:
     return number(values[place]) if place < len(values) else ""
-
-
-def _last(values: Numbers) -> float | None:
-    return values[-1] if values else None

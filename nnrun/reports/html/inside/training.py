@@ -67,12 +67,13 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
     yield Figures([*_overall(watched, names)], legend[:_COLOURED], others=legend[_COLOURED:])
     charts = [*_distributions(watched, record)]
     if charts:
-        note = Note(_distribution_note(watched))
-        yield Folded("Numbers in each layer", [note, Figures(charts, columns=3)])
+        text = "The line is the median; the bands hold 90% of the numbers, and all of them."
+        if len(names) > _MOST_LAYERS:
+            text += f" Of the layers, the first and the last {_MOST_LAYERS // 2} are shown."
+        yield Folded("Numbers in each layer", [Note(text), Figures(charts, columns=3)])
 
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
-    """Charts with a line for each layer."""
 
     def chart(
         title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
@@ -109,25 +110,13 @@ def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
     """For each layer its weights, their gradients, and its outputs, from the histograms."""
     places = layer_places(watched)
-    for place in _shown(places):
+    half = _MOST_LAYERS // 2
+    for place in places if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]:
         main, title = main_parameter(watched, place), _title(record, place).capitalize()
         if main is not None:
             yield _fan(f"{title}: weights", watched, "weights", main)
             yield _fan(f"{title}: gradients of weights", watched, "gradients", main)
         yield _fan(f"{title}: outputs", watched, "outputs", places.index(place))
-
-
-def _shown(places: Sequence[str]) -> list[str]:
-    half = _MOST_LAYERS // 2
-    return [*places] if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]
-
-
-def _distribution_note(watched: Watched) -> str:
-    text = "The line is the median; the bands hold 90% of the numbers, and all of them."
-    if len(layer_places(watched)) > _MOST_LAYERS:
-        half = _MOST_LAYERS // 2
-        text += f" Of the layers, the first and the last {half} are shown."
-    return text
 
 
 def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:

@@ -103,7 +103,6 @@ class _Search:
         return f"{text}. Values are of {self.metric}; the test rows play no part."
 
     def _comparison(self) -> Grid:
-        """The board of the final comparison; its first row is the winner."""
         rows = [
             [*map(Cell, finalist), Cell(self.test if not place else "")]
             for place, finalist in enumerate(self.finalists)
@@ -118,7 +117,6 @@ class _Search:
         return history("Best so far", values, best, other, y_label=self.metric, names=names)
 
     def _best(self, trials: Sequence[_Trial]) -> list[float | None]:
-        """The best value up to each trial."""
         best: float | None = None
         found = []
         for trial in trials:
@@ -132,7 +130,6 @@ class _Search:
         return other is None or (value > other if self.larger_is_better else value < other)
 
     def _importance(self) -> Grid:
-        """How much of the spread of values each parameter explains."""
         shares = sorted(self.importance.items(), key=lambda item: -item[1])
         rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
         return Grid("What explains the spread of the trials", ["parameter", "share"], rows)

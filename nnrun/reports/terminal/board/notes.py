@@ -10,7 +10,7 @@ from nnrun.reports.numbers import count, first_of, plural, ranges
 from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.board.choice import choice_notes
 from nnrun.reports.terminal.board.columns import ELSEWHERE
-from nnrun.reports.verdict.names import brief_names
+from nnrun.reports.verdict.names import names_of
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -103,7 +103,7 @@ def _shares(groups: Sequence[Group], counts: Mapping[int, int]) -> str:
     everywhere = sum(row.completed for group in groups for row in group.rows)
     if len(rows) > 1 and sum(counts[id(row)] for row in rows) == everywhere:
         return f"all {count(everywhere)}"
-    called = brief_names(groups)
+    called = names_of(groups)
     return first_of(
         [f"{called[id(row)]} ({count(counts[id(row)])} of {count(row.completed)})" for row in rows]
     )
@@ -112,7 +112,7 @@ def _shares(groups: Sequence[Group], counts: Mapping[int, int]) -> str:
 def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
     """Which rows have runs without a result or a single run, those of one reason together."""
     reasons: dict[str, list[str]] = {}
-    called = brief_names(groups)
+    called = names_of(groups)
     for group in groups:
         for row in group.rows:
             if row.rank is not None and row.note and len(group.rows) > 1:
