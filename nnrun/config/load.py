@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.config.yaml.source_map import Source, copied, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
@@ -131,7 +130,7 @@ def load_block(
         iterations: as for `load_config`.
     """
     written = content.source.data
-    source = Source({key: copy.deepcopy(written[key])} if key in written else {})
+    source = Source({key: copied(written[key])} if key in written else {})
     more = _of_iterations(iterations) if key == "training" else []
     if [*apply_overrides(source, [*overrides, *more])]:
         return None

@@ -87,7 +87,7 @@ class _Costs(NamedTuple):
 
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """Whether the compiled engine trains this by a generated function or by kernels."""
-    return _costs(network, optimizer, batch_size).way
+    return _costs(network, _ways(network, optimizer), batch_size).way
 
 
 def _ways(network: Network, optimizer: Optimizer) -> _Ways:
@@ -102,11 +102,20 @@ def _ways(network: Network, optimizer: Optimizer) -> _Ways:
     )
 
 
-def _costs(network: Network, optimizer: Optimizer, batch_size: int) -> _Costs:
-    ways, numpy = _ways(network, optimizer), numpy_seconds(network, batch_size)
-    function, tape = function_seconds(network, batch_size), tape_seconds(network, batch_size)
+def _costs(network: Network, ways: _Ways, batch_size: int) -> _Costs:
+    numpy, function, tape = _seconds(network, batch_size)
     by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
     return _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
+
+
+@once_for_each
+def _seconds(network: Network, batch_size: int) -> tuple[float, float, float]:
+    """For one iteration by the NumPy engine, by a generated function and by kernels."""
+    return (
+        numpy_seconds(network, batch_size),
+        function_seconds(network, batch_size),
+        tape_seconds(network, batch_size),
+    )
 
 
 def choose(
@@ -116,7 +125,7 @@ def choose(
     ways = _ways(network, optimizer)
     if ways.refused is not None:
         return "numpy"
-    costs = _costs(network, optimizer, batch_size)
+    costs = _costs(network, ways, batch_size)
     seconds = ways.compiling if costs.way == "generated" else COMPILING_KERNELS
     gain = iterations * (costs.numpy - costs.compiled)
     return "compiled" if gain > WORTH + seconds / SHARED_BY else "numpy"
@@ -163,7 +172,7 @@ def _refuses_layers(network: Network) -> str | None:
 
 def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    _, numpy, compiled = _costs(network, optimizer, batch_size)
+    _, numpy, compiled = _costs(network, _ways(network, optimizer), batch_size)
     return numpy, compiled
 
 
