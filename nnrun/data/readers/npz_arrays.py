@@ -51,11 +51,17 @@ npz_errors = partial(damage_errors, what="npz", kinds=_DAMAGE)
 
 def held_names(path: Path) -> str:
     """The end of a message: the arrays of the file, and how to name them."""
-    with open_data(path) as file, npz_errors(path), zipfile.ZipFile(file) as archive:
-        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+    with open_data(path) as file:
+        names = names_in(path, file)
     if not names:
         return "; it holds no arrays at all"
     return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
+
+
+def names_in(path: Path, file: BinaryIO) -> list[str]:
+    """The names of all arrays of an open file."""
+    with npz_errors(path), zipfile.ZipFile(file) as archive:
+        return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array]:
