@@ -26,11 +26,7 @@ from nnrun.sweeps.picking import pick_run
 @options.order_by_option
 @options.margin_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 def command(
     output: Output,
     /,

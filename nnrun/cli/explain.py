@@ -38,10 +38,7 @@ from nnrun.runs.storage.durable.files import write_atomically
 @click.option("--full", is_flag=True, help="Show all numbers of large arrays.")
 @options.data_option
 @options.by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     arguments: tuple[str, ...],

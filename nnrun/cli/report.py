@@ -13,7 +13,6 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
-from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
@@ -57,11 +56,7 @@ _SUFFIXES = (".html", ".htm")
     help="For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
-@not_collected()
+@options.results_options
 def command(
     output: Output,
     /,

@@ -35,11 +35,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.data_option
 @options.by_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 def command(output: Output, /, run: str, importance: bool, by: str | None, results: Path) -> None:
     """Show the details of one run: results, learning curve, confusion, network, how to repeat it.
 

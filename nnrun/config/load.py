@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.config.yaml.source_map import Source, copied, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
@@ -107,7 +106,8 @@ def load_content(
     problems += apply_overrides(source, arguments)
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
-        found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
+        rule = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
+        found = [c for c in found if c.path != ("name",)] + [ConfigIssue(rule, ("name",))]
     found += varied_issues(source, found, lambda data: _validate(data)[1])
     problems += _problems(source, found)
     if problems or config is None:
@@ -130,7 +130,7 @@ def load_block(
         iterations: as for `load_config`.
     """
     written = content.source.data
-    source = Source({key: copy.deepcopy(written[key])} if key in written else {})
+    source = Source({key: copied(written[key])} if key in written else {})
     more = _of_iterations(iterations) if key == "training" else []
     if [*apply_overrides(source, [*overrides, *more])]:
         return None
@@ -243,8 +243,3 @@ def _absolute(given: str, path: KeyPath, source: Source, file: Path) -> str:
     if os.path.isabs(given) and not os.path.exists(absolute) and beside.exists():
         absolute = os.path.abspath(beside)  # as of a run's folder that was moved with its data
     return absolute
-
-
-def _unusable_name(file: Path) -> ConfigIssue:
-    message = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
-    return ConfigIssue(message, ("name",))

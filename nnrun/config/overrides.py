@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,12 @@ class OverrideError(ValueError):
     def __init__(self, message: str, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.path = path
+
+
+@lru_cache(maxsize=1024)
+def steps_of(key: str) -> tuple[str, ...]:
+    """The steps of a dotted key."""
+    return split_argument(f"{key}=")[0]
 
 
 def split_argument(argument: str) -> tuple[tuple[str, ...], str]:

@@ -133,6 +133,11 @@ class Layout:
         """Whether classes are numbers, such as 7, which may also be written 7.0."""
         return not self.text_labels and all_numbers(self.classes)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether rows are one or two numbers of the file, which pictures show as a grid."""
+        return self.shape in ((1,), (2,)) and self.columns.plain
+
     def label(self, text: str) -> str:
         """The name that a class with this label has."""
         return canonical(text) if self.numeric_labels else text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cached_property, wraps
 from math import prod
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +20,7 @@ from nnrun.nn.signature import Array, Rng, Shape
 __all__ = ["LayerError", "Network", "once_for_each"]
 
 V = TypeVar("V")
+P = ParamSpec("P")
 
 
 class Network(Sequential):
@@ -82,7 +83,7 @@ class Network(Sequential):
     @cached_property
     def size(self) -> int:
         """The number of parameters."""
-        return sum(parameter.size for parameter in self.parameters.values())
+        return sum(each.size for _, layer in self.named_layers() for each in layer.parameters)
 
     @cached_property
     def weights(self) -> list[Parameter]:
@@ -156,15 +157,22 @@ class Network(Sequential):
         return y if self.head is None else self.head.forward(y)
 
 
-def once_for_each(make: Callable[[Network], V]) -> Callable[[Network], V]:
-    """A function of the layers and shapes of a network, computed once while the network is used."""
-    known: WeakKeyDictionary[Network, V] = WeakKeyDictionary()
+def once_for_each(
+    make: Callable[Concatenate[Network, P], V],
+) -> Callable[Concatenate[Network, P], V]:
+    """A function of the layers and shapes of a network, and perhaps of numbers beside it, computed
+    once for the same ones while the network is used.
+    """
+    known: WeakKeyDictionary[Network, dict[Any, V]] = WeakKeyDictionary()
 
     @wraps(make)
-    def get(network: Network) -> V:
-        if network not in known:
-            known[network] = make(network)
-        return known[network]
+    def get(network: Network, /, *more: P.args, **named: P.kwargs) -> V:
+        found = known.get(network)
+        if found is None:
+            found = known[network] = {}
+        if more not in found:
+            found[more] = make(network, *more, **named)
+        return found[more]
 
     return get
 

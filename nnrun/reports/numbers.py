@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, floor, isfinite, log10
 from re import sub
-from typing import TypeVar
+from typing import Any, TypeVar
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -133,10 +133,10 @@ def plural(value: int, noun: str) -> str:
     return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
 
 
-def first_of(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and the number of the others: `a, b and 3 more`."""
-    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def first_of(what: Sequence[Any], most: int = 5, named: Callable[[Any], str] = str) -> str:
+    """The names of the first, and the number of the others: `a, b and 3 more`."""
+    more = f" and {count(len(what) - most)} more" if len(what) > most else ""
+    return ", ".join(map(named, what[:most])) + more
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -128,3 +129,8 @@ class RunResult:
         from nnrun.config.yaml.dump import dump  # noqa: PLC0415  # slow to import
 
         return dump(self.record.config)
+
+
+def now() -> str:
+    """The time in UTC, to the microsecond: runs of one second have an order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from nnrun.errors import NnrunError
-from nnrun.runs.execution.record_builder import now
+from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
 from nnrun.search.budget import Budget, Clock
 from nnrun.search.plan import SearchPlan

@@ -32,7 +32,7 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
     """
     if not len(plan):
         return 1
-    largest = max(variant.estimate.memory for variant in plan.firsts())
+    largest = plan.memory
     fitting = max(1, available_memory() // max(1, largest))
     workers = min(jobs or cores(), len(plan), fitting, most_processes())
     if jobs is not None:

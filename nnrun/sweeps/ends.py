@@ -9,9 +9,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError
 from nnrun.pool.task import serialize_error
-from nnrun.runs.execution.record_builder import failed_result
+from nnrun.runs.execution.ended import Ended
+from nnrun.runs.execution.result import result_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -63,13 +64,9 @@ class ActiveRun:
 
     def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
         """Save a checkpoint; whether it is on the disk."""
-        try:
-            self.lease.save_checkpoint(checkpoint)
-        except (OSError, UsageError) as error:
-            reason = getattr(error, "strerror", None) or error
-            note(f"{self.run.label}: no checkpoint: {reason}")
-            return False
-        return True
+        return self.lease.save_checkpoint(
+            checkpoint, lambda text: note(f"{self.run.label}: {text}")
+        )
 
 
 V = TypeVar("V")
@@ -188,7 +185,8 @@ class RunEnds:
         run = active.run
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
-            return failed_result(self._prepared(run), reason, checkpoint, traceback or None)
+            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback or None)
+            return result_of(self._prepared(run), ended)
 
         try:
             active.lease.fail(failed)

@@ -12,8 +12,8 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
 from nnrun.pool.task import Message, serialize_error
-from nnrun.runs.execution.record_builder import compare_published
 from nnrun.runs.lease import Outcome, begin
+from nnrun.runs.published import compare_published
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes

@@ -54,7 +54,7 @@ def conclude(
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": None if board is None else board_data(board),
+            "leaderboard": board_data(board) if board is not None and output.json else None,
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []

@@ -98,10 +98,10 @@ def _walk(value: Any, place: Place) -> Iterator[tuple[Place, LayerConfig]]:
 def _spread(value: Any, initializer: InitializerConfig) -> Any:
     """The value, with this initializer in every layer in it that has none."""
     if isinstance(value, LayerConfig):
-        update = {field: _spread(inner, initializer) for field, inner in value}
-        if "initializer" in update and update["initializer"] is None:
+        update = {f: _spread(inner, initializer) for f, inner in value if isinstance(inner, list)}
+        if vars(value).get("initializer", ...) is None:
             update["initializer"] = initializer
-        return value.model_copy(update=update)
+        return value.model_copy(update=update) if update else value
     return [_spread(item, initializer) for item in value] if isinstance(value, list) else value
 
 

@@ -31,6 +31,7 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_LINE_ENDS = "\x85\u2028\u2029"
 _CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 
@@ -82,6 +83,23 @@ def parse(text: Text) -> Document:
     return document
 
 
+def _events(text: str) -> Iterator[Any]:
+    """The parser's events, with the line ends of YAML 1.2.
+
+    The parser follows YAML 1.1, where three more characters end a line, and with it a comment.
+    They are replaced by unused characters before parsing, and put back in the events.
+    """
+    unused = (chr(point) for point in range(0xE000, 0xF900) if chr(point) not in text)
+    masks = {ord(c): mask for c, mask in zip(_NO_LINE_ENDS, unused, strict=False) if c in text}
+    shown = {ord(mask): chr(point) for point, mask in masks.items()}
+    for event in yaml.parse(text.translate(masks), Loader=_LOADER):
+        for name in ("value", "anchor", "tag") if masks else ():
+            content = getattr(event, name, None)
+            if content is not None:
+                setattr(event, name, content.translate(shown))
+        yield event
+
+
 class _Composer:
     """Events to nodes."""
 
@@ -89,7 +107,7 @@ class _Composer:
         self.text = text
         self.problems: list[Problem] = []
         self.anchors: dict[str, _Node | None] = {}
-        self.events: Iterator[Any] = yaml.parse(text.text, Loader=_LOADER)
+        self.events = _events(text.text)
 
     def compose(self) -> _Node | None:
         """The root of the first document, or None if there is no document."""

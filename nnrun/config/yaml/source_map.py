@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -12,6 +11,13 @@ from nnrun.errors import Place, Problem
 
 Part = Literal["value", "key", "block"]
 """What to point at: the value, its key, or the name of its mapping (for a missing key)."""
+
+
+def copied(data: Any) -> Any:
+    """A copy of plain data that can be changed."""
+    if isinstance(data, dict):
+        return {key: copied(value) for key, value in data.items()}
+    return [copied(value) for value in data] if isinstance(data, list) else data
 
 
 @dataclass
@@ -24,7 +30,7 @@ class Source(Document):
         """A copy that can be changed."""
         return replace(
             self,
-            data=copy.deepcopy(self.data),
+            data=copied(self.data),
             keys=dict(self.keys),
             values=dict(self.values),
             arguments=dict(self.arguments),

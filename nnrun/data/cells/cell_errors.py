@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnrun.data.formats.dates import formats_of
-from nnrun.data.formats.number_evidence import unit_of
 from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
 from nnrun.data.labels import number
 
@@ -138,7 +137,7 @@ def _missing_hint(role: str) -> str:
 
 def _about_form(text: str, decimal: str) -> Mistake:
     """The mistake by the form of the text."""
-    for form in (_infinite, _underscore, _date, _separator, _format):
+    for form in (_infinite, _underscore, _complex, _date, _separator, _format):
         found = form(text, decimal)
         if found is not None:
             return found
@@ -158,6 +157,21 @@ def _underscore(text: str, _: str) -> Mistake | None:
     return Mistake("underscore", f"'{text}' is not a number: write {plain}, without '_'")
 
 
+def _complex(text: str, _: str) -> Mistake | None:
+    if not text.rstrip(")").endswith("j") or not _is_complex(text):
+        return None
+    hint = "; write its real and its imaginary part as two columns"
+    return Mistake("complex", f"'{text}' is a complex number", hint)
+
+
+def _is_complex(text: str) -> bool:
+    try:
+        complex(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _date(text: str, _: str) -> Mistake | None:
     if is_date(text):
         return Mistake("date", f"'{text}' is not a number but a date", DATE_HINT)
@@ -169,6 +183,8 @@ def _date(text: str, _: str) -> Mistake | None:
 
 def _format(text: str, decimal: str) -> Mistake | None:
     """A number in groups, with another decimal sign, or with a unit."""
+    from nnrun.data.formats.number_evidence import unit_of  # noqa: PLC0415  # slow to import
+
     if unit_of(text) is None:
         return None
     try:

@@ -52,7 +52,6 @@ class Written:
     """How the columns of a file are written.
 
     Args:
-        decimal: the decimal sign.
         examples: of columns that are written in their own way, by their names.
     """
 

@@ -64,7 +64,6 @@ class Rows(ABC):
     whether batches have weights.
 
     Args:
-        layout: that of the training data.
         bad: empty.
         with_target: whether the target is read too.
     """

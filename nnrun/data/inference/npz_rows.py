@@ -6,7 +6,6 @@ Large arrays are mapped, as those of training are, so that a file may be larger 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -125,12 +124,9 @@ class NpzRows(Rows):
             check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
         if (odd := odd_code(x, self.layout.columns)) is not None:
             raise DataError(f"{self.path}: x[{start + odd[0]}] has {odd[1]}")
-        x = completed(x, self.layout.columns, partial(self._place, start))
+        x = completed(x, self.layout.columns, lambda row: f"{self.path}: x[{start + row}]")
         y = self._y(arrays["y"], start) if self.with_target else None
         return RowBatch(x, y, tuple(arrays[name] for name in self.carried))
-
-    def _place(self, start: int, row: int) -> str:
-        return f"{self.path}: x[{start + row}]"
 
     def _check_shapes(self) -> None:
         x, shape = self._arrays["x"], self.layout.shape

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
@@ -21,6 +22,7 @@ from nnrun.engines.compiled.tape import layers as tape_layers
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
+from nnrun.plugins.loading import find
 
 Way = Literal["generated", "tape"]
 
@@ -85,7 +87,7 @@ class _Costs(NamedTuple):
 
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """Whether the compiled engine trains this by a generated function or by kernels."""
-    return _costs(network, optimizer, batch_size).way
+    return _costs(network, _ways(network, optimizer), batch_size).way
 
 
 def _ways(network: Network, optimizer: Optimizer) -> _Ways:
@@ -100,11 +102,20 @@ def _ways(network: Network, optimizer: Optimizer) -> _Ways:
     )
 
 
-def _costs(network: Network, optimizer: Optimizer, batch_size: int) -> _Costs:
-    ways, numpy = _ways(network, optimizer), numpy_seconds(network, batch_size)
-    function, tape = function_seconds(network, batch_size), tape_seconds(network, batch_size)
+def _costs(network: Network, ways: _Ways, batch_size: int) -> _Costs:
+    numpy, function, tape = _seconds(network, batch_size)
     by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
     return _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
+
+
+@once_for_each
+def _seconds(network: Network, batch_size: int) -> tuple[float, float, float]:
+    """For one iteration by the NumPy engine, by a generated function and by kernels."""
+    return (
+        numpy_seconds(network, batch_size),
+        function_seconds(network, batch_size),
+        tape_seconds(network, batch_size),
+    )
 
 
 def choose(
@@ -114,7 +125,7 @@ def choose(
     ways = _ways(network, optimizer)
     if ways.refused is not None:
         return "numpy"
-    costs = _costs(network, optimizer, batch_size)
+    costs = _costs(network, ways, batch_size)
     seconds = ways.compiling if costs.way == "generated" else COMPILING_KERNELS
     gain = iterations * (costs.numpy - costs.compiled)
     return "compiled" if gain > WORTH + seconds / SHARED_BY else "numpy"
@@ -123,6 +134,24 @@ def choose(
 def too_large(network: Network) -> str | None:
     """The reason if compiling is needed and would take too long, else None."""
     return compiles_too_long(network) if _refuses_layers(network) else None
+
+
+def why_not_compiled(network: Network) -> str | None:
+    """Why NumPy trains a network, as a sentence, if not for a short run.
+
+    Compiling would take too long, or the engine lacks a part of a plugin.
+    """
+    reason = too_large(network) or _lacks_part(network)
+    return f"{reason}, so NumPy trains it" if reason else None
+
+
+def _lacks_part(network: Network) -> str | None:
+    named = [("loss", network.loss.type)] if network.loss.type not in LOSSES else []
+    for layer in network.steps:
+        if layer.type not in tape_layers.EMITTERS:
+            named += [("layer", layer.type), ("activation", layer.type)]
+    part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
+    return None if part is None else f"the compiled engine does not have {part.title}"
 
 
 def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
@@ -143,7 +172,7 @@ def _refuses_layers(network: Network) -> str | None:
 
 def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    _, numpy, compiled = _costs(network, optimizer, batch_size)
+    _, numpy, compiled = _costs(network, _ways(network, optimizer), batch_size)
     return numpy, compiled
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nnrun.errors import NnrunError
-from nnrun.explain.surfaces import extent_of, grid_rows, has_surfaces
+from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
@@ -122,7 +122,7 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     """The decision surface around the training data, for two numeric features."""
-    if predictions.dataset.shape != (2,) or not has_surfaces(model.layout):
+    if predictions.dataset.shape != (2,) or not model.layout.is_drawn:
         return
     left, right, bottom, top = extent_of(predictions.train.x)
     grid = grid_rows((left, right, bottom, top), _SIDE)

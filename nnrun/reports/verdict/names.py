@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -53,7 +53,7 @@ class Names:
         names = [*map(self.of, rows[:_MOST])]
         while len(names) > 1 and len(", ".join(names)) > _LONGEST:
             names.pop()
-        return first_of([*names, *[""] * (len(rows) - len(names))], len(names))
+        return first_of(rows, len(names), self.of)
 
     def common(self, rows: Sequence[Row]) -> str:
         """What these rows have in common and not all rows have; else their names.
@@ -63,7 +63,7 @@ class Names:
         if len(rows) == len(self._rows):
             return ""
         alike = in_common([self._own[id(row)] for row in rows])
-        return self._words(alike, rows) or first_of([*map(self.of, rows)], 2)
+        return self._words(alike, rows) or first_of(rows, 2, self.of)
 
     @cached_property
     def experiment(self) -> str:
@@ -100,13 +100,12 @@ def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
     return found
 
 
-def names_of(groups: Sequence[Group]) -> dict[int, str]:
-    """The rows of boards by their `id`."""
-    return {
-        id(row): names.of(row)
-        for names, group in ((Names(group.rows), group) for group in groups)
-        for row in group.rows
+def named_in(groups: Sequence[Group]) -> Callable[[Row], str]:
+    """What names a row of these boards."""
+    boards = {
+        id(row): names for group in groups for names in [Names(group.rows)] for row in group.rows
     }
+    return lambda row: boards[id(row)].of(row)
 
 
 def _settings(row: Row) -> Settings:

@@ -7,6 +7,7 @@ from itertools import count
 from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.network import LossConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
@@ -19,6 +20,7 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
+from nnrun.runs.preparation.config_cache import Memo
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 from nnrun.training.augmentation.augment import Augmentation
 
@@ -58,15 +60,13 @@ def build_network(
         raise ConfigMismatchError([(("network", *error.place, *field), str(error))]) from None
 
 
-def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) -> None:
+def check_network(network: Network, config: ExperimentConfig, dataset: Dataset, memo: Memo) -> None:
     """Check that a network fits the data, the loss and the rest of the config.
 
     Raises: ConfigMismatchError with everything that does not fit, by path.
     """
     mismatches = [
-        *_softmax_in_the_middle(network),
-        *_outputs(network, dataset),
-        *_loss(network, config, dataset),
+        *memo.of(_without_training, network, config.loss, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
         *augmentation_mismatches(config, dataset),
@@ -74,6 +74,14 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
     ]
     if mismatches:
         raise ConfigMismatchError(mismatches)
+
+
+def _without_training(network: Network, loss: LossConfig, dataset: Dataset) -> list[Mismatch]:
+    return [
+        *_softmax_in_the_middle(network),
+        *_outputs(network, dataset),
+        *_loss(network, loss.type, dataset),
+    ]
 
 
 def _softmax_in_the_middle(network: Network) -> Iterator[Mismatch]:
@@ -106,8 +114,8 @@ def _outputs(network: Network, dataset: Dataset) -> Iterator[Mismatch]:
         yield (*path, "units"), message
 
 
-def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
-    loss, activation = config.loss.type, _last_activation(network)
+def _loss(network: Network, loss: str, dataset: Dataset) -> Iterator[Mismatch]:
+    activation = _last_activation(network)
     path = ("network", "layers", len(network.blocks) - 1, "activation")
     needed = LOSSES[loss].needs
     if needed is not None and dataset.task == "regression":

@@ -63,8 +63,13 @@ class ConfigCache:
 
     def __init__(self, code: ConfigCache | None = None, memo: Memo | None = None) -> None:
         self._known: dict[str, Any] = {}
-        self.code = code or self
+        self._code = code
         self.memo = memo or Memo()
+
+    @property
+    def code(self) -> ConfigCache:
+        """Of all configs with the same compiled code and data."""
+        return self._code or self
 
     def get(self, name: str, make: Callable[[], V]) -> V:
         """The value with this name, made if there is none yet."""

@@ -58,9 +58,7 @@ def prepare(
     config, inference = _with_task(experiment.config, cache.memo)
     rows = config.dataset, config.seed, config.in_order
     try:
-        dataset, split, networks = cache.get(
-            "rows", rows, lambda: (*_divided(config, load(config.dataset)), Memo())
-        )
+        dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
         of_classes = None if isinstance(config, BesideConfig) else config.training.class_weight
         check_weights(split, dataset.classes, of_classes)
     except DatasetProblem as error:
@@ -79,13 +77,13 @@ def prepare(
     prepared = Prepared(resolved, dataset, split, inferred, penalty, common)
     try:
         # In place of the properties: settings with the same layers or data share these.
-        network = networks.get(
+        network = cache.memo.get(
             (config.training.dtype, prepared.weighted),
-            (config.network, config.loss),
+            (config.network, config.loss, dataset),
             lambda: prepared.network,
         )
         vars(prepared)["network"] = network
-        check_network(network, prepared.config, dataset)
+        check_network(network, prepared.config, dataset, cache.memo)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))
             or _rates(prepared)

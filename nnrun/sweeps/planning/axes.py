@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.overrides import split_argument
+from nnrun.config.overrides import steps_of
 from nnrun.config.schema.base.block import Block
 from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.data.dataset import DatasetConfig
@@ -63,7 +63,7 @@ class Axis:
 
 def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list[Axis]:
     """The axes of a grid, by dotted key; `config` is one of those that the grid makes."""
-    steps = {key: split_argument(f"{key}=")[0] for key in grid}
+    steps = {key: steps_of(key) for key in grid}
 
     def number(key: str) -> tuple[KeyPath, Any] | None:
         return _number(config, steps[key], {steps[other] for other in steps if other != key})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.config.overrides import split_argument
+from nnrun.config.overrides import steps_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import Problem
@@ -50,7 +50,7 @@ class KnownBlocks:
     ) -> None:
         self._axes: dict[str, list[int]] = {}
         for index, axis in enumerate(axes):
-            block = split_argument(f"{axis.key}=")[0][0]
+            block = steps_of(axis.key)[0]
             self._axes.setdefault(block, []).append(index)
         self._all = axes
         self._load_block = load_block

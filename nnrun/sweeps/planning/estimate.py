@@ -26,7 +26,7 @@ _SECONDS_PER_FEATURE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """The estimated cost of a run: its updates and parameters, the seconds from its start to its
     report, and its memory in bytes.

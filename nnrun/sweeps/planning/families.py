@@ -1,11 +1,12 @@
 """A family is settings that differ only in numbers that no check depends on.
 
-One variant of each is checked; the others are made from it when they are needed.
+One of them is checked; the variants of all are made when they are needed.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,28 +20,64 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.runs.identity import Identity
+from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.grid import Grid
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.planning.variants import joined
 
 
-@dataclass(frozen=True)
+class Texts:
+    """Packs texts that are much like the first one, such as configs that differ in few values."""
+
+    def __init__(self) -> None:
+        self._first = b""
+
+    def pack(self, texts: Sequence[str]) -> bytes:
+        """In which they differ from the first ones."""
+        plain = "\n".join(texts).encode()
+        self._first = self._first or plain
+        packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS, zdict=self._first)
+        return packer.compress(plain) + packer.flush()
+
+    def unpack(self, packed: bytes) -> list[str]:
+        """The texts as they were."""
+        plain = zlib.decompressobj(-zlib.MAX_WBITS, self._first).decompress(packed)
+        return plain.decode().split("\n")
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Variants that differ only in numbers that neither a check nor an estimate depends on.
 
     Args:
-        first: the variant that was checked.
+        shared: the values of the fields that its variants have in common with others.
+        estimate: of one run.
         evaluations: of its runs, for each fold, as keys of the block `training`.
         grid: with the values.
         groups: of each axis, the positions of the family's values.
         offset: the number of the grid's first variant.
+        texts: of its grid.
+        packed: the config of the setting that was checked, and the identity of each fold.
     """
 
-    first: Variant
+    shared: Mapping[str, Any]
+    estimate: Estimate
     evaluations: Mapping[int | None, Mapping[str, int | None]]
     grid: Grid
     groups: Sequence[Sequence[int]]
     offset: int
+    texts: Texts
+    packed: bytes
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return str(self.shared["name"])
+
+    @property
+    def planned(self) -> int:
+        """The number of runs of each variant."""
+        seeds, splits = self.shared["seeds"], self.shared["split_seeds"]
+        return len(seeds) * len(splits) * len(self.evaluations)
 
     def __len__(self) -> int:
         return prod(map(len, self.groups))
@@ -54,31 +91,38 @@ class Family:
 
     def variant(self, positions: Sequence[int]) -> Variant:
         """The variant with these values, given by their positions on the axes."""
+        config, identities = self._checked()
         numbers = {
             axis.path: float(axis.values[at])
             for axis, group, at in zip(self.grid.axes, self.groups, positions, strict=True)
             if at != group[0]
         }
-        if not numbers:
-            return self.first
-        resolved, blocks = _resolved(self.first.config), dict[str, Any]()
-        for path, number in numbers.items():
-            name, inner = str(path[0]), path[1:]
-            block = blocks.get(name, getattr(resolved, name))
-            blocks[name] = _with_number(block, inner, number)
-        config = json.loads(self.first.config)
-        config |= {name: block.model_dump(mode="json") for name, block in blocks.items()}
-        return replace(
-            self.first,
+        if numbers:
+            resolved, blocks = _resolved(config), dict[str, Any]()
+            for path, number in numbers.items():
+                name, inner = str(path[0]), path[1:]
+                block = blocks.get(name, getattr(resolved, name))
+                blocks[name] = _with_number(block, inner, number)
+            plain = {name: block.model_dump(mode="json") for name, block in blocks.items()}
+            config = json.dumps(json.loads(config) | plain, allow_nan=False)
+            identities = {f: self._identity(f, known, blocks) for f, known in identities.items()}
+        return Variant(
             number=self.offset + self.grid.number(positions),
             choice=self.grid.choice(positions),
-            config=json.dumps(config, allow_nan=False),
-            identities={fold: self._identity(fold, blocks) for fold in self.first.identities},
+            config=config,
+            identities=identities,
+            estimate=self.estimate,
+            **self.shared,
         )
 
-    def _identity(self, fold: int | None, blocks: Mapping[str, Any]) -> Identity:
+    def _checked(self) -> tuple[str, dict[int | None, Identity]]:
+        """The config of the setting that was checked, and its identity for each fold."""
+        config, *texts = self.texts.unpack(self.packed)
+        return config, dict(zip(self.evaluations, map(Identity, texts), strict=True))
+
+    def _identity(self, fold: int | None, known: Identity, blocks: Mapping[str, Any]) -> Identity:
         """The identity of the runs of a fold, with other blocks."""
-        content = json.loads(self.first.identities[fold].text)
+        content = json.loads(known.text)
         for name, block in blocks.items():
             decided = block
             if isinstance(block, TrainingConfig):
@@ -88,8 +132,17 @@ class Family:
 
     def joined(self, other: Family) -> Family:
         """With the folds and the seeds of splits of a family that differs in nothing else."""
+        config, identities = self._checked()
+        identities |= other._checked()[1]
+        folds = sorted(identities, key=lambda fold: fold or 0)
         evaluations = {**self.evaluations, **other.evaluations}
-        return replace(self, first=joined(self.first, other.first), evaluations=evaluations)
+        seeds = dict.fromkeys([*self.shared["split_seeds"], *other.shared["split_seeds"]])
+        return replace(
+            self,
+            shared={**self.shared, "split_seeds": tuple(seeds)},
+            evaluations={fold: evaluations[fold] for fold in folds},
+            packed=self.texts.pack([config, *(identities[fold].text for fold in folds)]),
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +13,11 @@ from typing import Any
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment, load_block, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, split_argument
+from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, steps_of
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.experiment import BesideConfig
 from nnrun.config.settings import BESIDE
+from nnrun.config.yaml.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
@@ -221,7 +221,9 @@ class Grid:
         return GridPoint(choice, experiment, origins)
 
     def _load_block(self, key: str, values: Mapping[str, Any]) -> tuple[Any, Any] | None:
-        overrides = [override_of(*item) for item in values.items()]
+        overrides = [
+            Override(name, steps_of(name), copied(value)) for name, value in values.items()
+        ]
         return load_block(self.content, key, overrides, self.arguments.iterations)
 
     def _loaded(self, positions: Sequence[int]) -> Experiment:
@@ -284,5 +286,4 @@ def _load_with(content: Content, values: dict[str, Any], arguments: Arguments) -
 
 def override_of(key: str, value: Any) -> Override:
     """The override of a key, with a value of its own, which others may change."""
-    steps, _ = split_argument(f"{key}=")
-    return Override(format_override(key, value), steps, copy.deepcopy(value))
+    return Override(format_override(key, value), steps_of(key), copied(value))

@@ -107,11 +107,30 @@ class PlannedRun:
 
 
 class Settings(Protocol):
-    """Variants that are made when they are needed, such as a list of them or a `Family`."""
+    """Variants of one name that are made when they are needed, such as a `Family`; each has as many
+    runs as the others, with the same estimate.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def planned(self) -> int: ...
+
+    @property
+    def estimate(self) -> Estimate: ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Variant: ...
+
+
+class _Alone(tuple[Variant]):
+    """One variant."""
+
+    name = property(lambda self: self[0].name)
+    planned = property(lambda self: self[0].planned)
+    estimate = property(lambda self: self[0].estimate)
 
 
 @dataclass(frozen=True)
@@ -132,7 +151,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.families:
-            object.__setattr__(self, "families", [[variant] for variant in self.variants])
+            object.__setattr__(self, "families", [_Alone([variant]) for variant in self.variants])
 
     def __len__(self) -> int:
         return sum(count for _, count in self._counts())
@@ -145,16 +164,21 @@ class Plan:
     @property
     def names(self) -> dict[str, None]:
         """The names of its experiments, each once."""
-        return dict.fromkeys(family[0].name for family in self.families)
+        return dict.fromkeys(family.name for family in self.families)
 
     @property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
-        return sum(count * first.estimate.seconds for first, count in self._counts())
+        return sum(count * family.estimate.seconds for family, count in self._counts())
+
+    @property
+    def memory(self) -> int:
+        """The estimated memory of the largest run, in bytes."""
+        return max(family.estimate.memory for family, count in self._counts() if count)
 
     def firsts(self) -> Iterator[Variant]:
         """The first variant of each family that has runs."""
-        return (first for first, count in self._counts() if count)
+        return (family[0] for family, count in self._counts() if count)
 
     def refuse_plugin_files(self) -> None:
         """Raise a PluginError if a config needs a plugin that is no installed package."""
@@ -174,7 +198,7 @@ class Plan:
         """
         start = 0
         for family in self._ordered():
-            each = family[0].planned
+            each = family.planned
             for at in range(len(family)):
                 if self.shard.count(start, start + each) >= least:
                     variant, ahead = family[at], self.shard.first_from(start)
@@ -193,14 +217,14 @@ class Plan:
             yield from islice(runs, 1, None)
 
     def _ordered(self) -> list[Settings]:
-        return sorted(self.families, key=lambda family: -family[0].estimate.seconds)
+        return sorted(self.families, key=lambda family: -family.estimate.seconds)
 
-    def _counts(self) -> Iterator[tuple[Variant, int]]:
-        """The first variant of each family, and how many of the family's runs are here."""
+    def _counts(self) -> Iterator[tuple[Settings, int]]:
+        """Each family, and how many of its runs are here."""
         start = 0
         for family in self._ordered():
-            stop = start + len(family) * family[0].planned
-            yield family[0], self.shard.count(start, stop)
+            stop = start + len(family) * family.planned
+            yield family, self.shard.count(start, stop)
             start = stop
 
 

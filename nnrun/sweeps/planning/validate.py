@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 from nnrun.config.content import Origin
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
-from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Together
 from nnrun.sweeps.planning.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.families import Family, Variants
+from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.families import Family, Texts, Variants
 from nnrun.sweeps.planning.grid import (
     Arguments,
     Grid,
@@ -26,7 +29,7 @@ from nnrun.sweeps.planning.grid import (
 )
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
-from nnrun.sweeps.planning.variants import folds_of, make_variant
+from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
 
 class PlanError(ConfigError):
@@ -79,7 +82,7 @@ class _Planner:
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
         self._cache = GridCache()
-        self._known: set[tuple[str, Identity]] = set()
+        self._known: set[bytes] = set()
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
@@ -100,7 +103,7 @@ class _Planner:
 
     def plan(self) -> None:
         """Check the loaded configs with every combination of values that may contradict."""
-        offset = 0
+        offset, texts = 0, Texts()
         for file, grid, seeds in self._opened:
             families: dict[tuple[int, ...], Family] = {}
             settings: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -108,8 +111,8 @@ class _Planner:
             together = Together(grid.axes)
             for groups, choice in grid.combinations():
                 self._refused.clear()
-                members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
-                family = self._family(file, grid, choice, seeds, members, offset)
+                members = tuple([axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)])
+                family = self._family(file, grid, choice, seeds, members, offset, texts)
                 together.add(groups, self._refused)
                 if family is not None:
                     # Folds and seeds of splits in a grid are runs of the same setting.
@@ -136,17 +139,17 @@ class _Planner:
         seeds: Seeds,
         members: Sequence[Sequence[int]],
         offset: int,
+        texts: Texts,
     ) -> Family | None:
         """The family of a setting; None if it is invalid, or equal to an earlier one."""
         if isinstance(choice, ConfigError):
             self.refuse(choice.problems, choice.exit_code, file)
             return None
-        number = offset + grid.number(member[0] for member in members)
         try:
             prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
             runs = folds_of(choice.experiment, prepared)
-            variant = make_variant(number, file, choice, runs, seeds)
-            if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
+            shared = shared_fields(file, runs, seeds)
+            if seeds.splits is not None and len(seeds.splits) > 1 and not shared["drawn"]:
                 message = "no seed decides which rows are in which split"
                 raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
@@ -157,12 +160,16 @@ class _Planner:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
             # A model beside several configs on the same data is trained once.
-            name = str(seeds) if isinstance(grid, BesideGrid) else variant.name
-            identities = {(name, identity) for identity in variant.identities.values()}
-            if not identities <= self._known:
-                self._known |= identities
-                evaluations = {fold: run.evaluations for fold, run in runs.items()}
-                return Family(variant, evaluations, grid, members, offset)
+            name = str(seeds) if isinstance(grid, BesideGrid) else prepared.config.name
+            identities = [run.identity.text for run in runs.values()]
+            digests = {_digest(name, text) for text in identities}
+            if not digests <= self._known:
+                self._known |= digests
+                packed = texts.pack([prepared.config_json, *identities])
+                return Family(
+                    shared, estimate(prepared), _evaluations(runs), grid, members, offset, texts,
+                    packed,
+                )  # fmt: skip
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:
@@ -190,3 +197,16 @@ class _Planner:
             name = str(found)
             self.problems.setdefault(name, found)
             self._refused.add(name)
+
+
+def _digest(name: str, text: str) -> bytes:
+    """Of a name and an identity."""
+    return blake2b(f"{name} {text}".encode(), digest_size=16).digest()
+
+
+def _evaluations(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Any]:
+    """Those of the first run of each fold: the same object for the same ones."""
+    found = {fold: run.evaluations for fold, run in runs.items()}
+    memo = next(iter(runs.values())).cache.memo
+    key = ("evaluations", *((fold, *each.values()) for fold, each in found.items()))
+    return memo.get(key, (), lambda: found)

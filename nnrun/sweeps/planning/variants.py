@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
-from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.published import published_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate
@@ -35,48 +33,55 @@ def make_variant(
     fold.
     """
     prepared = next(iter(runs.values()))
-    config, dataset = prepared.config, prepared.dataset
-    block, memo = config.dataset, prepared.cache.memo
-    plain = memo.of(_plain, block)
-    rows = _mean_rows([*runs.values()])
-    splits: Sequence[int | None] = (block.split.seed,) if seeds.splits is None else seeds.splits
     return Variant(
         number=number,
-        name=config.name,
-        file=file,
         choice=choice.choice,
         config=prepared.config_json,
         identities={fold: run.identity for fold, run in runs.items()},
-        dataset=dataset.name,
-        sha256=dataset.sha256,
-        data=memo.of(data_key, block, dataset.sha256),
-        target=None if block.columns is None else block.columns.target,
-        splits=tuple(rows),
-        division=memo.of(division_of, plain),
-        metric=prepared.main_metric,
-        larger_is_better=larger_is_better(prepared.main_metric),
-        seeds=seeds.weights,
-        published=published_of(config),
         estimate=estimate(prepared),
-        rows=rows,
-        overlap=overlap_of(rows, plain),
-        split_seeds=splits,
-        drawn=is_drawn(rows, plain),
-        folds=block.folds,
-        split_by=split_by_of(plain),
-        metrics=prepared.metrics,
-        watched=prepared.watched,
-        plugins=shipment(prepared.plugins),
-        data_note=dataset.note or "",
+        **shared_fields(file, runs, seeds),
     )
 
 
-def joined(one: Variant, other: Variant) -> Variant:
-    """One variant with the folds and the seeds of splits of two that differ in nothing else."""
-    seeds = dict.fromkeys([*one.split_seeds, *other.split_seeds])
-    folds = {**one.identities, **other.identities}
-    identities = dict(sorted(folds.items(), key=lambda item: item[0] or 0))
-    return replace(one, split_seeds=tuple(seeds), identities=identities)
+def shared_fields(
+    file: str, runs: Mapping[int | None, Prepared], seeds: Seeds
+) -> Mapping[str, Any]:
+    """The values of a variant's other fields: the same object for settings that share them."""
+    prepared = next(iter(runs.values()))
+    config, dataset = prepared.config, prepared.dataset
+    block, memo, metric = config.dataset, prepared.cache.memo, prepared.main_metric
+    rows = _mean_rows([*runs.values()])
+
+    def make() -> dict[str, Any]:
+        plain = block.model_dump(mode="json")
+        return {
+            "name": config.name,
+            "file": file,
+            "dataset": dataset.name,
+            "sha256": dataset.sha256,
+            "data": data_key(block, dataset.sha256),
+            "target": None if block.columns is None else block.columns.target,
+            "splits": tuple(rows),
+            "division": division_of(plain),
+            "metric": metric,
+            "larger_is_better": larger_is_better(metric),
+            "seeds": seeds.weights,
+            "published": published_of(config),
+            "rows": rows,
+            "overlap": overlap_of(rows, plain),
+            "split_seeds": (block.split.seed,) if seeds.splits is None else seeds.splits,
+            "drawn": is_drawn(rows, plain),
+            "folds": block.folds,
+            "split_by": split_by_of(plain),
+            "metrics": prepared.metrics,
+            "watched": prepared.watched,
+            "plugins": shipment(prepared.plugins),
+            "data_note": dataset.note or "",
+        }
+
+    values = (config.name, file, metric, *rows.items(), prepared.watched, *prepared.metrics)
+    objects = (block, dataset, seeds, config.published, *prepared.plugins)
+    return memo.get(("shared", *values), objects, make)
 
 
 def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
@@ -91,10 +96,6 @@ def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, 
             replicate.applied(config), prepared.dataset, ConfigCache(memo=prepared.cache.memo)
         )
     return found
-
-
-def _plain(block: DatasetConfig) -> dict[str, Any]:
-    return block.model_dump(mode="json")
 
 
 def _mean_rows(runs: Sequence[Prepared]) -> dict[str, float]:

@@ -9,7 +9,6 @@ from time import perf_counter
 
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
-from nnrun.explain.surfaces import has_surfaces
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
@@ -171,7 +170,7 @@ def _built(start: Start, edits: Edits) -> tuple[Prepared, Trainer]:
 def _refuse_large(prepared: Prepared) -> None:
     rows = len(prepared.split.train) + sum(map(len, prepared.split.held_out.values()))
     network = prepared.network
-    if not has_surfaces(prepared.dataset.layout):
+    if not prepared.dataset.layout.is_drawn:
         raise UsageError("a playground needs rows of one or two numbers, as the data have them")
     for count, most, what in (
         (network.size, MOST_PARAMETERS, "parameters"),

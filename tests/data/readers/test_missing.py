@@ -257,6 +257,7 @@ FORMAT = 'is no plain number; `columns: {formats: {age: "%s"}}` reads such a col
         ("12 kg", {}, FORMAT % "12 kg"),
         ("50%", {}, FORMAT % "50%"),
         ("inf", {}, "is not a finite number"),
+        ("0j", {}, "is a complex number; write its real and its imaginary part as two columns"),
         ("red", {}, "is not a number; columns.categorical one-hot encodes a text column, "
                     "columns.drop leaves it out"),
     ],

@@ -23,14 +23,14 @@ from tests.sweeps.helpers import lasting, make_store, run_inline, until, weights
 from tests.sweeps.pool import Pool
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pool():
     running = Pool()
     yield running
     running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def connected(pool):
     """A client of the pool."""
     import distributed

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.tape.plan import TASKS, ExecutionPlan, Places
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 
@@ -105,6 +105,7 @@ def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
     return allocation.given(x.reshape(len(x), -1), dtype)
 
 
+@once_for_each
 def buffers(network: Network, batch_size: int) -> int:
     """About how many numbers a tape needs for parameters, besides those of any engine.
 

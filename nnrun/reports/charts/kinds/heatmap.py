@@ -118,8 +118,7 @@ def heatmap(
         cells=(cells.left, cells.top, cells.side, cells.height),
     )
     return Chart(
-        title, alternative, Markup("").join(parts), width, bottom + 32, table,
-        bool(heat.links), fills=False,
+        title, alternative, Markup("").join(parts), width, bottom + 32, table, fills=False,
     )  # fmt: skip
 
 

@@ -74,13 +74,14 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
 
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
+    x = watched.iterations
 
     def chart(
         title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
     ) -> Chart:
         series = [
             replace(
-                _thinned(names[index], watched.iterations, values[:, column], index),
+                Series.thinned(names[index], x, values[:, column].tolist(), index, _MOST_POINTS),
                 other=index >= _COLOURED,
             )
             for index, column in enumerate(columns)
@@ -103,10 +104,6 @@ def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
             yield chart(f"{what.capitalize()} units", "share of units", shares, columns, log=False)
 
 
-def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0) -> Series:
-    return Series.thinned(name, iterations, values.tolist(), index, _MOST_POINTS)
-
-
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
     """For each layer its weights, their gradients, and its outputs, from the histograms."""
     places = layer_places(watched)
@@ -124,7 +121,10 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
     counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
     ends = watched.arrays[f"{name}.range"][:, column]
     drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
-    found = [_thinned(title, watched.iterations, values) for values in drawn]
+    found = [
+        Series.thinned(title, watched.iterations, values.tolist(), 0, _MOST_POINTS)
+        for values in drawn
+    ]
     x, columns = found[0].x, [one.y for one in found]
     least, low, middle, high, most = columns
     series = [
