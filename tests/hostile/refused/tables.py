@@ -112,7 +112,7 @@ CASES = [
         "a number with commas", 'a,y\n"1,000",2\n' + ROWS, "it may be 1 or 1000; `columns: {formats"
     ),
     csv("a hexadecimal number", "a,y\n0x10,2\n" + ROWS, "x.csv:2:a: '0x10' is not a number"),
-    csv("a complex number", "a,y\n1j,2\n" + ROWS, "x.csv:2:a: '1j' is no plain number"),
+    csv("a complex number", "a,y\n1j,2\n" + ROWS, "x.csv:2:a: '1j' is a complex number"),
     csv("a truth", "a,y\nTrue,2\n" + ROWS, "x.csv:2:a: 'True' is not a number"),
     csv("a date", "a,y\n2020-01-01,2\n" + ROWS, "x.csv:2:a: '2020-01-01' is not a number"),
     csv("a target of text", "a,y\n1,x\n" + ROWS, "x.csv:2:y: 'x' is not a number"),
