@@ -52,10 +52,6 @@ __all__ = [
     "verify",
 ]
 
-_FUNCTIONS = (
-    *("check", "extend", "importance", "load"),
-    *("out_of_fold", "pack", "report", "sweep", "train", "verify"),
-)
 _MODULES = ("api", "errors", "nn", "plugins")
 
 
@@ -63,7 +59,7 @@ def __getattr__(name: str) -> object:
     """Import names from other modules at first use."""
     from importlib import import_module  # noqa: PLC0415  # as above
 
-    if name in _FUNCTIONS:
+    if name in __all__:
         return getattr(import_module("nnrun.api"), name)
     if name in _MODULES:
         return import_module(f"nnrun.{name}")

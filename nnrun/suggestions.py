@@ -45,8 +45,13 @@ def synonym(word: str, names: Iterable[str]) -> str | None:
 
 
 @cache
-def _synonyms() -> dict[str, tuple[str, ...]]:
-    return {_fold(word): ours for word, ours in SYNONYMS.items()}
+def _synonyms() -> dict[str, list[str]]:
+    """The names of nnrun by the words of others."""
+    found: dict[str, list[str]] = {}
+    for name, words in SYNONYMS.items():
+        for word in words.split():
+            found.setdefault(_fold(word), []).append(name)
+    return found
 
 
 def suggestion(word: object, names: Iterable[str]) -> str:

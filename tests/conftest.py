@@ -25,6 +25,10 @@ sys.dont_write_bytecode = False
 _kept = Path(__file__).parents[1] / ".pytest_cache"
 os.environ["NNRUN_CACHE"] = str(_kept / "nnrun")
 os.environ["XDG_STATE_HOME"] = str(_kept / "state")
+# Threads of a BLAS wait in loops, beside tests that use the same cores; commands have one as well.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+import_module("numpy")
+del os.environ["OPENBLAS_NUM_THREADS"]  # processes of tests start as users start them
 
 
 def pytest_configure(config: pytest.Config) -> None:

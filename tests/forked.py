@@ -224,6 +224,7 @@ def main() -> None:
     sys.argv = _serve(connection)
     if sys.argv:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may be under nohup
         if sys.argv[0] == "-c":
             script = sys.argv.pop(1)
             exec(compile(script, "<string>", "exec"), {"__name__": "__main__"})

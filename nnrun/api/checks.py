@@ -11,12 +11,11 @@ from nnrun.config.load import Experiment
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset, loader_of
-from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.checking.checks import CheckedRun
 from nnrun.runs.execution.described_data import describe_dataset
+from nnrun.runs.execution.described_network import described_network
 from nnrun.runs.execution.rate_finder import find_rate
-from nnrun.runs.execution.record_builder import described_network
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.prepare import prepare
@@ -85,6 +84,7 @@ def describe(
             lacks = "gradients to compare" if gradients else "learning rate"
             raise UsageError(f"scikit-learn's '{prepared.model}' has no {lacks}")
         return replace(found, engine=ENGINE, beside=prepared.model)
+    selected = prepared.select_engine()
     return replace(
         found,
         memory=prepared.memory,
@@ -92,8 +92,8 @@ def describe(
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
-        engine=prepared.engine,
-        engine_note=why_not_compiled(config.training.engine, prepared.network),
+        engine=selected.name,
+        engine_note=selected.note,
         gradients=check_run_gradients(prepared) if gradients else None,
         learning_rate=find_rate(prepared, experiment) if learning_rate else None,
     )

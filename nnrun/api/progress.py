@@ -81,14 +81,12 @@ class _Counting(SweepListener):
         self._output.note(text)
 
 
-@contextmanager
 def sending(
     mlflow: str | None,
     tensorboard: str | os.PathLike[str] | None,
     results: Path | None,
     group: Group | None = None,
-) -> Iterator[Tracking]:
+) -> Tracking:
     """What sends runs to trackers; a Python warning says what is wrong with one."""
     folder = None if tensorboard is None else Path(tensorboard)
-    with Trackers(mlflow, folder).open(warnings.warn, results, group) as tracking:
-        yield tracking
+    return Trackers(mlflow, folder).open(warnings.warn, results, group)

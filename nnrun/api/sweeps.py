@@ -37,6 +37,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.inline import ExecutorWorkers
 from nnrun.systems.cores import threads_for
+from nnrun.trackers.sending import with_trackers
 from nnrun.training.state import HistoryRow
 
 
@@ -136,7 +137,7 @@ def sweep(
             plan,
             store,
             datasets,
-            tracking.listening(shown if listener is None else Listeners(shown, listener)),
+            with_trackers(shown if listener is None else Listeners(shown, listener), tracking),
             watched.failed,
             force=force,
             fail_fast=fail_fast,

@@ -22,10 +22,7 @@ from nnrun.sweeps.picking import best
 @options.file_option("Write the config there, instead of to stdout.")
 @options.by_option
 @options.order_by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,

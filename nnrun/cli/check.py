@@ -59,7 +59,6 @@ from nnrun.runs.preparation.prepare import prepare
 @options.plugin_option
 @options.wide_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output,
     arguments: tuple[str, ...],

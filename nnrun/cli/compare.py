@@ -12,13 +12,11 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
+from nnrun.cli.picking import report_of
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.catalog.compare import compare
-from nnrun.runs.catalog.select import lies_in
-from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.from_store.stored import comparison_board
 from nnrun.sweeps.picking import pick_run
 
@@ -28,11 +26,7 @@ from nnrun.sweeps.picking import pick_run
 @options.order_by_option
 @options.margin_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 def command(
     output: Output,
     /,
@@ -55,7 +49,7 @@ def command(
     if len(runs) < 2:
         raise UsageError("compare takes two runs or more; `nnrun show RUN` shows one")
     folders = [pick_run(run, results) for run in runs]
-    records = [_record(folder, results) for folder in folders]
+    records = [report_of(folder, results, "compared") for folder in folders]
     try:
         comparison = compare(records)
         board, test = comparison_board(records, folders, results, command_again(), margin, order_by)
@@ -69,15 +63,6 @@ def command(
         }
     )
     output.show(comparison_tables(comparison, board, _root(folders), test))
-
-
-def _record(folder: Path, results: Path) -> RunRecord:
-    found = read_run(folder, placed=lies_in(folder, results))
-    refuse_damaged(found, folder)
-    if found is None or found.record is None:
-        why = "no run is there any more" if found is None else found.problem
-        raise UsageError(f"{folder} cannot be compared: {why}")
-    return found.record
 
 
 def _root(folders: Sequence[Path]) -> Path | None:

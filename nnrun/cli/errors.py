@@ -22,9 +22,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
         case click.ClickException():
-            message = clipped(error.format_message())
-            output.error(f"{_usage(error)}error: {message}")
-            output.data(error_data(message))
+            _print(error.format_message(), output, _usage(error))
             return error.exit_code
         case SystemExit() | BrokenPipeError() if _fault_of_plugin(error) is None:
             # click and rich exit like this when the reader of a pipe has left, as `head` does.
@@ -58,7 +56,6 @@ def exit_code_for(error: BaseException, output: Output) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """How the command is called, where that is what is wrong."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return ""
@@ -88,12 +85,10 @@ def error_data(message: str) -> dict[str, Any]:
 
 def problems_data(error: ConfigError) -> dict[str, Any]:
     """The problems of a config as JSON data, and the number of others."""
-    problems = [problem_data(problem) for problem in error.shown]
-    return {"problems": problems, "more_problems": error.unshown}
+    return {"problems": [*map(_problem, error.shown)], "more_problems": error.unshown}
 
 
-def problem_data(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON data."""
+def _problem(problem: Problem) -> dict[str, Any]:
     place = problem.place
     return {
         "message": clipped(problem.message),
@@ -105,7 +100,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _print(message: str, output: Output) -> None:
+def _print(message: str, output: Output, before: str = "") -> None:
     message = clipped(message)
-    output.error(f"error: {message}")
+    output.error(f"{before}error: {message}")
     output.data(error_data(message))

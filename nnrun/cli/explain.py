@@ -9,7 +9,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.picking import picked
+from nnrun.cli.picking import picked, report_of
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.explain.update import Explanation, explain_config, explain_run
@@ -17,7 +17,6 @@ from nnrun.reports.explain.data import as_data
 from nnrun.reports.explain.terminal import explanation
 from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable.files import write_atomically
-from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 @click.command("explain")
@@ -39,10 +38,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @click.option("--full", is_flag=True, help="Show all numbers of large arrays.")
 @options.data_option
 @options.by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     arguments: tuple[str, ...],
@@ -92,10 +88,4 @@ def _explanation(
     if overrides:
         raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
     folder = picked(name, results, output, by)
-    stored = read_run(folder)
-    if stored is None:
-        raise UsageError(f"{folder}: there is no run")
-    refuse_damaged(stored, folder)
-    if stored.record is None:
-        raise UsageError(f"{folder}: {stored.problem}, so there is no update to explain")
-    return explain_run(folder, stored.record, rows)
+    return explain_run(folder, report_of(folder, results, "explained"), rows)

@@ -32,10 +32,7 @@ from nnrun.runs.storage.durable.files import write_atomically
     "move a column by more than 1e-5 of its spread.",
 )
 @options.by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,

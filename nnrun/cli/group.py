@@ -11,7 +11,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -25,12 +24,14 @@ from nnrun.cli.options import debug_option
 from nnrun.cli.output import Output, abandon_unwritable, open_missing_streams
 from nnrun.systems import system
 
+# What these make of many runs stays until they end: to look for garbage takes a tenth of the time.
+_WITHOUT_GARBAGE = ("best", "ls", "report")
+
 
 class LazyGroup(click.Group):
     """Commands by name, each in a module of its own that is imported when it is called.
 
-    Args:
-        table: for each name the module whose `command` it is, and its line of help.
+    The `table` has for each name the module whose `command` it is, and its line of help.
     """
 
     def __init__(self, *, table: dict[str, tuple[str, str]], **arguments: Any) -> None:
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         command: click.Command = import_module(self.table[cmd_name][0]).command
-        if not gc.isenabled():  # since `run`
+        if not gc.isenabled() and cmd_name not in _WITHOUT_GARBAGE:  # since `run`
             gc.freeze()
             gc.enable()
         if threading.current_thread() is threading.main_thread():
@@ -57,6 +58,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self.table and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415  # for mistakes only
+
             near = get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)

@@ -58,7 +58,6 @@ def starter() -> str:
 
 
 def _with_keys(base: type[NamedBlock]) -> list[str]:
-    """The entries of a table, each with the keys that it takes."""
     return [
         f"{name} {{{', '.join(block.parameters)}}}" if block.parameters else name
         for name, block in base.blocks.items()

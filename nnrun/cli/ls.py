@@ -14,7 +14,6 @@ from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
-from nnrun.garbage import not_collected
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
@@ -73,12 +72,7 @@ _SEARCH = "search.json"
 )
 @options.margin_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
-@not_collected()
+@options.listing_options
 def command(
     output: Output,
     /,
@@ -150,7 +144,6 @@ def command(
 
 
 def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
-    """What is known of those runs that searches have made."""
     names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
     if not names:
         return NOT_SEARCHED
@@ -198,7 +191,8 @@ def _show_leaderboard(
     for name in {*names} - {board.key} - board.names:
         output.note(f"no leaderboard has an experiment {name}; this is {board.key}")
     board = with_margin(board, margin)
-    output.data(board_data(board))
+    if output.json:
+        output.data(board_data(board))
     if form is not None:
         write = files.leaderboard_csv if form == "csv" else files.leaderboard_markdown
         output.text(write(board, most))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,8 +16,9 @@ from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find
-from nnrun.sweeps.planning.shard import Shard
-from nnrun.trackers.addresses import Trackers
+
+if TYPE_CHECKING:
+    from nnrun.sweeps.planning.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,9 +55,9 @@ quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only
 debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
 
 
-def output_options(command: F) -> F:
-    """`--json`, `--quiet` and `--debug`."""
-    return json_option(quiet_option(debug_option(command)))
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`, `--quiet` and `--debug`; the output that they set is the first argument."""
+    return json_option(quiet_option(debug_option(click.pass_obj(command))))
 
 
 def file_option(text: str, *, required: bool = False) -> Callable[[F], F]:
@@ -114,12 +115,15 @@ by_option = click.option(
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
 )
-jobs_option = click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Train N runs at a time; by default as many as there are cores, if that saves time.",
+
+
+def jobs_option(text: str) -> Callable[[F], F]:
+    """`-j N`, as the argument `jobs`."""
+    return click.option(*("-j", "--jobs"), type=click.IntRange(min=1), metavar="N", help=text)
+
+
+train_jobs_option = jobs_option(
+    "Train N runs at a time; by default as many as there are cores, if that saves time."
 )
 dask_option = click.option(
     "--dask",
@@ -127,11 +131,19 @@ dask_option = click.option(
     help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
     "use tls://… wherever others can reach them.",
 )
+
+
+def _shard(_ctx: click.Context, _param: click.Parameter, text: str) -> Shard:
+    from nnrun.sweeps.planning.shard import Shard  # noqa: PLC0415  # for few commands
+
+    return Shard.parse(text)
+
+
 shard_option = click.option(
     "--shard",
     default="1/1",
     metavar="K/N",
-    callback=lambda _ctx, _param, text: Shard.parse(text),
+    callback=_shard,
     help="Train the K-th of N parts of the runs, as a job of an array; their results folders can "
     "be one, or are copied together.",
 )
@@ -162,11 +174,13 @@ margin_option = click.option(
 )
 
 
-def tracker_options(command: F) -> F:
-    """`--mlflow` and `--tensorboard`, as the argument `trackers`."""
+def training_options(command: F) -> F:
+    """`--plugin`, `--no-gradient-check`, and `--mlflow` and `--tensorboard` as `trackers`."""
 
     @wraps(command)
     def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
+        from nnrun.trackers.addresses import Trackers  # noqa: PLC0415  # for few commands
+
         return command(*args, trackers=Trackers(mlflow, tensorboard), **given)
 
     options = (
@@ -184,7 +198,7 @@ def tracker_options(command: F) -> F:
     )
     for option in reversed(options):
         call = option(call)
-    return cast(F, call)
+    return cast(F, plugin_option(gradient_check_option(call)))
 
 
 def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
@@ -230,6 +244,17 @@ plugin_option = click.option(
     help="Run a Python file that registers layers, losses or other parts, so that configs can name "
     "them; also NNRUN_PLUGINS. `nnrun help plugins` shows how.",
 )
+
+
+def results_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--results`, `--plugin` and those of the output."""
+    return results_option(plugin_option(output_options(command)))
+
+
+def listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for commands that print what they are asked for, without `--quiet`."""
+    shown = json_option(debug_option(click.pass_obj(command)))
+    return results_option(plugin_option(shown))
 
 
 def _unchecked(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from shutil import copyfileobj, get_terminal_size
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -59,7 +58,9 @@ class Output:
         """
         if not self.json or self.has_data:
             return
-        from nnrun.runs.storage.contents.strict_json import strict_json  # noqa: PLC0415  # slow to import
+        from shutil import copyfileobj  # noqa: PLC0415  # slow to import
+
+        from nnrun.runs.storage.contents.strict_json import strict_json  # noqa: PLC0415  # likewise
 
         self.has_data = True
         text = strict_json(value)
@@ -96,7 +97,8 @@ def _wrapped(text: str, stream: IO[str]) -> str:
     """Text whose lines end between words on a terminal; what is indented stays to be copied."""
     if not stream.isatty():
         return text
-    from textwrap import fill  # noqa: PLC0415  # terminals only
+    from shutil import get_terminal_size  # noqa: PLC0415  # terminals only
+    from textwrap import fill  # noqa: PLC0415  # likewise
 
     width = get_terminal_size().columns
     lines = text.split("\n")

@@ -25,7 +25,6 @@ from nnrun.runs.storage.data_place import path_of
 @options.by_option
 @options.results_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output, /, run: str, file: Path, with_data: bool, by: str | None, results: Path
 ) -> None:

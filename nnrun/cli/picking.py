@@ -11,7 +11,9 @@ from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
+from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing import is_packed
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
@@ -31,8 +33,8 @@ def picked(
         results: the results folder.
         output: for the notes.
         by: the split by which the best is chosen.
-        in_folds: as `pick_run` takes it.
-        passed_over: likewise; of statuses without a model.
+        in_folds: as `choice_of` takes it.
+        passed_over: as `pick_run` takes it; of statuses without a model.
 
     Raises:
         UsageError: there is no such run, or several.
@@ -76,3 +78,17 @@ def _note_better(folder: Path, results: Path, output: Output) -> None:
     word = f"{name}/{BEST}"
     for line in better_words(choice, folder.name, command_again(run=word, runs=[word])):
         output.note(line)
+
+
+def report_of(folder: Path, results: Path, what: str) -> RunRecord:
+    """The report of a run.
+
+    Raises:
+        UsageError: it is damaged, or there is none, so that the run cannot be `what`.
+    """
+    found = read_run(folder, placed=lies_in(folder, results))
+    refuse_damaged(found, folder)
+    if found is None or found.record is None:
+        why = "no run is there any more" if found is None else found.problem
+        raise UsageError(f"{folder} cannot be {what}: {why}")
+    return found.record

@@ -16,13 +16,8 @@ _STDOUT = "-"
 @click.command("predict")
 @options.run_argument()
 @click.argument("inputs", metavar="[INPUT]...", type=click.Path(path_type=Path), nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the predictions there; .csv, .json or .npz say how, else it is as in INPUT.",
+@options.file_option(
+    "Write the predictions there; .csv, .json or .npz say how, else it is as in INPUT."
 )
 @click.option(
     "--id",
@@ -55,12 +50,7 @@ _STDOUT = "-"
     is_flag=True,
     help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,

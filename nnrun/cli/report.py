@@ -13,12 +13,12 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
-from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
-from nnrun.reports.numbers import count, plural, size
+from nnrun.reports.numbers import count, plural
+from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
 from nnrun.runs.storage.sweep_progress import sweeps_in
 from nnrun.sweeps.planning.datasets import Datasets
@@ -56,11 +56,7 @@ _SUFFIXES = (".html", ".htm")
     help="For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
-@not_collected()
+@options.results_options
 def command(
     output: Output,
     /,
@@ -114,7 +110,7 @@ def command(
         with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
-        output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
+        output.note(f"wrote {file}: {plural(len(found), 'run')}, {human_bytes(len(text))}")
         if 0 < len(report.in_full) < len(found) and not brief:
             output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)

@@ -101,13 +101,13 @@ V = TypeVar("V", bound=DrawnRuns)
 
 @contextmanager
 def drawn_or_lines(
-    drawn: Callable[[], V], lines: Callable[[], L], output: Output
+    drawn: Callable[..., V], lines: Callable[..., L], what: object, output: Output, *more: object
 ) -> Iterator[V | L]:
-    """A view on terminals that can redraw; else lines."""
+    """A view on terminals that can redraw, else lines; both are made of the same arguments."""
     if output.quiet or not draws(sys.stderr):
-        yield lines()
+        yield lines(what, output, *more)
         return
-    view = drawn()
+    view = drawn(what, output, *more)
     view.start()
     try:
         yield view

@@ -61,7 +61,7 @@ class Request(TrainingRequest):
     help="Propose by the trials that have ended: no worker waits, but their speed decides.",
 )
 @click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
-@options.jobs_option
+@options.train_jobs_option
 @options.dask_option
 @click.option(
     "--export",
@@ -73,12 +73,9 @@ class Request(TrainingRequest):
 @options.results_option
 @options.iterations_option
 @options.threads_option
-@options.plugin_option
-@options.gradient_check_option
-@options.tracker_options
+@options.training_options
 @options.wide_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output,
     /,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -11,7 +12,6 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
-from nnrun.reports.terminal.runs import listed_data
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.select import lies_in
@@ -35,11 +35,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 @options.data_option
 @options.by_option
 @options.wide_option
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 def command(output: Output, /, run: str, importance: bool, by: str | None, results: Path) -> None:
     """Show the details of one run: results, learning curve, confusion, network, how to repeat it.
 
@@ -58,6 +54,8 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:
+        from nnrun.reports.terminal.runs import listed_data  # noqa: PLC0415  # slow to import
+
         output.data(
             {
                 **listed_data(found),
@@ -81,7 +79,10 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
             "status": found.status,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
-            "history": {name: [_plain(v) for v in values] for name, values in history.items()},
+            "history": {
+                name: [v if isfinite(v) else None for v in values]
+                for name, values in history.items()
+            },
         }
     )
     packed = run if is_packed(run) else None
@@ -96,8 +97,3 @@ def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     found = importance_of(folder, record, Datasets().load)
     output.data(found.to_dict())
     output.show(importance_table(found))
-
-
-def _plain(value: float) -> float | None:
-    """A number that JSON can hold."""
-    return value if abs(value) < float("inf") else None

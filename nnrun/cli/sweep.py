@@ -51,7 +51,7 @@ MOST_RUNS = 100_000
     metavar="N",
     help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
 )
-@options.jobs_option
+@options.train_jobs_option
 @options.dask_option
 @options.shard_option
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
@@ -80,12 +80,9 @@ MOST_RUNS = 100_000
 @options.iterations_option
 @options.threads_option
 @options.force_option
-@options.plugin_option
-@options.gradient_check_option
-@options.tracker_options
+@options.training_options
 @options.wide_option
 @options.output_options
-@click.pass_obj
 def command(
     output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object
 ) -> None:

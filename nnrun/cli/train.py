@@ -67,11 +67,8 @@ DEFAULT_TOLERANCE = 0.05
     help="How far from a published number ours may be, as a share of it, with "
     f"--require-published; {DEFAULT_TOLERANCE} by default. Single runs vary with the seed.",
 )
-@options.plugin_option
-@options.gradient_check_option
-@options.tracker_options
+@options.training_options
 @options.output_options
-@click.pass_obj
 def command(
     output: Output,
     config: Path,
@@ -186,7 +183,6 @@ def _refuse_second_config(overrides: tuple[str, ...]) -> None:
 
 
 def _refuse_run(config: Path, results: Path) -> None:
-    """Say what else may be meant by a run, where a config should stand."""
     if config.is_file():
         return
     try:

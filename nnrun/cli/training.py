@@ -20,6 +20,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
+from nnrun.trackers.sending import with_trackers
 from nnrun.trackers.tracking import Tracking
 
 
@@ -50,16 +51,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class Training:
-    """Trains runs with the options of a command.
-
-    Args:
-        asked: the options.
-        store: where results are kept.
-        datasets: load the data.
-        output: of the command.
-        interruption: asks to stop.
-        tracking: follows the runs elsewhere, if asked for.
-    """
+    """Trains runs with the options of a command."""
 
     asked: TrainingRequest
     store: Store
@@ -88,7 +80,7 @@ class Training:
         threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
         with watching as listener:
             sweep = Sweep(
-                plan, self.store, self.datasets, self.tracking.listening(listener),
+                plan, self.store, self.datasets, with_trackers(listener, self.tracking),
                 self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
                 source=source,
             )  # fmt: skip

@@ -36,7 +36,6 @@ _LOOPBACK = "127.0.0.1"
 @options.data_option
 @options.plugin_option
 @options.output_options
-@click.pass_obj
 def command(output: Output, /, port: int | None, opens: bool, host: str, results: Path) -> None:
     """Show the results folder as a page in the browser, which changes while runs come.
 

@@ -24,19 +24,10 @@ from nnrun.systems.cores import cores
 
 @click.command("verify")
 @options.run_argument(many=True)
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Verify N runs at a time; by default as many as there are cores.",
-)
+@options.jobs_option("Verify N runs at a time; by default as many as there are cores.")
 @options.data_option
 @options.by_option
-@options.results_option
-@options.plugin_option
-@options.output_options
-@click.pass_obj
+@options.results_options
 def command(
     output: Output,
     /,

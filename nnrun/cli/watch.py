@@ -36,11 +36,7 @@ _END = ("q", "Q", "\x1b", "\x04")
 @click.command("watch")
 @click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
 @click.option("--once", is_flag=True, help="Show what is in progress now, and end.")
-@options.results_option
-@options.plugin_option
-@options.json_option
-@options.debug_option
-@click.pass_obj
+@options.listing_options
 def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path) -> None:
     """Watch the runs in progress, whichever process trains them.
 
@@ -129,7 +125,6 @@ class Watch:
 
 
 def _draw(watch: Watch) -> None:
-    """Draw until a key or a Ctrl-C ends it."""
     from rich.live import Live  # noqa: PLC0415  # terminals only
 
     console = console_of(sys.stdout)

@@ -106,7 +106,8 @@ def load_content(
     problems += apply_overrides(source, arguments)
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
-        found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
+        rule = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
+        found = [c for c in found if c.path != ("name",)] + [ConfigIssue(rule, ("name",))]
     found += varied_issues(source, found, lambda data: _validate(data)[1])
     problems += _problems(source, found)
     if problems or config is None:
@@ -243,8 +244,3 @@ def _absolute(given: str, path: KeyPath, source: Source, file: Path) -> str:
     if os.path.isabs(given) and not os.path.exists(absolute) and beside.exists():
         absolute = os.path.abspath(beside)  # as of a run's folder that was moved with its data
     return absolute
-
-
-def _unusable_name(file: Path) -> ConfigIssue:
-    message = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
-    return ConfigIssue(message, ("name",))

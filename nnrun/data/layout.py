@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nnrun.data.cells.numbers import NumberCells
 from nnrun.data.cells.part import Cells
 from nnrun.data.columns.column import Column
-from nnrun.data.columns.kinds import from_json, from_older, to_json
+from nnrun.data.columns.kinds import from_json, to_json
 from nnrun.data.columns.number import Number
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers, canonical
@@ -133,6 +133,11 @@ class Layout:
         """Whether classes are numbers, such as 7, which may also be written 7.0."""
         return not self.text_labels and all_numbers(self.classes)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether rows are one or two numbers of the file, which pictures show as a grid."""
+        return self.shape in ((1,), (2,)) and self.columns.plain
+
     def label(self, text: str) -> str:
         """The name that a class with this label has."""
         return canonical(text) if self.numeric_labels else text
@@ -174,8 +179,7 @@ class Layout:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
-        older, form = "categories" in stored, stored.get("target_form")
-        every = from_older(stored) if older else map(from_json, stored["columns"])
+        form, every = stored.get("target_form"), map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),

@@ -40,7 +40,6 @@ class Steps(Batches):
         order: its next rows are those of the first iteration.
         schedule: the learning rates.
         first: the number of the first iteration.
-        iterations: how many there are.
         total: how many the whole run has.
     """
 

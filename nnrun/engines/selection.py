@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from nnrun.engines.base import Engine
-from nnrun.engines.compiled.choice import choose, supports, too_large, way
-from nnrun.engines.compiled.formulas.losses import LOSSES
+from nnrun.engines.compiled.choice import choose, supports, way, why_not_compiled
 from nnrun.engines.compiled.generated import engine as generated
 from nnrun.engines.compiled.generated import generate
 from nnrun.engines.compiled.generated.engine import CompiledEngine, CompiledFunctions
@@ -15,31 +15,40 @@ from nnrun.engines.compiled.tape import engine as tape
 from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
 from nnrun.engines.compiled.tape.engine import TapeEngine
-from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
-from nnrun.plugins.loading import find
 
 
 class EngineError(ValueError):
     """The requested engine cannot train this network."""
 
 
+class Selected(NamedTuple):
+    """The engine of a run, by its name.
+
+    `note` is the reason if `auto` chooses NumPy for another one than a short run.
+    """
+
+    name: str
+    note: str | None
+
+
 def select_engine(
     wish: str, network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
-) -> str:
-    """The name of the engine for `training.engine`, from the config alone.
+) -> Selected:
+    """The engine for `training.engine`, from the config alone.
 
     Raises:
         EngineError: `compiled` is requested and cannot train this network.
     """
-    if wish == "auto":
-        return choose(network, optimizer, batch_size=batch_size, iterations=iterations)
     if wish == "compiled" and (reason := supports(network, optimizer)) is not None:
         raise EngineError(f"{reason}; use engine auto or numpy")
-    return wish
+    if wish != "auto":
+        return Selected(wish, None)
+    name = choose(network, optimizer, batch_size=batch_size, iterations=iterations)
+    return Selected(name, why_not_compiled(network))
 
 
 def build_engine(
@@ -89,24 +98,6 @@ def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: in
     if wish == "numpy" or way(network, optimizer, batch_size) == "generated":
         return 0
     return tape_memory.buffers(network, batch_size)
-
-
-def why_not_compiled(wish: str, network: Network) -> str | None:
-    """The reason, as a sentence, if `auto` chooses NumPy for another reason than a short run.
-
-    Compiling would take too long, or the engine lacks a part of a plugin.
-    """
-    reason = too_large(network) or _lacks_part(network) if wish == "auto" else None
-    return f"{reason}, so NumPy trains it" if reason else None
-
-
-def _lacks_part(network: Network) -> str | None:
-    named = [("loss", network.loss.type)] if network.loss.type not in LOSSES else []
-    for layer in network.steps:
-        if layer.type not in EMITTERS:
-            named += [("layer", layer.type), ("activation", layer.type)]
-    part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
-    return None if part is None else f"the compiled engine does not have {part.title}"
 
 
 def compile_ahead(

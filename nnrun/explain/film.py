@@ -9,7 +9,7 @@ import numpy as np
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.splits.parts import SplitData
-from nnrun.explain.surfaces import Surfaces, extent_of, has_surfaces, surfaces
+from nnrun.explain.surfaces import Surfaces, extent_of, surfaces
 from nnrun.models.model import Model
 from nnrun.models.weights import load_weights, weights_of
 from nnrun.nn.signature import Array
@@ -66,7 +66,7 @@ def film_of(
     ones, since networks change most at first. None if rows are not one or two numbers, or there
     are no frames.
     """
-    if not frames or not has_surfaces(dataset.layout):
+    if not frames or not dataset.layout.is_drawn:
         return None
     some = train.raw.between(0, _MOST_ROWS).reshape(-1, dataset.shape[0]).astype(np.float64)
     extent = extent_of(train.x)
@@ -99,7 +99,7 @@ def filmed_training(prepared: Prepared) -> Film | None:
     None if there is nothing to show. Ends early, with a note, where training would take long.
     """
     network = prepared.network
-    if network.size > MOST_PARAMETERS or not has_surfaces(prepared.dataset.layout):
+    if network.size > MOST_PARAMETERS or not prepared.dataset.layout.is_drawn:
         return None
     execution, until = Execution(prepared), _longest(prepared)
     trainer = execution.trainer

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.data.layout import Layout
 from nnrun.models.model import Model
 from nnrun.models.task import Classification, Task
 from nnrun.nn.layer import Layer
@@ -60,11 +59,6 @@ class Surfaces:
     outputs: Array
     classes: Array | None
     probabilistic: bool
-
-
-def has_surfaces(layout: Layout) -> bool:
-    """Whether rows are one or two numbers as the data have them, so that a grid can be drawn."""
-    return layout.shape in ((1,), (2,)) and layout.columns.plain
 
 
 def extent_of(x: Array) -> Extent:

@@ -23,7 +23,6 @@ class ParameterTrace:
 
     Args:
         name: such as `0.weight`.
-        value: before the update.
         gradient: dL/dvalue by backpropagation, before clipping.
         numerical: the same by differences; NaN at a kink and for entries that are not compared.
         updated: after the update.
@@ -65,7 +64,6 @@ class LayerTrace:
         layer: the layer.
         x, y: its input and output.
         dy, dx: the gradients of the loss in these.
-        parameters: its own.
     """
 
     place: str
@@ -90,10 +88,7 @@ class UpdateTrace:
         output: of the last layer, as the loss takes it.
         prediction: of the network: the output, or what the activation that the loss includes
             makes of it.
-        loss: of the batch.
         dy: dL/doutput.
-        optimizer: after the step.
-        learning_rate: of the step.
         norm: the length of the whole gradient.
         clip_norm: the largest length that it may have, if there is one.
     """

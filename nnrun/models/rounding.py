@@ -22,7 +22,6 @@ class Rounding:
     """The column that rounding to float32 changes most.
 
     Args:
-        column: its name.
         moved: the largest change of a number within one spread of the offset, in units of the
             spread: the fitted standard deviation (`standard`) or range (`minmax`). Infinite if
             float32 overflows.

@@ -1,8 +1,7 @@
 """Worker processes on this machine.
 
-`concurrent.futures.ProcessPoolExecutor` loses all of its tasks when one worker ends, and a worker
-that is killed while it writes to the shared pipe may block it. Here every worker has a socket of
-its own, so that only its own task is lost. The thread that waits for results serves all of them.
+Every worker has a socket of its own, so that only its own task is lost when it is killed. The
+thread that waits for results serves all of them.
 """
 
 from __future__ import annotations

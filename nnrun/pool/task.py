@@ -27,12 +27,12 @@ class CrashError(NnrunError):
 
 
 def serialize_error(error: Exception) -> tuple[str, str]:
-    """An error of a worker as two texts: message and traceback.
+    """An error as two texts: message and traceback.
 
     The traceback is empty for errors that nnrun raises on purpose.
     """
     if isinstance(error, NnrunError):
-        return str(error), ""
+        return str(error), getattr(error, "traceback", "")
     if isinstance(error, MemoryError):
         return "there is not enough memory", ""
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))

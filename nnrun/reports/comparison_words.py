@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from string import ascii_uppercase
 from typing import Any
 
@@ -44,7 +43,10 @@ def setting_rows(comparison: Comparison) -> list[list[str]]:
 def result_rows(comparison: Comparison) -> list[list[str]]:
     """The results that differ, likewise."""
     return [
-        [_result_name(key), *(durations(values) if key == "seconds" else _results(key, values))]
+        [
+            _result_name(key),
+            *(durations(values) if key == "seconds" else [_result(key, v) for v in values]),
+        ]
         for key, values in comparison.results.items()
     ]
 
@@ -54,10 +56,6 @@ def _result_name(key: str) -> str:
         return "training time"
     split, _, metric = key.partition(" ")
     return f"{split} {metric_label(metric)}" if metric else key
-
-
-def _results(key: str, values: Iterable[Any]) -> list[str]:
-    return [_result(key, value) for value in values]
 
 
 def _result(key: str, value: Any) -> str:

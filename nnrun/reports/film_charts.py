@@ -120,7 +120,6 @@ def _palette(classes: int, tones: int) -> Ramp:
 
 
 def _layer_chart(film: Film, place: int, most: int) -> Chart:
-    """The units of a hidden layer, on one scale."""
     layers: list[LayerSurfaces] = [one.layers[place] for _, one in film.frames]
     last, shown = layers[-1], [layer.units[:most] for layer in layers]
     scale = _scale_of(shown, signed=True)
@@ -163,7 +162,6 @@ def _over(film: Film) -> str:
 
 
 def _axes(film: Film, scale: Linear | None) -> str:
-    """What is across and up, with the ends."""
     left, right = map(number, film.extent[:2])
     names = [shortened(name, _LONGEST) for name in film.features]
     words = f"across {names[0]} from {left} to {right}"
@@ -186,7 +184,6 @@ def _targets(film: Film) -> Array:
 
 
 def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
-    """The rows beside the curve of the first output."""
     y = _targets(film)
     if not y.size:
         return []
@@ -196,7 +193,6 @@ def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
 
 
 def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
-    """The smallest and largest value of each row at each moment."""
     rows = [
         [name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)
     ]  # fmt: skip

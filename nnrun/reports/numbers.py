@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, floor, isfinite, log10
 from re import sub
-from typing import TypeVar
+from typing import Any, TypeVar
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -133,10 +133,10 @@ def plural(value: int, noun: str) -> str:
     return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
 
 
-def first_of(names: Sequence[str], most: int = 5) -> str:
-    """The first names, and the number of the others: `a, b and 3 more`."""
-    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def first_of(what: Sequence[Any], most: int = 5, named: Callable[[Any], str] = str) -> str:
+    """The names of the first, and the number of the others: `a, b and 3 more`."""
+    more = f" and {count(len(what) - most)} more" if len(what) > most else ""
+    return ", ".join(map(named, what[:most])) + more
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -201,15 +201,6 @@ def moment(started: str) -> str:
 def shape(sides: Sequence[int]) -> str:
     """`13` or `16×6×6`, as `shape_text` of `nnrun.nn`, which would be slow to import here."""
     return "×".join(str(side) for side in sides)
-
-
-def size(value: float) -> str:
-    """A number of bytes: `512 B`, `1.5 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nnrun.reports.numbers import count, number, remaining
 from nnrun.reports.summary import status_words
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
-from nnrun.runs.storage.sweep_progress import SweepCounts
+
+if TYPE_CHECKING:  # not imported for one run
+    from nnrun.runs.storage.sweep_progress import SweepCounts
 
 
 def status_of(run: RunSummary) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.progress import About, ProgressNotes
@@ -84,11 +84,19 @@ class RunLease:
             note(f"its checkpoint cannot be used, so it starts over ({error})")
             return None
 
-    def save_checkpoint(self, state: TrainingState) -> None:
-        """Write the state of the run while it is in progress."""
+    def save_checkpoint(self, state: TrainingState, note: Callable[[str], None]) -> bool:
+        """Write the state of the run while it is in progress; whether that succeeds.
+
+        `note` is called with the reason if not: the run itself may still end well.
+        """
         if self._folder is not None:
-            self._folder.save_checkpoint(state)
+            try:
+                self._folder.save_checkpoint(state)
+            except (OSError, UsageError) as error:
+                note(f"no checkpoint: {getattr(error, 'strerror', None) or error}")
+                return False
             self._resumes = True
+        return True
 
     def note(self, progress: Progress | None, about: About) -> None:
         """Say how far the run has come, once a second at most; it is no error if that fails.

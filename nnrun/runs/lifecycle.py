@@ -9,22 +9,20 @@ each `RunLease` conclude with their results. Nothing else takes locks or writes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
-from nnrun.errors import EngineFaultError, PluginFaultError, UsageError
-from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.errors import EngineFaultError, PluginFaultError
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.ended import Ended
 from nnrun.runs.execution.execute import execute
-from nnrun.runs.execution.record_builder import failed_result, reworded
+from nnrun.runs.execution.result import result_of
 from nnrun.runs.extend import Extension
-from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.in_progress import written
+from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.published import reworded
 from nnrun.runs.storage.store import Store
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
 
 
 def train(
@@ -60,51 +58,16 @@ def train(
     if isinstance(begun, Outcome):
         return replace(begun, record=reworded(begun.record, prepared))
     with begun as lease:
-        noting = _noting(callbacks, prepared, lease)
         checkpoint = lease.checkpoint(callbacks.note)
+        writing = written(callbacks, prepared, lease)
         try:
             shorter = () if extension is None else (extension.state, extension.origin)
-            result = execute(prepared, checkpoint, noting, *shorter)
+            result = execute(prepared, checkpoint, writing, *shorter)
         except (EngineFaultError, PluginFaultError) as error:
             reason = str(error)
             with suppress(OSError):  # the user must see the fault, not this error
-                lease.fail(lambda checkpoint: failed_result(prepared, reason, checkpoint))
+                lease.fail(
+                    lambda state: result_of(prepared, Ended("failed", reason, checkpoint=state))
+                )
             raise
         return lease.conclude(result, callbacks.note)
-
-
-def _noting(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callbacks:
-    """The callbacks, which also save checkpoints of a run and say how far it has come."""
-
-    def save(state: TrainingState) -> None:
-        try:
-            lease.save_checkpoint(state)
-        except (OSError, UsageError) as error:  # the run itself may still end well
-            callbacks.note(f"no checkpoint: {getattr(error, 'strerror', None) or error}")
-
-    def about() -> tuple[Replicate, Mapping[str, Any], str]:
-        config = prepared.config_dict
-        return Replicate.of(config, prepared.config.seed), config, prepared.dataset.sha256
-
-    def note(progress: Progress) -> None:
-        lease.note(progress, about)
-
-    def at(iteration: int) -> None:
-        note(Progress(iteration, max(1, prepared.iterations), None, 0.0))
-
-    def start(iteration: int) -> None:
-        if iteration:  # it continues, so it is long
-            at(iteration)
-        callbacks.start(iteration)
-
-    def wait(text: str) -> None:
-        at(0)
-        callbacks.wait(text)
-
-    def observe(progress: Progress) -> None:
-        note(progress)
-        callbacks.observe(progress)
-
-    return replace(
-        callbacks, start=start, wait=wait, observe=observe, checkpoint=now_and_then(save)
-    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nnrun.config.names import SPLITS
 from nnrun.models.measured import measured
 from nnrun.models.scores import Metrics, finite
 from nnrun.models.task import Classification, Task
@@ -13,38 +14,61 @@ from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 
+Evaluation = tuple[float | None, Array]
+"""The loss of a split, None of a model that does not minimize it; and the outputs for its rows."""
+
+
+def metrics_of_splits(
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    evaluations: Mapping[str, Evaluation],
+    names: Sequence[str] = (),
+) -> dict[str, Metrics | None]:
+    """`metrics_of` each split; None for one that does not exist, or was not evaluated."""
+    found: dict[str, Metrics | None] = dict.fromkeys(SPLITS)
+    for name, (loss, outputs) in evaluations.items():
+        part = examples[name]
+        found[name] = metrics_of(task, loss, outputs, part.y, names, part.sample_weight)
+    return found
+
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
 def metrics_of(
     task: Task,
-    loss: float,
+    loss: float | None,
     outputs: Array,
     y: Array,
     names: Sequence[str] = (),
     weight: Array | None = None,
 ) -> Metrics:
-    """Loss and metrics of one split, from the network's outputs; `names` beside the usual ones."""
-    return {"loss": finite(loss), **measured(task, outputs, y, names, weight)}
+    """The loss, if there is one, and the metrics of one split; `names` beside the usual ones."""
+    found = {} if loss is None else {"loss": finite(loss)}
+    return found | measured(task, outputs, y, names, weight)
 
 
 @np.errstate(all="ignore")
-def baseline_of(
-    task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit, names: Sequence[str] = ()
-) -> Metrics:
+def baselines_of(
+    task: Task, loss: Loss | None, examples: Mapping[str, PreparedSplit], names: Sequence[str] = ()
+) -> dict[str, Metrics | None]:
     """The metrics of a model that ignores x and predicts the training mean, or the class shares.
 
     For classes it predicts the most frequent one, with the shares as probabilities. Where classes
     have weights, the loss is that of the shares by these weights: the smallest of any constant.
     """
-    outputs = np.repeat(_mean(train.target, train.sample_weight), len(part), axis=0)
-    if part.weight is None:
-        value = loss.value(outputs, part.target)  # in float64, as the outputs are
-    else:
-        constant = np.repeat(_mean(train.target, train.weight), len(part), axis=0)
-        value = Weighted(loss).value(constant, part.loss_target.astype(np.float64))
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)
-    return metrics_of(task, value, outputs, part.y, names, part.sample_weight)
+    train = examples["train"]
+    mean = _mean(train.target, train.sample_weight)
+    evaluations: dict[str, Evaluation] = {}
+    for name, part in examples.items():
+        outputs, value = np.repeat(mean, len(part), axis=0), None
+        if loss is not None and part.weight is None:
+            value = loss.value(outputs, part.target)  # in float64, as the outputs are
+        elif loss is not None:
+            constant = np.repeat(_mean(train.target, train.weight), len(part), axis=0)
+            value = Weighted(loss).value(constant, part.loss_target.astype(np.float64))
+        evaluations[name] = value, outputs
+    return metrics_of_splits(task, examples, evaluations, names)
 
 
 def _mean(target: Array, weight: Array | None) -> Array:
@@ -54,8 +78,3 @@ def _mean(target: Array, weight: Array | None) -> Array:
         return mean
     exact = target.astype(np.float64, copy=False)
     return np.average(exact, axis=0, weights=weight.astype(np.float64))[np.newaxis]
-
-
-def without_loss(metrics: Metrics) -> Metrics:
-    """The metrics of a model that does not minimize the loss of the config."""
-    return {key: value for key, value in metrics.items() if key != "loss"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,6 +126,11 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml.dump import dump_known  # noqa: PLC0415  # slow to import
+        from nnrun.config.yaml.dump import dump  # noqa: PLC0415  # slow to import
 
-        return dump_known(self.record.config)
+        return dump(self.record.config)
+
+
+def now() -> str:
+    """The time in UTC, to the microsecond: runs of one second have an order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -44,7 +44,7 @@ def _check_depth(experiment: Experiment, space: Space) -> None:
             message = f"{DEPTH} makes all hidden layers; remove one of the two"
             raise ConfigError([experiment.problem(("search", key), message)])
     try:
-        Space({DEPTH: space.keys[DEPTH]}, space.layers).draw(_Least())
+        Space({DEPTH: space.keys[DEPTH]}, space.layers).draw(_Largest())
     except UsageError as error:
         raise ConfigError([experiment.problem(("search", DEPTH), str(error))]) from None
 
@@ -117,18 +117,11 @@ def _refusal(draw: Draw, settings: Settings) -> str | None:
     return None
 
 
-class _Least:
-    """Chooses what comes first, of layers at least one."""
-
-    def number(self, name: str, among: Range) -> float | int:
-        return max(among.low, 1) if name == DEPTH else among.low
-
-    def option(self, name: str, labels: Sequence[Any]) -> int:
-        return 0
-
-
-class _Largest(_Least):
-    """Chooses the largest numbers."""
+class _Largest:
+    """Chooses the largest numbers, and what comes first."""
 
     def number(self, name: str, among: Range) -> float | int:
         return among.high
+
+    def option(self, name: str, labels: Sequence[Any]) -> int:
+        return 0

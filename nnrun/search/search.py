@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from nnrun.errors import NnrunError
-from nnrun.runs.execution.record_builder import now
+from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
 from nnrun.search.budget import Budget, Clock
 from nnrun.search.plan import SearchPlan
@@ -82,6 +82,7 @@ class Search:
         self.plan = plan
         self.state = SearchState(plan)
         self._store = store
+        self._results = Results(store, plan.settings.judging.split)
         self._runner = runner
         self._stopped = stopped
         self._changed = changed
@@ -102,9 +103,8 @@ class Search:
         """
         plan = self.plan
         self._tracks = self._make_tracks()
-        results = Results(self._store, plan.settings.judging.split)
         overdue = None if plan.block.time is None else self._budget.is_overdue
-        runs = SearchRuns(self._tracks, results, self._note, is_overdue=overdue)
+        runs = SearchRuns(self._tracks, self._results, self._note, is_overdue=overdue)
         outlook = Plan([self._outlook()], open=plan.trials is None)
         self._runner(outlook, "trials", runs)
         while not self._stopped() and runs.give_up():
@@ -149,11 +149,10 @@ class Search:
             values = {**draw.values, "training.watch": False}  # only final runs are watched
             return plan.settings.make(number, draw.choice, values, plan.seeds)
 
-        results = Results(self._store, plan.settings.judging.split)
         return Track(
             proposer, plan.pruning(), prepare, plan.trials,
             lambda: self._budget.has_time(part),
-            results.value,
+            self._results.value,
             asynchronous=plan.asynchronous,
             stored=self._before.trials if origin == "search" else self._before.random,
             proposed=self._write if plan.asynchronous else lambda: None,
@@ -224,10 +223,9 @@ class Search:
         Returns None if it was stopped, runs are missing, or there is no time for a seed. `make`
         makes the settings for some seeds; none begins in the last `reserved` seconds.
         """
-        results = Results(self._store, self.plan.settings.judging.split)
         while seeds:
             variants = [setting.variant for setting in make(seeds)]
-            runs = FinalRuns(variants, results, lambda: self.clock.is_over(reserved))
+            runs = FinalRuns(variants, self._results, lambda: self.clock.is_over(reserved))
             progress = self._runner(Plan(variants), what, runs)
             if not progress.missing:
                 return progress

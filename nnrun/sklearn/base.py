@@ -27,7 +27,7 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_model
+from nnrun.runs.execution.described_network import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters, not_negative, stopping_of
@@ -211,7 +211,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             )
 
     def _check_same(self, fitting: Fitting) -> None:
-        if weights_shapes(fitting.network) != weights_shapes(self.network_):
+        if weights_shapes(fitting.trainer.network) != weights_shapes(self.network_):
             raise ValueError("the network has other layers than the one that was fitted before")
 
     def _train(self, fitting: Fitting, *, continues: bool) -> None:
@@ -220,7 +220,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))
-        self.model_ = restore(weights_of(fitting.network), describe_model(prepared))
+        self.model_ = restore(weights_of(fitting.trainer.network), describe_model(prepared))
         self._state, self._rule = trainer.checkpoint(), fitting.rule
         before = self._curves() if continues else ([], [], [])
         self.loss_curve_ = [*before[0], *fitting.curve]

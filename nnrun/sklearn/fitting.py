@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.dataset import Dataset
-from nnrun.models.task import Regression, Task
+from nnrun.models.task import Regression
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.execution.execute import Execution
@@ -51,7 +51,16 @@ class Fitting(Execution):
 
     def __init__(self, prepared: Prepared, rule: NoImprovement, *, checked: bool = False) -> None:
         self._rule = rule
-        super().__init__(prepared, checked=checked)
+        by_loss, task = rule.monitor == "loss", prepared.task
+        if rule.monitor == "validation_r2" and isinstance(task, Regression):
+            task = ScoredRegression(task.scale, task.unscale)
+        super().__init__(
+            prepared,
+            checked=checked,
+            task=task,
+            stopping=None if by_loss else rule,
+            curve=LossCurve(prepared.batches_per_epoch, rule if by_loss else None),
+        )
 
     @property
     def rule(self) -> NoImprovement:
@@ -68,33 +77,16 @@ class Fitting(Execution):
     def go_on_from(self, before: TrainingState, *, optimizer: bool) -> None:
         """Begin with the weights of an earlier fit, and with its optimizer's memory if wanted."""
         trainer, here = self.trainer, self.trainer.snapshot()
-        weights = {name: before.arrays[name] for name in network_arrays(self.network)}
+        weights = {name: before.arrays[name] for name in network_arrays(trainer.network)}
         arrays, values = {**here.arrays, **weights}, dict(here.values)
         if optimizer:
-            memory = live_arrays(self.network, trainer.optimizer)
+            memory = live_arrays(trainer.network, trainer.optimizer)
             arrays |= {name: before.arrays[name] for name in memory if name in before.arrays}
             values["optimizer_steps"] = before.values["optimizer_steps"]
         if trainer.stopping is not None:
             arrays |= {f"best.{name}": array for name, array in weights.items()}
         trainer.restore(TrainingState(arrays, values))
         trainer.last_good = trainer.snapshot()
-
-    def _task(self) -> Task:
-        task = super()._task()
-        if self._rule.monitor == "validation_r2" and isinstance(task, Regression):
-            return ScoredRegression(task.scale, task.unscale)
-        return task
-
-    def _stopping(self) -> NoImprovement | None:
-        return None if self._by_loss else self._rule
-
-    def _curve(self) -> LossCurve:
-        rule = self._rule if self._by_loss else None
-        return LossCurve(self.prepared.batches_per_epoch, rule)
-
-    @property
-    def _by_loss(self) -> bool:
-        return self._rule.monitor == "loss"
 
 
 def dense_parameters(network: Network) -> tuple[list[Array], list[Array]]:

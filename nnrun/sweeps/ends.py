@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from traceback import format_exception
 from typing import Any, TypeVar
 
-from nnrun.errors import NnrunError, UsageError
-from nnrun.pool.task import CrashError
-from nnrun.runs.execution.record_builder import failed_result
+from nnrun.errors import NnrunError
+from nnrun.pool.task import serialize_error
+from nnrun.runs.execution.ended import Ended
+from nnrun.runs.execution.result import result_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -64,13 +64,9 @@ class ActiveRun:
 
     def saved(self, checkpoint: TrainingState, note: Callable[[str], None]) -> bool:
         """Save a checkpoint; whether it is on the disk."""
-        try:
-            self.lease.save_checkpoint(checkpoint)
-        except (OSError, UsageError) as error:
-            reason = getattr(error, "strerror", None) or error
-            note(f"{self.run.label}: no checkpoint: {reason}")
-            return False
-        return True
+        return self.lease.save_checkpoint(
+            checkpoint, lambda text: note(f"{self.run.label}: {text}")
+        )
 
 
 V = TypeVar("V")
@@ -155,7 +151,7 @@ class RunEnds:
             self.progress.note_failure(run, reason)
             self.listener.failed(run, reason)
 
-    def abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
+    def abandon(self, active: ActiveRun, reason: str, traceback: str = "") -> None:
         """Fail a run that cannot be trained, and save a report with the reason."""
         self._report_failure(active, reason, traceback)
         self.fail(active.run, reason)
@@ -182,14 +178,15 @@ class RunEnds:
             self.fail(active.run, f"cannot be saved: {error.strerror or error}")
             self.release(active)
         except Exception as error:  # its result is invalid
-            self.abandon(active, *account(error))
+            self.abandon(active, *serialize_error(error))
         return None
 
-    def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
+    def _report_failure(self, active: ActiveRun, reason: str, traceback: str) -> None:
         run = active.run
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
-            return failed_result(self._prepared(run), reason, checkpoint, traceback)
+            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback or None)
+            return result_of(self._prepared(run), ended)
 
         try:
             active.lease.fail(failed)
@@ -199,15 +196,6 @@ class RunEnds:
     def _prepared(self, run: PlannedRun) -> Prepared:
         config = run.replicate.applied(config_of(run.variant.config, run.variant.plugins.sources))
         return prepare_again(config, self.datasets.load(config.dataset))
-
-
-def account(error: Exception) -> tuple[str, str | None]:
-    """The error in a sentence; and its traceback, if nnrun did not raise it on purpose."""
-    if isinstance(error, CrashError):
-        return str(error), error.traceback
-    if isinstance(error, NnrunError):
-        return str(error), None
-    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
 
 
 def checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:

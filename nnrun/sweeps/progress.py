@@ -17,24 +17,18 @@ from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
 class RunScore(NamedTuple):
     """The scores of a run that has ended.
 
-    `metrics` and `baseline` are the main metric on the training, validation and test split, None
-    for a missing split, and `rows` the size of each; `published` has our value for each published
-    number, ordered by name. `warning` is the kind of the first warning in its report, empty without
-    any; `arithmetic` is the numeric backend.
+    `metrics` are the main metric on the training, validation and test split, None for a missing
+    split; `part` is what else boards take of its report.
     """
 
     seed: int
     status: str
     metrics: tuple[float | None, ...]
-    baseline: tuple[float | None, ...]
     seconds: float
-    published: tuple[float | None, ...]
+    part: BoardPart
     run_id: str = ""
-    warning: str = ""
-    arithmetic: str = ""
     split_seed: int | None = None
     fold: int | None = None
-    rows: tuple[int, ...] = ()
 
     @property
     def replicate(self) -> Replicate:
@@ -55,20 +49,15 @@ class RunScore(NamedTuple):
     def of(cls, record: RunRecord, replicate: Replicate | None = None) -> RunScore:
         """The scores in a record; its config says the replicate, unless that is given."""
         replicate = replicate or Replicate.of(record.config, record.seed)
-        part = BoardPart.of(record)
         return cls(
-            seed=record.seed,
-            status=record.status,
-            metrics=by_split(record.metrics, record.main_metric),
-            baseline=part.baseline,
-            seconds=record.timing["train_seconds"],
-            published=part.ours,
-            run_id=record.run_id,
-            warning=part.warning,
-            arithmetic=part.arithmetic,
-            split_seed=replicate.split_seed,
-            fold=replicate.fold,
-            rows=part.rows,
+            record.seed,
+            record.status,
+            by_split(record.metrics, record.main_metric),
+            record.timing["train_seconds"],
+            BoardPart.of(record),
+            record.run_id,
+            replicate.split_seed,
+            replicate.fold,
         )
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
-from nnrun.pool.task import Message
-from nnrun.runs.execution.record_builder import compare_published
+from nnrun.pool.task import Message, serialize_error
 from nnrun.runs.lease import Outcome, begin
+from nnrun.runs.published import compare_published
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
-from nnrun.sweeps.ends import ActiveRun, RunEnds, account, checked
+from nnrun.sweeps.ends import ActiveRun, RunEnds, checked
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
@@ -258,7 +258,7 @@ class Sweep:
         try:
             result = checked(future.result(), active.run)
         except Exception as error:  # only this run fails
-            self._ends.abandon(active, *account(error))
+            self._ends.abandon(active, *serialize_error(error))
             return
         if result is not None:
             self._ends.save(active, result, asked=self.stopping())

@@ -39,7 +39,6 @@ class Folder:
     ends, and leaves no file.
 
     Args:
-        path: of the folder.
         follow: whether it may be a link.
 
     Raises: OSError if there is no such folder.

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from nnrun.runs.lease import Outcome
 from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.trackers.content import TrackedRun
+from nnrun.trackers.tracking import Tracking
 from nnrun.training.state import HistoryRow
 
-Add = Callable[[TrackedRun, Sequence[HistoryRow]], None]
-Conclude = Callable[[TrackedRun, Outcome], None]
-Fail = Callable[[TrackedRun], None]
 
-
-def sending(listener: SweepListener, add: Add, conclude: Conclude, fail: Fail) -> SweepListener:
-    """The listener, which also calls these functions with the runs of a sweep."""
-    return Listeners(listener, _Sending(add, conclude, fail))
+def with_trackers(listener: SweepListener, tracking: Tracking) -> SweepListener:
+    """The listener of a sweep, which also sends its runs, if there are trackers."""
+    return Listeners(listener, _Sending(tracking)) if tracking else listener
 
 
 class _Sending(SweepListener):
     follows = True
 
-    def __init__(self, add: Add, conclude: Conclude, fail: Fail) -> None:
-        self._add = add
-        self._conclude = conclude
-        self._fail = fail
+    def __init__(self, tracking: Tracking) -> None:
+        self._tracking = tracking
 
     def evaluated(self, run: PlannedRun, rows: Sequence[HistoryRow]) -> None:
-        self._add(_planned(run), rows)
+        self._tracking.add(_planned(run), rows)
 
     def concluded(self, run: PlannedRun, outcome: Outcome) -> None:
-        self._conclude(_planned(run), outcome)
+        self._tracking.conclude(_planned(run), outcome)
 
     def failed(self, run: PlannedRun, reason: str) -> None:
-        self._fail(_planned(run))
+        self._tracking.fail(_planned(run))
 
 
 def _planned(run: PlannedRun) -> TrackedRun:

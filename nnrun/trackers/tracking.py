@@ -15,7 +15,6 @@ from nnrun.trackers.feed import Feed
 
 if TYPE_CHECKING:
     from nnrun.runs.preparation.prepared import Prepared
-    from nnrun.sweeps.listener import SweepListener
     from nnrun.training.state import HistoryRow
     from nnrun.training.trainer import Progress
 
@@ -39,14 +38,6 @@ class Tracking:
 
     def __bool__(self) -> bool:
         return bool(self._feeds)
-
-    def listening(self, listener: SweepListener) -> SweepListener:
-        """The listener of a sweep, which sends its runs, too."""
-        if not self._feeds:
-            return listener
-        from nnrun.trackers.sending import sending  # noqa: PLC0415  # a single run needs no plan
-
-        return sending(listener, self.add, self.conclude, self.fail)
 
     def observing(
         self, prepared: Prepared, observe: Callable[[Progress], None]

@@ -45,6 +45,7 @@ class TrainingCore:
         stopping: early stopping, if any.
         monitored: the metric that early stopping follows, if the history has it only therefore.
         parts: of splits, by name, which evaluations before the last one take in their place.
+        unmonitored: why training cannot stop early, if that metric is undefined; else empty.
         curve: collects the losses of batches, if any; the engine has to be built with `losses`.
             It is not part of a state: interrupted runs have none.
         watch: looks at the network at evaluations, if anything does.
@@ -63,6 +64,7 @@ class TrainingCore:
     baseline: float
     stopping: EarlyStopping | None = None
     monitored: MonitoredMetric | None = None
+    unmonitored: str = ""
     curve: LossCurve | None = None
     parts: Mapping[str, PreparedSplit] = field(default_factory=dict)
     watch: Watch | None = None

@@ -75,10 +75,9 @@ class Access:
             return PlainTextResponse(f"{why}\n", 403)
         if request.method not in _METHODS:
             return PlainTextResponse("this server only reads\n", 405)
-        if (size := request.headers.get("content-length")) is not None and (
-            not size.isdecimal() or int(size) > _MOST_BYTES
-        ):
-            return PlainTextResponse("this is far too much\n", 413)
+        size = request.headers.get("content-length", "" if request.method == "POST" else "0")
+        if not size.isdecimal() or int(size) > _MOST_BYTES:
+            return PlainTextResponse("this is far too much, or of unknown size\n", 413)
         given = request.query_params.get("token")
         if given is not None and self._is_token(given):
             return self._welcome(request)

@@ -62,7 +62,6 @@ def _lifespan(
 
 
 async def _drop_idle(sessions: Sessions) -> None:
-    """Free the memory of sessions whose pages are gone."""
     while True:
         await asyncio.sleep(IDLE_SECONDS / 2)
         sessions.drop_idle()

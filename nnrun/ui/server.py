@@ -163,7 +163,6 @@ class Connection(H11Protocol):
 
     @property
     def _answers(self) -> bool:
-        """Whether an answer is in progress."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _without_answer(self) -> Iterator[Connection]:

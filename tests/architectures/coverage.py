@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnrun.nn import LAYERS, LOSSES
@@ -179,9 +179,15 @@ def all_activations() -> set[str]:
 
 def missing(trials: Iterable[Trial], rows: Iterable[str] | None = None) -> dict[str, set[Any]]:
     """What the table, or some of its rows, asks for and the trials do not cover."""
+    asked = table()
+    return left({name: asked[name][0] for name in (asked if rows is None else rows)}, trials)
+
+
+def left(lacking: Mapping[str, set[Any]], trials: Iterable[Trial]) -> dict[str, set[Any]]:
+    """What of these rows of the table the trials do not cover."""
     asked, found = table(), tuple(trials)
-    lacking = {}
-    for name in asked if rows is None else rows:
-        wanted, look = asked[name]
-        lacking[name] = wanted - {value for trial in found for value in look(trial)}
-    return {name: values for name, values in lacking.items() if values}
+    still = {
+        name: wanted - {value for trial in found for value in asked[name][1](trial)}
+        for name, wanted in lacking.items()
+    }
+    return {name: values for name, values in still.items() if values}

@@ -1,13 +1,15 @@
-"""Suites of 500 networks that cover the table of `coverage.py`."""
+"""Suites of 500 networks or a few more, which cover the table of `coverage.py`."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
+from itertools import count, islice
 from math import prod
 
 from nnrun.nn.layers import BatchNorm
-from tests.architectures.coverage import pairs
+from tests.architectures.coverage import left, missing, pairs
 from tests.architectures.dealing import Decks, always
 from tests.architectures.kinds import valid_pairs
 from tests.architectures.plan import Architecture
@@ -15,7 +17,8 @@ from tests.architectures.settings import Space
 from tests.architectures.trial import BATCHES, CLIPS, DTYPES, OPTIMIZERS, THREADS, Trial
 from tests.architectures.walks import Walk
 
-SUITE, CAMPAIGN = 500, 40  # networks of a suite, and suites of a campaign
+SUITE, CAMPAIGN = 500, 40  # networks of a suite at least, and suites of a campaign
+MORE = 5000  # networks at most that are drawn for what these leave out
 SUITES = CAMPAIGN if os.environ.get("NNRUN_TEST_LARGE") else 1  # of this test run
 LENGTHS = (0, 1, 2, 3, 4, 5, 6)  # layers after the pair that a network begins with
 OPERATIONS = 6e6  # of a batch's forward pass, about
@@ -23,18 +26,31 @@ OPERATIONS = 6e6  # of a batch's forward pass, about
 
 @cache
 def suite(number: int) -> list[Trial]:
-    """500 networks that cover the table of `coverage.py`; the number seeds all choices."""
-    deal = Decks(number)
-    missing, openings = set(valid_pairs()), sorted(valid_pairs())
-    walk = Walk(deal, Space(), missing=missing)
-    trials = []
-    for index in range(SUITE):
-        # A pair that is still missing, for as long as one is.
-        opening = deal("opening", openings, missing.__contains__ if missing else always)
-        plan = walk.network(opening, deal("length", LENGTHS))
-        missing.difference_update(pairs(plan))
-        trials.append(_trial(deal, plan, number, index))
+    """500 networks, and those of the next that cover what these leave out of the table."""
+    networks = drawn(number)
+    trials = list(islice(networks, SUITE))
+    lacking = missing(trials)
+    for trial in islice(networks, MORE if lacking else 0):
+        still = left(lacking, [trial])
+        if still != lacking:
+            trials.append(trial)
+        if not still:
+            break
+        lacking = still
     return trials
+
+
+def drawn(number: int) -> Iterator[Trial]:
+    """Networks without end; the number seeds all choices."""
+    deal = Decks(number)
+    lacking, openings = set(valid_pairs()), sorted(valid_pairs())
+    walk = Walk(deal, Space(), missing=lacking)
+    for index in count():
+        # A pair that is still missing, for as long as one is.
+        opening = deal("opening", openings, lacking.__contains__ if lacking else always)
+        plan = walk.network(opening, deal("length", LENGTHS))
+        lacking.difference_update(pairs(plan))
+        yield _trial(deal, plan, number, index)
 
 
 def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:

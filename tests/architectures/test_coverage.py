@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
-from nnrun.nn import ACTIVATIONS, LAYERS, Flatten, Sequential
+from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, Flatten, Sequential
 from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
 from tests.architectures import design
 from tests.architectures.coverage import missing, pairs, table
 from tests.architectures.dealing import Decks, at_random
-from tests.architectures.design import SUITES, suite
+from tests.architectures.design import SUITES, drawn, suite
 from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
 from tests.architectures.plan import shape_after
 from tests.architectures.settings import SETTINGS, Place, Space
@@ -77,12 +79,29 @@ def test_every_invalid_pair_has_a_reason() -> None:
         assert set() == {*rule.first, *rule.second} - set(all_kinds())
 
 
-def test_a_suite_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+class Mixing(Dropout):
+    """A new layer."""
+
+    type = "mixing"
+
+
+def test_a_new_layer_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the first networks leave out, further ones have, a new layer's pairs among it."""
+    monkeypatch.setitem(LAYERS, "mixing", Mixing)
+    monkeypatch.setitem(SETTINGS, "mixing", lambda place: (Mixing, {}))
+    monkeypatch.setattr(design, "SUITE", 100)
+    first = list(islice(drawn(0), 100))
+    assert {"pairs", "units", "channels out of them"} <= missing(first).keys()
+    trials = suite.__wrapped__(0)
+    assert {} == missing(trials)
+    assert [str(trial) for trial in first] == [str(trial) for trial in trials[:100]]
+
+
+def test_a_suite_is_the_same_each_time() -> None:
     """A suite is determined by its number, as its first hundred networks show."""
     first = [str(trial) for trial in suite(0)[:100]]
-    monkeypatch.setattr(design, "SUITE", 100)
-    assert first == [str(trial) for trial in suite.__wrapped__(0)]
-    assert first != [str(trial) for trial in suite.__wrapped__(1)]
+    assert first == [str(trial) for trial in islice(drawn(0), 100)]
+    assert first != [str(trial) for trial in islice(drawn(1), 100)]
 
 
 def test_decks_deal_everything_before_anything_again() -> None:

@@ -26,22 +26,20 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-from tests.benchmarks import (  # noqa: E402
-    compiling,
-    estimators,
-    folders,
-    grids,
-    large,
-    many,
-    overhead,
-    processes,
-    slopes,
-    table,
-    tiny_runs,
-)
+from tests.benchmarks import estimators, grids, overhead  # noqa: E402
 from tests.benchmarks.contest import Prepare, contestants, measure, threaded  # noqa: E402
 from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
+from tests.benchmarks.tables import table  # noqa: E402
 from tests.benchmarks.timing import one_core  # noqa: E402
+from tests.benchmarks.whole_processes import (  # noqa: E402
+    compiling,
+    folders,
+    large,
+    many,
+    processes,
+    slopes,
+    tiny_runs,
+)
 from tests.benchmarks.works import WORKS, Work  # noqa: E402
 
 # What is no network, by id, as a function of the number of rounds.

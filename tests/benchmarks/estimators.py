@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
 from nnrun.sklearn import NetworkClassifier
-from tests.benchmarks.grid import grid
+from tests.benchmarks.tables.grid import grid
 
 ID = "estimators"
 UNITS, RATE = 100, 0.001

@@ -16,9 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
-from tests.benchmarks.grid import grid
 from tests.benchmarks.sweepers import measured
+from tests.benchmarks.tables.grid import grid
+from tests.benchmarks.whole_processes.folders import CONFIG, Taken, in_temporary_folder, nnrun
 
 ID = "S5"
 PLANNED, SWEPT = (200, 2_000, 20_000), 20_000

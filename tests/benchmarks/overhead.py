@@ -13,8 +13,8 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
 from nnrun.runs.storage.store import Store
-from tests.benchmarks.grid import grid
-from tests.benchmarks.processes import CONFIGS, NOTEBOOK
+from tests.benchmarks.tables.grid import grid
+from tests.benchmarks.whole_processes.processes import CONFIGS, NOTEBOOK
 
 ID = "overhead"
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.short import short_table
-from tests.benchmarks.table import machine
+from tests.benchmarks.tables.short import short_table
+from tests.benchmarks.tables.table import machine
 from tests.benchmarks.works import WORKS
 
 ROOT = Path(__file__).parents[2]

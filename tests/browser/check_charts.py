@@ -168,7 +168,7 @@ def test_charts_are_accessible(grid, open_page, scheme) -> None:
     point_at(page, page.locator(".plot .drawing:not(.hide) svg").first, 0.5, 0.5)
     found = Axe().run(page, context=".plots", options=AA).response["violations"]
     assert [] == [(f["id"], [node["html"][:300] for node in f["nodes"][:3]]) for f in found]
-    labels = page.locator(".drawing svg").evaluate_all(
+    labels = page.locator(".drawing > svg").evaluate_all(
         "all => all.map(one => one.getAttribute('aria-label').length)"
     )
     assert min(labels) > 40

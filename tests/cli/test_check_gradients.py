@@ -1,6 +1,7 @@
 """`nnrun check --gradients` finds planted bugs, from a config to its exit code.
 
-That every bug is found is shown in `tests/nn/test_planted_bugs.py`; here are some of each kind.
+That every bug is found is shown in `tests/nn/gradients/test_planted_bugs.py`; here are some of each
+kind.
 """
 
 from __future__ import annotations

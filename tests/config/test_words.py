@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pytest
 from click.testing import CliRunner
@@ -25,10 +26,21 @@ from nnrun.synonyms import SYNONYMS
 from tests.config.planted import pairs
 
 WORDS = pairs("words.txt")
-NAMES = {
-    *(*DATASETS, *STEPS, *DTYPES, *ENGINES, *SAMPLINGS, *ACTIVATIONS, *INITIALIZERS),
-    *(*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *METRICS),
+TABLES = {
+    "data sets": DATASETS,
+    "steps": STEPS,
+    "dtypes": DTYPES,
+    "engines": ENGINES,
+    "samplings": SAMPLINGS,
+    "activations": ACTIVATIONS,
+    "initializers": INITIALIZERS,
+    "layers": LAYERS,
+    "losses": LOSSES,
+    "optimizers": OPTIMIZERS,
+    "schedules": SCHEDULES,
+    "metrics": METRICS,
 }
+NAMES = {name for names in TABLES.values() for name in names}
 
 
 @pytest.mark.parametrize(("argument", "words"), WORDS)
@@ -43,17 +55,53 @@ def test_there_are_enough_of_them():
     assert len(WORDS) >= 80
 
 
-@pytest.mark.parametrize("word", SYNONYMS)
-def test_every_synonym_leads_somewhere(word):
-    """To names or keys that there are, and never away from one that there is."""
-    for ours in SYNONYMS[word]:
-        assert ours in NAMES or place_of(ours) is not None
-    assert SYNONYMS[word][0] == nearest(word, SYNONYMS[word])
+@pytest.mark.parametrize("name", SYNONYMS)
+def test_every_synonym_leads_somewhere(name):
+    """To a name or key that there is."""
+    assert name in NAMES or place_of(name) is not None
+    for word in SYNONYMS[name].split():
+        assert name == nearest(word, [name])
+
+
+def test_a_word_of_several_names_is_the_first_that_is_valid():
+    """As Keras's filters, which are channels of conv2d and units of dense."""
+    words = [word for listed in SYNONYMS.values() for word in listed.split()]
+    several = {word for word in words if words.count(word) > 1}
+    assert {"filters", "decay_rate", "decay_steps", "step_size", "float"} <= several
+    for word in several:
+        names = [name for name, listed in SYNONYMS.items() if word in listed.split()]
+        assert names[0] == nearest(word, names)
+    assert "channels" == nearest("filters", ["units", "channels"])
+
+
+def out_of_date(names: Iterable[str]) -> set[str]:
+    """The synonyms of names of a table that are, by their spelling, names of it themselves."""
+    spelt, names = {folded(name) for name in names}, {*names}
+    return {word for word in SYNONYMS if folded(word) in spelt and names & {*SYNONYMS[word]}}
+
+
+def folded(word: str) -> str:
+    return re.sub("[-_ ]", "", word.lower())
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_synonym_is_a_name_of_ours(table):
+    """A word of another library that has become a part of nnrun leads nowhere else any more."""
+    assert set() == out_of_date(TABLES[table]), "remove them from nnrun/synonyms.py"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_synonym_that_becomes_a_name_is_noticed(table):
+    """Whichever way the name is spelt."""
+    names = TABLES[table]
+    for word in SYNONYMS:
+        if not set(SYNONYMS[word]).isdisjoint(names):
+            assert word in out_of_date([*names, word.upper().replace("_", "-")])
 
 
 def test_a_name_of_ours_is_never_taken_for_another():
     """What is known in its place stays what it is, synonym or not."""
-    for names in (ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, DATASETS):
+    for names in TABLES.values():
         assert list(names) == [nearest(name, names) for name in names]
     for key in ExperimentConfig.model_fields:
         assert key == place_of(key)

@@ -71,8 +71,10 @@ def test_commands_work(name, folder):
 
 
 def with_few_seeds(words: list[str]) -> list[str]:
-    """The command with three seeds at most, since more are more of the same."""
+    """The command with three seeds at most, since more are more of the same; the default is ten."""
     found = [*words]
+    if "--beside" in words and "--seeds" not in words:
+        return [*words, "--seeds", "3"]
     for at, word in enumerate(words):
         if word == "--seeds":
             found[at + 1] = str(min(int(words[at + 1]), 3))

@@ -8,7 +8,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.load import load_dataset
-from nnrun.explain.surfaces import extent_of, grid_rows, has_surfaces, surfaces
+from nnrun.explain.surfaces import extent_of, grid_rows, surfaces
 from nnrun.models.load import load
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
@@ -136,4 +136,4 @@ def test_surfaces_between_updates_leave_training_as_it_is(engine):
 ])  # fmt: skip
 def test_rows_of_one_or_two_numbers_have_surfaces(dataset, expected):
     """No others have: iris has four."""
-    assert has_surfaces(load_dataset(DatasetConfig(**dataset)).layout) == expected
+    assert load_dataset(DatasetConfig(**dataset)).layout.is_drawn == expected

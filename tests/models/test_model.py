@@ -27,7 +27,7 @@ def test_a_model_says_what_its_run_has_said(trained, name, dtype):
     outputs = model.outputs(test.x)
     assert expected.dtype == outputs.dtype == dtype
     np.testing.assert_array_equal(expected, outputs)
-    decoded = run.execution.task.decode(expected)
+    decoded = run.execution.trainer.task.decode(expected)
     classes = run.execution.prepared.dataset.classes
     expected = [classes[number] for number in decoded] if classes else decoded[:, 0].tolist()
     found = model.predict(test.x)

@@ -31,7 +31,9 @@ DENSE = {
 def drawn(run, iterations):
     """Raw training rows and targets, initial weights by name, and the order that nnrun draws."""
     part, seed = run.prepared.split.train, run.prepared.config.seed
-    weights = {name: parameter.value.copy() for name, parameter in run.network.parameters.items()}
+    weights = {
+        name: parameter.value.copy() for name, parameter in run.trainer.network.parameters.items()
+    }
     sampler = Sampler(len(part), 1, "with_replacement", rng=Streams(seed).order)
     return part.x, part.y, weights, sampler.take(iterations)[0]
 

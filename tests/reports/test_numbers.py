@@ -23,11 +23,11 @@ from nnrun.reports.numbers import (
     remaining,
     shape,
     signed,
-    size,
     sparkline,
     spread,
     to_error,
 )
+from nnrun.runs.preparation.memory import human_bytes
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,8 @@ def test_how_many_of_all_takes_the_same_room_throughout():
 
 def test_sizes_and_shapes():
     """Bytes in powers of a thousand; shapes as products."""
-    assert ["512 B", "1.0 kB", "1.5 MB", "2.0 TB"] == [size(v) for v in (512, 999.7, 1.5e6, 2e12)]
+    sizes = map(human_bytes, (512, 999.7, 1.5e6, 2e12))
+    assert ["512 B", "1.0 kB", "1.5 MB", "2.0 TB"] == [*sizes]
     assert ["13", "1×8×8"] == [shape((13,)), shape((1, 8, 8))]
     assert shape((1, 8, 8)) == shape_text((1, 8, 8))  # of messages
     assert "1,234,567" == count(1234567)

@@ -388,14 +388,6 @@ def test_a_run_of_many_settings_takes_two_lines():
     assert "depth" not in rows
 
 
-def test_rows_that_begin_alike_begin_with_what_the_fewest_have():
-    """So that they do not read alike where their end is cut."""
-    plain = dict.fromkeys([f"setting_{number}" for number in range(6)], 0.5)
-    other = plain | {"decide": "half"}
-    text = listed_choices(dict.fromkeys(plain, 0.25), plain, other)
-    assert "   decide=half   " in text
-
-
 def test_ids_stay_whole_where_settings_can_be_narrower():
     """Ids are copied; a long setting takes two lines."""
     listed = [

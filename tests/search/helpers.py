@@ -19,7 +19,7 @@ from nnrun.search.state import SearchState
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.inline import InlineExecutor, InlineWorkers
+from nnrun.sweeps.workers.inline import InlineWorkers, ended
 from nnrun.sweeps.workers.job import execute_job
 
 IRIS: dict[str, Any] = {
@@ -85,7 +85,7 @@ class Shuffled(InlineWorkers):
     def wait(self, awaited, seconds):
         if self._waiting:
             call, future = self._waiting.pop(self._rng.randrange(len(self._waiting)))
-            done = InlineExecutor().submit(call)
+            done = ended(call)
             future.set_exception(done.exception()) if done.exception() else future.set_result(
                 done.result()
             )

@@ -1,6 +1,6 @@
 """`python -m tests.simulations.advice`: how often a diagnosis is right, missing or false.
 
-The corpus is that of `advice_recipes.py` and `advice_later.py`. Advice is right if it names what is
+The corpus is that of `corpus/recipes.py` and `corpus/later.py`. Advice is right if it names what is
 wrong and nothing that is not so; missing if it does not; false if it says anything that is not so.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import nnrun
-from tests.simulations import advice_later as later
-from tests.simulations.advice_data import MADE
-from tests.simulations.advice_recipes import FINE, ILL, Recipe, held_out, looked_at
+from tests.simulations.corpus import later
+from tests.simulations.corpus.data import MADE
+from tests.simulations.corpus.recipes import FINE, ILL, Recipe, held_out, looked_at
 
 HOW = """\
 Of forty runs half, by the digests of their names, were looked at while the rules were written. \

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from tests.simulations import designs, second_opinion, ten_data_sets
-from tests.simulations.rules import LEVEL, RULES, before, ours
-from tests.simulations.tables import (
+from tests.simulations import ten_data_sets
+from tests.simulations.comparisons import designs, second_opinion
+from tests.simulations.comparisons.rules import LEVEL, RULES, before, ours
+from tests.simulations.comparisons.tables import (
     COMMON_SPLITS,
     ROWS,
     SEEDS,
@@ -26,7 +27,7 @@ from tests.simulations.tables import (
     learned,
     over_data_sets,
 )
-from tests.simulations.truths import SEED, TRUTHS, Size, chunks, intervals_missed
+from tests.simulations.comparisons.truths import SEED, TRUTHS, Size, chunks, intervals_missed
 
 SIZES = [(rows, seeds) for rows in ROWS for seeds in SEEDS]
 OVERLAP = TESTED / TRAINED

@@ -17,7 +17,7 @@ from sklearn.datasets import make_friedman1
 import nnrun
 from nnrun.reports.numbers import measured
 from nnrun.sweeps.board.rows import Group, Row
-from tests.simulations.designs import Table
+from tests.simulations.comparisons.designs import Table
 
 SEEDS, FOLDS = 4, 5
 GRID = {"training.learning_rate": [0.3, 0.03, 0.003], "network.layers.0.units": [4, 16]}

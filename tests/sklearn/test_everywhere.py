@@ -16,7 +16,7 @@ from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
-from tests.benchmarks.processes import CONFIGS, NOTEBOOK
+from tests.benchmarks.whole_processes.processes import CONFIGS, NOTEBOOK
 
 
 def invoke(*arguments: str) -> None:

@@ -7,6 +7,7 @@ threads, since processes would take seconds to start.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.sweeps.cluster import SETTINGS
+
 
 class Pool:
     """The process, and what it can be asked to do."""
@@ -24,6 +27,7 @@ class Pool:
     def __init__(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.sweeps.pool"],
+            env={**os.environ, **SETTINGS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -54,7 +58,7 @@ class Served:
         dask.config.set({"distributed.scheduler.active-memory-manager.start": False})
         self.cluster = LocalCluster(
             n_workers=0, processes=False, threads_per_worker=1, protocol="tcp", host="127.0.0.1",
-            dashboard_address=":0",
+            dashboard_address=None,
         )  # fmt: skip
         self.tasks = 0
         self.trained: Counter[str] = Counter()

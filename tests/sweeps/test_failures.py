@@ -136,7 +136,7 @@ def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     monkeypatch.setattr(inline, "execute_job", work)
     progress = run_inline(sweep(plan(write("iris"), seeds=3)))
     assert 2 == progress.trained
-    assert ["MemoryError: too much"] == [failure.reason for failure in progress.failures]
+    assert ["there is not enough memory"] == [failure.reason for failure in progress.failures]
 
 
 @pytest.mark.parametrize("order", [1, -1])

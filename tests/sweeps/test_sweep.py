@@ -96,7 +96,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     )
     assert list(theirs["config"]["published"]) == list(ours["config"]["published"])
     by_name = (ours["metrics"]["test"]["accuracy"], ours["metrics"]["train"]["accuracy"])
-    assert by_name == progress.scores[0][0].published
+    assert by_name == progress.scores[0][0].part.ours
 
 
 def test_complete_runs_are_found(plan, sweep, write, store):
@@ -183,7 +183,7 @@ def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store,
 
     monkeypatch.setattr(inline, "execute_job", fail)
     progress = run_inline(sweep(made, force=True))
-    assert ["MemoryError: too much"] == [failure.reason for failure in progress.failures]
+    assert ["there is not enough memory"] == [failure.reason for failure in progress.failures]
     assert before == weights_of(store.root)
 
 

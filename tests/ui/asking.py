@@ -47,7 +47,8 @@ class Asker:
 
     def post(self, path: str, content: Any, **headers: str) -> Answered:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        return self.ask("POST", path, {**ORIGIN, **headers}, body)
+        size = {"content-length": str(len(body))}
+        return self.ask("POST", path, {**ORIGIN, **size, **headers}, body)
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answered:
         return asyncio.run(self._ask(self.scope(method, path, headers), body))

@@ -102,7 +102,6 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
 
 
 def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
-    """Raise a UsageError if files cannot be read or written, or are the same."""
     rows = inputs[0]
     if Path(run).is_file() and not is_packed(run) and not rows.exists():
         raise UsageError(
@@ -158,7 +157,6 @@ def _check_aside(file: Path, rows: Rows) -> None:
 
 
 def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:
-    """How many rows were put aside, and why."""
     if request.skip_bad is None:
         return
     for line in bad.lines():

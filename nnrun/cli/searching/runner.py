@@ -17,11 +17,7 @@ from nnrun.sweeps.progress import SweepProgress
 
 
 class CliRunner:
-    """Trains runs, and shows them.
-
-    Args:
-        training: where they are trained.
-    """
+    """Trains runs, and shows them."""
 
     def __init__(self, training: Training) -> None:
         self._training = training
@@ -29,7 +25,6 @@ class CliRunner:
         self.search: Search | None = None
 
     def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
-        """Train the runs of a plan, or of a source."""
         training = self._training
         if isinstance(source, SearchRuns):
             return training.run(plan, self._watching(), source, begin=self._note_idle)

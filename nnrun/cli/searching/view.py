@@ -24,8 +24,7 @@ _MOST_SHOWN = 5
 
 def watching_trials(search: Search, output: Output) -> AbstractContextManager[_View | TrialLines]:
     """Shows the progress of a search's trials."""
-    given = search, output
-    return drawn_or_lines(lambda: _View(*given), lambda: TrialLines(*given), output)
+    return drawn_or_lines(_View, TrialLines, search, output)
 
 
 def ended_trials(search: Search) -> list[int]:

@@ -54,7 +54,7 @@ def conclude(
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": None if board is None else board_data(board),
+            "leaderboard": board_data(board) if board is not None and output.json else None,
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []
@@ -102,7 +102,6 @@ def _runs_of(plan: Plan) -> str:
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:
-    """How many runs failed, and where the details are; the reasons were printed before."""
     number = len(progress.failures)
     lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(incomplete(progress))}"]
     lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]

@@ -33,8 +33,7 @@ def watching_sweep(
     runs: int, output: Output, part: str = ""
 ) -> AbstractContextManager[SweepListener]:
     """Shows the progress of a sweep of `runs` runs; `part` goes before their count."""
-    given = runs, output, part
-    return drawn_or_lines(lambda: _View(*given), lambda: _Lines(*given), output)
+    return drawn_or_lines(_View, _Lines, runs, output, part)
 
 
 class _Lines(RunLines):

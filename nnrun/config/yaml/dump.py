@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from nnrun.config.yaml.scalars import write_scalar
@@ -15,22 +13,6 @@ WIDTH = 100
 def dump(data: dict[str, Any]) -> str:
     """A YAML document in block style, with short values on one line."""
     return "".join(f"{line}\n" for line in _mapping(data, depth=0))
-
-
-def dump_known(data: dict[str, Any]) -> str:
-    """`dump` of a config's JSON data, cached: most configs are written again with other seeds."""
-    known = _blocks(json.dumps({key: data[key] for key in data if key != "seed"}))
-    return "".join(known[key] if key in known else dump({key: data[key]}) for key in data)
-
-
-@lru_cache(maxsize=64)
-def _blocks(content: str) -> dict[str, str]:
-    return {key: _block_of(json.dumps({key: part})) for key, part in json.loads(content).items()}
-
-
-@lru_cache(maxsize=256)  # settings of a grid share most blocks
-def _block_of(content: str) -> str:
-    return dump(json.loads(content))
 
 
 def flow(value: Any) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnrun.data.formats.dates import formats_of
-from nnrun.data.formats.number_evidence import unit_of
 from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
 from nnrun.data.labels import number
 
@@ -184,6 +183,8 @@ def _date(text: str, _: str) -> Mistake | None:
 
 def _format(text: str, decimal: str) -> Mistake | None:
     """A number in groups, with another decimal sign, or with a unit."""
+    from nnrun.data.formats.number_evidence import unit_of  # noqa: PLC0415  # slow to import
+
     if unit_of(text) is None:
         return None
     try:

@@ -25,8 +25,6 @@ class DateCells(Cells):
     """A column of dates, all with a time zone or all without.
 
     Args:
-        name: of the column.
-        problems: collects mistakes.
         form: how dates are written.
         role: `feature` or `input`, as for `about_number`.
         fills: whether missing dates are allowed; they become NaT.
@@ -112,9 +110,6 @@ class TimeColumn(Cells):
     """A column of times, all of them numbers or all dates.
 
     Args:
-        name: of the column.
-        problems: collects mistakes.
-        decimal: the decimal sign.
         form: how dates are written; in ISO form, times may be numbers instead.
         role: `split` or `input`, as for `about_number`.
     """

@@ -25,8 +25,6 @@ class LabelCells(Cells):
     """A column of categories.
 
     Args:
-        name: of the column.
-        problems: collects mistakes.
         known: the categories, if they are fixed.
         role: `category`, `target`, or `input`; see `about_number`.
         fills: whether missing values are a category of their own.

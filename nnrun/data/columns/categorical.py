@@ -28,7 +28,6 @@ class Categorical(Column):
     """A column of categories.
 
     Args:
-        name: of the column.
         known: the categories that have a feature or number of their own, in order; "" is the one
             for missing values.
         by_value: whether all were numbers in the training file, so that 7 and 7.0 are the same.

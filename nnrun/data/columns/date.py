@@ -20,7 +20,6 @@ class Date(Column):
     """Parts of dates as numbers; those of missing dates are refused, or filled in by a statistic.
 
     Args:
-        name: of the column.
         wanted: names of `PARTS`, and perhaps `cyclic`.
         statistic: `mean`, `median` or `most_frequent`, or empty.
         form: how dates are written.

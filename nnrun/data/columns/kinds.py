@@ -15,7 +15,6 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
-from nnrun.data.labels import all_numbers
 from nnrun.data.settings import ColumnSettings, LagSettings, SourceSettings
 
 KINDS: dict[str, type[Column]] = {
@@ -39,21 +38,6 @@ def from_json(stored: Any) -> Column:
     return KINDS[stored["kind"]].restored(stored["name"], **state)
 
 
-def from_older(stored: Mapping[str, Any]) -> list[Column]:
-    """The columns of a model of before there was a table of kinds."""
-    categories: Mapping[str, list[str]] = stored["categories"]
-    imputed = stored.get("imputed", {})
-    # The oldest do not have `by_value`.
-    numbers = [name for name, known in categories.items() if all_numbers(filter(None, known))]
-    by_value = stored.get("by_value", numbers)
-    return [
-        OneHot(name, tuple(categories[name]), name in by_value)
-        if name in categories
-        else Number(name, imputed.get(name, ""))
-        for name in stored["columns"]
-    ]
-
-
 def category_keys(columns: ColumnSettings) -> dict[str, Sequence[str]]:
     """The columns of categories by the key of the config that names them."""
     return {
@@ -68,7 +52,6 @@ class Written:
     """How the columns of a file are written.
 
     Args:
-        decimal: the decimal sign.
         examples: of columns that are written in their own way, by their names.
     """
 

@@ -119,7 +119,8 @@ class NumberEvidence:
         cells = zip(*(readings[form] for form in same), strict=True)
         differ = any(len({*cell}) > 1 for cell in cells)
         whole = [form for form in same if all((value or 0) % 1 == 0 for value in readings[form])]
-        best = (whole if whole and _is_money(*unit) else same)[0]
+        money = any(part and _is_currency(part) for part in unit)
+        best = (whole if whole and money else same)[0]
         odd = (s for s, value in zip(shapes, readings[best], strict=True) if value is None)
         first = min(odd, key=lambda shape: shape.line, default=None)
         return Shown(best, most, first, differ and not known)
@@ -143,10 +144,6 @@ def unit_of(text: str) -> tuple[str, str] | None:
         return None
     before, after = (found[1] + found[3]).strip(), found[5].strip(" )").rstrip("+- )")
     return (before, after) if _is_currency(before) and _is_unit(after) else None
-
-
-def _is_money(before: str, after: str) -> bool:
-    return any(part and _is_currency(part) for part in (before, after))
 
 
 def _is_currency(text: str) -> bool:

@@ -66,8 +66,9 @@ class NumberFormat:
         fit = [
             form
             for thousands in ("", *THOUSANDS)
-            for form in _with_decimals(thousands, before, after)
-            if form.read(text) is not None
+            for sign in ".,"
+            if sign != thousands
+            and (form := NumberFormat(thousands, sign, before, after)).read(text) is not None
         ]
         if not fit:
             raise ValueError(f"'{text}' is no number: write it as 1,234.50 or 1.234,50")
@@ -138,10 +139,6 @@ def unsigned(text: str) -> tuple[str, bool]:
     if inner is not None:
         return inner.strip(), True
     return (number or other or "").strip(), (before or after) == "-"
-
-
-def _with_decimals(thousands: str, before: str, after: str) -> list[NumberFormat]:
-    return [NumberFormat(thousands, sign, before, after) for sign in ".," if sign != thousands]
 
 
 def _readings(fit: list[NumberFormat], text: str) -> dict[str, str]:

@@ -18,7 +18,8 @@ from nnrun.data.columns.categorical import Categorical
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.readers.npz_arrays import read_arrays
+from nnrun.data.readers.npz_arrays import arrays_in, names_in
+from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.tables.opening import open_table
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -63,7 +64,6 @@ class Rows(ABC):
     whether batches have weights.
 
     Args:
-        layout: that of the training data.
         bad: empty.
         with_target: whether the target is read too.
     """
@@ -183,8 +183,9 @@ def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dic
 
 
 def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    arrays = read_arrays(path, tuple(names))
-    check_named(path, names, list(arrays))
+    with open_data(path) as file:
+        arrays = arrays_in(path, file, names)
+        check_named(path, names, names_in(path, file))
     for name, array in arrays.items():
         check_column(path, name, array.shape, array.dtype)
     return arrays

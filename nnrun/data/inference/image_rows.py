@@ -33,7 +33,6 @@ class ImageRows(Rows):
 
     Args:
         inputs: the files and folders.
-        layout: that of the training data.
         with_target: whether the names of the files' folders are read as their classes.
     """
 

@@ -74,7 +74,7 @@ class Numbers:
 
     def variance(self, mean: Array) -> Array:
         """The population's variance of each feature over all rows."""
-        return self.mean(lambda x: _squared(x, mean))
+        return self.mean(lambda x: np.square(x - mean))
 
     def _blocks(self) -> Any:
         return (self.between(at, at + self.step) for at in range(0, len(self), self.step))
@@ -98,8 +98,3 @@ class Numbers:
             return total
         half = start + count // 2 // _EIGHT * _EIGHT
         return self._sum_of_halves(of, start, half) + self._sum_of_halves(of, half, stop)
-
-
-def _squared(x: Array, mean: Array) -> Array:
-    x = x - mean
-    return x * x

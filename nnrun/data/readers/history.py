@@ -31,8 +31,6 @@ class History:
 
     Args:
         columns: of a table; those that are not of the kind `lag` are not looked at.
-        problems: collects mistakes.
-        decimal: the decimal sign of the file.
         role: `split` if missing times are allowed, whose rows have no place in the order; or
             `input`.
         read: cells of the same rows that are read too; mistakes that they report are left out.

@@ -12,11 +12,10 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -52,17 +51,29 @@ npz_errors = partial(damage_errors, what="npz", kinds=_DAMAGE)
 
 def held_names(path: Path) -> str:
     """The end of a message: the arrays of the file, and how to name them."""
-    with open_data(path) as file, npz_errors(path), zipfile.ZipFile(file) as archive:
-        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+    with open_data(path) as file:
+        names = names_in(path, file)
     if not names:
         return "; it holds no arrays at all"
     return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
 
 
-def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def names_in(path: Path, file: BinaryIO) -> list[str]:
+    """The names of all arrays of an open file."""
+    with npz_errors(path), zipfile.ZipFile(file) as archive:
+        return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array]:
     """Those of these arrays that the file has; large uncompressed ones are mapped, read-only."""
+    with open_data(path) as file:
+        return arrays_in(path, file, names)
+
+
+def arrays_in(path: Path, file: BinaryIO, names: Sequence[str]) -> dict[str, Array]:
+    """The same of an open file, which its path names in errors."""
     found: dict[str, Array] = {}
-    with open_data(path) as file, npz_errors(path), zipfile.ZipFile(file) as archive:
+    with npz_errors(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         headers = {name: checked_header(path, archive, name) for name in held}
         for name, header in headers.items():
@@ -75,7 +86,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
 
 
 def _map(
-    path: Path, file: BufferedReader, archive: zipfile.ZipFile, name: str, header: Header
+    path: Path, file: BinaryIO, archive: zipfile.ZipFile, name: str, header: Header
 ) -> Array | None:
     """An array mapped from the archive, checked against its CRC; None for one to be read."""
     member = archive.getinfo(f"{name}.npy")
@@ -99,9 +110,10 @@ def _map(
 
 def _read(archive: zipfile.ZipFile, name: str, header: Header) -> Array:
     """A whole array; nothing is unpickled."""
-    if header.size < LARGE or header.by_columns or header.dtype.kind not in "buif":
-        return read_array(archive, name)
     with archive.open(f"{name}.npy") as stream:
+        if header.size < LARGE or header.by_columns or header.dtype.kind not in "buif":
+            array: Array = npy.read_array(stream, allow_pickle=False)
+            return array
         read_header(stream)
         rows = (np.frombuffer(block, header.dtype) for block in _blocks(stream, header))
         shape = header.shape[1:]
@@ -169,10 +181,3 @@ def read_header(stream: IO[bytes]) -> Header:
     if any(isinstance(side, bool) or side < 0 for side in shape):
         raise ValueError(f"an array cannot have the shape {shape}")
     return Header(shape, fortran, dtype)
-
-
-def read_array(archive: zipfile.ZipFile, name: str) -> Array:
-    """Read a whole array; nothing is unpickled."""
-    with archive.open(f"{name}.npy") as stream:
-        array: Array = npy.read_array(stream, allow_pickle=False)
-    return array

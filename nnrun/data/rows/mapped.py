@@ -6,10 +6,9 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import FileIO
-from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -92,9 +91,9 @@ def kept(shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: Iterable[Array]) 
     size = dtype.itemsize * prod(shape)
     file = _file_of(size) if size >= LARGE else None
     if file is None:
-        return _filled(np.empty(shape, dtype), 0, blocks)
+        return _filled(np.empty(shape, dtype), blocks)
     with file:
-        return _in_file(file, shape, dtype, iter(blocks))
+        return _in_file(file, shape, dtype, blocks)
 
 
 def _file_of(size: int) -> FileIO | None:
@@ -108,24 +107,17 @@ def _file_of(size: int) -> FileIO | None:
 
 
 def _in_file(
-    file: FileIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterator[Array]
+    file: FileIO, shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[Array]
 ) -> Array:
-    written, left = 0, list[Array]()
     for block in blocks:
-        rows = np.ascontiguousarray(block, dtype)
-        try:
-            _all_of(rows, file.write)
-        except OSError:  # others have filled the disk
-            left = [rows]
-            break
-        written += len(rows)
-    mapped = None if left else map_array(None, file, 0, shape, dtype)
+        _all_of(np.ascontiguousarray(block, dtype), file.write)
+    mapped = map_array(None, file, 0, shape, dtype)
     if mapped is not None:
         return mapped
     array = np.empty(shape, dtype)
     file.seek(0)
-    _all_of(array[:written], file.readinto)
-    return _filled(array, written, chain(left, blocks))
+    _all_of(array, file.readinto)
+    return array
 
 
 def _all_of(rows: Array, move: Callable[[memoryview], int]) -> None:
@@ -135,7 +127,8 @@ def _all_of(rows: Array, move: Callable[[memoryview], int]) -> None:
         bytes_left = bytes_left[move(bytes_left) :]
 
 
-def _filled(array: Array, start: int, blocks: Iterable[Array]) -> Array:
+def _filled(array: Array, blocks: Iterable[Array]) -> Array:
+    start = 0
     for block in blocks:
         array[start : start + len(block)] = block
         start += len(block)

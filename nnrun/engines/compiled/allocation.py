@@ -6,7 +6,6 @@ that fault when touched.
 
 from __future__ import annotations
 
-from ctypes import addressof, c_char
 from typing import Any
 
 import numpy as np
@@ -41,12 +40,5 @@ def given(array: Array, dtype: Any) -> Array:
 
 
 def address(array: Array) -> int:
-    """The address of an array's first number.
-
-    `array.ctypes.data` takes four times as long, and a short run asks for fifty addresses.
-    """
-    numbers: Any = array
-    try:
-        return addressof(c_char.from_buffer(numbers))
-    except (TypeError, ValueError):  # read-only, or empty
-        return int(array.ctypes.data)
+    """The address of an array's first number."""
+    return int(array.ctypes.data)

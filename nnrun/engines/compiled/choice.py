@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
@@ -21,6 +22,7 @@ from nnrun.engines.compiled.tape import layers as tape_layers
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
+from nnrun.plugins.loading import find
 
 Way = Literal["generated", "tape"]
 
@@ -132,6 +134,24 @@ def choose(
 def too_large(network: Network) -> str | None:
     """The reason if compiling is needed and would take too long, else None."""
     return compiles_too_long(network) if _refuses_layers(network) else None
+
+
+def why_not_compiled(network: Network) -> str | None:
+    """Why NumPy trains a network, as a sentence, if not for a short run.
+
+    Compiling would take too long, or the engine lacks a part of a plugin.
+    """
+    reason = too_large(network) or _lacks_part(network)
+    return f"{reason}, so NumPy trains it" if reason else None
+
+
+def _lacks_part(network: Network) -> str | None:
+    named = [("loss", network.loss.type)] if network.loss.type not in LOSSES else []
+    for layer in network.steps:
+        if layer.type not in tape_layers.EMITTERS:
+            named += [("layer", layer.type), ("activation", layer.type)]
+    part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
+    return None if part is None else f"the compiled engine does not have {part.title}"
 
 
 def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:

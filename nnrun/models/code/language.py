@@ -28,9 +28,7 @@ class Language:
             bytes each.
         take: an expression for rows x as float64.
         cast: an expression for h in the dtype `{dtype}`.
-        reshape: an expression for h with rows of the shape `{shape}`.
         as_double: the end of an expression for an array as float64.
-        inverse: an expression for h, which is float64, in the target's original units.
         argmax: an expression for the class numbers in h with a column for each class.
         above_half: the same for a single column.
         at_least: the same where the positive class is predicted from a threshold on.
@@ -45,9 +43,7 @@ class Language:
     array: tuple[str, ...]
     take: str
     cast: str
-    reshape: str
     as_double: str
-    inverse: str
     argmax: str
     above_half: str
     at_least: str
@@ -122,9 +118,7 @@ NUMPY = Language(
     array=('return np.frombuffer(content, f"<f{size}").reshape(shape)',),
     take='np.asarray(x, "f8")',
     cast="h.astype(np.{dtype})",
-    reshape="h.reshape(len(h), {shape})",
     as_double='.astype("f8")',
-    inverse='h * W["target.scale"] + W["target.shift"]',
     argmax="h.argmax(axis=1)",
     above_half="(h[:, 0] > 0.5).astype(int)",
     at_least='np.where(h[:, POSITIVE].astype("f8") >= THRESHOLD, POSITIVE, 1 - POSITIVE)',
@@ -158,9 +152,7 @@ TORCH = Language(
     ),
     take='torch.as_tensor(x, dtype=torch.float64)',
     cast="h.to(torch.{dtype})",
-    reshape="h.reshape(len(h), {shape})",
     as_double=".double()",
-    inverse='h * W["target.scale"] + W["target.shift"]',
     argmax="h.argmax(1)",
     above_half="(h[:, 0] > 0.5).long()",
     at_least="torch.where(h[:, POSITIVE].double() >= THRESHOLD, POSITIVE, 1 - POSITIVE)",

@@ -104,13 +104,13 @@ def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
 
 def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield f"h = {language.take}"
-    yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
+    yield f"h = h.reshape(len(h), {_sides(model.layout.shape)})"
     yield from columns.lines(model.layout.columns)
     for index, step in enumerate(model.preprocessing.steps):
         yield from step_lines(f"features.{index}", step, language.steps, language.name)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
     if model.network.input_shape != model.layout.shape:
-        yield "h = " + language.reshape.format(shape=_sides(model.network.input_shape))
+        yield f"h = h.reshape(len(h), {_sides(model.network.input_shape)})"
 
 
 def _network(model: Model, language: Language) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
     if not isinstance(model.task, Classification):
         body = [f"h = outputs(x){language.as_double}"]
         if model.preprocessing.target is not None:
-            body.append(f"h = {language.inverse}")
+            body.append('h = h * W["target.scale"] + W["target.shift"]')
         single = model.network.output_shape[0] == 1
         result = language.numbers.format(h="h[:, 0]" if single else "h")
         says = "Values in the target's own units, (rows,)."

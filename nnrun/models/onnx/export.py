@@ -48,7 +48,9 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
         UsageError: the network is too large for the format, or a layer or step cannot be exported.
         onnx.checker.ValidationError: the file does not conform to the standard.
     """
-    _refuse_if_too_large(model)
+    needed = 4 * model.network.size
+    if needed > _LARGEST:
+        raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
     graph = Graph(_opset(model))
     y = _network(graph, model, _prepared(graph, model, dtype))
     outputs = _predict(graph, model, y, DTYPES[dtype])
@@ -82,12 +84,6 @@ def _properties(model: Model) -> dict[str, str]:
     if known:
         properties["categories"] = json.dumps(known)
     return properties
-
-
-def _refuse_if_too_large(model: Model) -> None:
-    needed = 4 * model.network.size
-    if needed > _LARGEST:
-        raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
 
 
 def _opset(model: Model) -> int:

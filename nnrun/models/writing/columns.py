@@ -73,7 +73,8 @@ def label_cells(labels: Sequence[Any]) -> list[str]:
 
 def label_text(label: Any) -> str:
     """A label as text that spreadsheets do not run as a formula."""
-    return str(label if _is_number(label) else cell(label))
+    is_number = not isinstance(label, str) or number(label) is not None
+    return str(label if is_number else cell(label))
 
 
 def carried_cells(column: Array) -> list[str]:
@@ -89,7 +90,3 @@ def json_values(column: Array) -> list[Any]:
         values: list[Any] = column.tolist()
         return values
     return [value if np.isfinite(value) else None for value in map(float, map(str, column))]
-
-
-def _is_number(label: Any) -> bool:
-    return not isinstance(label, str) or number(label) is not None

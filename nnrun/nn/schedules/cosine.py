@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import pi
 
 import numpy as np
@@ -23,6 +24,7 @@ def _half_cosine(first: float, last: float, progress: Array) -> Array:
     return rates
 
 
+@dataclass
 class Cosine(Schedule):
     """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period.
 
@@ -32,21 +34,16 @@ class Cosine(Schedule):
         over: Iterations from the first to the last; all of the run by default.
     """
 
-    def __init__(
-        self,
-        initial: PositiveFloat,
-        final: NonNegativeFloat = 0.0,
-        over: PositiveInt | None = None,
-    ) -> None:
-        self.initial = initial
-        self.final = final
-        self.over = over
+    initial: PositiveFloat
+    final: NonNegativeFloat = 0.0
+    over: PositiveInt | None = None
 
     def rates(self, t: Array, total: int) -> Array:
         progress = np.minimum(t / (self.over or total), 1)
         return _half_cosine(self.initial, self.final, progress)
 
 
+@dataclass
 class WarmupCosine(Schedule):
     """A straight line to `peak` in `warmup` iterations, then half a cosine to `final`.
 
@@ -58,17 +55,10 @@ class WarmupCosine(Schedule):
             default.
     """
 
-    def __init__(
-        self,
-        peak: PositiveFloat,
-        warmup: NonNegativeInt,
-        final: NonNegativeFloat = 0.0,
-        over: PositiveInt | None = None,
-    ) -> None:
-        self.peak = peak
-        self.warmup = warmup
-        self.final = final
-        self.over = over
+    peak: PositiveFloat
+    warmup: NonNegativeInt
+    final: NonNegativeFloat = 0.0
+    over: PositiveInt | None = None
 
     def rates(self, t: Array, total: int) -> Array:
         rising = self.peak * (t + 1) / max(self.warmup, 1)
@@ -77,6 +67,7 @@ class WarmupCosine(Schedule):
         return np.where(t < self.warmup, rising, falling)
 
 
+@dataclass
 class CosineRestarts(Schedule):
     """Half cosines from initial to final, one after the other. Loshchilov and Hutter, ICLR 2017.
 
@@ -87,17 +78,10 @@ class CosineRestarts(Schedule):
         final: The rate that each period falls to.
     """
 
-    def __init__(
-        self,
-        initial: PositiveFloat,
-        period: PositiveInt,
-        growth: PositiveInt = 1,
-        final: NonNegativeFloat = 0.0,
-    ) -> None:
-        self.initial = initial
-        self.period = period
-        self.growth = growth
-        self.final = final
+    initial: PositiveFloat
+    period: PositiveInt
+    growth: PositiveInt = 1
+    final: NonNegativeFloat = 0.0
 
     def rates(self, t: Array, total: int) -> Array:
         if self.growth == 1:
@@ -113,6 +97,7 @@ class CosineRestarts(Schedule):
         return _half_cosine(self.initial, self.final, progress)
 
 
+@dataclass
 class OneCycle(Schedule):
     """Half a cosine up to `peak`, another one down to `final`. Smith and Topin, 2019.
 
@@ -124,19 +109,11 @@ class OneCycle(Schedule):
         over: Iterations from the first to the last; all of the run by default.
     """
 
-    def __init__(
-        self,
-        peak: PositiveFloat,
-        rise: Fraction = 0.3,
-        initial: NonNegativeFloat | None = None,
-        final: NonNegativeFloat | None = None,
-        over: PositiveInt | None = None,
-    ) -> None:
-        self.peak = peak
-        self.rise = rise
-        self.initial = initial
-        self.final = final
-        self.over = over
+    peak: PositiveFloat
+    rise: Fraction = 0.3
+    initial: NonNegativeFloat | None = None
+    final: NonNegativeFloat | None = None
+    over: PositiveInt | None = None
 
     def rates(self, t: Array, total: int) -> Array:
         initial = self.peak / 25 if self.initial is None else self.initial

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nnrun.nn.schedules.base import Schedule
@@ -13,6 +15,7 @@ from nnrun.nn.signature import (
 )
 
 
+@dataclass
 class Constant(Schedule):
     """η(t) = value.
 
@@ -20,8 +23,7 @@ class Constant(Schedule):
         value: The rate of every iteration.
     """
 
-    def __init__(self, value: PositiveFloat) -> None:
-        self.value = value
+    value: PositiveFloat
 
     def rates(self, t: Array, total: int) -> Array:
         return np.full(len(t), self.value)
@@ -30,6 +32,7 @@ class Constant(Schedule):
         return self.value
 
 
+@dataclass
 class Step(Schedule):
     """η(t) = initial · factor^⌊t / every⌋.
 
@@ -39,17 +42,15 @@ class Step(Schedule):
         factor: The factor of each drop.
     """
 
-    def __init__(
-        self, initial: PositiveFloat, every: PositiveInt, factor: PositiveFloat = 0.1
-    ) -> None:
-        self.initial = initial
-        self.every = every
-        self.factor = factor
+    initial: PositiveFloat
+    every: PositiveInt
+    factor: PositiveFloat = 0.1
 
     def rates(self, t: Array, total: int) -> Array:
         return self.initial * self.factor ** np.floor(t / self.every)
 
 
+@dataclass
 class Exponential(Schedule):
     """η(t) = initial · factor^(t / every).
 
@@ -59,17 +60,15 @@ class Exponential(Schedule):
         factor: The factor by which the rate changes.
     """
 
-    def __init__(
-        self, initial: PositiveFloat, every: PositiveInt, factor: PositiveFloat = 0.5
-    ) -> None:
-        self.initial = initial
-        self.every = every
-        self.factor = factor
+    initial: PositiveFloat
+    every: PositiveInt
+    factor: PositiveFloat = 0.5
 
     def rates(self, t: Array, total: int) -> Array:
         return self.initial * self.factor ** (t / self.every)
 
 
+@dataclass
 class InverseTime(Schedule):
     """η(t) = initial / (1 + rate · t / every). Robbins and Monro, Ann. Math. Statist. 22 (1951).
 
@@ -79,12 +78,9 @@ class InverseTime(Schedule):
         rate: How fast it falls: at 1, half of it is left after `every` iterations.
     """
 
-    def __init__(
-        self, initial: PositiveFloat, every: PositiveInt, rate: NonNegativeFloat = 1.0
-    ) -> None:
-        self.initial = initial
-        self.every = every
-        self.rate = rate
+    initial: PositiveFloat
+    every: PositiveInt
+    rate: NonNegativeFloat = 1.0
 
     def rates(self, t: Array, total: int) -> Array:
         return self.initial / (1 + self.rate * t / self.every)

@@ -10,8 +10,14 @@ from nnrun.nn.activations import Activation
 from nnrun.nn.signature import Array, Shape
 from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Failed, Finding, differing, shape_words
-from nnrun.plugins.checker.subject import Subject, calling, inner_layers, unlisted
-from nnrun.plugins.checker.trial import Trial, backward
+from nnrun.plugins.checker.subject import (
+    Subject,
+    Trial,
+    backward,
+    calling,
+    inner_layers,
+    unlisted,
+)
 
 
 def check_shapes(trial: Trial, taken: list[Shape]) -> Finding:

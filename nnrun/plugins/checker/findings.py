@@ -30,6 +30,11 @@ class Finding:
     reached: bool = True
 
 
+def verdict(check: str, passed: Any, right: str, wrong: str, detail: str = "") -> Finding:
+    """A finding with one sentence where the check is passed, and another with details elsewhere."""
+    return Finding(check, bool(passed), right if passed else wrong, "" if passed else detail)
+
+
 class Points:
     """Findings, with a point for each that is passed."""
 

@@ -12,8 +12,7 @@ from nnrun.plugins.checker import own_mistakes, samples
 from nnrun.plugins.checker.derivatives import Jacobian, jacobian
 from nnrun.plugins.checker.findings import Finding, differing, first_difference
 from nnrun.plugins.checker.mistakes import ZERO, Gradient, Mistake, name_mistake
-from nnrun.plugins.checker.subject import Subject
-from nnrun.plugins.checker.trial import Trial, backward
+from nnrun.plugins.checker.subject import Subject, Trial, backward
 
 _BY = "differences of y"
 _NOTHING = 1e-9

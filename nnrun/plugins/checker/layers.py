@@ -10,8 +10,7 @@ from nnrun.plugins.checker import behaviour, samples
 from nnrun.plugins.checker.findings import Failed, Finding
 from nnrun.plugins.checker.gradients import check_gradients
 from nnrun.plugins.checker.reference import compare_layer
-from nnrun.plugins.checker.subject import accepts, calling
-from nnrun.plugins.checker.trial import Trial
+from nnrun.plugins.checker.subject import Trial, accepts, calling
 from nnrun.plugins.part import Part
 
 _BEFORE = (

@@ -17,6 +17,7 @@ from nnrun.plugins.checker.findings import (
     first_difference,
     number,
     shape_words,
+    verdict,
 )
 from nnrun.plugins.checker.mistakes import FACTOR, SIGN, ZERO
 from nnrun.plugins.checker.reference import compare
@@ -95,9 +96,9 @@ def _rows(loss: Any, y: Array, target: Array) -> Finding:
     single = np.array([_value(loss, y[i : i + 1], target[i : i + 1]) for i in range(len(y))])
     with calling("rows"):
         found = np.asarray(loss.rows(y.copy(), target.copy()))
-    if found.shape != single.shape or differing(found, single).any():
-        return Finding("rows", False, "rows gives other numbers than the value of each row alone")
-    return Finding("rows", True, "rows gives the loss of each row")
+    same = found.shape == single.shape and not differing(found, single).any()
+    says = "rows gives other numbers than the value of each row alone"
+    return verdict("rows", same, "rows gives the loss of each row", says)
 
 
 def _gradient(loss: Any, y: Array, target: Array) -> Finding:
@@ -138,6 +139,5 @@ def _named(loss: Any, given: Array, right: Array, y: Array, target: Array) -> st
 def _float32(loss: Any, y: Array, target: Array) -> Finding:
     with calling("float32"):
         narrow = loss.gradient(y.astype(np.float32), target.astype(np.float32))
-    if narrow.dtype != np.float32:
-        return Finding("float32", False, "float32 becomes float64; keep the dtype of y")
-    return Finding("float32", True, "it stays float32")
+    says = "float32 becomes float64; keep the dtype of y"
+    return verdict("float32", narrow.dtype == np.float32, "it stays float32", says)

@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.data.preprocessing.statistics import Numbers
 from nnrun.nn.signature import Array
 from nnrun.plugins.checker import samples
-from nnrun.plugins.checker.findings import Failed, Finding, differing, number
+from nnrun.plugins.checker.findings import Failed, Finding, differing, number, verdict
 from nnrun.plugins.checker.reference import compare
 from nnrun.plugins.checker.subject import calling
 from nnrun.plugins.entries import dataset_entry, metric_entry
@@ -34,9 +34,7 @@ def _check_optimizer(part: Part) -> Iterator[Finding]:
     yield _resumes(build, start, rate)
     single, _ = _stepped(build, start.astype(np.float32), rate, 3)
     kept = single.dtype == np.float32 and np.isfinite(single).all()
-    yield Finding(
-        "float32", bool(kept), "it stays float32" if kept else "θ is not float32 any more"
-    )
+    yield verdict("float32", kept, "it stays float32", "θ is not float32 any more")
     yield from compare(part, _NUMBERS, lambda entry: _stepped(_made(entry), start, rate, 3)[0])
 
 
@@ -44,11 +42,9 @@ def _descends(build: Callable[[], Any], start: Array, rate: float) -> Finding:
     """On |θ|² / 2, whose gradient is θ."""
     theta, _ = _stepped(build, start, rate, _STEPS)
     before, after = (float(np.sqrt(one @ one)) for one in (start, theta))
-    if not after < before:
-        says = "it steps uphill: the sign of the step" if after > before else "it makes no progress"
-        detail = f"|θ| is {number(before)} at first, and {number(after)} after {_STEPS} steps"
-        return Finding("descends", False, says, detail)
-    return Finding("descends", True, "it makes a square smaller")
+    says = "it steps uphill: the sign of the step" if after > before else "it makes no progress"
+    detail = f"|θ| is {number(before)} at first, and {number(after)} after {_STEPS} steps"
+    return verdict("descends", after < before, "it makes a square smaller", says, detail)
 
 
 def _resumes(build: Callable[[], Any], start: Array, rate: float) -> Finding:
@@ -66,12 +62,9 @@ def _resumes(build: Callable[[], Any], start: Array, rate: float) -> Finding:
     with calling("state"):
         optimizer.step(one, one.copy(), rate)
         other.step(two, two.copy(), rate)
-    if differing(one, two).any():
-        says = (
-            "what it keeps is not in self.state, so that an interrupted run would go on otherwise"
-        )
-        return Finding("state", False, says)
-    return Finding("state", True, "all that it keeps is in self.state and self.steps")
+    says = "what it keeps is not in self.state, so that an interrupted run would go on otherwise"
+    right = "all that it keeps is in self.state and self.steps"
+    return verdict("state", not differing(one, two).any(), right, says)
 
 
 def _stepped(build: Callable[[], Any], start: Array, rate: float, steps: int) -> tuple[Array, Any]:
@@ -98,7 +91,7 @@ def _check_initializer(part: Part) -> Iterator[Finding]:
     same = not differing(draw(1), values).any()
     says = "the same rng gives other values; draw from rng alone, not from np.random"
     fixed = "; all rngs give the same" * (not differing(draw(2), values).any())
-    yield Finding("rng", same, f"it draws from rng alone{fixed}" if same else says)
+    yield verdict("rng", same, f"it draws from rng alone{fixed}", says)
     yield from compare(
         part, _NUMBERS, lambda entry: entry(_SHAPE, _FANS, rng=np.random.default_rng(1))
     )
@@ -110,13 +103,13 @@ def _check_schedule(part: Part) -> Iterator[Finding]:
         rates = np.asarray(schedule.rates(t, 100))
     if rates.shape != t.shape:
         raise Failed("rates", f"rates gives {rates.shape} for 100 iterations, and not (100,)")
-    sound = bool(np.isfinite(rates).all() and (rates >= 0).all())
-    yield Finding("rates", sound, "they are finite" if sound else "some are negative or not finite")
+    sound = np.isfinite(rates).all() and (rates >= 0).all()
+    yield verdict("rates", sound, "they are finite", "some are negative or not finite")
     with calling("alone"):
         alone = [schedule.rate_at(k, 100) for k in (99, 0, 50)]
     same = not differing(np.nan_to_num(alone), np.nan_to_num(rates[[99, 0, 50]])).any()
     says = "the rate of an iteration depends on those that were asked for before"
-    yield Finding("alone", same, "each iteration has its rate" if same else says)
+    yield verdict("alone", same, "each iteration has its rate", says)
     yield from compare(part, _NUMBERS, lambda entry: _made(entry)().rates(t, 100))
 
 
@@ -136,7 +129,7 @@ def _check_step(part: Part) -> Iterator[Finding]:
         alone = np.concatenate([step.apply(x[i : i + 1].copy()) for i in range(len(x))])
     same = not differing(alone, found).any()
     says = "a row gives another result alone: statistics belong into fit"
-    yield Finding("rows", same, "each gives the same alone" if same else says)
+    yield verdict("rows", same, "each gives the same alone", says)
     try:
         stored = json.dumps(step.state())
     except TypeError as error:
@@ -146,7 +139,7 @@ def _check_step(part: Part) -> Iterator[Finding]:
         again = part.entry(**json.loads(stored)).apply(x.copy())
     same = not differing(np.asarray(again), found).any()
     says = "made from its state it gives another result; state names all that fit computes"
-    yield Finding("state", same, "it can be stored and made again" if same else says)
+    yield verdict("state", same, "it can be stored and made again", says)
 
 
 def _check_metric(part: Part) -> Iterator[Finding]:
@@ -168,17 +161,13 @@ def _check_metric(part: Part) -> Iterator[Finding]:
     order = rng.permutation(30)
     same = abs(part.entry(y[order], predicted[order]) - value) <= 1e-9 * max(1.0, abs(value))
     says = "the order of the rows changes it"
-    yield Finding("order", bool(same), "the order of rows does not matter" if same else says)
+    yield verdict("order", same, "the order of rows does not matter", says)
     better = right >= value if metric.larger_is_better else right <= value
     wanted = "larger" if metric.larger_is_better else "smaller"
     says = f"perfect predictions are no better than others, and {wanted} is said to be better"
+    says += "; larger_is_better says which"
     detail = f"{number(float(right))} where all is right, and {number(float(value))} elsewhere"
-    yield Finding(
-        "direction",
-        bool(better),
-        f"{wanted} is better" if better else f"{says}; larger_is_better says which",
-        "" if better else detail,
-    )
+    yield verdict("direction", better, f"{wanted} is better", says, detail)
 
 
 def _check_dataset(part: Part) -> Iterator[Finding]:
@@ -189,7 +178,7 @@ def _check_dataset(part: Part) -> Iterator[Finding]:
     yield Finding("data", True, f"{len(one.x)} rows of {one.shape}, {one.task}")
     same = one.sha256 == two.sha256 and not differing(two.x, one.x).any()
     says = "a second call gives other data; draw from a seed among the arguments"
-    yield Finding("same again", same, "a second call gives the same data" if same else says)
+    yield verdict("same again", same, "a second call gives the same data", says)
 
 
 def _builder(part: Part) -> Callable[[], Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -149,11 +148,3 @@ def _with_stride_one(
     padded = np.zeros(y.shape)
     padded[tuple(slice(side) for side in dy.shape)] = dy
     return jacobian(lambda: layer.forward(x), chosen(layer)).along(padded)
-
-
-def without_stride(arguments: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments with a stride of one; None if there is no stride, or it is one."""
-    given = {**defaults, **arguments}
-    if given.get("stride") in (None, 1, (1, 1)):
-        return None
-    return {**arguments, "stride": 1}

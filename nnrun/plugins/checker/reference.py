@@ -12,8 +12,7 @@ import numpy as np
 from nnrun.nn.signature import Array, Shape, ShapeError
 from nnrun.plugins.checker import samples
 from nnrun.plugins.checker.findings import Failed, Finding, differing, first_difference, number
-from nnrun.plugins.checker.subject import Subject, calling
-from nnrun.plugins.checker.trial import Trial
+from nnrun.plugins.checker.subject import Subject, Trial, calling
 from nnrun.plugins.kinds import KINDS
 from nnrun.plugins.part import Part
 

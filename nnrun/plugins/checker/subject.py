@@ -1,10 +1,14 @@
-"""A layer of a plugin in a network of its own, called as training calls it."""
+"""A layer of a plugin in a network of its own, made and called as training does it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import Parameter as Argument
+from inspect import signature
 from itertools import product
 from typing import Any
 
@@ -15,9 +19,10 @@ from nnrun.nn.losses import MeanSquared
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import Array, Shape, ShapeError
-from nnrun.plugins.checker.findings import Failed
+from nnrun.plugins.checker.findings import Failed, shape_words
 from nnrun.plugins.checker.samples import ROWS
-from nnrun.plugins.part import PluginError
+from nnrun.plugins.entries import layer_entry
+from nnrun.plugins.part import Part, PluginError
 from nnrun.plugins.running import describe_fault
 
 Build = Callable[[], Layer | list[Layer]]
@@ -59,6 +64,52 @@ class Subject:
         """dL/dx; with the gradients of all parameters set to zero before."""
         with calling("backward"):
             return self.network.backward(dy, needs_dx)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A part with its arguments."""
+
+    part: Part
+    arguments: dict[str, Any]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Of the arguments that have one."""
+        known = signature(self.part.entry).parameters.values()
+        return {one.name: one.default for one in known if one.default is not Argument.empty}
+
+    def build(self, **changes: Any) -> Callable[[], Layer | list[Layer]]:
+        """Makes the layer, or the layers of the block."""
+        arguments = {**self.arguments, **changes}
+        made = layer_entry(self.part)
+        return lambda: made(**deepcopy(arguments))  # which may hold layers
+
+    def subject(self, shape: Shape, dtype: Any = np.float64) -> Subject:
+        """The layer for rows of this shape."""
+        return Subject(self.build(), shape, dtype)
+
+    def plain(self, shape: Shape) -> Subject | None:
+        """The same layer with a stride of one, and the same weights; None if it has no stride."""
+        stride = {**self.defaults, **self.arguments}.get("stride")
+        return None if stride in (None, 1, (1, 1)) else Subject(self.build(stride=1), shape)
+
+
+def backward(subject: Subject, dy: Array, x: Array) -> Array:
+    """dL/dx, of x's shape.
+
+    Raises: Failed if it is not.
+    """
+    dx: Any = subject.backward(dy)
+    if dx is None:
+        raise Failed("gradient of x", "backward returns nothing; it ends in return dx")
+    dx = np.asarray(dx)
+    assert isinstance(dx, np.ndarray)
+    if dx.shape != x.shape:
+        found, right = shape_words(dx.shape), shape_words(x.shape)
+        transpose = ": it is the transpose" if dx.shape == x.T.shape else ""
+        raise Failed("gradient of x", f"its shape is {found}, and that of x {right}{transpose}")
+    return dx
 
 
 @contextmanager

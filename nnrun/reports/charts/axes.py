@@ -16,6 +16,8 @@ TALL = 480.0, 300.0
 _LONGEST_LABEL = 22
 # The width of a digit where a page enlarges the text of a chart that it draws small.
 _DIGIT = 8.5
+_FAR = 100.0  # times the height of the plot: beyond it, readers of SVG lose count
+_STROKE = 4.0  # room for the width of lines at the edge of the plot
 _MARGIN = 18.0  # for the half of a number at the right end of the x axis
 
 
@@ -46,9 +48,11 @@ class Frame:
         return None if place is None else self.left + place * (self.right - self.left)
 
     def up(self, value: float | None) -> float | None:
-        """The y position of a value in pixels, likewise."""
+        """The y position of a value in pixels, likewise; no farther than drawings reach."""
         place = self.y.place(value)
-        return None if place is None else self.bottom - place * (self.bottom - self.top)
+        if place is None:
+            return None
+        return self.bottom - min(max(place, -_FAR), _FAR) * (self.bottom - self.top)
 
 
 def x_axis(
@@ -119,12 +123,17 @@ Numbers = Sequence[float | None]
 Spot = tuple[float, float]
 
 
-def line(frame: Frame, x: Numbers, y: Numbers, class_: str) -> Markup:
-    """A line through the points, with gaps where one has no place; a lone point is a dot.
+def clipped(frame: Frame, marks: Iterable[Markup]) -> Markup:
+    """Marks that end where they leave the frame above or below."""
+    top, height = frame.top - _STROKE, frame.bottom - frame.top + 2 * _STROKE
+    left, width = frame.left - _STROKE, frame.right - frame.left + 2 * _STROKE
+    box = Markup(f"{left:.1f} {top:.1f} {width:.1f} {height:.1f}")
+    return element("svg", marks, x=left, y=top, width=width, height=height, viewBox=box)
 
-    It ends where it leaves the frame above or below.
-    """
-    segments = [part for segment in _segments(frame, x, y) for part in _inside(frame, segment)]
+
+def line(frame: Frame, x: Numbers, y: Numbers, class_: str) -> Markup:
+    """A line through the points, with gaps where one has no place; a lone point is a dot."""
+    segments = _segments(frame, x, y)
     d = "".join(_path(segment) for segment in segments if len(segment) > 1)
     path = element("path", d=d, class_=f"line {class_}") if d else Markup("")
     alone = [spot for segment in segments if len(segment) == 1 for spot in segment]
@@ -137,8 +146,8 @@ def area(frame: Frame, x: Numbers, low: Numbers, high: Numbers, class_: str) -> 
     for value, bottom, top in zip(x, low, high, strict=True):
         across, up, down = frame.across(value), frame.up(top), frame.up(bottom)
         if across is not None and up is not None and bottom is not None:
-            spots_above.append((across, _held(frame, up)))
-            spots_below.append((across, frame.bottom if down is None else _held(frame, down)))
+            spots_above.append((across, up))
+            spots_below.append((across, frame.bottom if down is None else down))
     if len(spots_above) < 2:
         return Markup("")
     outline = _path([*spots_above, *reversed(spots_below)])
@@ -181,38 +190,6 @@ def _segments(frame: Frame, x: Numbers, y: Numbers) -> list[list[Spot]]:
         else:
             segments[-1].append((across, up))
     return [segment for segment in segments if segment]
-
-
-def _inside(frame: Frame, segment: Sequence[Spot]) -> list[list[Spot]]:
-    """The parts of a line that are within the frame, up to its upper and lower edge."""
-    parts: list[list[Spot]] = [[]]
-    for index, (x, y) in enumerate(segment):
-        edge = _held(frame, y)
-        if edge == y:
-            parts[-1].append((x, y))
-            continue
-        before = segment[index - 1 : index] if parts[-1] else []
-        parts[-1] += [_crossing(spot, (x, y), edge) for spot in before]
-        after = segment[index + 1 : index + 2]
-        parts.append(
-            [_crossing(spot, (x, y), edge) for spot in after if _held(frame, spot[1]) == spot[1]]
-        )
-    return [part for part in parts if part]
-
-
-def _crossing(inside: Spot, outside: Spot, edge: float) -> Spot:
-    share = (edge - inside[1]) / (outside[1] - inside[1])
-    return inside[0] + share * (outside[0] - inside[0]), edge
-
-
-def _held(frame: Frame, y: float) -> float:
-    """A height, or the nearest edge where it is outside; what rounding adds is inside."""
-    slack = 0.05
-    return (
-        y
-        if frame.top - slack <= y <= frame.bottom + slack
-        else min(max(y, frame.top), frame.bottom)
-    )
 
 
 def _path(spots: Iterable[Spot]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
@@ -23,12 +23,8 @@ _KEY = 42.0  # the line before a name in a legend, and the space after it
 class Table:
     """The numbers of a chart.
 
-    Args:
-        header: a name for each column.
-        rows: lists of texts, as long as the header.
-        places: the x position of each row in the drawing, where rows have one.
-        cells: of a map, whose cells are those of the table: left and top of the first one, width
-            and height of each.
+    `places` are the x positions of the rows in the drawing, where they have some; `cells`, of a map
+    whose cells are those of the table: left and top of the first one, width and height of each.
     """
 
     header: Sequence[str]
@@ -44,7 +40,6 @@ class Chart:
     Args:
         drawing: marks and axes, without the `svg` element around them, in pixels of its natural
             size.
-        interactive: whether there are links among the marks.
         fills: whether a page draws it as wide as its column, rather than at its natural size.
         legend: the number and name of each series; pages show it once for several charts.
         grey: how many more series are drawn in grey.
@@ -57,7 +52,6 @@ class Chart:
     width: float
     height: float
     table: Table
-    interactive: bool = False
     fills: bool = True
     legend: Sequence[tuple[int, str]] = ()
     grey: int = 0
@@ -66,7 +60,9 @@ class Chart:
     @property
     def svg(self) -> Markup:
         """The chart for a page that has the charts' style sheet."""
-        return self._svg(self.height, self.drawing, 1.0 if self.fills else _ENLARGED)
+        # Screen readers skip the parts of an image, but must find its links.
+        role = "group" if _LINK.search(self.drawing) else "img"
+        return self._svg(self.height, self.drawing, role, 1.0 if self.fills else _ENLARGED)
 
     @property
     def file(self) -> str:
@@ -80,8 +76,7 @@ class Chart:
             Markup(_LINK.sub("", self.drawing)),
             legend,
         )
-        alone = replace(self, interactive=False)
-        drawing = alone._svg(height, content, xmlns="http://www.w3.org/2000/svg")
+        drawing = self._svg(height, content, "img", xmlns="http://www.w3.org/2000/svg")
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'
 
     def _legend(self) -> tuple[Markup, float]:
@@ -104,10 +99,13 @@ class Chart:
         return Markup("").join(parts), y + _MARGIN
 
     def _svg(
-        self, height: float, content: str | Sequence[str], scale: float = 1.0, **attributes: str
+        self,
+        height: float,
+        content: str | Sequence[str],
+        role: str,
+        scale: float = 1.0,
+        **attributes: str,
     ) -> Markup:
-        # Screen readers skip the parts of an image, but must find its links.
-        role = "group" if self.interactive else "img"
         box = Markup(f"0 0 {self.width:g} {height:g}")
         label = clean(f"{self.title}. {self.alternative}")
         return element(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nnrun.reports.charts.style import GREYS, RED_BLUE, ramp, rgb
 
 _SHADES = 15
-_BLANK = (160, 160, 160)
+_BLANK = "#a0a0a0"
 _LONGEST = 96
 _BLOCK = 65_535
 
@@ -28,14 +28,9 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its description.
+    """An image as a data URI, with its description.
 
-    Args:
-        source: a data URI.
-        width: in pixels.
-        height: in pixels.
-        label: what it shows.
-        ramp: whether its colours stand for numbers; pages invert these where they are dark.
+    `ramp` is whether its colours stand for numbers; pages invert these where they are dark.
     """
 
     source: str
@@ -52,7 +47,8 @@ def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
     """
     pixels = np.asarray(values, np.float64)
     if pixels.ndim == 3 and pixels.shape[0] == 3:
-        return _colour_picture(pixels, label)
+        shares = np.nan_to_num(_share(pixels))
+        return _bytes_picture(np.rint(shares * 255).astype(np.uint8), label)
     if pixels.ndim == 3:
         pixels = pixels.mean(axis=0)
     return shaded_picture(_share(pixels), GREYS, label)
@@ -63,13 +59,22 @@ def photograph(pixels: npt.NDArray[np.uint8], label: str) -> Picture:
 
     Blocks of so many pixels that no side is longer than 96 become their mean.
     """
-    block = -(-max(pixels.shape[1:]) // _LONGEST)
-    channels, height, width = len(pixels), *(max(1, side // block) for side in pixels.shape[1:])
-    if block > 1:
-        kept = pixels[:, : height * block, : width * block].astype(np.float64)
-        means = kept.reshape(channels, height, block, width, block).mean(axis=(2, 4))
-        pixels = np.rint(means).astype(np.uint8)
-    return _bytes_picture(pixels, label)
+    means, block = block_means(pixels, _LONGEST)
+    return _bytes_picture(np.rint(means).astype(np.uint8) if block > 1 else pixels, label)
+
+
+def block_means(maps: npt.NDArray[np.generic], longest: int) -> tuple[Array, int]:
+    """Maps (..., height, width) of so many means that no side is longer, and the side of a block.
+
+    A side that is shorter than a block, as of a series, is one cell.
+    """
+    values, sides = np.asarray(maps, np.float64), maps.shape[-2:]
+    block = -(-max(sides) // longest)
+    height, width = (max(1, side // block) for side in sides)
+    down, across = (min(block, side) for side in sides)
+    kept = values[..., : height * down, : width * across]
+    cells: Array = kept.reshape(*maps.shape[:-2], height, down, width, across).mean(axis=(-3, -1))
+    return cells, block
 
 
 def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) -> Picture:
@@ -103,16 +108,11 @@ def mosaic(
 
 def shaded_picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
     """Shares from 0 to 1 (height, width) in the colours of a ramp; what is NaN is grey."""
-    palette = [rgb(ramp(colours, i / (_SHADES - 1)) or colours[0]) for i in range(_SHADES)]
+    palette = [ramp(colours, i / (_SHADES - 1)) or colours[0] for i in range(_SHADES)]
     known = np.isfinite(shares)
     indices = np.rint(np.where(known, shares, 0.0).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
-    picture = _indexed(np.where(known, indices, _SHADES), [*palette, _BLANK], label)
+    picture = raster(np.where(known, indices, _SHADES), [*palette, _BLANK], label)
     return replace(picture, ramp=colours != GREYS)
-
-
-def raster(classes: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:
-    """A picture of class numbers (height, width), each with its own colour; at most 16 classes."""
-    return _indexed(classes, [rgb(colour) for colour in colours], label)
 
 
 def _share(pixels: Array) -> Array:
@@ -122,23 +122,17 @@ def _share(pixels: Array) -> Array:
     return shares
 
 
-def _indexed(
-    indices: npt.NDArray[np.int64], palette: Sequence[tuple[int, int, int]], label: str
-) -> Picture:
+def raster(indices: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:
+    """A picture of numbers (height, width), each with its own colour; at most 16 of them."""
     height, width = indices.shape
     padded = np.zeros((height, width + width % 2), np.uint8)
     padded[:, :width] = indices
     packed = padded[:, ::2] << 4 | padded[:, 1::2]
-    lines = np.zeros(
-        (height, packed.shape[1] + 1), np.uint8
-    )  # each starts with a filter byte, 0 for none
+    # Each line starts with a filter byte, 0 for none.
+    lines = np.zeros((height, packed.shape[1] + 1), np.uint8)
     lines[:, 1:] = packed
-    colours = bytes(part for colour in palette for part in colour)
-    return _png(width, height, 4, 3, _chunk(b"PLTE", colours), lines.tobytes(), label)
-
-
-def _colour_picture(pixels: Array, label: str) -> Picture:
-    return _bytes_picture(np.rint(np.nan_to_num(_share(pixels)) * 255).astype(np.uint8), label)
+    palette = bytes(part for colour in colours for part in rgb(colour))
+    return _png(width, height, 4, 3, _chunk(b"PLTE", palette), lines.tobytes(), label)
 
 
 def _bytes_picture(pixels: npt.NDArray[np.uint8], label: str) -> Picture:

@@ -159,7 +159,6 @@ def amount_line_class(share: float) -> str:
 
 
 def _amounts(letter: str, colours: Ramp) -> str:
-    """The colours of cells and of the numbers in them."""
     steps = [ramp(colours, step / STEPS) or "" for step in range(STEPS + 1)]
     names = [f".chart .{letter}{step}" for step in range(STEPS + 1)]
     return "".join(

@@ -9,9 +9,11 @@ import numpy as np
 from nnrun.explain.equations import equations, loss_equation, optimizer_equation
 from nnrun.explain.film import SIDES, Film
 from nnrun.explain.surfaces import Surfaces
-from nnrun.explain.trace import LayerTrace, ParameterTrace
+from nnrun.explain.trace import LayerTrace
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array
+
+_OF_PARAMETER = ("value", "gradient", "numerical", "updated")
 
 
 def as_data(found: Explanation) -> dict[str, Any]:
@@ -87,17 +89,10 @@ def _layer(trace: LayerTrace) -> dict[str, Any]:
         "y": numbers(trace.y),
         "dy": numbers(trace.dy),
         "dx": numbers(trace.dx),
-        "parameters": [_parameter(parameter) for parameter in trace.parameters],
-    }
-
-
-def _parameter(parameter: ParameterTrace) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "value": numbers(parameter.value),
-        "gradient": numbers(parameter.gradient),
-        "numerical": numbers(parameter.numerical),
-        "updated": numbers(parameter.updated),
+        "parameters": [
+            {"name": p.name, **{key: numbers(getattr(p, key)) for key in _OF_PARAMETER}}
+            for p in trace.parameters
+        ],
     }
 
 

@@ -73,14 +73,12 @@ def render(found: Explanation) -> str:
 
 
 def _film(film: Film) -> tuple[list[Figures], list[str]]:
-    """The charts of surfaces over training, and remarks."""
     charts, notes = film_charts(film, _MOST_UNITS)
     output, *layers = charts
     return [Figures([output], output.legend), Figures(layers)], notes
 
 
 def _style(film: Film | None) -> str:
-    """The style sheet; that of charts is added where there are some."""
     own = resource(_PACKAGE, "explain.css")
     if film is None:
         return own
@@ -218,14 +216,13 @@ class _Page:
             "size": shape_text(array.shape),
             "axes": axes,
             "data": [_short(v) for v in kept.ravel().tolist()],
-            "from": [_source(source, roles or {}) for source in origin.sources] if origin else [],
+            "from": [
+                {"array": (roles or {}).get(source.array, source.array), "steps": source.steps}
+                for source in (origin.sources if origin else ())
+            ],
             "products": bool(origin and origin.products),
         }
         return key
-
-
-def _source(source: Source, roles: dict[str, str]) -> dict[str, Any]:
-    return {"array": roles.get(source.array, source.array), "steps": source.steps}
 
 
 def _short(value: float) -> float | None:

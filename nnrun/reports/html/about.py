@@ -25,17 +25,17 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     """Every key of the config, defaults dimmed."""
     config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
     given = _given(record.config)
-    yield Settings(
-        [
-            Setting(
-                shortened(key, 80),
-                MISSING if value is None else shortened(flow(_without_folder(key, value))),
-                default=not _is_within(key, given),
-                differs=_is_within(key, varying),
-            )
-            for key, value in flatten(config).items()
-        ]
-    )
+    settings = [
+        Setting(
+            shortened(key, 80),
+            MISSING if value is None else shortened(flow(_without_folder(key, value))),
+            default=not _is_within(key, given),
+            differs=_is_within(key, varying),
+        )
+        for key, value in flatten(config).items()
+    ]
+    chosen = [one for one in settings if one.differs or not one.default]
+    yield Settings(chosen, [one for one in settings if one not in chosen])
     if varying:
         yield Note(
             "Marked keys are those in which runs of this name differ; grey ones are defaults."

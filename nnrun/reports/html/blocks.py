@@ -40,13 +40,10 @@ class StatusMark:
 
 @dataclass(frozen=True)
 class Figures:
-    """Charts side by side, with one legend.
+    """Charts side by side, in so many columns of a wide page, with one legend.
 
-    Args:
-        charts: drawn in columns.
-        legend: the series that readers can switch off and on, as (index, name).
-        others: the series that are grey until readers point at them, likewise.
-        columns: of a wide page; a telephone has one.
+    Readers can switch series of the `legend`, (index, name), off and on; the `others` are grey
+    until readers point at them.
     """
 
     block: ClassVar[str] = "figures"
@@ -77,25 +74,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """A config, key by key; defaults in which runs do not differ are closed until asked for."""
+    """A config, key by key; what is `default` is closed until a reader opens it."""
 
     block: ClassVar[str] = "settings"
-    settings: Sequence[Setting]
-
-    @property
-    def chosen(self) -> Sequence[Setting]:
-        """Those that a reader sees at once."""
-        return [one for one in self.settings if one.differs or not one.default]
-
-    @property
-    def defaults(self) -> Sequence[Setting]:
-        """The others."""
-        return [one for one in self.settings if one.default and not one.differs]
+    chosen: Sequence[Setting]
+    default: Sequence[Setting]
 
     @property
     def folded(self) -> str:
-        """The title of the others."""
-        return plural(len(self.defaults), "default")
+        """The title of the defaults."""
+        return plural(len(self.default), "default")
 
 
 @dataclass(frozen=True)
@@ -119,13 +107,9 @@ class Gallery:
 
 @dataclass(frozen=True)
 class MistakenCell:
-    """The rows of one class that were predicted as another.
+    """The rows of one class that were predicted as another; `place` has the numbers of both.
 
-    Args:
-        id: the anchor that the cell links to.
-        place: the numbers of the true and the predicted class.
-        title: names both classes.
-        content: pictures of the rows, or a table of their values.
+    A cell of the matrix links to the `id`.
     """
 
     id: str
@@ -162,13 +146,7 @@ Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes | Folded
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading.
-
-    Args:
-        title: the heading.
-        blocks: in order.
-        part: of the page that it belongs to, such as `BOARD`; empty in the details of a run.
-    """
+    """Blocks under a heading, of a `part` of the page such as `BOARD`; none in details of a run."""
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)

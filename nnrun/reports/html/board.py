@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nnrun.config.settings import told_apart
+from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -15,7 +13,6 @@ from nnrun.reports.numbers import MISSING, durations, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.terminal.board.choice import network_label
 from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,
@@ -31,11 +28,11 @@ from nnrun.reports.terminal.board.columns import (
 )
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
-from nnrun.reports.verdict.names import Names
-from nnrun.sweeps.board.comparison.beside import Beside, model_words
+from nnrun.reports.verdict.names import Names, told_by
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
-from nnrun.sweeps.board.rows import Row
+from nnrun.sweeps.board.rows import Group, Row
+from nnrun.sweeps.progress import RunScore
 
 _MOST_SEEDS = 60
 _MOST_NAMES = 2
@@ -45,69 +42,22 @@ _CRUSHED = 4
 _SHOWN_ONCE = ("baseline", "published")
 
 
-def with_own_settings(board: StoredBoard) -> StoredBoard:
-    """The board, its rows named by the settings in which rows of one name differ."""
-    by_name: dict[str, list[Standing]] = {}
-    for standing in board.standings:
-        by_name.setdefault(standing.row.name, []).append(standing)
-    own = {
-        id(standing): choice
-        for found in by_name.values()
-        for standing, choice in zip(found, told_apart([s.row.choice for s in found]), strict=True)
-    }
-    standings = [
-        Standing(
-            replace(standing.row, choice=own[id(standing)]),
-            replace(standing.variant, choice=own[id(standing)]),
-            standing.scores,
-        )
-        for standing in board.standings
-    ]
-    rows = [standing.row for standing in standings]
-    old = [standing.row for standing in board.standings]
-    same = Names(board.group.rows).shared
-    group = replace(board.group, rows=rows, beside=_renamed(board.group.beside, old, rows))
-    return StoredBoard(group, standings, same)
-
-
-def _renamed(found: Sequence[Beside], old: Sequence[Row], new: Sequence[Row]) -> list[Beside]:
-    """Models and networks by the settings that rows have now."""
-    pairs = [*zip(old, new, strict=True)]
-    networks = {network_label(a): network_label(b) for a, b in pairs}
-    models = {model_words(a.choice): model_words(b.choice) for a, b in pairs if not a.is_network}
-    return [
-        replace(
-            one,
-            model=models.get(one.model, one.model),
-            network=networks.get(one.network, one.network),
-        )
-        for one in found
-    ]
-
-
 def board_titles(boards: Sequence[StoredBoard]) -> list[str]:
-    """What the rows of each have in common; where that is the same, also in what boards differ.
+    """What the rows of each have in common; where that is the same, what tells boards apart.
 
-    First by the splits that there are, then by their experiments, and last by a number.
+    First the splits that there are, then their experiments, and last a number.
     """
     named = len({row.name for board in boards for row in board.group.rows}) > 1
-    titles = [shortened(heading(board.group, named)) for board in boards]
-    for words in (_split_words, _experiment_words):
-        told = {(title, words(board)) for title, board in zip(titles, boards, strict=True)}
-        several = Counter(title for title, _ in told)
-        titles = [
-            f"{title} ({words(board)})" if several[title] > 1 else title
-            for title, board in zip(titles, boards, strict=True)
-        ]
+    titles = told_by(
+        [shortened(heading(board.group, named)) for board in boards],
+        [", ".join(board.standings[0].variant.splits) for board in boards],
+        [_experiments(board) for board in boards],
+    )
     again = [titles[:place].count(title) for place, title in enumerate(titles)]
     return [f"{title}, {n + 1}" if n else title for title, n in zip(titles, again, strict=True)]
 
 
-def _split_words(board: StoredBoard) -> str:
-    return ", ".join(board.standings[0].variant.splits)
-
-
-def _experiment_words(board: StoredBoard) -> str:
+def _experiments(board: StoredBoard) -> str:
     names = [*dict.fromkeys(standing.variant.name for standing in board.standings)]
     return shortened(first_of(names, _MOST_NAMES), 60)
 
@@ -134,11 +84,11 @@ def board_blocks(
         *(f"{split} {label} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    scale = scale_of([value for standing in shown for value in values_of(board, standing)])
-    alone = len({standing.variant.name for standing in board.standings}) == 1
+    scale = scale_of([value for standing in shown for value in values_of(group, standing.scores)])
+    names = Names(group.rows)
     times = [standing.row.seconds for standing in shown]
     rows = [
-        [*_row(s, board, splits, published, scale, anchors, alone, by_source), Cell(time, seconds)]
+        [*_row(s, board, splits, published, scale, anchors, names, by_source), Cell(time, seconds)]
         for s, time, seconds in zip(shown, durations(times), times, strict=True)
     ]
     candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
@@ -147,8 +97,8 @@ def board_blocks(
         title, header, rows, texts=2, sortable=True, heads=1, hidden=True,
         marks={"each run": strip_scale(scale)},
     )  # fmt: skip
-    if board.same:
-        same.append(board.same)
+    if names.shared:
+        same.append(names.shared)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):
@@ -183,17 +133,16 @@ def _row(
     published: Sequence[str],
     scale: Scale,
     anchors: Mapping[str, str],
-    alone: bool,
+    names: Names,
     by_source: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = shortened(board.choice_text(variant)) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])
     return [
         Cell(place(board.group, row), row.rank),
-        Cell(choice or shortened(variant.label)),
+        Cell(shortened(names.whole(row))),
         _mean(summary),
         _strip(standing, board, summary, scale),
         Cell(sd_text(sd), sd),
@@ -220,7 +169,7 @@ def _mean(summary: Summary | None) -> Cell:
 
 
 def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:
-    values = values_of(board, standing)
+    values = values_of(board.group, standing.scores)
     if summary is None or not values:
         return Cell(MISSING)
     drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
@@ -228,12 +177,13 @@ def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scal
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
 
 
-def values_of(board: StoredBoard, standing: Standing) -> list[float]:
+def values_of(group: Group, scores: Iterable[RunScore]) -> list[float]:
     """The metric of each completed run, on the split that decides the order."""
+    column = SPLITS.index(group.ordered_by)
     return [
         value
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+        for score in scores
+        if score.status == "completed" and (value := score.metrics[column]) is not None
     ]
 
 

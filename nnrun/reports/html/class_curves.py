@@ -17,7 +17,7 @@ from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import number
 
 _MOST_CLASSES = 10
-_MOST_COLOURED, _COLOURED = 6, 4  # of more than six, four are in colour
+_COLOURED = 6
 # Where lines have points; denser at the left, where rare classes are found.
 _GRID = np.concatenate([[0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07], np.arange(2, 21) / 20])
 
@@ -77,36 +77,21 @@ def curve_blocks(predictions: Predictions) -> Iterator[Block]:
         return
     there = [k for k in range(probabilities.shape[1]) if 0 < np.count_nonzero(y == k) < len(y)]
     curves = {k: ClassCurves.of(y == k, probabilities[:, k].astype(np.float64)) for k in there}
-    # Of many classes, those that are separated worst.
-    drawn = sorted(sorted(curves, key=lambda k: curves[k].area)[:_MOST_CLASSES])
+    # The classes that are separated worst come first.
+    drawn = sorted(curves, key=lambda k: curves[k].area)[:_MOST_CLASSES]
     if not drawn:
         return
     names = [shortened(predictions.dataset.classes[k], 30) for k in drawn]
     legend = [*enumerate(names)]
-    grey = _grey(curves, drawn)
-    yield Figures(
-        [*_charts(predictions, curves, drawn, names, grey)],
-        [entry for entry in legend if entry[0] not in grey],
-        [entry for entry in legend if entry[0] in grey],
-    )
-    if grey:
-        yield Note(
-            f"In colour: the {len(drawn) - len(grey)} classes with the smallest area under the ROC "
-            "curve.",
-            "small",
-        )
+    charts = [*_charts(predictions, curves, drawn, names)]
+    yield Figures(charts, legend[:_COLOURED], legend[_COLOURED:])
+    if len(drawn) > _COLOURED:
+        smallest = "classes with the smallest area under the ROC curve"
+        yield Note(f"In colour: the {_COLOURED} {smallest}.", "small")
     if len(drawn) < probabilities.shape[1]:
         why = f"{len(drawn)} of {probabilities.shape[1]} classes are drawn"
         how = ", those with the smallest area under the ROC curve" * (len(drawn) < len(there))
         yield Note(f"{why}{how}; classes without rows have no curve.", "small")
-
-
-def _grey(curves: dict[int, ClassCurves], drawn: list[int]) -> set[int]:
-    """Of many classes, the places of those that are not told apart worst."""
-    if len(drawn) <= _MOST_COLOURED:
-        return set()
-    order = sorted(range(len(drawn)), key=lambda place: curves[drawn[place]].area)
-    return set(order[_COLOURED:])
 
 
 def _charts(
@@ -114,7 +99,6 @@ def _charts(
     curves: dict[int, ClassCurves],
     drawn: list[int],
     names: list[str],
-    grey: set[int],
 ) -> Iterator[Chart]:
     of = f", {predictions.split} split"
     roc, precision, gains = zip(*(curves[k].on_grid() for k in drawn), strict=True)
@@ -123,7 +107,7 @@ def _charts(
     )
 
     def series(heights: Sequence[Array]) -> list[Series]:
-        return _series(names, [(_GRID.tolist(), y.tolist()) for y in heights], grey)
+        return _series(names, [(_GRID.tolist(), y.tolist()) for y in heights])
 
     yield rates(
         f"ROC{of}", series(roc), x_label="false positive rate", y_label="recall",
@@ -143,16 +127,14 @@ def _charts(
         for k in drawn
     ]
     yield rates(
-        f"Calibration by class{of}", _series(names, bins, grey), x_label="predicted probability",
+        f"Calibration by class{of}", _series(names, bins), x_label="predicted probability",
         y_label="share of the class", guide="On the dashed line, probabilities are right.",
     )  # fmt: skip
 
 
-def _series(
-    names: list[str], points: Sequence[tuple[list[float], list[float]]], grey: set[int]
-) -> list[Series]:
+def _series(names: list[str], points: Sequence[tuple[list[float], list[float]]]) -> list[Series]:
     return [
-        Series(name, x, y, index=index, other=index in grey)
+        Series(name, x, y, index=index, other=index >= _COLOURED)
         for index, (name, (x, y)) in enumerate(zip(names, points, strict=True))
     ]
 

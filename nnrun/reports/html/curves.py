@@ -15,6 +15,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label, monitored
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
@@ -66,7 +67,10 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     charts, is_cut = [], False
     for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
         for part, words in _apart(what, shown):
-            found = {split: _series(part, f"{split}_{what}") for split in SPLITS}
+            found = {
+                split: [line for one in part if (line := one.line(f"{split}_{what}"))]
+                for split in SPLITS
+            }
             shared = [one for series in found.values() for one in series]
             for split, series in found.items():
                 if series:
@@ -91,16 +95,13 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
-    charts = []
     names = curve_names(record.main_metric, [history], monitored(record))
-    for what in names:
-        series = [
-            Series.thinned(split, history["iteration"], column, index)
-            for index, split in enumerate(SPLITS)
-            if (column := history.get(f"{split}_{what}"))
-        ]
-        if series:
-            charts.append(_chart(metric_label(what), series, what, moment=kept_moment(record)))
+    moment = kept_moment(record)
+    charts = [
+        _chart(metric_label(what), series, what, moment=moment)
+        for what in names
+        if (series := by_split(history, what))
+    ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
@@ -111,6 +112,15 @@ def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
             if any(f"{split}_{what}" in history for what in names)
         ]
         yield Figures(charts, legend)
+
+
+def by_split(history: History, what: str) -> list[Series]:
+    """A thinned line for each split that these columns of history.csv have."""
+    return [
+        Series.thinned(split, history["iteration"], column, index)
+        for index, split in enumerate(SPLITS)
+        if (column := history.get(f"{split}_{what}"))
+    ]
 
 
 def kept_moment(record: RunRecord) -> Moment | None:
@@ -124,16 +134,12 @@ def kept_moment(record: RunRecord) -> Moment | None:
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
     """The configs that have histories, by rank; names of experiments only where they differ."""
-    variants = [standing.variant for standing in board.standings]
-    found = [(v, runs) for v in variants if (runs := _histories(v, histories))]
-    losses = _loss_words([variant for variant, _ in found])
-    alone = len({variant.name for variant, _ in found}) == 1
-    names = [board.choice_text(v) if alone else "" for v, _ in found]
+    found = [(s, runs) for s in board.standings if (runs := _histories(s.variant, histories))]
+    losses = _loss_words([standing.variant for standing, _ in found])
+    names = Names(board.group.rows)
     return [
-        _Config(shortened(name or variant.label), runs, index, loss, _is_lost(variant))
-        for index, ((variant, runs), name, loss) in enumerate(
-            zip(found, names, losses, strict=True)
-        )
+        _Config(shortened(names.whole(one.row)), runs, index, loss, _is_lost(one.variant))
+        for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))
     ]
 
 
@@ -162,10 +168,6 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     runs = [run for run in variant.runs if lost or run.score.status != _DIVERGED]
     found = (histories.get(run.key) for run in runs)
     return [history for history in found if history and history.get("iteration")]
-
-
-def _series(shown: Sequence[_Config], key: str) -> list[Series]:
-    return [line for one in shown if (line := one.line(key))]
 
 
 def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:

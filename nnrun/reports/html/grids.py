@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.settings import choice_words, setting_words
+from nnrun.config.settings import choice_words, setting_words, told_apart
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
@@ -58,10 +58,12 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
+        own = [s for s in board.standings if s.variant.name == name and s.row.is_network]
+        choices = told_apart([standing.variant.choice for standing in own])
         members = [
-            standing
-            for standing in board.standings
-            if standing.variant.name == name and standing.row.is_network and standing.variant.choice
+            replace(standing, variant=replace(standing.variant, choice=choice))
+            for standing, choice in zip(own, choices, strict=True)
+            if choice
         ]
         if len(members) > 1:
             yield name, list(_Grid(board, members).blocks())
@@ -108,7 +110,7 @@ class _Grid:
         points = [
             (key.place(member.variant.choice.get(key.key)), value)
             for member in self._dots
-            for value in values_of(self.board, member)
+            for value in values_of(self.board.group, member.scores)
         ]
         if not points:
             return None
@@ -118,7 +120,6 @@ class _Grid:
         return by_setting(title, x, y, x_label=key.name, y_label=self.metric, names=names)
 
     def _pair(self, down: _Key, across: _Key) -> Chart | None:
-        """The mean of each pair of values."""
         if max(len(down.values), len(across.values)) > _MOST_CELLS:
             return None
         means: dict[tuple[int, int], float] = {}
@@ -150,7 +151,7 @@ class _Grid:
 
     def _mean(self, member: Standing, mean: float) -> str:
         """In the digits of its interval, as the board has it."""
-        values = values_of(self.board, member)
+        values = values_of(self.board.group, member.scores)
         overlap = member.variant.overlap.get(self.split, 0.0)
         found = summarize(values, overlap, bounds_of(self.board.group.metric))
         return to_error(mean, None if found is None else found.half)

@@ -24,26 +24,24 @@ from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.importance import heading, notes, remark, title, value_text
 
 _MOST_LINES = 8
+_GRADIENT = (
+    "Where a brighter pixel raises the output for the class, it is blue; red where it lowers it."
+)
+_OCCLUSION = (
+    "Where a patch of mean pixels takes from the probability of the class, it is blue; red where "
+    "it adds."
+)
 
 
 def importance_blocks(found: Importance) -> Iterator[Block]:
     """The table of columns with the partial dependence on the first; or maps of pixels."""
     yield Note(f"{heading(found)}.")
     if found.pixels:
-        yield _gallery(
-            found.pixels,
-            [one.gradient for one in found.pixels],
-            "Mean gradient of the input",
-            "Where a brighter pixel raises the output for the class, it is blue; red where it "
-            "lowers it.",
+        gradients, occlusions = zip(
+            *((one.gradient, one.occlusion) for one in found.pixels), strict=True
         )
-        yield _gallery(
-            found.pixels,
-            [one.occlusion for one in found.pixels],
-            "Occlusion",
-            "Where a patch of mean pixels takes from the probability of the class, it is blue; red "
-            "where it adds.",
-        )
+        yield _gallery(found.pixels, gradients, "Mean gradient of the input", _GRADIENT)
+        yield _gallery(found.pixels, occlusions, "Occlusion", _OCCLUSION)
         return
     yield _table(found)
     for note in notes(found):
@@ -59,8 +57,8 @@ def importance_blocks(found: Importance) -> Iterator[Block]:
 
 
 def _table(found: Importance) -> Grid:
-    ends = [0.0, *(value for one in found.columns for value in _reach(one))]
-    scale, each = Linear.over(ends), f"each {'seed' if found.several else 'shuffle'}"
+    values = (value for one in found.columns for value in (*one.values, one.low, one.high))
+    scale, each = Linear.over([0.0, *values]), f"each {'seed' if found.several else 'shuffle'}"
     return Grid(
         "Importance of the columns",
         ["column", title(found), each, ""],
@@ -68,10 +66,6 @@ def _table(found: Importance) -> Grid:
         sortable=len(found.columns) > 3,
         marks={each: strip_scale(scale)},
     )
-
-
-def _reach(one: ColumnImportance) -> list[float]:
-    return [*one.values, *(end for end in (one.low, one.high) if end is not None)]
 
 
 def _row(one: ColumnImportance, scale: Scale) -> list[Cell]:

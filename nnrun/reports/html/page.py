@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -31,10 +30,7 @@ _DARK = {
 }  # fmt: skip
 
 
-class _Rendered(NamedTuple):
-    order: tuple[int, int, int]
-    markup: Markup
-    run: RunSections
+_Rendered = tuple[tuple[int, int, int], Markup, RunSections]
 
 
 def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
@@ -55,8 +51,8 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
         first="Best" if len(report.found) > 1 else "Summary",
         data_notes=report.data_notes() if len(report.found) > 1 else [],
         parts=parts,
-        runs=[one.markup for one in sorted(runs, key=lambda one: one.order)],
-        own=runs[0].run if len(report.found) == 1 and runs else None,
+        runs=[markup for _, markup, _ in sorted(runs, key=lambda one: one[0])],
+        own=runs[0][2] if len(report.found) == 1 and runs else None,
         section_id=section_id,
         left_out=left_out,
         style=Markup(style),
@@ -81,7 +77,7 @@ def section_id(run: RunSections, section: Section) -> str:
 
 
 def _runs(report: Report, most_bytes: int) -> tuple[list[_Rendered], int]:
-    """The details of runs, each with its place; as many as there is room for."""
+    """The details of runs with their places, as many as there is room for; how many are left."""
     template = environment(_PACKAGE).get_template("run.html")
     rendered: list[_Rendered] = []
     heads, size = report.heads(), 0
@@ -92,7 +88,7 @@ def _runs(report: Report, most_bytes: int) -> tuple[list[_Rendered], int]:
         size += len(markup.encode())
         if rendered and size > most_bytes:
             break
-        rendered.append(_Rendered(order, Markup(markup), run))
+        rendered.append((order, Markup(markup), run))
     left_out = len(report.in_full) - len(rendered)
     report.trim(len(rendered))
     return rendered, left_out

@@ -140,7 +140,6 @@ def _confusion(
 
 
 def _calibration(predictions: Predictions) -> list[Chart]:
-    """The calibration chart: ten bins of predicted probability."""
     if predictions.probabilities is None:
         return []
     sure = predictions.probabilities[np.arange(len(predictions.decoded)), predictions.decoded]

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.kinds.lines import lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import NOW, Block, Figures, Note, Section
+from nnrun.reports.html.curves import by_split
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words, sweep_line
@@ -76,12 +77,7 @@ def _choice(run: RunSummary, keys: Sequence[str]) -> str:
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
     """Its losses, over all of the iterations that it will make."""
-    history = progress.columns()
-    series = [
-        Series.thinned(split, history["iteration"], losses, index)
-        for index, split in enumerate(SPLITS)
-        if (losses := history.get(f"{split}_loss"))
-    ]
+    series = by_split(progress.columns(), "loss")
     if not series:
         return None
     choice = _choice(run, keys)

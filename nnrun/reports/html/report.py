@@ -22,7 +22,7 @@ from nnrun.reports.html.blocks import (
     StatusMark,
     charts_of,
 )
-from nnrun.reports.html.board import board_blocks, board_titles, with_own_settings
+from nnrun.reports.html.board import board_blocks, board_titles
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.overview.found import (
@@ -95,10 +95,11 @@ class Report:
         judged = {"/".join(key) for key in searches.judged}
         final = {entry.name for entry in entries if entry.key not in judged}
         self._judged = {e.key for e in entries if e.key in judged and e.name in final}
-        compared = [entry for entry in entries if entry.key not in self._judged]
-        variants = stored_variants(compared, searches.choices)
-        boards = stored_boards(variants, margin, self.limits.rows)
-        self.boards = [*map(with_own_settings, boards)]
+        variants = self.variants
+        if self._judged:
+            compared = [entry for entry in entries if entry.key not in self._judged]
+            variants = stored_variants(compared, searches.choices)
+        self.boards = stored_boards(variants, margin, self.limits.rows)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 

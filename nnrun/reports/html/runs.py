@@ -61,10 +61,7 @@ DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Arithmeti
 
 @dataclass(frozen=True)
 class RunSections:
-    """Everything about one run.
-
-    `anchor` is its id in the page.
-    """
+    """Everything about one run, whose id in the page is `anchor`."""
 
     anchor: str
     name: str
@@ -114,7 +111,6 @@ def run_sections(
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
-    """The sections that need the network or its data."""
     model, predictions, warning = _predictions(record, folder, load_data)
 
     def classes() -> Iterator[Block]:

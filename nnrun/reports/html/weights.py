@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nnrun.errors import NnrunError
-from nnrun.explain.surfaces import extent_of, grid_rows, has_surfaces
+from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.embeddings import input_names
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
@@ -122,7 +122,7 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
 
 def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     """The decision surface around the training data, for two numeric features."""
-    if predictions.dataset.shape != (2,) or not has_surfaces(model.layout):
+    if predictions.dataset.shape != (2,) or not model.layout.is_drawn:
         return
     left, right, bottom, top = extent_of(predictions.train.x)
     grid = grid_rows((left, right, bottom, top), _SIDE)
@@ -148,7 +148,6 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
 
 
 def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
-    """The weights of each feature and unit as cells, and what is left out."""
     names = [shortened(name, 40) for name in input_names(model.layout.columns)]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
@@ -157,6 +156,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     features = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_FEATURES])
     shown = w[features, : min(_MOST_UNITS, _MOST_CELLS // len(features))]
     limit = max(float(sizes.max()), 1e-300)
+    digit = last_digit(limit) + 1
     chart = heatmap(
         f"Weights of the first layer ({name})",
         f"From red, {number(-limit)}, through 0 to blue, {number(limit)}.",
@@ -165,7 +165,7 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
         [str(unit) for unit in range(shown.shape[1])],
         row_label="feature",
         column_label="unit",
-        heat=Heat(RED_BLUE, lambda share: _weight(share * limit, limit), (-1.0, 1.0)),
+        heat=Heat(RED_BLUE, lambda share: rounded(share * limit, digit), (-1.0, 1.0)),
     )
     if shown.size == w.size:
         return chart, []
@@ -173,13 +173,6 @@ def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
     which = ", those with the largest weights," * (len(features) < len(names))
     units = f"{shown.shape[1]} of {plural(w.shape[1], 'unit')}"
     return chart, [Note(f"{most}{which} and {units} are shown.")]
-
-
-def _weight(value: float, limit: float) -> str:
-    """To the second decimal of the largest weight: `1.24`, `-0.03`."""
-    if not 1e-4 <= limit < 1e7:
-        return number(value)
-    return rounded(value, last_digit(limit) + 1)
 
 
 def _panels(images: Array) -> Array:
@@ -197,7 +190,6 @@ def _panels(images: Array) -> Array:
 
 
 def _gallery(name: str, images: Array, noun: str) -> Gallery:
-    """The weights of each unit or filter (images, channels, height, width) as a picture."""
     largest = float(np.abs(images).max())
     pictures = [
         (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
@@ -211,7 +203,6 @@ def _gallery(name: str, images: Array, noun: str) -> Gallery:
 
 
 def _kind(record: RunRecord, name: str) -> str:
-    """The kind of the layer that a parameter belongs to."""
     layers = layers_by_name(record.network)
     if name in layers:
         return layer_kind(layers[name])

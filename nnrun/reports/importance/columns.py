@@ -31,13 +31,9 @@ _RANGE = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class Dependence:
-    """The mean prediction for rows whose column is set to one value after the other.
+    """The mean predictions for rows whose column is set to one value after the other.
 
-    Args:
-        column: its name.
-        values: numbers, or categories as text.
-        outputs: what is predicted: classes, by their probability or share, or targets.
-        means: of each value for each output.
+    `outputs` are what is predicted: classes, by their probability or share, or targets.
     """
 
     column: str

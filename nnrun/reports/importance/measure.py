@@ -168,7 +168,6 @@ def _table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -
 def _summed(
     records: Sequence[RunRecord], tables: Sequence[Array], columns: Sequence[str], split: str
 ) -> list[ColumnImportance]:
-    """The columns in the order of their importance."""
     (variant,) = stored_variants(map(RunEntry.of, records))
     replicates = [
         Replicate.of(one.config, one.seed).resolved(drawn=variant.drawn) for one in records

@@ -43,16 +43,20 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
-    return own_file(board) | {
+    content = strict_json(board_data(board)).encode()
+    return _own_file(board, content) | {
         "leaderboard.csv": leaderboard_csv(board).encode(),
         "leaderboard.md": leaderboard_markdown(board).encode(),
-        _BOARD: strict_json(board_data(board)).encode(),
+        _BOARD: content,
     }
 
 
 def own_file(board: Leaderboard) -> dict[str, bytes]:
     """The file of a sweep that no other sweep replaces."""
-    content = strict_json(board_data(board)).encode()
+    return _own_file(board, strict_json(board_data(board)).encode())
+
+
+def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
 
 
@@ -84,7 +88,6 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
 
 
 def _key(root: Path, word: str) -> str:
-    """The key of the leaderboard that a word means."""
     keys = keys_in(root)[::-1]
     if word in keys:
         return word

@@ -8,11 +8,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from nnrun.characters import clean
-from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.svg import element
 from nnrun.reports.html.blocks import Figures
-from nnrun.reports.html.board import scale_of
+from nnrun.reports.html.board import scale_of, values_of
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.notebook.parts import captioned, strip_image, table, verdict_lines
 from nnrun.reports.numbers import count
@@ -61,7 +60,7 @@ def _board(board: Leaderboard, progress: SweepProgress, root: Path | None) -> It
 
 def _rows(group: Group, scores: Scores) -> Markup:
     """The table, its column of means followed by the strips."""
-    values = [_values(group, row, scores) for row in group.rows[:_MOST_ROWS]]
+    values = [values_of(group, _of(group, row, scores)) for row in group.rows[:_MOST_ROWS]]
     scale = scale_of([value for found in values for value in found])
     strips: list[str] = []
     for row, found in zip(group.rows, values, strict=False):
@@ -78,16 +77,6 @@ def _rows(group: Group, scores: Scores) -> Markup:
     header.insert(before, Markup("each run<br>") + strip_image(strip_scale(scale)))
     cells.insert(before, strips)
     return table(header, zip(*cells, strict=True))
-
-
-def _values(group: Group, row: Row, scores: Scores) -> list[float]:
-    """The metric of each completed run, on the split that decides the order."""
-    column = SPLITS.index(group.ordered_by)
-    return [
-        value
-        for score in _of(group, row, scores)
-        if score.status == "completed" and (value := score.metrics[column]) is not None
-    ]
 
 
 def _of(group: Group, row: Row, scores: Scores) -> Sequence[RunScore]:

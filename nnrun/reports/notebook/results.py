@@ -24,7 +24,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.checking.checks import CheckedRun, memory_line
+from nnrun.reports.terminal.checking.checks import CheckedRun, gradients_table, memory_line
 from nnrun.reports.terminal.checking.checks import training_line as plan_line
 from nnrun.reports.verdict.run import run_verdict
 from nnrun.runs.record import RunRecord
@@ -93,14 +93,6 @@ def _check(run: CheckedRun) -> Iterator[Markup]:
         about.append(f"memory: {memory_line(run.memory)}")
     yield element("p", clean(f"{'. '.join(about)}."))
     if run.gradients is not None:
-        header = ("gradient of", "entries", "compared", "at a kink", "worst error", "")
-        yield table(
-            header,
-            (
-                (
-                    *(one.name, str(one.entries), str(one.compared), str(one.skipped)),
-                    *(f"{one.error:.2g}", "agree" if one.passed else "WRONG"),
-                )
-                for one in run.gradients
-            ),
-        )
+        columns = gradients_table(run.gradients).columns
+        rows = zip(*(column.texts for column in columns), strict=True)
+        yield table([column.title for column in columns], rows)

@@ -81,7 +81,6 @@ def _flowing(text: str) -> str:
 
 
 def _key_cells(key: Key) -> tuple[str, Text]:
-    """The default of a key, and its description above its valid values."""
     default = f"default {key.default}" if key.default else "needed"
     parts = [Text(key.about), Text(key.form, "dim")]
     return "optional" if key.default == "none" else default, Text("\n").join(filter(None, parts))

@@ -47,7 +47,11 @@ def comparison_tables(
         yield Text("Their settings are the same.")
     yield Text()
     if comparison.results:
-        yield _table("result", _wrapped(result_rows(comparison)), letters)
+        found = result_rows(comparison)
+        rows = [
+            [name, *("\n".join(wrap(cell, _WORDS)) for cell in cells)] for name, *cells in found
+        ]
+        yield _table("result", rows, letters)
     else:
         yield Text("Their results are the same.")
     if board is not None:
@@ -63,7 +67,6 @@ def comparison_tables(
 
 
 def _test(test: PairTest) -> Iterator[RenderableType]:
-    """Difference, interval and p, then what was assumed."""
     first, second, assumed = pair_words(test)
     yield Text(clean(first))
     yield Text(second)
@@ -79,7 +82,3 @@ def _table(corner: str, rows: Sequence[Sequence[str]], letters: Sequence[str]) -
         for index, (run, cells) in enumerate(zip(letters, runs, strict=True))
     ]
     return FittedTable([Column(corner, names, left=True), *columns], more="--wide or --json")
-
-
-def _wrapped(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[name, *("\n".join(wrap(cell, _WORDS)) for cell in cells)] for name, *cells in rows]

@@ -50,24 +50,18 @@ def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Itera
     yield labelled("features", shape(entry.shape) + images)
     if table := entry.table():
         yield labelled("columns", ", ".join(table.columns.features))
-        yield labelled("target", ", ".join(table.target_names) + _classes(table.classes))
+        classes = f" ({', '.join(table.classes)})" if table.classes else ""
+        yield labelled("target", ", ".join(table.target_names) + classes)
     yield labelled("source", entry.source)
     if entry.note:
         yield labelled("note", entry.note)
     for number, option in enumerate(options):
-        yield labelled("" if number else "options", _option(option))
+        default = "" if option.default is None else f" ({flow(option.default)} by default)"
+        text = f"{option.name}: {option.description}{default}"
+        yield labelled("" if number else "options", text)
     named = [option for option in options if option.default is not None]
     given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
     yield labelled("config", f"dataset: {{name: {name}{given}}}")
-
-
-def _classes(classes: Sequence[str]) -> str:
-    return f" ({', '.join(classes)})" if classes else ""
-
-
-def _option(option: Option) -> str:
-    default = "" if option.default is None else f" ({flow(option.default)} by default)"
-    return f"{option.name}: {option.description}{default}"
 
 
 def _rows(entry: Entry) -> str:

@@ -78,7 +78,7 @@ def plan_table(outlook: Outlook) -> RenderableType:
         Column("runs", [_of(runs, v.planned) for v, runs, _ in rows]),
         Column("complete", [count(complete) for _, _, complete in rows], need=5),
         Column("iterations", [count(v.estimate.iterations) for v, _, _ in rows], need=2),
-        Column("about", [_seconds(*row) for row in rows], need=1),
+        Column("about", [duration(v.estimate.seconds * (n - made)) for v, n, made in rows], need=1),
     ])  # fmt: skip
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)
@@ -93,10 +93,6 @@ def plan_table(outlook: Outlook) -> RenderableType:
 def _of(runs: int, planned: int) -> str:
     """`20`, or in a shard `7 of 20`."""
     return count(runs) if runs == planned else f"{count(runs)} of {count(planned)}"
-
-
-def _seconds(variant: Variant, runs: int, complete: int) -> str:
-    return duration(variant.estimate.seconds * (runs - complete))
 
 
 def _runs(variant: Variant) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -93,13 +94,13 @@ class Plot:
         return found
 
     def _grid(self, width: int) -> Iterator[Text]:
-        cells = [[" "] * width for _ in range(_HEIGHT)]
-        styles = [[""] * width for _ in range(_HEIGHT)]
+        cells = [[(" ", "")] * width for _ in range(_HEIGHT)]
         for curve in reversed(self.curves):
             for column, row in self._places(curve, width):
-                cells[row][column], styles[row][column] = curve.mark, curve.style
-        for line, line_styles in zip(cells, styles, strict=True):
-            yield Text.assemble(*zip(line, line_styles, strict=True)) if any(line) else Text()
+                cells[row][column] = curve.mark, curve.style
+        for line in cells:
+            parts = ((mark * len([*same]), style) for (mark, style), same in groupby(line))
+            yield Text.assemble(*parts)
 
     def _places(self, curve: Curve, width: int) -> Iterator[tuple[int, int]]:
         """Column and row of every character: straight lines between neighbouring points."""

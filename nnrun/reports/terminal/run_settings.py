@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -11,8 +10,6 @@ from nnrun.runs.catalog.summary import DATA, RunSummary
 
 LEAST_DIGITS = 4
 """Of the digest in a run's id, in short forms."""
-# So much is shown on narrow terminals, too.
-_SURE = 40
 
 Varied = Mapping[str, Sequence[str]]
 Choices = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -22,23 +19,15 @@ NOT_SEARCHED: Searched = {}, frozenset()
 
 
 def settings_of_each(runs: Sequence[RunSummary], keys: Varied, choices: Choices) -> list[str]:
-    """What tells each run from the other listed ones of its name.
-
-    Those that begin alike, and whose end may be cut, begin with what the fewest runs have.
-    """
+    """What tells each run from the other listed ones of its name."""
     found = _choices(runs, keys, choices)
     places: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
         places.setdefault(run.name, []).append(place)
     texts = [""] * len(runs)
     for own in places.values():
-        told = told_apart([found[place] for place in own])
-        words = [_words(runs[place], each) for place, each in zip(own, told, strict=True)]
-        known = Counter(word for each in words for word in each)
-        starts = Counter(text[:_SURE] for text in {" ".join(each) for each in words})
-        for place, each in zip(own, words, strict=True):
-            is_alike = starts[" ".join(each)[:_SURE]] > 1
-            texts[place] = " ".join(sorted(each, key=known.__getitem__) if is_alike else each)
+        for place, told in zip(own, told_apart([found[place] for place in own]), strict=True):
+            texts[place] = " ".join(_words(runs[place], told))
     return texts
 
 

@@ -83,7 +83,6 @@ def _columns(
     sort: str | None = None,
     searched: Searched = NOT_SEARCHED,
 ) -> list[Column]:
-    """The columns of the table; `need` says which are left out first on narrow terminals."""
     choices, early = searched
     words = settings_of_each(runs, without(keys, sort), choices)
     prefixes = _short_ids(runs)

@@ -85,7 +85,6 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
 
 
 def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
-    """How far a run has come, its settings, and its losses."""
     yield labelled("at", ", ".join([iteration_words(progress), *pace_words(progress)]))
     if losses := loss_words(progress):
         yield labelled("loss", losses.removeprefix("loss "))
@@ -107,7 +106,6 @@ def again(folder: Path) -> str:
 
 
 def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
-    """The loss, the main metric unless it equals the loss, and what early stopping followed."""
     for key in curve_names(record.main_metric, [history], monitored(record)):
         if plot := _plot(metric_label(key), key, history, splits(record.dataset)):
             yield plot
@@ -148,7 +146,6 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
 
 
 def _inside(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
-    """What was seen of the layers while a watched run trained."""
     if WATCHED not in record.files:
         return
     # Slow to import.

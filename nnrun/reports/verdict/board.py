@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.verdict.group import NOTHING, group_verdict
 from nnrun.reports.verdict.lines import Line, Verdict
+from nnrun.reports.verdict.names import told_by
 from nnrun.reports.verdict.problems import problems
 from nnrun.sweeps.board.rows import Group, Leaderboard
 
@@ -52,7 +53,7 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
     return Verdict(lines[0], said, wrong, lines[1:])
 
 
-def _leads(groups: Sequence[Group]) -> Iterator[str]:
+def _leads(groups: Sequence[Group]) -> list[str]:
     """The data of each; where others have the same, with the experiment that its rows are of.
 
     And where these are the same, too, with the splits that there are.
@@ -64,9 +65,13 @@ def _leads(groups: Sequence[Group]) -> Iterator[str]:
         else name
         for group, name in zip(groups, data, strict=True)
     ]
-    for group, name in zip(groups, named, strict=True):
-        splits = [split for split in SPLITS if any(row.summary(split) for row in group.rows)]
-        yield f"{name} ({', '.join(splits)})" if named.count(name) > 1 else name
+    return told_by(
+        named,
+        [
+            ", ".join(split for split in SPLITS if any(row.summary(split) for row in group.rows))
+            for group in groups
+        ],
+    )
 
 
 def _data(group: Group) -> str:

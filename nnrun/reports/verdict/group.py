@@ -18,14 +18,10 @@ _NOTHING = "no run has completed"
 
 @dataclass(frozen=True)
 class GroupVerdict:
-    """What a group says.
+    """What a group says of the `best` row, which is named first, and of the others.
 
-    Args:
-        lead: one of the words above.
-        best: the row that is named first, with its number.
-        others: what is known of the other rows; empty if nothing is.
-        row: that row; None where no run has completed.
-        short: the first two in fewer words, for a line among those of other groups.
+    The `lead` is one of the words above; `row` is None where no run has completed; `short` is for a
+    line among those of other groups.
     """
 
     lead: str
@@ -50,7 +46,9 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if len(ranked) == 1:
         text = "no other setting has a completed run"
         if len(group.rows) == 1:
-            text = "" if unfinished else _alone(first)
+            text = ""
+            if first.completed == 1 and not unfinished:
+                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
         return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
     if len(kept) == 1:
         text = _dropped(ranked, kept)
@@ -91,14 +89,6 @@ def _number(row: Row, split: str) -> str:
     return number(None) if summary is None else measured(summary.mean, summary.half)
 
 
-def _alone(row: Row) -> str:
-    return (
-        f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
-        if row.completed == 1
-        else ""
-    )
-
-
 def _dropped(ranked: list[Row], kept: list[Row]) -> str:
     dropped = len(ranked) - len(kept)
     if not dropped:
@@ -110,7 +100,6 @@ def _dropped(ranked: list[Row], kept: list[Row]) -> str:
 def _others(
     group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
 ) -> str:
-    """Which rows may be as good, how many can be dropped, and what would decide."""
     good = [row for row in ranked if row.as_good]
     text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
     if group.margin is not None and good:

@@ -10,12 +10,7 @@ from nnrun.reports.markup import escape
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence, and the word or two before it.
-
-    Args:
-        lead: such as `Best` or `Undecided`.
-        text: the sentence, without a full stop.
-    """
+    """A sentence without a full stop, and the word or two before it, such as `Undecided`."""
 
     lead: str
     text: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,6 @@ from nnrun.sweeps.board.rows import Group, Row
 
 _LONGEST = 80
 _MOST = 3
-_ROW = "row "
 _NAME = "name"  # beside dotted keys of settings
 
 Settings = dict[str, Any]
@@ -29,7 +28,6 @@ class Names:
         self._all = [_settings(row) for row in rows]
         self._own = dict(zip(map(id, rows), told_apart(self._all), strict=True))
         self._keys = dict.fromkeys(key for own in self._own.values() for key in own)
-        self._ranks = Counter(row.rank for row in rows)  # some twice, of several boards
 
     def whole(self, row: Row) -> str:
         """`first learning_rate=0.1`: its experiment, and all settings that tell it from others.
@@ -39,24 +37,23 @@ class Names:
         own = self._own[id(row)]
         return _words(own if own and self.experiment else {_NAME: row.name} | own, self._keys)
 
+    def settings(self, row: Row) -> Settings:
+        """Those that tell it from others."""
+        return {key: value for key, value in self._own[id(row)].items() if key != _NAME}
+
     def of(self, row: Row) -> str:
         """`learning_rate=0.1`; with the name of its experiment where there are several.
 
-        Of long settings, those that no other row has together, and the row's rank.
+        Of long settings, those that no other row has together.
         """
-        words = self._words(self._own[id(row)], [row]) or shortened(row.name, _LONGEST)
-        return f"{words} ({self._place(row)})" if self._is_placed(row) else words
-
-    def brief(self, row: Row) -> str:
-        """As `of`, and of long settings the row's rank alone."""
-        return self._place(row) if self._is_placed(row) else self.of(row)
+        return self._words(self._own[id(row)], [row]) or shortened(row.name, _LONGEST)
 
     def listed(self, rows: Sequence[Row]) -> str:
         """`A, B and 2 more`: one at least, and no more than a line or so of names."""
         names = [*map(self.of, rows[:_MOST])]
         while len(names) > 1 and len(", ".join(names)) > _LONGEST:
             names.pop()
-        return first_of([*names, *[""] * (len(rows) - len(names))], len(names))
+        return first_of(rows, len(names), self.of)
 
     def common(self, rows: Sequence[Row]) -> str:
         """What these rows have in common and not all rows have; else their names.
@@ -66,7 +63,7 @@ class Names:
         if len(rows) == len(self._rows):
             return ""
         alike = in_common([self._own[id(row)] for row in rows])
-        return self._words(alike, rows) or first_of([*map(self.brief, rows)], 2)
+        return self._words(alike, rows) or first_of(rows, 2, self.of)
 
     @cached_property
     def experiment(self) -> str:
@@ -80,15 +77,6 @@ class Names:
         found = in_common(self._all) if len(self._rows) > 1 else {}
         return _words({key: value for key, value in found.items() if key != _NAME})
 
-    def _is_placed(self, row: Row) -> bool:
-        """Whether its settings are too long for a sentence, so that its rank names it."""
-        own = self._own[id(row)]
-        is_long = bool(own) and len(_words(own, self._keys)) > _LONGEST
-        return is_long and row.rank is not None and self._ranks[row.rank] == 1
-
-    def _place(self, row: Row) -> str:
-        return f"{_ROW}{row.rank}"
-
     def _words(self, own: Settings, rows: Sequence[Row]) -> str:
         """Settings of these rows; of long ones, some that no other row has together."""
         words = _words(own, self._keys)
@@ -100,16 +88,24 @@ class Names:
         return shortened(words, _LONGEST)
 
 
-def brief_names(groups: Sequence[Group]) -> dict[int, str]:
-    """The rows of boards by their `id`, with their experiments, or as `row 3` of a board."""
-    several = len(groups) > 1
-    return {
-        id(row): f"{clean(group.dataset)} {name}" if several and name.startswith(_ROW) else name
-        for group in groups
-        for names in [Names(group.rows)]
-        for row in group.rows
-        for name in [names.brief(row)]
+def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
+    """The titles, those that are the same with further words, as far as these tell them apart."""
+    found = [*titles]
+    for words in more:
+        several = Counter(title for title, _ in {*zip(found, words, strict=True)})
+        found = [
+            f"{title} ({word})" if several[title] > 1 else title
+            for title, word in zip(found, words, strict=True)
+        ]
+    return found
+
+
+def named_in(groups: Sequence[Group]) -> Callable[[Row], str]:
+    """What names a row of these boards."""
+    boards = {
+        id(row): names for group in groups for names in [Names(group.rows)] for row in group.rows
     }
+    return lambda row: boards[id(row)].of(row)
 
 
 def _settings(row: Row) -> Settings:

@@ -10,10 +10,9 @@ made again; if the file cannot be used, all runs are read.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -194,16 +193,12 @@ def _lines(file: IndexFile, name: str, wanted: str) -> Iterator[tuple[RunSummary
     for run, text, found in file.runs(name):
         if wanted == SUMMARY:
             yield run, None, found
-        elif wanted == BOARD and text:
+        elif wanted == BOARD:
             if text not in parts:
                 parts[text] = BoardPart.restored(text)
             yield run, parts[text], found
         elif (content := file.record(name, run.run_id, found)) is not None:
             yield run, RunRecord(**content), found
-
-
-def _record(text: str) -> RunRecord:
-    return RunRecord(**json.loads(text))
 
 
 def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Run]:
@@ -218,22 +213,15 @@ def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterat
     """Read the runs of an experiment; with a file, yields only those that get no line in it."""
     from nnrun.runs.catalog.summarize import line_of, read_with_summary  # noqa: PLC0415  # slow to import
 
-    lines = []
+    lines: list[Line] = []
     for run_id, found in stamps.items():
         line = None if file is None else line_of(folder / run_id, found)
-        if line is None:
-            run = read_with_summary(folder / run_id, placed=True)
-            if run is not None:
-                yield run
-            continue
-        lines.append(line)
-        if len(lines) == _BATCH:
-            yield from _written(lines, file)
+        if line is not None:
+            lines.append(line)
+        elif (run := read_with_summary(folder / run_id, placed=True)) is not None:
+            yield run
+        if file is not None and len(lines) == _BATCH:
+            file.write(lines)
             lines = []
-    yield from _written(lines, file)
-
-
-def _written(lines: Sequence[Line], file: IndexFile | None) -> Iterator[Run]:
-    """Write lines, and yield the runs that get none."""
-    for refused in file.write(lines) if file is not None else ():
-        yield refused.summary, _record(refused.record)
+    if file is not None:
+        file.write(lines)

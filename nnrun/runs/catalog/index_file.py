@@ -51,14 +51,14 @@ def _require_no_links(path: Path) -> None:
 class Line:
     """The line of one run.
 
-    `record` is the part of its report that sweeps need, as JSON; `board` what boards take of it, or
-    empty; `stamp` that of its folder when all were read.
+    `record` is the part of its report that sweeps need, as JSON; `board` what boards take of it;
+    `stamp` that of its folder when all were read.
     """
 
     summary: RunSummary
     record: str
+    board: str
     stamp: str
-    board: str = ""
 
 
 class JsonMapping(Mapping[str, Any]):
@@ -156,9 +156,8 @@ class IndexFile:
         found = self._db.execute(select, (name, run_id, stamp)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def write(self, lines: Sequence[Line]) -> list[Line]:
-        """Write lines; returns those that SQLite cannot hold."""
-        refused = []
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write lines."""
         numbers: dict[str, int] = {}
         insert = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"
         with self._writing():
@@ -170,13 +169,9 @@ class IndexFile:
                         numbers[shared] = self._number(shared)
                 values = [getattr(run, column) for column in PLAIN]
                 values += [json.dumps(dict(run.metrics)), numbers[text], numbers[line.board]]
-                try:
-                    self._db.execute(insert, (*values, line.stamp))
-                    record = (run.name, run.run_id, line.record)
-                    self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
-                except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
-                    refused.append(line)
-        return refused
+                self._db.execute(insert, (*values, line.stamp))
+                record = (run.name, run.run_id, line.record)
+                self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
 
     def drop(self, name: str, run_ids: Sequence[str]) -> None:
         """Remove runs."""

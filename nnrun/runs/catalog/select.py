@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from nnrun.config.names import is_name
@@ -16,7 +16,6 @@ from nnrun.runs.identity import is_run_id
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.runs.storage.reading import read_run
-from nnrun.suggestions import suggestion
 
 LATEST, BEST = "latest", "best"
 _SHOWN = 8
@@ -86,7 +85,7 @@ def name_in(folder: Path, root: Path) -> str | None:
 
 
 def _newest(root: Path, name: str | None, passed_over: Collection[str] = ()) -> Path:
-    """The run that was started last; of runs that were started together, the last written.
+    """The run that was started last; of runs that were started together, the last by name and id.
 
     Runs without metrics, being damaged or just begun, count only if there is no other; so do models
     of scikit-learn, since most commands want a network.
@@ -95,26 +94,12 @@ def _newest(root: Path, name: str | None, passed_over: Collection[str] = ()) -> 
     if not found:
         raise _unknown(root, name)
     found = [run for run in found if run.status not in passed_over] or found
-    together = _last(found)
-    if any(BESIDE in run.settings for run in together):
-        together = _last([run for run in found if BESIDE not in run.settings] or found)
-    if len(together) > 1:  # reports of older versions have whole seconds
-        together.sort(key=lambda run: (_written(root / run.label), run.name, run.run_id))
-    return root / together[-1].label
+    return root / max(found, key=_newness).label
 
 
-def _last(found: Sequence[RunSummary]) -> list[RunSummary]:
-    """The runs that were started last, those with metrics first."""
-    last = max((run.metric is not None, run.started or "") for run in found)
-    return [run for run in found if (run.metric is not None, run.started or "") == last]
-
-
-def _written(folder: Path) -> int:
-    """When a report was written, in nanoseconds; 0 where there is none."""
-    try:
-        return os.stat(folder / REPORT).st_mtime_ns
-    except OSError:
-        return 0
+def _newness(run: RunSummary) -> tuple[bool, bool, str, str, str]:
+    known = run.metric is not None
+    return BESIDE not in run.settings, known, run.started or "", run.name, run.run_id
 
 
 def _by_prefix(root: Path, name: str, prefix: str) -> Path:
@@ -155,5 +140,7 @@ def _listed(ids: list[str]) -> str:
 def _unknown(root: Path, name: str | None) -> UsageError:
     if name is None:
         return UsageError(f"there is no run in {root}; nnrun train and sweep put them there")
+    from nnrun.suggestions import suggestion  # noqa: PLC0415  # for mistakes only
+
     names = sorted({run.name for run in look(root)})
     return UsageError(f"no run in {root} is called '{name}'{suggestion(name, names)}")

@@ -17,7 +17,15 @@ from nnrun.config.settings import flatten
 from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.board_part import text_of
 from nnrun.runs.catalog.index_file import JsonMapping, Line
-from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, QUEUED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import (
+    COMPLETED,
+    DAMAGED,
+    INTERRUPTED,
+    PLAIN,
+    QUEUED,
+    RUNNING,
+    RunSummary,
+)
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord, numeric_environment
 from nnrun.runs.replicate import Replicate, setting
@@ -170,6 +178,8 @@ def _changed(folder: Path) -> str | None:
 def line_of(folder: Path, stamp: str) -> Line | None:
     """The line of the run in a folder; None unless it is complete and has no leftovers.
 
+    SQLite cannot hold larger whole numbers than of 64 bits.
+
     The stamp must be older than this call.
     """
     run = read_run(folder, placed=True)
@@ -186,10 +196,11 @@ def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
 def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
     if run.record is None or not run.complete:
         return None
-    summary = _described(run, folder)
-    if summary.status == DAMAGED:
+    summary, board = _described(run, folder), text_of(run.record)
+    numbers = (value for name in PLAIN if type(value := getattr(summary, name)) is int)
+    if summary.status == DAMAGED or not board or any(abs(number) >= 2**63 for number in numbers):
         return None
-    return Line(summary, json.dumps(_essentials(run.record)), stamp, text_of(run.record))
+    return Line(summary, json.dumps(_essentials(run.record)), board, stamp)
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:

@@ -129,9 +129,10 @@ class DiagnosisInput:
         value: Any = (numbers.get(split) or {}).get(metric)
         return None if value is None else float(value)
 
-    def main(self, numbers: dict[str, Metrics | None], split: str) -> float | None:
-        """The main metric of a split."""
-        return self.number(numbers, split, self.task.main_metric)
+    def beside(self, split: str, metric: str = "") -> tuple[float | None, float | None]:
+        """A metric of a split, by default the main one, and that of the baseline."""
+        metric = metric or self.task.main_metric
+        return self.number(self.metrics, split, metric), self.number(self.baseline, split, metric)
 
     def skill(self, split: str, against: str = "", metric: str = "") -> float | None:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
@@ -177,7 +178,7 @@ class DiagnosisInput:
 
         If all rows are right, nothing is wrong with it.
         """
-        accuracy, share = self.main(self.metrics, split), self.main(self.baseline, split)
+        accuracy, share = self.beside(split)
         is_perfect = accuracy == 1 != share
         return abs(self._above_share(split)) <= ERRORS and not is_perfect
 
@@ -187,7 +188,7 @@ class DiagnosisInput:
 
     def _above_share(self, split: str) -> float:
         """The accuracy above the majority class's share, in standard errors of that share."""
-        share, accuracy = self.main(self.baseline, split), self.main(self.metrics, split)
+        accuracy, share = self.beside(split)
         if share is None or accuracy is None:
             return inf
         error = sqrt(share * (1 - share) / len(self.outputs[split]))

@@ -27,10 +27,7 @@ def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
     auc = _area(case, split)
     if auc is None or not auc.beyond_chance:
         return None
-    loss, base = (
-        case.number(numbers, split, "log_loss") for numbers in (case.metrics, case.baseline)
-    )
-    share, accuracy = case.main(case.baseline, split), case.main(case.metrics, split)
+    (loss, base), (accuracy, share) = case.beside(split, "log_loss"), case.beside(split)
     text = (
         f"accuracy ({accuracy:.3g}) is no further from the largest class's share ({share:.3g}) "
         f"than chance, but the network tells classes apart (ROC AUC {auc.value:.2f} on "

@@ -38,9 +38,7 @@ def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
     if case.by_accuracy:
         text = f"worse than always naming the majority class, on {named(worse)} data"
     elif case.classifies:
-        ours, base = (
-            case.number(numbers, worse[0], "loss") for numbers in (case.metrics, case.baseline)
-        )
+        ours, base = case.beside(worse[0], "loss")
         text = f"the loss on {named(worse[:1])} data, {ours:.3g}, is worse than the class shares'"
         text += f" {base:.3g}"
     return Diagnostic("worse_than_baseline", text, split=worse[0])
@@ -75,14 +73,13 @@ def majority_share(case: DiagnosisInput) -> Diagnostic | None:
     found = [split for split in case.outputs if case.at_share(split)]
     if not {"train", case.judge} & set(found):
         return None
-    share = case.main(case.baseline, found[0]) or 0.0
+    share = case.beside(found[0])[1] or 0.0
     text = f"accuracy on {named(found)} data at the majority class's share ({share:.2g})"
     seen = [
         f"{accuracy:.2g} and {least:.2g} on the {len(case.outputs[split]):,} rows of "
         f"{named([split])} data"
-        for split in found
-        if (accuracy := case.main(case.metrics, split))
-        != (least := case.main(case.baseline, split))
+        for split, (accuracy, least) in zip(found, map(case.beside, found), strict=True)
+        if accuracy != least
     ]
     if seen:
         text = f"accuracy no further from the majority class's share than chance: {'; '.join(seen)}"
@@ -94,7 +91,7 @@ def hardly_better(case: DiagnosisInput) -> Diagnostic | None:
     skill = None if case.classifies else case.skill("train")
     if skill is None or not 0 <= skill < _HARDLY:
         return None
-    ours, base = (case.main(numbers, "train") for numbers in (case.metrics, case.baseline))
+    ours, base = case.beside("train")
     text = (
         f"hardly better than predicting the mean: mse {ours:.4g} on training data, and "
         f"{base:.4g} by the mean"
@@ -119,9 +116,7 @@ def hardly_moved(case: DiagnosisInput) -> Diagnostic | None:
 
 def sure_and_wrong(case: DiagnosisInput) -> Diagnostic | None:
     """An accuracy better than the baseline's with a training loss worse than the baseline's."""
-    loss, base = (
-        case.number(numbers, "train", "loss") for numbers in (case.metrics, case.baseline)
-    )
+    loss, base = case.beside("train", "loss")
     if not case.classifies or loss is None or base is None or loss <= base:
         return None
     if (case.skill("train") or 0.0) <= _LITTLE or case.moved <= _MOVED:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 
 from nnrun import __version__
 from nnrun.engines.base import Batches
-from nnrun.engines.sampling import Sampler
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.plugins.loading import checks_gradients
@@ -32,10 +32,8 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
         return
 
     def compare() -> Disagreement | None:
-        training, train = prepared.config.training, trainer.splits["train"]
-        order = prepared.streams.order  # new: the run may have drawn
-        sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
-        batches = Batches(*sampler.take(2), rates=np.zeros(2))
+        train = trainer.splits["train"]
+        batches = Batches(*deepcopy(trainer.sampler).take(2), rates=np.zeros(2))
         with run_arithmetic():
             return compare_engines(
                 trainer.engine,
@@ -45,7 +43,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 train.loss_target,
                 batches=batches,
                 dropout=trainer.dropout,
-                clip_norm=training.clip_norm,
+                clip_norm=prepared.config.training.clip_norm,
                 losses=trainer.curve is not None,
             )
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from nnrun.config.schema.decide import CostConfig, DecideConfig
 from nnrun.models.decision import DEFAULT, Counts, Decision, Fitted, Objective, fit_threshold
-from nnrun.models.task import Classification
+from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
-from nnrun.training.examples import PreparedSplit
+from nnrun.runs.preparation.prepared import Prepared
 
 
 def decide(
-    config: DecideConfig,
-    task: Classification,
-    classes: Sequence[str],
-    outputs: Mapping[str, Array],
-    examples: Mapping[str, PreparedSplit],
-) -> tuple[Classification, dict[str, Any]]:
-    """Fit the threshold; the task with it, and its description in the report.
+    prepared: Prepared, task: Task, outputs: Mapping[str, Array]
+) -> tuple[Task, dict[str, Any] | None]:
+    """Fit the threshold, if the config wants one; the task with it, and its description.
 
     `outputs` are those of the network by split, `validation` among them.
     """
+    config, classes, examples = prepared.config.decide, prepared.dataset.classes, prepared.examples
+    if config is None or not isinstance(task, Classification):
+        return task, None
     objective = objective_of(config)
     positive = config.positive_class(classes)
     assert positive is not None  # checked before training

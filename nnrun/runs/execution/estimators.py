@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nnrun.nn.signature import Array
 
 _MOST_ITERATIONS = 1000
@@ -43,6 +45,19 @@ def fit(model: str, estimator: Any, x: Array, y: Array, weight: Array | None) ->
         steps = getattr(estimator, "steps", ())
         weighted[f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"] = weight
     estimator.fit(x, y[:, 0] if single else y, **weighted)
+
+
+def outputs_of(estimator: Any, x: Array, classes: int) -> Array:
+    """Probabilities (rows, classes) of a trained estimator; values (rows, outputs) of no classes.
+
+    A class without a training row is unknown to the model.
+    """
+    if not classes:
+        values: Array = estimator.predict(x).reshape(len(x), -1)
+        return values
+    outputs = np.zeros((len(x), classes))
+    outputs[:, estimator.classes_] = estimator.predict_proba(x)
+    return outputs
 
 
 def _linear(classes: bool, seed: int) -> Any:

@@ -8,20 +8,16 @@ from functools import cached_property
 import numpy as np
 
 from nnrun.config.canonical import canonical_parts
-from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import BesideConfig
 from nnrun.data.columns.column import TrainingRows
 from nnrun.data.columns.target_mean import target_means
 from nnrun.data.splits.parts import SplitData
 from nnrun.errors import UsageError
 from nnrun.models.embeddings import tables_of
-from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Regression, Task
-from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
-from nnrun.runs.metrics import baseline_of, without_loss
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.examples import PreparedSplit
 
@@ -32,6 +28,12 @@ ENGINE = "scikit-learn"
 class PreparedBeside(Prepared):
     """A run that trains a model of scikit-learn on the data as they are read."""
 
+    requested_engine = ENGINE
+    # There are no updates, and no loss of nnrun; classes have weights in networks alone.
+    iterations = evaluate_every = 0
+    evaluate_rows = loss = class_factors = None
+    watched = False
+
     @property
     def model(self) -> str:
         """The model's name in configs."""
@@ -41,34 +43,9 @@ class PreparedBeside(Prepared):
     def _identity(self) -> Identity:
         return Identity.of(canonical_parts(self.config), self.dataset.sha256, self.plugin_digests)
 
-    @property
-    def iterations(self) -> int:
-        return 0
-
-    @property
-    def evaluate_every(self) -> int:
-        return 0
-
-    @property
-    def evaluate_rows(self) -> None:
-        return None
-
-    @property
-    def watched(self) -> bool:
-        return False
-
-    @property
-    def requested_engine(self) -> str:
-        return ENGINE
-
     @cached_property
     def network(self) -> Network:
         raise UsageError(f"beside: {self.model} is a model of scikit-learn, without layers")
-
-    @cached_property
-    def class_factors(self) -> Array | None:
-        """None: classes have weights in the training of networks alone."""
-        return None
 
     @cached_property
     def task(self) -> Task:
@@ -122,15 +99,6 @@ class PreparedBeside(Prepared):
             if images
             else 1.0
         )
-
-    @cached_property
-    def baseline(self) -> dict[str, Metrics | None]:
-        classes = self.dataset.task == "classification"
-        loss, parts = LOSSES["cross_entropy" if classes else "mean_squared"](), self.examples
-        found = {
-            n: baseline_of(self.task, loss, parts["train"], parts[n], self.metrics) for n in parts
-        }
-        return {name: without_loss(found[name]) if name in found else None for name in SPLITS}
 
 
 def _same(values: Array) -> Array:

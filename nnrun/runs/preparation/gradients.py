@@ -25,9 +25,9 @@ def check_run_gradients(
     config = prepared.config.model_copy(update={"training": training})
     double = replace(prepared, config=config, cache=ConfigCache())
     vars(double)["preprocessing"] = prepared.preprocessing  # the same for each dtype
-    streams = double.streams
+    few, streams = _few_rows(prepared.split.train), double.streams
     double.network.initialize(rng=streams.weights)
-    batch = double.prepare_rows(_few_rows(prepared.split.train))
+    batch = double.prepare_rows(few)
     return check_gradients(
         double.network,
         batch.x,

@@ -94,7 +94,7 @@ _REMEDIES = {
 def human_bytes(count: float) -> str:
     """A number of bytes with its unit, such as `1.5 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
+        if count < 999.5:  # 999.7 is shown as the next unit
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"

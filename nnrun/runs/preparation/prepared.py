@@ -12,22 +12,22 @@ import numpy as np
 
 from nnrun.config.canonical import canonical_parts, plugin_parts
 from nnrun.config.load import config_to_json
-from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.splits.parts import Split, SplitData
 from nnrun.engines.sampling import batches_per_epoch
-from nnrun.engines.selection import select_engine
+from nnrun.engines.selection import Selected, select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Regression, Task, task_of
+from nnrun.nn.losses import Loss
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
-from nnrun.runs.metrics import baseline_of
+from nnrun.runs.metrics import baselines_of
 from nnrun.runs.preparation.build import augmentation_of, build_network
 from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
 from nnrun.runs.preparation.infer_task import reason_of_task
@@ -199,21 +199,21 @@ class Prepared:
     @property
     def engine(self) -> str:
         """The name of the engine that trains it."""
-        return self.select_engine()
+        return self.select_engine().name
 
     @property
     def requested_engine(self) -> str:
         """What the config says of the engine."""
         return self.config.training.engine
 
-    def select_engine(self) -> str:
+    def select_engine(self) -> Selected:
         """Choose the engine, from the config alone.
 
         Raises: EngineError if the engine that the config names cannot train the network.
         """
         training = self.config.training
 
-        def select() -> str:
+        def select() -> Selected:
             return select_engine(
                 training.engine,
                 self.network,
@@ -287,12 +287,13 @@ class Prepared:
             sample_weight=part.weight,
         )
 
+    @property
+    def loss(self) -> Loss | None:
+        """What training minimizes; None for a model that does not minimize a loss of nnrun."""
+        loss: Loss = self.config.loss.build()
+        return loss
+
     @cached_property
     def baseline(self) -> dict[str, Metrics | None]:
         """The metrics of a model that ignores the features, by split."""
-        loss, train = self.config.loss.build(), self.examples["train"]
-        found = {
-            name: baseline_of(self.task, loss, train, part, self.metrics)
-            for name, part in self.examples.items()
-        }
-        return {name: found.get(name) for name in SPLITS}
+        return baselines_of(self.task, self.loss, self.examples, self.metrics)

@@ -1,4 +1,8 @@
-"""Verifying many runs in several processes."""
+"""Verifying many runs in several processes.
+
+They are those of sweeps, since workers of `concurrent.futures` outlive a parent that is killed, and
+at Ctrl-C they would first end the runs that they train.
+"""
 
 from __future__ import annotations
 

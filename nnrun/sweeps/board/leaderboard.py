@@ -50,7 +50,7 @@ def key_of(variants: Iterable[Variant]) -> str:
 
 def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
     """With the sizes of splits that its completed runs have, as those of stored runs are."""
-    rows = mean_rows(score.rows for score in scores if score.status == "completed")
+    rows = mean_rows(score.part.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:
         return variant
     overlap = overlap_of(rows, json.loads(variant.config)["dataset"])
@@ -88,7 +88,7 @@ def ordering_split(splits: Collection[str]) -> str:
 
 def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
     """For each engine, the arithmetic of most of its runs; of equally many, the last by name."""
-    counted = Counter(score.arithmetic for score in scores if score.arithmetic)
+    counted = Counter(filter(None, (score.part.arithmetic for score in scores)))
     ordered = sorted(counted, key=lambda arithmetic: (counted[arithmetic], arithmetic))
     return set({found.partition(",")[0]: found for found in ordered}.values())
 
@@ -171,7 +171,7 @@ def _row(
         sd=None if summary is None else summary.sd,
         ci_low=None if summary is None else summary.ci_low,
         ci_high=None if summary is None else summary.ci_high,
-        baseline=_mean([score.baseline[column] for score in completed]),
+        baseline=_mean([score.part.baseline[column] for score in completed]),
         best_seed=None if best is None else best.seed,
         best_run=None if best is None else f"{variant.name}/{best.run_id}",
         best_fold=None if best is None else best.fold,
@@ -185,9 +185,9 @@ def _row(
         p=verdict.p,
         tied=verdict.tied,
         published=variant.published,
-        warned=sum(score.warning != "" for score in completed),
-        warnings=_counts(score.warning for score in completed),
-        elsewhere=_counts(s.arithmetic for s in completed if s.arithmetic not in usual),
+        warned=sum(score.part.warning != "" for score in completed),
+        warnings=_counts(score.part.warning for score in completed),
+        elsewhere=_counts(a for s in completed if (a := s.part.arithmetic) not in usual),
         shares=shares_of(known[ordered_by]),
         weights=len({(run.seed, run.fold) for run in runs}),
         splits=len({(run.split_seed, run.fold) for run in runs}),

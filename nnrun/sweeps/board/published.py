@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import frexp, isfinite, ldexp, sqrt
+from math import isfinite
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
@@ -63,16 +63,12 @@ def welch_p(ours: Summary, reference: Reference) -> float | None:
     """
     if ours.sd is None:
         return None
-    # In a unit that is a power of two, squares of large numbers stay finite, and no bit changes.
-    unit = ldexp(1.0, frexp(max(ours.sd, reference.sd))[1] - 1)
-    a, b = (ours.sd / unit) ** 2 / ours.n, (reference.sd / unit) ** 2 / reference.n
-    difference = abs(ours.mean - reference.mean) / unit
-    if a + b == 0:
-        return 1.0 if difference == 0 else 0.0
-    from scipy.special import stdtr  # noqa: PLC0415  # slow to import
+    if ours.sd == reference.sd == 0:
+        return 1.0 if ours.mean == reference.mean else 0.0
+    from scipy.stats import ttest_ind_from_stats  # noqa: PLC0415  # slow to import
 
-    degrees = (a + b) ** 2 / (a**2 / (ours.n - 1) + b**2 / (reference.n - 1))
-    return float(2 * stdtr(degrees, -difference / sqrt(a + b)))
+    one, other = (ours.mean, ours.sd, ours.n), (reference.mean, reference.sd, reference.n)
+    return float(ttest_ind_from_stats(*one, *other, equal_var=False).pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -130,7 +126,7 @@ def replications(
             column = SPLITS.index(split)
             values[f"{split}_{variant.metric}"] = [score.metrics[column] for score in completed]
         for column, metric in enumerate(sorted(variant.published)):
-            values[metric] = [score.published[column] for score in completed]
+            values[metric] = [score.part.ours[column] for score in completed]
         for metric, numbers in values.items():
             ours = summarize([number for number in numbers if number is not None])
             if ours is None and metric not in variant.published and completed:

@@ -10,10 +10,10 @@ from nnrun.config.load import Experiment
 from nnrun.data.splits.parts import Split
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
-from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.published import published_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate

@@ -23,7 +23,7 @@ from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import Workers, most_runs
 from nnrun.sweeps.workers.batch import Batch
-from nnrun.sweeps.workers.dask_client import Departures, connect
+from nnrun.sweeps.workers.dask_client import connect
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import OtherVersionError, require_same, unpack_message, versions
 
@@ -61,7 +61,6 @@ class DaskWorkers(Workers):
         self._refused = ""
         self._closing = Event()
         self._workers: dict[str, int] = {}
-        self._departures = Departures(client)
         try:
             self._look_at_workers()
         except OtherVersionError as error:
@@ -119,7 +118,6 @@ class DaskWorkers(Workers):
         self._closing.set()
         if self._client.status == "running":
             self._request_stop()
-            self._departures.close()
             self._executor.shutdown(wait=False)
         self._data.clear()
         if self._owned:
@@ -226,7 +224,7 @@ class DaskWorkers(Workers):
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
-        for address in self._departures.look(found):
+        for address in sorted(self._workers.keys() - found.keys()):
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mail.append(Message("", gone))
         self._workers = found

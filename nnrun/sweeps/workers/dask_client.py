@@ -1,10 +1,8 @@
-"""A connection to a Dask scheduler, with errors before its tracebacks; workers that leave."""
+"""A connection to a Dask scheduler, with errors before its tracebacks."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -67,44 +65,3 @@ def _require_port(address: str, comm: Any, place: str) -> None:
     except ValueError:
         example = "tcp://127.0.0.1:8786"
         raise UsageError(f"--dask {address}: it ends in no port, as {example} does") from None
-
-
-# The scheduler tells of all workers there.
-_TOPIC = "all"
-
-
-class Departures:
-    """The workers that leave the scheduler of a client.
-
-    A client has one handler of these events. If it has one already, workers are missed that join
-    and leave between two looks.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._left: deque[str] = deque()  # a thread of the client adds to it
-        self._known: set[str] = set()
-        self._named: set[str] = set()
-        self._subscribed = _TOPIC not in getattr(client, "_event_handlers", ())
-        if self._subscribed:
-            client.subscribe_topic(_TOPIC, self._handle)
-
-    def look(self, there: Collection[str]) -> list[str]:
-        """The workers that have left since the last look; `there` are those that are connected."""
-        gone = self._known.difference(there)
-        gone.update(self._left.popleft() for _ in range(len(self._left)))
-        self._named.difference_update(there)
-        new = sorted(gone - self._named - {*there})
-        self._named.update(new)
-        self._known = {*there}
-        return new
-
-    def close(self) -> None:
-        """Listen no longer."""
-        if self._subscribed:
-            self._client.unsubscribe_topic(_TOPIC)
-
-    def _handle(self, event: tuple[float, Any]) -> None:
-        _, content = event
-        if isinstance(content, dict) and content.get("action") == "remove-worker":
-            self._left.append(str(content.get("worker")))

@@ -19,30 +19,26 @@ from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 
-class InlineExecutor(Executor):
-    """Calls functions as they are submitted, in the same thread."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # passed on by the future
-            future.set_exception(error)
-        return future
+def ended(call: Callable[[], Any]) -> Future[Any]:
+    """The future of a call that is made now, in this thread."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(call())
+    except Exception as error:  # passed on by the future
+        future.set_exception(error)
+    return future
 
 
 class InlineWorkers(Workers):
     """This process, one run after the other; `handle` is called with each message."""
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
-        self._executor = InlineExecutor()
         self._handle = handle
         self._stopped = stopped
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         channel = _DirectChannel(job.key, self._handle, self._stopped)
-        return self._executor.submit(lambda: execute_job(job, channel, load()))
+        return ended(lambda: execute_job(job, channel, load()))
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Return at once: submitted runs have ended."""

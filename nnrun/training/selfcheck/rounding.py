@@ -16,7 +16,6 @@ a max-pooling window, fall to either side at random, and so does everything comp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import cycle
 from math import prod
 from typing import Literal
@@ -71,14 +70,13 @@ class Rounded:
         self._forward, self._backward = roundings(network, len(update.x))
         self._rng = np.random.default_rng(0)
         self._rounding: Rounding = "none"
-        self._factor = 1.0  # of the gradient
         self.largest = 0.0  # of all outputs of layers
         for _, layer in self._network.named_layers():
             self._watch(layer)
         plain = self._network.loss.gradient
 
         def gradient(y: Array, target: Array) -> Array:
-            dy: Array = self._factor * plain(y, target)
+            dy: Array = plain(y, target)
             if self._rounding != "none":
                 self._blur(dy, self._backward)
             return dy
@@ -87,42 +85,26 @@ class Rounded:
 
     def exact(self) -> Numbers:
         """The numbers of the update."""
-        return self._numbers(self._update, "none")
+        return self._numbers("none")
 
     def samples(self) -> Iterator[Numbers]:
         """The numbers of the update with random roundings, without end.
 
         In two of three samples the roundings have random sizes, and many or most are zero: a large
-        one may hide the effect of another, as when a variance is pure rounding and divides. And if
-        the gradient is clipped, a single huge number, however uncertain, makes all others small: so
-        samples alternate between clipping and scaling by the factor of the exact gradient.
+        one may hide the effect of another, as when a variance is pure rounding and divides.
         """
-        unclipped, factor = replace(self._update, clip_norm=None), self._clipped()
-        sizes: tuple[Rounding, ...] = ("full", "many", "few")
-        for rounding in cycle(sizes):
-            yield self._numbers(self._update, rounding)
-            if factor != 1:
-                self._factor = factor
-                yield self._numbers(unclipped, rounding)
-                self._factor = 1.0
+        kinds: tuple[Rounding, ...] = ("full", "many", "few")
+        for rounding in cycle(kinds):
+            yield self._numbers(rounding)
 
-    def _clipped(self) -> float:
-        """The factor by which clipping scales the exact gradient."""
-        limit = self._update.clip_norm
-        if limit is None:
-            return 1.0
-        self._numbers(replace(self._update, clip_norm=None), "none")
-        norm = float(np.linalg.norm(self._network.gradient))
-        return limit / norm if norm > limit else 1.0
-
-    def _numbers(self, update: FirstUpdate, rounding: Rounding) -> Numbers:
+    def _numbers(self, rounding: Rounding) -> Numbers:
         """The numbers of an update, with roundings of this kind."""
         self._rounding = rounding
         network = self._network
         network.theta[...] = self._theta
         for name, array in network.buffers.items():
             array[...] = self._buffers[name]
-        x, target = (np.array(a, np.float64) for a in (update.x, update.target))
+        x, target = (np.array(a, np.float64) for a in (self._update.x, self._update.target))
         if rounding != "none":
             self._blur(x, self._forward)
             self._blur(target, self._forward)
@@ -130,7 +112,7 @@ class Rounded:
                 # Kernels that transform weights mix those of one array.
                 size = np.abs(parameter.value).max(initial=0)
                 parameter.value += self._forward * size * self._noise(parameter.shape)
-        return update.by_numpy(network, self._optimizer, x, target)[0]
+        return self._update.by_numpy(network, self._optimizer, x, target)[0]
 
     def _watch(self, layer: Layer) -> None:
         """Round the layer's outputs, in place: the layer may keep them for its backward pass."""

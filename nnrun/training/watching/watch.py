@@ -98,7 +98,8 @@ class Watch:
         self, network: Network, split: PreparedSplit, evaluate_every: int, *, frames: bool
     ) -> None:
         self._network = network
-        sample = split.part(sample_rows(network, len(split)))
+        rows = sample_rows(network, len(split))
+        sample = split.part(rows)
         self._looker = Looker(network, sample.x, sample.loss_target)
         self._sizes = [parameter.size for parameter in network.parameters.values()]
         self._looks = Spread[Look](evaluate_every, MOST_LOOKS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +26,6 @@ from nnrun.ui.watcher import Snapshot, Watcher
 LINKS = [("/", "Report"), ("/runs", "Runs"), ("/playground", "Playground")]
 """The pages that every page links to; one that is added to `ROUTES` may have a line here."""
 
-_MOST_BYTES = 1 << 20
 _LONGEST = 300  # characters of a line about a mistake
 
 
@@ -73,15 +71,10 @@ def stored_run(request: Request, key: str | None = None) -> tuple[Path, RunRecor
 async def posted(request: Request) -> object:
     """The JSON that a page has sent.
 
-    Raises: HTTPException if it is none, or too much.
+    Raises: HTTPException if it is none.
     """
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MOST_BYTES:
-            raise HTTPException(413, "This is far too much.")
     try:
-        found: object = json.loads(content)
+        found: object = await request.json()
     except (ValueError, RecursionError):
         raise HTTPException(400, "This is no JSON.") from None
     return found

@@ -77,7 +77,6 @@ def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
 
 
 def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]:
-    """The test of two settings over all their seeds."""
     variants = stored_variants(run.entry for run in alike if run.entry is not None)
     members = [(variant, variant.scores) for variant in variants if variant.planned]
     groups = groups_of(members)
@@ -91,7 +90,6 @@ def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]
 
 
 def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
-    """The learning curves of these runs, a line for each."""
     histories = [
         read_history(run.folder)
         for run, record in zip(found, records, strict=True)

@@ -66,7 +66,6 @@ def _words(error: Exception) -> str:
 
 
 def _start(request: Request, given: Given) -> Content:
-    """A new session, in place of another one of the page."""
     session = Session(_start_of(request, given), _edits(given))
     sessions = state_of(request).sessions
     sessions.close(given.get("session"))
@@ -83,7 +82,6 @@ def _start_of(request: Request, given: Given) -> Start:
 
 
 def _advance(request: Request, given: Given) -> Content:
-    """Updates: a number of them, or an epoch; less if they take long."""
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         updates = given.get("updates")
@@ -96,7 +94,6 @@ def _advance(request: Request, given: Given) -> Content:
 
 
 def _change(request: Request, given: Given) -> Content:
-    """Other settings."""
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         said = session.change(_edits(given))
@@ -104,7 +101,6 @@ def _change(request: Request, given: Given) -> Content:
 
 
 def _reset(request: Request, given: Given) -> Content:
-    """The initial weights again."""
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         session.restart()
@@ -116,14 +112,12 @@ def _whole(session: Session) -> Content:
 
 
 def _config(request: Request, given: Given) -> Content:
-    """The session as a config."""
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
         return {"config": config_text(session)}
 
 
 def _close(request: Request, given: Given) -> Content:
-    """The page is closed."""
     state_of(request).sessions.close(given.get("session"))
     return {}
 

@@ -9,7 +9,6 @@ from time import perf_counter
 
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
-from nnrun.explain.surfaces import has_surfaces
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.execute import Execution
@@ -37,10 +36,6 @@ class Session:
     """A network in training whose settings can change on the way.
 
     It is for one thread at a time: hold `lock` around calls that belong together.
-
-    Args:
-        start: the config to begin with.
-        edits: settings that differ from it.
 
     Raises: NnrunError if the config cannot be trained, or is too large for a page.
     """
@@ -128,7 +123,6 @@ class Session:
         self._good_epoch = self.epoch
 
     def _judge(self) -> None:
-        """Look whether training has diverged, and go back to finite numbers if it has."""
         trainer, self.trouble = self.trainer, ""
         cause = trainer.check_divergence()
         if cause is None:
@@ -176,7 +170,7 @@ def _built(start: Start, edits: Edits) -> tuple[Prepared, Trainer]:
 def _refuse_large(prepared: Prepared) -> None:
     rows = len(prepared.split.train) + sum(map(len, prepared.split.held_out.values()))
     network = prepared.network
-    if not has_surfaces(prepared.dataset.layout):
+    if not prepared.dataset.layout.is_drawn:
         raise UsageError("a playground needs rows of one or two numbers, as the data have them")
     for count, most, what in (
         (network.size, MOST_PARAMETERS, "parameters"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +120,7 @@ def start_stored(
         notes.append("NumPy trains it here, so its numbers agree with the run's up to rounding.")
     config |= {"name": f"playground_{record.name}"[:100], "training": training}
     config = _without_nothing(config)
-    return Start(config, partial(_always, dataset), label, drawn=False, notes=notes)
-
-
-def _always(dataset: Dataset, _: DatasetConfig) -> Dataset:
-    return dataset
+    return Start(config, lambda _: dataset, label, drawn=False, notes=notes)
 
 
 def _without_nothing(config: Plain) -> Plain:

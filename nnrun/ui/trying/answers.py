@@ -115,7 +115,7 @@ class Answers:
                 rows = self._data(record)
                 x = rows.low + x * (rows.high - rows.low)
             outputs = model.outputs(x)
-            layers, _ = traced_blocks(record, model, model.rows(x), ["output"])
+            layers = [*traced_blocks(record, model, model.rows(x), ["output"])]
             return _answer(model, outputs, layers, notes)
 
     def _model(self, folder: Path, record: RunRecord) -> Model:

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.grid import grid
 from tests.benchmarks.long_run.growth import RUNS, Growth, Sample, growths, of_process
-from tests.benchmarks.processes import NNRUN
+from tests.benchmarks.tables.grid import grid
+from tests.benchmarks.whole_processes.processes import NNRUN
 from tests.sweeps.helpers import in_session
 
 PROGRAMS = ("seeds", "settings", "session")

@@ -149,6 +149,8 @@ def test_arrays_that_are_no_columns_are_not_carried(clothes, nnrun):
         result = nnrun("predict", "clothes", "new.npz", "--id", name, "-o", "out.npz")
         assert (2, False) == (result.exit_code, Path("out.npz").exists())
         assert expected in result.stderr
+    with pytest.raises(DataError, match="for --id \\(one of x, wide, short\\)"):
+        read_carried(Path("new.npz"), ["none"], None)
 
 
 def test_bad_rows_are_put_aside(prices, nnrun):

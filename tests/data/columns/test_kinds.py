@@ -16,7 +16,6 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
-from nnrun.data.layout import Columns, Layout
 from nnrun.models.code.columns import EMITTERS as SCRIPT_EMITTERS
 from nnrun.models.onnx.columns import EMITTERS as ONNX_EMITTERS
 
@@ -60,25 +59,3 @@ def test_an_example_is_encoded_as_in_training(column):
     x = column.example()[None]
     assert ((1, column.width), None) == (x.shape, column.odd(x))
     np.testing.assert_array_equal(x, column.completed(x, str))
-
-
-def test_layouts_of_older_models_are_read():
-    """They have names of columns, with categories and rules beside them."""
-    layout = Layout(
-        "regression",
-        (4,),
-        Columns((Number("age", "mean"), OneHot("town", ("A", "B")), Number("size")), ";", ","),
-        target_names=("y",),
-    )
-    older = {
-        **layout.to_dict(),
-        "columns": ["age", "town", "size"],
-        "categories": {"town": ["A", "B"]},
-        "imputed": {"age": "mean"},
-        "by_value": [],
-    }
-    assert layout == Layout.from_dict(older)
-    oldest = {key: value for key, value in older.items() if key not in ("by_value", "imputed")}
-    floors = {**oldest, "categories": {"town": ["1", "2", ""]}}
-    expected = (Number("age"), OneHot("town", ("1", "2", ""), by_value=True), Number("size"))
-    assert expected == Layout.from_dict(floors).columns.every

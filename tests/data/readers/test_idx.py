@@ -93,10 +93,10 @@ GOOD = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no IDX file"),
-        (b"\x89PNG\r\n", "is no IDX file: it starts with 0x89504e47"),
-        (idx(GOOD, kind=0x0D), "holds 32-bit floats; expected unsigned bytes"),
-        (idx(GOOD[0]), "has 2 dimensions; expected 3"),
+        (b"", "starts with 0x; an IDX file of images starts with 0x00000803"),
+        (b"\x89PNG\r\n", "starts with 0x89504e47; an IDX file of images"),
+        (idx(GOOD, kind=0x0D), "starts with 0x00000d03; an IDX file of images"),
+        (idx(GOOD[0]), "starts with 0x00000802; an IDX file of images"),
         (idx(GOOD)[:9], "ends within its header"),
         (idx(GOOD)[:-1], r"shape \(3, 2, 2\), 12 bytes, and has only 11"),
         (idx(GOOD) + b"\0", r"shape \(3, 2, 2\), 12 bytes, and has more"),

@@ -65,29 +65,6 @@ def test_no_folder_for_temporary_files_means_memory(large):
     assert (X.tolist(), False) == (array.tolist(), is_mapped(array))
 
 
-@pytest.mark.parametrize("written", range(3))
-def test_a_disk_that_fills_up_means_memory(large, monkeypatch, written):
-    """What the file has already is read from it."""
-
-    class Full:
-        def __init__(self, file):
-            self.file, self.left = file, written
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-        def write(self, rows):
-            self.left -= 1
-            if self.left < 0:
-                raise OSError(28, "No space left on device")
-            return self.file.write(rows)
-
-    in_file = kept_module._in_file
-    monkeypatch.setattr(kept_module, "_in_file", lambda file, *given: in_file(Full(file), *given))
-    array = made()
-    assert (X.tolist(), False) == (array.tolist(), is_mapped(array))
-
-
 def test_a_large_table_is_kept_in_a_file(large, csv):
     """With its categories encoded; read-only."""
     lines = "".join(f"{i},{'ab'[i % 2]},{i + 0.5}\n" for i in range(9))

@@ -16,10 +16,10 @@ from nnrun.engines.compiled.choice import (
     supports,
     too_large,
     way,
+    why_not_compiled,
 )
 from nnrun.engines.compiled.generated.cost import compiling_seconds, refuses_function
 from nnrun.engines.compiled.tape.layers import EMITTERS
-from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
     SGD,
     BatchNorm,
@@ -119,8 +119,8 @@ def test_compiling_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "numpy" == choice(dropped, 1, 10**9)
     reason = "compiling a network of this size would take about 258 seconds"
     assert reason == supports(dropped, SGD()) == too_large(dropped)
-    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", dropped)
-    assert why_not_compiled("numpy", dropped) is why_not_compiled("auto", deep(100)) is None
+    assert f"{reason}, so NumPy trains it" == why_not_compiled(dropped)
+    assert why_not_compiled(deep(100)) is None
 
 
 @pytest.mark.parametrize("layers", [1, 4, 10])

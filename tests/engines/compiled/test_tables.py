@@ -152,7 +152,7 @@ def test_a_loss_without_a_formula_is_trained_by_numpy() -> None:
     )
     assert reason == supports(network, SGD())
     wish = {"batch_size": 1, "iterations": 10**9}
-    assert "numpy" == select_engine("auto", network, SGD(), **wish)
+    assert "numpy" == select_engine("auto", network, SGD(), **wish).name
     with pytest.raises(EngineError, match=reason):
         select_engine("compiled", network, SGD(), **wish)
 

@@ -14,7 +14,7 @@ from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import LOSSES, SGD, Adam, Dropout, Flatten, Network, conv2d, dense
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
-from tests.nn.test_losses import targets
+from tests.nn.losses.test_losses import targets
 
 ENGINES = pytest.mark.parametrize("kind", [NumpyEngine, CompiledEngine, TapeEngine])
 WEIGHTS = np.array([2, 0, 1, 1, 3, 0, 1, 2, 1, 4])

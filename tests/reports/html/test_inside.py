@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import load
+from nnrun.reports.charts.pictures import block_means
 from nnrun.reports.examine import layer_outputs, predictions_of
 from nnrun.reports.html.blocks import Figures, Gallery, Grid, charts_of
-from nnrun.reports.html.inside.layers import _smaller, chosen_rows, layer_blocks
+from nnrun.reports.html.inside.layers import chosen_rows, layer_blocks
 from nnrun.reports.html.inside.rows import boundary_blocks, nearest_boundary
 from nnrun.reports.html.weights import _panels
 from nnrun.runs.storage.reading import read_run
@@ -62,13 +63,14 @@ def test_outputs_of_layers_end_in_the_predictions(examined, name) -> None:
 def test_layers_of_images_are_maps_then_numbers(examined) -> None:
     """The rows, the maps of the convolution for each of them, and the outputs by class."""
     blocks = list(layer_blocks(*examined["pictures"]))
-    rows, maps = (block for block in blocks if isinstance(block, Gallery))
+    rows, folded = blocks[1:]
+    maps = next(block for block in folded.blocks if isinstance(block, Gallery))
     assert [10, 10] == [len(rows.pictures), len(maps.pictures)]
     assert (13, 6) == (maps.pictures[0][0].width, maps.pictures[0][0].height)
     assert "For each row, 2 maps of 6×6." == maps.note
     (chart,) = [chart for block in blocks for chart in charts_of(block)]
     assert [f"{digit}" for digit in range(10)] == list(chart.table.header)[1:]
-    assert "layer 1 (flatten)" in notes(blocks)
+    assert "layer 1 (flatten)" in notes(folded.blocks)
 
 
 def test_layers_of_a_table_begin_with_its_columns(examined) -> None:
@@ -111,23 +113,11 @@ def test_values_have_no_boundary(examined) -> None:
     assert [] == list(boundary_blocks(*examined["houses"][1:]))
 
 
-def test_large_layers_are_closed_and_bounded(examined, monkeypatch) -> None:
-    """What is large is opened by the reader; beyond a number of bytes layers are left out."""
-    monkeypatch.setattr("nnrun.reports.html.inside.layers._OPEN", -1)
-    *_, folded = layer_blocks(*examined["pictures"])
-    assert "folded" == folded.block
-    monkeypatch.setattr("nnrun.reports.html.inside.layers._MOST_BYTES", 1)
-    *_, folded = layer_blocks(*examined["pictures"])
-    texts = [block.text for block in folded.blocks]
-    expected = "Left out, to keep the file small: layer 0 (conv2d, tanh), layer 2 (dense, softmax)."
-    assert expected == texts[0]
-
-
 @pytest.mark.parametrize("sides", [(100, 81), (120, 1), (40, 40)])
 def test_large_maps_are_means(sides) -> None:
     """Of blocks of outputs, at most 40 a side; a small map is as it is."""
     maps = np.arange(2 * 3 * np.prod(sides), dtype=float).reshape(2, 3, *sides)
-    found, block = _smaller(maps)
+    found, block = block_means(maps, 40)
     assert max(found.shape[2:]) <= 40
     down, across = (min(block, side) for side in sides)
     assert maps[1, 2, :down, :across].mean() == pytest.approx(found[1, 2, 0, 0])

@@ -302,7 +302,8 @@ def test_a_seed_of_ones_own_is_not_dimmed_as_a_default(results) -> None:
     for folder in (results / "flowers").iterdir():
         record = read_run(folder).record
         settings = next(block for block in config_blocks(record, []) if isinstance(block, Settings))
-        dimmed[record.seed] = next(one.default for one in settings.settings if one.key == "seed")
+        every = [*settings.chosen, *settings.default]
+        dimmed[record.seed] = next(one.default for one in every if one.key == "seed")
     assert {42: True, 43: False} == dimmed
 
 
@@ -311,10 +312,9 @@ def test_the_config_shows_what_was_chosen(results, make_report) -> None:
     report = make_report(results)
     run = full(report, "flowers")
     (block,) = [block for block in run["Config"] if isinstance(block, Settings)]
-    settings = block.settings
-    assert {*settings} == {*block.chosen, *block.defaults}
-    assert all(one.default and not one.differs for one in block.defaults)
-    assert f"{len(block.defaults)} defaults" == block.folded
+    settings = [*block.chosen, *block.default]
+    assert all(one.default and not one.differs for one in block.default)
+    assert f"{len(block.default)} defaults" == block.folded
     by_key = {one.key: one for one in settings}
     found = {key: (by_key[key].default, by_key[key].differs) for key in by_key}
     assert (False, True) == found["training.learning_rate"]

@@ -64,7 +64,7 @@ def test_the_course_and_what_matters(section):
     assert isinstance(figures, Figures)
     course, plane = figures.charts
     assert ["0.5000", "0.5000", "0.9000", "0.9000", "0.9000"] == [r[2] for r in course.table.rows]
-    assert ["0.6000", "", "", "", ""] == [row[3] for row in course.table.rows]
+    assert ["0.6000", "–", "–", "–", "–"] == [row[3] for row in course.table.rows]
     assert "14 of 18 parts were never tried." in plane.alternative
     assert "0.9000" == plane.table.rows[2][3]
     assert isinstance(shares, Grid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
-from tests.forging import revise
 
 
 @pytest.fixture
@@ -115,15 +113,6 @@ def test_the_newest_of_one_second(prepared, store):
         assert started == sorted(set(started))
         (last,) = [run for run in look(store.root, ("tiny",)) if run.started == started[1]]
         assert store.root / last.label == select_run("tiny", store.root)
-
-
-def test_of_whole_seconds_the_last_report_is_the_newest(results):
-    """As older versions wrote them."""
-    for written, run_id in enumerate(("s3-bb22", "s31-cc33", "s3-aa11")):
-        report = results / "iris" / run_id / "report.json"
-        revise(report, started="2025-01-01T14:00:00+00:00")
-        os.utime(report, (written, written))
-    assert results / "iris" / "s3-aa11" == select_run("iris", results)
 
 
 def test_runs_with_one_start_are_distinguished(prepared, store):

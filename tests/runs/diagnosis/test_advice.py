@@ -12,10 +12,10 @@ from nnrun.runs.diagnosis.iterations import unfinished
 from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
 from nnrun.runs.diagnosis.overfitting import trained_past_the_best
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.diagnosing import diagnosis_input
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.execution.result import diagnosis_input
 from tests.simulations.advice import outcome
-from tests.simulations.advice_recipes import FINE, ILL, looked_at
+from tests.simulations.corpus.recipes import FINE, ILL, looked_at
 
 FRAUD = """
 dataset: {path: fraud.npz, task: classification, features: standard, test_size: 0.3}

@@ -38,7 +38,7 @@ def trained(prepared):
     def make(text, *overrides):
         execution = Execution(prepared(text, *overrides), callbacks=Callbacks())
         execution.train(Callbacks())
-        return execution.network.theta, execution.trainer.history
+        return execution.trainer.network.theta, execution.trainer.history
 
     return make
 

@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from nnrun.runs.execution.environment import environment
+from nnrun.runs.execution.environment import environment, libraries, run_arithmetic
 
 # Kernels that every processor of the kind can run, and that few would choose by themselves.
 KERNELS = {"x86_64": ["Nehalem"], "aarch64": ["ARMV8"]}.get(platform.machine(), [])
@@ -38,3 +38,16 @@ def test_the_kernel_is_what_the_library_says():
     known = {library.get("architecture") for library in threadpool_info()}
     assert environment()["blas_kernel"] in known
     assert environment()["vectors"].split()
+
+
+def test_a_run_has_one_thread_of_blas_and_gives_the_others_back():
+    """One thread means one order of sums."""
+
+    def threads() -> set[int]:
+        return {blas.num_threads for blas in libraries().lib_controllers}
+
+    with threadpool_limits(2, user_api="blas"):
+        assert {2} == threads()
+        with run_arithmetic():
+            assert {1} == threads()
+        assert {2} == threads()

@@ -10,7 +10,7 @@ import pytest
 from nnrun.models.task import Classification, Regression
 from nnrun.nn import CrossEntropy, Huber, MeanSquared
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.metrics import baseline_of, metrics_of
+from nnrun.runs.metrics import baselines_of, metrics_of
 from nnrun.training.examples import PreparedSplit
 
 PLAIN = Regression(lambda y: y, lambda y: y)
@@ -53,7 +53,7 @@ def test_regression_baseline_is_the_training_mean():
     """The mean of 1 and 3 is 2, which misses 5 by 3."""
     train = PreparedSplit(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
     test = PreparedSplit(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
-    baseline = baseline_of(PLAIN, MeanSquared(), train, test)
+    baseline = baselines_of(PLAIN, MeanSquared(), {"train": train, "test": test})["test"]
     assert (9.0, 3.0, None) == (baseline["mse"], baseline["mae"], baseline["r2"])
 
 
@@ -62,7 +62,7 @@ def test_the_baselines_loss_is_the_runs_own(delta, loss):
     """An error of 3 costs δ (3 - δ / 2) where it is large, 3² / 2 where it is small."""
     train = PreparedSplit(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
     test = PreparedSplit(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
-    assert loss == baseline_of(PLAIN, Huber(delta), train, test)["loss"]
+    assert loss == baselines_of(PLAIN, Huber(delta), {"train": train, "test": test})["test"]["loss"]
 
 
 @pytest.mark.parametrize("delta", [0.01, 10.0])
@@ -75,7 +75,7 @@ def test_a_runs_baseline_has_the_arguments_of_its_loss(prepared, delta):
         "training: {learning_rate: 0.01, iterations: 10}\n"
     )
     run = Execution(prepared(text))
-    target = run.examples["train"].target
+    target = run.prepared.examples["train"].target
     expected = Huber(delta).value(np.full_like(target, target.mean()), target)
     assert expected == pytest.approx(run.prepared.baseline["train"]["loss"], rel=1e-12)
     assert run.prepared.baseline["train"]["loss"] == run.trainer.bounds.baseline
@@ -85,7 +85,8 @@ def test_the_mean_of_many_float32_targets():
     """It is the mean in float64: 0.1 after 0.1 in float32 would lose digits row by row."""
     target = np.full((1_000_000, 1), 0.1, np.float32)
     train = PreparedSplit(target, target, target.astype(np.float64))
-    assert 0 == pytest.approx(baseline_of(PLAIN, MeanSquared(), train, train)["mse"], abs=1e-20)
+    baseline = baselines_of(PLAIN, MeanSquared(), {"train": train})["train"]
+    assert 0 == pytest.approx(baseline["mse"], abs=1e-20)
 
 
 def test_classification_baseline_is_the_majority():
@@ -93,7 +94,8 @@ def test_classification_baseline_is_the_majority():
     y = np.array([1, 1, 0])
     train = PreparedSplit(np.zeros((3, 1)), np.eye(2)[y], y)
     test = PreparedSplit(np.zeros((2, 1)), np.eye(2)[[0, 1]], np.array([0, 1]))
-    baseline = baseline_of(Classification(2, 2, True), CrossEntropy(), train, test)
+    task, examples = Classification(2, 2, True), {"train": train, "test": test}
+    baseline = baselines_of(task, CrossEntropy(), examples)["test"]
     assert 0.5 == baseline["accuracy"]
     assert -(log(1 / 3) + log(2 / 3)) / 2 == pytest.approx(baseline["loss"])
     assert baseline["loss"] == pytest.approx(baseline["log_loss"])

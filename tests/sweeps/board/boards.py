@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nnrun.runs.catalog.board_part import BoardPart
 from nnrun.runs.identity import Identity
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.plan import Plan, Variant
@@ -30,8 +31,9 @@ VARIANT = Variant(
 )
 
 
-def score(seed, test, train=0.9, validation=None, status="completed", published=()):
-    return RunScore(seed, status, (train, validation, test), (0.1, 0.1, 0.2), 2.0, published)
+def score(seed, test, train=0.9, validation=None, status="completed", published=(), warning=""):
+    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, warning, "")
+    return RunScore(seed, status, (train, validation, test), 2.0, part)
 
 
 def progress(*members):

@@ -214,12 +214,9 @@ def test_the_files_say_the_same():
 
 
 def test_runs_with_warnings_are_counted():
-    """In the row, in the files, and in a note that names the rows; diverged runs apart.
-
-    Rows with long names are named by their places.
-    """
-    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warning="leak") for s in (1, 2))]
-    lost = score(3, None, None, status="diverged")._replace(warning="leak")
+    """In the row, in the files, and in a note that names the rows; diverged runs apart."""
+    scores = [score(0, 0.5), *(score(s, 0.3, warning="leak") for s in (1, 2))]
+    lost = score(3, None, None, status="diverged", warning="leak")
     board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
     assert 2 == board.groups[0].rows[0].warned
     assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
@@ -229,17 +226,17 @@ def test_runs_with_warnings_are_counted():
 
 
 def test_long_settings_are_said_once():
-    """Those of all rows above the table, and notes name rows of many by their numbers."""
+    """Those of all rows above the table, and notes name rows by those that tell them apart."""
     keys = [f"training.setting_{number}" for number in range(8)]
     choices = [dict.fromkeys(keys, place) | {"network.depth": 2} for place in range(3)]
-    scores = [[score(s, 0.5 + s / 10)._replace(warning="leak") for s in (0, 1)]] * 2
+    scores = [[score(s, 0.5 + s / 10, warning="leak") for s in (0, 1)]] * 2
     clean = [score(s, 0.6 + s / 10) for s in (0, 1)]
     members = zip(choices, [*scores, clean], strict=True)
     board = make_leaderboard(progress(*((named("a", choice=c), found) for c, found in members)), "")
     text = leaderboard_markdown(board)
     assert "\nIn every row: depth=2.\n" in text
     assert 1 == text.count("depth=2")
-    assert "Runs with warnings: row 2 (2 of 2), row 3 (2 of 2)." in text
+    assert "Runs with warnings: setting_0=0 (2 of 2), setting_0=1 (2 of 2)." in text
     every = make_leaderboard(progress((named("a"), scores[0]), (named("b"), scores[0])), "")
     assert "Runs with warnings: all 4." in leaderboard_markdown(every)
 

@@ -15,7 +15,7 @@ from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.variance.components import Components
 from nnrun.sweeps.board.variance.sharing import numbers
 from nnrun.sweeps.planning.estimate import Estimate
-from tests.simulations.tables import over_data_sets
+from tests.simulations.comparisons.tables import over_data_sets
 from tests.sweeps.board.boards import named, progress, score
 
 SIZES = {"large": 5000, "small": 50, "medium": 500}

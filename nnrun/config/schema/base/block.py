@@ -245,13 +245,9 @@ def together(issue: ConfigIssue, error: ValidationError, data: Any) -> Validatio
     found = [
         InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
         for e in error.errors(include_url=False)
-        if e["loc"] or _part(e) != "block"
+        if e["loc"] or e["type"] != _TYPE or e["ctx"]["issue"].part != "block"
     ]
     return ValidationError.from_exception_data(error.title, [*found, _details(issue, data)])
-
-
-def _part(error: Any) -> Part | None:
-    return error["ctx"]["issue"].part if error["type"] == _TYPE else None
 
 
 def _details(issue: ConfigIssue, data: Any) -> InitErrorDetails:

@@ -251,10 +251,6 @@ def takes_path(name: object) -> bool:
     return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
 
 
-def _blocks() -> tuple[type[Block], ...]:
-    return (DatasetConfig, *BuiltInConfig.blocks.values())
-
-
 def _choose(value: Any) -> tuple[type[Block] | None, Any]:
     if isinstance(value, DatasetConfig):
         return type(value), value
@@ -267,4 +263,6 @@ def _choose(value: Any) -> tuple[type[Block] | None, Any]:
 BuiltInConfig.blocks = LazyBlocks(
     DATASETS, lambda name: _TRANSLATOR.block(name, DATASETS[name].load, BuiltInConfig, "a data set")
 )
-Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]
+Dataset = Annotated[
+    DatasetConfig, BlockChoice(_choose, lambda: (DatasetConfig, *BuiltInConfig.blocks.values()))
+]

@@ -52,6 +52,8 @@ def _revive(values: dict[str, Any]) -> StepConfig:
 @cache
 def _option(name: str, step: Callable[..., Step]) -> Parameter | None:
     """The argument that a config has to give; those with defaults are learned from data."""
+    if isclass(step) and step.__init__ is object.__init__ and step.__new__ is object.__new__:
+        return None  # `signature` is slow where a class has neither of its own
     arguments = signature(step).parameters.values()
     required = [each for each in arguments if each.default is Parameter.empty]
     if len(required) > 1:

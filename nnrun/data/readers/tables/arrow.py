@@ -53,7 +53,6 @@ class ParquetTable(Table):
     """A Parquet file.
 
     Args:
-        path: of the file.
         file: open; it can be read from any place.
     """
 

@@ -33,7 +33,6 @@ class ExcelTable(Table):
     """The first sheet of an Excel file; formulas are their last values.
 
     Args:
-        path: of the file.
         file: open; it can be read from any place.
     """
 
@@ -106,7 +105,6 @@ class _Formulas:
     """The formulas of the first sheet, for cells that have no value.
 
     Args:
-        path: of the file.
         file: open; it is looked through for formulas at the first cell without a value.
     """
 

@@ -24,7 +24,6 @@ class JsonLines(Table):
     """A file of JSON lines; the first one has all columns, a later one may lack some.
 
     Args:
-        path: of the file.
         file: open, without its compression.
         sha256: of a compressed file; by default that of what is read.
     """

@@ -24,10 +24,8 @@ class CsvTable(CsvFile):
     """A CSV file whose rows are read part by part.
 
     Args:
-        path: of the file.
         file: open, without its compression.
         separator: None to detect it from the header.
-        decimal: the decimal sign.
         size: the least size that it may have; of small files nothing is read by machine code.
         sha256: of a compressed file; by default that of what is read.
         options: of `CsvFile`.

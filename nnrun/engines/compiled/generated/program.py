@@ -86,7 +86,6 @@ class Program(Text):
     """Text and memory of one training function.
 
     Args:
-        dtype: float64 or float32.
         plain: the update is θ ← θ - η g and nothing more.
         single: every batch is a single row. If the update is plain too the program is `direct`:
             each layer changes its weights on the spot, and no gradient is stored. All of

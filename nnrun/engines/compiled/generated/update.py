@@ -23,7 +23,6 @@ def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
     """Write the optimizer's step by its formula; the state's arrays, by name, are returned."""
     formula = OPTIMIZERS[formula_name(optimizer)]
     p.comment(optimizer.type)
-    p.functions.update(formula.functions)
     known = {name: f"real({value!r})" for name, value in formula.numbers(optimizer).items()}
     known |= _corrections(p, formula, optimizer)
     known |= {name: f"{name}[j]" for name in formula.state}

@@ -111,27 +111,20 @@ class Driver:
 
 
 def _together(work: Callable[[int], None], threads: int) -> None:
-    """Call `work` in this many threads, all of them or, if they cannot be started, none.
+    """Call `work` in this many threads, once all have begun.
 
-    Threads that have begun wait for each other in machine code, which cannot be interrupted.
+    There they wait for each other in machine code, which cannot be interrupted.
     """
-    ready, starting = Event(), [True]
+    ready = Event()
 
     def begin(thread: int) -> None:
         ready.wait()
-        if not starting:
-            work(thread)
+        work(thread)
 
     workers = [Thread(target=begin, args=[thread], daemon=True) for thread in range(1, threads)]
-    begun = []
-    try:
-        for worker in workers:
-            worker.start()
-            begun.append(worker)
-        starting.clear()
-    finally:
-        ready.set()
-        if not starting:
-            work(0)
-        for worker in begun:
-            worker.join()
+    for worker in workers:
+        worker.start()
+    ready.set()
+    work(0)
+    for worker in workers:
+        worker.join()

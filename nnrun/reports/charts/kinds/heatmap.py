@@ -107,7 +107,7 @@ def heatmap(
     bottom = cells.top + cells.height * len(rows) + 8
     wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
-        parts += _scale(cells.left, bottom, wide, scale, heat)
+        parts.append(colour_marks((cells.left, bottom), heat.colours, scale, heat.text, wide))
     right = cells.left + cells.side * len(columns)
     label = cells.left + CHARACTER * min(40, len(column_label))
     width = max(right, label, cells.left + wide, *_ends(cells, above)) + 8
@@ -118,13 +118,11 @@ def heatmap(
         cells=(cells.left, cells.top, cells.side, cells.height),
     )
     return Chart(
-        title, alternative, Markup("").join(parts), width, bottom + 32, table,
-        bool(heat.links), fills=False,
+        title, alternative, Markup("").join(parts), width, bottom + 32, table, fills=False,
     )  # fmt: skip
 
 
 def _labels(cells: _Cells, row_label: str, column_label: str) -> Iterator[Markup]:
-    """What rows and columns are; names of columns are below."""
     yield element("text", shortened(column_label, 40), x=cells.left, y=11.0)
     most = max(3, int((cells.left - 8) / CHARACTER))
     yield element("text", shortened(row_label, most), x=4.0, y=cells.top - 6)
@@ -204,36 +202,36 @@ def _merged(cells: _Cells, kinds: Mapping[Place, str]) -> list[Markup]:
     return [element("g", drawn)]
 
 
-def _scale(left: float, top: float, wide: float, scale: Linear, heat: Heat) -> Iterator[Markup]:
+def colour_marks(
+    place: tuple[float, float],
+    colours: Ramp,
+    scale: Linear,
+    text: Callable[[float], str],
+    wide: float = _SCALE,
+) -> Markup:
     """The colours from one end to the other, with the numbers at both ends and in the middle."""
-    step = wide / (STEPS + 1)
-    colours = [
+    (left, top), step = place, wide / (STEPS + 1)
+    steps = [
         element(
             "rect", x=left + step * index, y=top, width=step + 0.3, height=_BAR,
-            class_=amount_class(heat.colours, index / STEPS),
+            class_=amount_class(colours, index / STEPS),
         )
         for index in range(STEPS + 1)
     ]  # fmt: skip
     edge = element("rect", x=left, y=top, width=wide, height=_BAR, class_="edge")
     # A group of its own, since the colour of a text follows that of the cell before it.
-    yield element("g", colours, edge)
+    marks = element("g", steps, edge)
     ends = ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
-    words = [heat.text(scale.low + share * (scale.high - scale.low)) for share, _ in ends]
+    words = [text(scale.low * (1 - share) + scale.high * share) for share, _ in ends]
     for (share, side), word in zip(ends, words, strict=True):
         if side != "mid" or (len(set(words)) == 3 and wide == _SCALE):
-            yield element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
-
-
-def colour_marks(
-    left: float, top: float, colours: Ramp, scale: Linear, text: Callable[[float], str]
-) -> Markup:
-    """A scale as a part of another drawing."""
-    return Markup("").join(_scale(left, top, _SCALE, scale, Heat(colours, text)))
+            marks += element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
+    return marks
 
 
 def colour_scale(colours: Ramp, low: float, high: float, text: Callable[[float], str]) -> Markup:
     """What the colours of pictures mean, as a drawing of its own."""
-    parts = colour_marks(2.0, 1.0, colours, Linear(low, high), text)
+    parts = colour_marks((2.0, 1.0), colours, Linear(low, high), text)
     label = f"Colours from {text(low)} to {text(high)}"
     return element(
         "svg", parts, viewBox=Markup("0 0 184 26"), width=184.0, height=26.0, role="img",

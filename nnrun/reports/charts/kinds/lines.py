@@ -8,7 +8,18 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import SIZE, TALL, Frame, Numbers, area, line, rule, x_axis, y_axis
+from nnrun.reports.charts.axes import (
+    SIZE,
+    TALL,
+    Frame,
+    Numbers,
+    area,
+    clipped,
+    line,
+    rule,
+    x_axis,
+    y_axis,
+)
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log
 from nnrun.reports.charts.style import series_class
@@ -117,9 +128,8 @@ def _drawn(
     before: Markup,
     after: Markup,
 ) -> Chart:
-    """The lines in their frame, with more marks before and after them."""
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += Markup("").join(_line(frame, one) for one in _grey_first(series)) + after
+    drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
         legend=[(one.index, one.name) for one in series if not one.other],
@@ -134,7 +144,6 @@ def _grey_first(series: Sequence[Series]) -> list[Series]:
 
 
 def _line(frame: Frame, one: Series) -> Markup:
-    """One line with its band."""
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
     drawn = line(frame, one.x, one.y, class_)

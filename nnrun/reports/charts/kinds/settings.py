@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from math import inf
 from statistics import stdev
 
@@ -37,13 +38,11 @@ def history(
     if other:
         drawing += line(frame, *_steps(numbers, other), _OTHER)
     drawing += line(frame, *_steps(numbers, best), _BEST)
-    rows = [
-        [f"{n:.0f}", _at(values, k), _at(best, k), *([_at(other, k)] if other else [])]
-        for k, n in enumerate(numbers)
-    ]
+    columns = [values, best, *([other] if other else [])]
+    rows = [[str(n), *map(number, found)] for n, found in enumerate(zip_longest(*columns), start=1)]
     header = ["trial", "value", f"best of {names[0]}", *([f"best of {names[1]}"] if other else [])]
     legend = list(enumerate(names if other else names[:1]))
-    words = ", ".join(f"{name} {number(_last(found))}" for name, found in
+    words = ", ".join(f"{name} {number(found[-1])}" for name, found in
                       zip(names, (best, other), strict=True) if found)  # fmt: skip
     table = Table(header, rows, [frame.across(n) or 0.0 for n in numbers])
     return Chart(title, f"The best at the end: {words}.", drawing, *TALL, table, legend=legend)
@@ -159,11 +158,3 @@ def _steps(x: Sequence[float], y: Numbers) -> tuple[Numbers, Numbers]:
         across.append(place)
         up.append(value)
     return across, up
-
-
-def _at(values: Numbers, place: int) -> str:
-    return number(values[place]) if place < len(values) else ""
-
-
-def _last(values: Numbers) -> float | None:
-    return values[-1] if values else None

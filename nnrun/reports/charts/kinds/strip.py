@@ -69,7 +69,6 @@ def _ticks(frame: Frame) -> list[float]:
 
 
 def _base(frame: Frame) -> Markup:
-    """The line below, with its ticks."""
     bottom = _HEIGHT - 4
     spots = [x for tick in _ticks(frame) if (x := frame.across(tick)) is not None]
     marks = "".join(f"M{coordinate(x)} {bottom - 2:g}V{bottom + 3:g}" for x in spots)

@@ -57,7 +57,7 @@ def decision_surface(
     height = _HEIGHT
     if not classes:
         scale = Linear.over(predictions.ravel().tolist())
-        drawing += colour_marks(frame.left, height, CIVIDIS, scale, number)
+        drawing += colour_marks((frame.left, height), CIVIDIS, scale, number)
         height += 32
     return Chart(
         title, _alternative(predictions, classes, len(points)), drawing, _WIDTH, height,

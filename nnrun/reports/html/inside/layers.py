@@ -10,7 +10,7 @@ from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
-from nnrun.reports.charts.pictures import mosaic
+from nnrun.reports.charts.pictures import block_means, mosaic
 from nnrun.reports.charts.style import BLUES, RED_BLUE
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, layer_outputs
@@ -25,8 +25,6 @@ _MOST_ROWS = 10
 _MOST_UNITS = 48
 _MOST_PIXELS = 6_000  # of the outputs of a layer for one row
 _LONGEST = 40  # side of a map
-_MOST_BYTES = 150_000
-_OPEN = 30_000  # more bytes are closed until a reader opens them
 
 
 def layer_blocks(record: RunRecord, model: Model, predictions: Predictions) -> Iterator[Block]:
@@ -40,28 +38,21 @@ def layer_blocks(record: RunRecord, model: Model, predictions: Predictions) -> I
             for row, name in zip(rows, names, strict=True)
         ]
         yield Gallery("The rows", pictures)
-    blocks, size = traced_blocks(record, model, predictions.part.raw.take(rows).all(), names)
-    yield from [Folded("Outputs of every layer", blocks)] if size > _OPEN else blocks
+    x = predictions.part.raw.take(rows).all()
+    yield Folded("Outputs of every layer", [*traced_blocks(record, model, x, names)])
 
 
 def traced_blocks(
     record: RunRecord, model: Model, x: Array, names: Sequence[str]
-) -> tuple[list[Block], int]:
-    """The outputs of all layers for raw rows with these names, and their bytes."""
+) -> Iterator[Block]:
+    """The outputs of all layers for raw rows with these names; charts that follow are together."""
     kinds, layout = layers_by_name(record.network), model.layout
     steps = [step.copy() for step in layer_outputs(model, x)]
     titles = [f"layer {n} ({layer_kind(kinds[str(n)])})" for n in range(len(steps) - 1)]
     inputs = layout.columns.feature_names
     classes = layout.classes if len(layout.classes) == steps[-1][0].size else ()
-    blocks: list[Block] = []
     charts: list[Chart] = []
-    size, same, left = 0, [], []
-
-    def put_charts() -> None:
-        if charts:
-            blocks.append(Figures([*charts]))
-            charts.clear()
-
+    same = []
     if inputs and len(inputs) == steps[0][0].size and len(layout.shape) == 1:
         charts.append(_map("Inputs, prepared", steps[0], names, inputs, "input"))
     for title, before, after in zip(titles, steps, steps[1:], strict=False):
@@ -70,23 +61,15 @@ def traced_blocks(
             continue
         last = classes if after is steps[-1] else ()
         found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, names, last)
-        more = len(found.svg) if isinstance(found, Chart) else _bytes(found)
-        if size + more > _MOST_BYTES:
-            left.append(title)
-            continue
-        size += more
         if isinstance(found, Chart):
             charts.append(found)
-        else:
-            put_charts()
-            blocks.append(found)
-    put_charts()
-    return [*blocks, *_without(left, same)], size
-
-
-def _without(left: Sequence[str], same: Sequence[str]) -> Iterator[Note]:
-    if left:
-        yield Note(f"Left out, to keep the file small: {', '.join(left)}.")
+            continue
+        if charts:
+            yield Figures(charts)
+            charts = []
+        yield found
+    if charts:
+        yield Figures(charts)
     if same:
         yield Note(f"Not shown, since their outputs are their inputs: {', '.join(same)}.")
 
@@ -116,7 +99,7 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
     if y.ndim < 3 or y[0, 0].size == 1:
         label = "class" if classes else "unit"
         return _map(title, y.reshape(len(y), -1), names, classes, label)
-    maps, block = _smaller(y.reshape(*y.shape[:2], y.shape[2], -1).astype(np.float64))
+    maps, block = block_means(y.reshape(*y.shape[:3], -1), _LONGEST)
     shown = max(1, _MOST_PIXELS // maps[0, 0].size)
     limit = _largest(maps)
     colours = RED_BLUE if (maps < 0).any() else BLUES
@@ -130,19 +113,6 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
         note += f" A cell is the mean of {block}×{block} outputs."
     low = -limit if colours == RED_BLUE else 0.0
     return Gallery(title, pictures, note, colour_scale(colours, low, limit, number))
-
-
-def _smaller(maps: Array) -> tuple[Array, int]:
-    """Maps (rows, maps, height, width) of so many means that no side is longer than 40."""
-    block = -(-max(maps.shape[2:]) // _LONGEST)
-    if block == 1:
-        return maps, 1
-    height, width = (max(1, side // block) for side in maps.shape[2:])
-    # A side that is shorter than a block, as of a series, is one cell.
-    down, across = (min(block, side) for side in maps.shape[2:])
-    kept = maps[:, :, : height * down, : width * across]
-    cells: Array = kept.reshape(*maps.shape[:2], height, down, width, across).mean(axis=(3, 5))
-    return cells, block
 
 
 def _map(
@@ -180,7 +150,3 @@ def _map(
 def _largest(values: Array) -> float:
     """The largest size of a number that is finite; 1 if all of them are zero."""
     return float(np.abs(np.nan_to_num(values, posinf=0.0, neginf=0.0)).max(initial=0.0)) or 1.0
-
-
-def _bytes(gallery: Gallery) -> int:
-    return sum(len(picture.source) for picture, _ in gallery.pictures)

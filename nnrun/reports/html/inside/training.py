@@ -67,19 +67,21 @@ def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
     yield Figures([*_overall(watched, names)], legend[:_COLOURED], others=legend[_COLOURED:])
     charts = [*_distributions(watched, record)]
     if charts:
-        note = Note(_distribution_note(watched))
-        yield Folded("Numbers in each layer", [note, Figures(charts, columns=3)])
+        text = "The line is the median; the bands hold 90% of the numbers, and all of them."
+        if len(names) > _MOST_LAYERS:
+            text += f" Of the layers, the first and the last {_MOST_LAYERS // 2} are shown."
+        yield Folded("Numbers in each layer", [Note(text), Figures(charts, columns=3)])
 
 
 def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
-    """Charts with a line for each layer."""
+    x = watched.iterations
 
     def chart(
         title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
     ) -> Chart:
         series = [
             replace(
-                _thinned(names[index], watched.iterations, values[:, column], index),
+                Series.thinned(names[index], x, values[:, column].tolist(), index, _MOST_POINTS),
                 other=index >= _COLOURED,
             )
             for index, column in enumerate(columns)
@@ -102,14 +104,11 @@ def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
             yield chart(f"{what.capitalize()} units", "share of units", shares, columns, log=False)
 
 
-def _thinned(name: str, iterations: Sequence[int], values: Array, index: int = 0) -> Series:
-    return Series.thinned(name, iterations, values.tolist(), index, _MOST_POINTS)
-
-
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
     """For each layer its weights, their gradients, and its outputs, from the histograms."""
     places = layer_places(watched)
-    for place in _shown(places):
+    half = _MOST_LAYERS // 2
+    for place in places if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]:
         main, title = main_parameter(watched, place), _title(record, place).capitalize()
         if main is not None:
             yield _fan(f"{title}: weights", watched, "weights", main)
@@ -117,25 +116,15 @@ def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
         yield _fan(f"{title}: outputs", watched, "outputs", places.index(place))
 
 
-def _shown(places: Sequence[str]) -> list[str]:
-    half = _MOST_LAYERS // 2
-    return [*places] if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]
-
-
-def _distribution_note(watched: Watched) -> str:
-    text = "The line is the median; the bands hold 90% of the numbers, and all of them."
-    if len(layer_places(watched)) > _MOST_LAYERS:
-        half = _MOST_LAYERS // 2
-        text += f" Of the layers, the first and the last {half} are shown."
-    return text
-
-
 def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
     """The median, the middle 90% and the range over the iterations."""
     counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
     ends = watched.arrays[f"{name}.range"][:, column]
     drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
-    found = [_thinned(title, watched.iterations, values) for values in drawn]
+    found = [
+        Series.thinned(title, watched.iterations, values.tolist(), 0, _MOST_POINTS)
+        for values in drawn
+    ]
     x, columns = found[0].x, [one.y for one in found]
     least, low, middle, high, most = columns
     series = [

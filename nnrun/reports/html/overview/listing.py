@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Note, StatusMark
+from nnrun.reports.html.blocks import Block, Note
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.verdict.lines import kind_words
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 
-# Of the runs that are listed, this many may be without a readable report.
-_MOST_UNREADABLE = 200
 _MOST_REASONS = 20
 
 
@@ -34,6 +34,7 @@ class Placed:
     order: tuple[int, int, int]
     board: StoredBoard
     standing: Standing
+    names: Names
 
     @property
     def place(self) -> str:
@@ -44,19 +45,18 @@ class Placed:
     @property
     def settings(self) -> str:
         """Those that its row has."""
-        return shortened(self.board.choice_text(self.standing.variant))
+        return shortened(" ".join(choice_words(self.names.settings(self.standing.row))))
 
 
 @dataclass(frozen=True)
 class Head:
     """A run in one line, its closed card: the place of its row, its settings and seed, the metric
-    that its board is ordered by, its status, its first warning in a few words, and its id.
+    that its board is ordered by, its first warning in a few words, and its id.
     """
 
     place: str
     title: str
     result: str
-    status: StatusMark
     problem: str
     name: str
 
@@ -64,11 +64,12 @@ class Head:
 def placed(boards: Sequence[StoredBoard], among: Collection[str] | None = None) -> Iterator[Placed]:
     """The runs on the boards, the best row first; with `among`, those with these keys alone."""
     for first, board in enumerate(boards):
+        names = Names(board.group.rows)
         for second, standing in enumerate(board.standings):
             for third, run in enumerate(standing.variant.runs):
                 key = run.key
                 if among is None or key in among:
-                    yield Placed(key, (first, second, third), board, standing)
+                    yield Placed(key, (first, second, third), board, standing, names)
 
 
 def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:
@@ -83,7 +84,6 @@ def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:
         place="" if own is None else own.place,
         title=shortened(title, 240),
         result=_result(record, own),
-        status=StatusMark.of(record.status, len(record.warnings)),
         problem=shortened(problem, 80),
         name=shortened(record.run_id if alone else f"{record.name}/{record.run_id}"),
     )
@@ -115,18 +115,16 @@ def list_blocks(
         anchors: of runs with details on the page, by key.
         most: this many are listed.
     """
-    room = max(most - min(len(others), _MOST_UNREADABLE), 0)
-    listed = [(sound[one.key], one) for one in islice(placed(boards), room)]
-    rest = [*(sound[key] for key in loose), *others][: max(most - len(listed), 0)]
-    rows = [_row(run, one, anchors) for run, one in listed]
-    rows += [_row(run, None, anchors) for run in rest]
+    listed = ((sound[one.key], one) for one in placed(boards))
+    rest = ((run, None) for run in (*(sound[key] for key in loose), *others))
+    rows = [_row(run, one, anchors) for run, one in islice(chain(listed, rest), most)]
     header = ["place", "run", "settings", "status", "seed", "metric", *SPLITS]
     empty = [k for k in range(len(header)) if all(row[k].text == MISSING for row in rows)]
     table = Grid("Runs", header, rows, texts=4, sortable=len(rows) > 1, heads=1, hidden=True)
     yield table.only([k for k in range(len(header)) if k < 4 or k not in empty])
     if left := len(sound) + len(others) - len(rows):
         yield Note(f"{count(left)} more runs are left out of this list.", "warning")
-    for run in [run for run in rest if run.entry is None][:_MOST_REASONS]:
+    for run in others[:_MOST_REASONS]:
         yield Note(f"{shortened(run.reason, 400)}.", "warning")
 
 

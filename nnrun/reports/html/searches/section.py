@@ -60,7 +60,7 @@ class _Search:
         parameters = [Parameter.of(each) for each in found["parameters"][:_MOST_PARAMETERS]]
         known = {parameter.name: parameter for parameter in parameters}
         self.metric = f"{text_of(found['judged_by'])} {text_of(found['metric'])}"
-        self.larger_is_better = bool(found["larger_is_better"])
+        self.pick = max if found["larger_is_better"] else min
         self.sampler = text_of(found["sampler"])
         self.finished = found["status"] == "finished"
         self.trials, self.random = (
@@ -103,7 +103,6 @@ class _Search:
         return f"{text}. Values are of {self.metric}; the test rows play no part."
 
     def _comparison(self) -> Grid:
-        """The board of the final comparison; its first row is the winner."""
         rows = [
             [*map(Cell, finalist), Cell(self.test if not place else "")]
             for place, finalist in enumerate(self.finalists)
@@ -118,21 +117,15 @@ class _Search:
         return history("Best so far", values, best, other, y_label=self.metric, names=names)
 
     def _best(self, trials: Sequence[_Trial]) -> list[float | None]:
-        """The best value up to each trial."""
         best: float | None = None
         found = []
         for trial in trials:
-            if trial.value is not None and self._is_better(trial.value, best):
-                best = trial.value
+            known = [value for value in (best, trial.value) if value is not None]
+            best = self.pick(known, default=None)
             found.append(best)
         return found
 
-    def _is_better(self, value: float, other: float | None) -> bool:
-        """Whether a value is better than another, or there is no other."""
-        return other is None or (value > other if self.larger_is_better else value < other)
-
     def _importance(self) -> Grid:
-        """How much of the spread of values each parameter explains."""
         shares = sorted(self.importance.items(), key=lambda item: -item[1])
         rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
         return Grid("What explains the spread of the trials", ["parameter", "share"], rows)
@@ -144,9 +137,9 @@ class _Search:
             if parameter.name in params
         ]
         x, y = zip(*points, strict=True)
-        best = max(range(len(y)), key=lambda k: y[k] if self.larger_is_better else -y[k])
         return slice_chart(
-            f"Against {parameter.short}", x, y, best, x_label=parameter.short, y_label=self.metric,
+            f"Against {parameter.short}", x, y, y.index(self.pick(y)),
+            x_label=parameter.short, y_label=self.metric,
             ends=None if parameter.options else (parameter.low, parameter.high),
             log=parameter.log, names=parameter.options,
         )  # fmt: skip
@@ -157,8 +150,7 @@ class _Search:
         for params, value in self.valued:
             if down.name in params and across.name in params:
                 place = down.bin(params[down.name]), across.bin(params[across.name])
-                if self._is_better(value, best.get(place)):
-                    best[place] = value
+                best[place] = self.pick(value, best.get(place, value))
         rows, columns = down.bin_names(), across.bin_names()
         parts = len(rows) * len(columns)
         empty = parts - len(best)
@@ -180,8 +172,7 @@ class _Search:
         axes = [Coordinate(p.short, [params[p.name] for params, _ in trials]) for p in common]
         values = [value for _, value in trials]
         axes.append(Coordinate(self.metric, values))
-        best = max if self.larger_is_better else min
-        return parallel("All parameters", axes, values.index(best(values)))
+        return parallel("All parameters", axes, values.index(self.pick(values)))
 
 
 def _trial(found: Mapping[str, Any], known: Mapping[str, Parameter]) -> _Trial:

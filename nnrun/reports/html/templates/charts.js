@@ -140,7 +140,7 @@ const kindOf = (plot, svg) => {
 };
 const tips = (root) => {
 for (const plot of all(".plot", root)) {
-  for (const svg of all(".drawing svg", plot)) {
+  for (const svg of all(".drawing > svg", plot)) {
     const kind = kindOf(plot, svg);
     if (!kind) continue;
     // The browser's own tips would be on the lines that they name.

@@ -44,7 +44,6 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
 
 
 def _sources(group: Group, of: str) -> Iterator[str]:
-    """Where the spread over runs comes from, on the average of the rows."""
     known = [row.shares for row in group.rows if row.shares is not None]
     if not known:
         return
@@ -73,26 +72,31 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
         )
         return
     called = Names(group.rows)
-    names = first_of([called.brief(row) for row in good])
+    names = first_of([called.of(row) for row in good])
     text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
-        text += f" The cheapest of these is {called.brief(cheapest)}{_cost(cheapest)}."
+        text += f" The cheapest of these is {called.of(cheapest)}{_cost(cheapest)}."
     yield text
 
 
 def _beside(group: Group, of: str) -> Iterator[str]:
-    """How models of scikit-learn do beside the best network."""
     missing = [row for row in group.rows if not row.is_network and not row.completed]
     if group.first_network is None or not (group.beside or missing):
         return
     called = Names(group.rows)
-    names = {network_label(row): called.brief(row) for row in group.rows}
+    names = {network_label(row): called.of(row) for row in group.rows}
+    models = {
+        model_words(r.choice): model_words(called.settings(r))
+        for r in group.rows
+        if not r.is_network
+    }
     first = network_label(group.first_network)
     found = []
     for one in group.beside:
         other = "" if one.network == first else names.get(one.network, clean(one.network))
-        found.append(f"{clean(one.model)} {beside_words(one, group.margin, other)}")
+        model = clean(models.get(one.model, one.model))
+        found.append(f"{model} {beside_words(one, group.margin, other)}")
     parts = [f"{'; '.join(found)} (95% for all of them at once)"] if found else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
     yield f"{of}Beside the best network, {names[first]}: {'; '.join(parts)}."

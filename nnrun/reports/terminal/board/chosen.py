@@ -7,15 +7,13 @@ from pathlib import Path
 
 from nnrun.characters import clean
 from nnrun.config.settings import BESIDE, choice_words, telling_first
-from nnrun.reports.numbers import count, first_of
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import beside_words, network_label
 from nnrun.reports.terminal.board.columns import mean, ordered_by
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.summary import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
-from nnrun.sweeps.board.from_store.stored import StoredVariant
-from nnrun.sweeps.board.leaderboard import ordering_split
 from nnrun.sweeps.board.rows import Group, Row
 
 _MOST_SETTINGS = 4
@@ -56,35 +54,17 @@ def _beside(choice: Choice) -> Iterator[str]:
 
 
 def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
-    """Which board it is from, what other boards are of, and how to see them."""
-    own, group, place = choice.variants[0], choice.group, str(root / choice.record.name)
+    group, place = choice.group, str(root / choice.record.name)
     by = ordered_by(group.ordered_by, group.folds, group.split_by)
     which = "newest" if choice.newest else "newest with several settings"
     yield f"  from the {which} of {count(len(choice.others) + 1)} boards, by {by}"
     newer = "" if choice.newest else ", newer ones among them,"
-    several = "s" * (len(choice.others) > 1)
-    found = first_of(
-        [
-            f"{count(sum(len(variant.runs) for variant in board))} {_board(board[0], own)}"
-            for board in choice.others
-        ]
-    )
-    yield f"  runs of the other board{several}{newer} cannot be compared: {found}"
+    runs = sum(len(variant.runs) for board in choice.others for variant in board)
+    yield f"  {plural(runs, 'run')} of other boards{newer} cannot be compared with these:"
     yield f"    {command_line('report', [place], root, {})}"
 
 
-def _board(variant: StoredVariant, chosen: StoredVariant) -> str:
-    """In what a board is another one than the chosen: `on other data`, `by 5 folds`."""
-    if variant.sha256 != chosen.sha256:
-        return "on other data"
-    if variant.target != chosen.target:
-        return f"of {variant.target}"
-    split = ordering_split(variant.splits)
-    return f"by {ordered_by(split, variant.folds, variant.split_by)}"
-
-
 def _of_folds(choice: Choice) -> Iterator[str]:
-    """What a run of one fold is not, and how to train on all rows."""
     name, folds = choice.record.name, choice.group.folds
     yield f"  it is trained without the rows of one of {folds} folds; for use, train on all rows:"
     yield clean(f"    nnrun best {name} -o best.yaml && nnrun train best.yaml")

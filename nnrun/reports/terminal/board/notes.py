@@ -10,7 +10,7 @@ from nnrun.reports.numbers import count, first_of, plural, ranges
 from nnrun.reports.summary import first_sentence
 from nnrun.reports.terminal.board.choice import choice_notes
 from nnrun.reports.terminal.board.columns import ELSEWHERE
-from nnrun.reports.verdict.names import brief_names
+from nnrun.reports.verdict.names import named_in
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.unfinished import Unfinished
@@ -103,28 +103,27 @@ def _shares(groups: Sequence[Group], counts: Mapping[int, int]) -> str:
     everywhere = sum(row.completed for group in groups for row in group.rows)
     if len(rows) > 1 and sum(counts[id(row)] for row in rows) == everywhere:
         return f"all {count(everywhere)}"
-    called = brief_names(groups)
+    called = named_in(groups)
     return first_of(
-        [f"{called[id(row)]} ({count(counts[id(row)])} of {count(row.completed)})" for row in rows]
+        rows, named=lambda r: f"{called(r)} ({count(counts[id(r)])} of {count(r.completed)})"
     )
 
 
 def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
     """Which rows have runs without a result or a single run, those of one reason together."""
-    reasons: dict[str, list[str]] = {}
-    called = brief_names(groups)
+    reasons: dict[str, list[Row]] = {}
     for group in groups:
         for row in group.rows:
             if row.rank is not None and row.note and len(group.rows) > 1:
-                reasons.setdefault(row.note, []).append(called[id(row)])
+                reasons.setdefault(row.note, []).append(row)
     rows = [row for group in groups for row in group.rows]
     if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
         yield (
             "? marks rows that were not compared, so that they cannot be dropped; more seeds "
             "change that."
         )
-    for reason, names in reasons.items():
-        yield f"{reason}: {first_of(names)}"
+    for reason, found in reasons.items():
+        yield f"{reason}: {first_of(found, named=named_in(groups))}"
     for what in ("diverged", "stopped"):
         if any(getattr(row, what) and row.completed for row in rows):
             yield (

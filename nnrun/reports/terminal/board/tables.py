@@ -61,7 +61,6 @@ def leaderboard_tables(
 
 
 def _all_rows(board: Leaderboard, root: Path | None) -> str:
-    """What shows all rows."""
     if root is None or not board.key:
         return "--json has all"
     options = {"--leaderboard": True, "--all": True}

@@ -12,14 +12,14 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
-from nnrun.reports.numbers import count, number, plural, size
+from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Axis, Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table
 from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
-from nnrun.runs.preparation.memory import MemoryEstimate
+from nnrun.runs.preparation.memory import MemoryEstimate, human_bytes
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,10 @@ def training_line(run: CheckedRun) -> str:
 
 def memory_line(memory: MemoryEstimate) -> str:
     """How much it takes, and what for."""
-    parts = f"{size(memory.parameters)} for parameters, {size(memory.activations)} for layers"
-    return f"about {size(memory.total)} ({parts}, {size(memory.data)} for data)"
+    total, parameters, layers, data = map(
+        human_bytes, (memory.total, memory.parameters, memory.activations, memory.data)
+    )
+    return f"about {total} ({parameters} for parameters, {layers} for layers, {data} for data)"
 
 
 def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
@@ -115,7 +117,7 @@ def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
     with_gradients = any(run.gradients is not None for run in runs)
     folders = {str(Path(run.file).parent) for run in runs}
     files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
-    sizes = [size(run.memory.total) if run.memory else "" for run in runs]
+    sizes = [human_bytes(run.memory.total) if run.memory else "" for run in runs]
     table = FittedTable([
         Column("config", files, left=True),
         Column("data", [run.dataset["name"] for run in runs], need=2, left=True),

@@ -164,15 +164,11 @@ class _Lines:
                     f"{self.label}: training for {plural(progress.total, 'iteration')}"
                 )
                 return
+            loss = "" if progress.loss is None else f"loss {number(progress.loss)}, "
             self.output.note(
                 f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
-                f"{count(round(speed))}/s, {_loss(progress)}{remaining(left)} left"
+                f"{count(round(speed))}/s, {loss}{remaining(left)} left"
             )
-
-
-def _loss(progress: Progress) -> str:
-    """The loss of the last evaluation, if there was one."""
-    return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
 class RunFigures:
@@ -214,8 +210,7 @@ class _Live:
         self.last = 0.0
         short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
         self.task = bar.add_task(short, total=None, figures="")
-        draws_curve = bar.console.width > _WIDEST and _knows_bars(bar.console.encoding)
-        self.figures = RunFigures(draws_curve=draws_curve)
+        self.figures = RunFigures(draws_curve=bar.console.width > _WIDEST)
 
     def __call__(self, progress: Progress) -> None:
         figures = self.figures(progress)
@@ -231,14 +226,6 @@ class _Live:
             self.task, completed=progress.iteration, total=progress.total, figures=figures
         )
         self.bar.refresh()
-
-
-def _knows_bars(encoding: str) -> bool:
-    try:
-        sparkline([0.0, 1.0]).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _bar() -> Any:

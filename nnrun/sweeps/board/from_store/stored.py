@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.names import SPLITS
-from nnrun.config.settings import BESIDE, choice_of, choice_words, differing, setting_of
+from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
@@ -29,8 +27,6 @@ from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, over
 from nnrun.sweeps.progress import RunScore
 
 ENDED = ("completed", "diverged", "stopped", "failed")
-# Longer choices are cut where they are shown.
-_LONGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +42,7 @@ class StoredVariant(Comparable):
 
     @property
     def parameters(self) -> int:
-        return self.runs[-1].parameters
+        return self.runs[-1].score.part.parameters
 
     @property
     def scores(self) -> list[RunScore]:
@@ -70,28 +66,10 @@ class StoredBoard:
     Args:
         group: all that is said of them.
         standings: the rows with their runs.
-        same: settings that all rows have, where the choices of rows are without these.
     """
 
     group: Group
     standings: Sequence[Standing]
-    same: str = ""
-
-    @property
-    def column(self) -> int:
-        """The number of the split that the order is by."""
-        return SPLITS.index(self.group.ordered_by)
-
-    def choice_text(self, variant: StoredVariant) -> str:
-        """Its choice in one line; of a long one, what the fewest rows have comes first."""
-        words = choice_words(variant.choice)
-        if len(text := " ".join(words)) > _LONGEST:
-            text = " ".join(sorted(words, key=self._rows_by_word.__getitem__))
-        return text
-
-    @cached_property
-    def _rows_by_word(self) -> Counter[str]:
-        return Counter(word for one in self.standings for word in choice_words(one.variant.choice))
 
 
 def stored_boards(
@@ -211,23 +189,23 @@ def variant_of(
     number: int, choice: dict[str, Any], runs: Sequence[RunEntry], block: Mapping[str, Any]
 ) -> StoredVariant:
     """A config with these runs, which are ordered by seed and fold, and its block `dataset`."""
-    run = runs[-1]
+    run, part = runs[-1], runs[-1].score.part
     completed = [each for each in runs if each.score.status == "completed"]
-    sizes = [each.score.rows for each in completed or runs]
+    sizes = [each.score.part.rows for each in completed or runs]
     rows = mean_rows(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)
     return StoredVariant(
         number=number,
         name=run.name,
         choice=choice,
         runs=runs,
-        dataset=run.dataset,
-        sha256=run.sha256,
+        dataset=part.dataset,
+        sha256=part.sha256,
         target=(block.get("columns") or {}).get("target"),
         splits=tuple(rows),
         division=division_of(block),
         metric=run.metric,
         larger_is_better=run.larger_is_better,
-        published=dict(run.published),
+        published=dict(part.published),
         rows=rows,
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),

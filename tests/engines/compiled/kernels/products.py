@@ -61,7 +61,7 @@ class Layer:
         self.x, self.dz = rng.standard_normal((rows, inputs)), rng.standard_normal((rows, units))
         for numbers in (self.x, self.dz):
             numbers[rng.random(numbers.shape) >= share] = 0
-        size = shapes.size(inputs, units, self.dtype)
+        size = shapes.size(inputs, units)
         self.positions = np.empty((inputs, units), np.int64)
         shapes.Strips(inputs, units, self.dtype).copy_out(np.arange(size), self.positions)
         self.update_tasks = shapes.update_tasks(inputs, self.dtype)
@@ -75,7 +75,7 @@ class Layer:
 
     def weights(self) -> Any:
         _, inputs, units = self.sizes
-        array = self.kernels.empty(shapes.size(inputs, units, self.dtype))
+        array = self.kernels.empty(shapes.size(inputs, units))
         array[self.positions] = self.w
         return array
 

@@ -12,9 +12,9 @@ from scipy.stats import ttest_ind, ttest_rel
 from nnrun.sweeps.board.comparison import comparisons
 from nnrun.sweeps.board.comparison.comparisons import beside_best, standings
 from tests.simulations.best_of_table import best_dropped, most_by_chance, worse_dropped
-from tests.simulations.rules import intervals, ours
-from tests.simulations.tables import COMMON_SPLITS
-from tests.simulations.truths import TRUTHS, intervals_missed
+from tests.simulations.comparisons.rules import intervals, ours
+from tests.simulations.comparisons.tables import COMMON_SPLITS
+from tests.simulations.comparisons.truths import TRUTHS, intervals_missed
 from tests.sweeps.board.comparison.tables import table_of
 
 SIZES = [(2, 3), (8, 5), (20, 10)]

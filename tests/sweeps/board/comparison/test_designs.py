@@ -23,7 +23,7 @@ from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Leaderboard
 from tests.simulations.best_of_table import most_by_chance
-from tests.simulations.designs import PARTS, crossed_dropped
+from tests.simulations.comparisons.designs import PARTS, crossed_dropped
 from tests.sweeps.board.boards import named, progress, score
 from tests.sweeps.helpers import IRIS, run_inline
 

@@ -158,7 +158,7 @@ def test_one_setting_trained_again_does_not_move_the_choice(swept, store):
     place = store.root / "mine"
     expected = [
         "  from the newest with several settings of 2 boards, by the test split",
-        "  runs of the other board, newer ones among them, cannot be compared: 4 by 4 folds",
+        "  4 runs of other boards, newer ones among them, cannot be compared with these:",
         f"    {command_line('report', [str(place)], store.root, {})}",
     ]
     assert expected == [*chosen_words(choice, store.root)][-3:]

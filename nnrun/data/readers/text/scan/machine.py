@@ -37,7 +37,6 @@ class Scanner:
     """Reads the cells of lines, in several threads if wanted.
 
     Args:
-        kinds: of the columns.
         separator: of cells, one byte.
         point: before decimals, one byte.
     """

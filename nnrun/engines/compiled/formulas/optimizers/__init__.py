@@ -42,14 +42,12 @@ class OptimizerFormula:
         state: arrays of the optimizer's state; the text assigns their new values.
         settings: numbers that depend on the optimizer alone.
         corrections: numbers that change from step to step.
-        functions: what the text uses of `formulas.functions`.
     """
 
     update: tuple[tuple[str, str], ...]
     state: tuple[str, ...] = ()
     settings: Mapping[str, Callable[[Any], float]] = field(default_factory=dict)
     corrections: Mapping[str, Correction] = field(default_factory=dict)
-    functions: tuple[str, ...] = ()
 
     def numbers(self, optimizer: Optimizer) -> dict[str, float]:
         """The settings of an optimizer."""

@@ -41,7 +41,7 @@ def strip(dtype: str) -> int:
     return _STRIP // np.dtype(dtype).itemsize
 
 
-def size(inputs: int, units: int, dtype: str) -> int:
+def size(inputs: int, units: int) -> int:
     """Numbers that the weights of a product take in memory."""
     return padded(inputs) * padded(units)
 

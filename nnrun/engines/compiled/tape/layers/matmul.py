@@ -52,7 +52,7 @@ class MatMul(Emitter):
         self.sizes = (x.stored, units)
         order = None if x.is_vector else x.order
         strips = shapes.Strips(*self.sizes, self.dtype, order)
-        size = shapes.size(*self.sizes, self.dtype)
+        size = shapes.size(*self.sizes)
         self.w = plan.parameter(self.layer.w, f"w{self.tag}", size, strips, by_rows=False)
         self.y = plan.vector(f"z{self.tag}", units)
 

@@ -1,0 +1,148 @@
+"""Crossed designs and folds: how often the best row is dropped, and worse ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+import numpy as np
+
+from nnrun.sweeps.board.variance.components import estimate
+from nnrun.sweeps.board.variance.sharing import Design
+from tests.simulations.comparisons.learners import DIVISIONS, Division, results
+from tests.simulations.comparisons.rules import LEVEL
+from tests.simulations.comparisons.truths import SEED
+
+ROWS = (2, 8, 24)
+CROSSED = ((5, 4), (10, 2), (10, 5), (2, 10), (20, 1))
+PARTS = {
+    "70% from the split, 20% from the weights, 10% from both": (0.7, 0.2, 0.1),
+    "20% from the split, 70% from the weights, 10% from both": (0.2, 0.7, 0.1),
+    "10% from the split, 20% from the weights, 70% from both": (0.1, 0.2, 0.7),
+}
+OVERLAP = 0.25
+_AT_A_TIME = 100
+Table = Callable[[str, Sequence[str], list[list[str]]], str]
+
+
+def crossed_design(splits: int, weights: int) -> Design:
+    """Each split with the same seeds of weights."""
+    return Design.of(list(product(range(splits), range(weights))))
+
+
+def crossed(
+    tables: int, rows: int, size: tuple[int, int], parts: Sequence[float], rng: np.random.Generator
+) -> np.ndarray:
+    """(tables, rows, splits · weights); each row's results vary by these parts of a variance of 1.
+
+    What a row gains on this data set is the same for all splits, and varies by n_test/n_train of
+    what a split adds.
+    """
+    splits, weights = size
+    split, weight, both = np.sqrt(parts)
+    shape = (tables, rows)
+    return (
+        OVERLAP**0.5 * split * rng.normal(size=(*shape, 1, 1))
+        + split * rng.normal(size=(*shape, splits, 1))
+        + weight * rng.normal(size=(*shape, 1, weights))
+        + both * rng.normal(size=(*shape, splits, weights))
+    ).reshape(*shape, splits * weights)
+
+
+def dropped(x: np.ndarray, design: Design, overlap: float, resolution: float = 0.0) -> np.ndarray:
+    """The leaderboard's rule for tables (tables, rows, replicates): which rows are dropped."""
+    rows, found = x.shape[1], []
+    for part in np.array_split(x, max(1, len(x) * rows // _AT_A_TIME)):
+        pairs = part[:, :, None] - part[:, None, :]
+        one = estimate(pairs, design, np.full(pairs.shape[:-1], overlap), resolution**2 / 6)
+        upper = one.mean + one.degrees.quantile(LEVEL / (rows - 1)) * one.error
+        found.append(np.where(np.eye(rows, dtype=bool), np.inf, upper).min(axis=2) < 0)
+    return np.concatenate(found)
+
+
+def both_dropped(x: np.ndarray, gap: float, *rule: object) -> tuple[float, float]:
+    """The share of equal rows that is dropped, and of the half that is worse by a gap."""
+    rows = x.shape[1]
+    worse = x.copy()
+    worse[:, (rows + 1) // 2 :] -= gap
+    return (
+        float(dropped(x, *rule).mean()),  # type: ignore[arg-type]
+        float(dropped(worse, *rule)[:, (rows + 1) // 2 :].mean()),  # type: ignore[arg-type]
+    )
+
+
+def crossed_dropped(
+    rows: int, size: tuple[int, int], parts: Sequence[float], tables: int
+) -> tuple[float, float]:
+    """Of equal rows, and of rows worse by two standard deviations of a row's results."""
+    rng = np.random.default_rng([SEED, rows, *size])
+    x = crossed(tables, rows, size, parts, rng)
+    deviation = (1 + OVERLAP * parts[0]) ** 0.5
+    return both_dropped(x, 2 * deviation, crossed_design(*size), OVERLAP)
+
+
+def learned_dropped(
+    division: Division, rows: int, tables: int
+) -> dict[tuple[str, float], tuple[float, float]]:
+    """Of rows that learn, equally good or not: what is dropped, by metric and gap."""
+    found: dict[tuple[str, float], tuple[float, float]] = {}
+    for gap in (0.2, 0.4):
+        rng = np.random.default_rng([SEED, rows, division.seeds, division.folds or 0])
+        both = [results(division, rows, gap, rng) for _ in range(tables)]
+        for place, (metric, step) in enumerate((("accuracy", 1 / division.tested), ("R²", 0.0))):
+            x = np.stack([pair[place] for pair in both])
+            lost = dropped(x, division.design, division.overlap, step)
+            good = (rows + 1) // 2
+            found[metric, gap] = float(lost[:, :good].mean()), float(lost[:, good:].mean())
+    return found
+
+
+def report(tables: int, table: Table) -> Iterator[str]:
+    """The part of the page on designs, block by block."""
+    yield from _crossed(tables, table)
+    yield from _folds(tables // 4, table)
+
+
+def _crossed(tables: int, table: Table) -> Iterator[str]:
+    yield "## Seeds of splits crossed with seeds of weights"
+    yield (
+        "Rows of J splits × K seeds of weights; the results of a row have a variance of 1 over "
+        "splits and weights, in three shares; 20% of the data is tested. The share of equal rows "
+        "that is dropped, and of rows that are worse by two standard deviations. Few splits or "
+        "few seeds say little of their variance, and the rule allows for that: with two of either, "
+        "next to nothing is dropped. A single seed of weights shows nothing of what another would "
+        "do, and the leaderboard says so. To choose, as many seeds that vary everything at once "
+        "are better (the table above); crossed seeds say where the spread comes from."
+    )
+    header = [f"{rows}×({j}×{k})" for rows in ROWS for j, k in CROSSED]
+    lines = []
+    for words, parts in PARTS.items():
+        cells = [crossed_dropped(rows, size, parts, tables) for rows in ROWS for size in CROSSED]
+        lines.append([f"{words}: best dropped", *(_percent(cell[0]) for cell in cells)])
+        lines.append([f"{words}: dropped at 2 sd", *(_percent(cell[1]) for cell in cells)])
+    yield table("rows × (splits × weights)", header, lines)
+
+
+def _folds(tables: int, table: Table) -> Iterator[str]:
+    yield "## Folds against drawn splits"
+    yield (
+        f"Rows that learn, {tables:,} tables: a data set of 150 rows is drawn, each row of the "
+        "table learns by a feature of its own, and half of them by one that says less (by 20% or "
+        "40% of the distance of the classes). Each fold of k is tested with n_test/n_train = "
+        "1/(k - 1); of a drawn split 20% is tested. With as many runs, folds find fewer of the "
+        "worse rows: the correction allows for more overlap than folds have, whose tests share no "
+        "row. 10 × 10 folds find about as many as 100 drawn splits."
+    )
+    header = [f"{rows} rows, {kind}" for rows in ROWS for kind in ("equal", "worse")]
+    lines = []
+    for words, division in DIVISIONS.items():
+        cells = {rows: learned_dropped(division, rows, tables) for rows in ROWS}
+        for metric, gap in cells[ROWS[0]]:
+            pairs = [cells[rows][metric, gap] for rows in ROWS]
+            shares = [_percent(share) for pair in pairs for share in pair]
+            lines.append([f"{metric}, worse by {gap:.0%}: {words}", *shares])
+    yield table("dropped", header, lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
