@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import frexp, isfinite, ldexp
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
@@ -67,7 +67,10 @@ def welch_p(ours: Summary, reference: Reference) -> float | None:
         return 1.0 if ours.mean == reference.mean else 0.0
     from scipy.stats import ttest_ind_from_stats  # noqa: PLC0415  # slow to import
 
-    one, other = (ours.mean, ours.sd, ours.n), (reference.mean, reference.sd, reference.n)
+    # In a unit that is a power of two, squares of large numbers stay finite, and no bit changes.
+    unit = ldexp(1.0, frexp(max(ours.sd, reference.sd))[1] - 1)
+    one = (ours.mean - reference.mean) / unit, ours.sd / unit, ours.n
+    other = 0.0, reference.sd / unit, reference.n
     return float(ttest_ind_from_stats(*one, *other, equal_var=False).pvalue)
 
 
