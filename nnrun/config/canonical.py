@@ -43,12 +43,11 @@ def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
 
 def _beyond_defaults(block: Block, apply: Apply) -> Iterator[tuple[str, Any, Any]]:
     """The keys that differ from their defaults, each with its value, as it is and as plain data."""
-    for key, field in type(block).model_fields.items():
-        if key not in block.digest_ignores:
-            given = getattr(block, key)
-            plain = apply(_plain, given) if is_block(given) else _plain(given)
-            if field.is_required() or plain not in _defaults(type(block), key):
-                yield key, given, plain
+    for key, defaults in _fields(type(block)):
+        given = getattr(block, key)
+        plain = apply(_plain, given) if is_block(given) else _plain(given)
+        if plain not in defaults:
+            yield key, given, plain
 
 
 def _plain(value: Any) -> Any:
@@ -64,9 +63,17 @@ def _plain(value: Any) -> Any:
 
 
 @cache
+def _fields(block: type[Block]) -> list[tuple[str, tuple[Any, ...]]]:
+    """The keys of a block that digests hold, each with the values that they leave out."""
+    keys = [key for key in block.model_fields if key not in block.digest_ignores]
+    return [(key, _defaults(block, key)) for key in keys]
+
+
 def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
     """The default in its full form, as some are written in a short one, and what it comes to."""
     field = block.model_fields[key]
+    if field.is_required():
+        return ()
     default = field.get_default(call_default_factory=True)
     if field.validate_default:
         default = TypeAdapter(field.rebuild_annotation()).validate_python(default)

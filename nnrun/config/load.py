@@ -194,7 +194,8 @@ def config_to_json(config: ExperimentConfig, apply: Apply = apply_once) -> str:
 def _json(value: Any, apply: Apply) -> str:
     if value is None:
         return "null"
-    return apply(_block_json, value) if is_block(value) else json.dumps(value)
+    text: str = apply(_block_json if is_block(value) else json.dumps, value)
+    return text
 
 
 def _block_json(block: Block) -> str:

@@ -33,11 +33,9 @@ class Identity:
         The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
         has the digest of the source of each part of a plugin that the config names.
         """
-        content: dict[str, Any] = {"data": data_sha256, "numerics": NUMERICS_VERSION}
-        if plugins:
-            content["plugins"] = dict(plugins)
         config = ",".join(f'"{key}":{canonical[key]}' for key in sorted(canonical))
-        return cls(f'{{"config":{{{config}}},{canonical_json(content)[1:]}')
+        others = _others(data_sha256, NUMERICS_VERSION, tuple(plugins.items()))
+        return cls(f'{{"config":{{{config}}},{others}')
 
     def with_split_seed(self, seed: int | None) -> Identity:
         """The identity of the same run with this split seed; None changes nothing."""
@@ -50,6 +48,14 @@ class Identity:
     def run_id(self, seed: int) -> str:
         """The name of the run's folder."""
         return f"s{seed}-{self.digest(seed)[:10]}"
+
+
+@lru_cache(maxsize=128)
+def _others(data_sha256: str, numerics: int, plugins: tuple[tuple[str, str], ...]) -> str:
+    content: dict[str, Any] = {"data": data_sha256, "numerics": numerics}
+    if plugins:
+        content["plugins"] = dict(plugins)
+    return canonical_json(content)[1:]
 
 
 @lru_cache(maxsize=1024)

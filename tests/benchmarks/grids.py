@@ -58,6 +58,11 @@ KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
         "network.layers.0.units": lambda n: n + 1,
         "training.iterations": lambda n: n + 1,
     },
+    "units × batch size × iterations": {
+        "network.layers.0.units": lambda n: n + 1,
+        "training.batch_size": lambda n: n + 1,
+        "training.iterations": lambda n: n + 1,
+    },
 }
 _LAYERS = """\
 network: {layers: [{type: dense, units: 8, activation: tanh}, {type: dropout, rate: 0.1},

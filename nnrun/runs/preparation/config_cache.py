@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from nnrun.config.schema.base.block import Block
 from nnrun.config.schema.base.from_signature import NamedBlock
@@ -12,7 +12,7 @@ V = TypeVar("V")
 B = TypeVar("B", bound=Block)
 
 # This many values are kept; a grid of more starts again with none.
-_MOST = 4096
+_MOST = 1024
 
 
 class Memo:
@@ -28,13 +28,15 @@ class Memo:
         """What this function, one of a module, makes of the objects."""
         key = (make, *map(id, objects))
         known = self._known.get(key)
-        return cast(V, known[1]) if known else self._keep(key, objects, make(*objects))
+        value: V = known[1] if known else self._keep(key, objects, make(*objects))
+        return value
 
     def get(self, kind: Hashable, objects: tuple[Any, ...], make: Callable[[], V]) -> V:
         """The value of a kind for these objects, made unless there is one."""
         key = (kind, *map(id, objects))
         known = self._known.get(key)
-        return cast(V, known[1]) if known else self._keep(key, objects, make())
+        value: V = known[1] if known else self._keep(key, objects, make())
+        return value
 
     def _keep(self, key: Hashable, objects: tuple[Any, ...], value: V) -> V:
         if len(self._known) >= _MOST:
@@ -75,7 +77,8 @@ class ConfigCache:
         """The value with this name, made if there is none yet."""
         if name not in self._known:
             self._known[name] = make()
-        return cast(V, self._known[name])
+        value: V = self._known[name]
+        return value
 
 
 class GridCache:
@@ -92,4 +95,5 @@ class GridCache:
         """The value of a kind for a key, made unless it is the last one of its kind."""
         if kind not in self._kept or self._kept[kind][0] != key:
             self._kept[kind] = key, make()
-        return cast(V, self._kept[kind][1])
+        value: V = self._kept[kind][1]
+        return value

@@ -187,7 +187,8 @@ def _resolve(
         "stratify": split.stratified,
     }
     block = changed(config.dataset, decided, memo)
-    metrics = wanted_metrics(config, dataset, memo.of)
+    found = wanted_metrics(config, dataset, memo.of)
+    metrics = memo.get(("metrics", *found), (), lambda: found)
     return config.model_copy(update={"dataset": block, "metrics": metrics, **_unused(config)})
 
 

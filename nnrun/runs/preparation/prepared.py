@@ -19,7 +19,7 @@ from nnrun.data.splits.parts import Split, SplitData
 from nnrun.engines.sampling import batches_per_epoch
 from nnrun.engines.selection import Selected, select_engine
 from nnrun.models.scores import Metrics
-from nnrun.models.task import Task, task_of
+from nnrun.models.task import Classification, Regression, Task, task_of
 from nnrun.nn.losses import Loss
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
@@ -256,7 +256,8 @@ class Prepared:
     def main_metric(self) -> str:
         """The metric that lists and leaderboards show it by."""
         sweep = self.config.sweep
-        return (sweep and sweep.order_by) or self.task.main_metric
+        task = Regression if self.dataset.task == "regression" else Classification
+        return (sweep and sweep.order_by) or task.main_metric
 
     @property
     def task_from(self) -> str | None:

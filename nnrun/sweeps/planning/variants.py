@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
 from nnrun.config.load import Experiment
+from nnrun.data.splits.parts import Split
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
 from nnrun.runs.preparation.config_cache import ConfigCache
@@ -50,7 +51,7 @@ def shared_fields(
     prepared = next(iter(runs.values()))
     config, dataset = prepared.config, prepared.dataset
     block, memo, metric = config.dataset, prepared.cache.memo, prepared.main_metric
-    rows = _mean_rows([*runs.values()])
+    rows = memo.of(_mean_rows, *(run.split for run in runs.values()))
 
     def make() -> dict[str, Any]:
         plain = block.model_dump(mode="json")
@@ -98,7 +99,7 @@ def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, 
     return found
 
 
-def _mean_rows(runs: Sequence[Prepared]) -> dict[str, float]:
-    """The size of each split."""
-    parts = [{"train": run.split.train, **run.split.held_out} for run in runs]
+def _mean_rows(*splits: Split) -> dict[str, float]:
+    """The size of each part of these splits."""
+    parts = [{"train": split.train, **split.held_out} for split in splits]
     return {name: fmean(len(part[name]) for part in parts) for name in parts[0]}
