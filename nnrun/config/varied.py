@@ -49,7 +49,9 @@ def varied_issues(
     """
     base = {**source.data, "sweep": None, "search": None}
     said, tried = {*known}, 0
-    for key, place, values in [*_of_grid(source.data), *_of_search(source.data, known)]:
+    grid = [*_of_grid(source.data)]
+    for key, place, values in [*grid, *_of_search(source.data, known)]:
+        others = [(other, one) for other, _, ones in grid for _, one in ones if other != key]
         wrong: list[KeyPath] = []
         for path, value in values:
             if tried == _MOST_TRIED:
@@ -58,6 +60,13 @@ def varied_issues(
                 continue  # what is at this place is refused already
             tried += 1
             refused = _refused(base, key, value, said, validate)
+            if refused is not None and place[0] == "sweep":
+                if tried + len(others) > _MOST_TRIED:
+                    return
+                tried += len(others)
+                with_others = (_with(base, *other) for other in others)
+                if any(not _refused(data, key, value, said, validate) for data in with_others):
+                    continue  # other keys decide whether it is valid, so it is left to the plan
             if refused is not None and refused.part == "key" and not refused.path:
                 yield ConfigIssue(refused.message, place, "key")
                 break
@@ -104,6 +113,16 @@ def _of_distribution(value: dict[str, Any], place: KeyPath) -> Iterator[tuple[Ke
     for index, option in enumerate(value[form]):
         for one in samples(read_option(option)):
             yield (*inside, index), one
+
+
+def _with(data: Any, key: str, value: Any) -> Any:
+    """The data with a value of another key, or as they are if the key cannot be set."""
+    trial = Source(copy.deepcopy(data))
+    try:
+        assign(trial, split_argument(f"{key}=")[0], copy.deepcopy(value), "")
+    except OverrideError:
+        return data
+    return trial.data
 
 
 def _refused(

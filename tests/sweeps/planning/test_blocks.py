@@ -154,3 +154,11 @@ def test_networks_of_weighted_and_unweighted_rows_are_two(write):
     words = ("training.class_weight=null", "training.class_weight=balanced")
     runs = [prepare(load_config(file, [word]), cache=cache) for word in words]
     assert [False, True] == [run.network.weighted for run in runs]
+
+
+def test_a_value_of_the_configs_grid_may_need_that_of_another_key(plan, write):
+    """As early stopping needs a validation split; with none, it is refused at its key."""
+    grid = "sweep: {grid: {training.early_stopping: [{patience: 2}, {patience: 3}]%s}}\n"
+    plan(write("both", IRIS + grid % ", dataset.validation_size: [0.1, 0.2]"))
+    with pytest.raises(ConfigError, match=r"grid\.training\.early_stopping: early stopping"):
+        plan(write("alone", IRIS + grid % ", training.batch_size: [4, 8]"))
