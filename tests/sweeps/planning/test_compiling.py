@@ -1,4 +1,4 @@
-"""Compiled code is made once, before the runs that need it are submitted."""
+"""The code of the first runs is made once, before they are submitted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ training: {learning_rate: 0.1, iterations: 5, engine: compiled}
 """
 
 
-def test_each_network_of_a_plan_is_compiled_once(tmp_path, monkeypatch):
-    """A grid over learning rates needs one function, one over widths a function for each."""
+def test_networks_of_the_first_runs_are_compiled_once(tmp_path, monkeypatch):
+    """A grid over learning rates needs one function, one over widths a function for each.
+
+    No more of them than there are workers, so that a grid of any size begins to train at once.
+    """
     path = tmp_path / "net.yaml"
     path.write_text(CONFIG)
     made = []
     monkeypatch.setattr(engine, "compile_ahead", lambda network, *_, **__: made.append(network))
     datasets = Datasets()
 
-    for words, expected in (
-        (["training.learning_rate=0.1,0.2,0.3", "seed=1,2"], 1),
-        (["network.sizes=[4,3],[5,3]", "network.activations=[tanh,softmax]"], 2),
-        (["training.engine=numpy"], 0),
+    widths = ["network.sizes=[4,3],[5,3],[6,3]", "network.activations=[tanh,softmax]"]
+    for words, workers, expected in (
+        (["training.learning_rate=0.1,0.2,0.3", "seed=1,2"], 2, 1),
+        (widths, 4, 3),
+        (widths, 2, 2),
+        (["training.engine=numpy"], 2, 0),
     ):
         made.clear()
         plan = make_plan({str(path): Path(path)}, Arguments.parse(words, None, None), datasets)
-        choose.compile_plan(plan, datasets)
+        choose.compile_first(plan, datasets, workers)
         assert expected == len(made)
