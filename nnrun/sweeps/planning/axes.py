@@ -23,7 +23,6 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig, lost_in_float32
 from nnrun.config.schema.network import InitializerConfig
 from nnrun.config.schema.training import ScheduleConfig
-from nnrun.config.settings import choice_words
 from nnrun.config.yaml.parse import KeyPath
 
 # Numbers of these blocks are checked together with others, or go into other blocks.
@@ -173,8 +172,8 @@ class Together:
             for positions, group in zip(seen, groups, strict=True):
                 positions.add(group)
 
-    def words(self) -> Iterator[tuple[str, str]]:
-        """Each problem that several keys have a part in, and the first values that have it."""
+    def causes(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each problem that not all values have, and the first values that have it, by key."""
         for problem, groups in self._first.items():
             values = {
                 axis.key: axis.values[axis.groups[group][0]]
@@ -183,8 +182,8 @@ class Together:
                 )
                 if valid - wrong
             }
-            if len(values) > 1:
-                yield problem, f" (with {', '.join(choice_words(values))})"
+            if values:
+                yield problem, values
 
     def _none(self) -> list[set[int]]:
         return [set() for _ in self._axes]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.content import Origin
+from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
@@ -119,12 +120,20 @@ class _Planner:
                     first = settings.setdefault(tuple(compress(groups, varied)), groups)
                     known = families.get(first)
                     families[first] = family if known is None else known.joined(family)
-            for name, words in together.words():
+            for name, values in together.causes():
                 problem = self.problems[name]
-                if str(problem) == name:  # no other config has it at the same argument
-                    self.problems[name] = replace(problem, message=f"{problem.message}{words}")
+                # Unless it stands at the one key that causes it, or another config has it too.
+                if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
+                    message = f"{problem.message} (with {', '.join(choice_words(values))})"
+                    self.problems[name] = replace(problem, message=message)
             self.grids.append((grid, families))
             offset += grid.size
+
+    def _is_at(self, problem: Problem, key: str) -> bool:
+        """Whether a problem is shown at the values of a key of the grid."""
+        if problem.argument is not None:
+            return problem.argument == self.arguments.words.get(key)
+        return _dotted(problem.path).startswith(_dotted(key))
 
     @property
     def families(self) -> list[Family]:
@@ -210,3 +219,7 @@ def _evaluations(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Any
     memo = next(iter(runs.values())).cache.memo
     key = ("evaluations", *((fold, *each.values()) for fold, each in found.items()))
     return memo.get(key, (), lambda: found)
+
+
+def _dotted(key: str) -> str:
+    return key.replace("[", ".").replace("]", "")

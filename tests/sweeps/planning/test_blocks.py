@@ -162,3 +162,15 @@ def test_a_value_of_the_configs_grid_may_need_that_of_another_key(plan, write):
     plan(write("both", IRIS + grid % ", dataset.validation_size: [0.1, 0.2]"))
     with pytest.raises(ConfigError, match=r"grid\.training\.early_stopping: early stopping"):
         plan(write("alone", IRIS + grid % ", training.batch_size: [4, 8]"))
+
+
+def test_a_problem_that_stands_elsewhere_names_its_cause(plan, write):
+    """The value of a key, where the problem is shown at another key."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "dataset.test_size=0.2,0.9", "training.batch_size=20")
+    (problem,) = caught.value.problems
+    assert "training.batch_size=20" == problem.argument
+    assert problem.message.endswith("which has 15 (with test_size=0.9)")
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "training.batch_size=4,0")
+    assert ["0 is not a whole number greater than 0"] == [p.message for p in caught.value.problems]
