@@ -25,8 +25,8 @@ from nnrun.api.values.run import Run, read
 from nnrun.data.load import load_dataset, loader_of
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
+from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.deferred_signals import DeferredSignals
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import FrameType
 
 from nnrun.errors import InterruptionError
-from nnrun.runs.execution.deferred_signals import DeferredSignals
+from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.systems import system
 
 
