@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
-from nnrun.config.overrides import OverrideError, assign, split_argument
+from nnrun.config.overrides import OverrideError, assign, steps_of
 from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.schema.search.distributions import (
     DEPTH,
@@ -21,6 +22,8 @@ from nnrun.config.yaml.source_map import Source
 
 _MOST_TRIED = 200
 """Only this many values are checked here; a sweep checks all when it plans."""
+_OF_OTHERS = 5
+"""A refused value of a grid is tried again with this many values of each other key."""
 _LAST = {"type": "dense", "units": 1, "activation": "linear"}
 _WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "units": lambda units: {"layers": [{**_LAST, "units": units}, _LAST]},
@@ -51,18 +54,21 @@ def varied_issues(
     said, tried = {*known}, 0
     grid = [*_of_grid(source.data)]
     for key, place, values in [*grid, *_of_search(source.data, known)]:
-        others = [(other, one) for other, _, ones in grid for _, one in ones if other != key]
         wrong: list[KeyPath] = []
         for path, value in values:
-            if tried == _MOST_TRIED:
+            if tried >= _MOST_TRIED:
                 return
             if any(other[: len(path)] == path for other in wrong):
                 continue  # what is at this place is refused already
             tried += 1
             refused = _refused(base, key, value, said, validate)
             if refused is not None and place[0] == "sweep":
-                if tried + len(others) > _MOST_TRIED:
-                    return
+                others = [
+                    (other, one)
+                    for other, _, ones in grid
+                    if other != key
+                    for _, one in islice(ones, _OF_OTHERS)
+                ]
                 tried += len(others)
                 with_others = (_with(base, *other) for other in others)
                 if any(not _refused(data, key, value, said, validate) for data in with_others):
@@ -119,7 +125,7 @@ def _with(data: Any, key: str, value: Any) -> Any:
     """The data with a value of another key, or as they are if the key cannot be set."""
     trial = Source(copy.deepcopy(data))
     try:
-        assign(trial, split_argument(f"{key}=")[0], copy.deepcopy(value), "")
+        assign(trial, steps_of(key), copy.deepcopy(value), "")
     except OverrideError:
         return data
     return trial.data
@@ -131,7 +137,7 @@ def _refused(
     """The issue of one value, looked at alone, with its path within the value."""
     trial = Source(copy.deepcopy(data))
     try:
-        steps, _ = split_argument(f"{key}=")
+        steps = steps_of(key)
         path = assign(trial, steps, copy.deepcopy(value), "")
     except OverrideError as error:
         return ConfigIssue(str(error), part="key")

@@ -133,7 +133,7 @@ class _Planner:
         """Whether a problem is shown at the values of a key of the grid."""
         if problem.argument is not None:
             return problem.argument == self.arguments.words.get(key)
-        return _dotted(problem.path).startswith(_dotted(key))
+        return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
 
     @property
     def families(self) -> list[Family]:

@@ -164,6 +164,14 @@ def test_a_value_of_the_configs_grid_may_need_that_of_another_key(plan, write):
         plan(write("alone", IRIS + grid % ", training.batch_size: [4, 8]"))
 
 
+def test_a_wrong_value_beside_many_others_is_found_by_check(write):
+    """It is wrong with each of them, however long their list is."""
+    rates = [0.001 * rate for rate in range(1, 301)]
+    grid = json.dumps({"training.batch_size": [4, 0], "training.learning_rate": rates})
+    with pytest.raises(ConfigError, match="0 is not a whole number greater than 0"):
+        load_config(write("iris", f"{IRIS}sweep: {{grid: {grid}}}\n"), [])
+
+
 def test_a_problem_that_stands_elsewhere_names_its_cause(plan, write):
     """The value of a key, where the problem is shown at another key."""
     with pytest.raises(ConfigError) as caught:
