@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from typing import Protocol
@@ -154,19 +155,19 @@ class Plan:
             object.__setattr__(self, "families", [_Alone([variant]) for variant in self.variants])
 
     def __len__(self) -> int:
-        return sum(count for _, count in self._counts())
+        return self._length  # asked for by each run that ends
 
     @property
     def whole(self) -> Plan:
         """The plan of the sweep that this is a shard of."""
         return replace(self, shard=WHOLE)
 
-    @property
+    @cached_property
     def names(self) -> dict[str, None]:
         """The names of its experiments, each once."""
         return dict.fromkeys(family.name for family in self.families)
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
         return sum(count * family.estimate.seconds for family, count in self._counts())
@@ -215,6 +216,10 @@ class Plan:
             yield from islice(runs, 1)
         for _, _, runs in self.portions(least=2):
             yield from islice(runs, 1, None)
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(count for _, count in self._counts())
 
     def _ordered(self) -> list[Settings]:
         return sorted(self.families, key=lambda family: -family.estimate.seconds)

@@ -11,6 +11,7 @@ from nnrun.config.load import load_config
 from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning.families import Family
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
@@ -230,6 +231,15 @@ def test_a_plan_does_not_hold_its_runs(plan, write):
     made = plan(write("wild", WILD), seeds=1_000_000)
     assert 1_000_000 == len(made)
     assert 42 == next(made.runs()).seed
+
+
+def test_a_plan_counts_its_runs_once(plan, write, monkeypatch):
+    """Each run that ends asks for it: counting anew would take n² steps for n settings."""
+    counted = []
+    monkeypatch.setattr(Family, "planned", property(lambda family: counted.append(family) or 1))
+    made = plan(write("iris", IRIS), "training.batch_size=4,8,16")
+    assert [3, 3, 3] == [len(made) for _ in range(3)]
+    assert 3 == len(counted)
 
 
 @pytest.mark.parametrize(
