@@ -22,7 +22,7 @@ from tests.benchmarks.whole_processes.folders import CONFIG, Taken, in_temporary
 
 ID = "S5"
 PLANNED, SWEPT = (200, 2_000, 20_000), 20_000
-_FEW, _PAIRS = 200, 50
+_FEW, _FEW_PAIRS, _PAIRS = 200, 10, 50
 
 # What a sweep does before its first run; its own peak memory, above that of one setting.
 _PLAN = """
@@ -127,14 +127,18 @@ def table(rounds: int) -> str:
         }
         taken = {title: _swept(title, command) for title, command in words.items()}
         few = _swept("few", [str(written(_FEW))])
+        pairs = [_swept(f"pairs{each}", [str(structural(each))]) for each in (_FEW_PAIRS, _PAIRS)]
     first, second = taken.values()
     swept = [
         [title, *(f"{a:.1f} ({a / b:.2f}×)" for a, b in zip(one[:2], first, strict=False))]
         for title, one in taken.items()
     ]
-    each = [1000 * (b - a) / (SWEPT - _FEW) for a, b in zip(few[:2], second, strict=False)]
     beside = measured([os.environ.get("NNRUN_PEERS", sys.executable)])
-    peers = {f"nnrun, {SWEPT:,} settings": [f"{one:.2f}" for one in each], **beside}
+    peers = {
+        f"nnrun, {SWEPT:,} settings": _each(few, second, SWEPT - _FEW),
+        f"nnrun, {title}": _each(*pairs, _PAIRS**2 - _FEW_PAIRS**2),
+        **beside,
+    }
     header = ["settings", "first run known after, CPU s", "all known, CPU s", "peak memory, MB"]
     return "\n".join(
         [
@@ -149,6 +153,11 @@ def table(rounds: int) -> str:
             *grid(["", "ms", "CPU ms"], [[name, *cells] for name, cells in peers.items()]),
         ]
     )
+
+
+def _each(few: Taken, many: Taken, more: int) -> list[str]:
+    """Milliseconds and CPU milliseconds of each of the settings that many have more than few."""
+    return [f"{1000 * (b - a) / more:.2f}" for a, b in zip(few[:2], many[:2], strict=True)]
 
 
 def _planned(title: str, file: Path, settings: int, rounds: int) -> list[str]:
