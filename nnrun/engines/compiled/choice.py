@@ -90,7 +90,6 @@ def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     return _costs(network, _ways(network, optimizer), batch_size).way
 
 
-@once_for_each
 def _ways(network: Network, optimizer: Optimizer) -> _Ways:
     without_function = refuses_function(network, optimizer)
     tape = _refuses_tape(network, optimizer) is None
