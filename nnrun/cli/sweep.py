@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -22,7 +21,7 @@ from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.numbers import count
+from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published import read_references, replications
@@ -32,7 +31,6 @@ from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.planning.validate import make_plan
 
-_MANY_CHOICES = 100
 MOST_RUNS = 100_000
 
 
@@ -114,7 +112,7 @@ def command(
             {str(file): file for file in files},
             wanted,
             datasets,
-            begin=lambda choices: _announce(choices, output),
+            watching=lambda checks: watching_checks(checks, output),
         )
         plan = replace(plan, shard=asked.shard)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
@@ -136,9 +134,3 @@ def command(
             output.note(summary(progress, monotonic() - start))
             found = replications(progress, references) if asked.replication else []
             conclude(progress, store, output, interruption, asked, again, found, tracking)
-
-
-def _announce(choices: int, output: Output) -> None:
-    """Say what takes seconds, on a terminal only."""
-    if choices >= _MANY_CHOICES and sys.stderr.isatty():
-        output.note(f"looking at {count(choices)} configs of the grid")

@@ -166,6 +166,11 @@ class Grid:
         return prod(axis.count for axis in self.axes)
 
     @property
+    def checks(self) -> int:
+        """How many settings are checked, for all."""
+        return prod(len(axis.groups) for axis in self.axes)
+
+    @property
     def count_of_folds(self) -> int:
         """How many settings there are, each as often as it has folds to train."""
         block = self.base.config.dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import compress
@@ -32,6 +33,9 @@ from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
 from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
+Watching = Callable[[int], AbstractContextManager[Callable[[], None]]]
+"""Shows how far work has come: takes the number of its steps, and yields what follows each."""
+
 
 class PlanError(ConfigError):
     """All problems of all configs of a sweep."""
@@ -45,12 +49,11 @@ def make_plan(
     origins: Mapping[str, Origin],
     arguments: Arguments,
     datasets: Datasets,
-    begin: Callable[[int], None] = lambda count: None,
+    watching: Watching = lambda checks: nullcontext(lambda: None),
 ) -> Plan:
     """The plan for these configs: files or their contents, by the name that errors use.
 
-    `begin` is called with the number of grid points before they are checked, which takes some
-    milliseconds each.
+    `watching` takes the number of settings that are checked; what it yields is called after each.
 
     Raises: PlanError, with all problems, if configs are invalid; UsageError if there are more runs
     than there may be.
@@ -60,8 +63,8 @@ def make_plan(
     for file, origin in origins.items():
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
-    begin(planner.choices)
-    planner.plan()
+    with watching(sum(grid.checks for _, grid, _ in planner.opened)) as checked:
+        planner.plan(checked)
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
     return Plan(Variants(planner.grids), planner.families)
@@ -75,11 +78,10 @@ class _Planner:
         self.datasets = datasets
         self.grids: list[tuple[Grid, dict[tuple[int, ...], Family]]] = []
         self.count = 0
-        self.choices = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
         self._refused: set[str] = set()
-        self._opened: list[tuple[str, Grid, Seeds]] = []
+        self.opened: list[tuple[str, Grid, Seeds]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
         self._cache = GridCache()
@@ -99,13 +101,15 @@ class _Planner:
         else:
             for each in (grid, *beside):
                 self.count += each.count_of_folds * len(seeds)
-                self.choices += each.count
-                self._opened.append((file, each, seeds))
+                self.opened.append((file, each, seeds))
 
-    def plan(self) -> None:
-        """Check the loaded configs with every combination of values that may contradict."""
+    def plan(self, checked: Callable[[], None]) -> None:
+        """Check the loaded configs with every combination of values that may contradict.
+
+        `checked` is called after each.
+        """
         offset, texts = 0, Texts()
-        for file, grid, seeds in self._opened:
+        for file, grid, seeds in self.opened:
             families: dict[tuple[int, ...], Family] = {}
             settings: dict[tuple[int, ...], tuple[int, ...]] = {}
             varied = [axis.key not in KEYS for axis in grid.axes]
@@ -120,6 +124,7 @@ class _Planner:
                     first = settings.setdefault(tuple(compress(groups, varied)), groups)
                     known = families.get(first)
                     families[first] = family if known is None else known.joined(family)
+                checked()
             for name, values in together.causes():
                 problem = self.problems[name]
                 # Unless it stands at the one key that causes it, or another config has it too.

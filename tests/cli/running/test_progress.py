@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
 import select
+import sys
 from contextlib import suppress
 
 import pytest
 
 from nnrun.cli.output import Output
 from nnrun.reports.terminal.live import progress as module
-from nnrun.reports.terminal.live.progress import watching, watching_all
+from nnrun.reports.terminal.live.progress import watching, watching_all, watching_checks
 from nnrun.training.trainer import Progress
 from tests.waiting import PATIENCE_SECONDS
 
@@ -117,6 +119,25 @@ def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monke
             now[0] += 0.5
     counts = [int(line[1:4]) for line in capsys.readouterr().err.splitlines()]
     assert [*range(1, 21), 40, 60, 80, 100] == counts
+
+
+@pytest.mark.parametrize(("is_terminal", "quiet"), [(True, False), (True, True), (False, False)])
+def test_a_bar_tells_how_many_settings_are_checked(monkeypatch, is_terminal, quiet):
+    """On a terminal, once it has taken a second, ten times a second, and gone at the end."""
+    now, stream, output = [0.0], io.StringIO(), Output()
+    stream.isatty, output.quiet = (lambda: is_terminal), quiet
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching_checks(2_000, output) as checked:
+        for now[0] in (0.75, 1.5, 1.55, 1.75):
+            checked()
+    shown = stream.getvalue()
+    if quiet or not is_terminal:
+        assert not shown
+        return
+    assert ["2", "4"] == [*dict.fromkeys(re.findall(r"(\d) of 2,000 settings", shown))]
+    assert shown.endswith("\x1b[2K")
 
 
 def test_a_dumb_terminal_gets_lines(on_terminal, cars):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,7 +11,10 @@ from nnrun.config.load import load_config
 from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
@@ -242,13 +245,15 @@ def test_a_plan_counts_its_runs_once(plan, write, monkeypatch):
     assert 3 == len(counted)
 
 
-@pytest.mark.parametrize(
-    ("most", "terminal", "said"), [(101, True, 1), (100, True, 0), (101, False, 0)]
-)
-def test_a_terminal_shows_what_takes_a_while(run, write, monkeypatch, most, terminal, said):
-    """How many configs are looked at, where they are a hundred or more; logs need none of it."""
-    write("iris")
-    stream = SimpleNamespace(isatty=lambda: terminal)
-    monkeypatch.setattr("nnrun.cli.sweep.sys", SimpleNamespace(stderr=stream))
-    code, _, err = run("sweep", "configs", f"training.batch_size=range(1,{most})", "--dry-run")
-    assert (0, said) == (code, err.count(f"looking at {most - 1} configs of the grid\n"))
+def test_a_plan_tells_how_far_its_checks_are(write):
+    """Each combination of values that may contradict; numbers that need no check are one."""
+    file, told = write("iris", IRIS), []
+
+    @contextmanager
+    def watching(checks):
+        told.append(f"{checks} checks")
+        yield lambda: told.append("one is done")
+
+    grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
+    make_plan({str(file): file}, grid, Datasets(), watching)
+    assert ["2 checks", "one is done", "one is done"] == told

@@ -114,6 +114,41 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
             bar.stop()
 
 
+@contextmanager
+def watching_checks(total: int, output: Output) -> Iterator[Callable[[], None]]:
+    """Show how many settings are checked; call the yielded function after each.
+
+    A terminal gets a bar where that takes more than a moment, a log nothing.
+    """
+    done, drawn = 0, monotonic() + _START_SECONDS - _REFRESH_SECONDS
+    bar: Any = None
+
+    def advance() -> None:
+        nonlocal done, drawn, bar
+        done += 1
+        if monotonic() - drawn < _REFRESH_SECONDS:
+            return
+        drawn = monotonic()
+        with suppress(OSError):  # work goes on if the terminal is closed
+            if bar is None:
+                bar = _bar()
+                bar.add_task("checking", total=total, figures="")
+                bar.start()
+            figures = f"{count(done)} of {plural(total, 'setting')}"
+            bar.update(bar.task_ids[0], completed=done, figures=figures)
+            bar.refresh()
+
+    if output.quiet or not draws(sys.stderr):
+        yield lambda: None
+        return
+    try:
+        yield advance
+    finally:
+        if bar is not None:
+            with suppress(OSError):
+                bar.stop()
+
+
 class _Counted:
     """A line for each of the first LINES_EACH runs, then at most one every LINE_SECONDS."""
 
