@@ -328,6 +328,14 @@ def test_what_it_chose_is_reported(nnrun):
     assert "\nit predicts a: regression" in message
 
 
+def test_a_counter_is_learned_from_where_nothing_else_is_there(nnrun):
+    """Hours, years and distances are in steps of one, too."""
+    Path("t.csv").write_text("hours,grade\n" + "".join(f"{i},{3 + i % 7 / 2}\n" for i in range(9)))
+    done = nnrun("init", "--data", "t.csv", "--target", "grade")
+    assert (0, False) == (done.exit_code, "leaves out" in done.stderr)
+    assert 0 == nnrun("train", "t.yaml").exit_code
+
+
 @pytest.mark.parametrize("rows", [2, 3, 4, 5, 6])
 def test_a_batch_is_no_larger_than_the_training_split(nnrun, rows):
     """However few rows there are, the config is valid."""
