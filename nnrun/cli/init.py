@@ -129,7 +129,7 @@ def command(
     steps = {
         f"nnrun check {quoted}": "shows its network",
         f"nnrun train {quoted}": "trains it",
-        f"nnrun train {quoted} training.learning_rate=0.01": "with another setting",
+        f"nnrun train {quoted} training.learning_rate=0.02": "with another setting",
     }
     width = max(map(len, steps))
     lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())

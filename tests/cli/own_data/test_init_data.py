@@ -39,6 +39,15 @@ def test_the_next_commands_have_their_remarks_in_one_column_of_80(nnrun):
     assert max(map(len, lines)) <= 80
 
 
+def test_the_last_of_the_next_commands_is_another_run(nnrun):
+    """It changes a setting of the file, and does not repeat it."""
+    _, train, other = (line.split()[1:] for line in nnrun("init").stderr.splitlines()[1:])
+    smoke = ["--iterations", "1"]
+    for command in (train[:2], other[:3]):
+        assert 0 == nnrun(*command, *smoke).exit_code
+    assert 2 == len([*Path("results").glob("*/*/report.json")])
+
+
 def test_every_column_has_its_place(nnrun):
     """Categories are named, what cannot be learned from is dropped with its reason."""
     nnrun("init", *write_table("houses")[:2])
