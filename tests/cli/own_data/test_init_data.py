@@ -48,6 +48,14 @@ def test_the_last_of_the_next_commands_is_another_run(nnrun):
     assert 2 == len([*Path("results").glob("*/*/report.json")])
 
 
+@pytest.mark.parametrize(("most", "first"), [(100, "reading t.csv\n"), (1000, "wrote ")])
+def test_a_large_file_is_said_to_be_read(nnrun, monkeypatch, most, first):
+    """All of its cells are looked at, which takes seconds."""
+    monkeypatch.setattr("nnrun.cli.init._LARGE", most)
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i / 2},{i % 7}\n" for i in range(25)))
+    assert nnrun("init", "--data", "t.csv").stderr.startswith(first)
+
+
 def test_every_column_has_its_place(nnrun):
     """Categories are named, what cannot be learned from is dropped with its reason."""
     nnrun("init", *write_table("houses")[:2])
