@@ -136,7 +136,7 @@ SYNONYMS: dict[str, str] = {
     "median_ae": "median_absolute_error",
     "mape": "mean_absolute_percentage_error",
     "pinball_90": "mean_pinball_loss",
-    "r2": "r2_score",
+    "r2": "r2_score r²",
     "spearman": "spearmanr",
     # data sets
     "boston": "boston_housing",

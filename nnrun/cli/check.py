@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ from nnrun.config.load import load_config
 from nnrun.course.files import NUMBERS
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
+from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.checking.checks import (
     CheckedRun,
     check_details,
@@ -113,6 +116,13 @@ def command(
             run = describe(experiment, gradients=gradients, learning_rate=learning_rate)
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")
+            sweep = experiment.config.sweep
+            if sweep is not None and sweep.grid:
+                configs = plural(prod(map(len, sweep.grid.values())), "config")
+                output.note(
+                    f"{file}: the settings of its grid together are {configs}, which nnrun sweep "
+                    f"{shlex.quote(str(file))} --dry-run checks"
+                )
             runs.append(run)
         except NnrunError as error:
             codes.add(error.exit_code)

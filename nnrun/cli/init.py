@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _STARTER = Path(__file__).with_name("starter.yaml")
 _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
 _WIDTH = 100
+# Bytes of a file that take seconds to look at.
+_LARGE = 10_000_000
 
 
 def starter() -> str:
@@ -117,6 +119,8 @@ def command(
         raise click.UsageError("--target is a column of the file in --data; give that too")
     stem = _stem(name, data)
     file = Path(f"{stem}.yaml")
+    if data is not None and data.is_file() and data.stat().st_size >= _LARGE:
+        output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
     try:
         with file.open("x", encoding="utf-8") as new:
@@ -129,7 +133,7 @@ def command(
     steps = {
         f"nnrun check {quoted}": "shows its network",
         f"nnrun train {quoted}": "trains it",
-        f"nnrun train {quoted} training.learning_rate=0.01": "with another setting",
+        f"nnrun train {quoted} training.learning_rate=0.02": "with another setting",
     }
     width = max(map(len, steps))
     lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())

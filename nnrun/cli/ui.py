@@ -74,7 +74,7 @@ def _server() -> type[Server]:
     try:
         from nnrun.ui.server import Server  # noqa: PLC0415  # an extra, slow to import
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio"):
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio", "h11"):
             raise
         raise UsageError(
             "the page needs the packages starlette and uvicorn; install the extra: "

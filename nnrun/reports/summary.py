@@ -90,7 +90,9 @@ def splits(dataset: dict[str, Any]) -> list[str]:
 def metrics_of(record: RunRecord) -> list[str]:
     """The metrics of a run that are a number each, the main one first and the loss last."""
     reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
-    is_loss = (record.config.get("loss") or {}).get("type") in _LOG_LOSSES
+    # Class weights change the loss, and no metric.
+    weighted = (record.config.get("training") or {}).get("class_weight") is not None
+    is_loss = (record.config.get("loss") or {}).get("type") in _LOG_LOSSES and not weighted
     keys = [key for key in reference if find(key) and not (is_loss and key == "log_loss")]
     keys += [LOSS] * (LOSS in reference)
     return sorted(keys, key=lambda key: key != record.main_metric)

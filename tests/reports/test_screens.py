@@ -221,6 +221,17 @@ def test_columns_give_way_in_the_order_of_need():
     assert "1234567" not in least
 
 
+def test_of_many_columns_that_give_way_the_first_are_named():
+    """A comparison of hundreds of runs ends in no paragraph of their letters."""
+    runs = [Column(f"r{index}", ["12345"], need=index) for index in range(400)]
+    table = FittedTable([Column("name", ["alpha"], left=True), *runs])
+    *_, last = " ".join(screen(table, 40).split()).split("left out: ")
+    assert (
+        "r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15 and 384 more (--wide shows all)"
+        == last
+    )
+
+
 def test_what_two_runs_both_lack_is_no_difference():
     """A block that is null in one and set in the other is one setting; counts are whole."""
     training = {**REGRESSION.config["training"], "early_stopping": {"patience": 3, "monitor": None}}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # The most runs in progress to show; the leaderboard has the rest of the screen.
 _MOST_LINES = 8
 _TRUST = 3.0
+_SHARE = 0.1
 
 
 def watching_sweep(
@@ -139,12 +140,13 @@ class _View(DrawnRuns, _Lines):
         """Seconds left: the plan's estimate, scaled by elapsed over estimated time so far.
 
         The first runs wait for their workers, so that their times say little: the ratio starts as
-        if `_TRUST` seconds had gone as estimated.
+        if `_TRUST` seconds, or `_SHARE` of a short plan, had gone as estimated.
         """
         begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
         done = self.trained + begun
         together = self.most_running or 1  # very short runs are never seen in progress
-        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * together)
+        trust = min(_TRUST * together, _SHARE * progress.plan.seconds)
+        pace = (monotonic() - self.started + trust / together) / (done + trust)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 

@@ -143,6 +143,8 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
         and column is not target
         and (column.name not in split_by or parts_of(column, splits=True))
     ]
+    if not (features or dated or split_by):  # hours and years are in steps of one, too
+        features = [c for c in found.columns if c.kind == "counter" and c is not target]
     used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
     chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)

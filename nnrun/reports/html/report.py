@@ -273,7 +273,7 @@ class Report:
             yield Note(
                 f"Details of {plural(len(self.in_full), 'run')} of {count(len(self._sound))} are "
                 "above: the best of each config first, then others by name and seed. "
-                "`nnrun report NAME/ID` shows any other run.",
+                "nnrun report NAME/ID shows any other run.",
                 "warning",
             )
 

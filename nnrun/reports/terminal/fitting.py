@@ -14,6 +14,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.reports.markup import escape, table
+from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.tables import plain_table
 
 _BETWEEN = 3
@@ -25,6 +26,8 @@ _LEAST = 8
 _LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
 # Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
+# As many as all columns of a leaderboard; a comparison has one for each run.
+_MOST_NAMED = 12
 # Headings are not broken after ±.
 _MORE = "…"
 _MORE_SETTINGS = f"{_MORE}: more settings, which nnrun show RUN and --wide show"
@@ -139,7 +142,8 @@ class FittedTable:
         titles = {column.title.replace("\n", " ") for column in kept}
         left_out = [column.title for column in self.columns if column.title not in titles]
         if left_out:
-            yield Text(f"left out: {', '.join(left_out)} ({self.more} shows all)", "dim")
+            names = first_of(left_out, _MOST_NAMED)
+            yield Text(f"left out: {names} ({self.more} shows all)", "dim")
 
     def _choices(self) -> Iterator[list[Column]]:
         """Ever narrower selections of columns, starting with all."""

@@ -66,16 +66,18 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
 def figures(group: Group, row: Row, brief: bool = False) -> str:
     """`test accuracy 0.920 ± 0.050 (95%, 20 runs); baseline 0.33, published 0.95`.
 
-    Where rows are chosen by validation, the number of the test split is added. The parenthesis is
-    left out where it is `brief`.
+    Where rows are chosen by validation, the number of the test split is added, and the baseline
+    says that it is of validation. The parenthesis is left out where it is `brief`.
     """
     label, by = metric_label(group.metric), group.ordered_by
     runs = plural(row.completed, "run")
     how = f" ({'95%, ' if row.ci_low is not None else ''}{runs})" * (not brief)
     text = f"{by} {label} {_number(row, by)}{how}"
+    of = ""
     if by == "validation" and row.test is not None:
         text += f", test {_number(row, 'test')}"
-    beside = [] if row.baseline is None else [f"baseline {number(row.baseline)}"]
+        of = "validation "  # the number of the test split has another baseline
+    beside = [] if row.baseline is None else [f"{of}baseline {number(row.baseline)}"]
     for split in dict.fromkeys((by, "test", "train")):
         value = row.published.get(f"{split}_{group.metric}")
         if value is not None:

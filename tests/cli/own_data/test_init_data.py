@@ -39,6 +39,23 @@ def test_the_next_commands_have_their_remarks_in_one_column_of_80(nnrun):
     assert max(map(len, lines)) <= 80
 
 
+def test_the_last_of_the_next_commands_is_another_run(nnrun):
+    """It changes a setting of the file, and does not repeat it."""
+    _, train, other = (line.split()[1:] for line in nnrun("init").stderr.splitlines()[1:])
+    smoke = ["--iterations", "1"]
+    for command in (train[:2], other[:3]):
+        assert 0 == nnrun(*command, *smoke).exit_code
+    assert 2 == len([*Path("results").glob("*/*/report.json")])
+
+
+@pytest.mark.parametrize(("most", "first"), [(100, "reading t.csv\n"), (1000, "wrote ")])
+def test_a_large_file_is_said_to_be_read(nnrun, monkeypatch, most, first):
+    """All of its cells are looked at, which takes seconds."""
+    monkeypatch.setattr("nnrun.cli.init._LARGE", most)
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i / 2},{i % 7}\n" for i in range(25)))
+    assert nnrun("init", "--data", "t.csv").stderr.startswith(first)
+
+
 def test_every_column_has_its_place(nnrun):
     """Categories are named, what cannot be learned from is dropped with its reason."""
     nnrun("init", *write_table("houses")[:2])
@@ -326,6 +343,14 @@ def test_what_it_chose_is_reported(nnrun):
     ] == message
     message = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
     assert "\nit predicts a: regression" in message
+
+
+def test_a_counter_is_learned_from_where_nothing_else_is_there(nnrun):
+    """Hours, years and distances are in steps of one, too."""
+    Path("t.csv").write_text("hours,grade\n" + "".join(f"{i},{3 + i % 7 / 2}\n" for i in range(9)))
+    done = nnrun("init", "--data", "t.csv", "--target", "grade")
+    assert (0, False) == (done.exit_code, "leaves out" in done.stderr)
+    assert 0 == nnrun("train", "t.yaml").exit_code
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 5, 6])

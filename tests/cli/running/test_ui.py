@@ -97,13 +97,14 @@ def test_the_browser_opens_the_address(nnrun, served, monkeypatch):
     assert [served[1].address] == addresses
 
 
-def test_without_its_packages(nnrun, monkeypatch):
-    """It names the extra."""
+@pytest.mark.parametrize("package", ["h11", "starlette", "uvicorn"])
+def test_without_its_packages(nnrun, monkeypatch, package):
+    """It names the extra, whichever package is missed first."""
     load = builtins.__import__
 
     def refused(name, *rest):
         if name == "nnrun.ui.server":
-            raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
         return load(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refused)

@@ -252,7 +252,10 @@ def test_contradictions_between_columns(csv, columns, message):
         (b"a,a,y\n1,2,3\n", "houses.csv:1:a: 2 columns have this name"),
         (b"a,,y\n1,2,3\n", "houses.csv:1: column 2 has no name"),
         (b"a,y\n1,2\n\xe9,3\n", "houses.csv:3: is not UTF-8 text: byte 0xe9"),
-        (b'a,y\n1,2\n"3,4\n5,6\n', "houses.csv:3: is no CSV from here on"),
+        (
+            b'a,y\n1,2\n"3,4\n5,6\n',
+            "houses.csv:3: is no CSV from here on: .*; a quote that begins a cell of this row",
+        ),
         (
             b'a,y\n"x \\"z\\"",3\n',
             r"houses.csv:2: is no CSV from here on: .*; a quote in a cell wi",

@@ -418,7 +418,9 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     assert "Details of 2 runs of 14 are above" in notes(found["All runs"])
     assert 2 == len(list(report.runs()))
     page = Page(render(make_report(results), most_bytes=1))
-    assert "13 more runs would make this file too large to mail" in page.text
+    assert "Details of more than 1 run would make this file too large to mail" in page.text
+    assert "Details of 1 run of 14 are above" in page.text
+    assert "`" not in "".join(notes(found["All runs"]))
     assert set() == {v[1:] for v in page.of("href") if v[0] == "#"} - set(page.of("id"))
 
 

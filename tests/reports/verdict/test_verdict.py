@@ -222,7 +222,7 @@ SAID = {
     "validation": [
         (
             "Best: learning_rate=0.8, validation accuracy 0.820 ± 0.020 (95%, 5 runs), test 0.7000 "
-            "± 0; baseline 0.1000."
+            "± 0; validation baseline 0.1000."
         ),
         "Others: the other can be dropped.",
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
-from nnrun.reports.summary import metric_notes
+from nnrun.reports.summary import metric_notes, metrics_of
 from nnrun.runs.lifecycle import train
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
@@ -62,6 +62,17 @@ def test_unequal_classes_get_the_metrics_they_need(rare):
     assert {"balanced_accuracy", "roc_auc"} <= set(outcome.record.metrics["test"])
     notes = [*metric_notes(outcome.record)]
     assert ["the classes are unequal"] == [note.partition(":")[0] for note in notes]
+
+
+def test_the_log_loss_is_listed_where_the_loss_is_another(rare):
+    """By class weights the loss is another number, and the log loss may be what orders runs."""
+    weighted = "training.class_weight=balanced"
+    listed = [
+        metrics_of(train(rare("training.iterations=1", *more), None).record)
+        for more in ([], [weighted], [weighted, "sweep.order_by=log_loss"])
+    ]
+    assert [False, True, True] == ["log_loss" in names for names in listed]
+    assert "log_loss" == listed[-1][0]
 
 
 @pytest.mark.parametrize(

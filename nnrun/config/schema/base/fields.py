@@ -5,11 +5,12 @@ They are used in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any, get_args, get_origin
+from typing import Any, ClassVar, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
@@ -21,6 +22,7 @@ from nnrun.suggestions import nearest, part_suggestion, suggestion
 from nnrun.tables import Table
 
 MAX_INTEGER = 2**63 - 1
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class OneOf(Kind):
 class Number(Kind):
     """A finite number within bounds; it becomes a float."""
 
+    has_decimals: ClassVar[bool] = True
     gt: float | None = None
     ge: float | None = None
     lt: float | None = None
@@ -171,6 +174,8 @@ class Number(Kind):
         if not isinstance(value, str):
             return ""
         meant = read_scalar(value.replace("_", "").strip()) if len(value) < 40 else None
+        if self.has_decimals and isinstance(meant, str) and _DECIMAL_COMMA.fullmatch(meant):
+            return f"; write {meant.replace(',', '.')}, with a point"
         if isinstance(meant, bool) or not isinstance(meant, int | float) or not isfinite(meant):
             return ""
         return f"; write {write_scalar(meant)}, without quotes"
@@ -185,6 +190,8 @@ class Number(Kind):
 @dataclass(frozen=True)
 class Integer(Number):
     """A whole number of 64 bits within bounds. 1e3 is accepted, though YAML reads it as a float."""
+
+    has_decimals: ClassVar[bool] = False
 
     @property
     def phrase(self) -> str:

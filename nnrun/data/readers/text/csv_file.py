@@ -25,6 +25,7 @@ NUMBERS_AS_HEADER = (
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _DOUBLED = "; a quote in a cell with quotes around it is written twice"
+_OPEN = "; a quote that begins a cell of this row is not closed"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
 _TRAILING = "; if each line ends in a separator, remove it there"
 
@@ -153,6 +154,7 @@ class CsvFile(Table):
             return next(self._reader, None)
         except csv.Error as error:
             hint = _DOUBLED if "expected after" in str(error) else ""
+            hint = _OPEN if "end of data" in str(error) else hint
             if line == 1 and not self._named:
                 hint = _HINT.format(_NAMES[self.delimiter])
             raise BrokenRow(self.path, line, f"is no CSV from here on: {error}{hint}") from error
