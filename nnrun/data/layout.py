@@ -21,6 +21,7 @@ from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers, canonical
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.rows.mapped import kept
+from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
 # The most rows and numbers that are joined at once.
@@ -178,7 +179,16 @@ class Layout:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
-        """The layout that `to_dict` described."""
+        """The layout that `to_dict` described.
+
+        Raises: DataError if it is from before columns had kinds; today's reading would take all of
+        its columns for plain numbers.
+        """
+        if stored.get("categories") or stored.get("imputed"):
+            raise DataError(
+                "its columns are described as an older version did; nnrun train --force trains the "
+                "run again"
+            )
         form, every = stored.get("target_form"), map(from_json, stored["columns"])
         return cls(
             task=stored["task"],

@@ -84,7 +84,8 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
     except _DAMAGE:
-        raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
+        message = f"{file} is damaged, or of another version of nnrun"
+        raise UsageError(f"{message}; the same sweep again writes it anew") from None
 
 
 def _key(root: Path, word: str) -> str:

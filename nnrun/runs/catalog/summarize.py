@@ -36,16 +36,28 @@ from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import StoredRun, read_run
 
 # Keys that reports of older versions do not have, and what these runs had in their place.
-_ADDED = {
+_ADDED: dict[str, Any] = {
     "dataset.folds": None,
     "dataset.fold": None,
     "dataset.split.by": "random",
     "dataset.split.column": None,
     "dataset.split.seed": None,
+    "dataset.split.test_seed": None,
+    "dataset.hide_test": False,
     "dataset.images": None,
     "dataset.channel_axis": None,
+    "dataset.unknown": "ignore",
+    "dataset.dates": {},
+    "dataset.lags": {},
+    "dataset.columns.weight": None,
+    "dataset.columns.embedding": {},
+    "dataset.columns.target_mean": [],
+    "dataset.columns.min_count": 1,
+    "dataset.columns.formats": {},
+    "training.class_weight": None,
     "training.augment": None,
     "training.evaluate_rows": None,
+    "decide": None,
 }
 # Where data are; `dataset.sha256` says which.
 PLACES = ("dataset.path", "dataset.images.folder")
@@ -90,7 +102,7 @@ def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
     found = flatten(json.loads(config))
-    for key in PLACES:
+    for key in (*PLACES, *filter(changes_nothing, [*found])):
         found.pop(key, None)
     for key, default in _ADDED.items():
         if found.get(key) == default:

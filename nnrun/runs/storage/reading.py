@@ -25,6 +25,8 @@ REMEDY = "nnrun train --force trains it again"
 """What to do about a run that is damaged, if its folder has its own name."""
 
 _OF_ANOTHER = f"{REPORT} is that of "
+_OLDER = f"{REPORT} is of an older version of nnrun"
+_NEWER = f"{REPORT} is of a newer version of nnrun"
 
 _MOST_BYTES = 16 * 2**20
 
@@ -67,7 +69,8 @@ class StoredRun:
 
 def damaged(place: Path | str, why: str | None) -> str:
     """What every command says of a run that is damaged."""
-    return f"{place} is damaged: {why}; {remedy(why)}"
+    state = "cannot be read" if why in (_OLDER, _NEWER) else "is damaged"
+    return f"{place} {state}: {why}; {remedy(why)}"
 
 
 def remedy(why: str | None) -> str:
@@ -139,7 +142,7 @@ def _read(report: Path) -> RunRecord:
         content = _parsed(written)
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
-            raise NnrunError(_of_another_version(version))
+            raise NnrunError(_OLDER if version < SCHEMA_VERSION else _NEWER)
         record = RunRecord.from_dict(content)
         part = invalid_part(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -153,14 +156,9 @@ def _read(report: Path) -> RunRecord:
 def _why_unsealed(written: bytes) -> str:
     """Why a report does not end in its digest."""
     with suppress(ValueError, KeyError, TypeError, RecursionError):
-        version = _parsed(written)["schema_version"]
-        if version == UNSEALED_VERSION:
-            return _of_another_version(version)
+        if _parsed(written)["schema_version"] == UNSEALED_VERSION:
+            return _OLDER
     return f"{REPORT} is not the file that was written"
-
-
-def _of_another_version(version: Any) -> str:
-    return f"{REPORT} is of another version of nnrun ({version})"
 
 
 def _parsed(written: bytes) -> Any:

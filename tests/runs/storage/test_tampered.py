@@ -109,7 +109,9 @@ def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, co
     before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
     renamed = "if its folder was renamed, rename it back to s3-0123456789; otherwise "
     to_do = f"{renamed if kind == 'other id' else ''}nnrun train --force trains it again"
-    message = f"is damaged: {listed.problem}; {to_do}"
+    age = {"other version": "a newer", "earlier version": "an older"}.get(kind)
+    state = f"cannot be read: report.json is of {age} version of nnrun"
+    message = f"{state if age else f'is damaged: {listed.problem}'}; {to_do}"
     for words in SHOWING:
         code, out, _ = command(f"{words} --json", folder=folder)
         data = json.loads(out)
