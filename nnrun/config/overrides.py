@@ -132,7 +132,12 @@ def parse_overrides(arguments: Iterable[str]) -> tuple[list[Override], list[Prob
             overrides.append(Override(argument, steps, parse_value(text)))
         except OverrideError as error:
             problems.append(Problem(str(error), argument=argument))
-    return overrides, problems
+    return outermost_first(overrides), problems
+
+
+def outermost_first(overrides: Iterable[Override]) -> list[Override]:
+    """Blocks before the keys in them, which a block that came later would replace."""
+    return sorted(overrides, key=lambda override: len(override.steps))
 
 
 def apply_overrides(source: Source, overrides: Iterable[Override]) -> Iterator[Problem]:

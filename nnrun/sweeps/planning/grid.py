@@ -13,7 +13,14 @@ from typing import Any
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment, load_block, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, steps_of
+from nnrun.config.overrides import (
+    MAX_RANGE,
+    Override,
+    format_override,
+    outermost_first,
+    parse_grid,
+    steps_of,
+)
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.experiment import BesideConfig
 from nnrun.config.settings import BESIDE
@@ -224,7 +231,7 @@ class Grid:
         overrides = [
             Override(name, steps_of(name), copied(value)) for name, value in values.items()
         ]
-        return load_block(self.content, key, overrides, self.arguments.iterations)
+        return load_block(self.content, key, outermost_first(overrides), self.arguments.iterations)
 
     def _loaded(self, positions: Sequence[int]) -> Experiment:
         chosen = zip(self.axes, positions, strict=True)
@@ -280,10 +287,13 @@ def _all_problems(content: Content, arguments: Arguments, error: ConfigError) ->
 
 
 def _load_with(content: Content, values: dict[str, Any], arguments: Arguments) -> Experiment:
-    overrides = [override_of(*item) for item in {**values, **arguments.first_seed}.items()]
+    overrides = overrides_of({**values, **arguments.first_seed})
     return load_content(content, overrides, arguments.iterations)
 
 
-def override_of(key: str, value: Any) -> Override:
-    """The override of a key, with a value of its own, which others may change."""
-    return Override(format_override(key, value), steps_of(key), copied(value))
+def overrides_of(values: Mapping[str, Any]) -> list[Override]:
+    """Those of dotted keys, each with a value of its own, which others may change."""
+    return outermost_first(
+        Override(format_override(key, value), steps_of(key), copied(value))
+        for key, value in values.items()
+    )
