@@ -30,7 +30,7 @@ _NUMBER = re.compile(r" *[-+]?\.?[0-9][0-9.]{,40}([eE][-+]?[0-9]{1,9})? *", re.A
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
 
-_RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
+RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
     ("training", "iterations"): (("training", "epochs"),),
     ("training", "epochs"): (("training", "iterations"),),
     ("network", "layers"): (("network", "sizes"), ("network", "activations")),
@@ -68,6 +68,15 @@ class OverrideError(ValueError):
 def steps_of(key: str) -> tuple[str, ...]:
     """The steps of a dotted key."""
     return split_argument(f"{key}=")[0]
+
+
+def is_key(key: str) -> bool:
+    """Whether it is a dotted key."""
+    try:
+        steps_of(key)
+    except OverrideError:
+        return False
+    return True
 
 
 def split_argument(argument: str) -> tuple[tuple[str, ...], str]:
@@ -132,7 +141,12 @@ def parse_overrides(arguments: Iterable[str]) -> tuple[list[Override], list[Prob
             overrides.append(Override(argument, steps, parse_value(text)))
         except OverrideError as error:
             problems.append(Problem(str(error), argument=argument))
-    return overrides, problems
+    return outermost_first(overrides), problems
+
+
+def outermost_first(overrides: Iterable[Override]) -> list[Override]:
+    """Blocks before the keys in them, which a block that came later would replace."""
+    return sorted(overrides, key=lambda override: len(override.steps))
 
 
 def apply_overrides(source: Source, overrides: Iterable[Override]) -> Iterator[Problem]:
@@ -225,7 +239,7 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
         return
     if path[0] == "dataset" and takes_path(block.get("name")):
         return
-    for rival in _RIVALS.get(path, ()):
+    for rival in RIVALS.get(path, ()):
         if rival[1] in block:
             source.forget(rival)
             del block[rival[1]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from nnrun.config.overrides import OverrideError, assign, steps_of
+from nnrun.config.overrides import OverrideError, assign, is_key, steps_of
+from nnrun.config.replaced import replaced
 from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.schema.search.distributions import (
     DEPTH,
@@ -22,8 +23,6 @@ from nnrun.config.yaml.source_map import Source
 
 _MOST_TRIED = 200
 """Only this many values are checked here; a sweep checks all when it plans."""
-_OF_OTHERS = 5
-"""A refused value of a grid is tried again with this many values of each other key."""
 _LAST = {"type": "dense", "units": 1, "activation": "linear"}
 _WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "units": lambda units: {"layers": [{**_LAST, "units": units}, _LAST]},
@@ -36,8 +35,11 @@ _WHOLE = {
     "log_uniform": "; for whole numbers, write int with log: true",
 }
 """What to write in place of a range of fractions, whose ends alone the key takes."""
+_KINDS = ("type", "schedule", "name")
+"""The keys that say of what kind a block is."""
 Validate = Callable[[Any], list[ConfigIssue]]
 Tried = Iterator[tuple[str, KeyPath, list[tuple[KeyPath, Any]]]]
+Values = Mapping[str, Sequence[tuple[KeyPath, Any]]]
 
 
 def varied_issues(
@@ -52,35 +54,68 @@ def varied_issues(
     """
     base = {**source.data, "sweep": None, "search": None}
     said, tried = {*known}, 0
-    grid = [*_of_grid(source.data)]
-    for key, place, values in [*grid, *_of_search(source.data, known)]:
-        wrong: list[KeyPath] = []
-        for path, value in values:
-            if tried >= _MOST_TRIED:
-                return
-            if any(other[: len(path)] == path for other in wrong):
-                continue  # what is at this place is refused already
-            tried += 1
-            refused = _refused(base, key, value, said, validate)
-            if refused is not None and place[0] == "sweep":
-                others = [
-                    (other, one)
-                    for other, _, ones in grid
-                    if other != key
-                    for _, one in islice(ones, _OF_OTHERS)
-                ]
-                tried += len(others)
-                with_others = (_with(base, *other) for other in others)
-                if any(not _refused(data, key, value, said, validate) for data in with_others):
-                    continue  # other keys decide whether it is valid, so it is left to the plan
-            if refused is not None and refused.part == "key" and not refused.path:
-                yield ConfigIssue(refused.message, place, "key")
-                break
-            if refused is not None:
-                wrong.append(path)
-                inside = () if place == ("search", DEPTH) else refused.path
-                message = f"{refused.message}{_WHOLE.get(str(path[-1]), '')}"
-                yield ConfigIssue(message, (*path, *inside), refused.part)
+    grid, space = [*_of_grid(source.data)], [*_of_search(source.data, known)]
+    given = {tuple(map(str, path)) for path in source.arguments}
+    for varied in (grid, space):
+        several = {
+            key: values
+            for key, place, values in varied
+            if values and place != ("search", DEPTH) and is_key(key)
+            if varied is space or steps_of(key) not in given  # arguments replace those of a grid
+        }
+        yield from _without_effect(base, several)
+        for key, place, values in varied:
+            others = {o: ones for o, ones in several.items() if o != key and is_key(key)}
+            wrong: list[KeyPath] = []
+            for path, value in values:
+                if tried >= _MOST_TRIED:
+                    return
+                if any(other[: len(path)] == path for other in wrong):
+                    continue  # what is at this place is refused already
+                tried += 1
+                refused = _refused(base, key, value, said, validate)
+                for data in () if refused is None else _with_others(base, key, others, refused):
+                    tried += 1
+                    if not _refused(data, key, value, said, validate):
+                        refused = None  # others decide whether it is valid: left to the plan
+                        break
+                if refused is not None and refused.part == "key" and not refused.path:
+                    yield ConfigIssue(refused.message, place, "key")
+                    break
+                if refused is not None:
+                    wrong.append(path)
+                    inside = () if place == ("search", DEPTH) else refused.path
+                    message = f"{refused.message}{_WHOLE.get(str(path[-1]), '')}"
+                    yield ConfigIssue(message, (*path, *inside), refused.part)
+
+
+def _with_others(base: Any, key: str, others: Values, refused: ConfigIssue) -> Iterator[Any]:
+    """The data with values of other keys, with which a refused value of a key may be valid.
+
+    A sweep trains each value with the first ones of all others, and so refuses one that is refused
+    there. Further values are tried of keys that decide whether it is valid.
+    """
+    firsts = {other: ones[0][1] for other, ones in others.items()}
+    if not firsts:
+        return
+    yield _with(base, firsts)
+    for other, ones in others.items():
+        if other in refused.message or _decides(steps_of(other), steps_of(key)):
+            for _, one in ones[1:]:
+                yield _with(base, {**firsts, other: one})
+
+
+def _decides(other: Sequence[str], steps: Sequence[str]) -> bool:
+    """Whether a key is that of a block around another, or names the kind of such a block."""
+    block = other[:-1] if other[-1] in _KINDS else other
+    return steps[: len(block)] == block
+
+
+def _without_effect(base: Any, several: Values) -> Iterator[ConfigIssue]:
+    """Issues of values that give the same settings as others, since other keys replace them."""
+    grid = {key: [one for _, one in values] for key, values in several.items()}
+    for found in replaced(base, grid):
+        yield ConfigIssue(found.message, several[found.key][found.index][0])
 
 
 def _of_grid(data: Any) -> Tried:
@@ -121,13 +156,12 @@ def _of_distribution(value: dict[str, Any], place: KeyPath) -> Iterator[tuple[Ke
             yield (*inside, index), one
 
 
-def _with(data: Any, key: str, value: Any) -> Any:
-    """The data with a value of another key, or as they are if the key cannot be set."""
+def _with(data: Any, values: Mapping[str, Any]) -> Any:
+    """The data with values of other keys, of those that can be set."""
     trial = Source(copy.deepcopy(data))
-    try:
-        assign(trial, steps_of(key), copy.deepcopy(value), "")
-    except OverrideError:
-        return data
+    for key, value in sorted(values.items(), key=lambda item: len(steps_of(item[0]))):
+        with suppress(OverrideError):
+            assign(trial, steps_of(key), copy.deepcopy(value), "")
     return trial.data
 
 

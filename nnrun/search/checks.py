@@ -11,13 +11,15 @@ from nnrun.config.schema.search.distributions import DEPTH, Choice, Depth, Distr
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.search.settings import Settings
-from nnrun.search.spaces.choices import Draw, Space
+from nnrun.search.spaces.choices import Draw, Space, parameters_of
 from nnrun.search.spaces.spread import drawn_with
 
 # An option is refused if this many settings that have it are.
 _MOST_SETTINGS = 50
 # By this share of its range a depth is one of the deepest: an activation needs a layer.
 _DEEP = 0.99
+# By this share of its range a number is the largest one, or next to it.
+_LARGEST = 1 - 1e-9
 
 
 def check_space(experiment: Experiment, space: Space, settings: Settings) -> None:
@@ -74,8 +76,17 @@ def _check_largest(experiment: Experiment, space: Space, settings: Settings) -> 
 def _largest_refused(
     keys: Mapping[str, Distribution], space: Space, settings: Settings
 ) -> str | None:
-    """Why a config with the largest values of these keys is refused, if it is."""
-    return _refusal(Space(keys, space.layers).draw(_Largest()), settings)
+    """Why the largest numbers of these keys are refused, if they are with all options tried.
+
+    Those that do not go with the first options may go with others, and with other keys.
+    """
+    alone = Space(keys, space.layers)
+    reason = _refusal(alone.draw(_Largest()), settings)
+    if reason is None:
+        return None
+    ranges = (name for name, among in parameters_of(alone).items() if isinstance(among, Range))
+    others = drawn_with(dict.fromkeys(ranges, _LARGEST), space, _MOST_SETTINGS)
+    return reason if all(_refusal(draw, settings) for draw in others) else None
 
 
 def _useless_options(space: Space, settings: Settings) -> Iterator[tuple[KeyPath, str]]:

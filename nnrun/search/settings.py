@@ -14,7 +14,7 @@ from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid import GridPoint, override_of
+from nnrun.sweeps.planning.grid import GridPoint, overrides_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.seeds import Seeds
 from nnrun.sweeps.planning.variants import folds_of, make_variant
@@ -134,8 +134,4 @@ class Settings:
 
     def _load(self, values: Mapping[str, Any]) -> Experiment:
         given = [copy.deepcopy(override) for override in self.overrides]
-        return load_content(
-            self.content,
-            [*given, *(override_of(*item) for item in values.items())],
-            self.iterations,
-        )
+        return load_content(self.content, [*given, *overrides_of(values)], self.iterations)

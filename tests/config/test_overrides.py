@@ -138,6 +138,14 @@ def test_of_one_key_given_twice_the_last_counts(write: Write, valid: str) -> Non
     assert 2 == load_config(write(valid), ["seed=1", "seed=2"]).config.seed
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_key_changes_the_block_around_it(write: Write, valid: str, order: int) -> None:
+    """In any order of arguments, as in Hydra: none is lost without a word."""
+    arguments = ["training.optimizer={type: adam, beta2: 0.9}", "training.optimizer.beta1=0.8"]
+    optimizer = load_config(write(valid), arguments[::order]).config.training.optimizer
+    assert (0.8, 0.9) == (optimizer.beta1, optimizer.beta2)
+
+
 @pytest.mark.parametrize(("argument", "message"), pairs("mistaken_arguments.txt"))
 def test_a_mistake_is_traced_to_its_argument(
     problems_of: ProblemsOf, valid: str, argument: str, message: str

@@ -13,11 +13,21 @@ from typing import Any
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment, load_block, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import MAX_RANGE, Override, format_override, parse_grid, steps_of
+from nnrun.config.overrides import (
+    MAX_RANGE,
+    Override,
+    apply_overrides,
+    format_override,
+    is_key,
+    outermost_first,
+    parse_grid,
+    steps_of,
+)
+from nnrun.config.replaced import replaced
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.schema.experiment import BesideConfig
 from nnrun.config.settings import BESIDE
-from nnrun.config.yaml.source_map import copied
+from nnrun.config.yaml.source_map import Source, copied
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
@@ -28,6 +38,8 @@ _MODELS = "sweep.beside"
 _MOST_SHOWN = 4
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 _MOST_TRIED = 100
+_LENGTHS = ("training.iterations", "training.epochs")
+"""What `--iterations` replaces."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class Grid:
     Args:
         content: the config without its `sweep` block.
         arguments: of the sweep.
-        base: the config with the first value of each argument.
+        base: the config with the first value of each argument, and of its own grid if it needs it.
         axes: one for each key.
         varied: the keys with several values that differ between settings, not between runs of one.
     """
@@ -229,7 +241,7 @@ class Grid:
         overrides = [
             Override(name, steps_of(name), copied(value)) for name, value in values.items()
         ]
-        return load_block(self.content, key, overrides, self.arguments.iterations)
+        return load_block(self.content, key, outermost_first(overrides), self.arguments.iterations)
 
     def _loaded(self, positions: Sequence[int]) -> Experiment:
         chosen = zip(self.axes, positions, strict=True)
@@ -254,41 +266,128 @@ class Grid:
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     """The grid of a config and of the arguments.
 
-    Raises: ConfigError if the config is invalid without its grid.
+    Raises: ConfigError if the config is invalid with the first values of its grid.
     """
     content = read_config(origin)
-    try:
-        base = _load_with(content, arguments.first, arguments)
-    except ConfigError as error:
-        raise ConfigError(_all_problems(content, arguments, error)) from error
+    base = _base(content, arguments)
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
-    grid = {**own, **arguments.grid}
+    grid = _without_replaced(content, base, {**own, **arguments.grid}, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]
     axes = axes_of(grid, base.config) if own or several else []
     varied = [key for key in several if key not in KEYS]
     return Grid(content.without_sweep(), arguments, base, axes, varied)
 
 
-def _all_problems(content: Content, arguments: Arguments, error: ConfigError) -> Iterable[Problem]:
+def _without_replaced(
+    content: Content, base: Experiment, grid: dict[str, Sequence[Any]], arguments: Arguments
+) -> dict[str, Sequence[Any]]:
+    """The grid without keys of the config's own that arguments exclude.
+
+    Raises: ConfigError if other values make no settings of their own.
+    """
+    gone = set() if arguments.iterations is None else {*_LENGTHS}
+    problems = []
+    for found in replaced(content.source.data, {k: v for k, v in grid.items() if k not in gone}):
+        word = arguments.words.get(found.key)
+        if word is None and any(key in arguments.grid for key in found.excluded_by):
+            gone.add(found.key)
+        elif word is None:
+            place = ("sweep", "grid", found.key, found.index)
+            problems.append(base.problem(place, found.message))
+        else:
+            problems.append(Problem(found.message, found.key, argument=word))
+    if problems:
+        raise ConfigError(problems)
+    return {key: values for key, values in grid.items() if key not in gone}
+
+
+def _base(content: Content, arguments: Arguments) -> Experiment:
+    """The config with the first value of each argument; where it makes these valid, also of its own
+    grid. A sweep has a setting with these values, so if it is invalid, so is the sweep.
+
+    Raises: ConfigError if it is invalid; a config is valid without its grid.
+    """
+    first = arguments.first
+    try:
+        return _load_with(content, first, arguments)
+    except ConfigError as error:
+        problems = error.problems
+    own = _first_of_own(content, arguments)
+    if own and not {*problems} & {*_problems(content, {}, arguments)}:
+        first = {**own, **first}
+        try:
+            return _load_with(content, first, arguments)
+        except ConfigError as error:
+            problems = error.problems
+    raise ConfigError(_all_problems(content, arguments, first, problems))
+
+
+def _problems(content: Content, values: dict[str, Any], arguments: Arguments) -> Sequence[Problem]:
+    """The problems of a config with these values."""
+    try:
+        _load_with(content, values, arguments)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _first_of_own(content: Content, arguments: Arguments) -> dict[str, Any]:
+    """The first value of each key of the config's own grid that no argument gives."""
+    source = _with_own_grid(content, arguments)
+    sweep = source.data.get("sweep") if isinstance(source.data, dict) else None
+    grid = sweep.get("grid") if isinstance(sweep, dict) else None
+    return {
+        key: values[0]
+        for key, values in (grid.items() if isinstance(grid, dict) else ())
+        if isinstance(values, list)
+        and values
+        and is_key(key)
+        and key not in {*arguments.grid, "seed"}
+    }
+
+
+def _with_own_grid(content: Content, arguments: Arguments) -> Source:
+    """The config with arguments that set its own grid."""
+    source = content.source.copy()
+    block = {key: v for key, v in arguments.first.items() if steps_of(key)[0] == "sweep"}
+    list(apply_overrides(source, overrides_of(block)))  # problems are found with all arguments
+    return source
+
+
+def _all_problems(
+    content: Content,
+    arguments: Arguments,
+    first: Mapping[str, Any],
+    problems: Iterable[Problem],
+) -> Iterable[Problem]:
     """The problems of the first setting and of each other value of an argument."""
-    found = {str(problem): problem for problem in map(arguments.relocated, error.problems)}
+    own = {format_override(k, v): k for k, v in first.items() if k not in arguments.grid}
+    source = _with_own_grid(content, arguments)
+
+    def relocated(problem: Problem) -> Problem:
+        if problem.argument in own:
+            place = ("sweep", "grid", own[problem.argument], 0)
+            problem = replace(source.problem(place, problem.message), path=problem.path)
+        return arguments.relocated(problem)
+
+    found = {str(problem): problem for problem in map(relocated, problems)}
     others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
     for key, value in islice(others, _MOST_TRIED):
-        try:
-            _load_with(content, {**arguments.first, key: value}, arguments)
-        except ConfigError as other:
-            for problem in map(arguments.relocated, other.problems):
-                found.setdefault(str(problem), problem)
+        for problem in map(relocated, _problems(content, {**first, key: value}, arguments)):
+            found.setdefault(str(problem), problem)
     return found.values()
 
 
 def _load_with(content: Content, values: dict[str, Any], arguments: Arguments) -> Experiment:
-    overrides = [override_of(*item) for item in {**values, **arguments.first_seed}.items()]
+    overrides = overrides_of({**values, **arguments.first_seed})
     return load_content(content, overrides, arguments.iterations)
 
 
-def override_of(key: str, value: Any) -> Override:
-    """The override of a key, with a value of its own, which others may change."""
-    return Override(format_override(key, value), steps_of(key), copied(value))
+def overrides_of(values: Mapping[str, Any]) -> list[Override]:
+    """Those of dotted keys, each with a value of its own, which others may change."""
+    return outermost_first(
+        Override(format_override(key, value), steps_of(key), copied(value))
+        for key, value in values.items()
+    )

@@ -248,7 +248,11 @@ def options_of(name: str) -> list[Option]:
 
 def takes_path(name: object) -> bool:
     """Whether this is a built-in data set that may be read from a `path`."""
-    return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
+    return (
+        isinstance(name, str)
+        and name in DATASETS
+        and "path" in BuiltInConfig.blocks[name].parameters
+    )
 
 
 def _choose(value: Any) -> tuple[type[Block] | None, Any]:
