@@ -41,7 +41,7 @@ _NO_WORKERS_SECONDS = 10.0
 class DaskWorkers(Workers):
     """The workers of the Dask scheduler of a client, which is closed at the end if it is `owned`.
 
-    Raises: NnrunError if workers have another version of nnrun or NumPy.
+    Raises: NnrunError if the scheduler has no nnrun, or workers another version of it or of NumPy.
     """
 
     lost = (WorkerLostError,)
@@ -63,6 +63,13 @@ class DaskWorkers(Workers):
         self._refused = ""
         self._closing = Event()
         self._workers: dict[str, int] = {}
+        try:
+            client.run_on_scheduler(versions)
+        except Exception as error:  # Dask raises a dozen kinds
+            raise NnrunError(
+                f"the Dask scheduler at {self._address} cannot load nnrun, which must be installed "
+                f"there, too: {error}"
+            ) from error
         try:
             self._look_at_workers()
         except OtherVersionError as error:

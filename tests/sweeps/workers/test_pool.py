@@ -234,6 +234,9 @@ class Client:
     def nthreads(self):
         return {f"tcp://1.2.3.4:{port}": 1 for port in range(self.workers)}
 
+    def run_on_scheduler(self, function):
+        return function()
+
     def run(self, function, *_, workers=(), on_error=""):
         return {worker: versions() for worker in workers}
 
@@ -365,4 +368,17 @@ def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch
 
     monkeypatch.setattr(client, "run", fail)
     with pytest.raises(NnrunError, match=r"the workers of tcp://1.2.3.4:5 cannot be used: No mod"):
+        DaskWorkers(client)
+
+
+def test_a_scheduler_without_nnrun_is_refused_at_first(client, monkeypatch):
+    """It unpacks what it is sent: each run would fail by an error of Dask."""
+
+    def fail(function):
+        raise ModuleNotFoundError("No module named 'nnrun'")
+
+    monkeypatch.setattr(client, "run_on_scheduler", fail)
+    with pytest.raises(
+        NnrunError, match=r"scheduler at tcp://1.2.3.4:5 cannot load nnrun, .* No m"
+    ):
         DaskWorkers(client)
