@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,6 +80,12 @@ class Served:
         """Have as many workers as the scheduler finds useful."""
         self.cluster.adapt(minimum=least, maximum=most, interval="0.1s", target_duration="1s")
 
+    def waiting(self) -> tuple[int, int]:
+        """How many tasks of runs there are, and the most that one worker was given."""
+        scheduler = self.cluster.scheduler
+        given = [[task.key for task in one.processing] for one in scheduler.workers.values()]
+        return tasks_of_runs(scheduler.tasks), max(map(tasks_of_runs, given), default=0)
+
     def numpy(self, version: str) -> str:
         """Pretend that workers have this version; returns the one before."""
         before, np.__version__ = np.__version__, version
@@ -88,8 +95,7 @@ class Served:
         """Tasks, how often each run was begun, and how often each worker got data; from zero."""
         for worker in self.cluster.workers.values():
             for transfer in worker.transfer_incoming_log:
-                keys = [key for key in transfer["keys"] if key.startswith("nnrun-data-")]
-                self.data[worker.address] += len(keys)
+                self.data[worker.address] += sum(map(is_data, transfer["keys"]))
         found = {"tasks": self.tasks, "trained": {**self.trained}, "data": {**self.data}}
         self.tasks = 0
         self.trained.clear()
@@ -118,6 +124,14 @@ class Served:
         # The functions of tasks stay as they are: the scheduler sends them on.
         dask_tasks._once, dask_tasks.execute_job = once, execute_job
         dask_tasks.pickle = SimpleNamespace(loads=unpickled)
+
+
+def tasks_of_runs(keys: Iterable[Any]) -> int:
+    return sum(not is_data(key) for key in keys)
+
+
+def is_data(key: Any) -> bool:
+    return str(key[0]).startswith("nnrun-data-")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nnrun.config.names import is_name
 from nnrun.data.readers.opening import file_sha256, open_data
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
@@ -45,7 +45,7 @@ _ENCRYPTED = 1
 def unpacked(file: Path) -> Iterator[Path]:
     """The folder of a packed run, which exists within the context.
 
-    Raises: UsageError if the file is not one that `pack` writes; OSError if the disk fails.
+    Raises: UsageError if the file is not one that `pack` writes; NnrunError if the disk fails.
     """
     with tempfile.TemporaryDirectory(prefix="nnrun-") as temporary:
         yield _extracted(file, Path(temporary))
@@ -83,6 +83,9 @@ def _extracted(file: Path, into: Path) -> Path:
                 raise _refused(file, "its config names a file in a folder of another machine")
         except _DAMAGE as error:
             raise _refused(file, f"it is damaged ({error})") from error
+        except OSError as error:  # most often, that folder is full
+            why = error.strerror or error
+            raise NnrunError(f"{file}: cannot be unpacked into {into.parent}: {why}") from error
     return top
 
 

@@ -14,8 +14,7 @@ from nnrun.sweeps.workers.wire import unpack_result
 class Batch:
     """Runs on the same data that are sent together; `data` stands for these data on the cluster."""
 
-    def __init__(self, key: str, data: Any) -> None:
-        self.key = key
+    def __init__(self, data: Any) -> None:
         self.data = data
         self._members: list[tuple[Job, Future[RunResult | None]]] = []
 
@@ -32,7 +31,7 @@ class Batch:
 
     def emptied(self) -> Batch:
         """An empty one for the same data."""
-        return Batch(self.key, self.data)
+        return Batch(self.data)
 
     def add(self, job: Job) -> Future[RunResult | None]:
         """Add a run; returns the future of its result."""

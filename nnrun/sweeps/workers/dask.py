@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import secrets
+from asyncio import run_coroutine_threadsafe
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
@@ -40,7 +41,7 @@ _NO_WORKERS_SECONDS = 10.0
 class DaskWorkers(Workers):
     """The workers of the Dask scheduler of a client, which is closed at the end if it is `owned`.
 
-    Raises: NnrunError if workers have another version of nnrun or NumPy.
+    Raises: NnrunError if the scheduler has no nnrun, or workers another version of it or of NumPy.
     """
 
     lost = (WorkerLostError,)
@@ -49,18 +50,26 @@ class DaskWorkers(Workers):
         self._client = client
         self._owned = owned
         self._address = client.scheduler.address
-        self._executor: Executor = client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
         self._numbers = count()
         self._mail: deque[Message] = deque()  # other threads add to it
         self._data: LruCache[Any] = LruCache()
-        self._batch = Batch("", None)
+        self._renewals = 0
+        self._batch = Batch(None)
+        self._sent: set[Future[list[bytes]]] = set()
         self._runs_per_task = 1
         self._alone: set[str] = set()
         self._idle_since: float | None = None
         self._refused = ""
         self._closing = Event()
         self._workers: dict[str, int] = {}
+        try:
+            client.run_on_scheduler(versions)
+        except Exception as error:  # Dask raises a dozen kinds
+            raise NnrunError(
+                f"the Dask scheduler at {self._address} cannot load nnrun, which must be installed "
+                f"there, too: {error}"
+            ) from error
         try:
             self._look_at_workers()
         except OtherVersionError as error:
@@ -85,9 +94,10 @@ class DaskWorkers(Workers):
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         self._runs_per_task = self._most_in_a_task(job)
-        if self._batch.key != job.data or self._runs_per_task == 1:
+        data = self._data_on_cluster(job.data, load)
+        if self._batch.data is not data or self._runs_per_task == 1:
             self._send()
-            self._batch = Batch(job.data, self._data_on_cluster(job.data, load))
+            self._batch = Batch(data)
         future = self._batch.add(job)
         if len(self._batch) >= self._runs_per_task:
             self._send()
@@ -110,6 +120,7 @@ class DaskWorkers(Workers):
         for key, data in list(self._data.items()):
             if data.status in ("cancelled", "error", "lost"):
                 del self._data[key]
+                self._renewals += 1
 
     def stop(self) -> None:
         self._request_stop()
@@ -118,7 +129,8 @@ class DaskWorkers(Workers):
         self._closing.set()
         if self._client.status == "running":
             self._request_stop()
-            self._executor.shutdown(wait=False)
+            for packed in list(self._sent):
+                packed.cancel()
         self._data.clear()
         if self._owned:
             with suppress(Exception):  # the scheduler may be gone
@@ -139,22 +151,29 @@ class DaskWorkers(Workers):
         number, jobs = next(self._numbers), batch.jobs
         function = dask_tasks.execute_jobs_on_dask
         try:
-            packed = self._executor.submit(
-                function, self._token, number, jobs, versions(), batch.data
+            # The scheduler keeps tasks whose group needs few others until a worker is free. Others
+            # wait at a worker, and fail before they begin once four that they waited at were lost.
+            group = f"nnrun-{self._token}-{batch.data.key[0]}"
+            task = self._client.submit(
+                function, self._token, number, jobs, versions(), batch.data, key=(group, number)
             )
         except Exception as error:  # Dask raises a dozen kinds
             self._raise_refused(error)
+        packed = run_coroutine_threadsafe(_result_of(task), self._client.loop.asyncio_loop)
+        self._sent.add(packed)
         packed.add_done_callback(lambda done: self._receive(batch, done))
 
     def _receive(self, batch: Batch, packed: Future[list[bytes]]) -> None:
         """Pass on the results of a task, in a thread of Dask's client."""
+        self._sent.discard(packed)
         error = None if packed.cancelled() else packed.exception()
         if packed.cancelled() or error is not None:
             # `execute_jobs_on_dask` raises nothing: this is an error of Dask or of an import.
             if isinstance(error, ImportError):
                 self._refuse(f"a worker of {self._address} cannot load nnrun: {error}")
-            reason = "its worker was lost" if error is None else f"its worker was lost ({error})"
-            batch.fail(WorkerLostError(reason))
+            # Dask's own words for lost workers are long, and name the task.
+            lost = error is None or isinstance(error, import_module("distributed").KilledWorker)
+            batch.fail(WorkerLostError(f"its worker was lost{'' if lost else f' ({error})'}"))
         else:
             batch.receive(packed.result())
         for job, future in batch:
@@ -172,11 +191,14 @@ class DaskWorkers(Workers):
         data = self._data.get(key)
         if data is None:
             content = pickle.dumps(load(), pickle.HIGHEST_PROTOCOL)
-            name = f"nnrun-data-{sha256(f'{versions()} {key}'.encode()).hexdigest()}"
+            # Dask fails a task for good once four workers in all were lost while they had it.
+            which = f"{versions()} {key} {self._renewals or ''}"
+            name = f"nnrun-data-{sha256(which.encode()).hexdigest()}"
             quiet = {"distributed.admin.large-graph-warning-threshold": "1TB"}
             try:
                 with import_module("dask").config.set(quiet):
-                    data = self._client.submit(dask_tasks.unpack_dataset, content, key=name)
+                    # A group of its own, which the name in a pair is.
+                    data = self._client.submit(dask_tasks.unpack_dataset, content, key=(name, 0))
             except Exception as error:
                 self._raise_refused(error)
         return self._data.keep(key, data)
@@ -249,3 +271,16 @@ class DaskWorkers(Workers):
         except Exception:  # `check` finds out if the scheduler is gone
             return []
         return [answer for answer in answers.values() if answer is not None]
+
+
+async def _result_of(task: Any) -> list[bytes]:
+    """The result of a task, or its error.
+
+    Dask's own executor waits for ever if the worker that has the result is lost before it is
+    fetched, and the task then fails elsewhere.
+    """
+    try:
+        packed: list[bytes] = await task
+        return packed
+    finally:
+        task.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -286,6 +287,18 @@ def test_compressed_files_are_refused(away):
     content = Path("whole.zip").read_bytes()
     Path("x.zip").write_bytes(content.replace(b"houses.csv", b"houses.cs/"))
     assert "no file of a run" in run("show", "x.zip")[1]
+
+
+def test_a_full_folder_for_temporary_files_is_named(away, monkeypatch):
+    """It is what takes no more: the packed run itself can be read."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    said = f"whole.zip: cannot be unpacked into {away / 'temporary'}: No space left on device"
+    code, text = run("show", "whole.zip")
+    assert (1, True) == (code, said in " ".join(text.split())), text
 
 
 def test_data_are_not_looked_for_beside_a_packed_run(away, monkeypatch):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +17,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.workers import batch, dask
+from nnrun.sweeps.workers import batch, dask, dask_tasks
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
@@ -143,6 +146,24 @@ def test_short_runs_share_tasks(pool, begin, write, monkeypatch):
     assert sum(counts["data"].values()) < 30
 
 
+def test_runs_wait_at_the_scheduler(pool, begin, write):
+    """Not at a worker, which may be lost: Dask fails what has waited at four of these."""
+    moons = lasting(4000).replace("name: iris", "name: moons, rows: 40").replace("3]", "2]")
+    others = [
+        write(f"moons{seed}", moons.replace("rows: 40", f"rows: 40, seed: {seed}"))
+        for seed in range(5)  # from so many on, Dask takes a group of tasks for another kind
+    ]
+    many = write("many", lasting(3000) + "sweep: {seeds: 20}\n")
+    pool.ask("scale", 1)
+    sweep = begin(*others, many, seeds=None)
+    seen = []
+    until(lambda: seen.append(pool.ask("waiting")) or sweep.done())
+    assert 25 == done(sweep)
+    tasks, given = map(max, zip(*seen, strict=True))
+    assert tasks > len(others) + 5
+    assert given <= len(others) + 2
+
+
 def test_an_executor_of_a_client(pool, connected, begin, write, tmp_path):
     """From Python, the executor of a client uses its cluster as the client does."""
     file = write("iris")
@@ -151,6 +172,23 @@ def test_an_executor_of_a_client(pool, connected, begin, write, tmp_path):
     nnrun.sweep(file, seeds=8, executor=connected.get_executor(), results=tmp_path / "other")
     assert "running" == connected.status
     assert weights_of(tmp_path / "results") == weights_of(tmp_path / "other")
+    assert {2} == {*pool.ask("counts")["trained"].values()}
+
+
+def test_a_result_that_is_lost_before_it_is_fetched(pool, connected, begin, write, monkeypatch):
+    """With its worker, and the task then fails elsewhere: its runs are trained again."""
+    from distributed import KilledWorker
+
+    gather, lost = connected._gather, iter([1])
+
+    async def losing(*given, **more):
+        if next(lost, 0):
+            raise KilledWorker("execute-1", None, 3)
+        return await gather(*given, **more)
+
+    monkeypatch.setattr(connected, "_gather", losing)
+    pool.ask("scale", 1)
+    assert 2 == done(begin(write("iris"), seeds=2))
     assert {2} == {*pool.ask("counts")["trained"].values()}
 
 
@@ -167,42 +205,63 @@ def test_a_worker_of_another_version_is_refused(pool, begin, write, tmp_path):
     assert [] == stored(tmp_path)
 
 
+class Ends(Future):
+    """The future of a task of Dask, which ends as a test says."""
+
+    status = "pending"
+    key = ("data", 0)
+
+    def __await__(self):
+        return asyncio.wrap_future(self).__await__()
+
+    def release(self):
+        pass
+
+
 class Client:
     """A client of Dask whose tasks end as a test says."""
 
     status = "running"
 
-    def __init__(self, workers=2):
+    def __init__(self, loop, workers=2):
+        self.loop = SimpleNamespace(asyncio_loop=loop)
         self.scheduler = type("Scheduler", (), {"address": "tcp://1.2.3.4:5"})
         self.workers = workers
         self.sent: list[tuple[list[str], Future]] = []
-        self.data: list[str] = []
-
-    def get_executor(self, pure):
-        return self
+        self.data: dict[str, Future] = {}
+        self.given: list[Future] = []
 
     def nthreads(self):
         return {f"tcp://1.2.3.4:{port}": 1 for port in range(self.workers)}
 
+    def run_on_scheduler(self, function):
+        return function()
+
     def run(self, function, *_, workers=(), on_error=""):
         return {worker: versions() for worker in workers}
 
-    def submit(self, function, *given, key=None):
-        future = Future()
-        if key is not None:
-            self.data.append(key)
-        else:
-            self.sent.append(([job.key for job in given[2]], future))
+    def submit(self, function, *given, key):
+        if function is dask_tasks.unpack_dataset:
+            return self.data.setdefault(key, Ends())
+        future = Ends()
+        self.sent.append(([job.key for job in given[2]], future))
+        self.given.append(given[-1])
         return future
-
-    def shutdown(self, wait):
-        pass
 
 
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(dask, "_POLL_SECONDS", 60.0)
-    return Client()
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield Client(loop)
+    for task in asyncio.all_tasks(loop):
+        loop.call_soon_threadsafe(task.cancel)
+    until(lambda: not asyncio.all_tasks(loop))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 def job(number, seconds=0.01, data="data"):
@@ -229,11 +288,39 @@ def test_runs_of_a_lost_task_are_sent_alone(client):
     """So one that ends its worker does not take others with it again and again."""
     workers = DaskWorkers(client)
     futures = handed(workers, map(job, range(10)))
-    client.sent[0][1].set_exception(ValueError("KilledWorker"))
-    assert {WorkerLostError} == {type(future.exception(0)) for future in futures}
+    client.sent[0][1].set_exception(ValueError("of Dask"))
+    assert {WorkerLostError} == {type(future.exception(60)) for future in futures}
+    until(lambda: len(workers._alone) == 10)
     handed(workers, map(job, range(10)))
     assert [10] + [1] * 10 == [len(keys) for keys, _ in client.sent]
     workers.check()
+    workers.close()
+
+
+def test_data_that_workers_were_lost_with_are_sent_again(client):
+    """Under another name: the task that had them stays failed, and so would all that need it."""
+    workers = DaskWorkers(client)
+    handed(workers, map(job, range(5)))
+    workers.wait([], 0.0)
+    (lost,) = client.data.values()
+    lost.status = "error"
+    workers.renew()
+    handed(workers, map(job, range(5, 10)))
+    workers.wait([], 0.0)
+    assert 2 == len(client.data)
+    assert [*client.data.values()] == client.given
+    workers.close()
+
+
+def test_lost_workers_are_told_in_plain_words(client):
+    """Dask's error names its task, a page on the web and the last one of four workers."""
+    from distributed import KilledWorker
+
+    workers = DaskWorkers(client)
+    (future,) = handed(workers, [job(1, seconds=1.0)])
+    last = SimpleNamespace(address="tcp://1.2.3.4:1")
+    client.sent[0][1].set_exception(KilledWorker("execute-1", last, 3))
+    assert "its worker was lost" == str(future.exception(60))
     workers.close()
 
 
@@ -253,7 +340,7 @@ def test_a_worker_without_nnrun_ends_the_sweep(client):
     workers = DaskWorkers(client)
     (future,) = handed(workers, [job(1, seconds=1.0)])
     client.sent[0][1].set_exception(ModuleNotFoundError("No module named 'nnrun'"))
-    assert WorkerLostError is type(future.exception(0))
+    assert WorkerLostError is type(future.exception(60))
     with pytest.raises(NnrunError, match="cannot load nnrun: No module named 'nnrun'"):
         workers.check()
     workers.close()
@@ -262,7 +349,7 @@ def test_a_worker_without_nnrun_ends_the_sweep(client):
 def test_results_of_a_task_are_told_apart(monkeypatch):
     """Each run gets its own; a damaged one is the error of its run alone."""
     monkeypatch.setattr(batch, "unpack_result", lambda content, key: {b"1": 1}[content])
-    runs = batch.Batch("data", None)
+    runs = batch.Batch(None)
     futures = [runs.add(job(number)) for number in (1, 2)]
     runs.receive([b"1", b"2"])
     assert 1 == futures[0].result()
@@ -281,4 +368,17 @@ def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch
 
     monkeypatch.setattr(client, "run", fail)
     with pytest.raises(NnrunError, match=r"the workers of tcp://1.2.3.4:5 cannot be used: No mod"):
+        DaskWorkers(client)
+
+
+def test_a_scheduler_without_nnrun_is_refused_at_first(client, monkeypatch):
+    """It unpacks what it is sent: each run would fail by an error of Dask."""
+
+    def fail(function):
+        raise ModuleNotFoundError("No module named 'nnrun'")
+
+    monkeypatch.setattr(client, "run_on_scheduler", fail)
+    with pytest.raises(
+        NnrunError, match=r"scheduler at tcp://1.2.3.4:5 cannot load nnrun, .* No m"
+    ):
         DaskWorkers(client)

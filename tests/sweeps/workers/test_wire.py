@@ -179,7 +179,7 @@ def test_messages_are_the_same_after_the_way_or_left_out():
 def test_a_future_of_a_task_gives_what_was_checked(result):
     """The result; or the error of one that is none."""
     sent, key = result()
-    runs = Batch("data", None)
+    runs = Batch(None)
     futures = [runs.add(Job(key, "{}", 3, "s3-1", "data")) for _ in range(2)]
     runs.receive([pack_result(sent), b"nonsense"])
     assert sent.record == futures[0].result(1).record
