@@ -2,6 +2,7 @@
 
     python .ci/matrix.py                  all of them
     python .ci/matrix.py 3.12 lowest      some of them
+    python .ci/matrix.py --keep 3.12      its environment stays, to look at what failed
 
 Each in an environment of its own, in a temporary folder; 3.14t is the free-threaded 3.14. `lowest`
 takes the first Python that nnrun supports and, of nnrun's own dependencies, the lowest versions
@@ -13,6 +14,7 @@ named; `.ci/run tests` has them. The weights of a few runs must be the same ever
 
 from __future__ import annotations
 
+import argparse
 import ast
 import hashlib
 import json
@@ -115,10 +117,19 @@ def weights(folder: Path) -> str:
     return hashlib.sha256("".join(found).encode()).hexdigest()[:12]
 
 
+def arguments(words: list[str]) -> argparse.Namespace:
+    """The versions, and whether their environments stay."""
+    parser = argparse.ArgumentParser(description="The tests on every Python that is here.")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="3.12, 3.14t or lowest")
+    parser.add_argument("--keep", action="store_true", help="leave the environments, and say where")
+    return parser.parse_args(words)
+
+
 def main(words: list[str]) -> int:
     """Test each, and print a line for it."""
+    asked = arguments(words)
     found = interpreters()
-    chosen = words or [*found, "lowest"]
+    chosen = asked.versions or [*found, "lowest"]
     sys.stdout.write(
         f"left out, since they import PyTorch: tests marked pytorch, {', '.join(with_pytorch())}\n"
     )
@@ -129,8 +140,14 @@ def main(words: list[str]) -> int:
             sys.stderr.write(f"no Python {word} here; there are: {', '.join(found)}, lowest\n")
             return 2
         start = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            good, last, digest = tested(python, lowest() if word == "lowest" else [], Path(folder))
+        folder = Path(tempfile.mkdtemp(prefix=f"nnrun-{word}-"))
+        try:
+            good, last, digest = tested(python, lowest() if word == "lowest" else [], folder)
+        finally:
+            if asked.keep:
+                sys.stdout.write(f"kept: {folder}\n")
+            else:
+                shutil.rmtree(folder)
         failed += not good
         digests.add(digest)
         minutes = (time.monotonic() - start) / 60
