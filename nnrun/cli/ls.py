@@ -164,7 +164,7 @@ def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) ->
 def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     if not conditions:
         return {}
-    from nnrun.config.overrides import parse_grid  # noqa: PLC0415  # slow to import
+    from nnrun.config.several import parse_grid  # noqa: PLC0415  # slow to import
 
     return parse_grid(conditions)
 

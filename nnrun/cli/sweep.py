@@ -19,15 +19,15 @@ from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.cli.training import Training, saying_how_to_go_on
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE
-from nnrun.config.overrides import MAX_RANGE
+from nnrun.config.several import MAX_RANGE
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published import read_references, replications
-from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.grid.beside import models_of
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.planning.validate import make_plan
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from nnrun.config.overrides import OverrideError, values_of
+from nnrun.config.overrides import OverrideError
 from nnrun.config.schema.base.block import Block, ConfigIssue
 from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.data.columns import ColumnsConfig
@@ -27,6 +27,7 @@ from nnrun.config.schema.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from nnrun.config.several import values_of
 from nnrun.errors import Problem
 from nnrun.suggestions import synonym
 

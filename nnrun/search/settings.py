@@ -14,7 +14,7 @@ from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid import GridPoint, overrides_of
+from nnrun.sweeps.planning.grid.combinations import GridPoint, overrides_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.seeds import Seeds
 from nnrun.sweeps.planning.variants import folds_of, make_variant

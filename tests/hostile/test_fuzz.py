@@ -21,8 +21,8 @@ import pytest
 from PIL import Image
 
 from nnrun.config.load import Experiment, load_config
-from nnrun.config.overrides import parse_grid
 from nnrun.config.scaffold.from_data import draft
+from nnrun.config.several import parse_grid
 from nnrun.data.builtin.mnist import read_idx
 from nnrun.data.dataset import Dataset
 from nnrun.data.images.decode import FORMATS, read_image

@@ -21,7 +21,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.runs.identity import Identity
 from nnrun.sweeps.planning.estimate import Estimate
-from nnrun.sweeps.planning.grid import Grid
+from nnrun.sweeps.planning.grid.combinations import Grid
 from nnrun.sweeps.planning.plan import Variant
 
 

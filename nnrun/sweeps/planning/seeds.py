@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.config.overrides import MAX_RANGE
 from nnrun.config.schema.sweep import CrossedSeeds
+from nnrun.config.several import MAX_RANGE
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import ConfigError
 

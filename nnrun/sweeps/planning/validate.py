@@ -17,18 +17,14 @@ from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
-from nnrun.sweeps.planning.axes import Together
-from nnrun.sweeps.planning.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.families import Family, Texts, Variants
-from nnrun.sweeps.planning.grid import (
-    Arguments,
-    Grid,
-    GridPoint,
-    load_grid,
-    refuse_too_many,
-)
+from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
+from nnrun.sweeps.planning.grid.axes import Together
+from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
+from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
+from nnrun.sweeps.planning.grid.load import load_grid
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
 from nnrun.sweeps.planning.variants import folds_of, shared_fields

@@ -17,7 +17,7 @@ from nnrun.runs.published import published_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.grid import GridPoint
+from nnrun.sweeps.planning.grid.combinations import GridPoint
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of, split_by_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.seeds import Seeds

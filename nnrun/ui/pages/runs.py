@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nnrun.config.overrides import parse_grid
+from nnrun.config.several import parse_grid
 from nnrun.errors import UsageError
 from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where

@@ -9,12 +9,12 @@ from itertools import product
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.overrides import parse_grid
+from nnrun.config.several import parse_grid
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning import grid as grids
 from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.grid import combinations as made
 from tests.sweeps.helpers import IRIS
 
 UNITS, BATCHES = "network.layers.0.units=2,3,70", "training.batch_size=1,4,7"
@@ -85,9 +85,11 @@ def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
 def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks):
     """As a whole before the grid and with its first values; then each block once, alone."""
     whole, alone = [], []
-    load_content, load_block = grids.load_content, grids.load_block
-    monkeypatch.setattr(grids, "load_content", lambda *a: whole.append(a) or load_content(*a))
-    monkeypatch.setattr(grids, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
+    load_content, load_block = made.load_content, made.load_block
+    monkeypatch.setattr(
+        combinations, "load_content", lambda *a: whole.append(a) or load_content(*a)
+    )
+    monkeypatch.setattr(made, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
     rate = "learning_rate: {schedule: cosine, initial: 0.1}"
     plan(write("iris", IRIS.replace("learning_rate: 0.05", rate)), *words)
     assert 2 == len(whole)

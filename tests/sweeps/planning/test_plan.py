@@ -13,7 +13,7 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family
-from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 

@@ -11,7 +11,7 @@ from nnrun.config.overrides import steps_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import Problem
-from nnrun.sweeps.planning.axes import Axis
+from nnrun.sweeps.planning.grid.axes import Axis
 
 # The values that these blocks vary are tried in all of a config.
 _VARIED = {"sweep", "search"}

@@ -13,8 +13,8 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.metrics.table import LOSS
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.planning.blocks import KnownBlocks
-from nnrun.sweeps.planning.grid import Grid, GridPoint
+from nnrun.sweeps.planning.grid.blocks import KnownBlocks
+from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
 
 # Keys of the `dataset` block that networks alone have.
 _OF_NETWORKS = ("dataset.features", "dataset.target")

@@ -1,0 +1,1 @@
+"""A config's grid: its keys with their values, and the configs that these make."""

@@ -1,0 +1,115 @@
+"""The arguments of a sweep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from nnrun.config.names import changes_nothing
+from nnrun.config.schema.base.pydantic_errors import show
+from nnrun.config.several import MAX_RANGE, parse_grid
+from nnrun.errors import ConfigError, Problem, UsageError
+from nnrun.sweeps.planning.seeds import is_seed
+
+_MODELS = "sweep.beside"
+_MOST_SHOWN = 4
+_RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of a sweep, which apply to every config.
+
+    Args:
+        grid: the values for each dotted key, without `seed`.
+        seed: the values given for `seed`.
+        seeds: the requested number of seeds.
+        iterations: replaces `iterations` or `epochs`.
+        words: the argument of each key.
+        most_runs: the largest number of runs of a sweep.
+        beside: models of scikit-learn to train as well; None for those that a config names.
+    """
+
+    grid: dict[str, Sequence[Any]]
+    seed: Sequence[Any]
+    seeds: int | None
+    iterations: int | None
+    words: dict[str, str]
+    most_runs: int
+    beside: Sequence[str] | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        words: Sequence[str],
+        seeds: int | None = None,
+        iterations: int | None = None,
+        most_runs: int = MAX_RANGE,
+        beside: Sequence[str] | None = None,
+    ) -> Arguments:
+        """Read arguments such as `training.learning_rate=0.1,0.01` and `seed=range(0,20)`.
+
+        Raises: ConfigError if they cannot be read; UsageError if they contradict each other, or ask
+        for more runs than there may be.
+        """
+        grid = parse_grid(words)
+        if len(models := grid.get(_MODELS, ())) > 1:
+            grid[_MODELS] = [[*models]]  # a list of models, and no values to try
+        refuse_too_many(prod(len(values) for values in grid.values()) * (seeds or 1), most_runs)
+        given = dict(zip(grid, words, strict=True))
+        useless = [key for key, values in grid.items() if len(values) > 1 and changes_nothing(key)]
+        if useless:
+            message = f"'{useless[0]}' changes no result, so no sweep"
+            raise ConfigError([Problem(message, argument=given[useless[0]])])
+        seed = grid.pop("seed", ())
+        if seeds is not None and len(seed) > 1:
+            raise UsageError(
+                f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
+            )
+        return cls(grid, seed, seeds, iterations, given, most_runs, beside)
+
+    def wrong_seeds(self) -> Iterator[Problem]:
+        """One problem for all invalid values of `seed`."""
+        wrong = [seed for seed in self.seed if not is_seed(seed)]
+        if wrong:
+            shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
+            what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
+            hint = next(map(_several_seeds, wrong))
+            message = f"{shown} {what} of at least 0 and below 2**63{hint}"
+            yield Problem(message, "seed", argument=self.words["seed"])
+
+    def relocated(self, problem: Problem) -> Problem:
+        """The problem with the argument as given, instead of the override of one value."""
+        key, equals, _ = (problem.argument or "").partition("=")
+        word = self.words.get(key) if equals else None
+        return problem if word is None else replace(problem, argument=word)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first value of each key."""
+        return {key: values[0] for key, values in self.grid.items()}
+
+    @property
+    def first_seed(self) -> dict[str, Any]:
+        """The first valid seed by its key, if there is any, to load a config with."""
+        valid = next(filter(is_seed, self.seed), None)
+        return {} if valid is None else {"seed": valid}
+
+
+def _several_seeds(wrong: Any) -> str:
+    """A hint on how to give several seeds for values such as `[1, 2]`, `0..4`, `0:5`, `0-4`."""
+    tried = isinstance(wrong, list) or (isinstance(wrong, str) and _RANGE.fullmatch(wrong))
+    return "; several are seed=1,2,3 or 'seed=range(0,5)'" if tried else ""
+
+
+def refuse_too_many(runs: int, most: int) -> None:
+    """Check the number of runs before any is planned.
+
+    Raises: UsageError if there are too many.
+    """
+    if runs > most:
+        message = f"this sweep would have {runs:,} runs, and may have {most:,}"
+        raise UsageError(f"{message}; --max-runs {runs} allows as many")

@@ -1,0 +1,140 @@
+"""From a config's `sweep` block and arguments to its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from nnrun.config.content import Content, Origin, read_config
+from nnrun.config.load import Experiment
+from nnrun.config.overrides import apply_overrides, format_override, is_key, steps_of
+from nnrun.config.replaced import replaced
+from nnrun.config.yaml.source_map import Source
+from nnrun.errors import ConfigError, Problem
+from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.grid.axes import axes_of
+from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
+
+_MOST_TRIED = 100
+_LENGTHS = ("training.iterations", "training.epochs")
+"""What `--iterations` replaces."""
+
+
+def load_grid(origin: Origin, arguments: Arguments) -> Grid:
+    """The grid of a config and of the arguments.
+
+    Raises: ConfigError if the config is invalid with the first values of its grid.
+    """
+    content = read_config(origin)
+    base = _base(content, arguments)
+    sweep = base.config.sweep
+    own = {} if sweep is None else sweep.grid
+    own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
+    grid = _without_replaced(content, base, {**own, **arguments.grid}, arguments)
+    several = [key for key, values in grid.items() if len(values) > 1]
+    axes = axes_of(grid, base.config) if own or several else []
+    varied = [key for key in several if key not in KEYS]
+    return Grid(content.without_sweep(), arguments, base, axes, varied)
+
+
+def _without_replaced(
+    content: Content, base: Experiment, grid: dict[str, Sequence[Any]], arguments: Arguments
+) -> dict[str, Sequence[Any]]:
+    """The grid without keys of the config's own that arguments exclude.
+
+    Raises: ConfigError if other values make no settings of their own.
+    """
+    gone = set() if arguments.iterations is None else {*_LENGTHS}
+    problems = []
+    for found in replaced(content.source.data, {k: v for k, v in grid.items() if k not in gone}):
+        word = arguments.words.get(found.key)
+        if word is None and any(key in arguments.grid for key in found.excluded_by):
+            gone.add(found.key)
+        elif word is None:
+            place = ("sweep", "grid", found.key, found.index)
+            problems.append(base.problem(place, found.message))
+        else:
+            problems.append(Problem(found.message, found.key, argument=word))
+    if problems:
+        raise ConfigError(problems)
+    return {key: values for key, values in grid.items() if key not in gone}
+
+
+def _base(content: Content, arguments: Arguments) -> Experiment:
+    """The config with the first value of each argument; where it makes these valid, also of its own
+    grid. A sweep has a setting with these values, so if it is invalid, so is the sweep.
+
+    Raises: ConfigError if it is invalid; a config is valid without its grid.
+    """
+    first = arguments.first
+    try:
+        return load_with(content, first, arguments)
+    except ConfigError as error:
+        problems = error.problems
+    own = _first_of_own(content, arguments)
+    if own and not {*problems} & {*_problems(content, {}, arguments)}:
+        first = {**own, **first}
+        try:
+            return load_with(content, first, arguments)
+        except ConfigError as error:
+            problems = error.problems
+    raise ConfigError(_all_problems(content, arguments, first, problems))
+
+
+def _problems(content: Content, values: dict[str, Any], arguments: Arguments) -> Sequence[Problem]:
+    """The problems of a config with these values."""
+    try:
+        load_with(content, values, arguments)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def _first_of_own(content: Content, arguments: Arguments) -> dict[str, Any]:
+    """The first value of each key of the config's own grid that no argument gives."""
+    source = _with_own_grid(content, arguments)
+    sweep = source.data.get("sweep") if isinstance(source.data, dict) else None
+    grid = sweep.get("grid") if isinstance(sweep, dict) else None
+    return {
+        key: values[0]
+        for key, values in (grid.items() if isinstance(grid, dict) else ())
+        if isinstance(values, list)
+        and values
+        and is_key(key)
+        and key not in {*arguments.grid, "seed"}
+    }
+
+
+def _with_own_grid(content: Content, arguments: Arguments) -> Source:
+    """The config with arguments that set its own grid."""
+    source = content.source.copy()
+    block = {key: v for key, v in arguments.first.items() if steps_of(key)[0] == "sweep"}
+    list(apply_overrides(source, overrides_of(block)))  # problems are found with all arguments
+    return source
+
+
+def _all_problems(
+    content: Content,
+    arguments: Arguments,
+    first: Mapping[str, Any],
+    problems: Iterable[Problem],
+) -> Iterable[Problem]:
+    """The problems of the first setting and of each other value of an argument."""
+    own = {format_override(k, v): k for k, v in first.items() if k not in arguments.grid}
+    source = _with_own_grid(content, arguments)
+
+    def relocated(problem: Problem) -> Problem:
+        if problem.argument in own:
+            place = ("sweep", "grid", own[problem.argument], 0)
+            problem = replace(source.problem(place, problem.message), path=problem.path)
+        return arguments.relocated(problem)
+
+    found = {str(problem): problem for problem in map(relocated, problems)}
+    others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
+    for key, value in islice(others, _MOST_TRIED):
+        for problem in map(relocated, _problems(content, {**first, key: value}, arguments)):
+            found.setdefault(str(problem), problem)
+    return found.values()
