@@ -86,9 +86,7 @@ def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks
     """As a whole before the grid and with its first values; then each block once, alone."""
     whole, alone = [], []
     load_content, load_block = made.load_content, made.load_block
-    monkeypatch.setattr(
-        combinations, "load_content", lambda *a: whole.append(a) or load_content(*a)
-    )
+    monkeypatch.setattr(made, "load_content", lambda *a: whole.append(a) or load_content(*a))
     monkeypatch.setattr(made, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
     rate = "learning_rate: {schedule: cosine, initial: 0.1}"
     plan(write("iris", IRIS.replace("learning_rate: 0.05", rate)), *words)
