@@ -249,6 +249,14 @@ class Client:
         return future
 
 
+async def end_others():
+    """Cancel all other coroutines of this loop, and wait for their end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 @pytest.fixture
 def client(monkeypatch):
     monkeypatch.setattr(dask, "_POLL_SECONDS", 60.0)
@@ -256,9 +264,7 @@ def client(monkeypatch):
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     yield Client(loop)
-    for task in asyncio.all_tasks(loop):
-        loop.call_soon_threadsafe(task.cancel)
-    until(lambda: not asyncio.all_tasks(loop))
+    asyncio.run_coroutine_threadsafe(end_others(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
