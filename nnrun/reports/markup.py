@@ -28,9 +28,9 @@ def escape(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a full stop; with a capital, too, unless it begins with a key."""
+    """The text with a full stop; with a capital, too, unless it begins with a key or a run."""
     first = text.partition(" ")[0]
-    key = "." in first and first.endswith(":")
+    key = "/" in first or ("." in first and first.endswith(":"))
     return f"{text[:1] if key else text[:1].upper()}{text[1:].rstrip('.')}."
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.markup import code, escape, table
+from nnrun.reports.markup import code, escape, sentence, table
 
 
 def section(text: str, title: str) -> str:
@@ -151,3 +151,17 @@ def test_what_the_error_says_is_not_said_again(regression, result):
     text = report_markdown(result(record)).split("## Results")[0]
     assert 1 == text.lower().count("features differ in scale")
     assert "- The rate is large." in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it diverged", "It diverged."),
+        ("it ended.", "It ended."),
+        ("dataset.path: a file", "dataset.path: a file."),
+        ("cars/s3-1f cannot be read", "cars/s3-1f cannot be read."),
+    ],
+)
+def test_a_sentence_keeps_the_key_or_the_run_that_it_begins_with(text, expected):
+    """Both are to be typed as they are."""
+    assert expected == sentence(text)
