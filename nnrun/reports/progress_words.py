@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nnrun.reports.numbers import count, number, remaining
 from nnrun.reports.summary import status_words
-from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.catalog.summary import RUNNING, RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
 
 if TYPE_CHECKING:  # not imported for one run
@@ -16,6 +17,16 @@ if TYPE_CHECKING:  # not imported for one run
 def status_of(run: RunSummary) -> str:
     """`running 43%`, `completed, 2 warnings`."""
     return " ".join([status_words(run.status, run.warnings), *share_words(run.progress)])
+
+
+def telling(runs: Iterable[RunSummary], sweeps: Iterable[SweepCounts]) -> list[RunSummary]:
+    """The runs in progress but those that tell nothing of themselves and that a sweep counts.
+
+    A sweep holds the next few of its short runs, which write no progress.
+    """
+    counted = {name for sweep in sweeps for name in sweep.names}
+    running = [run for run in runs if run.status == RUNNING]
+    return [run for run in running if run.progress is not None or run.name not in counted]
 
 
 def share_words(progress: RunProgress | None) -> list[str]:

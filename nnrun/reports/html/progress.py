@@ -13,9 +13,9 @@ from nnrun.reports.html.blocks import NOW, Block, Figures, Note, Section
 from nnrun.reports.html.curves import by_split
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
-from nnrun.reports.progress_words import share_words, sweep_line
+from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary, most_varied
+from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.sweep_progress import SweepCounts
 
@@ -27,7 +27,7 @@ def in_progress(
     runs: Sequence[RunSummary], sweeps: Sequence[SweepCounts] = ()
 ) -> Iterator[Section]:
     """A section about those that are running, and these sweeps; none where there are none."""
-    running = [run for run in runs if run.status == RUNNING]
+    running = telling(runs, sweeps)
     notes = [Note(sentence(sweep_line(sweep))) for sweep in sweeps]
     if running or notes:
         blocks = _blocks(running, runs, counted=bool(sweeps)) if running else ()

@@ -25,7 +25,7 @@ from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage import sweep_progress
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.store import Store
-from nnrun.runs.storage.sweep_progress import SweepNotes
+from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.sweep import Sweep
 from nnrun.training.trainer import Progress
 from tests import forked
@@ -174,6 +174,19 @@ def test_only_the_next_runs_of_a_sweep_are_counted():
     console = Console(width=80, force_terminal=True)
     (first, *_) = console.render_lines(View(runs, {}, FormingRows(), 0))
     assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
+
+
+def test_short_runs_of_a_sweep_are_counted_by_its_line():
+    """They write no progress, and a sweep holds several of them before they begin."""
+    held = [RunSummary("q", f"s{n}-0123456789", "running") for n in range(8)]
+    told = RunSummary("q", "s9-0123456789", "running", progress=progress(5))
+    alone = RunSummary("other", "s1-0123456789", "running")
+    sweep = SweepCounts(["q"], total=20, done=9, failed=0, running=2)
+    view = View([*held, told, alone], {}, FormingRows(), 0, sweeps=[sweep])
+    lines = Console(width=80, force_terminal=True).render_lines(view)
+    texts = ["".join(part.text for part in line).split() for line in lines]
+    assert ["3", "running"] == texts[0]
+    assert [["q", "s9"], ["other", "s1"]] == [text[:2] for text in texts[2:4]]
 
 
 def test_runs_of_a_search_are_named_by_what_it_chose():

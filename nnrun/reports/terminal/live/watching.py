@@ -17,9 +17,9 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, telling_first
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
-from nnrun.reports.progress_words import share_words, sweep_line
+from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.summary import metric_label
-from nnrun.runs.catalog.summary import QUEUED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import QUEUED, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.comparison.statistics import half_interval
 from nnrun.sweeps.planning.comparable import Comparable
@@ -59,9 +59,9 @@ class View:
         self.chosen = chosen or {}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        running = [run for run in self.runs if run.status == RUNNING]
+        running = telling(self.runs, self.sweeps)
         shown = running[: max(1, min(_MOST_LINES, options.size.height // 2))]
-        yield Text(self._counts(len(running)), "bold")
+        yield Text(self._counts(running), "bold")
         for sweep in self.sweeps[:_MOST_SWEEPS]:
             yield Text(clean(sweep_line(sweep)), no_wrap=True, overflow="ellipsis")
         if shown:
@@ -78,7 +78,11 @@ class View:
         if self.hint:
             yield Text(self.hint, "dim")
 
-    def _counts(self, running: int) -> str:
+    def _counts(self, shown: Sequence[RunSummary]) -> str:
+        of_sweeps = {name for sweep in self.sweeps for name in sweep.names}
+        counted = sum(sweep.running for sweep in self.sweeps)
+        alone = sum(run.name not in of_sweeps for run in shown)
+        running = alone + max(counted, len(shown) - alone)
         queued = sum(run.status == QUEUED for run in self.runs)
         parts = [f"{count(running)} running"]
         # Later ones have no folder yet; the lines of sweeps count them all.
