@@ -38,9 +38,10 @@ def feature_sets() -> str:
     return " ".join(details["SIMD Extensions"]["found"])
 
 
-# Kernels of OpenBLAS for other processors, and NumPy's loops as on the oldest that it knows.
+# Kernels of OpenBLAS for two processors, and NumPy's loops as on the oldest that it knows. Each
+# kernel is named, since an OpenBLAS that does not know this processor takes the old one by itself.
 MACHINES = {
-    "this": {},
+    "new": {"OPENBLAS_CORETYPE": "Haswell"},
     "old": {"OPENBLAS_CORETYPE": "Prescott"},
     "other": {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": feature_sets()},
 }
