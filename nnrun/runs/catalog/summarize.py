@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,13 +36,13 @@ from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import StoredRun, read_run
 
-# Keys that reports of older versions do not have, and what these runs had in their place.
+# Keys that reports of older versions do not have, and what these runs had in their place; a block
+# that a config need not have stands before its keys.
 _ADDED: dict[str, Any] = {
     "dataset.folds": None,
-    "dataset.fold": None,
+    "dataset.split": {},
     "dataset.split.by": "random",
     "dataset.split.column": None,
-    "dataset.split.seed": None,
     "dataset.split.test_seed": None,
     "dataset.hide_test": False,
     "dataset.images": None,
@@ -101,13 +102,22 @@ def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
-    found = flatten(json.loads(config))
+    found = flatten(_completed(json.loads(config)))
     for key in (*PLACES, *filter(changes_nothing, [*found])):
         found.pop(key, None)
-    for key, default in _ADDED.items():
-        if found.get(key) == default:
-            found.pop(key, None)
     return JsonMapping(json.dumps({**found, "dataset.sha256": data}))
+
+
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """A config with the keys that are new since it was written, in the blocks that it has."""
+    for key, value in _ADDED.items():
+        *blocks, name = key.split(".")
+        block: Any = config
+        for step in blocks:
+            block = block.get(step) if isinstance(block, dict) else None
+        if isinstance(block, dict):
+            block.setdefault(name, copy(value))
+    return config
 
 
 def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:

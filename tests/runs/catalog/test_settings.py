@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.names import changes_nothing
+from nnrun.config.settings import flatten
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.replicate import setting
 
 DATA = "size,town,price\n" + "".join(f"{n},{'AB'[n % 2]},{3 * n}\n" for n in range(40))
 TODAY = """\
@@ -99,3 +102,15 @@ def test_a_watched_run_is_of_the_same_setting(read):
         for word in ("false", "true")
     )
     assert dict(settings_of(plain)) == dict(settings_of(watched))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["dataset.columns.categorical=[]", "dataset.columns.drop=[town]"], ["dataset.folds=3"]],
+)
+def test_a_config_of_today_has_all_keys(read, words):
+    """Lists are filtered by all of them, those with their default included."""
+    prepared, _ = read(TODAY, *words)
+    record = train(prepared, None).result.record
+    written = {k for k in flatten(setting(record.config)) if not changes_nothing(k)}
+    assert written - {"dataset.path"} | {"dataset.sha256"} == settings_of(record).keys()
