@@ -12,11 +12,11 @@ MAIN = runpy.run_path(str(Path(__file__).parents[1] / ".ci" / "matrix.py"))["mai
 
 
 @pytest.fixture
-def environments(monkeypatch, tmp_path):
+def environments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """The folders in which tests that failed would have run."""
-    folders = []
+    folders: list[Path] = []
 
-    def failing(python, pins, folder):
+    def failing(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
         (folder / "bin").mkdir()
         folders.append(folder)
         return False, "1 failed", "0" * 12
@@ -28,13 +28,15 @@ def environments(monkeypatch, tmp_path):
     return folders
 
 
-def test_an_environment_is_removed(environments, tmp_path):
+def test_an_environment_is_removed(environments: list[Path], tmp_path: Path) -> None:
     """Also if tests failed there."""
     assert 1 == MAIN(["3.11"])
     assert ([], 1) == (list(tmp_path.iterdir()), len(environments))
 
 
-def test_an_environment_that_is_kept_is_named(environments, tmp_path, capsys):
+def test_an_environment_that_is_kept_is_named(
+    environments: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each of them, with all that is in it."""
     assert 1 == MAIN(["--keep", "3.11", "lowest"])
     assert set(environments) == set(tmp_path.iterdir())
