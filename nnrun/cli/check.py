@@ -119,9 +119,10 @@ def command(
             sweep = experiment.config.sweep
             if sweep is not None and sweep.grid:
                 configs = plural(prod(map(len, sweep.grid.values())), "config")
+                length = [] if iterations is None else ["--iterations", str(iterations)]
+                again = shlex.join(["nnrun", "sweep", str(file), *overrides, *length, "--dry-run"])
                 output.note(
-                    f"{file}: the settings of its grid together are {configs}, which nnrun sweep "
-                    f"{shlex.quote(str(file))} --dry-run checks"
+                    f"{file}: the settings of its grid together are {configs}, which {again} checks"
                 )
             runs.append(run)
         except NnrunError as error:

@@ -52,8 +52,9 @@ def test_settings_of_a_grid_together_are_left_to_the_plan_of_the_sweep(nnrun, di
     """Its values are checked one by one; what settles the rest is said, and finds a mistake."""
     grid = "sweep: {grid: {training.batch_size: [8, 16], network.layers.2.units: [10, 9, 8]}}\n"
     Path(digits).write_text(DIGITS + grid)
-    done = nnrun("check", digits)
-    command = "nnrun sweep digits.yaml --dry-run"
+    words = ("digits.yaml", "seed=9", "--iterations", "20")
+    done = nnrun("check", *words)
+    command = f"nnrun sweep {' '.join(words)} --dry-run"
     said = f"digits.yaml: the settings of its grid together are 6 configs, which {command} checks\n"
     assert (0, said) == (done.exit_code, done.stderr)
     assert "9 outputs, but digits has 10 classes" in nnrun(*command.split()[1:]).stderr
