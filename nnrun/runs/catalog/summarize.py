@@ -36,8 +36,8 @@ from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import StoredRun, read_run
 
-# Keys that reports of older versions do not have, and what these runs had in their place; a block
-# that a config need not have stands before its keys.
+# Keys that reports of older versions do not have, and what these runs had in their place. The split
+# stands before its own keys, since it may be missing as a whole.
 _ADDED: dict[str, Any] = {
     "dataset.folds": None,
     "dataset.split": {},
