@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from nnrun.cli.checking import are_parts, check_lesson, check_parts
 from nnrun.cli.errors import problems_data
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
-from nnrun.config.load import load_config
+from nnrun.config.load import Experiment, load_config
 from nnrun.course.files import NUMBERS
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
@@ -116,14 +116,7 @@ def command(
             run = describe(experiment, gradients=gradients, learning_rate=learning_rate)
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")
-            sweep = experiment.config.sweep
-            if sweep is not None and sweep.grid:
-                configs = plural(prod(map(len, sweep.grid.values())), "config")
-                length = [] if iterations is None else ["--iterations", str(iterations)]
-                again = shlex.join(["nnrun", "sweep", str(file), *overrides, *length, "--dry-run"])
-                output.note(
-                    f"{file}: the settings of its grid together are {configs}, which {again} checks"
-                )
+            output.notes(_of_grid(experiment, file, overrides, iterations))
             runs.append(run)
         except NnrunError as error:
             codes.add(error.exit_code)
@@ -137,6 +130,18 @@ def command(
     wrong = [run for run in runs if not run.gradients_agree]
     if wrong:
         raise DisagreementError(gradient_failures(wrong))
+
+
+def _of_grid(
+    experiment: Experiment, file: Path, overrides: Sequence[str], iterations: int | None
+) -> Iterator[str]:
+    """The sweep that checks the settings of a config's grid together, if it has a grid."""
+    sweep = experiment.config.sweep
+    if sweep is not None and sweep.grid:
+        configs = plural(prod(map(len, sweep.grid.values())), "config")
+        length = [] if iterations is None else ["--iterations", str(iterations)]
+        again = shlex.join(["nnrun", "sweep", str(file), *overrides, *length, "--dry-run"])
+        yield f"{file}: the settings of its grid together are {configs}, which {again} checks"
 
 
 def _emit(output: Output, files: list[Path], overrides: list[str], iterations: int | None) -> None:

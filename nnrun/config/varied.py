@@ -71,7 +71,7 @@ def varied_issues(
                 if tried >= _MOST_TRIED:
                     return
                 if any(other[: len(path)] == path for other in wrong):
-                    continue  # what is at this place is refused already
+                    continue  # a value there was refused already
                 tried += 1
                 refused = _refused(base, key, value, said, validate)
                 for data in () if refused is None else _with_others(base, key, others, refused):

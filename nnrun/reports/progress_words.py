@@ -19,12 +19,17 @@ def status_of(run: RunSummary) -> str:
     return " ".join([status_words(run.status, run.warnings), *share_words(run.progress)])
 
 
+def names_of(sweeps: Iterable[SweepCounts]) -> set[str]:
+    """The experiments of these sweeps."""
+    return {name for sweep in sweeps for name in sweep.names}
+
+
 def telling(runs: Iterable[RunSummary], sweeps: Iterable[SweepCounts]) -> list[RunSummary]:
     """The runs in progress but those that tell nothing of themselves and that a sweep counts.
 
     A sweep holds the next few of its short runs, which write no progress.
     """
-    counted = {name for sweep in sweeps for name in sweep.names}
+    counted = names_of(sweeps)
     running = [run for run in runs if run.status == RUNNING]
     return [run for run in running if run.progress is not None or run.name not in counted]
 

@@ -163,5 +163,5 @@ def test_what_the_error_says_is_not_said_again(regression, result):
     ],
 )
 def test_a_sentence_keeps_the_key_or_the_run_that_it_begins_with(text, expected):
-    """Both are to be typed as they are."""
+    """They are copied into commands and configs, where case counts."""
     assert expected == sentence(text)

@@ -257,3 +257,17 @@ def test_a_plan_tells_how_far_its_checks_are(write):
     grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
     make_plan({str(file): file}, grid, Datasets(), watching)
     assert ["2 checks", "one is done", "one is done"] == told
+
+
+def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
+    """Those of its plan, before any run begins."""
+    told = []
+
+    @contextmanager
+    def watching(checks, output):
+        yield lambda: told.append((checks, output.quiet))
+
+    write("iris")
+    monkeypatch.setattr("nnrun.cli.sweep.watching_checks", watching)
+    code, _, _ = run("sweep", "configs", "training.batch_size=4,8,16", "--dry-run")
+    assert (0, [(3, False)] * 3) == (code, told)

@@ -17,7 +17,7 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, telling_first
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
-from nnrun.reports.progress_words import share_words, sweep_line, telling
+from nnrun.reports.progress_words import names_of, share_words, sweep_line, telling
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summary import QUEUED, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts
@@ -79,7 +79,7 @@ class View:
             yield Text(self.hint, "dim")
 
     def _counts(self, shown: Sequence[RunSummary]) -> str:
-        of_sweeps = {name for sweep in self.sweeps for name in sweep.names}
+        of_sweeps = names_of(self.sweeps)
         counted = sum(sweep.running for sweep in self.sweeps)
         alone = sum(run.name not in of_sweeps for run in shown)
         running = alone + max(counted, len(shown) - alone)
