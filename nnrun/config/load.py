@@ -135,7 +135,7 @@ def load_block(
     if [*apply_overrides(source, [*overrides, *more])]:
         return None
     try:
-        block = _field(key).validate_python(source.data[key])
+        block = field_of(ExperimentConfig, key).validate_python(source.data[key])
     except ValidationError:
         return None
     if isinstance(block, DatasetConfig):
@@ -144,8 +144,9 @@ def load_block(
 
 
 @cache
-def _field(key: str) -> TypeAdapter[Any]:
-    return TypeAdapter(ExperimentConfig.model_fields[key].rebuild_annotation())
+def field_of(block: type[Block], key: str) -> TypeAdapter[Any]:
+    """What validates the value of a key."""
+    return TypeAdapter(block.model_fields[key].rebuild_annotation())
 
 
 def _of_iterations(iterations: int | None) -> list[Override]:

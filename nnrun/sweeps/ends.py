@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from nnrun.config.resolved import resolved_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import serialize_error
 from nnrun.runs.execution.ended import Ended
@@ -23,7 +24,7 @@ from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import PlannedRun, RunSource
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.workers.job import Job, config_of
+from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
 
 
@@ -194,7 +195,8 @@ class RunEnds:
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
     def _prepared(self, run: PlannedRun) -> Prepared:
-        config = run.replicate.applied(config_of(run.variant.config, run.variant.plugins.sources))
+        variant = run.variant
+        config = run.replicate.applied(resolved_config(variant.config, variant.plugins.sources))
         return prepare_again(config, self.datasets.load(config.dataset))
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
+from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
 from nnrun.pool.task import Message, serialize_error
@@ -23,7 +24,7 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers, most_results, most_runs
-from nnrun.sweeps.workers.job import Evaluations, config_of
+from nnrun.sweeps.workers.job import Evaluations
 from nnrun.training.state import HistoryRow, TrainingState
 
 MOST_ATTEMPTS = 3
@@ -289,7 +290,7 @@ class Sweep:
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
-        config = config_of(variant.config, variant.plugins.sources)
+        config = resolved_config(variant.config, variant.plugins.sources)
         return self.datasets.load(config.dataset, variant.data)
 
 

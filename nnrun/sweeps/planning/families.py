@@ -6,7 +6,6 @@ One of them is checked; the variants of all are made when they are needed.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,34 +13,17 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from nnrun.config.canonical import canonical
+from nnrun.config.canonical import canonical, left_out
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
+from nnrun.config.yaml.parse import KeyPath
 from nnrun.runs.identity import Identity
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.grid.combinations import Grid
 from nnrun.sweeps.planning.plan import Variant
-
-
-class Texts:
-    """Packs texts that are much like the first one, such as configs that differ in few values."""
-
-    def __init__(self) -> None:
-        self._first = b""
-
-    def pack(self, texts: Sequence[str]) -> bytes:
-        """In which they differ from the first ones."""
-        plain = "\n".join(texts).encode()
-        self._first = self._first or plain
-        packer = zlib.compressobj(1, wbits=-zlib.MAX_WBITS, zdict=self._first)
-        return packer.compress(plain) + packer.flush()
-
-    def unpack(self, packed: bytes) -> list[str]:
-        """The texts as they were."""
-        plain = zlib.decompressobj(-zlib.MAX_WBITS, self._first).decompress(packed)
-        return plain.decode().split("\n")
+from nnrun.sweeps.planning.texts import Template, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,49 +73,51 @@ class Family:
 
     def variant(self, positions: Sequence[int]) -> Variant:
         """The variant with these values, given by their positions on the axes."""
-        config, identities = self._checked()
+        chosen = zip(self.grid.axes, self.groups, positions, strict=True)
         numbers = {
-            axis.path: float(axis.values[at])
-            for axis, group, at in zip(self.grid.axes, self.groups, positions, strict=True)
-            if at != group[0]
+            axis.path: float(axis.values[at]) for axis, group, at in chosen if len(group) > 1
         }
-        if numbers:
-            resolved, blocks = _resolved(config), dict[str, Any]()
-            for path, number in numbers.items():
-                name, inner = str(path[0]), path[1:]
-                block = blocks.get(name, getattr(resolved, name))
-                blocks[name] = _with_number(block, inner, number)
-            plain = {name: block.model_dump(mode="json") for name, block in blocks.items()}
-            config = json.dumps(json.loads(config) | plain, allow_nan=False)
-            identities = {f: self._identity(f, known, blocks) for f, known in identities.items()}
+        config, *identities = self._texts(numbers)
         return Variant(
             number=self.offset + self.grid.number(positions),
             choice=self.grid.choice(positions),
             config=config,
-            identities=identities,
+            identities=dict(zip(self.evaluations, map(Identity, identities), strict=True)),
             estimate=self.estimate,
             **self.shared,
         )
 
-    def _checked(self) -> tuple[str, dict[int | None, Identity]]:
-        """The config of the setting that was checked, and its identity for each fold."""
-        config, *texts = self.texts.unpack(self.packed)
-        return config, dict(zip(self.evaluations, map(Identity, texts), strict=True))
+    def _texts(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
+        """The config with these numbers, and its identity for each fold."""
+        if not numbers:
+            return self.texts.unpack(self.packed)
+        template = self.texts.template(self.packed, lambda: self._template([*numbers]))
+        return template.filled(numbers) or self._written(numbers)
 
-    def _identity(self, fold: int | None, known: Identity, blocks: Mapping[str, Any]) -> Identity:
-        """The identity of the runs of a fold, with other blocks."""
-        content = json.loads(known.text)
-        for name, block in blocks.items():
-            decided = block
-            if isinstance(block, TrainingConfig):
-                decided = block.model_copy(update=self.evaluations[fold])
-            content["config"][name] = canonical(decided)
-        return Identity(canonical_json(content))
+    def _template(self, paths: Sequence[KeyPath]) -> Template:
+        config = _resolved(self.texts.unpack(self.packed)[0])
+        return Template.of(self._written, {path: left_out(config, path) for path in paths})
+
+    def _written(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
+        """`_texts`, from the blocks with these numbers."""
+        config, *identities = self.texts.unpack(self.packed)
+        resolved, blocks = _resolved(config), dict[str, Any]()
+        for path, number in numbers.items():
+            name, inner = str(path[0]), path[1:]
+            block = blocks.get(name, getattr(resolved, name))
+            blocks[name] = _with_number(block, inner, number)
+        plain = {name: block.model_dump(mode="json") for name, block in blocks.items()}
+        folds = zip(identities, self.evaluations.values(), strict=True)
+        return [
+            json.dumps(json.loads(config) | plain, allow_nan=False),
+            *(_identity(text, evaluations, blocks) for text, evaluations in folds),
+        ]
 
     def joined(self, other: Family) -> Family:
         """With the folds and the seeds of splits of a family that differs in nothing else."""
-        config, identities = self._checked()
-        identities |= other._checked()[1]
+        config, *texts = self.texts.unpack(self.packed)
+        identities = dict(zip(self.evaluations, texts, strict=True))
+        identities |= zip(other.evaluations, other.texts.unpack(other.packed)[1:], strict=True)
         folds = sorted(identities, key=lambda fold: fold or 0)
         evaluations = {**self.evaluations, **other.evaluations}
         seeds = dict.fromkeys([*self.shared["split_seeds"], *other.shared["split_seeds"]])
@@ -141,8 +125,19 @@ class Family:
             self,
             shared={**self.shared, "split_seeds": tuple(seeds)},
             evaluations={fold: evaluations[fold] for fold in folds},
-            packed=self.texts.pack([config, *(identities[fold].text for fold in folds)]),
+            packed=self.texts.pack([config, *(identities[fold] for fold in folds)]),
         )
+
+
+def _identity(text: str, evaluations: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:
+    """The identity of a run with other blocks."""
+    content = json.loads(text)
+    for name, block in blocks.items():
+        decided = block
+        if isinstance(block, TrainingConfig):
+            decided = block.model_copy(update=evaluations)
+        content["config"][name] = canonical(decided)
+    return canonical_json(content)
 
 
 @lru_cache(maxsize=1024)

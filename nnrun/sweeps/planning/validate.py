@@ -19,7 +19,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.families import Family, Texts, Variants
+from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
 from nnrun.sweeps.planning.grid.axes import Together
 from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
@@ -27,6 +27,7 @@ from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
 from nnrun.sweeps.planning.grid.load import load_grid
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
+from nnrun.sweeps.planning.texts import Texts
 from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
 Watching = Callable[[int], AbstractContextManager[Callable[[], None]]]

@@ -12,8 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from nnrun.config.load import config_from_dict
-from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
@@ -21,7 +20,7 @@ from nnrun.plugins.part import Source
 from nnrun.pool.task import Channel
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.config_cache import ConfigCache, Memo
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
@@ -98,7 +97,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     receive(job.plugins)
     replicate, sources = job.replicate, job.plugins.sources
     cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold, sources)
-    config = replicate.applied(config_of(job.config, sources))
+    config = replicate.applied(resolved_config(job.config, sources))
     prepared = prepare_again(config, dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
@@ -114,12 +113,6 @@ def limit_threads() -> Any:
     return threadpool_limits(1, user_api="blas")
 
 
-@lru_cache(maxsize=64)
-def config_of(text: str, sources: Sequence[Source]) -> ExperimentConfig:
-    """The config of a job or a variant; cached for all its seeds, and these plugins."""
-    return config_from_dict(json.loads(text))
-
-
 @lru_cache(maxsize=512)
 def _cache_of(
     config: str,
@@ -133,7 +126,8 @@ def _cache_of(
     if "training" in content and not isinstance(content["training"]["learning_rate"], dict):
         del content["training"]["learning_rate"]
     plugins = [source.sha256 for source in sources]
-    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold, plugins])))
+    key = json.dumps([data, content, split_seed, fold, plugins])
+    return ConfigCache(_shared_cache_of(key), _memo())
 
 
 @lru_cache(maxsize=64)
@@ -143,6 +137,12 @@ def _shared_cache_of(key: str) -> ConfigCache:
     Their code, the check of it and their engine are the same.
     """
     return ConfigCache()
+
+
+@cache
+def _memo() -> Memo:
+    """What is made of the blocks of configs, for all runs of this process."""
+    return Memo()
 
 
 def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
