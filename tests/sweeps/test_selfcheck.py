@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.runs.execution import checks as selfcheck
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
 from tests.sweeps.helpers import IRIS, run_inline, run_processes
 
 KERNELS = """
@@ -23,6 +26,7 @@ seed: 3
 FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
 # Every row of a batch is the first row of the data.
 WRONG = """
+from nnrun.config.load import load_config
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.sweeps.workers.processes import main
 
@@ -52,9 +56,18 @@ TEXT = "the compiled engine does not train this network as NumPy does"
 
 
 @pytest.mark.parametrize("text", [KERNELS, FUNCTIONS])
-@pytest.mark.parametrize(("key", "checks"), [("optimizer.weight_decay", 2), ("learning_rate", 1)])
-def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text, key, checks):
-    """However many seeds and learning rates it has: the first gradient depends on none."""
+@pytest.mark.parametrize(
+    ("words", "checks"),
+    [
+        ("optimizer.weight_decay=0.01,0.05", 2),
+        ("batch_size=8,9", 2),
+        ("learning_rate=0.01,0.05", 1),
+        ("iterations=60,70", 1),
+        ("evaluate_every=10,20", 1),
+    ],
+)
+def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text, words, checks):
+    """However many seeds, learning rates and lengths it has: the first gradient depends on none."""
     seen, right = [], selfcheck.compare_engines
 
     def compare(engine, *arguments, **more):
@@ -62,9 +75,25 @@ def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text, key,
         return right(engine, *arguments, **more)
 
     monkeypatch.setattr(selfcheck, "compare_engines", compare)
-    made = plan(write(f"checked_{key[:8]}", text), f"training.{key}=0.01,0.05", seeds=4)
+    name = words.partition("=")[0].replace(".", "_")  # no other config's checks count for it
+    made = plan(write(f"checked_{name}", text), f"training.{words}", seeds=4)
     progress = run_inline(sweep(made))
     assert (8, checks) == (progress.trained, len(seen))
+
+
+def test_runs_of_any_length_share_their_code(plan, sweep, write, store):
+    """Each has the engine that suits its length, and the weights that it has alone."""
+    file = write("lengths", IRIS)
+    made = plan(file, "training.iterations=3000,20,2000")
+    run_inline(sweep(made))
+    engines = []
+    for run in made.runs():
+        iterations = run.variant.choice["training.iterations"]
+        alone = prepare(load_config(file, [f"training.iterations={iterations}"]))
+        record = store.run("lengths", run.run_id).read().record
+        engines.append(record.engine)
+        assert train(alone, None).record.weights_sha256 == record.weights_sha256
+    assert ["compiled", "compiled", "numpy"] == engines
 
 
 def test_each_process_checks_each_config_once(plan, sweep, write, worker_module, tmp_path):

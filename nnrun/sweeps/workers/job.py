@@ -32,6 +32,8 @@ _PROGRESS_SECONDS = 0.25
 # this many characters.
 _SHORT_SECONDS = 0.05
 _SHORT_CONFIG = 1 << 14
+# Values of the block `training` that are no part of compiled code, unless they are blocks.
+_NOT_IN_CODE = ("learning_rate", "iterations", "epochs", "evaluate_every", "evaluate_rows")
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ def _cache_of(
 ) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
     content = json.loads(config)
-    if "training" in content and not isinstance(content["training"]["learning_rate"], dict):
-        del content["training"]["learning_rate"]
+    training = content.get("training", {})
+    own = {key for key in _NOT_IN_CODE if not isinstance(training.get(key), dict)}
+    content["training"] = {key: value for key, value in training.items() if key not in own}
     plugins = [source.sha256 for source in sources]
     key = json.dumps([data, content, split_seed, fold, plugins])
     return ConfigCache(_shared_cache_of(key), _memo())
@@ -132,10 +135,7 @@ def _cache_of(
 
 @lru_cache(maxsize=64)
 def _shared_cache_of(key: str) -> ConfigCache:
-    """The cache shared by configs that differ only in the number that is their learning rate.
-
-    Their code, the check of it and their engine are the same.
-    """
+    """The cache shared by configs whose code and the check of it are the same."""
     return ConfigCache()
 
 
