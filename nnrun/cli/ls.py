@@ -91,7 +91,7 @@ def command(
 
     With NAME, only those of experiments of that name. Runs of one name are distinguished by the
     settings in which they differ; interrupted and running ones are at the end. Other files
-    are ignored; damaged runs are listed as such.
+    are ignored; damaged and unreadable runs are listed as such.
 
     \b
     nnrun ls

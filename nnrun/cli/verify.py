@@ -47,7 +47,7 @@ def command(
     have changed, losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by
     0.01; the output says which of the two was met.
 
-    Exits with 3 if a run is damaged or gives other results.
+    Exits with 3 if a run is damaged or gives other results, with 1 if one cannot be verified.
 
     \b
     nnrun verify latest

@@ -73,8 +73,7 @@ def test_the_leaderboard_is_read_back(run, write):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"{}", b'{"schema_version": 9}', b"\xff\xfe", b'{"schema_version": 1}',
-     b"NaN", b"[" * 100_000],
+    [b"", b"{", b"[]", b"{}", b'{"schema_version": 9}', b"\xff\xfe", b"NaN", b"[" * 100_000],
 )  # fmt: skip
 def test_a_damaged_report_is_listed_as_such(run, write, tmp_path, content):
     """Whatever it holds, and the others are shown all the same."""

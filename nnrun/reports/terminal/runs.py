@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,8 @@ from nnrun.reports.terminal.run_settings import (
 )
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
-from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, RunSummary
+from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, UNREADABLE, RunSummary
+from nnrun.runs.storage.reading import damaged
 from nnrun.spreadsheet import cell
 
 _MOST_LINES = 2
@@ -75,6 +77,9 @@ def runs_table(
     if top is not None and len(runs) > top:
         more = f": of those that can be compared, the first {count(top)} each"
     yield Text(plural(total, "run") + (part and part + more))
+    unreadable = Counter(str(run.error) for run in runs if run.status == UNREADABLE)
+    for why, number_of in unreadable.items():
+        yield Text(clean(damaged(plural(number_of, "run"), why)))
 
 
 def _columns(

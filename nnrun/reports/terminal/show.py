@@ -24,7 +24,7 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken, verdict_text
 from nnrun.reports.verdict.run import summary_verdict
-from nnrun.runs.catalog.summary import DAMAGED, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.contents.names import WATCHED
@@ -76,7 +76,7 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
         yield from _so_far(run, run.progress)
     if run.error:
         yield labelled("why", clean(run.error))
-    if run.status == DAMAGED:
+    if run.status in FAULTY:
         yield labelled("to do", clean(remedy(run.error)))
     if run.started:
         changed = moment(run.started).replace("T", " ").partition("+")[0]

@@ -8,7 +8,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
-from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary, varied
+from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -62,8 +62,8 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
         ranked.setdefault(run.kind if value_of(run, found) is not None else (), []).append(run)
     others = ranked.pop((), [])
     first = [run for alike in ranked.values() for run in alike[:top]]
-    if top is not None and first:  # a damaged run is in every list
-        others = [run for run in others if run.status == DAMAGED]
+    if top is not None and first:  # a run that is damaged or unreadable is in every list
+        others = [run for run in others if run.status in FAULTY]
     return first + others[:top]
 
 

@@ -25,6 +25,7 @@ from nnrun.runs.catalog.summary import (
     PLAIN,
     QUEUED,
     RUNNING,
+    UNREADABLE,
     RunSummary,
 )
 from nnrun.runs.identity import is_run_id
@@ -147,7 +148,8 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
     if run.record is None:
         if held:
             return _in_progress(run.name, run.run_id, folder)
-        status = INTERRUPTED if run.unfinished else DAMAGED
+        faulty = UNREADABLE if run.is_unreadable else DAMAGED
+        status = INTERRUPTED if run.unfinished else faulty
         return RunSummary(run.name, run.run_id, status, error=run.problem, started=_changed(folder))
     record, status = run.record, DAMAGED if run.problem else run.record.status
     try:

@@ -11,8 +11,9 @@ from nnrun.config.settings import choice_of, differing, setting_of, telling_firs
 from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
-QUEUED = "queued"
-STATUSES = (COMPLETED, "diverged", "stopped", "failed", INTERRUPTED, QUEUED, RUNNING, DAMAGED)
+QUEUED, UNREADABLE = "queued", "unreadable"
+FAULTY = (DAMAGED, UNREADABLE)
+STATUSES = (COMPLETED, "diverged", "stopped", "failed", INTERRUPTED, QUEUED, RUNNING, *FAULTY)
 IN_PROGRESS = (QUEUED, RUNNING)
 
 # Interrupted and running runs come last in a list, nearest to the prompt.
@@ -24,13 +25,14 @@ class RunSummary:
     """A run in a few plain values; None for what is not known.
 
     `status` is as in its report; or `running` while a process holds it, `queued` while a sweep does
-    that has not begun it, `interrupted` if it can be continued, and `damaged` if its report or its
-    model is missing or has changed. `progress` is what a running one says of itself. `warnings`
-    counts those of a completed run. `metrics` has all its numbers, as `test_roc_auc`. `split_seed`
-    is that of its split, where that has one of its own; `fold` the one that it tests. `train`,
-    `validation` and `test` are its main metric on these splits. `started` is in UTC: of a run
-    without a report, when its folder was changed last. `extended_from` is the id of the shorter run
-    that this one goes on from; `settings` are those of its config, by dotted keys.
+    that has not begun it, `interrupted` if it can be continued, `damaged` if its report or its
+    model is missing or has changed, and `unreadable` if its report is of another version of nnrun.
+    `progress` is what a running one says of itself. `warnings` counts those of a completed run.
+    `metrics` has all its numbers, as `test_roc_auc`. `split_seed` is that of its split, where that
+    has one of its own; `fold` the one that it tests. `train`, `validation` and `test` are its main
+    metric on these splits. `started` is in UTC: of a run without a report, when its folder was
+    changed last. `extended_from` is the id of the shorter run that this one goes on from;
+    `settings` are those of its config, by dotted keys.
     """
 
     name: str

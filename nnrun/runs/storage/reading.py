@@ -27,6 +27,7 @@ REMEDY = "nnrun train --force trains it again"
 _OF_ANOTHER = f"{REPORT} is that of "
 _OLDER = f"{REPORT} is of an older version of nnrun"
 _NEWER = f"{REPORT} is of a newer version of nnrun"
+_OF_VERSIONS = (_OLDER, _NEWER)
 
 _MOST_BYTES = 16 * 2**20
 
@@ -63,13 +64,18 @@ class StoredRun:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether it is damaged; only `--force` trains it again."""
+        """Whether it is damaged, or unreadable; only `--force` trains it again."""
         return self.problem is not None and not self.unfinished
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether another version of nnrun has written it, in a form of its own."""
+        return self.problem in _OF_VERSIONS
 
 
 def damaged(place: Path | str, why: str | None) -> str:
     """What every command says of a run that is damaged."""
-    state = "cannot be read" if why in (_OLDER, _NEWER) else "is damaged"
+    state = "cannot be read" if why in _OF_VERSIONS else "is damaged"
     return f"{place} {state}: {why}; {remedy(why)}"
 
 

@@ -31,7 +31,7 @@ from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.contents.watched import read_watched
 from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import StoredRun, read_run
+from nnrun.runs.storage.reading import StoredRun, read_run, remedy
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
 
@@ -80,6 +80,10 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
     if run is None:
         raise UsageError(f"{folder}: there is no run")
     verdict = Verification(run.name, run.run_id, str(folder), "damaged")
+    if run.is_unreadable:
+        reason = f"it cannot be read: {run.problem}; {remedy(run.problem)}"
+        code = NnrunError.exit_code
+        return replace(verdict, finding="not_verified", reason=reason, exit_code=code)
     if run.is_damaged:
         return replace(verdict, reason=run.problem, exit_code=3)
     if run.record is None:

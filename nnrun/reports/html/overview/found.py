@@ -14,7 +14,7 @@ from nnrun.reports.html.blocks import PRUNED, StatusMark
 from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_with_summary
-from nnrun.runs.catalog.summary import DAMAGED, QUEUED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
@@ -85,7 +85,7 @@ class Found:
     @property
     def reason(self) -> str:
         """Why there is no more to show of it."""
-        if self.status == DAMAGED:
+        if self.status in FAULTY:
             return damaged(self.key, self.overview.error or f"{REPORT} is not what nnrun writes")
         return f"{self.key}: {self.overview.error or _WHY.get(self.status, self.status)}"
 

@@ -1,0 +1,64 @@
+"""A run that another version of nnrun has written: every command says so, and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.forging import revise
+
+VERSIONS = {1: "an older", 99: "a newer"}
+
+
+@pytest.fixture(params=VERSIONS)
+def run(request, nnrun, cars):
+    """Beside a run that can be read: its folder, and the words for it."""
+    nnrun("train", cars, "seed=1")
+    nnrun("train", cars, "seed=2")
+    report = next(Path("results/cars").glob("s2-*/report.json"))
+    revise(report, schema_version=request.param)
+    why = f"report.json is of {VERSIONS[request.param]} version of nnrun"
+    return report.parent, f"cannot be read: {why}; nnrun train --force trains it again"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "cars.yaml", "seed=2"],
+        ["predict", "RUN", "rows.csv"],
+        ["compare", "RUN", "cars/s1"],
+        ["verify", "RUN"],
+        ["verify"],
+        ["ls"],
+        ["ls", "--top", "1"],
+    ],
+    ids=" ".join,
+)
+def test_commands_use_the_same_words(nnrun, run, words):
+    """And none of them calls it damaged."""
+    folder, said = run
+    done = nnrun(*[str(folder) if word == "RUN" else word for word in words])
+    shown = " ".join(f"{done.stdout} {done.stderr}".split())
+    assert (True, False) == (said in shown, "damaged" in shown)
+
+
+def test_it_is_no_disagreement(nnrun, run):
+    """`verify` cannot verify it, which is another exit code than for other numbers."""
+    folder, said = run
+    done = nnrun("verify", str(folder))
+    label = f"cars/{folder.name}"
+    assert (1, f"error: {label}: it {said}\n") == (done.exit_code, done.stderr)
+
+
+def test_it_can_be_listed_alone(nnrun, run):
+    """By its status, which `show` and the report have, too."""
+    folder, said = run
+    found = json.loads(nnrun("ls", "--where", "status=unreadable", "--json").stdout)
+    assert [folder.name] == [one["run_id"] for one in found]
+    shown = nnrun("show", str(folder)).stdout
+    assert f"cars  {folder.name}  unreadable" == shown.splitlines()[0]
+    nnrun("report")
+    page = Path("report.html").read_text()
+    assert (True, True) == ('class="status unreadable"' in page, f"{folder.name} {said}" in page)
