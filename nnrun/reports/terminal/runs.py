@@ -33,7 +33,7 @@ from nnrun.reports.terminal.run_settings import (
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, UNREADABLE, RunSummary
-from nnrun.runs.storage.reading import damaged
+from nnrun.runs.storage.reading import STUCK, damaged
 from nnrun.spreadsheet import cell
 
 _MOST_LINES = 2
@@ -80,6 +80,10 @@ def runs_table(
     unreadable = Counter(str(run.error) for run in runs if run.status == UNREADABLE)
     for why, number_of in unreadable.items():
         yield Text(clean(damaged(plural(number_of, "run"), why)))
+    _, early = searched
+    stuck = [r for r in runs if r.error == STUCK and (r.name, r.run_id) not in early]
+    if stuck:
+        yield Text(f"{count(len(stuck))} interrupted: {STUCK}")
 
 
 def _columns(

@@ -35,7 +35,7 @@ from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.contents.progress import RunProgress, read_progress
 from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.reading import StoredRun, read_run
+from nnrun.runs.storage.reading import STUCK, StoredRun, is_stuck, read_run
 
 # Keys that reports of older versions do not have, and what these runs had in their place. The split
 # stands before its own keys, since it may be missing as a whole.
@@ -152,6 +152,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
         status = INTERRUPTED if run.unfinished else faulty
         return RunSummary(run.name, run.run_id, status, error=run.problem, started=_changed(folder))
     record, status = run.record, DAMAGED if run.problem else run.record.status
+    stuck = status == INTERRUPTED and is_stuck(record.environment.get("numerics"))
     try:
         replicate = Replicate.of(record.config, record.seed)
         found = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
@@ -161,7 +162,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             run_id=run.run_id,
             status=str(status),
             warnings=len(record.warnings) if record.status == COMPLETED else 0,
-            error=run.problem or record.error,
+            error=run.problem or (STUCK if stuck else record.error),
             seed=record.seed,
             split_seed=replicate.split_seed,
             fold=replicate.fold,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nnrun import NUMERICS_VERSION
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
@@ -23,6 +24,11 @@ from nnrun.runs.storage.folders import folders, names_in
 
 REMEDY = "nnrun train --force trains it again"
 """What to do about a run that is damaged, if its folder has its own name."""
+STUCK = (
+    "this version of nnrun has other numerics, and cannot continue what another has begun; train "
+    "anew, and remove the folder"
+)
+"""Of an interrupted run whose numerics are of another version of nnrun."""
 
 _OF_ANOTHER = f"{REPORT} is that of "
 _OLDER = f"{REPORT} is of an older version of nnrun"
@@ -121,6 +127,14 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
     return StoredRun(name, run_id, record, f"{MODEL} is missing" if missing else None)
 
 
+def is_stuck(numerics: int | None) -> bool:
+    """Whether an interrupted run with this version of the numerics cannot be continued.
+
+    The same config is another run by now. Where the version is not known, nothing is said.
+    """
+    return numerics not in (None, NUMERICS_VERSION)
+
+
 def list_runs(root: Path) -> Iterator[StoredRun]:
     """All runs in a results folder, ordered by name and seed; other folders are skipped."""
     for name in names_in(root):
@@ -132,11 +146,13 @@ def list_runs(root: Path) -> Iterator[StoredRun]:
 
 def _why_unfinished(folder: Path) -> str | None:
     """What is said of a folder without a report; None where no run has begun."""
-    if (folder / CHECKPOINT).exists():
-        return "it continues from its checkpoint"
-    progress = read_progress(folder)
-    if progress is None or progress.waits:
+    progress, saved = read_progress(folder), (folder / CHECKPOINT).exists()
+    if not saved and (progress is None or progress.waits):
         return None
+    if progress is not None and is_stuck(progress.numerics):
+        return STUCK
+    if saved:
+        return "it continues from its checkpoint"
     return "it has no checkpoint yet, and starts over"
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from nnrun import NUMERICS_VERSION
 from nnrun.config.names import SPLITS
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.durable.staged import temporary_name
@@ -52,6 +53,7 @@ class RunProgress:
         config: resolved, as plain values; None where it is long.
         sha256: the digest of its data.
         waits: whether it has not begun, since the workers of its sweep are busy.
+        numerics: the version of nnrun's numerics; None where that is not known.
     """
 
     iteration: int
@@ -66,6 +68,7 @@ class RunProgress:
     config: Mapping[str, Any] | None
     sha256: str
     waits: bool = False
+    numerics: int | None = None
 
     @property
     def share(self) -> float | None:
@@ -154,6 +157,7 @@ class ProgressNotes:
             **replicate._asdict(),
             "config": config if fits else None,
             "sha256": sha256,
+            "numerics": NUMERICS_VERSION,
         }
         return self._known
 
@@ -210,6 +214,7 @@ def _is_valid(found: RunProgress) -> bool:
         and isinstance(found.config, dict | None)
         and isinstance(found.sha256, str)
         and isinstance(found.waits, bool)
+        and isinstance(found.numerics, int | None)
         and is_history(found.history)
     )
 
