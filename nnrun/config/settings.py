@@ -186,9 +186,12 @@ def short_key(key: str, keys: Iterable[str]) -> str:
     """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`.
 
     `type` and the parts of a schedule, `learning_rate.over`, say nothing by themselves; the initial
-    rate, which a config may give as a number, is `learning_rate`.
+    rate, which a config may give as a number, is `learning_rate`, unless that is among the keys.
     """
-    key, *others = (each.removesuffix(_INITIAL) for each in (key, *keys))
+    every = {key, *keys}
+    key, *others = (
+        each if (rate := each.removesuffix(_INITIAL)) in every else rate for each in (key, *keys)
+    )
     parts = key.split(".")
     within = parts[-1] == "type" or parts[-2:-1] == ["learning_rate"]
     for start in range(len(parts) - (2 if within else 1), 0, -1):

@@ -73,6 +73,19 @@ def test_settings_are_named_as_in_a_config():
     assert words == choice_words(choice)
 
 
+def test_a_schedule_and_its_initial_rate_have_two_names():
+    """Where both vary, one `learning_rate` would stand beside another."""
+    choice = {
+        "training.learning_rate": {"schedule": "cosine", "initial": 0.1},
+        "training.learning_rate.initial": 0.2,
+    }
+    block = "learning_rate={schedule: cosine, initial: 0.1}"
+    assert [block, "learning_rate.initial=0.2"] == choice_words(choice)
+    one = dict([choice.popitem()])
+    assert ["learning_rate.initial=0.2"] == choice_words(one, choice)
+    assert ["learning_rate=0.2"] == choice_words(one)
+
+
 def test_what_a_config_has_not_is_no_setting_of_it():
     """Null is a value that can be chosen; a layer that is missing is none."""
     settings = {"training.class_weight": None, "network.layers.0.units": 3}
