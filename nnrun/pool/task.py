@@ -18,6 +18,10 @@ class WorkerLostError(NnrunError):
     """A worker ended before its task did, perhaps for another reason than the task."""
 
 
+class LostTogetherError(WorkerLostError):
+    """A worker ended with several tasks in hand, of which another one may have been in progress."""
+
+
 class CrashError(NnrunError):
     """A task ended by an error that nnrun did not expect; `traceback` is as Python prints it."""
 

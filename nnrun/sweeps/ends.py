@@ -35,6 +35,7 @@ class ActiveRun:
     run: PlannedRun
     lease: RunLease
     attempt: int = 1
+    alone: bool = False
 
     def about(self) -> tuple[Replicate, Mapping[str, Any], str]:
         """The run, as what it says of its progress names it."""

@@ -12,7 +12,7 @@ from typing import Any
 from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
-from nnrun.pool.task import Message, serialize_error
+from nnrun.pool.task import LostTogetherError, Message, serialize_error
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.published import compare_published
 from nnrun.runs.record import RunResult
@@ -199,7 +199,10 @@ class Sweep:
         self._ends.active[active.run.key] = active
         asks = self._on_evaluation is not None
         job = replace(
-            active.job(self.listener.warn, self.threads), follows=self.listener.follows, asks=asks
+            active.job(self.listener.warn, self.threads),
+            follows=self.listener.follows,
+            asks=asks,
+            alone=active.alone,
         )
         if workers.reports and not job.is_short:  # its worker says when it begins
             active.lease.note(None, active.about)
@@ -253,8 +256,10 @@ class Sweep:
         self, active: ActiveRun, future: Future[RunResult | None], workers: Workers
     ) -> None:
         if _is_lost(future, workers):
-            reason = "" if future.cancelled() else str(future.exception())
-            self._resubmit(active, reason or "its worker was lost", workers)
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, LostTogetherError):  # one of the others may be what ended it
+                active = replace(active, attempt=active.attempt - 1)
+            self._resubmit(active, str(error or "") or "its worker was lost", workers)
             return
         try:
             result = checked(future.result(), active.run)
@@ -281,7 +286,7 @@ class Sweep:
         else:
             self.listener.retried(active.run, reason)
             workers.renew()
-            self._submit(replace(active, attempt=attempt + 1), workers)
+            self._submit(replace(active, attempt=attempt + 1, alone=True), workers)
 
     def _settle(self, most: int, workers: Workers) -> None:
         """Handle saved results; runs that were interrupted without being asked begin again."""

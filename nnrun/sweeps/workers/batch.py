@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from nnrun.pool.task import LostTogetherError, WorkerLostError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import unpack_result
@@ -45,9 +46,14 @@ class Batch:
             try:
                 future.set_result(unpack_result(content, job.key))
             except Exception as error:  # passed on by the future
-                future.set_exception(error)
+                future.set_exception(self._of_one(error))
 
     def fail(self, error: Exception) -> None:
         """End all runs with this error."""
         for _, future in self:
-            future.set_exception(error)
+            future.set_exception(self._of_one(error))
+
+    def _of_one(self, error: Exception) -> Exception:
+        """The error of one run; it says if the worker was lost with others as well."""
+        together = type(error) is WorkerLostError and len(self) > 1
+        return LostTogetherError(str(error)) if together else error

@@ -58,7 +58,6 @@ class DaskWorkers(Workers):
         self._batch = Batch(None)
         self._sent: set[Future[list[bytes]]] = set()
         self._runs_per_task = 1
-        self._alone: set[str] = set()
         self._idle_since: float | None = None
         self._refused = ""
         self._closing = Event()
@@ -138,7 +137,7 @@ class DaskWorkers(Workers):
 
     def _most_in_a_task(self, job: Job) -> int:
         """How many runs like this one to send together."""
-        if not job.is_short or job.key in self._alone:
+        if not job.is_short or job.alone:
             return 1
         wanted = min(int(_BATCH_SECONDS / max(job.seconds, 1e-3)), _LARGEST_BATCH)
         return max(1, min(wanted, most_runs() // (2 * self.at_a_time)))
@@ -176,12 +175,10 @@ class DaskWorkers(Workers):
             batch.fail(WorkerLostError(f"its worker was lost{'' if lost else f' ({error})'}"))
         else:
             batch.receive(packed.result())
-        for job, future in batch:
+        for _, future in batch:
             error = None if future.cancelled() else future.exception()
             if isinstance(error, OtherVersionError):
                 self._refuse(str(error))
-            if isinstance(error, WorkerLostError):
-                self._alone.add(job.key)
 
     def _data_on_cluster(self, key: str, load: Callable[[], Dataset]) -> Any:
         """The data set with this key, as the result of a task that each worker fetches once.

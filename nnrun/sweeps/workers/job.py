@@ -53,6 +53,7 @@ class Job:
         plugins: the sources of parts that the config names.
         follows: whether its evaluations are sent, now and then.
         asks: whether each evaluation is sent, and training waits for whether to stop there.
+        alone: whether it may share its worker with no other run, since it has lost one before.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Job:
     plugins: Shipment = NO_PLUGINS
     follows: bool = False
     asks: bool = False
+    alone: bool = False
 
     @property
     def is_short(self) -> bool:

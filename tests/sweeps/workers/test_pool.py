@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from threading import Thread
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 import nnrun
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.pool.task import Message, WorkerLostError
+from nnrun.pool.task import LostTogetherError, Message, WorkerLostError
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
@@ -97,23 +98,24 @@ def stored(root):
 
 
 class Losing(InlineWorkers):
-    """Loses its first five runs, each time after a checkpoint if there is one to send."""
+    """Loses its first runs, each time after a checkpoint if there is one to send."""
 
     lost = (WorkerLostError,)
 
-    def __init__(self, sweep, checkpoint=None):
+    def __init__(self, sweep, checkpoint=None, errors=(WorkerLostError,) * 5):
         super().__init__(sweep.receive, sweep.stopping)
-        self.submissions = 0
+        self.errors = [*errors]
+        self.alone = []
         self.checkpoint = checkpoint
 
     def submit(self, job, load):
-        self.submissions += 1
-        if self.submissions > 5:
+        self.alone.append(job.alone)
+        if not self.errors:
             return super().submit(job, load)
         if self.checkpoint is not None:
             self._handle(Message(job.key, self.checkpoint))
         future = Future()
-        future.set_exception(WorkerLostError("its worker was lost"))
+        future.set_exception(self.errors.pop(0)("its worker was lost"))
         return future
 
 
@@ -126,6 +128,16 @@ def test_a_run_that_gets_further_is_not_given_up(plan, sweep, write, tmp_path):
     checkpoint = execute(made, None, Callbacks(stop=lambda: True)).checkpoint
     moving = sweep(plan(file), make_store(tmp_path / "moving"))
     assert (1, 0) == (moving.run(Losing(moving, checkpoint)).trained, moving.progress.failed)
+
+
+@pytest.mark.parametrize("alone", [2, 3])
+def test_a_run_that_is_lost_with_others_is_tried_alone(plan, sweep, write, alone):
+    """That it was with them is none of its three attempts: only one of them was in progress."""
+    made = sweep(plan(write("iris")))
+    workers = Losing(made, errors=[LostTogetherError] + [WorkerLostError] * alone)
+    progress = made.run(workers)
+    assert (alone == 2, alone == 3) == (progress.trained, progress.failed)
+    assert [False, True, True, True] == workers.alone
 
 
 def test_short_runs_share_tasks(pool, begin, write, monkeypatch):
@@ -295,10 +307,11 @@ def test_runs_of_a_lost_task_are_sent_alone(client):
     workers = DaskWorkers(client)
     futures = handed(workers, map(job, range(10)))
     client.sent[0][1].set_exception(ValueError("of Dask"))
-    assert {WorkerLostError} == {type(future.exception(60)) for future in futures}
-    until(lambda: len(workers._alone) == 10)
-    handed(workers, map(job, range(10)))
+    assert {LostTogetherError} == {type(future.exception(60)) for future in futures}
+    futures = handed(workers, [replace(job(number), alone=True) for number in range(10)])
     assert [10] + [1] * 10 == [len(keys) for keys, _ in client.sent]
+    client.sent[-1][1].set_exception(ValueError("of Dask"))
+    assert WorkerLostError is type(futures[-1].exception(60))
     workers.check()
     workers.close()
 
