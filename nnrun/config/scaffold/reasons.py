@@ -27,6 +27,9 @@ def reason(column: ColumnProfile) -> str:
     if column.kind in ("code", "text"):
         what = "a code with zeros in front" if column.kind == "code" else "text"
         return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
+    if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
+        where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
+        return f"numbers, but for {where}; without it, they can be used"
     odd = {
         "mixed": (column.odd, column.odd_line),
         "undated": (column.evidence.odd, column.evidence.line),

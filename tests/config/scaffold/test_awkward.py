@@ -129,12 +129,16 @@ def test_columns_with_odd_cells_are_left_out_and_the_first_is_named(tmp_path, mo
         "\n".join(["day,size,weight,y,k", *(f"{row},{len(row)}" for row in rows)])
     )
     made = draft(Path("t.csv"), "y", Path())
-    for name, cell, what in (
-        ("day", "soon", "dates"),
-        ("size", "viel", "numbers"),
-        ("weight", "7 lb", "numbers"),
+    one = "numbers, but for '{}' in line 9; without it, they can be used"
+    for name, reason in (
+        ("day", "dates and other text, such as 'soon' in line 9"),
+        ("size", one.format("viel")),
+        ("weight", one.format("7 lb")),
     ):
-        reason = f"{what} and other text, such as '{cell}' in line 9"
         assert f"{name} ({reason})" in made.choices[-1]
         assert f"- {name} " in made.text
         assert reason in made.text
+    table = Path("t.csv").read_text().replace("50.5", "wenig")
+    Path("t.csv").write_text(table)
+    reason = "size (numbers and other text, such as 'viel' in line 9)"
+    assert reason in draft(Path("t.csv"), "y", Path()).choices[-1]
