@@ -189,15 +189,15 @@ def _arguments(
     iterations: int | None,
 ) -> Arguments:
     """The arguments in the form of the command line, which errors refer to."""
-    grid = plain(overrides or {})
+    grid = [*plain(overrides or {}).items()]
     number = seeds if isinstance(seeds, int) else None
     if number is not None and number < 1:
         raise UsageError(f"seeds={seeds}: at least one seed is needed")
     if isinstance(seeds, Mapping):
-        grid["sweep.seeds"] = plain(seeds)
+        grid.append(("sweep.seeds", plain(seeds)))
     elif seeds is not None and number is None:
-        grid["seed"] = plain(seeds)
-    return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
+        grid.append(("seed", plain(seeds)))
+    return Arguments.parse([format_grid(*item) for item in grid], number, iterations)
 
 
 def _is_of_dask(executor: Executor) -> bool:

@@ -390,6 +390,16 @@ def test_a_sweep_crosses_seeds_of_the_split_with_those_of_the_weights(folder):
         nnrun.sweep(IRIS, seeds={"split": 0}, results=None)
 
 
+@pytest.mark.parametrize("seeds", [[3, 4], {"split": 2}])
+def test_seeds_are_given_once(seeds):
+    """As an override or as `seeds`; neither is dropped without a word."""
+    key = "seed" if isinstance(seeds, list) else "sweep.seeds"
+    with pytest.raises(ConfigError, match=f"{key} is given twice"):
+        nnrun.sweep(IRIS, {key: seeds}, seeds=seeds, results=None)
+    with pytest.raises(ConfigError, match="seed is given twice; remove one"):
+        nnrun.train(IRIS, {"seed": 1}, seed=2, results=None)
+
+
 def test_a_sweep_tells_mistakes_and_failures():
     """Of configs before anything is trained; of runs in the board."""
     Path("flowers.yaml").write_text(YAML)
