@@ -94,16 +94,18 @@ class ColumnProfile:
             counts = [(text, 1) for text in texts]  # which ones are seen depends on their order
         was_sound = not self.odd
         dated = {text for text, times in counts if self._add(text, times, decimal)}
-        for text, line in zip(texts, lines, strict=True) if dated else ():
-            if text in dated:
-                self.evidence.add(text, line)
+        if dated and not self.evidence.odd:
+            for text, line in zip(texts, lines, strict=True):
+                if text in dated:
+                    self.evidence.add(text, line)
         if was_sound and self.odd:
             self.odd_line = lines[texts.index(self.odd)]
 
     def _add_numbers(self, texts: Sequence[str], decimal: str) -> bool:
-        """Count plain numbers at once; returns False where that would not count all of them.
+        """Count plain numbers and blank cells at once, if as many values as are kept are known.
 
-        They are counted like others with as many different values as are kept.
+        Returns False, and counts none, if they are not, or if a cell is another one: a code, a
+        date, a word.
         """
         if self.shown is not None or decimal != "." or len(self.values) < _MOST_KEPT:
             return False
