@@ -31,9 +31,14 @@ class RunLines(SweepListener):
         self.next_line = 0.0
         self._waiting = False
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a line is printed: no more than LINES_EACH were, or none in LINE_SECONDS."""
+        return self.printed < LINES_EACH or monotonic() >= self.next_line
+
     def line(self, text: str, *, last: bool = False) -> None:
-        """Print a line, unless there were LINES_EACH, and one in the last LINE_SECONDS."""
-        if self.printed >= LINES_EACH and monotonic() < self.next_line and not last:
+        """Print a line if it is due, or the last one."""
+        if not (self.is_due or last):
             return
         self.printed += 1
         self.next_line = monotonic() + LINE_SECONDS

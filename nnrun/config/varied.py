@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.overrides import OverrideError, assign, is_key, steps_of
@@ -53,9 +54,9 @@ def varied_issues(
         validate: returns the issues of a config.
     """
     base = {**source.data, "sweep": None, "search": None}
-    said, tried = {*known}, 0
-    grid, space = [*_of_grid(source.data)], [*_of_search(source.data, known)]
     given = {tuple(map(str, path)) for path in source.arguments}
+    trials = _Trials(base, {*known}, validate)
+    grid, space = [*_of_grid(source.data)], [*_of_search(source.data, known)]
     for varied in (grid, space):
         several = {
             key: values
@@ -66,27 +67,75 @@ def varied_issues(
         yield from _without_effect(base, several)
         for key, place, values in varied:
             others = {o: ones for o, ones in several.items() if o != key and is_key(key)}
-            wrong: list[KeyPath] = []
-            for path, value in values:
-                if tried >= _MOST_TRIED:
-                    return
-                if any(other[: len(path)] == path for other in wrong):
-                    continue  # a value there was refused already
-                tried += 1
-                refused = _refused(base, key, value, said, validate)
-                for data in () if refused is None else _with_others(base, key, others, refused):
-                    tried += 1
-                    if not _refused(data, key, value, said, validate):
-                        refused = None  # others decide whether it is valid: left to the plan
-                        break
-                if refused is not None and refused.part == "key" and not refused.path:
-                    yield ConfigIssue(refused.message, place, "key")
-                    break
-                if refused is not None:
-                    wrong.append(path)
-                    inside = () if place == ("search", DEPTH) else refused.path
-                    message = f"{refused.message}{_WHOLE.get(str(path[-1]), '')}"
-                    yield ConfigIssue(message, (*path, *inside), refused.part)
+            yield from trials.issues(key, place, values, others)
+            if trials.too_many:
+                return
+
+
+@dataclass
+class _Trials:
+    """Tries values in a config, and counts how often.
+
+    Args:
+        base: the data of the config, without what it varies.
+        known: its issues, which are not those of a value.
+        validate: returns the issues of a config.
+        count: how often a value was tried.
+        too_many: whether there were values beyond the most that are tried.
+    """
+
+    base: Any
+    known: set[ConfigIssue]
+    validate: Validate
+    count: int = 0
+    too_many: bool = False
+
+    def issues(
+        self, key: str, place: KeyPath, values: Sequence[tuple[KeyPath, Any]], others: Values
+    ) -> Iterator[ConfigIssue]:
+        """Issues of a key that stands at a place, and of its values, each with a place of its own.
+
+        `others` are the values of the other keys.
+        """
+        wrong: list[KeyPath] = []
+        for path, value in values:
+            if self.count >= _MOST_TRIED:
+                self.too_many = True
+                return
+            if any(other[: len(path)] == path for other in wrong):
+                continue  # a value there was refused already
+            issue = self._issue(key, value, others)
+            if issue is None:
+                continue
+            if issue.part == "key" and not issue.path:
+                yield ConfigIssue(issue.message, place, "key")
+                return
+            wrong.append(path)
+            inside = () if place == ("search", DEPTH) else issue.path
+            message = f"{issue.message}{_WHOLE.get(str(path[-1]), '')}"
+            yield ConfigIssue(message, (*path, *inside), issue.part)
+
+    def _issue(self, key: str, value: Any, others: Values) -> ConfigIssue | None:
+        """The issue of a value; None if others decide whether it is valid: the plan checks that."""
+        refused = self._refused(self.base, key, value)
+        if refused is None:
+            return None
+        trials = _with_others(self.base, key, others, refused)
+        return refused if all(self._refused(data, key, value) for data in trials) else None
+
+    def _refused(self, data: Any, key: str, value: Any) -> ConfigIssue | None:
+        """The issue of a value in a config, with its path within the value."""
+        self.count += 1
+        trial = Source(copy.deepcopy(data))
+        try:
+            path = assign(trial, steps_of(key), copy.deepcopy(value), "")
+        except OverrideError as error:
+            return ConfigIssue(str(error), part="key")
+        for issue in self.validate(trial.data):
+            concerned = issue.path[: len(path)] == path[: len(issue.path)]
+            if concerned and (issue.phrase or issue.part == "key") and issue not in self.known:
+                return ConfigIssue(issue.message, issue.path[len(path) :], issue.part)
+        return None
 
 
 def _with_others(base: Any, key: str, others: Values, refused: ConfigIssue) -> Iterator[Any]:
@@ -163,20 +212,3 @@ def _with(data: Any, values: Mapping[str, Any]) -> Any:
         with suppress(OverrideError):
             assign(trial, steps_of(key), copy.deepcopy(value), "")
     return trial.data
-
-
-def _refused(
-    data: Any, key: str, value: Any, known: set[ConfigIssue], validate: Validate
-) -> ConfigIssue | None:
-    """The issue of one value, looked at alone, with its path within the value."""
-    trial = Source(copy.deepcopy(data))
-    try:
-        steps = steps_of(key)
-        path = assign(trial, steps, copy.deepcopy(value), "")
-    except OverrideError as error:
-        return ConfigIssue(str(error), part="key")
-    for issue in validate(trial.data):
-        concerned = issue.path[: len(path)] == path[: len(issue.path)]
-        if concerned and (issue.phrase or issue.part == "key") and issue not in known:
-            return ConfigIssue(issue.message, issue.path[len(path) :], issue.part)
-    return None

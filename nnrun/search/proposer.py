@@ -75,6 +75,8 @@ class OptunaProposer(Proposer):
         self._asked: dict[int, Any] = {}
         self._worst: float | None = None
         self._worse = min if maximize else max
+        common = self._optuna.search_space.IntersectionSearchSpace
+        self._common = common(include_pruned=sampler == "tpe")
 
     def propose(self, number: int, params: Mapping[str, Label] | None = None) -> Draw:
         with quietly():
@@ -104,10 +106,26 @@ class OptunaProposer(Proposer):
         if self._sampler == "random":
             return samplers.RandomSampler(seed=seed)
         if self._sampler == "cma_es":
-            return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
-        return samplers.TPESampler(
-            seed=seed, multivariate=True, group=self._space.is_conditional, constant_liar=True
-        )
+            found = samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+        else:
+            found = samplers.TPESampler(
+                seed=seed, multivariate=True, group=self._space.is_conditional, constant_liar=True
+            )
+        if self._sampler == "cma_es" or not self._space.is_conditional:
+            found.infer_relative_search_space = self._common_parameters
+        return found
+
+    def _common_parameters(self, study: Any, _: Any) -> dict[str, Any]:
+        """What the sampler draws together: the parameters of all trials.
+
+        A sampler of its own for each trial would look for them in all trials again.
+        """
+        among = self._common.calculate(study)
+        return {name: one for name, one in among.items() if not self._is_drawn_alone(one)}
+
+    def _is_drawn_alone(self, among: Any) -> bool:
+        categorical = self._optuna.distributions.CategoricalDistribution
+        return among.single() or (self._sampler == "cma_es" and isinstance(among, categorical))
 
 
 class OptunaChooser:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from nnrun.cli import cli
+from nnrun.cli import cli, run_lines
+from nnrun.cli.searching.view import TrialLines
 from nnrun.errors import NnrunError
 from nnrun.reports.html.blocks import StatusMark
 from nnrun.reports.html.overview.found import find_runs
@@ -76,6 +77,16 @@ def test_progress_tells_random_trials_from_others(run, searched):
     for first in ("trial 0: ", "random trial 0: "):
         assert 1 == sum(line.startswith(first) for line in lines), err
     assert "[2/2 trials and 2/2 random ones, 0 s left] " in err
+
+
+def test_a_line_is_made_only_where_it_is_printed(run, searched, monkeypatch):
+    """Its words take a look at all trials."""
+    made = []
+    best = TrialLines.best
+    monkeypatch.setattr(TrialLines, "best", lambda self: made.append(1) or best(self))
+    monkeypatch.setattr(run_lines, "LINES_EACH", 2)
+    run("search", searched / "iris.yaml", *BRIEF)
+    assert 2 == len(made)
 
 
 def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):

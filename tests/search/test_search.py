@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from optuna.distributions import FloatDistribution
 
 from nnrun.runs.lease import begin
+from nnrun.search.proposer import OptunaProposer
+from nnrun.search.trials.trial import Trial
 from nnrun.sweeps.board.from_store.best import best_of
-from tests.search.helpers import config, content_of, outcome, search, unlike
+from tests.search.helpers import IRIS, SMALL, config, content_of, outcome, search, unlike
 
 PRUNINGS = ("none", "halving", "asynchronous_halving", "median")
 
@@ -53,6 +56,36 @@ def test_the_log_loss_of_a_cross_entropy_has_the_curve_of_the_loss(tmp_path):
         ended.append([(trial["choice"], trial["status"], trial["curve"]) for trial in trials])
     assert ended[0] == ended[1]
     assert "pruned" in {status for _, status, _ in ended[0]}
+
+
+@pytest.mark.parametrize(("sampler", "pruning"), [("tpe", "median"), ("cma_es", "halving")])
+def test_earlier_trials_are_not_looked_at_again(sampler, pruning, tmp_path, monkeypatch):
+    """Neither their states, nor their values, nor which parameters they have."""
+    looks, at = 0, []
+
+    def counted(real):
+        def look(*arguments):
+            nonlocal looks
+            looks += 1
+            return real(*arguments)
+
+        return look
+
+    monkeypatch.setattr(Trial, "ended", property(counted(Trial.ended.fget)))
+    monkeypatch.setattr(Trial, "value_at", counted(Trial.value_at))
+    monkeypatch.setattr(FloatDistribution, "__eq__", counted(FloatDistribution.__eq__))
+    propose = OptunaProposer.propose
+
+    def proposed(*arguments):
+        at.append(looks)
+        return propose(*arguments)
+
+    monkeypatch.setattr(OptunaProposer, "propose", proposed)
+    flat = {**IRIS, "search": {**SMALL, "training.learning_rate": {"uniform": [0.01, 1]}}}
+    flat["search"] |= {"trials": 127, "sampler": sampler, "pruning": pruning}
+    search(flat, tmp_path)
+    early, late = at[36] - at[18], at[126] - at[108]
+    assert late < 2 * early  # four times as many, if it was in step with the number of trials
 
 
 @pytest.mark.parametrize("pruning", ["halving", "median"])

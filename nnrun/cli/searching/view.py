@@ -62,6 +62,8 @@ class TrialLines(RunLines):
         if not trial.ended or id(trial) in self._told:
             return
         self._told.add(id(trial))  # its other runs may end later
+        if not self.is_due:  # its words are made of all trials
+            return
         metric = self.search.plan.default.variant.metric
         is_random = any(trial is other for other in self.search.state.random)
         named = f"{'random trial' if is_random else 'trial'} {trial.number}"

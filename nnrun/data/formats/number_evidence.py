@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nnrun.data.formats.numbers import THOUSANDS, NumberFormat, plain
 
 _MOST_SHAPES = 1000
 _DIGITS = str.maketrans("123456789", "999999999")
-_ZEROS = re.compile(r"(?<=[\d.,'])0")
+_ZEROS = re.compile(r"0(?<=[\d.,']0)")  # zeros that follow a digit or a sign of a number
 _BARE = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?")
 _NUMBER = re.compile(
     r"([^\d+()-]*)([-+(]*)([^\d+()-]*)(\d(?:[\d.,' ]*\d)?(?:[eE][+-]?\d+)?)(\D*.?)"
@@ -56,15 +56,19 @@ class NumberEvidence:
     shapes: dict[str, Shape] = field(default_factory=dict)
     full: bool = False
 
-    def add(self, text: str, line: int) -> None:
-        """Count a cell that is not missing."""
-        shape = _ZEROS.sub("9", text.translate(_DIGITS))
-        if shape in self.shapes:
-            self.shapes[shape].count += 1
-        elif len(self.shapes) < _MOST_SHAPES:
-            self.shapes[shape] = Shape(text, line)
-        else:
-            self.full = True
+    def add(self, texts: Sequence[str], lines: Sequence[int]) -> None:
+        """Count cells that are not missing, and the lines that they are in."""
+        shapes = _shape("\n".join(texts)).split("\n")
+        if len(shapes) != len(texts):  # a cell has a line break
+            shapes = [*map(_shape, texts)]
+        for shape, count in Counter(shapes).items():
+            if shape in self.shapes:
+                self.shapes[shape].count += count
+            elif len(self.shapes) < _MOST_SHAPES:
+                first = shapes.index(shape)
+                self.shapes[shape] = Shape(texts[first], lines[first], count)
+            else:
+                self.full = True
 
     def decimals(self) -> Counter[str]:
         """The number of cells that are numbers with a point only, or with a comma only.
@@ -124,6 +128,11 @@ class NumberEvidence:
         odd = (s for s, value in zip(shapes, readings[best], strict=True) if value is None)
         first = min(odd, key=lambda shape: shape.line, default=None)
         return Shown(best, most, first, differ and not known)
+
+
+def _shape(text: str) -> str:
+    """A text with nines for its digits, but for a zero in front."""
+    return _ZEROS.sub("9", text.translate(_DIGITS))
 
 
 def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberFormat]:

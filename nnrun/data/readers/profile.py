@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, islice
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
 from nnrun.data.cells.table import Table
@@ -46,6 +49,11 @@ _COMPACT = len("20241231")
 _MOST_KEPT = 1000
 # Hashes of further texts, by which different ones are counted.
 _MOST_SEEN = 200_000
+# So many cells of a file are counted together.
+_CELLS_AT_ONCE = 1 << 16
+_CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
+# From here on floats skip whole numbers.
+_INEXACT = 2.0**53
 
 
 @dataclass(eq=False)
@@ -77,40 +85,83 @@ class ColumnProfile:
     evidence: DateEvidence = field(default_factory=DateEvidence)
     """What cells that may be dates show."""
 
-    def add(self, text: str, line: int, decimal: str) -> None:
-        """Count a cell of a line."""
-        self.rows += 1
-        if text.lower() in MISSING_NUMBERS:
-            self.missing += 1
+    def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
+        """Count cells, and the lines that they are in."""
+        if self._add_numbers(texts, decimal):
+            return
+        counts = [*Counter(texts).items()]
+        if len(self._seen) < _MOST_SEEN <= len(self._seen) + len(counts):
+            counts = [(text, 1) for text in texts]  # which ones are seen depends on their order
+        was_sound = not self.odd
+        dated = {text for text, times in counts if self._add(text, times, decimal)}
+        if dated and not self.evidence.odd:
+            for text, line in zip(texts, lines, strict=True):
+                if text in dated:
+                    self.evidence.add(text, line)
+        if was_sound and self.odd:
+            self.odd_line = lines[texts.index(self.odd)]
+
+    def _add_numbers(self, texts: Sequence[str], decimal: str) -> bool:
+        """Count plain numbers and blank cells at once, if as many values as are kept are known.
+
+        Returns False, and counts none, if they are not, or if a cell is another one: a code, a
+        date, a word.
+        """
+        if self.shown is not None or decimal != "." or len(self.values) < _MOST_KEPT:
+            return False
+        present = [*filter(None, texts)]
+        together = "\n".join(("", *present, ""))
+        if "_" in together or _CODE_OR_DATE.search(together):
+            return False
+        try:
+            numbers = np.fromiter(map(float, present), np.float64, len(present))
+        except ValueError:
+            return False
+        if not np.all(np.abs(numbers) < _INEXACT):  # NaN, too
+            return False
+        if len(present) < len(texts):
+            self._add("", len(texts) - len(present), decimal)
+        self.rows += len(present)
+        self.numbers += len(present)
+        self.whole += int(np.count_nonzero(numbers % 1 == 0))
+        self.low = min(self.low, float(numbers.min(initial=math.inf)))
+        self.high = max(self.high, float(numbers.max(initial=-math.inf)))
+        self.different += len(present)
+        for text in filter(self.values.__contains__, present):
+            self.values[text] += 1
+            self.different -= 1
+        return True
+
+    def _add(self, text: str, times: int, decimal: str) -> bool:
+        """Count a cell that is there several times; returns whether it may be a date."""
+        self.rows += times
+        is_missing, may_be_date = text.lower() in MISSING_NUMBERS, False
+        if is_missing:
+            self.missing += times
         value = self._number(text, decimal)
         if value is not None and math.isfinite(value):
-            self.numbers += 1
-            self.whole += value % 1 == 0
-            self.codes += self.shown is None and is_code(text)
+            self.numbers += times
+            self.whole += times * (value % 1 == 0)
+            self.codes += times * (self.shown is None and is_code(text))
             self.low, self.high = min(self.low, value), max(self.high, value)
-            if len(text) == _COMPACT and text.isdigit():
-                self.evidence.add(text, line)
-        elif text.lower() not in MISSING_NUMBERS:
-            if not self.odd:
-                self.odd, self.odd_line = text, line
-            self.infinite += value is not None
-            self.dates += is_date(text)
-            self.evidence.add(text, line)
+            may_be_date = len(text) == _COMPACT and text.isdigit()
+        elif not is_missing:
+            self.odd = self.odd or text
+            self.infinite += times * (value is not None)
+            self.dates += times * is_date(text)
+            may_be_date = True
         if text in self.values:
-            self.values[text] += 1
+            self.values[text] += times
         elif len(self.values) < _MOST_KEPT:
             self.different += 1
-            self.values[text] = 1
-        elif not self._is_seen(text, counted=value is None or is_code(text)):
-            self.different += 1
-
-    def _is_seen(self, text: str, *, counted: bool) -> bool:
-        """Whether a text that is not kept was seen before; of numbers it is not known."""
-        if not counted or len(self._seen) >= _MOST_SEEN:
-            return False
-        before = len(self._seen)
-        self._seen.add(hash(text))
-        return len(self._seen) == before
+            self.values[text] = times
+        elif not (value is None or is_code(text)) or len(self._seen) >= _MOST_SEEN:
+            self.different += times  # it is not known whether they were seen before
+        else:
+            before = len(self._seen)
+            self._seen.add(hash(text))
+            self.different += len(self._seen) - before
+        return may_be_date
 
     def _number(self, text: str, decimal: str) -> float | None:
         if self.shown is not None:
@@ -206,17 +257,38 @@ def survey(path: Path) -> Survey:
     with open_table(path, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         columns[0].is_unnamed = table.unnamed is not None
-        for line, cells in table.rows():
-            rows += 1
-            if len(cells) != len(columns):
-                sign = table.delimiter if isinstance(table, CsvTable) else ""
-                wrong = about_width(len(cells), len(columns), sign, first=rows == 1)
-                raise DataError(f"{path}:{line}: {wrong.text}{wrong.hint}")
-            for column, cell in zip(columns, cells, strict=True):
-                column.add(cell.strip(), line, decimal)
+        for lines, cells in _by_columns(table, _level(table)):
+            rows += len(lines)
+            for column, texts in zip(columns, cells, strict=True):
+                column.add(texts, lines, decimal)
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
     return Survey(path, separator, decimal, columns, rows, table.sheets)
+
+
+def _level(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with its line.
+
+    Raises: DataError at one that has not as many cells as the header.
+    """
+    first, width = True, len(table.header)
+    for line, cells in table.rows():
+        if len(cells) != width:
+            sign = table.delimiter if isinstance(table, CsvTable) else ""
+            wrong = about_width(len(cells), width, sign, first=first)
+            raise DataError(f"{table.path}:{line}: {wrong.text}{wrong.hint}")
+        yield line, cells
+        first = False
+
+
+def _by_columns(
+    table: Table, rows: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+    """Some rows at a time: their lines, and the cells of each column without blanks around them."""
+    at_once = max(1, _CELLS_AT_ONCE // len(table.header))
+    while found := [*islice(rows, at_once)]:
+        lines, cells = zip(*found, strict=True)
+        yield lines, [[*map(str.strip, column)] for column in zip(*cells, strict=False)]
 
 
 def _written(table: Table) -> tuple[str, list[Shown | None]]:
@@ -229,10 +301,13 @@ def _written(table: Table) -> tuple[str, list[Shown | None]]:
     if not isinstance(table, CsvTable):
         return ".", [None] * len(table.header)
     columns = [NumberEvidence() for _ in table.header]
-    for line, cells in table.rows():
-        for evidence, cell in zip(columns, map(str.strip, cells), strict=False):
-            if cell.lower() not in MISSING_NUMBERS:
-                evidence.add(cell, line)
+    for lines, cells in _by_columns(table, table.rows()):
+        for evidence, texts in zip(columns, cells, strict=False):
+            if MISSING_NUMBERS.isdisjoint(map(str.lower, texts)):
+                evidence.add(texts, lines)
+                continue
+            there = [text.lower() not in MISSING_NUMBERS for text in texts]
+            evidence.add([*compress(texts, there)], [*compress(lines, there)])
     signs = sum((evidence.decimals() for evidence in columns), Counter[str]())
     known, decimal = bool(signs["."] or signs[","]), "."
     if table.delimiter != SEPARATORS[","]:

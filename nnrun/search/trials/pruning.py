@@ -6,10 +6,10 @@ trials have ended: so it is the same for any number of workers.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
-from statistics import median
+from math import ceil, isnan
 
 from nnrun.search.trials.trial import Trial
 
@@ -36,21 +36,25 @@ class Pruning:
         window: how many trials may be in progress.
         shares: of a run's updates after which a trial may end.
         in_groups: whether decisions are about all trials of a group, and not those before a trial.
+        goal: the direction of their values.
     """
 
     window: int
     shares: Sequence[float] = ()
     in_groups: bool = False
+    goal: Goal = Goal(maximize=False)
 
     def known(self, number: int) -> int:
         """How many of the first trials have to end before this one is proposed."""
         return max(0, number - self.window + 1)
 
-    def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
+    def goes_on(
+        self, trial: Trial, trials: Sequence[Trial], others: Sequence[float], *, last: bool
+    ) -> bool | None:
         """Whether a trial goes on from the rung that it has reached; None if it has to wait.
 
-        `trials` are, by number, the others among those that it may know of; `last` is whether no
-        more will be proposed.
+        `others` are the values at this rung of the others that it may know of, ordered by the goal;
+        rules about groups look at all `trials` instead. `last` is whether no more will be proposed.
         """
         return True
 
@@ -59,30 +63,29 @@ class Pruning:
 class Median(Pruning):
     """A trial ends at a rung where it is worse than the median of those before it."""
 
-    goal: Goal = Goal(maximize=False)
-
-    def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
-        values = _values_at(trials, trial.rung)
-        if len(values) < _LEAST:
+    def goes_on(
+        self, trial: Trial, trials: Sequence[Trial], others: Sequence[float], *, last: bool
+    ) -> bool | None:
+        if len(others) < _LEAST:
             return True
-        own = self.goal.order(trial.curve[trial.rung])
-        return own <= median(map(self.goal.order, values))
+        half, odd = divmod(len(others), 2)
+        median = others[half] if odd else (others[half - 1] + others[half]) / 2
+        return self.goal.order(trial.curve[trial.rung]) <= median
 
 
 @dataclass(frozen=True)
 class AsynchronousHalving(Pruning):
     """A trial goes on where it is among the best of those before it, one in `reduction`."""
 
-    goal: Goal = Goal(maximize=False)
     reduction: int = 3
 
-    def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
-        values = [self.goal.order(value) for value in _values_at(trials, trial.rung)]
-        if len(values) < self.reduction:
+    def goes_on(
+        self, trial: Trial, trials: Sequence[Trial], others: Sequence[float], *, last: bool
+    ) -> bool | None:
+        if len(others) < self.reduction:
             return True
-        own = self.goal.order(trial.curve[trial.rung])
-        better = sum(value < own for value in values)
-        return better < max(1, (len(values) + 1) // self.reduction)
+        better = bisect_left(others, self.goal.order(trial.curve[trial.rung]))
+        return better < max(1, (len(others) + 1) // self.reduction)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,6 @@ class Halving(Pruning):
     """Trials in groups: of those of a group at a rung, one in `reduction` goes on."""
 
     in_groups: bool = True
-    goal: Goal = Goal(maximize=False)
     reduction: int = 3
 
     @property
@@ -101,7 +103,9 @@ class Halving(Pruning):
     def known(self, number: int) -> int:
         return number // self.group * self.group
 
-    def goes_on(self, trial: Trial, trials: Sequence[Trial], *, last: bool) -> bool | None:
+    def goes_on(
+        self, trial: Trial, trials: Sequence[Trial], others: Sequence[float], *, last: bool
+    ) -> bool | None:
         first, rung = self.known(trial.number), trial.rung
         group = trials[first : first + self.group]
         if len(group) < self.group and not last:
@@ -128,7 +132,7 @@ def make_pruning(kind: str, *, window: int, reduction: int, rungs: int, maximize
         return Halving(window, shares, goal=goal, reduction=reduction)
     if kind == "asynchronous_halving":
         return AsynchronousHalving(window, shares, goal=goal, reduction=reduction)
-    return Median(window, shares, goal=goal) if kind == "median" else Pruning(window)
+    return Median(window, shares, goal=goal) if kind == "median" else Pruning(window, goal=goal)
 
 
 def stops_of(shares: Sequence[float], iterations: int, every: int) -> list[int]:
@@ -137,7 +141,24 @@ def stops_of(shares: Sequence[float], iterations: int, every: int) -> list[int]:
     return [stop for stop in found if stop < iterations]
 
 
-def _values_at(trials: Sequence[Trial], rung: int) -> list[float]:
-    """The values of these trials at a rung, or at their ends before it."""
-    found = (trial.value_at(rung) for trial in trials if trial.same_as is None)
-    return [value for value in found if value is not None]
+class Ranking:
+    """The values of trials at a rung, or at their ends before it, ordered by the goal."""
+
+    def __init__(self, rung: int, goal: Goal) -> None:
+        self._rung, self._goal = rung, goal
+        self._count = 0
+        self._values: list[float] = []
+
+    def of_first(self, count: int, trials: Sequence[Trial]) -> Sequence[float]:
+        """Those of the first trials, which have all ended; what is known of them is kept."""
+        for value in self.of(trials[self._count : count]):
+            insort(self._values, value)
+        for value in self.of(trials[count : self._count]):
+            del self._values[bisect_left(self._values, value)]
+        self._count = count
+        return self._values
+
+    def of(self, trials: Sequence[Trial]) -> list[float]:
+        """Those of any trials."""
+        found = (trial.value_at(self._rung) for trial in trials if trial.same_as is None)
+        return sorted(self._goal.order(v) for v in found if v is not None and not isnan(v))

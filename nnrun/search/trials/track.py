@@ -16,7 +16,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
 from nnrun.search.spaces.spread import Proposer
-from nnrun.search.trials.pruning import Pruning, stops_of
+from nnrun.search.trials.pruning import Pruning, Ranking, stops_of
 from nnrun.search.trials.trial import Trial, TrialStatus, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun
 
@@ -65,7 +65,8 @@ class Track:
         self._asynchronous = asynchronous
         self._stored = stored
         self._proposed = proposed
-        self._told: set[int] = set()
+        self._untold: dict[int, Trial] = {}  # the others have ended, and the proposer knows how
+        self._rankings = [Ranking(rung, pruning.goal) for rung in range(len(pruning.shares))]
         self._ready: deque[PlannedRun] = deque()
         self._by_key: dict[str, Trial] = {}
         self._in_vain = 0
@@ -88,7 +89,7 @@ class Track:
     @property
     def done(self) -> bool:
         """Whether all trials have ended, and no more will be proposed."""
-        return self.closed and all(trial.ended for trial in self.trials)
+        return self.closed and all(trial.ended for trial in self._untold.values())
 
     def next(self, most: int) -> PlannedRun | None:
         """The next run; None if results have to come first, or nothing is left.
@@ -139,25 +140,25 @@ class Track:
             self._ready = deque(ready for ready in self._ready if ready.key not in trial.keys)
             self._decide()
         while self.trials and self.trials[-1].never_began:
-            self.trials.pop()
+            self._untold.pop(self.trials.pop().number, None)
         return trial
 
     def _may_propose(self, most: int) -> bool:
         if self._asynchronous:
-            return sum(not trial.ended for trial in self.trials) < max(1, most)
-        known = self._pruning.known(len(self.trials))
-        return all(trial.ended for trial in self.trials[:known])
+            return sum(not trial.ended for trial in self._untold.values()) < max(1, most)
+        return all(trial.ended for trial in self._known(len(self.trials)))
 
     def _propose(self) -> None:
         number = len(self.trials)
         for trial in self._known(number):
-            if trial.number not in self._told and trial.ended:
-                self._told.add(trial.number)
+            if trial.ended:
+                del self._untold[trial.number]
                 self._proposer.tell(trial.number, trial.value, dict(enumerate(trial.curve)))
         again = self._asynchronous and number < len(self._stored)
         draw = self._proposer.propose(number, self._stored[number] if again else None)
         trial = Trial(number, draw.choice, draw.params)
         self.trials.append(trial)
+        self._untold[number] = trial
         try:
             setting = self._prepare(number, draw)
         except InterruptionError:
@@ -182,8 +183,9 @@ class Track:
         self._proposed()
 
     def _known(self, number: int) -> list[Trial]:
-        """The trials by which this one is proposed."""
-        return self.trials[:] if self._asynchronous else self.trials[: self._pruning.known(number)]
+        """The trials by which this one is proposed, of those that the proposer does not know."""
+        most = number if self._asynchronous else self._pruning.known(number)
+        return [trial for trial in self._untold.values() if trial.number < most]
 
     def _look(self, trial: Trial) -> None:
         """What follows where all runs of a trial are at its rung."""
@@ -203,21 +205,24 @@ class Track:
         last, changed = self.closed, True
         while changed:
             changed = False
-            for trial in self.trials:
+            for trial in self._untold.values():
                 if not trial.waits:
                     continue
-                goes_on = self._pruning.goes_on(trial, self._rivals(trial), last=last)
+                goes_on = self._pruning.goes_on(trial, self.trials, self._others(trial), last=last)
                 changed |= goes_on is not None
                 if goes_on:
                     self._promote(trial)
                 elif goes_on is not None:
                     self._end(trial, "pruned")
 
-    def _rivals(self, trial: Trial) -> Sequence[Trial]:
-        """The trials that a decision about this one may know of."""
+    def _others(self, trial: Trial) -> Sequence[float]:
+        """The values by which a decision about this trial is made; of groups there are none."""
         if self._pruning.in_groups:
-            return self.trials
-        return [one for one in self._known(trial.number) if one is not trial]
+            return ()
+        ranking = self._rankings[trial.rung]
+        if self._asynchronous:
+            return ranking.of([one for one in self.trials if one is not trial])
+        return ranking.of_first(self._pruning.known(trial.number), self.trials)
 
     def _promote(self, trial: Trial) -> None:
         stop = trial.until
@@ -234,6 +239,6 @@ class Track:
         if trial.same_as is not None:
             first = self.trials[trial.same_as]
             trial.value, trial.curve = first.value, first.curve
-        for copy in self.trials[trial.number + 1 :]:
+        for copy in self._untold.values():
             if copy.same_as == trial.number and not copy.ended:
                 self._end(copy, status, reason)

@@ -133,8 +133,7 @@ def test_what_a_format_writes_it_reads(signs, unit, value):
 def test_a_column_shows_its_format(cells):
     """The format of a column reads its cells; the first that it does not read has its line."""
     evidence = NumberEvidence()
-    for line, text in enumerate(cells, 2):
-        evidence.add(text, line)
+    evidence.add(cells, range(2, len(cells) + 2))
     shown = evidence.shown(".", known=False)
     odd = shown and shown.odd
     assert (odd is None) or odd.line == cells.index(odd.text) + 2
@@ -146,8 +145,8 @@ def test_a_column_shows_its_format(cells):
 def test_the_decimal_sign_of_the_file_settles_what_a_column_leaves_open():
     """Where the file has decimal commas, 1,234 is one and 1.234 has a group of three."""
     comma, point = NumberEvidence(), NumberEvidence()
-    comma.add("1,234", 2)
-    point.add("1.234", 2)
+    comma.add(["1,234"], [2])
+    point.add(["1.234"], [2])
     found = [evidence.shown(",", known=True) for evidence in (comma, point)]
     assert [shown.format for shown in found] == [NumberFormat("", ","), NumberFormat(".", ",")]
     assert [shown.ambiguous for shown in found] == [False, False]

@@ -59,7 +59,10 @@ class TextLines:
     def __iter__(self) -> Iterator[str]:
         """The lines with their ends; raises a DataError at one that is not UTF-8."""
         while raw := self._next():
-            pieces = [piece for piece in LONE_RETURN.split(self._decoded(raw)) if piece]
+            text = self._decoded(raw)
+            pieces = [text]
+            if not text or "\r" in text.removesuffix("\r\n"):
+                pieces = [piece for piece in LONE_RETURN.split(text) if piece]
             for number, piece in enumerate(pieces, 1):
                 self.at_line_start = number == len(pieces)
                 self.line += 1
