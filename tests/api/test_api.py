@@ -396,8 +396,6 @@ def test_seeds_are_given_once(seeds):
     key = "seed" if isinstance(seeds, list) else "sweep.seeds"
     with pytest.raises(ConfigError, match=f"{key} is given twice"):
         nnrun.sweep(IRIS, {key: seeds}, seeds=seeds, results=None)
-    with pytest.raises(ConfigError, match="seed is given twice; remove one"):
-        nnrun.train(IRIS, {"seed": 1}, seed=2, results=None)
 
 
 def test_a_sweep_tells_mistakes_and_failures():
