@@ -78,3 +78,6 @@ training: {learning_rate: 0.1, epochs: 2, batch_size: 64}
 # Of the configs that the project ships, with this many iterations.
 SHIPPED = ("digits_cnn",)
 ITERATIONS = 300
+# What each of QEMU's processors trains. The second one has SVE, of which LLVM makes use; QEMU takes
+# six times as long for machine code with it, and for the BLAS.
+PROCESSORS = {"neoverse-n1": (*CONFIGS, *SHIPPED), "neoverse-v1": ("rows", "batches")}

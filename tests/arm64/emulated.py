@@ -36,7 +36,10 @@ class EmulatedPython:
         self._install(folder / "constraints.txt")
 
     def run(self, *words: str, **environment: str) -> str:
-        """What it prints, given some words and variables of the environment."""
+        """What it prints, given some words and variables of the environment.
+
+        `QEMU_CPU` is the processor; by default one that QEMU makes up, with all there is.
+        """
         paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{self._packages}"}
         return _output(*self._command, *words, **paths, **environment)
 

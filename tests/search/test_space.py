@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from nnrun.config.schema.search.distributions import read_distribution
@@ -9,7 +11,7 @@ from nnrun.errors import UsageError
 from nnrun.search.proposer import make_proposer
 from nnrun.search.spaces.choices import Space, parameters_of, present
 from nnrun.search.spaces.hidden import with_hidden
-from nnrun.search.spaces.spread import all_draws
+from nnrun.search.spaces.spread import all_draws, drawn_with
 from nnrun.search.trials.pruning import stops_of
 
 LAYERS = [
@@ -116,6 +118,21 @@ def test_a_sobol_sequence_is_spread_evenly():
     counts = {number: [v["c.d"] for v in drawn].count(number) for number in (1, 2, 3, 4)}
     assert dict.fromkeys((1, 2, 3, 4), 4) == counts
     assert 8 == [v["e.f"] for v in drawn].count("x")
+
+
+def test_a_wide_range_takes_no_more_memory_than_a_narrow_one():
+    """Its numbers are not listed, which would take time as well, again for each parameter."""
+
+    def peak(high: int) -> int:
+        tracemalloc.start()
+        drawn = [*drawn_with({}, space(a__b={"int": [1, high]}), 9)]
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert all(1 <= draw.values["a.b"] <= high for draw in drawn)
+        return most
+
+    peak(10)  # the first call imports
+    assert peak(100_000) < 2 * peak(10)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "quasi_random", "cma_es"])

@@ -74,8 +74,8 @@ class _Path:
         self._at = 0
 
     def number(self, name: str, among: Range) -> float | int:
-        values: list[float | int] = among.values()
-        return values[self._take(len(values))]
+        found: float | int = among.at(self._take(among.count))
+        return found
 
     def option(self, name: str, labels: Sequence[Label]) -> int:
         return self._take(len(labels))
@@ -128,8 +128,8 @@ class _Evenly:
     def number(self, name: str, among: Range) -> float | int:
         share, low, high = self._shares[name], among.low, among.high
         if among.is_discrete and not among.log:
-            values: list[float | int] = among.values()
-            return values[int(share * len(values))]
+            found: float | int = among.at(int(share * among.count))
+            return found
         if among.whole:  # each whole number has the share that rounding gives it
             low, high = low - 0.5, high + 0.5
         value = (

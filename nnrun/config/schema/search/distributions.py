@@ -40,11 +40,14 @@ class Range:
         """Whether it has few enough numbers to try each of them."""
         return self.whole or self.step is not None
 
-    def values(self) -> list[Any]:
-        """All numbers of a discrete range."""
-        step = self.step or 1
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        return [self.low + number * step for number in range(count)]
+    @property
+    def count(self) -> int:
+        """How many numbers a discrete range has."""
+        return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+    def at(self, number: int) -> Any:
+        """A number of a discrete range, counted from 0."""
+        return self.low + number * (self.step or 1)
 
 
 @dataclass(frozen=True)
