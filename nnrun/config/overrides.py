@@ -203,6 +203,9 @@ def _key(container: Any, step: str, path: KeyPath) -> str | int:
     if not _is_index(step):
         message = f"{name} is a list; write a number for one of its entries, like {name}.0"
         raise OverrideError(message, (*path, step))
+    if step != str(int(step)):  # as a key of its own, it would be a second one for the same place
+        message = f"{name} has no entry {step}; the number is written {int(step)}"
+        raise OverrideError(message, (*path, step))
     if int(step) >= len(container):
         known = f"its entries are 0 to {len(container) - 1}" if container else "it is empty"
         raise OverrideError(f"{name} has no entry {step}; {known}", (*path, int(step)))

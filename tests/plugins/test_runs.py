@@ -134,6 +134,25 @@ def test_the_digest_has_the_source_of_the_parts_that_a_config_names(folder) -> N
     assert (before, True) == (run_ids("own.yaml", "parts.py"), first != run_ids("mine.yaml"))
 
 
+def test_a_grid_follows_a_default_that_has_changed(folder) -> None:
+    """In one process: each setting is the run that its values give alone by then."""
+    Path("mine.yaml").write_text(SMALL.replace("LAYER", "{type: squash}"))
+    parts = Path("parts.py")
+    text, key = parts.read_text(), "network.layers.1.start"
+    for default in (1.0, 0.5):
+        parts.write_text(
+            text.replace("start: PositiveFloat = 1.0", f"start: PositiveFloat = {default}")
+        )
+        board = nnrun.sweep("mine.yaml", {key: [0.5, 1.0, 2.0]}, plugins="parts.py", results=None)
+        alone = {
+            start: nnrun.train("mine.yaml", {key: start}, results=None).record.run_id
+            for start in (0.5, 1.0, 2.0)
+        }
+        (group,) = board.groups
+        found = {row.choice[key]: row.best_run.split("/")[1] for row in group.rows}
+        assert alone == found
+
+
 def test_a_config_does_not_load_the_plugin_that_it_needs(folder) -> None:
     """Nor does a config of a run, beside which the plugin lies."""
     with pytest.raises(ConfigError, match="'squash' is not a layer"):

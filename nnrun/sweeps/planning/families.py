@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
 
 from nnrun.config.canonical import canonical, left_out
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.load import config_from_dict
+from nnrun.config.resolved import resolved_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
@@ -95,13 +94,13 @@ class Family:
         return template.filled(numbers) or self._written(numbers)
 
     def _template(self, paths: Sequence[KeyPath]) -> Template:
-        config = _resolved(self.texts.unpack(self.packed)[0])
+        config = self._resolved(self.texts.unpack(self.packed)[0])
         return Template.of(self._written, {path: left_out(config, path) for path in paths})
 
     def _written(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
         """`_texts`, from the blocks with these numbers."""
         config, *identities = self.texts.unpack(self.packed)
-        resolved, blocks = _resolved(config), dict[str, Any]()
+        resolved, blocks = self._resolved(config), dict[str, Any]()
         for path, number in numbers.items():
             name, inner = str(path[0]), path[1:]
             block = blocks.get(name, getattr(resolved, name))
@@ -112,6 +111,9 @@ class Family:
             json.dumps(json.loads(config) | plain, allow_nan=False),
             *(_identity(text, evaluations, blocks) for text, evaluations in folds),
         ]
+
+    def _resolved(self, config: str) -> ExperimentConfig:
+        return resolved_config(config, self.shared["plugins"].sources)
 
     def joined(self, other: Family) -> Family:
         """With the folds and the seeds of splits of a family that differs in nothing else."""
@@ -138,12 +140,6 @@ def _identity(text: str, evaluations: Mapping[str, Any], blocks: Mapping[str, An
             decided = block.model_copy(update=evaluations)
         content["config"][name] = canonical(decided)
     return canonical_json(content)
-
-
-@lru_cache(maxsize=1024)
-def _resolved(config: str) -> ExperimentConfig:
-    """The config of a variant; not kept for each, since a plan may have many families."""
-    return config_from_dict(json.loads(config))
 
 
 def _with_number(value: Any, path: Sequence[str | int], number: float) -> Any:
