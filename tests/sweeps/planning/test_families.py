@@ -13,7 +13,7 @@ from nnrun.config.schema.training import OptimizerConfig
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation import prepare as preparation
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning import validate
+from nnrun.sweeps.planning import texts, validate
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 LAYERS = """
@@ -111,6 +111,21 @@ def test_members_are_in_the_order_of_the_product(plan, write):
     assert {run.run_id for run in made.runs()} == {
         run.run_id for variant in made.variants for run in variant.runs()
     }
+
+
+@pytest.mark.parametrize("kept", [1, 1024])
+def test_families_take_turns(plan, write, monkeypatch, kept):
+    """Each has texts of its own, also where few of them are kept."""
+    monkeypatch.setattr(texts, "_MOST_KEPT", kept)
+    file = write("iris")
+    words = ["training.learning_rate", "training.batch_size", "training.clip_norm"]
+    made = plan(file, *map("{}={}".format, words, ("0.2,0.1", "4,8,2", "1.0,2.0,0.5")))
+    assert 3 == len(made.families)
+    for variant in made.variants:
+        given = [f"{key}={variant.choice[key]}" for key in words]
+        prepared = prepare(load_config(file, given))
+        assert {None: prepared.identity} == variant.identities
+        assert prepared.config_dict == json.loads(variant.config)
 
 
 @pytest.mark.parametrize(
