@@ -68,7 +68,7 @@ def cluster(shared):
 
 def test_workers_of_unlike_arithmetic_are_reported(shell, scheduler, write, tmp_path):
     """A row whose runs two workers share is marked, where bits depend on whose they are."""
-    write("by_numpy", lasting(4000))
+    write("by_numpy", lasting(12_000))  # so long that none of the two does all of them
     write("compiled", lasting(200_000).replace("engine: numpy", "engine: compiled"))
     for kernel in ("Prescott", "Haswell"):
         scheduler.add_worker(OPENBLAS_CORETYPE=kernel)
