@@ -61,6 +61,7 @@ class Served:
             n_workers=0, processes=False, threads_per_worker=1, protocol="tcp", host="127.0.0.1",
             dashboard_address=None,
         )  # fmt: skip
+        self.adaptive: Any = None
         self.tasks = 0
         self.trained: Counter[str] = Counter()
         self.data: Counter[str] = Counter()
@@ -71,6 +72,8 @@ class Served:
 
     def scale(self, workers: int) -> None:
         """Have this many workers: those that are too many retire."""
+        if self.adaptive is not None:
+            self.adaptive.stop()  # it would scale again, for tasks that a sweep has left
         self.cluster.scale(workers)
         end = time.monotonic() + 60
         while len(self.cluster.scheduler.workers) != workers and time.monotonic() < end:
@@ -78,7 +81,9 @@ class Served:
 
     def adapt(self, least: int, most: int) -> None:
         """Have as many workers as the scheduler finds useful."""
-        self.cluster.adapt(minimum=least, maximum=most, interval="0.1s", target_duration="1s")
+        self.adaptive = self.cluster.adapt(
+            minimum=least, maximum=most, interval="0.1s", target_duration="1s"
+        )
 
     def waiting(self) -> tuple[int, int]:
         """How many tasks of runs there are, and the most that one worker was given."""
