@@ -16,8 +16,8 @@ from nnrun.plugins.part import Source
 def resolved_config(text: str, plugins: Sequence[Source] = ()) -> ExperimentConfig:
     """The config that `config_to_json` wrote, of a process that had these plugins.
 
-    Such configs are valid. So blocks that were read before are not read again, and what is kept of
-    a block serves all configs that have it.
+    It was valid then. A block with the same text as one of another config is the same object, so
+    that what is computed from it is computed once.
     """
     content = json.loads(text)
     if "beside" in content:

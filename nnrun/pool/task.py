@@ -19,7 +19,7 @@ class WorkerLostError(NnrunError):
 
 
 class LostTogetherError(WorkerLostError):
-    """A worker ended with several tasks in hand, of which another one may have been in progress."""
+    """A worker ended that had several tasks; it is not known which of them it was working on."""
 
 
 class CrashError(NnrunError):

@@ -93,6 +93,6 @@ training:
 # Of the configs that the project ships, with this many iterations.
 SHIPPED = ("digits_cnn",)
 ITERATIONS = 300
-# What each of QEMU's processors trains. The second one has SVE, of which LLVM makes use; QEMU takes
-# six times as long for machine code with it, and for the BLAS.
+# What each of QEMU's processors trains. The second one has SVE, which QEMU takes six times as long
+# to emulate.
 PROCESSORS = {"neoverse-n1": (*CONFIGS, *SHIPPED), "neoverse-v1": ("rows", "batches", "residual")}

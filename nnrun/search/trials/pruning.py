@@ -150,7 +150,7 @@ class Ranking:
         self._values: list[float] = []
 
     def of_first(self, count: int, trials: Sequence[Trial]) -> Sequence[float]:
-        """Those of the first trials, which have all ended; what is known of them is kept."""
+        """Those of the first trials, all of which have ended; only new ones are looked at."""
         for value in self.of(trials[self._count : count]):
             insort(self._values, value)
         for value in self.of(trials[count : self._count]):
