@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
@@ -51,8 +52,7 @@ class Watcher:
         self._ended = False
         self._draws = False
         self._missing = ""
-        self._looks = 0
-        self._looked = 0.0
+        self._looked = -inf  # when the last look that has ended began
         self._next_look = self._next_drawing = 0.0
         self._outdated = True
         self._thread = Thread(target=self._run, name="watcher", daemon=True)
@@ -83,12 +83,13 @@ class Watcher:
         """
         latest = monotonic() + drawn_within
         with self._state:
-            if monotonic() - self._looked > _SECONDS or not self._looks:
-                looks, self._asked = self._looks, True
+            oldest = monotonic() - _SECONDS
+            if self._looked < oldest:
+                self._asked = True
                 self._state.notify_all()
                 # While results are drawn there is no look: what was known before is shown.
                 self._state.wait_for(
-                    lambda: self._ended or self._looks > looks or (looks and self._draws), _PATIENCE
+                    lambda: self._ended or self._looked >= oldest or self._draws, _PATIENCE
                 )
             left = max(latest - monotonic(), 0.0)
             self._state.wait_for(lambda: self._ended or self._is_drawn(), left)
@@ -101,14 +102,16 @@ class Watcher:
 
     def _run(self) -> None:
         while self._waited():
+            start = monotonic()
             with not_collected():
                 self._attempt(self._look)
             with self._state:
-                self._looks += 1
-                self._looked = monotonic()
+                self._looked = start
                 self._state.notify_all()
             if self._outdated and monotonic() >= self._next_drawing:
+                self._set_draws(True)
                 self._attempt(self._draw_results)
+                self._set_draws(False)  # once they are shown, which `fresh` waits for
 
     def _attempt(self, step: Callable[[], None]) -> None:
         """Take a step; an error, as of a folder without permission, is shown until the next one."""
@@ -136,7 +139,7 @@ class Watcher:
         before, self._missing = self._missing, "" if self._root.is_dir() else str(self._root)
         sweeps, changed = sweeps_in(self._root), self._live.look()
         moved = before != self._missing
-        if changed or moved or sweeps != self.snapshot.sweeps or not self._looks:
+        if changed or moved or sweeps != self.snapshot.sweeps or self._looked == -inf:
             self._outdated |= any(map(self._has_ended, changed))
             runs = self._live.runs
             now = self._draw_now(runs, sweeps, self._missing)
@@ -149,7 +152,6 @@ class Watcher:
 
     def _draw_results(self) -> None:
         start = monotonic()
-        self._set_draws(True)
         self._outdated = False
         try:
             with not_collected():
@@ -157,7 +159,6 @@ class Watcher:
         finally:
             end = monotonic()
             self._next_drawing = end + (end - start) / _DRAWING
-            self._set_draws(False)
         self._show(replace(self.snapshot, results=results, drawn=True))
 
     def _set_draws(self, draws: bool) -> None:

@@ -18,6 +18,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.training.trainer import Progress
 from nnrun.ui import watcher as module
 from nnrun.ui.app import make_app
+from nnrun.ui.parts import Part
 from tests.ui.asking import HOST, PORT, TOKEN, Asker
 from tests.ui.conftest import run_of
 
@@ -184,12 +185,52 @@ def test_pages_do_not_wait_for_what_is_drawn(results, ask_in, monkeypatch):
     asking.join()
 
 
+def test_results_are_waited_for_until_they_are_shown(results, ask_in, monkeypatch):
+    """They are drawn a moment before."""
+    asker = ask_in(results)
+    asker.watcher.fresh(drawn_within=20)
+    show, drawn = asker.watcher._show, [Part.of("new", "")]
+    monkeypatch.setattr(asker.watcher, "_show", lambda now: time.sleep(0.2) or show(now))
+    monkeypatch.setattr(asker.watcher, "_draw", lambda *_: drawn)
+    time.sleep(0.1)  # the last look is of the past
+    asker.watcher._outdated = True
+    asker.watcher._next_drawing = 0.0
+    assert drawn == asker.watcher.fresh(drawn_within=20).results
+
+
+def test_a_look_that_began_long_ago_is_of_the_past(results, ask_in, tmp_path, monkeypatch):
+    """What came while it lasted may be missing in it, so that a page waits for the next one."""
+    asker = ask_in(tmp_path)
+    asker.watcher.fresh(drawn_within=20)
+    look, begun, end = asker.watcher._live.look, threading.Event(), threading.Event()
+
+    def slow():
+        time.sleep(0.1)
+        found = look()
+        begun.set()
+        end.wait(20)
+        return found
+
+    monkeypatch.setattr(asker.watcher._live, "look", slow)
+    time.sleep(0.1)  # the last look is of the past
+    asking = threading.Thread(target=asker.watcher.fresh)
+    asking.start()
+    assert begun.wait(20)
+    shutil.copytree(results / "houses", tmp_path / "houses")
+    time.sleep(0.1)  # and so is this one
+    threading.Timer(0.1, end.set).start()
+    assert ["houses"] == [run.overview.name for run in asker.watcher.fresh().runs]
+    asking.join()
+
+
 def test_a_page_that_is_opened_later_has_what_ended_meanwhile(results, ask_in, tmp_path):
     """Nobody looked since, so that the results that were drawn before are old."""
-    shutil.copytree(results / "flowers", tmp_path / "flowers")
-    asker = ask_in(tmp_path)
+    root = tmp_path / "results"
+    shutil.copytree(results / "flowers", root / "flowers")
+    asker = ask_in(root)
     before = asker.watcher.fresh(drawn_within=20).results
     shutil.copytree(results / "houses", tmp_path / "houses")
+    (tmp_path / "houses").rename(root / "houses")  # no look finds a part of them
     asker.watcher._next_drawing = 0.0
     time.sleep(0.1)  # the last look is of the past
     after = asker.watcher.fresh(drawn_within=20).results
