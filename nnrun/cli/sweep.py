@@ -114,6 +114,7 @@ def command(
             datasets,
             watching=lambda checks: watching_checks(checks, output),
         )
+        output.notes(plan.notes)
         plan = replace(plan, shard=asked.shard)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         for name in plan.names:

@@ -174,6 +174,25 @@ def test_a_dry_run_writes_nothing(run, write, tmp_path):
     assert before == sorted(tmp_path.rglob("*"))
 
 
+def test_lengths_that_a_smoke_run_replaces_are_named(run, write):
+    """Once for all configs, those of their own grids included; not with --quiet."""
+    own = "sweep: {grid: {training.epochs: [1, 2]}}"
+    write("iris"), write("own", f"{IRIS}{own}"), write("boston", BOSTON + own)
+    made = "so that they make no settings of their own\n"
+    smoke = ("--iterations", 5, "--dry-run")
+    code, out, err = run("sweep", "configs", "training.batch_size=8,16", "--json", *smoke)
+    assert (0, 6) == (code, json.loads(out)["runs"])
+    assert f"--iterations 5 replaces the values of 'training.epochs', {made}" == err
+    both = "'training.iterations' and 'training.epochs'"
+    given = ("sweep", "configs", "training.iterations=7,8", *smoke)
+    assert f"--iterations 5 replaces the values of {both}, {made}" == run(*given)[2]
+    assert "" == run(*given, "-q")[2]
+    for one in ("training.epochs=2", "training.batch_size=8,16"):
+        assert "" == run("sweep", "configs/iris.yaml", one, *smoke)[2]
+    trained = run("sweep", "configs/iris.yaml", "training.epochs=1,2", *smoke[:2])
+    assert (0, 1) == (trained[0], trained[2].count(made))
+
+
 def test_one_bad_config_starts_nothing(run, write, tmp_path):
     """Exit 2 with its place; the good ones are not begun."""
     for number in range(5):

@@ -143,12 +143,14 @@ class Plan:
         families: the same variants, in groups with the same estimate; by default each is alone.
         shard: the part of the runs that is trained; by default all of them.
         open: whether there are as many runs as there is time for: `variants` stand for them.
+        notes: on values that make no settings of their own.
     """
 
     variants: Collection[Variant] = field(default_factory=list)
     families: Sequence[Settings] = ()
     shard: Shard = WHOLE
     open: bool = False
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.families:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from hashlib import blake2b
@@ -64,7 +64,7 @@ def make_plan(
         planner.plan(checked)
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    return Plan(Variants(planner.grids), planner.families)
+    return Plan(Variants(planner.grids), planner.families, notes=[*planner.notes()])
 
 
 class _Planner:
@@ -136,6 +136,15 @@ class _Planner:
         if problem.argument is not None:
             return problem.argument == self.arguments.words.get(key)
         return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
+
+    def notes(self) -> Iterator[str]:
+        """A sentence on the keys of grids that `--iterations` replaces, if there are any."""
+        keys = dict.fromkeys(f"'{key}'" for _, grid, _ in self.opened for key in grid.lengths)
+        if keys:
+            yield (
+                f"--iterations {self.arguments.iterations} replaces the values of "
+                f"{' and '.join(keys)}, so that they make no settings of their own"
+            )
 
     @property
     def families(self) -> list[Family]:

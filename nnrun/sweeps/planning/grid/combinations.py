@@ -47,6 +47,7 @@ class Grid:
         base: the config with the first value of each argument, and of its own grid if it needs it.
         axes: one for each key.
         varied: the keys with several values that differ between settings, not between runs of one.
+        lengths: those whose values `--iterations` replaces, so that they are no axes.
     """
 
     content: Content
@@ -54,6 +55,7 @@ class Grid:
     base: Experiment
     axes: Sequence[Axis]
     varied: Sequence[str]
+    lengths: Sequence[str]
 
     @property
     def count(self) -> int:

@@ -33,11 +33,14 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
-    grid = _without_replaced(content, base, {**own, **arguments.grid}, arguments)
+    whole = {**own, **arguments.grid}
+    grid = _without_replaced(content, base, whole, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]
     axes = axes_of(grid, base.config) if own or several else []
     varied = [key for key in several if key not in KEYS]
-    return Grid(content.without_sweep(), arguments, base, axes, varied)
+    several_lengths = [key for key in _LENGTHS if len(whole.get(key, ())) > 1]
+    lengths = [] if arguments.iterations is None else several_lengths
+    return Grid(content.without_sweep(), arguments, base, axes, varied, lengths)
 
 
 def _without_replaced(
