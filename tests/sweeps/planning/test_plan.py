@@ -95,8 +95,12 @@ def test_the_command_line_takes_the_place_of_the_configs_grid(plan, write):
 
 
 def test_the_same_point_twice_is_one(plan, write):
-    """0.1 and 1e-1 make the same runs, which are not run or counted twice."""
+    """0.1 and 1e-1 make the same runs, which are not run or counted twice; so do 0 and -0.0."""
     assert 1 == len(plan(write("iris"), "training.learning_rate=0.1,1e-1"))
+    adam = write("adam", IRIS.replace("learning_rate", "optimizer: adam, learning_rate"))
+    for values in ("0,-0.0", "-0.0,0.0"):
+        (run,) = plan(adam, f"training.optimizer.beta1={values}").runs()
+        assert run.run_id == prepare(load_config(adam, ["training.optimizer.beta1=0.0"])).run_id
 
 
 def test_iterations_replace_those_of_every_config(plan, write):

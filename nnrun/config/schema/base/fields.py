@@ -180,6 +180,9 @@ class Number(Kind):
             return ""
         return f"; write {write_scalar(meant)}, without quotes"
 
+    def prepare(self, value: Any) -> Any:
+        return 0.0 if value == 0 and isinstance(value, float) else value  # so is -0.0
+
     def schema(self) -> CoreSchema:
         return core_schema.float_schema(strict=True, allow_inf_nan=False, **self._bounds())
 
