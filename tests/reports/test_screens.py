@@ -23,6 +23,7 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.reports.terminal.runs import runs_table
 from nnrun.reports.terminal.show import run_in_full
+from nnrun.reports.verdict.names import Names
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.sweeps.board.leaderboard import make_leaderboard
@@ -353,6 +354,19 @@ def test_a_name_that_is_longer_than_the_screen_gives_way(width, length):
     long = replace(shown, groups=[replace(shown.groups[0], rows=rows)])
     assert "0.920 ± 0.050" in screen(leaderboard_tables(long), width)
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_rows_of_a_group_are_named_once(monkeypatch):
+    """For all that is said of them, and the board's data stay as they are."""
+    made, make = [], Names.__init__
+    monkeypatch.setattr(Names, "__init__", lambda self, rows: made.append(rows) or make(self, rows))
+    shown = board()
+    before = shown.to_dict()
+    screen(leaderboard_tables(shown), 80)
+    assert [1] * len(shown.groups) == [
+        sum(rows is group.rows for rows in made) for group in shown.groups
+    ]
+    assert before == shown.to_dict()
 
 
 def test_runs_that_have_not_ended_stand_last():

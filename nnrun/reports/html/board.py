@@ -28,7 +28,7 @@ from nnrun.reports.terminal.board.columns import (
 )
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
-from nnrun.reports.verdict.names import Names, told_by
+from nnrun.reports.verdict.names import Names, names_of, told_by
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Group, Row
@@ -85,7 +85,7 @@ def board_blocks(
         "training",
     ]  # fmt: skip
     scale = scale_of([value for standing in shown for value in values_of(group, standing.scores)])
-    names = Names(group.rows)
+    names = names_of(group)
     times = [standing.row.seconds for standing in shown]
     rows = [
         [*_row(s, board, splits, published, scale, anchors, names, by_source), Cell(time, seconds)]

@@ -15,7 +15,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label, monitored
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import names_of
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
@@ -136,7 +136,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     """The configs that have histories, by rank; names of experiments only where they differ."""
     found = [(s, runs) for s in board.standings if (runs := _histories(s.variant, histories))]
     losses = _loss_words([standing.variant for standing, _ in found])
-    names = Names(board.group.rows)
+    names = names_of(board.group)
     return [
         _Config(shortened(names.whole(one.row)), runs, index, loss, _is_lost(one.variant))
         for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))

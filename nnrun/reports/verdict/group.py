@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnrun.reports.numbers import count, measured, number, plural, spread
 from nnrun.reports.summary import metric_label
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import Names, names_of
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
 from nnrun.sweeps.board.rows import Group, Row
 
@@ -40,7 +40,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if not ranked:
         return GroupVerdict(NOTHING, _NOTHING, short=_NOTHING)
     kept = [row for row in ranked if row.tied] or ranked[:1]
-    first, names, every = kept[0], Names(group.rows), count(len(group.rows))
+    first, names, every = kept[0], names_of(group), count(len(group.rows))
     found = f"{names.of(first)}, {figures(group, first)}"
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:

@@ -88,6 +88,14 @@ class Names:
         return shortened(words, _LONGEST)
 
 
+def names_of(group: Group) -> Names:
+    """Those of its rows; each part of a report asks for them, and they are made once."""
+    found: Names | None = group.memo.get("names")
+    if found is None:
+        found = group.memo["names"] = Names(group.rows)
+    return found
+
+
 def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
     """The titles, those that are the same with further words, as far as these tell them apart."""
     found = [*titles]
@@ -102,9 +110,7 @@ def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
 
 def named_in(groups: Sequence[Group]) -> Callable[[Row], str]:
     """What names a row of these boards."""
-    boards = {
-        id(row): names for group in groups for names in [Names(group.rows)] for row in group.rows
-    }
+    boards = {id(row): names_of(group) for group in groups for row in group.rows}
     return lambda row: boards[id(row)].of(row)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -171,6 +171,11 @@ class Group:
     def first_network(self) -> Row | None:
         """The best row that is no model of scikit-learn; None where no run of one has completed."""
         return next((row for row in self.rows if row.is_network and row.best_run), None)
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What reports make of the rows once."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
 from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.verdict.lines import kind_words
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import Names, names_of
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
@@ -64,7 +64,7 @@ class Head:
 def placed(boards: Sequence[StoredBoard], among: Collection[str] | None = None) -> Iterator[Placed]:
     """The runs on the boards, the best row first; with `among`, those with these keys alone."""
     for first, board in enumerate(boards):
-        names = Names(board.group.rows)
+        names = names_of(board.group)
         for second, standing in enumerate(board.standings):
             for third, run in enumerate(standing.variant.runs):
                 key = run.key

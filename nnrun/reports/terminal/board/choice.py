@@ -10,7 +10,7 @@ from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
 from nnrun.reports.terminal.commands import command_line
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import names_of
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.beside import Beside, model_words
@@ -71,7 +71,7 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
             "that takes more seeds, or a larger margin."
         )
         return
-    called = Names(group.rows)
+    called = names_of(group)
     names = first_of([called.of(row) for row in good])
     text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
@@ -84,7 +84,7 @@ def _beside(group: Group, of: str) -> Iterator[str]:
     missing = [row for row in group.rows if not row.is_network and not row.completed]
     if group.first_network is None or not (group.beside or missing):
         return
-    called = Names(group.rows)
+    called = names_of(group)
     names = {network_label(row): called.of(row) for row in group.rows}
     models = {
         model_words(r.choice): model_words(called.settings(r))

@@ -11,7 +11,7 @@ from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import MAYBE, shares_text
 from nnrun.reports.terminal.fitting import Column
-from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.names import names_of
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
 from nnrun.sweeps.board.rows import Group, Row
@@ -26,7 +26,7 @@ def heading(group: Group, named: bool = True) -> str:
     """What the rows of a group have in common, with their experiment where it is `named`."""
     of = "" if group.target is None else f" of {group.target}"
     by = ordered_by(group.ordered_by, group.folds, group.split_by)
-    name = Names(group.rows).experiment
+    name = names_of(group).experiment
     is_named = named and name not in ("", group.dataset)
     data = f"{name} on {group.dataset}" if is_named else group.dataset
     return f"{data}: {metric_label(group.metric)}{of}, ordered by {by}"
@@ -52,7 +52,7 @@ def has_sources(group: Group) -> bool:
 
 def columns(group: Group, most: int | None = None) -> list[Column]:
     """The columns of a group's table, in any form; of the first rows alone where there are more."""
-    rows, (first, *others), names = group.rows[:most], splits(group), Names(group.rows)
+    rows, (first, *others), names = group.rows[:most], splits(group), names_of(group)
     others = [s for s in others if any(row.summary(s) for row in rows)]
     summaries = [row.summary(first) for row in rows]
     spread = [Column(SOURCES, [sources(row) for row in rows], 7)] if has_sources(group) else []
@@ -94,7 +94,7 @@ def place(group: Group, row: Row) -> str:
 
 def in_every_row(group: Group) -> str:
     """`In every row: features=minmax.`, which the names of rows leave out; or nothing."""
-    words = Names(group.rows).shared
+    words = names_of(group).shared
     return f"In every row: {words}." if words else ""
 
 
