@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
 from tests.forked import nnrun
@@ -172,6 +173,17 @@ def test_a_dry_run_writes_nothing(run, write, tmp_path):
     _, out, _ = run("sweep", "configs/iris.yaml", "--dry-run")
     assert "1 run, 1 of them complete already. Nothing was written." in out
     assert before == sorted(tmp_path.rglob("*"))
+
+
+def test_a_plan_of_many_rows_is_cut(run, write):
+    """The table has the first rows, the totals are of all, and JSON has each."""
+    write("iris")
+    words = ("sweep", "configs", f"training.iterations=range(1,{MOST_ROWS + 4})", "--dry-run")
+    _, out, _ = run(*words)
+    assert MOST_ROWS == out.count("iris iterations=")
+    assert "and 3 rows below; --json has all" in out
+    assert f"{MOST_ROWS + 3} runs; about " in out
+    assert MOST_ROWS + 3 == len(json.loads(run(*words, "--json")[1])["points"])
 
 
 def test_one_bad_config_starts_nothing(run, write, tmp_path):
