@@ -11,6 +11,7 @@ from nnrun.errors import ConfigError, Problem
 
 MAX_RANGE = 1_000_000
 _RANGE = re.compile(r"range\(([-+]?\d{1,18})(?:,([-+]?\d{1,18}))?(?:,([-+]?\d{1,18}))?\)", re.ASCII)
+_CALL = re.compile(r"\w+\([^()]*,[^()]*\)")
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
 _BRACKETS = re.compile(r"""[]\["'{}]""")
 
@@ -52,6 +53,11 @@ def values_of(text: str) -> Sequence[Any]:
         if step == 0 or not 0 < len(numbers) <= MAX_RANGE:
             raise OverrideError(f"'{text.strip()}' holds no numbers, or more than {MAX_RANGE:,}")
         return numbers
+    if _CALL.fullmatch(text.strip()):
+        raise OverrideError(
+            f"'{text.strip()}' is no list of values: range takes one to three whole numbers, and "
+            "there is no other function; write the values, as 0.1,0.2"
+        )
     pieces = _split_at_commas(text)
     if len(pieces) > 1 and not all(piece.strip() for piece in pieces):
         raise OverrideError("there is a comma with nothing before or after it")

@@ -13,7 +13,7 @@ from nnrun import __version__
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Note, Section
 from nnrun.reports.html.page import parts_of
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.progress_words import sweep_line
 from nnrun.reports.templates import environment
 
@@ -59,4 +59,6 @@ def problem_part(why: str) -> Part:
 def rendered(template: str, /, **values: Any) -> str:
     """A template of the live page, which can use those of the report, with these values."""
     found = environment(*_PACKAGES).get_template(template)
-    return found.render(version=__version__, plural=plural, sweep_line=sweep_line, **values)
+    return found.render(
+        version=__version__, count=count, plural=plural, sweep_line=sweep_line, **values
+    )

@@ -238,6 +238,16 @@ def test_a_grid_has_an_entry_for_each_key() -> None:
         ("a=range(0)", "'range(0)' holds no numbers, or more than 1,000,000"),
         ("a=range(0,5,0)", "'range(0,5,0)' holds no numbers, or more than 1,000,000"),
         (
+            "a=range(0.1,1)",
+            "'range(0.1,1)' is no list of values: range takes one to three whole numbers, "
+            "and there is no other function; write the values, as 0.1,0.2",
+        ),
+        (
+            "a=linspace(0.1, 1, 5)",
+            "'linspace(0.1, 1, 5)' is no list of values: range takes one to three whole numbers, "
+            "and there is no other function; write the values, as 0.1,0.2",
+        ),
+        (
             "a=range(0,10000000000)",
             "'range(0,10000000000)' holds no numbers, or more than 1,000,000",
         ),

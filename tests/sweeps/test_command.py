@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
 from tests.forked import nnrun
@@ -193,6 +194,17 @@ def test_lengths_that_a_smoke_run_replaces_are_named(run, write):
     assert (0, 1) == (trained[0], trained[2].count(made))
 
 
+def test_a_plan_of_many_rows_is_cut(run, write):
+    """The table has the first rows, the totals are of all, and JSON has each."""
+    write("iris")
+    words = ("sweep", "configs", f"training.iterations=range(1,{MOST_ROWS + 4})", "--dry-run")
+    _, out, _ = run(*words)
+    assert MOST_ROWS == out.count("iris iterations=")
+    assert "and 3 rows below; --json has all" in out
+    assert f"{MOST_ROWS + 3} runs; about " in out
+    assert MOST_ROWS + 3 == len(json.loads(run(*words, "--json")[1])["points"])
+
+
 def test_one_bad_config_starts_nothing(run, write, tmp_path):
     """Exit 2 with its place; the good ones are not begun."""
     for number in range(5):
@@ -361,11 +373,22 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     assert code == process.returncode
     assert [] == in_session(process.pid)
     go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
-    done = f"0 of 4 runs are complete, {jobs} saved half-way"
-    assert err.endswith(f"interrupted: {done}\nto continue:\n  {go_on}\n")
+    done = f"0 of 4 runs, {jobs} saved half-way"
+    assert err.endswith(f"interrupted after {done}\nto continue:\n  {go_on}\n")
     assert jobs == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
     reports = tmp_path.glob("results/iris/*/report.json")
     assert ["interrupted"] * jobs == [json.loads(path.read_text())["status"] for path in reports]
+
+
+def test_an_interrupted_sweep_calls_no_run_complete_that_is_not(shell, write, tmp_path):
+    """It says how many it got to; some of those have diverged, and later ones may be complete."""
+    write("long", lasting(100_000_000)), write("wild", WILD)
+    process = shell.start("sweep", "configs", "-j", 2)
+    training(tmp_path)
+    until(lambda: [*tmp_path.glob("results/wild/*/report.json")])
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = ended(process)
+    assert "interrupted after 1 of 2 runs, 1 saved half-way\nof 2 runs, 1 diverged\n" in err
 
 
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+from nnrun.ui.parts import rendered
 from tests.ui.conftest import run_of
 
 
@@ -143,3 +144,11 @@ def test_a_folder_that_is_not_there_is_said(ask_in, tmp_path):
     root.mkdir()
     asker.watcher._looked = 0.0
     assert text not in asker.get("/").text
+
+
+def test_counts_of_many_runs_have_commas():
+    """That of each status as that of all."""
+    statuses = {"completed": 2000, "failed": 1}
+    text = rendered("counts.html", total=2001, statuses=statuses, sweeps=(), missing="")
+    assert "2,001 runs" in text
+    assert ">2,000 completed<" in text

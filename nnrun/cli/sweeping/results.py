@@ -77,8 +77,9 @@ def conclude(
         errors.append(f"{remedy}:\n  {again}")
     if interruption.stop() and not whole:
         saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
-        done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
-        raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
+        # Those that it did not get to may be complete already.
+        done = f"{count(progress.ended)} of {plural(len(progress.plan), 'run')}{saved}"
+        raise interruption.error("\n".join([f"interrupted after {done}", *errors]))
     if errors:
         raise NnrunError("\n".join(errors))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -16,6 +17,7 @@ TALL = 480.0, 300.0
 _LONGEST_LABEL = 22
 # The width of a digit where a page enlarges the text of a chart that it draws small.
 _DIGIT = 8.5
+_BETWEEN = 4.0  # numbers below the x axis
 _FAR = 100.0  # times the height of the plot: beyond it, readers of SVG lose count
 _STROKE = 4.0  # room for the width of lines at the edge of the plot
 _MARGIN = 18.0  # for the half of a number at the right end of the x axis
@@ -63,8 +65,10 @@ def x_axis(
     ticks: list[float] | None = None,
 ) -> Markup:
     """The x axis with its label: ticks at round values, or at those given."""
-    ticks = frame.x.ticks(count) if ticks is None else ticks
-    texts = (names or tick_labels)(ticks)
+    labels = names or tick_labels
+    if ticks is None:
+        ticks = _with_room(frame, count) if labels is tick_labels else frame.x.ticks(count)
+    texts = labels(ticks)
     room = (frame.right - frame.left) / max(1, len(ticks))
     parts = []
     for tick, text in zip(ticks, texts, strict=True):
@@ -84,6 +88,20 @@ def x_axis(
             "text", shortened(label, 60), x=middle, y=frame.bottom + 2 * LINE + 8, class_="mid"
         ),
     )
+
+
+def _with_room(frame: Frame, count: int) -> list[float]:
+    """Ticks of the x axis for this many values, or for fewer if their numbers would touch."""
+    for fewer in range(count, 0, -1):
+        ticks = frame.x.ticks(fewer)
+        ends = [
+            (x - _DIGIT * len(text) / 2, x + _DIGIT * len(text) / 2)
+            for tick, text in zip(ticks, tick_labels(ticks), strict=True)
+            if (x := frame.across(tick)) is not None
+        ]
+        if all(start - end > _BETWEEN for (_, end), (start, _) in pairwise(ends)):
+            break
+    return ticks
 
 
 def y_axis(frame: Frame, label: str, count: int = 5) -> Markup:

@@ -11,7 +11,7 @@ from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.html.blocks import RUNS, Section
 from nnrun.reports.html.report import Report
 from nnrun.reports.html.runs import RunSections
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.templates import content_policy, environment, resource
 
 _PACKAGE = "nnrun.reports.html"
@@ -59,6 +59,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
         script=Markup(script),
         policy=content_policy(style, script),
         version=__version__,
+        count=count,
         plural=plural,
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import eq
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.reports.numbers import count, duration
+from nnrun.reports.numbers import count, duration, plural
+from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.planning.shard import WHOLE
@@ -69,8 +71,8 @@ def _variant(variant: Variant, runs: int, complete: int) -> dict[str, Any]:
 
 
 def plan_table(outlook: Outlook) -> RenderableType:
-    """A row for each config and grid point, and the totals."""
-    rows = list(outlook.rows())
+    """A row for each config and grid point, of many the first ones, and the totals."""
+    rows = list(islice(outlook.rows(), MOST_ROWS))
     table = FittedTable([
         Column("config", [v.label for v, _, _ in rows], left=True, wraps=True),
         Column("data", [v.dataset for v, _, _ in rows], need=4, left=True),
@@ -87,7 +89,9 @@ def plan_table(outlook: Outlook) -> RenderableType:
     left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
     part = "" if outlook.plan.shard == WHOLE else f"Shard {outlook.plan.shard}: "
     text = f"{part}{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
-    return Group(table, Text(), Text(f"{text}. Nothing was written."))
+    below = len(outlook.runs) - len(rows)
+    cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
+    return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
 
 
 def _of(runs: int, planned: int) -> str:

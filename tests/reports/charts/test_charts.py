@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from math import inf, nan
 
 import numpy as np
@@ -23,6 +24,7 @@ from nnrun.reports.charts.svg import CHARACTER
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script>" onload="x" {{7*7}} </svg> \u202e ' + "w" * 10_000
+_DIGIT = 8.5  # wide where a page draws a chart small
 EXTREMES = [nan, inf, -inf, 0.0, 1e-300, 1e300]
 
 
@@ -136,6 +138,18 @@ def test_names_of_columns_do_not_touch(columns: int) -> None:
         right - left - (wide + wider) / 2
         for left, right, wide, wider in zip(middles, middles[1:], widths, widths[1:], strict=False)
     ]
+    assert min(gaps) > 2
+
+
+@pytest.mark.parametrize("most", [0.0199, 0.05, 0.5, 30.0])
+def test_numbers_below_a_setting_of_many_values_do_not_touch(most: float) -> None:
+    """Ticks at 1, 2 and 5 of each decade are left out where there is no room for them."""
+    x = [0.0001 * (most / 0.0001) ** (k / 99) for k in range(100)]
+    chart = by_setting("a", x, x, x_label="x", y_label="y")
+    bottom = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.get("class") == "mid"]
+    found = [(float(e.get("x", "")), len(e.text or "")) for e in bottom if e.text != "x"]
+    gaps = [b - a - _DIGIT * (m + n) / 2 for (a, m), (b, n) in pairwise(found)]
+    assert len(gaps) >= 1
     assert min(gaps) > 2
 
 
