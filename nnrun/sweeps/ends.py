@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,10 @@ from nnrun.sweeps.planning.plan import PlannedRun, RunSource
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
+
+
+# No result can be written, whichever run it is of.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ class RunEnds:
         self.source = source
         self.active: dict[str, ActiveRun] = {}
         self.any_failed = False  # of those that this sweep has trained
+        self.no_room = ""  # why no more results can be written
         self.saving: deque[SavedRun] = deque()
 
     def save(self, active: ActiveRun, result: RunResult, *, asked: bool) -> None:
@@ -166,6 +172,13 @@ class RunEnds:
         self.source.failed(run, reason)
         self.listener.failed(run, reason)
 
+    def fail_to_write(self, run: PlannedRun, what: str, error: OSError) -> None:
+        """Count a run that failed since something of it could not be written."""
+        reason = error.strerror or str(error)
+        if error.errno in _NO_ROOM:
+            self.no_room = reason
+        self.fail(run, f"{what}: {reason}")
+
     def release(self, active: ActiveRun) -> None:
         """Give a run back: it is active no longer."""
         self.active.pop(active.run.key, None)
@@ -177,7 +190,7 @@ class RunEnds:
         try:
             return step()
         except OSError as error:
-            self.fail(active.run, f"cannot be saved: {error.strerror or error}")
+            self.fail_to_write(active.run, "cannot be saved", error)
             self.release(active)
         except Exception as error:  # its result is invalid
             self.abandon(active, *serialize_error(error))

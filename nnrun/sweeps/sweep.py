@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, serialize_error
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.published import compare_published
@@ -88,12 +88,13 @@ class Sweep:
 
     def stopping(self) -> bool:
         """Whether to begin no more runs, and to stop those in progress."""
-        return self._stopped() or (self.fail_fast and self._ends.any_failed)
+        ends = self._ends
+        return self._stopped() or bool(ends.no_room) or (self.fail_fast and ends.any_failed)
 
     def run(self, workers: Workers) -> SweepProgress:
         """Train the runs of the plan.
 
-        Raises: NnrunError if no worker is left.
+        Raises: NnrunError if no worker is left, or the disk is full.
         """
         names = self.progress.plan.names
         self._workers = workers
@@ -122,6 +123,8 @@ class Sweep:
                 self.store.index.close()
                 if self.progress.trained:
                     self.store.index.refresh(names)
+        if self._ends.no_room:
+            raise NnrunError(f"no more results can be written: {self._ends.no_room}")
         return self.progress
 
     def receive(self, message: Message) -> None:
@@ -180,7 +183,7 @@ class Sweep:
                 watched=run.variant.watched, stopped=self._on_evaluation is not None,
             )  # fmt: skip
         except OSError as error:
-            self._ends.fail(run, f"its folder cannot be made: {error.strerror or error}")
+            self._ends.fail_to_write(run, "its folder cannot be made", error)
         except UsageError as error:
             self._ends.fail(run, str(error))
         else:
