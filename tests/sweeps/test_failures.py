@@ -31,6 +31,35 @@ from tests.sweeps.helpers import (
     weights_of,
 )
 
+GROUPED = """
+dataset:
+  path: ../visits.csv
+  columns: {target: y}
+  split: {by: group, column: patient}
+  test_size: 0.5
+network: {layers: [{type: dense, units: 3}, {type: batch_norm}, {type: dense, units: 1}]}
+loss: mean_squared
+training: {learning_rate: 0.01, epochs: 2, batch_size: 4}
+"""
+
+
+def test_a_seed_that_train_refuses_fails_with_its_message(run, write, tmp_path):
+    """One of two patients is trained on, by the seed: 21 rows leave a batch of one, 20 do not."""
+    rows = [f"{'ab'[n > 20]},{n % 7},{n % 5}" for n in range(41)]
+    (tmp_path / "visits.csv").write_text("\n".join(["patient,x,y", *rows]))
+    file = str(write("grouped", GROUPED))
+    alone = {seed: run("train", file, f"seed={seed}", "--results", "alone") for seed in range(8)}
+    refused = {seed: err for seed, (code, _, err) in alone.items() if code == 2}
+    assert 0 < len(refused) < 8
+    seeds = [*(alone.keys() - refused.keys()), *refused]  # the first is checked by the plan
+    code, out, _ = run("sweep", file, f"seed={','.join(map(str, seeds))}", "--json", "-j", 1)
+    assert 1 == code
+    failures = json.loads(out)["failures"]
+    assert {f"grouped seed={seed}" for seed in refused} == {each["label"] for each in failures}
+    reasons = {each["reason"] for each in failures}
+    assert len(reasons) == 1
+    assert reasons.pop() in refused[seeds[-1]]
+
 
 def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store, tmp_path):
     """The other worker's run is not disturbed, and the bits are the same."""

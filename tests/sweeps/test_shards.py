@@ -20,6 +20,16 @@ from tests.forked import COMMANDS, Forked
 from tests.sweeps.helpers import BOSTON, IRIS, weights_of
 
 GRID = ("training.learning_rate=0.05,0.01", "training.iterations=20,60", "--seeds", 6)
+SHOP = """\
+dataset:
+  path: ../shop.csv
+  columns: {target: y, features: [x, kind], categorical: [kind]}
+  split: {by: time, column: x}
+  folds: 3
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.001, epochs: 2, batch_size: 8}
+"""
 FILES = ("leaderboard.json", "leaderboard.csv", "leaderboard.md")
 # Locks of one process do not hold for others, as on a disk that several machines share.
 _WITHOUT_LOCKS = (
@@ -105,6 +115,25 @@ def shards(tmp_path_factory):
         assert 0 == shown.exit_code, shown.stderr
         done[number] = json.loads(shown.stdout), shown.stderr
     return done
+
+
+def test_networks_of_several_sizes_have_one_number_on_the_merged_board(run, write, tmp_path):
+    """Later folds train on more categories, so that their networks are larger."""
+    rows = [f"{n},{'abcd'[n // 10]},{n % 5}" for n in range(40)]
+    (tmp_path / "shop.csv").write_text("\n".join(["x,kind,y", *rows]))
+    write("shop", SHOP)
+    assert 0 == run("sweep", "configs", "--results", "whole")[0]
+    found = (tmp_path / "whole").glob("shop/*/report.json")
+    sizes = sorted(json.loads(each.read_text())["network"]["parameters"] for each in found)
+    assert [3, 4, 5] == sizes
+    for number in (1, 2):
+        ours = ("--shard", f"{number}/2", "--results", f"part{number}")
+        assert 0 == run("sweep", "configs", *ours)[0]
+        shutil.copytree(tmp_path / f"part{number}", tmp_path / "results", dirs_exist_ok=True)
+    merged_board = json.loads(run("ls", "--leaderboard", "--json")[1])
+    board = json.loads((tmp_path / "whole" / "leaderboard.json").read_text())
+    shown = [each["groups"][0]["rows"][0]["parameters"] for each in (board, merged_board)]
+    assert [5, 5] == shown
 
 
 def test_a_shard_says_that_it_is_one(shards):

@@ -165,6 +165,23 @@ def prepare_again(
     return kind(config, *_divided(config, dataset), cache=cache or ConfigCache())
 
 
+def check_rows(prepared: Prepared, like: Prepared | None = None) -> None:
+    """Check what another seed or fold may change, for a run that was prepared again.
+
+    `like` is a run with the same layers, whose network is there already.
+
+    Raises: DatasetProblem if weights or batches do not suit the rows of the splits.
+    """
+    config, split, classes = prepared.config, prepared.split, prepared.dataset.classes
+    if isinstance(config, BesideConfig):
+        check_weights(split, classes, None)
+        return
+    check_weights(split, classes, config.training.class_weight)
+    mismatch = check_batches(config.training, (like or prepared).network, len(split.train))
+    if mismatch is not None:
+        raise DatasetProblem([mismatch])
+
+
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
     seed, test_seed = config.dataset.split.seed, config.dataset.split.test_seed

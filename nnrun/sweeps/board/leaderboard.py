@@ -109,7 +109,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
         mean = sign * mean_of(values) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
         identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
-        return not runs, mean, member[0].parameters, identity
+        return not runs, mean, parameters_of(member), identity
 
     rows = []
     ranked = sorted(members, key=cost)
@@ -126,6 +126,12 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
         folds=first.folds, split_by=first.split_by,
         beside=beside_networks(ranked, split, column, -sign), data_note=first.data_note,
     )  # fmt: skip
+
+
+def parameters_of(member: Member) -> int:
+    """Of its largest network: with categories, a split decides how large one is."""
+    variant, scores = member
+    return max((score.part.parameters for score in scores), default=variant.parameters)
 
 
 def _row(
@@ -176,7 +182,7 @@ def _row(
         best_run=None if best is None else f"{variant.name}/{best.run_id}",
         best_fold=None if best is None else best.fold,
         seconds=_mean([score.seconds for score in completed]),
-        parameters=variant.parameters,
+        parameters=parameters_of((variant, scores)),
         comparison=verdict.comparison,
         note=verdict.note,
         difference=verdict.difference,

@@ -44,7 +44,7 @@ class Row:
         best_fold: that this run tests; None without folds.
         best_run: its folder within the results, which is also what commands call it.
         seconds: of training, the mean.
-        parameters: of the network.
+        parameters: of the largest network; those of some splits have more categories.
         comparison: how it was compared with the best of the others: `paired` over common seeds,
             splits and folds, `unpaired` where splits or seeds differ, or `not compared`.
         note: why it was not compared, and which of its runs have no result.

@@ -7,11 +7,13 @@ from statistics import fmean
 from typing import Any
 
 from nnrun.config.load import Experiment
+from nnrun.data.dataset import DatasetProblem
 from nnrun.data.splits.parts import Split
+from nnrun.errors import ConfigError, Problem
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
 from nnrun.runs.preparation.config_cache import ConfigCache
-from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepare import check_rows, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.published import published_of
 from nnrun.runs.replicate import Replicate
@@ -86,16 +88,26 @@ def shared_fields(
 
 
 def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
-    """The first run of each fold: of all folds, unless the config names one."""
+    """The first run of each fold: of all folds, unless the config names one.
+
+    Raises: ConfigError if the rows of a fold do not suit the config.
+    """
     config = prepared.config
     if config.dataset.folds is None or experiment.config.dataset.fold is not None:
         return {config.dataset.fold: prepared}
     found: dict[int | None, Prepared] = {}
+    problems: list[Problem] = []
     for fold in range(1, config.dataset.folds + 1):
         replicate = Replicate(config.seed, config.dataset.split.seed, fold)
-        found[fold] = prepare_again(
-            replicate.applied(config), prepared.dataset, ConfigCache(memo=prepared.cache.memo)
-        )
+        cache = ConfigCache(memo=prepared.cache.memo)
+        try:
+            found[fold] = prepare_again(replicate.applied(config), prepared.dataset, cache)
+            check_rows(found[fold], prepared)
+        except DatasetProblem as error:
+            for path, message in error.problems:
+                problems.append(experiment.problem(path, f"{message} (fold {fold})"))
+    if problems:
+        raise ConfigError(problems)
     return found
 
 

@@ -21,7 +21,7 @@ from nnrun.pool.task import Channel
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache, Memo
-from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepare import check_rows, prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
 from nnrun.training.state import HistoryRow, TrainingState
@@ -93,7 +93,8 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
 
     Progress and checkpoints are sent over the channel.
 
-    Raises: NnrunError if this process computes another run id; PluginError if it does not have the
+    Raises: NnrunError if this process computes another run id; DatasetProblem if the rows that the
+    seed draws do not suit the config; PluginError if it does not have the
     plugins.
     """
     if channel.stopped():
@@ -105,6 +106,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     prepared = prepare_again(config, dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
+    check_rows(prepared)
     return execute(prepared, job.checkpoint, _callbacks(channel, job, max(1, prepared.iterations)))
 
 

@@ -31,8 +31,11 @@ VARIANT = Variant(
 )
 
 
-def score(seed, test, train=0.9, validation=None, status="completed", published=(), warning=""):
-    part = BoardPart("iris", "1", (), 1, (0.1, 0.1, 0.2), {}, published, warning, "")
+def score(
+    seed, test, train=0.9, validation=None, status="completed", published=(), warning="",
+    parameters=1,
+):  # fmt: skip
+    part = BoardPart("iris", "1", (), parameters, (0.1, 0.1, 0.2), {}, published, warning, "")
     return RunScore(seed, status, (train, validation, test), 2.0, part)
 
 

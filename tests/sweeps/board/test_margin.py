@@ -14,7 +14,6 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.variance.components import Components
 from nnrun.sweeps.board.variance.sharing import numbers
-from nnrun.sweeps.planning.estimate import Estimate
 from tests.simulations.comparisons.tables import over_data_sets
 from tests.sweeps.board.boards import named, progress, score
 
@@ -30,11 +29,13 @@ def board(level=0.0, sign=1, **changes):
     noise = np.array([0.0, 0.001, -0.001, 0.0005, -0.0005])
     members = []
     for index, (name, size) in enumerate(SIZES.items()):
-        variant = named(name, seeds=range(5), estimate=Estimate(1, size, 1.0, 1), **changes)
+        variant = named(name, seeds=range(5), **changes)
         values = 0.5 + level + sign * (0.0001 * index + np.roll(noise, index))
-        members.append((variant, [score(s, v) for s, v in enumerate(values.tolist())]))
-    poor = named("poor", seeds=range(5), estimate=Estimate(1, 5, 1.0, 1), **changes)
-    members.append((poor, [score(s, 0.5 - sign * 0.1 + s / 1e4) for s in range(5)]))
+        scores = [score(s, v, parameters=size) for s, v in enumerate(values.tolist())]
+        members.append((variant, scores))
+    poor = named("poor", seeds=range(5), **changes)
+    scores = [score(s, 0.5 - sign * 0.1 + s / 1e4, parameters=5) for s in range(5)]
+    members.append((poor, scores))
     return make_leaderboard(progress(*members), "")
 
 

@@ -25,6 +25,18 @@ training: {learning_rate: 0.01, iterations: 5}
 """
 
 
+NORMED = """
+dataset: {name: iris, folds: 4, stratify: false}
+network:
+  layers:
+    - {type: dense, units: 4}
+    - {type: batch_norm}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.05, epochs: 2, batch_size: 8}
+"""
+
+
 def keys(plan):
     (variant,) = plan.variants
     return [tuple(run.replicate) for run in variant.runs()]
@@ -149,3 +161,20 @@ def test_a_dry_run_shows_seeds_splits_and_folds(run, write):
     out = run("sweep", "configs", "--dry-run")[1]
     assert "3–5 × split 3–4 × fold 1–3" in out
     assert "18 runs" in out
+
+
+def test_a_fold_that_train_refuses_is_refused_with_its_number(plan, write):
+    """Of 150 rows, folds 3 and 4 train on 113, which leave a batch of one row."""
+    file = write("normed", NORMED)
+    alone = {}
+    for fold in (1, 2, 3, 4):
+        try:
+            trained(file, f"dataset.fold={fold}")
+        except ConfigError as error:
+            (alone[fold],) = [problem.message for problem in error.problems]
+    assert [3, 4] == [*alone]
+    with pytest.raises(ConfigError) as caught:
+        plan(file)
+    wanted = [f"{message} (fold {fold})" for fold, message in alone.items()]
+    assert wanted == [problem.message for problem in caught.value.problems]
+    assert 4 == len(plan(file, "training.batch_size=9"))
