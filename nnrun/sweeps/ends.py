@@ -28,7 +28,6 @@ from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
 
-
 # No result can be written, whichever run it is of.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
