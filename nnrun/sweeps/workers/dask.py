@@ -91,6 +91,10 @@ class DaskWorkers(Workers):
     def capacity(self) -> int:
         return max(2 * self.at_a_time, _LEAST_TASKS) * self._runs_per_task
 
+    @property
+    def slots(self) -> int:
+        return sum(self._workers.values())
+
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         self._runs_per_task = self._most_in_a_task(job)
         data = self._data_on_cluster(job.data, load)

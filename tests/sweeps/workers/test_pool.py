@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Thread
+from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -341,6 +342,20 @@ def test_lost_workers_are_told_in_plain_words(client):
     client.sent[0][1].set_exception(KilledWorker("execute-1", last, 3))
     assert "its worker was lost" == str(future.exception(60))
     workers.close()
+
+
+def test_without_workers_a_stop_waits_for_no_run(client, plan, sweep, write):
+    """Submitted runs have not begun: none is in progress, and the sweep ends at once."""
+    client.workers = 0
+    workers = DaskWorkers(client)
+    workers.patience = 30.0
+    stopped = []
+    waiting = sweep(plan(write("iris"), seeds=3), stopped=lambda: bool(client.sent))
+    waiting.listener.stopping = stopped.append
+    start = monotonic()
+    progress = waiting.run(workers)
+    assert (0, 3, [0]) == (progress.trained, progress.missing, stopped)
+    assert monotonic() - start < workers.patience
 
 
 def test_a_worker_that_is_gone_is_named_once(client):
