@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.errors import NnrunError
 from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
+from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun
 from tests.sweeps.helpers import (
     BOSTON,
@@ -324,9 +326,15 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
     assert "--dask nonsense://x: " in err
-    for address in ("x", "tcp://x", "tls://x:y"):
-        message = f"error: --dask {address}: it ends in no port, as tcp://127.0.0.1:8786 does\n"
-        assert (2, "", message) == run("sweep", "configs", "--dask", address)
+    wrong = {
+        "it ends in no port, as tcp://127.0.0.1:8786 does": ("x", "tcp://x", "tls://x:y"),
+        "it names no host, as tcp://127.0.0.1:8786 does": ("tcp://:8786",),
+        "ports are from 1 to 65535": ("tcp://x:99999", "x:0", "tcp://127.0.0.1:-1"),
+    }
+    for reason, addresses in wrong.items():
+        for address in addresses:
+            message = f"error: --dask {address}: {reason}\n"
+            assert (2, "", message) == run("sweep", "configs", "--dask", address)
     assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 
@@ -346,15 +354,28 @@ def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
     assert "the certificates cannot be used: [Errno 2] No such file" in err
 
 
-def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
-    """Exit 1, and nothing is written."""
+def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
+    """Exit 1, and nothing is written, nor said to be saved."""
     from nnrun.sweeps.workers import dask_client
 
     monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
     write("iris")
-    code, _, err = run("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
-    assert 1 == code
-    assert "error: no Dask scheduler answers at tcp://127.0.0.1:1" in err
+    words = ("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
+    message = f"no Dask scheduler answers at {words[-1]}; to continue:\n  nnrun {' '.join(words)}"
+    assert (1, "", f"error: {message}\n") == run(*words)
+    assert ["configs"] == os.listdir(tmp_path)
+
+
+def test_an_error_after_work_has_begun(run, write, monkeypatch):
+    """It says that what was finished is saved."""
+
+    def fail(*_):
+        raise NnrunError("no worker is left")
+
+    monkeypatch.setattr(Sweep, "run", fail)
+    write("iris")
+    message = "no worker is left; what was finished is saved; to continue:\n  nnrun sweep configs"
+    assert (1, "", f"error: {message}\n") == run("sweep", "configs")
 
 
 @pytest.mark.parametrize(
