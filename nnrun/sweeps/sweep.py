@@ -149,6 +149,7 @@ class Sweep:
         while self._has_room(workers):
             run = self._source.next(workers.at_a_time)
             if run is not None:
+                self.progress.reached += 1
                 self._start(run, workers)
             elif not self._retry_held(workers):
                 return

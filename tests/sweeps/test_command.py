@@ -409,7 +409,20 @@ def test_an_interrupted_sweep_calls_no_run_complete_that_is_not(shell, write, tm
     until(lambda: [*tmp_path.glob("results/wild/*/report.json")])
     os.killpg(process.pid, signal.SIGINT)
     _, err = ended(process)
+    assert re.search(r"2 runs: 1 trained in .*, 1 diverged, 1 left\n", err)
     assert "interrupted after 1 of 2 runs, 1 saved half-way\nof 2 runs, 1 diverged\n" in err
+
+
+def test_a_sweep_that_stops_early_may_have_less_left_than_it_knows(run, write):
+    """It has not looked at the runs further on, which may be complete."""
+    write("wild", WILD)
+    words = ("sweep", "configs", "seed=0,1,2", "-j", 1, "--fail-fast")
+    run(*words[:2], "seed=2")
+    _, _, err = run(*words)
+    assert re.search(r"3 runs: 1 trained in .*, 1 diverged, up to 2 left\n", err)
+    _, _, err = run(*words)
+    assert re.search(r" 1 trained in .*, 1 complete already, 2 diverged, up to 1 left\n", err)
+    assert "3 runs: 0 trained in " in run(*words)[2]
 
 
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
