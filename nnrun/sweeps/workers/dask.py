@@ -247,9 +247,9 @@ class DaskWorkers(Workers):
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
+        then = "other workers train its runs" if found else "waiting for other workers"
         for address in sorted(self._workers.keys() - found.keys()):
-            gone = f"the Dask worker at {address} is gone; other workers train its runs"
-            self._mail.append(Message("", gone))
+            self._mail.append(Message("", f"the Dask worker at {address} is gone; {then}"))
         self._workers = found
         self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()

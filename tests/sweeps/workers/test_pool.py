@@ -359,13 +359,14 @@ def test_without_workers_a_stop_waits_for_no_run(client, plan, sweep, write):
 
 
 def test_a_worker_that_is_gone_is_named_once(client):
-    """And again where it comes back and leaves again."""
+    """And again where it comes back and leaves again; where it was the last, its runs wait."""
     workers = DaskWorkers(client)
-    for there in (1, 1, 2, 1, 1):
+    for there in (1, 1, 2, 1, 1, 0):
         client.workers = there
         workers._look_at_workers()
     gone = "the Dask worker at tcp://1.2.3.4:1 is gone; other workers train its runs"
-    assert [gone, gone] == [message.content for message in workers.messages()]
+    last = "the Dask worker at tcp://1.2.3.4:0 is gone; waiting for other workers"
+    assert [gone, gone, last] == [message.content for message in workers.messages()]
     workers.close()
 
 
