@@ -236,6 +236,6 @@ class _DeferredInterrupt(DeferredSignals):
         return alone and threading.current_thread() is threading.main_thread()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.stop() or not self._deferred:
+        if self.stop() or not self.deferred:
             signal.default_int_handler(number, frame)
         self.received = number

@@ -110,6 +110,8 @@ def sweep(
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
+    if executor is not None:
+        _check_executor(executor)
     if executor is not None and on_evaluation is not None:
         raise UsageError("on_evaluation needs runs of this machine: jobs=N, and no executor")
     if not several:
@@ -198,6 +200,15 @@ def _arguments(
     elif seeds is not None and number is None:
         grid.append(("seed", plain(seeds)))
     return Arguments.parse([format_grid(*item) for item in grid], number, iterations)
+
+
+def _check_executor(executor: object) -> None:
+    """Refuse what is no executor, such as the address of a scheduler, or a class of executors."""
+    if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
+        raise UsageError(
+            f"executor={executor!r}: it has to be an executor of concurrent.futures, such as "
+            "ThreadPoolExecutor(4), or a client of Dask: dask.distributed.Client(ADDRESS)"
+        )
 
 
 def _is_of_dask(executor: Executor) -> bool:

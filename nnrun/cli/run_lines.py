@@ -57,7 +57,7 @@ class RunLines(SweepListener):
 
     def stopping(self, runs: int) -> None:
         if runs:
-            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
+            self.warn(f"stopping: waiting for {plural(runs, 'run')} in progress")
 
     def warn(self, text: str) -> None:
         if not self.output.quiet:

@@ -146,7 +146,7 @@ def command(
             command_again(export=None), started,
         )  # fmt: skip
         runner.search = search
-        with saying_how_to_go_on(again):
+        with saying_how_to_go_on(again, interruption):
             search.run()
         conclude(search, store, output, interruption, again)
     if asked.export is not None:

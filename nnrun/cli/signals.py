@@ -45,7 +45,7 @@ class Interruption(DeferredSignals):
             _show_cursor()
             os._exit(128 + number)
         self.received = number
-        if not self._deferred:
+        if not self.deferred:
             raise self.error(f"interrupted before {self.before}")
         self._print("stopping here and saving; a second signal quits at once")
 

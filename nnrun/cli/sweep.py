@@ -128,7 +128,7 @@ def command(
         with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
             training = Training(asked, store, datasets, output, interruption, tracking)
             watching = watching_sweep(len(plan), output, part)
-            with saying_how_to_go_on(again):
+            with saying_how_to_go_on(again, interruption):
                 progress = training.run(
                     plan, watching, force=asked.force, fail_fast=asked.fail_fast
                 )

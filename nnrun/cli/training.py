@@ -91,12 +91,12 @@ class Training:
 
 
 @contextmanager
-def saying_how_to_go_on(again: str) -> Iterator[None]:
-    """Errors say that what was finished is saved, and the command that continues."""
+def saying_how_to_go_on(again: str, interruption: Interruption) -> Iterator[None]:
+    """Errors say the command that continues, and once work has begun, that it is saved."""
     try:
         yield
     except (UsageError, InterruptionError):
         raise
     except NnrunError as error:
-        message = f"{error}; what was finished is saved; to continue:\n  {again}"
-        raise NnrunError(message) from error
+        saved = "what was finished is saved; " if interruption.deferred else ""
+        raise NnrunError(f"{error}; {saved}to continue:\n  {again}") from error

@@ -14,7 +14,7 @@ class DeferredSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._deferred = False
+        self.deferred = False
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -28,7 +28,7 @@ class DeferredSignals:
 
     def defer(self, _: int = 0) -> None:
         """Defer the first signal from now on."""
-        self._deferred = True
+        self.deferred = True
 
     def stop(self) -> bool:
         """Whether a signal was deferred."""

@@ -86,6 +86,7 @@ class SweepProgress:
         interrupted: the number of runs saved before their end.
         failed: the number of runs that could not be trained or saved.
         stopped: the number of runs that a callback stopped, now or before.
+        reached: the number of runs that were looked at; others may be complete.
     """
 
     plan: Plan
@@ -95,6 +96,7 @@ class SweepProgress:
     interrupted: int = 0
     failed: int = 0
     stopped: int = 0
+    reached: int = 0
     _failures: dict[Place, Failure] = field(default_factory=dict)
 
     @property

@@ -152,6 +152,7 @@ class Sweep:
         while self._has_room(workers):
             run = self._source.next(workers.at_a_time)
             if run is not None:
+                self.progress.reached += 1
                 self._start(run, workers)
             elif not self._retry_held(workers):
                 return
@@ -234,8 +235,9 @@ class Sweep:
         if not self.stopping():
             return
         if self._deadline is None:
-            self._deadline = monotonic() + workers.patience
-            self.listener.stopping(min(len(self._futures), workers.at_a_time))
+            running = min(len(self._futures), workers.slots)
+            self._deadline = monotonic() + (workers.patience if running else 0.0)
+            self.listener.stopping(running)
             workers.stop()
         elif monotonic() > self._deadline:
             self._futures.clear()
@@ -244,7 +246,7 @@ class Sweep:
         """For those who watch the sweep; a run that is being saved is done."""
         progress, saving = self.progress, len(self._ends.saving)
         in_hand, done = len(self._ends.active) - saving, progress.ended + saving
-        most = 0 if self._workers is None else self._workers.at_a_time
+        most = 0 if self._workers is None else self._workers.slots
         running, is_open = min(max(0, in_hand), most), progress.plan.open
         return SweepCounts(
             sorted(progress.plan.names),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -365,6 +366,15 @@ def test_a_sweep_gives_its_leaderboard(folder, kind):
         expected = {"flowers", "leaderboard.csv", "leaderboard.json", "leaderboard.md", own}
         assert expected == set(os.listdir("results"))
         assert [3, 4, 3, 4] == [run.seed for run in board.runs()]
+
+
+@pytest.mark.parametrize("executor", ["tcp://x", "", 4, ThreadPoolExecutor])
+def test_what_is_no_executor_is_reported(folder, executor):
+    """In words that name those there are, before anything is trained."""
+    words = re.escape(f"executor={executor!r}: ") + r".*concurrent\.futures.*Client\(ADDRESS\)$"
+    with pytest.raises(UsageError, match=words):
+        nnrun.sweep(IRIS, executor=executor)
+    assert [] == os.listdir(folder)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])

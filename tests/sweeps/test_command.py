@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.errors import NnrunError
 from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
+from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun
 from tests.sweeps.helpers import (
     BOSTON,
@@ -324,9 +326,15 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
     assert "--dask nonsense://x: " in err
-    for address in ("x", "tcp://x", "tls://x:y"):
-        message = f"error: --dask {address}: it ends in no port, as tcp://127.0.0.1:8786 does\n"
-        assert (2, "", message) == run("sweep", "configs", "--dask", address)
+    wrong = {
+        "it ends in no port, as tcp://127.0.0.1:8786 does": ("x", "tcp://x", "tls://x:y"),
+        "it names no host, as tcp://127.0.0.1:8786 does": ("tcp://:8786",),
+        "ports are from 1 to 65535": ("tcp://x:99999", "x:0", "tcp://127.0.0.1:-1"),
+    }
+    for reason, addresses in wrong.items():
+        for address in addresses:
+            message = f"error: --dask {address}: {reason}\n"
+            assert (2, "", message) == run("sweep", "configs", "--dask", address)
     assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 
@@ -346,15 +354,28 @@ def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
     assert "the certificates cannot be used: [Errno 2] No such file" in err
 
 
-def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
-    """Exit 1, and nothing is written."""
+def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
+    """Exit 1, and nothing is written, nor said to be saved."""
     from nnrun.sweeps.workers import dask_client
 
     monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
     write("iris")
-    code, _, err = run("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
-    assert 1 == code
-    assert "error: no Dask scheduler answers at tcp://127.0.0.1:1" in err
+    words = ("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
+    message = f"no Dask scheduler answers at {words[-1]}; to continue:\n  nnrun {' '.join(words)}"
+    assert (1, "", f"error: {message}\n") == run(*words)
+    assert ["configs"] == os.listdir(tmp_path)
+
+
+def test_an_error_after_work_has_begun(run, write, monkeypatch):
+    """It says that what was finished is saved."""
+
+    def fail(*_):
+        raise NnrunError("no worker is left")
+
+    monkeypatch.setattr(Sweep, "run", fail)
+    write("iris")
+    message = "no worker is left; what was finished is saved; to continue:\n  nnrun sweep configs"
+    assert (1, "", f"error: {message}\n") == run("sweep", "configs")
 
 
 @pytest.mark.parametrize(
@@ -388,7 +409,20 @@ def test_an_interrupted_sweep_calls_no_run_complete_that_is_not(shell, write, tm
     until(lambda: [*tmp_path.glob("results/wild/*/report.json")])
     os.killpg(process.pid, signal.SIGINT)
     _, err = ended(process)
+    assert re.search(r"2 runs: 1 trained in .*, 1 diverged, 1 left\n", err)
     assert "interrupted after 1 of 2 runs, 1 saved half-way\nof 2 runs, 1 diverged\n" in err
+
+
+def test_a_sweep_that_stops_early_may_have_less_left_than_it_knows(run, write):
+    """It has not looked at the runs further on, which may be complete."""
+    write("wild", WILD)
+    words = ("sweep", "configs", "seed=0,1,2", "-j", 1, "--fail-fast")
+    run(*words[:2], "seed=2")
+    _, _, err = run(*words)
+    assert re.search(r"3 runs: 1 trained in .*, 1 diverged, up to 2 left\n", err)
+    _, _, err = run(*words)
+    assert re.search(r" 1 trained in .*, 1 complete already, 2 diverged, up to 1 left\n", err)
+    assert "3 runs: 0 trained in " in run(*words)[2]
 
 
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):

@@ -91,7 +91,8 @@ def summary(progress: SweepProgress, seconds: float) -> str:
         parts.append(f"{count(progress.found)} complete already")
     parts += incomplete(progress)
     if progress.missing:
-        parts.append(f"{count(progress.missing)} left")
+        most = "up to " if progress.reached < len(progress.plan) else ""
+        parts.append(f"{most}{count(progress.missing)} left")
     return f"{_runs_of(progress.plan)}: {', '.join(parts)}"
 
 

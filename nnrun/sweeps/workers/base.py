@@ -35,6 +35,11 @@ class Workers:
         """How many runs to submit at the same time: more than are trained, so none waits."""
         return self.at_a_time
 
+    @property
+    def slots(self) -> int:
+        """How many runs can be trained now; 0 where no worker has joined."""
+        return self.at_a_time
+
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         """Submit a run; `load` returns its data."""
         raise NotImplementedError

@@ -91,6 +91,10 @@ class DaskWorkers(Workers):
     def capacity(self) -> int:
         return max(2 * self.at_a_time, _LEAST_TASKS) * self._runs_per_task
 
+    @property
+    def slots(self) -> int:
+        return sum(self._workers.values())
+
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         self._runs_per_task = self._most_in_a_task(job)
         data = self._data_on_cluster(job.data, load)
@@ -243,9 +247,9 @@ class DaskWorkers(Workers):
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
+        then = "other workers train its runs" if found else "waiting for other workers"
         for address in sorted(self._workers.keys() - found.keys()):
-            gone = f"the Dask worker at {address} is gone; other workers train its runs"
-            self._mail.append(Message("", gone))
+            self._mail.append(Message("", f"the Dask worker at {address} is gone; {then}"))
         self._workers = found
         self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()

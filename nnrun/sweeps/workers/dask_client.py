@@ -11,6 +11,7 @@ from nnrun.errors import NnrunError, UsageError
 _CONNECT_SECONDS = 10
 _CERTIFICATES = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
 _WITH_PORT = ("tcp", "tls")
+_LAST_PORT = 65_535
 _LOGGERS = ("distributed", "tornado", "asyncio")
 
 
@@ -60,8 +61,12 @@ def _require_certificates(address: str) -> None:
 
 def _require_port(address: str, comm: Any, place: str) -> None:
     """Check the port first: Dask finds out after twenty seconds, and shows a traceback."""
+    example = "tcp://127.0.0.1:8786"
     try:
-        comm.parse_host_port(place)
+        host, port = comm.parse_host_port(place)
     except ValueError:
-        example = "tcp://127.0.0.1:8786"
         raise UsageError(f"--dask {address}: it ends in no port, as {example} does") from None
+    if not host:
+        raise UsageError(f"--dask {address}: it names no host, as {example} does")
+    if not 0 < port <= _LAST_PORT:
+        raise UsageError(f"--dask {address}: ports are from 1 to {_LAST_PORT}")

@@ -160,13 +160,15 @@ def test_what_runs_take_counts_more_than_a_short_plan(terminal, monkeypatch):
 
 
 def test_the_notice_of_a_stop_counts_the_runs(capsys):
-    """One is no plural."""
+    """One is no plural, and for none nothing is waited for; what gets saved is not known yet."""
     with watching_sweep(3, Output()) as lines:
+        lines.stopping(0)
         lines.stopping(1)
         lines.stopping(2)
     err = capsys.readouterr().err
-    assert "stopping: 1 run in progress, saved half-way\n" in err
-    assert "stopping: 2 runs in progress, saved half-way\n" in err
+    assert 2 == err.count("stopping: ")
+    assert "stopping: waiting for 1 run in progress\n" in err
+    assert "stopping: waiting for 2 runs in progress\n" in err
 
 
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):

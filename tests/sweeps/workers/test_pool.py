@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Thread
+from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -343,14 +344,29 @@ def test_lost_workers_are_told_in_plain_words(client):
     workers.close()
 
 
-def test_a_worker_that_is_gone_is_named_once(client):
-    """And again where it comes back and leaves again."""
+def test_without_workers_a_stop_waits_for_no_run(client, plan, sweep, write):
+    """Submitted runs have not begun: none is in progress, and the sweep ends at once."""
+    client.workers = 0
     workers = DaskWorkers(client)
-    for there in (1, 1, 2, 1, 1):
+    workers.patience = 30.0
+    stopped = []
+    waiting = sweep(plan(write("iris"), seeds=3), stopped=lambda: bool(client.sent))
+    waiting.listener.stopping = stopped.append
+    start = monotonic()
+    progress = waiting.run(workers)
+    assert (0, 3, [0]) == (progress.trained, progress.missing, stopped)
+    assert monotonic() - start < workers.patience
+
+
+def test_a_worker_that_is_gone_is_named_once(client):
+    """And again where it comes back and leaves again; where it was the last, its runs wait."""
+    workers = DaskWorkers(client)
+    for there in (1, 1, 2, 1, 1, 0):
         client.workers = there
         workers._look_at_workers()
     gone = "the Dask worker at tcp://1.2.3.4:1 is gone; other workers train its runs"
-    assert [gone, gone] == [message.content for message in workers.messages()]
+    last = "the Dask worker at tcp://1.2.3.4:0 is gone; waiting for other workers"
+    assert [gone, gone, last] == [message.content for message in workers.messages()]
     workers.close()
 
 
