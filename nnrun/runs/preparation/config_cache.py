@@ -11,10 +11,8 @@ from nnrun.config.schema.base.from_signature import NamedBlock
 V = TypeVar("V")
 B = TypeVar("B", bound=Block)
 
-# This many values are kept at most; then all are dropped. A plan needs those of each block of its
-# grids again and again, a worker those of its last few runs.
+# This many values are kept; a grid of more starts again with none.
 _MOST = 1024
-_MOST_OF_A_PLAN = 8192
 
 
 class Memo:
@@ -23,8 +21,7 @@ class Memo:
     They are distinguished by identity, as blocks cannot be hashed and take long to compare.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._known: dict[Hashable, tuple[Any, Any]] = {}
 
     def of(self, make: Callable[..., V], *objects: Any) -> V:
@@ -42,7 +39,7 @@ class Memo:
         return value
 
     def _keep(self, key: Hashable, objects: tuple[Any, ...], value: V) -> V:
-        if len(self._known) >= self._most:
+        if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = objects, value  # with the objects, so that no other has their identity
         return value
@@ -92,7 +89,7 @@ class GridCache:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[Any, Any]] = {}
-        self.memo = Memo(_MOST_OF_A_PLAN)
+        self.memo = Memo()
 
     def get(self, kind: str, key: object, make: Callable[[], V]) -> V:
         """The value of a kind for a key, made unless it is the last one of its kind."""
