@@ -131,7 +131,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
 def parameters_of(member: Member) -> int:
     """Of its largest network: with categories, a split decides how large one is."""
     variant, scores = member
-    return max((score.part.parameters for score in scores), default=variant.parameters)
+    return max([score.part.parameters for score in scores], default=variant.parameters)
 
 
 def _row(
