@@ -94,8 +94,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     Progress and checkpoints are sent over the channel.
 
     Raises: NnrunError if this process computes another run id; DatasetProblem if the rows that the
-    seed draws do not suit the config; PluginError if it does not have the
-    plugins.
+    seed draws do not suit the config; PluginError if it does not have the plugins.
     """
     if channel.stopped():
         return None
