@@ -13,7 +13,6 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
-from nnrun.garbage import not_collected
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
@@ -58,7 +57,6 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.data_option
 @options.results_options
-@not_collected()
 def command(
     output: Output,
     /,
