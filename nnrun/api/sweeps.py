@@ -105,7 +105,7 @@ def sweep(
     Raises:
         ConfigError: with all mistakes of the configs; nothing was trained.
         UsageError: there is no config, or there are too many runs, or an argument is invalid.
-        NnrunError: no worker is left; finished runs are saved.
+        NnrunError: no worker is left, or the disk is full; finished runs are saved.
         OSError: the leaderboard cannot be written.
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
