@@ -112,7 +112,7 @@ def command(
             {str(file): file for file in files},
             wanted,
             datasets,
-            watching=lambda checks: watching_checks(checks, output),
+            watching=lambda: watching_checks(output),
         )
         output.notes(plan.notes)
         plan = replace(plan, shard=asked.shard)

@@ -60,6 +60,15 @@ class Unseen:
     first: int
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows splits have; `planned` as in `Split`."""
+
+    train: int
+    held_out: tuple[int, ...]
+    planned: int
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The splits of a data set.
@@ -85,6 +94,11 @@ class Split:
         """The validation and test splits that exist, by name."""
         parts = {"validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of its parts."""
+        return Sizes(len(self.train), tuple(map(len, self.held_out.values())), self.planned)
 
     def in_file_order(self) -> Split:
         """The same split with the training rows in the order of the file."""

@@ -30,14 +30,13 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baselines_of
 from nnrun.runs.preparation.build import augmentation_of, build_network
 from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
+from nnrun.runs.preparation.evaluations import every_of, iterations_of, rows_of
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows, rows_taken
+from nnrun.training.examples import PreparedSplit, drawn_parts
 from nnrun.training.streams import Streams
-
-_POINTS = 20
 
 
 @dataclass(frozen=True)
@@ -113,32 +112,22 @@ class Prepared:
     @property
     def iterations(self) -> int:
         """How many updates the run has."""
-        return self._iterations(len(self.split.train))
+        return iterations_of(self.config.training, len(self.split.train))
 
     @property
     def planned_iterations(self) -> int:
         """The updates of a training split of the size asked for; the seed may draw another."""
-        return self._iterations(self.split.planned)
-
-    def _iterations(self, rows: int) -> int:
-        training = self.config.training
-        if training.iterations is not None:
-            return training.iterations
-        return (training.epochs or 0) * batches_per_epoch(rows, training.batch_size)
+        return iterations_of(self.config.training, self.split.planned)
 
     @cached_property
     def evaluate_every(self) -> int:
         """Iterations from one evaluation to the next, the same for every seed."""
-        every = self.config.training.evaluate_every
-        return every or max(1, -(-self.planned_iterations // _POINTS))
+        return every_of(self.config.training, self.split.sizes)
 
     @cached_property
     def evaluate_rows(self) -> int | None:
         """The rows of a split that evaluations on the way take at most; None for all."""
-        training, held_out = self.config.training, self.split.held_out.values()
-        sizes = [len(self.split.train), *map(len, held_out)]
-        usual = most_rows(self.evaluate_every, training.batch_size, len(sizes))
-        return rows_taken(training.evaluate_rows, usual, sizes, self.split.planned)
+        return rows_of(self.config.training, self.split.sizes)
 
     @property
     def evaluations(self) -> dict[str, int | None]:

@@ -18,31 +18,36 @@ from nnrun.config.resolved import resolved_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
+from nnrun.data.splits.parts import Sizes
 from nnrun.runs.identity import Identity
+from nnrun.runs.preparation.evaluations import evaluations_of, iterations_of
+from nnrun.sweeps.planning.between import Between
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.grid.combinations import Grid
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.planning.texts import Template, Texts
+from nnrun.sweeps.planning.texts import Evaluations, Template, Texts
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Variants that differ only in numbers that neither a check nor an estimate depends on.
+    """Variants that differ only in numbers that no check depends on.
 
     Args:
         shared: the values of the fields that its variants have in common with others.
+        sizes: of the splits of its runs, by fold.
         estimate: of one run.
-        evaluations: of its runs, for each fold, as keys of the block `training`.
+        between: the estimates of all its settings, if it has whole numbers, else None.
         grid: with the values.
         groups: of each axis, the positions of the family's values.
         offset: the number of the grid's first variant.
         texts: of its grid.
-        packed: the config of the setting that was checked, and the identity of each fold.
+        packed: the config of the setting that was checked first, and the identity of each fold.
     """
 
     shared: Mapping[str, Any]
+    sizes: Mapping[int | None, Sizes]
     estimate: Estimate
-    evaluations: Mapping[int | None, Mapping[str, int | None]]
+    between: Between | None
     grid: Grid
     groups: Sequence[Sequence[int]]
     offset: int
@@ -58,46 +63,89 @@ class Family:
     def planned(self) -> int:
         """The number of runs of each variant."""
         seeds, splits = self.shared["seeds"], self.shared["split_seeds"]
-        return len(seeds) * len(splits) * len(self.evaluations)
+        return len(seeds) * len(splits) * len(self.sizes)
+
+    @property
+    def seconds(self) -> float:
+        """What a run takes, on the mean."""
+        return float(self.between.seconds.mean()) if self.between else self.estimate.seconds
+
+    @property
+    def memory(self) -> int:
+        """The most that a run takes."""
+        ends = self.between.ends if self.between else [self.estimate]
+        return max(end.memory for end in ends)
 
     def __len__(self) -> int:
         return prod(map(len, self.groups))
 
     def __getitem__(self, index: int) -> Variant:
-        positions = []
-        for group in reversed(self.groups):
-            index, at = divmod(index, len(group))
-            positions.append(group[at])
-        return self.variant(positions[::-1])
+        positions = [0] * len(self.groups)
+        whole = self._whole
+        for axis in [at for at in reversed(range(len(self.groups))) if at not in whole]:
+            index, at = divmod(index, len(self.groups[axis]))
+            positions[axis] = self.groups[axis][at]
+        if self.between is not None:
+            index = int(self.between.order[index])
+            for axis in reversed(whole):
+                index, at = divmod(index, len(self.groups[axis]))
+                positions[axis] = self.groups[axis][at]
+        return self.variant(positions)
 
     def variant(self, positions: Sequence[int]) -> Variant:
         """The variant with these values, given by their positions on the axes."""
         chosen = zip(self.grid.axes, self.groups, positions, strict=True)
-        numbers = {
-            axis.path: float(axis.values[at]) for axis, group, at in chosen if len(group) > 1
-        }
+        numbers = {axis.path: axis.number(at) for axis, group, at in chosen if len(group) > 1}
         config, *identities = self._texts(numbers)
         return Variant(
             number=self.offset + self.grid.number(positions),
             choice=self.grid.choice(positions),
             config=config,
-            identities=dict(zip(self.evaluations, map(Identity, identities), strict=True)),
-            estimate=self.estimate,
+            identities=dict(zip(self.sizes, map(Identity, identities), strict=True)),
+            estimate=self._estimate(positions, numbers),
             **self.shared,
+        )
+
+    @property
+    def _whole(self) -> list[int]:
+        """The axes with whole numbers."""
+        axes = enumerate(zip(self.grid.axes, self.groups, strict=True))
+        return [number for number, (axis, group) in axes if axis.is_whole(group)]
+
+    def _estimate(self, positions: Sequence[int], numbers: Mapping[KeyPath, float]) -> Estimate:
+        if self.between is None:
+            return self.estimate
+        at = tuple([self.grid.axes[axis].rank_of[positions[axis]] for axis in self._whole])
+        training, sizes = self._training(numbers), next(iter(self.sizes.values()))
+        return Estimate(
+            iterations=iterations_of(training, sizes.train),
+            parameters=int(self.between.parameters[at]),
+            seconds=float(self.between.seconds[at]),
+            memory=self.memory,
         )
 
     def _texts(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
         """The config with these numbers, and its identity for each fold."""
         if not numbers:
             return self.texts.unpack(self.packed)
-        template = self.texts.template(self.packed, lambda: self._template([*numbers]))
-        return template.filled(numbers) or self._written(numbers)
+        if any(map(_decides_length, numbers.items())):
+            evaluations = self._evaluations(numbers)
+        else:
+            evaluations = [{}] * len(self.sizes)  # those of the packed identities
+        key = self.packed, *(each.get("evaluate_rows") is None for each in evaluations)
+        template = self.texts.template(key, lambda: self._template(numbers, evaluations))
+        return template.filled(numbers, evaluations) or self._written(numbers, evaluations)
 
-    def _template(self, paths: Sequence[KeyPath]) -> Template:
+    def _template(
+        self, numbers: Mapping[KeyPath, float], evaluations: Sequence[Evaluations]
+    ) -> Template:
         config = self._resolved(self.texts.unpack(self.packed)[0])
-        return Template.of(self._written, {path: left_out(config, path) for path in paths})
+        kept = {path: left_out(config, path) for path in numbers}
+        return Template.of(self._written, kept, numbers, evaluations)
 
-    def _written(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
+    def _written(
+        self, numbers: Mapping[KeyPath, float], evaluations: Sequence[Evaluations]
+    ) -> Sequence[str]:
         """`_texts`, from the blocks with these numbers."""
         config, *identities = self.texts.unpack(self.packed)
         resolved, blocks = self._resolved(config), dict[str, Any]()
@@ -106,11 +154,23 @@ class Family:
             block = blocks.get(name, getattr(resolved, name))
             blocks[name] = _with_number(block, inner, number)
         plain = {name: block.model_dump(mode="json") for name, block in blocks.items()}
-        folds = zip(identities, self.evaluations.values(), strict=True)
+        each = zip(identities, self._evaluations({}), evaluations, strict=True)
         return [
             json.dumps(json.loads(config) | plain, allow_nan=False),
-            *(_identity(text, evaluations, blocks) for text, evaluations in folds),
+            *(_identity(text, {**usual, **other}, blocks) for text, usual, other in each),
         ]
+
+    def _evaluations(self, numbers: Mapping[KeyPath, float]) -> list[dict[str, int | None]]:
+        """How its runs with these numbers are evaluated, for each fold."""
+        training = self._training(numbers)
+        return [evaluations_of(training, sizes) for sizes in self.sizes.values()]
+
+    def _training(self, numbers: Mapping[KeyPath, float]) -> TrainingConfig:
+        training = self._resolved(self.texts.unpack(self.packed)[0]).training
+        for path, number in numbers.items():
+            if _decides_length((path, number)):
+                training = _with_number(training, path[1:], number)
+        return training
 
     def _resolved(self, config: str) -> ExperimentConfig:
         return resolved_config(config, self.shared["plugins"].sources)
@@ -118,17 +178,22 @@ class Family:
     def joined(self, other: Family) -> Family:
         """With the folds and the seeds of splits of a family that differs in nothing else."""
         config, *texts = self.texts.unpack(self.packed)
-        identities = dict(zip(self.evaluations, texts, strict=True))
-        identities |= zip(other.evaluations, other.texts.unpack(other.packed)[1:], strict=True)
+        identities = dict(zip(self.sizes, texts, strict=True))
+        identities |= zip(other.sizes, other.texts.unpack(other.packed)[1:], strict=True)
         folds = sorted(identities, key=lambda fold: fold or 0)
-        evaluations = {**self.evaluations, **other.evaluations}
+        sizes = {**self.sizes, **other.sizes}
         seeds = dict.fromkeys([*self.shared["split_seeds"], *other.shared["split_seeds"]])
         return replace(
             self,
             shared={**self.shared, "split_seeds": tuple(seeds)},
-            evaluations={fold: evaluations[fold] for fold in folds},
+            sizes={fold: sizes[fold] for fold in folds},
             packed=self.texts.pack([config, *(identities[fold] for fold in folds)]),
         )
+
+
+def _decides_length(number: tuple[KeyPath, float]) -> bool:
+    """Whether the number at a path may decide how long a run is, and how it is evaluated."""
+    return number[0][0] == "training" and isinstance(number[1], int)
 
 
 def _identity(text: str, evaluations: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:

@@ -109,7 +109,9 @@ class PlannedRun:
 
 class Settings(Protocol):
     """Variants of one name that are made when they are needed, such as a `Family`; each has as many
-    runs as the others, with the same estimate.
+    runs as the others. Long ones come first.
+
+    `seconds` are the mean of what a run takes, `memory` the most that one takes.
     """
 
     @property
@@ -119,7 +121,10 @@ class Settings(Protocol):
     def planned(self) -> int: ...
 
     @property
-    def estimate(self) -> Estimate: ...
+    def seconds(self) -> float: ...
+
+    @property
+    def memory(self) -> int: ...
 
     def __len__(self) -> int: ...
 
@@ -131,7 +136,8 @@ class _Alone(tuple[Variant]):
 
     name = property(lambda self: self[0].name)
     planned = property(lambda self: self[0].planned)
-    estimate = property(lambda self: self[0].estimate)
+    seconds = property(lambda self: self[0].estimate.seconds)
+    memory = property(lambda self: self[0].estimate.memory)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ class Plan:
 
     Args:
         variants: all of them, in the order of boards.
-        families: the same variants, in groups with the same estimate; by default each is alone.
+        families: the same variants, in groups that were checked together; by default each is alone.
         shard: the part of the runs that is trained; by default all of them.
         open: whether there are as many runs as there is time for: `variants` stand for them.
         notes: on values that make no settings of their own.
@@ -172,12 +178,12 @@ class Plan:
     @cached_property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
-        return sum(count * family.estimate.seconds for family, count in self._counts())
+        return sum(count * family.seconds for family, count in self._counts())
 
     @property
     def memory(self) -> int:
         """The estimated memory of the largest run, in bytes."""
-        return max(family.estimate.memory for family, count in self._counts() if count)
+        return max(family.memory for family, count in self._counts() if count)
 
     def firsts(self) -> Iterator[Variant]:
         """The first variant of each family that has runs."""
@@ -224,7 +230,7 @@ class Plan:
         return sum(count for _, count in self._counts())
 
     def _ordered(self) -> list[Settings]:
-        return sorted(self.families, key=lambda family: -family.estimate.seconds)
+        return sorted(self.families, key=lambda family: -family.seconds)
 
     def _counts(self) -> Iterator[tuple[Settings, int]]:
         """Each family, and how many of its runs are here."""

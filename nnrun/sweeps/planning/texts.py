@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,17 @@ from nnrun.config.yaml.parse import KeyPath
 
 # Of templates.
 _MOST_KEPT = 1024
-# No number of a config.
-_RARE = 7.236498123756482e-91
+# No numbers of a config.
+_RARE_FLOAT, _RARE_INT = 7.236498123756482e-91, 7_236_498_123_756_482
+
+Evaluations = Mapping[str, int | None]
+"""Keys of the block `training` in an identity that follow from the length of a run."""
+Write = Callable[[Mapping[KeyPath, float], Sequence[Evaluations]], Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Template:
-    """Texts with a mark in place of each number.
+    """A config and its identities with a mark in place of each number.
 
     Args:
         texts: each with every mark once; none, if they have a number more or less often.
@@ -32,23 +36,52 @@ class Template:
     @classmethod
     def of(
         cls,
-        write: Callable[[Mapping[KeyPath, float]], Sequence[str]],
+        write: Write,
         left_out: Mapping[KeyPath, Sequence[Any]],
+        numbers: Mapping[KeyPath, float],
+        evaluations: Sequence[Evaluations],
     ) -> Template:
-        """Of the texts that a function writes for numbers at the paths of `left_out`."""
-        numbers = {path: _RARE / (1 + index) for index, path in enumerate(left_out)}
-        marks = {path: f"\0{index}\0" for index, path in enumerate(left_out)}
-        texts = write(numbers)
-        once = all(text.count(repr(number)) == 1 for text in texts for number in numbers.values())
-        plain = {repr(number): marks[path] for path, number in numbers.items()}
-        return cls([_replaced(text, plain) for text in texts] if once else [], marks, left_out)
+        """Of the texts that a function writes for numbers at the paths of `left_out`.
 
-    def filled(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:
+        They are of the kinds of `numbers`. The values of `evaluations` are replaced, too, unless
+        they are None.
+        """
+        marks = {path: f"\0{index}\0" for index, path in enumerate(numbers)}
+        rare = {path: _rare(number, index) for index, (path, number) in enumerate(numbers.items())}
+        known = len(numbers)
+        rare_evaluations = [
+            {key: value and _RARE_INT - known - at for at, (key, value) in enumerate(each.items())}
+            for each in evaluations
+        ]
+        texts = write(rare, rare_evaluations)
+        found = []
+        for text, each in zip(texts, [{}, *rare_evaluations], strict=True):
+            plain = {repr(number): marks[path] for path, number in rare.items()}
+            plain |= {repr(value): _mark(key) for key, value in each.items() if value is not None}
+            if any(text.count(number) != 1 for number in plain):
+                return cls([], marks, left_out)
+            found.append(_replaced(text, plain))
+        return cls(found, marks, left_out)
+
+    def filled(
+        self, numbers: Mapping[KeyPath, float], evaluations: Sequence[Evaluations]
+    ) -> Sequence[str]:
         """The texts with these numbers; none where they differ in something else, too."""
-        if any(number in self.left_out[path] for path, number in numbers.items()):
+        if not self.texts or any(n in self.left_out[path] for path, n in numbers.items()):
             return []
         values = {self.marks[path]: repr(number) for path, number in numbers.items()}
-        return [_replaced(text, values) for text in self.texts]
+        return [
+            _replaced(text, values | {_mark(key): repr(value) for key, value in each.items()})
+            for text, each in zip(self.texts, [{}, *evaluations], strict=True)
+        ]
+
+
+def _rare(number: float, index: int) -> float:
+    return _RARE_INT - index if isinstance(number, int) else _RARE_FLOAT / (1 + index)
+
+
+def _mark(key: str) -> str:
+    return f"\0{key}\0"
 
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:
@@ -62,7 +95,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._first = b""
-        self._templates: dict[bytes, Template] = {}
+        self._templates: dict[Hashable, Template] = {}
 
     def pack(self, texts: Sequence[str]) -> bytes:
         """In which they differ from the first ones."""
@@ -76,10 +109,10 @@ class Texts:
         plain = zlib.decompressobj(-zlib.MAX_WBITS, self._first).decompress(packed)
         return plain.decode().split("\n")
 
-    def template(self, packed: bytes, make: Callable[[], Template]) -> Template:
-        """That of packed texts; the last ones are kept."""
-        if packed not in self._templates:
+    def template(self, key: Hashable, make: Callable[[], Template]) -> Template:
+        """That of a key, made unless it is one of the last ones."""
+        if key not in self._templates:
             if len(self._templates) >= _MOST_KEPT:
                 self._templates.clear()
-            self._templates[packed] = make()
-        return self._templates[packed]
+            self._templates[key] = make()
+        return self._templates[key]

@@ -8,30 +8,33 @@ from dataclasses import replace
 from hashlib import blake2b
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnrun.config.content import Origin
 from nnrun.config.settings import choice_words
+from nnrun.data.splits.parts import Sizes
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.between import Between
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.estimate import Estimate, estimate
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
-from nnrun.sweeps.planning.grid.axes import Together
+from nnrun.sweeps.planning.grid.axes import Axis, Together
 from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
 from nnrun.sweeps.planning.grid.load import load_grid
+from nnrun.sweeps.planning.grid.whole import BATCHES, join
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
 from nnrun.sweeps.planning.texts import Texts
 from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
-Watching = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Shows how far work has come: takes the number of its steps, and yields what follows each."""
+Watching = Callable[[], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far work has come: yields what is called after each step, with how many there are."""
 
 
 class PlanError(ConfigError):
@@ -46,11 +49,11 @@ def make_plan(
     origins: Mapping[str, Origin],
     arguments: Arguments,
     datasets: Datasets,
-    watching: Watching = lambda checks: nullcontext(lambda: None),
+    watching: Watching = lambda: nullcontext(lambda checks: None),
 ) -> Plan:
     """The plan for these configs: files or their contents, by the name that errors use.
 
-    `watching` takes the number of settings that are checked; what it yields is called after each.
+    What `watching` yields is called after each setting that is checked.
 
     Raises: PlanError, with all problems, if configs are invalid; UsageError if there are more runs
     than there may be.
@@ -60,11 +63,35 @@ def make_plan(
     for file, origin in origins.items():
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
-    with watching(sum(grid.checks for _, grid, _ in planner.opened)) as checked:
+    with watching() as checked:
         planner.plan(checked)
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    return Plan(Variants(planner.grids), planner.families, notes=[*planner.notes()])
+    grids = [(place.grid, families) for place, families in planner.planned]
+    return Plan(Variants(grids), planner.families, notes=[*planner.notes()])
+
+
+class _NotJoinedError(Exception):
+    """Whole numbers of a grid have to be checked one by one."""
+
+
+class _Checked(NamedTuple):
+    """A valid setting, with the first run of each fold, and the fields that it shares."""
+
+    prepared: Prepared
+    runs: Mapping[int | None, Prepared]
+    shared: Mapping[str, Any]
+    estimate: Estimate
+
+
+class _Place(NamedTuple):
+    """A grid of the plan, the name of its file, and the number of its first variant."""
+
+    file: str
+    grid: Grid
+    seeds: Seeds
+    offset: int
+    texts: Texts
 
 
 class _Planner:
@@ -73,12 +100,14 @@ class _Planner:
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
         self.datasets = datasets
-        self.grids: list[tuple[Grid, dict[tuple[int, ...], Family]]] = []
+        self.planned: list[tuple[_Place, dict[tuple[int, ...], Family]]] = []
         self.count = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
         self._refused: set[str] = set()
         self.opened: list[tuple[str, Grid, Seeds]] = []
+        self._checks = 0
+        self._checked: Callable[[int], None] = lambda checks: None
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
         self._cache = GridCache()
@@ -100,36 +129,62 @@ class _Planner:
                 self.count += each.count_of_folds * len(seeds)
                 self.opened.append((file, each, seeds))
 
-    def plan(self, checked: Callable[[], None]) -> None:
+    def plan(self, checked: Callable[[int], None]) -> None:
         """Check the loaded configs with every combination of values that may contradict.
 
-        `checked` is called after each.
+        `checked` is called after each, with how many there are, as far as is known.
         """
-        offset, texts = 0, Texts()
+        offset, texts, self._checked = 0, Texts(), checked
+        self._checks = sum(grid.checks for _, grid, _ in self.opened)
         for file, grid, seeds in self.opened:
-            families: dict[tuple[int, ...], Family] = {}
-            settings: dict[tuple[int, ...], tuple[int, ...]] = {}
-            varied = [axis.key not in KEYS for axis in grid.axes]
-            together = Together(grid.axes)
-            for groups, choice in grid.combinations():
-                self._refused.clear()
-                members = tuple([axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)])
-                family = self._family(file, grid, choice, seeds, members, offset, texts)
-                together.add(groups, self._refused)
-                if family is not None:
-                    # Folds and seeds of splits in a grid are runs of the same setting.
-                    first = settings.setdefault(tuple(compress(groups, varied)), groups)
-                    known = families.get(first)
-                    families[first] = family if known is None else known.joined(family)
-                checked()
-            for name, values in together.causes():
-                problem = self.problems[name]
-                # Unless it stands at the one key that causes it, or another config has it too.
-                if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
-                    message = f"{problem.message} (with {', '.join(choice_words(values))})"
-                    self.problems[name] = replace(problem, message=message)
-            self.grids.append((grid, families))
+            place = _Place(file, grid, seeds, offset, texts)
+            families = self._joined(place) if grid.joins_whole else None
+            if families is None:
+                place = place._replace(grid=grid.apart())
+                families = self._families(place)
+            self.planned.append((place, families))
             offset += grid.size
+
+    def _joined(self, place: _Place) -> dict[tuple[int, ...], Family] | None:
+        """The families of a grid with whole numbers that are checked together.
+
+        None if a setting is invalid, or one between two valid ones may be: then each is checked
+        alone, which finds what is wrong with which.
+        """
+        kept = dict(self.problems), set(self.codes), set(self._known)
+        try:
+            return self._families(place)
+        except _NotJoinedError:
+            self.problems, self.codes, self._known = kept
+            self._checks += place.grid.apart().checks
+            return None
+
+    def _families(self, place: _Place) -> dict[tuple[int, ...], Family]:
+        """The families of a grid, by the groups of their values."""
+        families: dict[tuple[int, ...], Family] = {}
+        settings: dict[tuple[int, ...], tuple[int, ...]] = {}
+        axes = place.grid.axes
+        varied = [axis.key not in KEYS for axis in axes]
+        together = Together(axes)
+        for groups, points in place.grid.combinations():
+            self._refused.clear()
+            members = tuple([axis.groups[g] for axis, g in zip(axes, groups, strict=True)])
+            family = self._family(place, members, points)
+            if self._refused and place.grid.joins_whole:
+                raise _NotJoinedError
+            together.add(groups, self._refused)
+            if family is not None:
+                # Folds and seeds of splits in a grid are runs of the same setting.
+                first = settings.setdefault(tuple(compress(groups, varied)), groups)
+                known = families.get(first)
+                families[first] = family if known is None else known.joined(family)
+        for name, values in together.causes():
+            problem = self.problems[name]
+            # Unless it stands at the one key that causes it, or another config has it too.
+            if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
+                message = f"{problem.message} (with {', '.join(choice_words(values))})"
+                self.problems[name] = replace(problem, message=message)
+        return families
 
     def _is_at(self, problem: Problem, key: str) -> bool:
         """Whether a problem is shown at the values of a key of the grid."""
@@ -149,47 +204,67 @@ class _Planner:
     @property
     def families(self) -> list[Family]:
         """The families of all grids."""
-        return [family for _, families in self.grids for family in families.values()]
+        return [family for _, families in self.planned for family in families.values()]
 
     def _family(
         self,
-        file: str,
-        grid: Grid,
-        choice: GridPoint | ConfigError,
-        seeds: Seeds,
+        place: _Place,
         members: Sequence[Sequence[int]],
-        offset: int,
-        texts: Texts,
+        points: Iterable[GridPoint | ConfigError],
     ) -> Family | None:
-        """The family of a setting; None if it is invalid, or equal to an earlier one."""
-        if isinstance(choice, ConfigError):
-            self.refuse(choice.problems, choice.exit_code, file)
+        """The family of these members of groups, of which `points` are checked.
+
+        None if one is invalid, or the first is equal to that of an earlier family.
+
+        Raises: _NotJoinedError if whole numbers between valid ones may be invalid.
+        """
+        grid, texts = place.grid, place.texts
+        chosen = zip(grid.axes, members, strict=True)
+        whole = [(axis, group) for axis, group in chosen if axis.is_whole(group)]
+        ends: list[_Checked] = []
+        for point in points:
+            checked = self._check(place, point)
+            self._checked(self._checks)
+            if checked is None:
+                return None
+            if whole and not ends and not join([axis.path for axis, _ in whole], checked.prepared):
+                raise _NotJoinedError
+            ends.append(checked)
+        prepared, runs, shared, first = ends[0]
+        # A model beside several configs on the same data is trained once.
+        name = str(place.seeds) if isinstance(grid, BesideGrid) else prepared.config.name
+        identities = [run.identity.text for run in runs.values()]
+        digests = {_digest(name, text) for text in identities}
+        if digests <= self._known:
+            return None
+        self._known |= digests
+        numbers = [_numbers(axis, group, prepared) for axis, group in whole]
+        between = Between([end.estimate for end in ends], numbers) if whole else None
+        packed = texts.pack([prepared.config_json, *identities])
+        return Family(
+            shared, _sizes(runs), first, between, grid, members, place.offset, texts, packed
+        )
+
+    def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
+        """What is known of a setting; None if it is invalid."""
+        if isinstance(point, ConfigError):
+            self.refuse(point.problems, point.exit_code, place.file)
             return None
         try:
-            prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
-            runs = folds_of(choice.experiment, prepared)
-            shared = shared_fields(file, runs, seeds)
+            prepared = prepare(point.experiment, self.datasets.load, cache=self._cache)
+            runs = folds_of(point.experiment, prepared)
+            seeds, shared = place.seeds, shared_fields(place.file, runs, place.seeds)
             if seeds.splits is not None and len(seeds.splits) > 1 and not shared["drawn"]:
                 message = "no seed decides which rows are in which split"
-                raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
+                raise ConfigError([point.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
-            self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
+            self.refuse(map(point.relocated, error.problems), error.exit_code, place.file)
         except InterruptionError:
             raise
         except NnrunError as error:
-            self.refuse([Problem(str(error), path=file)], error.exit_code)
+            self.refuse([Problem(str(error), path=place.file)], error.exit_code)
         else:
-            # A model beside several configs on the same data is trained once.
-            name = str(seeds) if isinstance(grid, BesideGrid) else prepared.config.name
-            identities = [run.identity.text for run in runs.values()]
-            digests = {_digest(name, text) for text in identities}
-            if not digests <= self._known:
-                self._known |= digests
-                packed = texts.pack([prepared.config_json, *identities])
-                return Family(
-                    shared, estimate(prepared), _evaluations(runs), grid, members, offset, texts,
-                    packed,
-                )  # fmt: skip
+            return _Checked(prepared, runs, shared, estimate(prepared))
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:
@@ -224,12 +299,18 @@ def _digest(name: str, text: str) -> bytes:
     return blake2b(f"{name} {text}".encode(), digest_size=16).digest()
 
 
-def _evaluations(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Any]:
-    """Those of the first run of each fold: the same object for the same ones."""
-    found = {fold: run.evaluations for fold, run in runs.items()}
+def _numbers(axis: Axis, group: Sequence[int], prepared: Prepared) -> list[float]:
+    """Whole numbers as `Between` takes them: an epoch in larger batches takes less time."""
+    numbers = [float(axis.values[at]) for at in group]
+    falls = axis.path == BATCHES and prepared.config.training.epochs is not None
+    return [1 / number for number in numbers] if falls else numbers
+
+
+def _sizes(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Sizes]:
+    """Those of the splits of each fold: the same object for the same ones."""
+    found = {fold: run.split.sizes for fold, run in runs.items()}
     memo = next(iter(runs.values())).cache.memo
-    key = ("evaluations", *((fold, *each.values()) for fold, each in found.items()))
-    return memo.get(key, (), lambda: found)
+    return memo.get(("sizes", *found.items()), (), lambda: found)
 
 
 def _dotted(key: str) -> str:

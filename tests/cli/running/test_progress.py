@@ -129,9 +129,9 @@ def test_a_bar_tells_how_many_settings_are_checked(monkeypatch, is_terminal, qui
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching_checks(2_000, output) as checked:
+    with watching_checks(output) as checked:
         for now[0] in (0.75, 1.5, 1.55, 1.75):
-            checked()
+            checked(2_000)
     shown = stream.getvalue()
     if quiet or not is_terminal:
         assert not shown

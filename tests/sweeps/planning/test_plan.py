@@ -244,9 +244,9 @@ def test_a_plan_counts_its_runs_once(plan, write, monkeypatch):
     """Each run that ends asks for it: counting anew would take n² steps for n settings."""
     counted = []
     monkeypatch.setattr(Family, "planned", property(lambda family: counted.append(family) or 1))
-    made = plan(write("iris", IRIS), "training.batch_size=4,8,16")
-    assert [3, 3, 3] == [len(made) for _ in range(3)]
-    assert 3 == len(counted)
+    made = plan(write("iris", IRIS), "training.optimizer=sgd,adam")
+    assert [2, 2, 2] == [len(made) for _ in range(3)]
+    assert 2 == len(counted)
 
 
 def test_a_plan_tells_how_far_its_checks_are(write):
@@ -254,13 +254,12 @@ def test_a_plan_tells_how_far_its_checks_are(write):
     file, told = write("iris", IRIS), []
 
     @contextmanager
-    def watching(checks):
-        told.append(f"{checks} checks")
-        yield lambda: told.append("one is done")
+    def watching():
+        yield told.append
 
     grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
     make_plan({str(file): file}, grid, Datasets(), watching)
-    assert ["2 checks", "one is done", "one is done"] == told
+    assert [2, 2] == told
 
 
 def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
@@ -268,10 +267,10 @@ def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
     told = []
 
     @contextmanager
-    def watching(checks, output):
-        yield lambda: told.append((checks, output.quiet))
+    def watching(output):
+        yield lambda checks: told.append((checks, output.quiet))
 
     write("iris")
     monkeypatch.setattr("nnrun.cli.sweep.watching_checks", watching)
-    code, _, _ = run("sweep", "configs", "training.batch_size=4,8,16", "--dry-run")
-    assert (0, [(3, False)] * 3) == (code, told)
+    code, _, _ = run("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
+    assert (0, [(2, False)] * 2) == (code, told)

@@ -115,15 +115,16 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def watching_checks(total: int, output: Output) -> Iterator[Callable[[], None]]:
-    """Show how many settings are checked; call the yielded function after each.
+def watching_checks(output: Output) -> Iterator[Callable[[int], None]]:
+    """Show how many settings are checked; call the yielded function after each, with how many there
+    are.
 
     A terminal gets a bar where that takes more than a moment, a log nothing.
     """
     done, drawn = 0, monotonic() + _START_SECONDS - _REFRESH_SECONDS
     bar: Any = None
 
-    def advance() -> None:
+    def advance(total: int) -> None:
         nonlocal done, drawn, bar
         done += 1
         if monotonic() - drawn < _REFRESH_SECONDS:
@@ -135,11 +136,11 @@ def watching_checks(total: int, output: Output) -> Iterator[Callable[[], None]]:
                 bar.add_task("checking", total=total, figures="")
                 bar.start()
             figures = f"{count(done)} of {plural(total, 'setting')}"
-            bar.update(bar.task_ids[0], completed=done, figures=figures)
+            bar.update(bar.task_ids[0], completed=done, total=total, figures=figures)
             bar.refresh()
 
     if output.quiet or not draws(sys.stderr):
-        yield lambda: None
+        yield lambda total: None
         return
     try:
         yield advance

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Self
 
 from nnrun.config.content import Content
 from nnrun.config.load import Experiment, load_block, load_content
@@ -65,7 +65,16 @@ class Grid:
     @property
     def checks(self) -> int:
         """How many settings are checked, for all."""
-        return prod(len(axis.groups) for axis in self.axes)
+        return prod(sum(len(axis.checked(group)) for group in axis.groups) for axis in self.axes)
+
+    @property
+    def joins_whole(self) -> bool:
+        """Whether some whole numbers are checked together."""
+        return any(axis.is_whole(group) for axis in self.axes for group in axis.groups)
+
+    def apart(self) -> Self:
+        """The same grid with each whole number to be checked."""
+        return replace(self, axes=[axis.apart() for axis in self.axes])
 
     @property
     def count_of_folds(self) -> int:
@@ -78,12 +87,18 @@ class Grid:
         known = [number if isinstance(number, int) and number > 0 else 1 for number in numbers]
         return self.count * sum(known) // len(numbers)
 
-    def combinations(self) -> Iterator[tuple[tuple[int, ...], GridPoint | ConfigError]]:
-        """Each combination of the groups of all axes, with its first setting, valid or not."""
+    def combinations(
+        self,
+    ) -> Iterator[tuple[tuple[int, ...], Iterator[GridPoint | ConfigError]]]:
+        """Each combination of the groups of all axes, with the settings to check, valid or not.
+
+        They are one, and where the groups have whole numbers, all at their ends.
+        """
         known = KnownBlocks(self.axes, self._load_block)
         for groups in product(*(range(len(axis.groups)) for axis in self.axes)):
             chosen = zip(self.axes, groups, strict=True)
-            yield groups, self._load([axis.groups[group][0] for axis, group in chosen], known)
+            checked = product(*(axis.checked(axis.groups[group]) for axis, group in chosen))
+            yield groups, (self._load(positions, known) for positions in checked)
 
     def choice(self, positions: Iterable[int]) -> dict[str, Any]:
         """What varies in a setting, given by the positions of its values on the axes.

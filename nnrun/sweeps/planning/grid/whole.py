@@ -1,0 +1,51 @@
+"""Whole numbers that are valid wherever they lie between two valid ones.
+
+A network of 100 hidden units is valid if those of 10 and of 1,000 are, since its memory and the
+code for it grow with the units; so are 100 iterations, since what bounds the learning rates of a
+schedule bounds its length, and batches, up to the training rows. So only the ends are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from nnrun.config.yaml.parse import KeyPath
+from nnrun.runs.preparation.prepared import Prepared
+
+BATCHES = ("training", "batch_size")
+_OF_TRAINING = {
+    ("training", "iterations"),
+    ("training", "epochs"),
+    BATCHES,
+    ("training", "early_stopping", "patience"),
+}
+# Their defaults follow from the numbers above, so that a given value may equal a default.
+_FOLLOWING = {("training", "evaluate_every"), ("training", "evaluate_rows")}
+# Layers that take any number of features, each for itself.
+_ALIKE = {"activation", "batch_norm", "dropout"}
+
+
+def may_join(path: KeyPath, others: Collection[tuple[str, ...]]) -> bool:
+    """Whether the key at a path may have such values, in a grid with these other keys."""
+    if path[0] == "training":
+        return path in _OF_TRAINING and not _FOLLOWING & {*others}
+    return path[:2] == ("network", "layers") and path[3:] == ("units",)
+
+
+def join(paths: Iterable[KeyPath], prepared: Prepared) -> bool:
+    """Whether this holds for the numbers at these paths of a config.
+
+    What parts of plugins refuse is unknown, so it holds for none beside them.
+    """
+    return not prepared.plugins and all(_joins(path, prepared) for path in paths)
+
+
+def _joins(path: KeyPath, prepared: Prepared) -> bool:
+    if path == BATCHES:  # rows and batches decide whether the last batch is a single row
+        return not any(layer.needs_rows for _, layer in prepared.network.named_layers())
+    if path[0] == "training":
+        return True
+    # The units of hidden layers: those of the last one are decided by the data.
+    layers = prepared.config.network.layers[int(path[2]) :]
+    after = (layer.type for layer in layers[1:] if layer.type not in _ALIKE)
+    return layers[0].type == next(after, "") == "dense"
