@@ -23,7 +23,7 @@ from nnrun.data.splits.parts import Split
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
-from nnrun.nn.schedules import Constant
+from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_batches, check_network
@@ -86,7 +86,7 @@ def prepare(
         check_network(network, prepared.config, dataset, cache.memo)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))
-            or _rates(prepared)
+            or _rates(prepared, cache.memo)
             or excess(prepared.config, network, prepared.memory, cache)
         )
         if mismatch is not None:
@@ -139,14 +139,21 @@ def _with_task(
     return config.model_copy(update={"dataset": block}), inference
 
 
-def _rates(prepared: Prepared) -> Mismatch | None:
+def _rates(prepared: Prepared, memo: Memo) -> Mismatch | None:
     """The first learning rate that overflows, if there is one."""
-    schedule, last = prepared.schedule, max(prepared.iterations - 1, 0)
-    if isinstance(schedule, Constant):
+    block, iterations = prepared.config.training.learning_rate, prepared.iterations
+    if isinstance(block, float):
         return None
+    key = ("rates", iterations)
+    found: Mismatch | None = memo.get(key, (block,), lambda: _overflow(block.build(), iterations))
+    return found
+
+
+def _overflow(schedule: Schedule, iterations: int) -> Mismatch | None:
+    last = max(iterations - 1, 0)
     t = np.unique(np.linspace(0, last, min(last + 1, _RATES)).round())
     with np.errstate(over="ignore", invalid="ignore"):
-        sound = np.isfinite(schedule.rates(t, prepared.iterations))
+        sound = np.isfinite(schedule.rates(t, iterations))
     if sound.all():
         return None
     iteration = int(t[sound.argmin()]) + 1

@@ -37,6 +37,22 @@ training:
 """
 PLAIN = NET.replace("{type: batch_norm}", "{type: dropout}")
 RATES = "warmup_cosine, peak: 0.05, warmup: 20"
+IMAGES = """
+dataset: {name: digits}
+network:
+  layers:
+    - {type: conv2d, channels: 3, bias: per_position}
+    - {type: batch_norm}
+    - {type: activation, name: relu}
+    - {type: max_pool2d}
+    - {type: conv2d, channels: 4, activation: relu}
+    - {type: bias}
+    - {type: flatten}
+    - {type: matmul, units: 8}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.01, iterations: 20, batch_size: 8}
+"""
 LARGE = """
 dataset: {path: rows.csv, columns: {target: price}, test_size: 0.4}
 network: {sizes: [4, 1], activations: [tanh, linear]}
@@ -66,6 +82,15 @@ JOINED = {
     "one engine": (
         PLAIN.replace("batch_size: 8", "batch_size: 8\n  engine: compiled"),
         {UNITS: [2, 3, 4], BATCHES: [1, 2, 3], ITERATIONS: [1, 20, 30]},
+        8,
+    ),
+    "channels": (
+        IMAGES,
+        {
+            "network.layers.0.channels": [1, 3, 40],
+            "network.layers.4.channels": [2, 40, 11],
+            "network.layers.7.units": [2, 3, 400],
+        },
         8,
     ),
     "a layer of any kind after the next": (
