@@ -58,6 +58,10 @@ KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
         "network.layers.0.units": lambda n: n + 1,
         "training.iterations": lambda n: n + 1,
     },
+    "optimizers × schedules": {
+        "training.optimizer": lambda n: {"type": "adam", "beta1": 0.9 - n / 1e6},
+        "training.learning_rate": lambda n: {"schedule": "cosine", "initial": 1e-4 + n},
+    },
     "units × batch size × iterations": {
         "network.layers.0.units": lambda n: n + 1,
         "training.batch_size": lambda n: n + 1,
@@ -82,16 +86,21 @@ def of_kind(kind: str, settings: int) -> Path:
 
 
 def kinds(numbers: list[int]) -> str:
-    """A Markdown table: CPU milliseconds of planning a setting, and the peak memory."""
+    """A Markdown table: CPU seconds until the first run is known, milliseconds for each setting
+    until all are, and the peak memory.
+    """
     rows = []
     with in_temporary_folder():
         for kind, keys in KINDS.items():
             counts = [round(number ** (1 / len(keys))) ** len(keys) for number in numbers]
             found = [_planned("", of_kind(kind, n), n, 1)[1:] for n in counts]
             each = zip(counts, found, strict=True)
-            cells = [f"{1000 * float(first) / n:.2f}, {peak}" for n, (first, _, peak) in each]
+            cells = [
+                f"{first}, {1000 * float(whole) / n:.2f}, {peak}"
+                for n, (first, whole, peak) in each
+            ]
             rows.append([kind, *cells])
-    header = ["a grid of", *(f"{number:,} settings: CPU ms each, MB" for number in numbers)]
+    header = ["a grid of", *(f"{number:,} settings: s, ms each, MB" for number in numbers)]
     return "\n".join(grid(header, rows))
 
 

@@ -15,9 +15,10 @@ _DIGITS = 6
 class Shard:
     """Every `of`-th run of a plan, beginning with the `number`-th.
 
-    Runs are numbered setting by setting, those that take longest first. So shards differ by one run
-    at most, and by the estimated time of one run; a setting's seeds are spread over all of them,
-    and if their number is a multiple of `of`, each shard has the same seeds of every setting.
+    Runs are numbered setting by setting, long ones first within each family of settings. So shards
+    differ by one run at most, and little in their estimated time; a setting's seeds are spread over
+    all of them, and if their number is a multiple of `of`, each shard has the same seeds of every
+    setting.
     """
 
     number: int

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from hashlib import blake2b
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.content import Origin
-from nnrun.config.settings import choice_words
 from nnrun.data.splits.parts import Sizes
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
@@ -29,20 +27,13 @@ from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
 from nnrun.sweeps.planning.grid.load import load_grid
 from nnrun.sweeps.planning.grid.whole import BATCHES, join
 from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.problems import Problems
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
 from nnrun.sweeps.planning.texts import Texts
 from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
 Watching = Callable[[], AbstractContextManager[Callable[[int], None]]]
 """Shows how far work has come: yields what is called after each step, with how many there are."""
-
-
-class PlanError(ConfigError):
-    """All problems of all configs of a sweep."""
-
-    def __init__(self, problems: Sequence[Problem], exit_code: int) -> None:
-        super().__init__(problems)
-        self.exit_code = exit_code
 
 
 def make_plan(
@@ -59,14 +50,13 @@ def make_plan(
     than there may be.
     """
     planner = _Planner(arguments, datasets)
-    planner.refuse(arguments.wrong_seeds())
+    planner.problems.add(arguments.wrong_seeds())
     for file, origin in origins.items():
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
     with watching() as checked:
         planner.plan(checked)
-    if planner.problems:
-        raise PlanError(list(planner.problems.values()), max(planner.codes))
+    planner.problems.require_none()
     grids = [(place.grid, families) for place, families in planner.planned]
     return Plan(Variants(grids), planner.families, notes=[*planner.notes()])
 
@@ -95,35 +85,32 @@ class _Place(NamedTuple):
 
 
 class _Planner:
-    """Collects variants and problems, each problem once."""
+    """Collects variants and problems."""
 
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
         self.datasets = datasets
         self.planned: list[tuple[_Place, dict[tuple[int, ...], Family]]] = []
         self.count = 0
-        self.problems: dict[str, Problem] = {}
-        self.codes: set[int] = set()
-        self._refused: set[str] = set()
+        self.problems = Problems(arguments.words)
         self.opened: list[tuple[str, Grid, Seeds]] = []
         self._checks = 0
         self._checked: Callable[[int], None] = lambda checks: None
         self._names: dict[str, tuple[str, str]] = {}
-        self._unwritten: set[str] = set()
         self._cache = GridCache()
         self._known: set[bytes] = set()
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
         if not isinstance(origin, Path):
-            self._unwritten.add(file)
+            self.problems.unwritten.add(file)
         try:
             grid = load_grid(origin, self.arguments)
             beside = grids_beside(grid, self.arguments.beside)
             seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
-            self.refuse(error.problems, error.exit_code, file)
+            self.problems.add(error.problems, error.exit_code, file)
         else:
             for each in (grid, *beside):
                 self.count += each.count_of_folds * len(seeds)
@@ -151,11 +138,12 @@ class _Planner:
         None if a setting is invalid, or one between two valid ones may be: then each is checked
         alone, which finds what is wrong with which.
         """
-        kept = dict(self.problems), set(self.codes), set(self._known)
+        kept, known = self.problems.kept(), set(self._known)
         try:
             return self._families(place)
         except _NotJoinedError:
-            self.problems, self.codes, self._known = kept
+            self.problems.restore(kept)
+            self._known = known
             self._checks += place.grid.apart().checks
             return None
 
@@ -167,30 +155,20 @@ class _Planner:
         varied = [axis.key not in KEYS for axis in axes]
         together = Together(axes)
         for groups, points in place.grid.combinations():
-            self._refused.clear()
+            self.problems.of_setting.clear()
             members = tuple([axis.groups[g] for axis, g in zip(axes, groups, strict=True)])
             family = self._family(place, members, points)
-            if self._refused and place.grid.joins_whole:
+            if self.problems.of_setting and place.grid.joins_whole:
                 raise _NotJoinedError
-            together.add(groups, self._refused)
+            together.add(groups, self.problems.of_setting)
             if family is not None:
                 # Folds and seeds of splits in a grid are runs of the same setting.
                 first = settings.setdefault(tuple(compress(groups, varied)), groups)
                 known = families.get(first)
                 families[first] = family if known is None else known.joined(family)
         for name, values in together.causes():
-            problem = self.problems[name]
-            # Unless it stands at the one key that causes it, or another config has it too.
-            if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
-                message = f"{problem.message} (with {', '.join(choice_words(values))})"
-                self.problems[name] = replace(problem, message=message)
+            self.problems.add_cause(name, values)
         return families
-
-    def _is_at(self, problem: Problem, key: str) -> bool:
-        """Whether a problem is shown at the values of a key of the grid."""
-        if problem.argument is not None:
-            return problem.argument == self.arguments.words.get(key)
-        return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
 
     def notes(self) -> Iterator[str]:
         """A sentence on the keys of grids that `--iterations` replaces, if there are any."""
@@ -248,7 +226,7 @@ class _Planner:
     def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
         """What is known of a setting; None if it is invalid."""
         if isinstance(point, ConfigError):
-            self.refuse(point.problems, point.exit_code, place.file)
+            self.problems.add(point.problems, point.exit_code, place.file)
             return None
         try:
             prepared = prepare(point.experiment, self.datasets.load, cache=self._cache)
@@ -258,11 +236,11 @@ class _Planner:
                 message = "no seed decides which rows are in which split"
                 raise ConfigError([point.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
-            self.refuse(map(point.relocated, error.problems), error.exit_code, place.file)
+            self.problems.add(map(point.relocated, error.problems), error.exit_code, place.file)
         except InterruptionError:
             raise
         except NnrunError as error:
-            self.refuse([Problem(str(error), path=place.file)], error.exit_code)
+            self.problems.add([Problem(str(error), path=place.file)], error.exit_code)
         else:
             return _Checked(prepared, runs, shared, estimate(prepared))
         return None
@@ -276,22 +254,6 @@ class _Planner:
                 "by name, so give each its own name"
             )
             raise ConfigError([Problem(message, path=file)])
-
-    def refuse(
-        self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None
-    ) -> None:
-        """Record problems, adding the name of the config where they name no place."""
-        for problem in problems:
-            self.codes.add(exit_code)
-            located = problem.place or problem.argument or problem.path == file
-            if file in self._unwritten and not located:
-                path = f"{file}: {problem.path}" if problem.path else file
-                found = replace(problem, path=path)
-            else:
-                found = problem
-            name = str(found)
-            self.problems.setdefault(name, found)
-            self._refused.add(name)
 
 
 def _digest(name: str, text: str) -> bytes:
@@ -311,7 +273,3 @@ def _sizes(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Sizes]:
     found = {fold: run.split.sizes for fold, run in runs.items()}
     memo = next(iter(runs.values())).cache.memo
     return memo.get(("sizes", *found.items()), (), lambda: found)
-
-
-def _dotted(key: str) -> str:
-    return key.replace("[", ".").replace("]", "")
