@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import escaped
-from nnrun.data.columns.column import Column, Fitted, TrainingRows
+from nnrun.data.columns.column import Fitted, TrainingRows
 from nnrun.data.columns.number import Number
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns
@@ -26,8 +26,6 @@ def with_training_categories(
 
     The new set has the original as `whole`; if nothing changes, the arguments are returned. `rng`
     draws the folds for means.
-
-    Raises: DatasetProblem if a held-out row has a category that `unknown: error` forbids.
     """
     columns = dataset.columns
     if columns is None or columns.plain:
@@ -44,7 +42,6 @@ def with_training_categories(
         return dataset, split
     every = [fit.column if fit else column for column, fit in zip(columns, fits, strict=True)]
     unseen = tuple(_unseen(split, columns, fits, dataset.row_numbers))
-    _refuse_unknown(every, unseen)
     after = replace(columns, every=tuple(every))
 
     def part_of(part: SplitData, train: Places | None = None) -> SplitData:
@@ -56,9 +53,11 @@ def with_training_categories(
     return narrow, replace(split, **parts, unseen=unseen)
 
 
-def _refuse_unknown(every: Sequence[Column], unseen: Sequence[Unseen]) -> None:
-    forbids = {column.name for column in every if getattr(column, "unknown", "") == "error"}
-    for one in unseen:
+def check_categories(dataset: Dataset, split: Split) -> None:
+    """Raise a DatasetProblem if a held-out row has a category that `unknown: error` forbids."""
+    columns = (split.unseen and dataset.columns) or ()
+    forbids = {column.name for column in columns if getattr(column, "unknown", "") == "error"}
+    for one in split.unseen:
         if one.column in forbids:
             rows = f"{one.rows} rows" if one.rows > 1 else "a row"
             where = f"{'the first is ' * (one.rows > 1)}row {one.first} of the data"

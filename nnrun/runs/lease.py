@@ -69,6 +69,8 @@ class RunLease:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+        if self._store is not None:
+            self._store.leave()
 
     def checkpoint(self, note: Callable[[str], None] = _ignore) -> TrainingState | None:
         """The state to continue from; None for a new start.

@@ -123,6 +123,7 @@ class Sweep:
                 self.store.index.close()
                 if self.progress.trained:
                     self.store.index.refresh(names)
+                self.store.leave()
         if self._ends.no_room:
             raise NnrunError(f"no more results can be written: {self._ends.no_room}")
         return self.progress

@@ -355,7 +355,9 @@ def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
-    """Exit 1, and nothing is written, nor said to be saved."""
+    """Exit 1, and nothing is written, nor said to be saved; also where Dask needs another package
+    for this kind of address.
+    """
     from nnrun.sweeps.workers import dask_client
 
     monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
@@ -363,6 +365,9 @@ def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
     words = ("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
     message = f"no Dask scheduler answers at {words[-1]}; to continue:\n  nnrun {' '.join(words)}"
     assert (1, "", f"error: {message}\n") == run(*words)
+    code, _, err = run("sweep", "configs", "--dask", "ucx://127.0.0.1:1")
+    assert 1 == code
+    assert err.startswith("error: no Dask scheduler can be reached at ucx://127.0.0.1:1: ")
     assert ["configs"] == os.listdir(tmp_path)
 
 

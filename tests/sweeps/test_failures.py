@@ -41,13 +41,28 @@ network: {layers: [{type: dense, units: 3}, {type: batch_norm}, {type: dense, un
 loss: mean_squared
 training: {learning_rate: 0.01, epochs: 2, batch_size: 4}
 """
+KNOWN = """
+dataset:
+  path: ../visits.csv
+  columns: {target: y, categorical: [patient]}
+  unknown: error
+  test_size: 0.5
+network: {sizes: [3, 1], activations: [relu, linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, epochs: 2, batch_size: 4}
+"""
 
 
-def test_a_seed_that_train_refuses_fails_with_its_message(run, write, tmp_path):
-    """One of two patients is trained on, by the seed: 21 rows leave a batch of one, 20 do not."""
-    rows = [f"{'ab'[n > 20]},{n % 7},{n % 5}" for n in range(41)]
+@pytest.mark.parametrize(
+    ("config", "patients"), [(GROUPED, 21 * "a" + 20 * "b"), (KNOWN, 20 * "ab" + "c")]
+)
+def test_a_seed_that_train_refuses_fails_with_its_message(run, write, tmp_path, config, patients):
+    """By the seed, one of two patients is trained on, with 21 rows, which leave a batch of one, or
+    20; or the only row of a patient is in the test split. Failures are stored, as all others are.
+    """
+    rows = [f"{patient},{n % 7},{n % 5}" for n, patient in enumerate(patients)]
     (tmp_path / "visits.csv").write_text("\n".join(["patient,x,y", *rows]))
-    file = str(write("grouped", GROUPED))
+    file = str(write("grouped", config))
     alone = {seed: run("train", file, f"seed={seed}", "--results", "alone") for seed in range(8)}
     refused = {seed: err for seed, (code, _, err) in alone.items() if code == 2}
     assert 0 < len(refused) < 8
@@ -58,6 +73,9 @@ def test_a_seed_that_train_refuses_fails_with_its_message(run, write, tmp_path):
     assert {f"grouped seed={seed}" for seed in refused} == {each["label"] for each in failures}
     reasons = {each["reason"] for each in failures}
     assert len(reasons) == 1
+    reports = [json.loads(file.read_text()) for file in tmp_path.glob("results/*/*/report.json")]
+    stored = {report["seed"]: report["error"] for report in reports if report["error"]}
+    assert dict.fromkeys(refused, *reasons) == stored
     assert reasons.pop() in refused[seeds[-1]]
 
 

@@ -156,6 +156,19 @@ def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, writ
     assert before == weights_of(store.root)
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_sweep_without_results_leaves_nothing(plan, sweep, write, tmp_path, there):
+    """Neither the folder of results nor its parents; what was there before stays."""
+    parent, made = tmp_path / "all", plan(write("iris", LONG))
+    if there:
+        (parent / "results").mkdir(parents=True)
+    store = make_store(parent / "results")
+    progress = run_inline(sweep(made, store, stopped=(store.root / "iris").exists))
+    assert (0, 1) == (progress.trained, progress.missing)
+    assert there == parent.exists()
+    assert there is False or [] == os.listdir(store.root)
+
+
 def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, write, monkeypatch):
     """As from a worker that took the sweep for stopped: the run is submitted once more."""
     real, calls = inline.execute_job, []
@@ -439,7 +452,7 @@ def test_long_runs_say_that_they_wait(iterations, plan, sweep, write, store):
     busy = sweep(made, stopped=lambda: bool(seen))
     assert 0 == busy.run(Busy(busy.receive, busy.stopping)).trained
     assert [True] == seen
-    assert [] == [*store.root.iterdir()]
+    assert not store.root.exists()
 
 
 def test_a_worker_says_that_it_begins_with_a_run_that_waits(plan, sweep, write, store):

@@ -15,7 +15,7 @@ from nnrun.config.schema.sweep import SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.held_out import with_training_categories
+from nnrun.data.held_out import check_categories, with_training_categories
 from nnrun.data.load import load_dataset
 from nnrun.data.rows.raw import all_finite, array_blocks
 from nnrun.data.splits.make import make_split
@@ -59,6 +59,7 @@ def prepare(
     rows = config.dataset, config.seed, config.in_order
     try:
         dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
+        check_categories(dataset, split)
         of_classes = None if isinstance(config, BesideConfig) else config.training.class_weight
         check_weights(split, dataset.classes, of_classes)
     except DatasetProblem as error:
@@ -177,9 +178,10 @@ def check_rows(prepared: Prepared, like: Prepared | None = None) -> None:
 
     `like` is a run with the same layers, whose network is there already.
 
-    Raises: DatasetProblem if weights or batches do not suit the rows of the splits.
+    Raises: DatasetProblem if weights, batches or categories do not suit the rows of the splits.
     """
     config, split, classes = prepared.config, prepared.split, prepared.dataset.classes
+    check_categories(prepared.dataset, split)
     if isinstance(config, BesideConfig):
         check_weights(split, classes, None)
         return

@@ -25,7 +25,13 @@ from nnrun.runs.storage.contents.names import (
 )
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.data_place import stored_config, without_folders
-from nnrun.runs.storage.durable.files import locked, remove_leftovers, write_together
+from nnrun.runs.storage.durable.files import (
+    lacking_folders,
+    locked,
+    remove_empty,
+    remove_leftovers,
+    write_together,
+)
 from nnrun.runs.storage.durable.group_commit import GroupCommit
 from nnrun.runs.storage.durable.staged import commit
 from nnrun.runs.storage.run_folder import RunFolder
@@ -79,6 +85,7 @@ class Store:
         self.render = render
         self.index: Index = NoIndex() if index is None else index
         self._group = GroupCommit()
+        self._lacking = lacking_folders(root)
 
     def run(self, name: str, run_id: str) -> RunFolder:
         """The folder of a run, which need not exist yet.
@@ -126,6 +133,10 @@ class Store:
     def hurry(self) -> None:
         """Force to the disk what has been saved so far, without waiting for more."""
         self._group.hurry()
+
+    def leave(self) -> None:
+        """Remove the results folder if it is empty, and was not there when work began."""
+        remove_empty(self._lacking)
 
     def write(self, files: dict[str, bytes], name: str = "") -> None:
         """Write files of the results folder itself, or of an experiment's folder in it."""

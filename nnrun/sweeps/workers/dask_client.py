@@ -19,7 +19,7 @@ def connect(address: str) -> Any:
     """A client of the scheduler at this address, such as `tcp://127.0.0.1:8786`.
 
     Raises: UsageError if Dask is not installed, or the address is invalid; NnrunError if the
-    scheduler does not answer.
+    scheduler does not answer, or something else does.
     """
     try:
         distributed = import_module("distributed")
@@ -41,10 +41,14 @@ def connect(address: str) -> Any:
         if protocol == "tls":
             _require_certificates(address)
         return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except NnrunError:  # an interruption, too
+        raise
     except ValueError as error:
         raise UsageError(f"--dask {address}: {error}") from None
     except OSError as error:
         raise NnrunError(f"no Dask scheduler answers at {address}") from error
+    except Exception as error:  # Dask raises a dozen kinds, as where it has no package for ucx://
+        raise NnrunError(f"no Dask scheduler can be reached at {address}: {error}") from error
 
 
 def _require_certificates(address: str) -> None:

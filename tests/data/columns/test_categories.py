@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.held_out import with_training_categories
+from nnrun.data.held_out import check_categories, with_training_categories
 from nnrun.data.inference.columns import UnknownCategoryWarning
 from nnrun.data.inference.frames import table_rows
 from nnrun.data.rows.raw import RawRows
@@ -59,8 +59,9 @@ def test_categories_of_training_rows_decide(csv, settings, train, test, names):
 @pytest.mark.parametrize("key", ["one_hot", "target_mean"])
 def test_unknown_categories_of_held_out_rows_are_refused_on_request(csv, key):
     """The message says which, in which row, and what lets them pass."""
+    data, split = divided(csv, **{key: ["k"]}, unknown="error")
     with pytest.raises(DatasetProblem) as error:
-        divided(csv, **{key: ["k"]}, unknown="error")
+        check_categories(data, split)
     expected = (
         "dataset.unknown: a row of the test split (row 7 of the data) has a category of 'k' that "
         "no training row has: 'd'; `unknown: ignore` predicts it as none of them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -47,15 +47,25 @@ def write_together(
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; remove them again if the block fails."""
-    lacking = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    lacking = lacking_folders(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):  # not empty: another process has written there
-            for place in lacking:
-                place.rmdir()
+        remove_empty(lacking)
         raise
+
+
+def lacking_folders(folder: Path) -> list[Path]:
+    """The folder and its parents, as far as they are not there."""
+    return [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+
+
+def remove_empty(places: Sequence[Path]) -> None:
+    """Remove these folders, a folder before its parents, up to the first that is not empty."""
+    with suppress(OSError):  # another process has written there, or none was made
+        for place in places:
+            place.rmdir()
 
 
 @contextmanager
