@@ -210,6 +210,34 @@ def test_a_row_is_answered(results, address, visit) -> None:
     expect(page.locator(".predicted")).to_be_visible()
 
 
+SOURCE = """
+window.EventSource = class extends EventTarget {
+    constructor() { super(); window.source = this; }
+    close() {}
+};
+"""
+
+
+def test_a_press_outlasts_a_new_table(results, address, visit) -> None:
+    """A run is chosen though its table is drawn again before the button of the mouse is up."""
+    page = visit[0](address)
+    page.add_init_script(SOURCE)
+    page.reload()
+    table = page.locator("#runs")
+    box = table.locator("input[name=run]").first
+    box.hover()
+    page.mouse.down()
+    part = {"id": "runs", "title": "Runs", "section": True, "digest": "new"}
+    part["html"] = table.evaluate("one => one.outerHTML")
+    page.evaluate(
+        "data => source.dispatchEvent(new MessageEvent('parts', { data }))",
+        json.dumps({"order": [["runs", "Runs"]], "parts": [part]}),
+    )
+    page.mouse.up()
+    expect(table).to_have_attribute("data-digest", "new")
+    expect(box).to_be_checked()
+
+
 def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> None:
     """Runs, points and boards arrive in an open page, which keeps what its reader has done."""
     visited, said = visit
