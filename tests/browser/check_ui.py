@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 
 from tests.browser.check_report import AA
 from tests.ui.conftest import run_of
+from tests.waiting import PATIENCE_SECONDS
 
 SWEEP = """
 name: live
@@ -258,7 +259,7 @@ def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> No
         expect(page.locator("#now")).to_have_count(0)
         expect(page.locator("#counts")).not_to_contain_text("running")
         with process(*sweep, "--iterations", "300") as started:
-            assert 0 == started.wait(60)
+            assert 0 == started.wait(PATIENCE_SECONDS)
         expect(page.locator("#counts")).to_contain_text("4 completed")
         expect(page.locator("table.sortable").first).to_be_visible()
         assert 1 == page.locator("#runs input:checked").count()
