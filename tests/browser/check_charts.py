@@ -36,6 +36,8 @@ def grid(tmp_path_factory) -> Path:
 def point_at(page, chart, across: float, down: float) -> None:
     """Move the pointer over a chart, which is then known to `OVERLAP`."""
     chart.evaluate("one => { one.dataset.shown = 1; }")
+    page.mouse.move(0, 0)
+    expect(page.locator("#tip")).to_be_hidden()
     scroll_to(chart)
     box = chart.bounding_box()
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])

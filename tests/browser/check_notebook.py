@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 CELLS = (
     "import nnrun\n"
@@ -64,8 +65,9 @@ def test_a_report_is_alive_in_its_frame(executed, open_page):
     frame = opened.page.frame_locator("iframe")
     frame.locator("table.sortable thead button").first.click()
     assert frame.locator("th[aria-sort]").count()
-    frame.locator("nav a").last.click()
-    assert frame.locator("h1").count()
+    link = frame.locator("nav a").last
+    link.click()
+    expect(frame.locator(link.get_attribute("href"))).to_be_in_viewport()
     assert [] == opened.console
 
 

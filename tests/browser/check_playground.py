@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -15,6 +16,7 @@ import nnrun
 from tests.browser.check_report import AA
 from tests.browser.check_ui import served
 from tests.ui.conftest import run_of
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,27 @@ def opened(visit, address: str, path: str = "/playground", width: int = 1280, **
 
 def iteration(page) -> int:
     return int(page.locator("#play-iteration").text_content().replace(",", ""))
+
+
+@contextmanager
+def slow(page) -> Iterator[None]:
+    """What the page asks for is not sent before the block ends, or `sent` has sent the first."""
+    page.evaluate(
+        """() => {
+            const send = window.fetch;
+            window.held = [];
+            window.fetch = async (...words) => {
+                await new Promise((done) => held.push(done));
+                return send(...words);
+            };
+            window.end = () => {
+                window.fetch = send;
+                held.forEach((done) => done());
+            };
+        }"""
+    )
+    yield
+    page.evaluate("end()")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -65,6 +88,7 @@ def test_it_works_by_keyboard(address, visit) -> None:
     expect(page.locator("#play-iteration")).to_have_text("2")
     page.get_by_text("All weights and ranges as tables").focus()
     page.keyboard.press("Enter")
+    expect(page.locator(".tables table")).to_have_count(3)
     page.get_by_role("button", name="layer 0, unit 1", exact=True).focus()
     card = page.locator("#play-unit td").all_text_contents()
     row = page.locator(".tables table").first.locator("tbody tr").nth(1)
@@ -99,7 +123,8 @@ def test_a_copied_config_trains_to_the_same_loss(address, visit) -> None:
     text = page.locator("#play-config pre").text_content()
     run = nnrun.train(yaml.safe_load(text), results=None)
     assert f"test loss {float(run.history['test_loss'][-1])!r}" in text
-    assert iteration(page) == run.history["iteration"][-1]
+    last = run.history["iteration"][-1]
+    expect(page.locator("#play-iteration")).to_have_text(f"{last:,}")
 
 
 def test_what_is_wrong_stays_while_it_learns(address, visit) -> None:
@@ -110,14 +135,70 @@ def test_what_is_wrong_stays_while_it_learns(address, visit) -> None:
     rate.fill("-1")
     rate.press("Enter")
     expect(rate).to_have_value("0.1")
-    first = iteration(page)
-    expect(page.locator("#play-iteration")).not_to_have_text(f"{first:,}")
-    page.wait_for_timeout(300)
-    assert first + 1 < iteration(page)
+    for _ in range(3):
+        expect(page.locator("#play-iteration")).not_to_have_text(f"{iteration(page):,}")
     expect(page.locator("#play-error")).to_contain_text("training.learning_rate: -1 is not")
     rate.fill("0.2")
     rate.press("Enter")
     expect(page.locator("#play-error")).to_be_hidden()
+
+
+def test_changes_of_layers_add_up(address, visit) -> None:
+    """Also those that are made before the first one is answered."""
+    page = opened(visit, address, "/playground?layers=3,2")
+    more = page.get_by_role("button", name="Add a hidden layer")
+    wider = page.get_by_role("button", name="One unit more in layer 0")
+    with slow(page):
+        for button in (more, more, wider, wider):
+            button.click()
+    expect(page).to_have_url(re.compile(r"\blayers=5(,|%2C)2(,|%2C)2(,|%2C)2$"))
+    expect(page.locator("#play-depth")).to_have_text("4")
+
+
+def test_an_answer_leaves_what_is_typed(address, visit) -> None:
+    """Answers to two settings come while a third one is typed; the focus stays there."""
+    page = opened(visit, address)
+    rate, batch = (page.locator(f"[data-setting={name}]") for name in ("rate", "batch_size"))
+    with slow(page):
+        page.get_by_role("button", name="One unit more in layer 0").click()
+        rate.fill("0.2")
+        rate.press("Tab")
+        expect(batch).to_be_focused()
+        batch.press_sequentially("3")
+    expect(page.locator("#play-said")).to_contain_text("learning rate 0.2")
+    batch.press_sequentially("2")
+    batch.press("Enter")
+    expect(page).to_have_url(re.compile("&rate=0.2&batch_size=32$"))
+
+
+def test_what_is_pressed_last_counts(address, visit) -> None:
+    """Settings of the data before do not come along, and Play is not undone."""
+    page = opened(visit, address)
+    with slow(page):
+        page.locator("[data-setting=noise]").fill("0.25")
+        page.locator("[data-setting=noise]").press("Enter")
+        page.locator("#play-data").select_option("xor")
+        page.get_by_role("button", name="Play").click()
+    expect(page).to_have_url(re.compile("data=xor$"))
+    expect(page.locator("#play-iteration")).not_to_have_text("0")
+    page.get_by_role("button", name="Pause").click()
+
+
+def test_play_after_a_pause_is_as_fast_as_before(address, visit) -> None:
+    """Though the pause has ended before the update that was under way."""
+    page = opened(visit, address)
+    page.locator("#play-pace").select_option("1")
+    with slow(page):
+        for name in ("Play", "Pause", "Play"):
+            page.get_by_role("button", name=name).click()
+        page.evaluate("held[0]()")
+        expect(page.locator("#play-iteration")).to_have_text("1")
+        # After what was set to come sooner.
+        page.evaluate("new Promise((done) => setTimeout(done, 100))")
+        page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Copy as config").click()
+    expect(page.locator("#play-config pre")).to_contain_text("engine: numpy")
+    assert 2 == iteration(page)
 
 
 def test_settings_are_in_the_address(address, visit) -> None:
@@ -152,11 +233,7 @@ def test_a_run_goes_on_as_a_session_of_its_own(address, results, visit) -> None:
     assert 200 == ask().status
     page.get_by_role("link", name="Runs").click()
     expect(page).to_have_url(f"{base}/runs")
-    for _ in range(40):
-        if (status := ask().status) != 200:
-            break
-        page.wait_for_timeout(100)
-    assert 410 == status
+    until(lambda: 410 == ask().status)
 
 
 def test_a_network_that_diverges_pauses(address, visit) -> None:
@@ -165,12 +242,12 @@ def test_a_network_that_diverges_pauses(address, visit) -> None:
     page.locator("#play-data").select_option("sine")
     expect(page.locator("#play-said")).to_contain_text("sine: 200 rows")
     page.evaluate(
-        "window.drawn = 0; new MutationObserver(() => { window.drawn += 1; }).observe("
+        "window.drawn = []; new MutationObserver(() => { drawn.push(performance.now()); }).observe("
         "document.getElementById('play-iteration'), { childList: true })"
     )
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(1500)
-    assert 1 <= page.evaluate("window.drawn") <= 2
+    until(lambda: page.evaluate("drawn.length > 2"))
+    assert 1000 < page.evaluate("drawn[2] - drawn[0]")  # twice as long, but for drawing itself
     page.locator("[data-setting=activation]").select_option("relu")
     expect(page.locator("#play-said")).to_contain_text("All weights stay.")
     page.locator("[data-setting=rate]").fill("1000000")

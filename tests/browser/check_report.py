@@ -30,7 +30,7 @@ def test_it_opens_quietly(notebook, open_page) -> None:
     """No message on the console, no request but for the file itself."""
     opened = open_page(notebook)
     open_everything(opened.page)
-    opened.page.mouse.wheel(0, 5000)
+    scroll_to(opened.page.locator("footer"))
     assert [] == opened.console
     outside = [url for url in opened.requests if not url.startswith("data:image/png")]
     assert [notebook.as_uri()] == outside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from playwright.sync_api import expect
 
 from tests.browser.check_report import AA
 from tests.ui.conftest import run_of
+from tests.waiting import PATIENCE_SECONDS
 
 SWEEP = """
 name: live
@@ -103,12 +105,98 @@ def test_a_drawing_is_answered(results, address, visit) -> None:
     page.mouse.up()
     expect(page.locator(".predicted")).to_have_text(re.compile(r"class \d"))
     expect(page.locator("#try .gallery img").first).to_be_visible()
+    clear = page.get_by_role("button", name="Clear")
+    clear.click()
+    expect(page.locator(".predicted")).to_have_count(0)
     page.locator(".row-number").fill("5")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("meter")).to_have_count(10)
-    page.get_by_role("button", name="Clear").click()
+    clear.click()
     expect(page.locator(".predicted")).to_have_count(0)
     assert [] == said
+
+
+def hold(page) -> None:
+    """Rows and answers come when `release` is called."""
+    page.evaluate(
+        """() => {
+            window.held = [];
+            window.fetch = () => new Promise((done) => held.push(done));
+        }"""
+    )
+
+
+def held(page) -> int:
+    """How many requests there have been."""
+    return page.evaluate("held.length")
+
+
+def release(page, place: int, content: object) -> None:
+    """Answer a request, and wait until the page has read it."""
+    page.evaluate(
+        """async ([place, content]) => {
+            const answer = new Response(content);
+            held[place](answer);
+            await new Promise((done) => setTimeout(done));
+            while (!answer.bodyUsed) await new Promise((done) => setTimeout(done));
+            await new Response(content).text();
+            await new Promise((done) => setTimeout(done));
+        }""",
+        [place, content if isinstance(content, str) else json.dumps(content)],
+    )
+
+
+def test_nothing_older_comes_after_clear(results, address, visit) -> None:
+    """No answer that was under way, none to a drawing that waited, and no row."""
+    page = visit[0](address, f"/runs/{run_of(results, 'pictures')}")
+    canvas, answer = page.locator("canvas"), page.locator(".answer")
+    clear, show = (page.get_by_role("button", name=name) for name in ("Clear", "Show"))
+    empty = canvas.evaluate("one => one.toDataURL()")
+    hold(page)
+    for x in (100, 150):
+        canvas.click(position={"x": x, "y": 100})
+    clear.click()
+    release(page, 0, "of a drawing")
+    assert (1, "") == (held(page), answer.inner_text())
+    show.click()
+    clear.click()
+    release(page, 1, {"values": [1] * 64})
+    assert (2, empty) == (held(page), canvas.evaluate("one => one.toDataURL()"))
+    show.click()
+    clear.click()
+    release(page, 2, {"error": "of a row"})
+    assert "" == answer.inner_text()
+
+
+def test_the_row_that_was_chosen_last_is_shown(results, address, visit) -> None:
+    """Also if an earlier one comes later; a drawing or words that were begun meanwhile stay."""
+    visited, _ = visit
+    page = visited(address, f"/runs/{run_of(results, 'pictures')}")
+    show, answer = page.get_by_role("button", name="Show"), page.locator(".answer")
+    canvas = page.locator("canvas")
+    hold(page)
+    show.click()
+    show.click()
+    release(page, 1, {"values": [1] * 64})
+    shown = canvas.evaluate("one => one.toDataURL()")
+    release(page, 0, {"values": [0] * 64})
+    assert (3, shown) == (held(page), canvas.evaluate("one => one.toDataURL()"))
+    show.click()
+    release(page, 2, "of the row before")
+    assert "" == answer.inner_text()
+    canvas.click(position={"x": 100, "y": 100})
+    release(page, 3, {"values": [0] * 64})
+    assert 5 == held(page)
+    release(page, 4, "of the drawing")
+    assert (5, "of the drawing") == (held(page), answer.inner_text())
+    page = visited(address, f"/runs/{run_of(results, 'houses')}")
+    cells = page.locator(".cells input")
+    expect(cells.first).to_be_visible()
+    hold(page)
+    page.get_by_role("button", name="Fill in").click()
+    cells.first.fill("7")
+    release(page, 0, {"values": [1] * cells.count()})
+    assert ("7", 1) == (cells.first.input_value(), held(page))
 
 
 def test_a_row_is_answered(results, address, visit) -> None:
@@ -121,6 +209,34 @@ def test_a_row_is_answered(results, address, visit) -> None:
     expect(page.locator(".answer .bad")).to_contain_text("'much'")
     page.get_by_role("button", name="Fill in").click()
     expect(page.locator(".predicted")).to_be_visible()
+
+
+SOURCE = """
+window.EventSource = class extends EventTarget {
+    constructor() { super(); window.source = this; }
+    close() {}
+};
+"""
+
+
+def test_a_press_outlasts_a_new_table(results, address, visit) -> None:
+    """A run is chosen though its table is drawn again before the button of the mouse is up."""
+    page = visit[0](address)
+    page.add_init_script(SOURCE)
+    page.reload()
+    table = page.locator("#runs")
+    box = table.locator("input[name=run]").first
+    box.hover()
+    page.mouse.down()
+    part = {"id": "runs", "title": "Runs", "section": True, "digest": "new"}
+    part["html"] = table.evaluate("one => one.outerHTML")
+    page.evaluate(
+        "data => source.dispatchEvent(new MessageEvent('parts', { data }))",
+        json.dumps({"order": [["runs", "Runs"]], "parts": [part]}),
+    )
+    page.mouse.up()
+    expect(table).to_have_attribute("data-digest", "new")
+    expect(box).to_be_checked()
 
 
 def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> None:
@@ -143,7 +259,7 @@ def test_a_sweep_is_followed_through_a_kill_and_a_restart(tmp_path, visit) -> No
         expect(page.locator("#now")).to_have_count(0)
         expect(page.locator("#counts")).not_to_contain_text("running")
         with process(*sweep, "--iterations", "300") as started:
-            assert 0 == started.wait(60)
+            assert 0 == started.wait(PATIENCE_SECONDS)
         expect(page.locator("#counts")).to_contain_text("4 completed")
         expect(page.locator("table.sortable").first).to_be_visible()
         assert 1 == page.locator("#runs input:checked").count()

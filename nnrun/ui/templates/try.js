@@ -10,30 +10,37 @@ const insert = (element, html) => {
 
 // The newest request counts; while one is under way, only the last of those that follow is sent.
 const asker = (form, place) => {
-  let busy = false, next = null;
+  let busy = false, next = null, turn = 0, row = null;
+  // Answers that are under way are not shown.
+  const forget = () => {
+    turn += 1;
+    next = row = null;
+  };
   const ask = async (content) => {
+    row = null;
     if (busy) { next = content; return; }
     busy = true;
-    try {
-      const answer = await fetch(form.dataset.answer, {
-        method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content),
-      });
-      insert(place, await answer.text());
-    } catch {
-      place.textContent = "The server does not answer.";
-    }
+    const own = turn;
+    const html = await fetch(form.dataset.answer, {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content),
+    }).then((answer) => answer.text()).catch(() => "The server does not answer.");
+    if (own === turn) insert(place, html);
     busy = false;
     if (next) { const content = next; next = null; ask(content); }
   };
-  return ask;
-};
-
-const rowOf = async (button, form, place) => {
-  const number = form.querySelector(".row-number").value;
-  const answer = await fetch(`${button.dataset.row}/${encodeURIComponent(number || 0)}`);
-  const content = await answer.json().catch(() => ({ error: "There is no such row." }));
-  if (content.error) { place.textContent = content.error; return null; }
-  return content.values;
+  // The values of a row; null if there are none, or if something else was done before they came.
+  const rowOf = async (button) => {
+    forget();
+    const own = row = {}, number = form.querySelector(".row-number").value;
+    const content = await fetch(`${button.dataset.row}/${encodeURIComponent(number || 0)}`)
+      .then((answer) => answer.json().catch(() => ({ error: "There is no such row." })))
+      .catch(() => ({ error: "The server does not answer." }));
+    if (own !== row) return null;
+    if (content.error) place.textContent = content.error;
+    return content.values || null;
+  };
+  form.addEventListener("input", ({ target }) => { if (target.matches(".cells input")) row = null; });
+  return { ask, forget, rowOf };
 };
 
 const drawing = (form, place) => {
@@ -44,8 +51,9 @@ const drawing = (form, place) => {
   canvas.height = height * scale;
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const colour = form.querySelector("input[type=color]");
-  const ask = asker(form, place);
+  const { ask, forget, rowOf } = asker(form, place);
   const clear = () => {
+    forget();
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
     place.replaceChildren();
@@ -90,7 +98,7 @@ const drawing = (form, place) => {
   form.querySelector("[data-clear]").addEventListener("click", clear);
   const show = form.querySelector("[data-row]");
   if (show) show.addEventListener("click", async () => {
-    const values = await rowOf(show, form, place);
+    const values = await rowOf(show);
     if (!values) return;
     for (let cell = 0; cell < height * width; cell += 1) {
       const parts = [0, 1, 2].map((c) => Math.round(255 * values[(channels === 3 ? c : 0) * height * width + cell]));
@@ -105,13 +113,13 @@ const drawing = (form, place) => {
 
 const typing = (form, place) => {
   const boxes = [...form.querySelectorAll(".cells input")];
-  const ask = asker(form, place);
+  const { ask, rowOf } = asker(form, place);
   const send = () => ask({ cells: boxes.map((box) => box.value) });
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
   form.addEventListener("change", (event) => { if (boxes.includes(event.target)) send(); });
   const fill = form.querySelector("[data-row]");
   if (fill) fill.addEventListener("click", async () => {
-    const values = await rowOf(fill, form, place);
+    const values = await rowOf(fill);
     if (!values) return;
     boxes.forEach((box, index) => { box.value = String(values[index]); });
     send();

@@ -104,8 +104,7 @@ const close = () => {
   if (source) source.close();
   source = null;
 };
-const arrived = ({ data }) => {
-  const { order, parts } = JSON.parse(data);
+const draw = ({ order, parts }) => {
   if (!order.length) {  // the run has ended
     close();
     location.reload();
@@ -115,6 +114,16 @@ const arrived = ({ data }) => {
   parts.forEach(replace);
   arrange(order);
   if (scrollX !== window.scrollX || scrollY !== window.scrollY) scrollTo(scrollX, scrollY);
+};
+// A click would be lost if what is pressed were drawn again before it is released.
+const waiting = [];
+const drawWaiting = () => {
+  if (main.querySelector(":active")) setTimeout(drawWaiting, 50);
+  else waiting.splice(0).forEach(draw);
+};
+const arrived = ({ data }) => {
+  waiting.push(JSON.parse(data));
+  drawWaiting();
 };
 const listen = () => {
   close();

@@ -7,7 +7,7 @@ const $ = (name) => document.getElementById(`play-${name}`);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const MOST_POINTS = 600, PICTURE_MS = 60, CALM_MS = 1000, KEEP_MS = 60_000;
 let session = null, form = null, frame = null, drawn = 0;
-let playing = false, curve = [], edits = {}, run = play.dataset.run, data = "circles";
+let playing = false, loop = 0, typed = null, curve = [], edits = {}, run = play.dataset.run, data = "circles";
 
 // What is sent goes one after the other, so that what comes back is always newer.
 let before = Promise.resolve();
@@ -26,11 +26,14 @@ const post = async (action, content) => {
     return { error: "The server does not answer." };
   }
 };
-const ask = (action, content = {}) => inTurn(async () => {
-  const found = await post(action, content);
+const ask = (action, content = () => ({})) => inTurn(async () => {
+  const found = await post(action, content());
   // The next pictures of a network that learns leave it readable.
   if (found.error || action !== "advance") say("error", found.error || "");
-  if (found.lost) await begin(`${found.error} It begins anew with its settings.`);
+  if (found.lost) {
+    pause();
+    await begin(`${found.error} It begins anew with its settings.`);
+  }
   return found.error ? null : found;
 });
 const say = (where, text) => {
@@ -78,11 +81,12 @@ const show = (found, force = false) => {
   if (!playing) rest();
 };
 
-// Settings: the page shows those of the server, also after one that it refuses.
+// Settings: the page shows those of the server, also after one that it refuses; what is being typed stays.
 const fill = () => {
   for (const control of all("[data-setting]", play)) {
     const value = form.values[control.dataset.setting], why = form.fixed[control.dataset.setting];
-    control.value = value === null || value === undefined ? "" : String(value);
+    const shown = value === null || value === undefined ? "" : String(value);
+    if (control !== typed || control !== document.activeElement) control.value = shown;
     control.disabled = Boolean(why);
     control.title = why || "";
     if (control.type === "number") control.placeholder = value === null && !why ? "varies" : "";
@@ -98,11 +102,13 @@ const arrange = (found, focus) => {
   fill();
   show(found.frame, true);
   const next = focus && play.querySelector(focus);
-  if (next) next.focus();
+  if (next && document.activeElement === document.body) next.focus();
 };
 const widths = () => [...form.values.layers];
-const change = async (wanted, focus) => {
-  const found = await ask("change", { edits: wanted });
+// What is wanted of layers depends on what there is once all changes before are made.
+const change = async (choose, focus) => {
+  let wanted = null;
+  const found = await ask("change", () => ({ edits: wanted = choose() }));
   if (!found) { if (form) fill(); return; }
   edits = { ...edits, ...wanted };
   intoAddress();
@@ -126,7 +132,6 @@ const intoAddress = () => {
   history.replaceState(null, "", `?${query}`);
 };
 const begin = async (words = "") => {
-  pause();
   const own = run ? { run } : { data };
   const found = await post("start", { ...own, edits });
   say("error", found.error || "");
@@ -153,14 +158,15 @@ const pause = () => {
 const wait = (ms) => new Promise((done) => { setTimeout(done, ms); });
 const updates = () => ({ 1: 1, epoch: "epoch", most: 100_000 })[$("pace").value];
 const start = async () => {
+  const own = loop += 1;
   playing = true;
   $("run").textContent = "❚❚ Pause";
   $("run").setAttribute("aria-pressed", "true");
   say("said", "");
   say("error", "");
-  while (playing) {
+  while (playing && own === loop) {
     const begun = performance.now();
-    const found = document.hidden ? null : await ask("advance", { updates: updates() });
+    const found = document.hidden ? null : await ask("advance", () => ({ updates: updates() }));
     if (found) show(found.frame);
     else if (!document.hidden) pause();
     await wait(Math.max(document.hidden ? 300 : 0, PICTURE_MS - (performance.now() - begun)));
@@ -172,7 +178,7 @@ $("run").addEventListener("click", () => (playing ? pause() : start()));
 $("step").addEventListener("click", async () => {
   pause();
   say("error", "");
-  const found = await ask("advance", { updates: 1 });
+  const found = await ask("advance", () => ({ updates: 1 }));
   if (found) show(found.frame, true);
 });
 $("reset").addEventListener("click", async () => {
@@ -198,29 +204,33 @@ $("copy").addEventListener("click", async () => {
   }
 });
 $("controls").addEventListener("submit", (event) => event.preventDefault());
+$("controls").addEventListener("input", ({ target }) => { typed = target; });
 $("controls").addEventListener("change", ({ target }) => {
   const name = target.dataset.setting;
+  typed = null;
   if (!name) return;
   if (target.type === "number" && target.value === "") { fill(); return; }
-  change({ [name]: target.type === "number" ? Number(target.value) : target.value });
+  const value = target.type === "number" ? Number(target.value) : target.value;
+  change(() => ({ [name]: value }));
 });
 $("data").addEventListener("change", ({ target }) => {
   run = target.value ? "" : play.dataset.run;
   data = target.value;
-  const { noise, data_seed, ...kept } = edits;
-  edits = kept;
   pause();
-  inTurn(() => begin());
+  inTurn(() => {
+    const { noise, data_seed, ...kept } = edits;
+    edits = kept;
+    return begin();
+  });
 });
-$("fewer").addEventListener("click", () => change({ layers: widths().slice(0, -1) }));
-$("more").addEventListener("click", () => change({ layers: [...widths(), Math.min(form.most_units, widths().at(-1) || 4)] }));
-network.resized((index, by) => {
-  const layers = widths();
-  layers[index] += by;
-  change({ layers }, `.width button[data-by="${index} ${by}"]`);
-});
+$("fewer").addEventListener("click", () => change(() => ({ layers: widths().slice(0, -1) })));
+$("more").addEventListener("click", () => change(() => ({ layers: [...widths(), Math.min(form.most_units, widths().at(-1) || 4)] })));
+network.resized((index, by) => change(
+  () => ({ layers: widths().map((units, place) => units + (place === index ? by : 0)) }),
+  `.width button[data-by="${index} ${by}"]`,
+));
 // An open page keeps its session, also while it rests; one that is closed gives it back.
-setInterval(() => { if (session && (!playing || document.hidden)) ask("advance", { updates: 0 }); }, KEEP_MS);
+setInterval(() => { if (session && (!playing || document.hidden)) ask("advance", () => ({ updates: 0 })); }, KEEP_MS);
 addEventListener("pagehide", () => {
   pause();
   if (session) fetch("/playground/close", { method: "POST", keepalive: true, body: JSON.stringify({ session }) });
