@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -104,6 +105,21 @@ def run_on_a_cluster(text: str, folder: Path) -> None:
             assert (words, 0) == (words, ended.returncode), output
     finally:
         cluster.close()
+
+
+@pytest.mark.parametrize("tasks", [range(1, 11), [5, 7, 8, 9]], ids=["all", "some"])
+def test_an_array_of_jobs_has_the_shards_that_its_tasks_name(tasks, tmp_path):
+    """All, or those that a board says are missing: SLURM counts the tasks that are started."""
+    shown = blocks(read(PLACES["clusters"]), "text")
+    script = next(block for block in shown if "#SBATCH --array=1-10\n" in block)
+    command = tmp_path / "nnrun"
+    command.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    command.chmod(0o700)
+    there = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_TASK_COUNT": str(len(tasks))}
+    for task in tasks:
+        variables = there | {"SLURM_ARRAY_TASK_ID": str(task)}
+        told = subprocess.check_output(["bash", "-c", script], env=variables, text=True).split()
+        assert ["--shard", f"{task}/10"] == told[-2:]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

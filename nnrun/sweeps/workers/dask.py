@@ -247,7 +247,7 @@ class DaskWorkers(Workers):
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
-        then = "other workers train its runs" if found else "waiting for other workers"
+        then = "other workers train any runs it had" if found else "waiting for other workers"
         for address in sorted(self._workers.keys() - found.keys()):
             self._mail.append(Message("", f"the Dask worker at {address} is gone; {then}"))
         self._workers = found

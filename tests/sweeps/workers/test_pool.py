@@ -364,7 +364,7 @@ def test_a_worker_that_is_gone_is_named_once(client):
     for there in (1, 1, 2, 1, 1, 0):
         client.workers = there
         workers._look_at_workers()
-    gone = "the Dask worker at tcp://1.2.3.4:1 is gone; other workers train its runs"
+    gone = "the Dask worker at tcp://1.2.3.4:1 is gone; other workers train any runs it had"
     last = "the Dask worker at tcp://1.2.3.4:0 is gone; waiting for other workers"
     assert [gone, gone, last] == [message.content for message in workers.messages()]
     workers.close()
