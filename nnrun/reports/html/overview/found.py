@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
@@ -50,8 +51,7 @@ PRINTED = Limits(rows=60, runs=100, in_full=0, drawn=8, seeds=20)
 """For several runs on a few sheets of paper."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A run's folder, as a path or as its text, and what is known of the run.
 
     `entry` is None if its report cannot be read.
@@ -105,7 +105,7 @@ def with_endings(runs: Iterable[Found], searches: Searches) -> list[Found]:
         own = (run.overview.name, run.overview.run_id)
         if own not in searches.early or run.overview.status != "interrupted":
             return run
-        return replace(run, overview=replace(run.overview, status=PRUNED))
+        return run._replace(overview=run.overview._replace(status=PRUNED))
 
     return [*map(ended, runs)] if searches.early else [*runs]
 
