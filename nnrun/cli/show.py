@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
     if changed is not None and found.status not in IN_PROGRESS:
-        found, history = replace(found, status=DAMAGED, error=changed), {}
+        found, history = found._replace(status=DAMAGED, error=changed), {}
     output.data(
         {
             **stored.record.to_dict(),

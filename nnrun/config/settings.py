@@ -130,12 +130,11 @@ def _names_within(key: str, settings: Mapping[str, Any]) -> set[str]:
 
 def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The keys in which two differ; most values are of one type and equal, which is soon seen."""
-    return [
-        key
-        for key in {**one, **other}
-        if ((a := one.get(key)) != (b := other.get(key)) or type(a) is not type(b))
-        and not _same(a, b)
-    ]
+    if [*one] == [*other]:  # as nearly all are
+        pairs: Iterable[tuple[str, Any, Any]] = zip(one, one.values(), other.values(), strict=True)
+    else:
+        pairs = ((key, one.get(key), other.get(key)) for key in {**one, **other})
+    return [key for key, a, b in pairs if (a != b or type(a) is not type(b)) and not _same(a, b)]
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -157,9 +156,10 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     keys = dict.fromkeys(chain.from_iterable(choices))
     values = {key: [found.get(key) for found in texts] for key in keys}
     kept = {key for key, found in values.items() if key == BESIDE or len({*found} - {None}) > 1}
-    alike = [tuple(values[key][at] for key in keys if key in kept) for at in range(len(choices))]
-    for key in [key for key in keys if key not in kept]:
-        told: list[tuple[Any, ...]] = [*zip(alike, values[key], strict=True)]
+    alike: list[tuple[Any, ...]] = [*zip(*(values[k] for k in keys if k in kept), strict=True)]
+    alike = alike or [()] * len(choices)
+    for key in [k for k in keys if k not in kept and None in values[k]]:
+        told = [*zip(alike, values[key], strict=True)]
         if len({*told}) > len({*alike}):
             kept.add(key)
             alike = told
@@ -171,8 +171,12 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings that all of these have."""
     first, *others = choices or [{}]
-    texts = [{key: _text(value) for key, value in other.items()} for other in others]
-    return {k: v for k, v in first.items() if all(other.get(k) == _text(v) for other in texts)}
+    texts = {key: _text(value) for key, value in first.items()}
+    return {
+        key: first[key]
+        for key, text in texts.items()
+        if all(key in other and _text(other[key]) == text for other in others)
+    }
 
 
 def _text(value: Any) -> str:

@@ -28,8 +28,14 @@ def environment(*packages: str) -> Environment:
         "coordinate": coordinate,
         "series_class": series_class,
         "shortened": shortened,
+        "unbroken": unbroken,
     }
     return found
+
+
+def unbroken(text: str) -> str:
+    """Numbers without a break after ± and within the ends of intervals."""
+    return text.replace(" ± ", " ±\u00a0").replace(", +", ",\u00a0+").replace(", 0]", ",\u00a00]")
 
 
 @cache

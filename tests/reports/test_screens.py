@@ -56,7 +56,7 @@ RUN = RunSummary(
 
 def run(seed, rate, digest, **changes):
     settings = {**RUN.settings, "training.learning_rate": rate}
-    return replace(RUN, run_id=f"s{seed}-{digest}", seed=seed, settings=settings, **changes)
+    return RUN._replace(run_id=f"s{seed}-{digest}", seed=seed, settings=settings, **changes)
 
 
 RUNS = by_time(
@@ -333,7 +333,7 @@ def test_cells_shrink_before_columns_go():
 
 def test_a_number_behind_a_status_is_explained():
     """Below a list that is too narrow for the words; a wide one has the words."""
-    runs = [replace(RUN, warnings=2)]
+    runs = [RUN._replace(warnings=2)]
     narrow, wide = (screen(runs_table(runs, 1, varied(runs)), width) for width in (50, 150))
     assert ("completed (2)" in narrow, "completed, 2 warnings" in wide) == (True, True)
     line = "in parentheses: the number of warnings"
@@ -345,7 +345,7 @@ def test_a_number_behind_a_status_is_explained():
 def test_a_name_that_is_longer_than_the_screen_gives_way(width, length):
     """It runs over several lines, and results stay whole beside it."""
     name = "n" * length
-    runs = [replace(run, name=name) for run in RUNS]
+    runs = [run._replace(name=name) for run in RUNS]
     text = screen(runs_table(runs, len(runs), varied(runs)), width)
     assert {"0.9667", "0.9000"} <= set(text.split())
     assert "…" not in text
@@ -416,7 +416,7 @@ def test_a_run_of_many_settings_takes_two_lines():
 def test_ids_stay_whole_where_settings_can_be_narrower():
     """Ids are copied; a long setting takes two lines."""
     listed = [
-        replace(one, name="exercise-8", test=test)
+        one._replace(name="exercise-8", test=test)
         for one, test in ((run(42, 0.1, "0123456789"), 0.5), (run(43, 0.1, "aaaaaaaaaa"), None))
     ]
     words = ({"network.layers.2.type": kind} for kind in ("wrong_layer", "my_layer"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.settings import choice_words, setting_words, told_apart
@@ -54,17 +54,20 @@ class _Key:
         return float(value) if self.numeric else float(self.values.index(value))
 
 
+class _Member(NamedTuple):
+    """A row of the board, with what tells its config from others of the grid."""
+
+    standing: Standing
+    choice: dict[str, Any]
+
+
 def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
         own = [s for s in board.standings if s.variant.name == name and s.row.is_network]
         choices = told_apart([standing.variant.choice for standing in own])
-        members = [
-            replace(standing, variant=replace(standing.variant, choice=choice))
-            for standing, choice in zip(own, choices, strict=True)
-            if choice
-        ]
+        members = [_Member(*both) for both in zip(own, choices, strict=True) if both[1]]
         if len(members) > 1:
             yield name, list(_Grid(board, members).blocks())
 
@@ -72,13 +75,13 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
 class _Grid:
     """The configs of an experiment's grid."""
 
-    def __init__(self, board: StoredBoard, members: Sequence[Standing]) -> None:
+    def __init__(self, board: StoredBoard, members: Sequence[_Member]) -> None:
         self.board = board
         self.members = members
         self.split = board.group.ordered_by
         self.metric = f"{self.split} {metric_label(board.group.metric)}"
         self.pick = max if board.group.larger_is_better else min
-        runs = max(len(member.scores) for member in members)
+        runs = max(len(member.standing.scores) for member in members)
         self._dots = thinned(members, max(2, _MOST_DOTS // max(1, runs)))
         self._lines = thinned(members, _MOST_LINES)
 
@@ -101,16 +104,16 @@ class _Grid:
             yield Figures([every])
             yield from self._left_out(self._lines)
 
-    def _left_out(self, drawn: Sequence[Standing]) -> Iterator[Block]:
+    def _left_out(self, drawn: Sequence[_Member]) -> Iterator[Block]:
         if len(drawn) < len(self.members):
             some, every = plural(len(drawn), "config"), count(len(self.members))
             yield Note(f"{some} of {every} are drawn, evenly spread over the ranks.", "warning")
 
     def _against(self, key: _Key) -> Chart | None:
         points = [
-            (key.place(member.variant.choice.get(key.key)), value)
+            (key.place(member.choice.get(key.key)), value)
             for member in self._dots
-            for value in values_of(self.board.group, member.scores)
+            for value in values_of(self.board.group, member.standing.scores)
         ]
         if not points:
             return None
@@ -125,12 +128,12 @@ class _Grid:
         means: dict[tuple[int, int], float] = {}
         words: dict[tuple[int, int], str] = {}
         for member in self.members:
-            if (summary := member.row.summary(self.split)) is not None:
+            if (summary := member.standing.row.summary(self.split)) is not None:
                 row, column = (
-                    key.values.index(member.variant.choice.get(key.key)) for key in (down, across)
+                    key.values.index(member.choice.get(key.key)) for key in (down, across)
                 )
                 means[row, column] = summary.mean
-                words[row, column] = self._mean(member, summary.mean)
+                words[row, column] = self._mean(member.standing, summary.mean)
         if not means:
             return None
         best = self.pick(means, key=lambda place: means[place])
@@ -149,35 +152,35 @@ class _Grid:
             heat=Heat(CIVIDIS, number, written=words),
         )
 
-    def _mean(self, member: Standing, mean: float) -> str:
+    def _mean(self, standing: Standing, mean: float) -> str:
         """In the digits of its interval, as the board has it."""
-        values = values_of(self.board.group, member.scores)
-        overlap = member.variant.overlap.get(self.split, 0.0)
+        values = values_of(self.board.group, standing.scores)
+        overlap = standing.variant.overlap.get(self.split, 0.0)
         found = summarize(values, overlap, bounds_of(self.board.group.metric))
         return to_error(mean, None if found is None else found.half)
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""
-        found = [(m, m.row.summary(self.split)) for m in self._lines]
+        found = [(m, m.standing.row.summary(self.split)) for m in self._lines]
         known = [(m, summary.mean) for m, summary in found if summary]
         if len(known) < 2:
             return None
         axes = [
-            Coordinate(key.name, [key.coordinate(m.variant.choice.get(key.key)) for m, _ in known])
+            Coordinate(key.name, [key.coordinate(m.choice.get(key.key)) for m, _ in known])
             for key in keys
         ]
         means = [mean for _, mean in known]
-        texts = [self._mean(m, mean) for m, mean in known]
+        texts = [self._mean(m.standing, mean) for m, mean in known]
         axes.append(Coordinate(self.metric, means, texts))
         return parallel(f"{self.metric} of every config", axes, means.index(self.pick(means)))
 
 
-def _keys(members: Sequence[Standing]) -> list[_Key]:
-    choice = {key: v for member in members for key, v in member.variant.choice.items()}
+def _keys(members: Sequence[_Member]) -> list[_Key]:
+    choice = {key: v for member in members for key, v in member.choice.items()}
     names = [word.partition("=")[0] for word in choice_words(choice)]
     keys = []
     for key, name in zip(choice, names, strict=True):
-        values = (member.variant.choice.get(key) for member in members)
+        values = (member.choice.get(key) for member in members)
         found = list({_text(value): value for value in values}.values())
         # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))

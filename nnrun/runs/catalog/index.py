@@ -204,6 +204,8 @@ def _lines(file: IndexFile, name: str, wanted: str) -> Iterator[tuple[RunSummary
 def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Run]:
     """Bring the lines of an experiment up to date; returns the runs that have no line."""
     known = file.stamps(folder.name)
+    if known == stamps:
+        return []
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
     file.drop(folder.name, [run_id for run_id in known if known[run_id] != stamps.get(run_id)])
     return list(_read(folder, changed, file)) if changed else []

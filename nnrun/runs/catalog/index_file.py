@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,6 +61,12 @@ class Line:
     stamp: str
 
 
+@lru_cache(maxsize=64)
+def _shared(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """These keys, as one object for all mappings that have them: they take more than the values."""
+    return keys
+
+
 class JsonMapping(Mapping[str, Any]):
     """A mapping as JSON text, parsed when first used; empty if the text is no JSON."""
 
@@ -71,7 +77,8 @@ class JsonMapping(Mapping[str, Any]):
     def plain(self) -> dict[str, Any]:
         """All of it, which must not be changed."""
         with suppress(ValueError, TypeError):
-            return dict(json.loads(self.text))
+            found = dict(json.loads(self.text))
+            return dict(zip(_shared(tuple(found)), found.values(), strict=True))
         return {}
 
     def __getitem__(self, key: str) -> Any:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import copy
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -127,12 +126,12 @@ def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
     summary = RunSummary(name, run_id, started=_changed(folder), **_now(found))
     if found is None:
         return summary
-    summary = replace(
-        summary, seed=found.seed, split_seed=found.split_seed, fold=found.fold,
+    summary = summary._replace(
+        seed=found.seed, split_seed=found.split_seed, fold=found.fold,
         seconds=found.seconds, iterations=found.iteration,
     )  # fmt: skip
     with suppress(AttributeError, TypeError, KeyError):  # its config is not what nnrun writes
-        return replace(summary, settings=_settings(found.config or {}, found.sha256))
+        return summary._replace(settings=_settings(found.config or {}, found.sha256))
     return summary
 
 
@@ -176,7 +175,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             metrics=_numbers(record),
             settings=settings_of(record),
         )
-        return replace(summary, **_now(read_progress(folder))) if held else summary
+        return summary._replace(**_now(read_progress(folder))) if held else summary
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
         return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))

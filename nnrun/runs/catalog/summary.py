@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import choice_of, differing, setting_of, telling_first
@@ -20,8 +19,7 @@ IN_PROGRESS = (QUEUED, RUNNING)
 _LATE = {INTERRUPTED: 1, QUEUED: 2, RUNNING: 3}
 
 
-@dataclass(frozen=True)
-class RunSummary:
+class RunSummary(NamedTuple):
     """A run in a few plain values; None for what is not known.
 
     `status` is as in its report; or `running` while a process holds it, `queued` while a sweep does
@@ -52,8 +50,8 @@ class RunSummary:
     seconds: float | None = None
     iterations: int | None = None
     extended_from: str | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = {}
+    settings: Mapping[str, Any] = {}
     progress: RunProgress | None = None
 
     @property
@@ -99,7 +97,7 @@ class RunSummary:
 
 
 MAPPINGS = ("metrics", "settings")
-PLAIN = tuple(k for k in RunSummary.__dataclass_fields__ if k not in (*MAPPINGS, "progress"))
+PLAIN = tuple(k for k in RunSummary._fields if k not in (*MAPPINGS, "progress"))
 """The fields of a summary that are single values, in order."""
 
 

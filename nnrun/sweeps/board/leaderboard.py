@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from itertools import groupby
 from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
@@ -66,11 +65,11 @@ def groups_of(
     `most` rows of a group have all numbers, by default all; of the others there are no intervals,
     and no mean on other splits.
     """
-    kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
-    ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))
-    by_kind = groupby(ordered, key=lambda member: kind_of(member[0]))
+    by_kind: dict[tuple[object, ...], list[Member]] = {}
+    for member in members:
+        by_kind.setdefault(kind_of(member[0]), []).append(member)
     usual = usual_arithmetic(score for _, scores in members for score in scores)
-    return [_group(list(found), usual, by, most) for _, found in by_kind]
+    return [_group(found, usual, by, most) for found in by_kind.values()]
 
 
 def kind_of(variant: Comparable) -> tuple[object, ...]:
@@ -103,12 +102,12 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
         number = score.metrics[column]
         return inf if number is None else sign * number
 
-    def cost(member: Member) -> tuple[bool, float, int, list[tuple[int, str]]]:
+    def cost(member: Member) -> tuple[bool, float, int, tuple[int, str]]:
         runs = completed[member[0].number]
         values = [v for score in runs.values() if (v := score.metrics[column]) is not None]
         mean = sign * mean_of(values) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
-        identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
+        identity = min(((score.seed, score.run_id) for score in runs.values()), default=(0, ""))
         return not runs, mean, parameters_of(member), identity
 
     rows = []
@@ -147,6 +146,7 @@ def _row(
 ) -> Row:
     rank, best = place or (None, None)
     completed, column = list(runs.values()), SPLITS.index(ordered_by)
+    statuses = [score.status for score in scores]
     shown = (ordered_by,) if brief else SPLITS
     known = {split: values_of(runs, SPLITS.index(split)) for split in shown}
     summaries = dict.fromkeys(SPLITS) | {
@@ -167,9 +167,9 @@ def _row(
         choice=variant.choice,
         runs=variant.planned,
         completed=len(completed),
-        diverged=sum(score.status == "diverged" for score in scores),
+        diverged=statuses.count("diverged"),
         failed=variant.planned - len(scores),
-        stopped=sum(score.status == "stopped" for score in scores),
+        stopped=statuses.count("stopped"),
         train=summaries["train"],
         validation=summaries["validation"],
         test=summaries["test"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -68,6 +69,7 @@ def _ticks(frame: Frame) -> list[float]:
     return ticks
 
 
+@lru_cache(maxsize=16)  # all rows of a table have one
 def _base(frame: Frame) -> Markup:
     bottom = _HEIGHT - 4
     spots = [x for tick in _ticks(frame) if (x := frame.across(tick)) is not None]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
@@ -50,8 +51,7 @@ PRINTED = Limits(rows=60, runs=100, in_full=0, drawn=8, seeds=20)
 """For several runs on a few sheets of paper."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A run's folder, as a path or as its text, and what is known of the run.
 
     `entry` is None if its report cannot be read.
@@ -105,7 +105,7 @@ def with_endings(runs: Iterable[Found], searches: Searches) -> list[Found]:
         own = (run.overview.name, run.overview.run_id)
         if own not in searches.early or run.overview.status != "interrupted":
             return run
-        return replace(run, overview=replace(run.overview, status=PRUNED))
+        return run._replace(overview=run.overview._replace(status=PRUNED))
 
     return [*map(ended, runs)] if searches.early else [*runs]
 
@@ -152,9 +152,10 @@ def _order(found: Found) -> tuple[str, tuple[int, str]]:
 
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
+    root = str(results)
 
     def found(run: RunSummary, content: Content) -> Found:
-        return Found(f"{results}/{run.label}", run, entry_of(run, content, order_by))
+        return Found(f"{root}/{run.label}", run, entry_of(run, content, order_by))
 
     runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
     return sorted(runs, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, over
 from nnrun.sweeps.progress import RunScore
 
 ENDED = ("completed", "diverged", "stopped", "failed")
+Divided = Callable[..., Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,7 @@ def stored_variants(
         by_name.setdefault(name, []).append(own)
     varied = {name: differing(found) for name, found in by_name.items()}
     together = zip(by_config.items(), settings, strict=True)
-    variants, blocks = [], dict[tuple[str, bool], Mapping[str, Any]]()
+    variants, blocks = [], dict[tuple[str, bool], Divided]()
     for number, (((name, _), found), own) in enumerate(together):
         choice = known.get((name, found[0].score.run_id))
         choice = choice or choice_of(own, [*varied[name], BESIDE])
@@ -180,19 +181,34 @@ def _in_order(settings: JsonMapping, keys: Sequence[str]) -> str:
     return canonical_json(plain)
 
 
-def dataset_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of the block `dataset`."""
-    return setting_of(settings, "dataset") or {}
+def dataset_of(settings: Mapping[str, Any]) -> Divided:
+    """What follows for a config from its block `dataset` and the sizes of splits of its runs."""
+    block = setting_of(settings, "dataset") or {}
+
+    @cache  # most configs of an experiment have the same sizes
+    def fields(*sizes: Sequence[int]) -> Mapping[str, Any]:
+        rows = mean_rows(sizes)
+        return {
+            "target": (block.get("columns") or {}).get("target"),
+            "splits": tuple(rows),
+            "division": division_of(block),
+            "rows": rows,
+            "overlap": overlap_of(rows, block),
+            "drawn": is_drawn(rows, block),
+            "folds": block.get("folds"),
+            "split_by": split_by_of(block),
+        }
+
+    return fields
 
 
 def variant_of(
-    number: int, choice: dict[str, Any], runs: Sequence[RunEntry], block: Mapping[str, Any]
+    number: int, choice: dict[str, Any], runs: Sequence[RunEntry], divided: Divided
 ) -> StoredVariant:
-    """A config with these runs, which are ordered by seed and fold, and its block `dataset`."""
+    """A config with these runs, which are ordered by seed and fold."""
     run, part = runs[-1], runs[-1].score.part
     completed = [each for each in runs if each.score.status == "completed"]
     sizes = [each.score.part.rows for each in completed or runs]
-    rows = mean_rows(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)
     return StoredVariant(
         number=number,
         name=run.name,
@@ -200,15 +216,8 @@ def variant_of(
         runs=runs,
         dataset=part.dataset,
         sha256=part.sha256,
-        target=(block.get("columns") or {}).get("target"),
-        splits=tuple(rows),
-        division=division_of(block),
         metric=run.metric,
         larger_is_better=run.larger_is_better,
         published=dict(part.published),
-        rows=rows,
-        overlap=overlap_of(rows, block),
-        drawn=is_drawn(rows, block),
-        folds=block.get("folds"),
-        split_by=split_by_of(block),
+        **divided(*(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)),
     )
