@@ -14,7 +14,7 @@ from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
-from nnrun.reports.numbers import first_of
+from nnrun.reports.numbers import count, first_of, plural
 from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
@@ -181,6 +181,7 @@ def _show_leaderboard(
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
+    from nnrun.runs.storage.sweep_progress import unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
@@ -198,6 +199,14 @@ def _show_leaderboard(
         output.text(write(board, most))
         return
     output.show(leaderboard_tables(board, results, most=most))
+    for left in unfinished_in(results):
+        if not names or board.names & {*left.names}:
+            done = f"{count(left.done)} of {plural(left.total, 'run')}"
+            runs = command_line("ls", [], results, {})
+            output.note(
+                f"a later sweep of {first_of(left.names)} was not finished, at {done}: "
+                f"{runs} shows them, and the same command as before continues it"
+            )
     others = [key for key in files.keys_in(results) if key != board.key]
     if others:
         line = command_line("ls", ["KEY"], results, {"--leaderboard": True})

@@ -118,7 +118,7 @@ class Sweep:
             deque(self._ends.settle(0), maxlen=0)
             for active in list(self._ends.active.values()):
                 self._ends.release(active)
-            self._notes.close()
+            self._notes.close(self._unfinished())
             if self.store is not None:
                 self.store.index.close()
                 if self.progress.trained:
@@ -257,6 +257,14 @@ class Sweep:
             running=running,
             open=is_open,
         )
+
+    def _unfinished(self) -> SweepCounts | None:
+        """The counts of a sweep that ends before all of its runs; None if it has saved nothing."""
+        progress, plain = self.progress, isinstance(self._source, PlannedRuns)
+        saved = progress.trained + progress.interrupted
+        if not plain or not progress.missing or not saved or self._ends.no_room:
+            return None
+        return self._counts()
 
     def _finish(
         self, active: ActiveRun, future: Future[RunResult | None], workers: Workers

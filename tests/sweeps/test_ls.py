@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.runs.storage.durable.files import acquire
 from tests.forging import forge, said
-from tests.sweeps.helpers import BOSTON, IRIS
+from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
 def test_runs_are_listed(run, write):
@@ -113,6 +113,26 @@ def test_no_results_folder_is_an_error(run):
     code, _, err = run("ls")
     assert 2 == code
     assert "there is no results folder results; nnrun train and sweep make one" in err
+
+
+def test_a_sweep_that_was_not_finished_is_said_beside_the_leaderboard(run, write):
+    """Beside that of an earlier one with experiments of it, until the next sweep ends."""
+    write("iris")
+    write("boston", BOSTON, "others")
+    assert [0, 0] == [run("sweep", folder)[0] for folder in ("others", "configs")]
+    assert "not finished" not in run("ls", "--leaderboard")[2]
+    write("wild", WILD)
+    assert 1 == run("sweep", "configs", "--seeds", 2, "--fail-fast", "-j", 1)[0]
+    line = (
+        "a later sweep of iris, wild was not finished, at 1 of 4 runs: nnrun ls shows them, and "
+        "the same command as before continues it\n"
+    )
+    assert line in run("ls", "--leaderboard")[2]
+    assert line in run("ls", "--leaderboard", "iris")[2]
+    assert line not in run("ls", "--leaderboard", "boston")[2]
+    assert 1 == run("sweep", "configs", "--seeds", 2, "-j", 1)[0]
+    assert "not finished" not in run("ls", "--leaderboard")[2]
+    assert not Path("results/.sweeps").exists()
 
 
 def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):

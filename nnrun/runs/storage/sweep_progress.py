@@ -1,7 +1,7 @@
 """How far sweeps in progress have come, each in a folder of its own within the results folder.
 
-The folder is locked as long as its sweep goes on; one that a killed sweep has left is removed by
-the next sweep.
+The folder is locked as long as its sweep goes on; one that a killed sweep has left, or one that
+ended before all of its runs, is removed by the next sweep.
 """
 
 from __future__ import annotations
@@ -70,21 +70,37 @@ class SweepNotes:
             return
         self._next = now + _SECONDS
         with suppress(OSError):
-            if self._folder is None:
-                self._folder = _own_folder(self._root)
-            found = counts()
-            content = {**asdict(found), "names": [*found.names][:_MOST_NAMES]}
-            if self._folder is not None:
-                write_unforced(self._folder, PROGRESS, json.dumps(content).encode())
+            self._write(self._root, counts())
 
-    def close(self) -> None:
-        """Remove what was written, and what killed sweeps have left."""
+    def close(self, unfinished: SweepCounts | None = None) -> None:
+        """Remove what was written, and what earlier sweeps have left.
+
+        The counts of a sweep that was not finished stay, until the next one ends.
+        """
+        if self._root is not None:
+            if unfinished is not None:
+                with suppress(OSError):
+                    self._write(self._root, unfinished)
+            elif self._folder is not None:
+                _remove(self._folder)
+                self._folder = None
+            self._remove_others(self._root)
         if self._folder is not None:
-            _remove(self._folder)
+            self._folder.close()
             self._folder = None
-        if self._root is None or system.is_link(self._root / FOLDER):
+
+    def _write(self, root: Path, counts: SweepCounts) -> None:
+        if self._folder is None:
+            self._folder = _own_folder(root)
+        content = {**asdict(counts), "names": [*counts.names][:_MOST_NAMES]}
+        if self._folder is not None:
+            write_unforced(self._folder, PROGRESS, json.dumps(content).encode())
+
+    def _remove_others(self, root: Path) -> None:
+        """Remove the folders that no sweep holds."""
+        if system.is_link(root / FOLDER):
             return
-        place = self._root / FOLDER
+        place = root / FOLDER
         for name in folders(place):
             left = None if is_held(place / name) else acquire(place / name, wait=False)
             if left is not None:
@@ -109,13 +125,23 @@ def _remove(folder: system.Folder) -> None:
 
 def sweeps_in(root: Path) -> list[SweepCounts]:
     """What the sweeps in progress in a results folder say of themselves."""
+    return _said(root, held=True)
+
+
+def unfinished_in(root: Path) -> list[SweepCounts]:
+    """What sweeps have left that ended before all of their runs, and were the last to end."""
+    return _said(root, held=False)
+
+
+def _said(root: Path, *, held: bool) -> list[SweepCounts]:
+    """What sweeps say that hold their folders, or do not."""
     place = root / FOLDER
     if system.is_link(place):
         return []
     return [
         found
         for name in folders(place)[:_MOST_NAMES]
-        if is_held(place / name)
+        if held == is_held(place / name)
         for found in _read(place / name)
     ]
 

@@ -14,6 +14,7 @@ from nnrun.runs.preparation.prepared import Prepared
 # Measured on a 2-core AMD EPYC machine with one thread.
 _SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
 _SECONDS_PER_NUMBER = 6e-10  # of a layer's output; mostly for activations
+_SECONDS_PER_EVALUATION = {"numpy": 2e-4, "compiled": 3e-5}  # besides its rows, by engine
 _SECONDS_PER_RUN = 0.003  # preparation, metrics, report
 
 _SECONDS_TO_BEGIN = {"linear": 0.01, "neighbors": 0.01, "forest": 0.1, "boosting": 0.3, "mlp": 0.3}
@@ -51,10 +52,11 @@ def estimate(prepared: Prepared) -> Estimate:
     on_the_way = -(-iterations // prepared.evaluate_every) - 1
     most = prepared.evaluate_rows or max(sizes)
     evaluated = sum(sizes) + on_the_way * sum(min(size, most) for size in sizes)
+    evaluations = (on_the_way + 1) * _SECONDS_PER_EVALUATION[prepared.engine]
     return Estimate(
         iterations=iterations,
         parameters=network.size,
-        seconds=iterations * update + evaluated * _row(network) + _SECONDS_PER_RUN,
+        seconds=iterations * update + evaluated * _row(network) + evaluations + _SECONDS_PER_RUN,
         memory=prepared.memory.total,
     )
 

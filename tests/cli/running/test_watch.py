@@ -207,11 +207,11 @@ def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
     """
     shown = []
 
-    def close(notes):
+    def close(notes, unfinished):
         notes.add(lambda: replace(counts[0], running=1))
         shown.append(nnrun("watch", "--once").stdout)
         shown.append(nnrun("watch", "other", "--once").stdout)
-        closed(notes)
+        closed(notes, unfinished)
 
     def count(sweep):
         counts.append(counted(sweep))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from nnrun.runs.storage import sweep_progress
 from nnrun.runs.storage.durable.files import locked
-from nnrun.runs.storage.sweep_progress import FOLDER, SweepCounts, SweepNotes, sweeps_in
+from nnrun.runs.storage.sweep_progress import (
+    FOLDER,
+    SweepCounts,
+    SweepNotes,
+    sweeps_in,
+    unfinished_in,
+)
 
 COUNTS = SweepCounts(["iris"], total=9, done=4, failed=1, running=2)
 FILE = ".progress.json.partial"
@@ -27,6 +34,20 @@ def test_counts_are_there_as_long_as_the_sweep(tmp_path):
     assert 3 == COUNTS.queued
     notes.close()
     assert ([], []) == (sweeps_in(tmp_path), [*tmp_path.iterdir()])
+
+
+def test_a_sweep_that_was_not_finished_says_so_until_the_next(tmp_path):
+    """It is none in progress, and the next sweep removes it, or takes its place."""
+    later = replace(COUNTS, done=5, running=0)
+    for left in (COUNTS, later):
+        notes = SweepNotes(tmp_path)
+        notes.close(left)
+        assert ([], [left]) == (sweeps_in(tmp_path), unfinished_in(tmp_path))
+    notes = SweepNotes(tmp_path)
+    notes.add(lambda: COUNTS)
+    assert ([COUNTS], [later]) == (sweeps_in(tmp_path), unfinished_in(tmp_path))
+    notes.close()
+    assert [] == [*tmp_path.iterdir()]
 
 
 def test_a_short_sweep_writes_nothing(tmp_path, monkeypatch):

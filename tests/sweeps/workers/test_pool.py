@@ -24,7 +24,7 @@ from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import versions
-from tests.sweeps.helpers import lasting, make_store, run_inline, until, weights_of
+from tests.sweeps.helpers import IRIS, lasting, make_store, run_inline, until, weights_of
 from tests.sweeps.pool import Pool
 
 
@@ -150,7 +150,8 @@ def test_short_runs_share_tasks(pool, begin, write, monkeypatch):
     emptied = batch.Batch.emptied
     monkeypatch.setattr(batch.Batch, "emptied", lambda b: sizes.append(len(b)) or emptied(b))
     pool.ask("scale", 2)
-    assert 60 == done(begin(write("iris"), seeds=60))
+    tiny = IRIS.replace("iterations: 60", "iterations: 60, evaluate_every: 60")
+    assert 60 == done(begin(write("iris", tiny), seeds=60))
     sent = [size for size in sizes if size]
     first = next(count for count in range(len(sent) + 1) if sum(sent[:count]) >= 60)
     assert first <= 3

@@ -361,7 +361,8 @@ def test_who_trains_many_tiny_runs(plan, sweep, write, monkeypatch):
     available = {0, 1, 2, 3}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: available)
     monkeypatch.setattr(choose, "ProcessWorkers", lambda workers: workers)
-    many, few = plan(write("many"), seeds=1000), plan(write("few"), seeds=50)
+    once = "training.evaluate_every=60"
+    many, few = plan(write("many"), once, seeds=1000), plan(write("few"), once, seeds=50)
     assert 1 == workers_for(many, None)
     assert 1 == local_workers(sweep(many), 1)
     assert isinstance(local_workers(sweep(few), 1), InlineWorkers)
