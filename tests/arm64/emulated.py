@@ -13,6 +13,8 @@ from tests.arm64.debian import unpack
 ROOT = Path(__file__).parents[2]
 # Wheels are looked for by each version of glibc; Debian 12 has 2.36.
 GLIBC = range(17, 37)
+# The packages that runs import, with many modules.
+IMPORTED = ("numpy", "pydantic", "llvmlite", "yaml")
 
 
 class EmulatedPython:
@@ -25,7 +27,7 @@ class EmulatedPython:
     def __init__(self, folder: Path) -> None:
         self._packages = folder / "packages"
         native = _output("dpkg", "--print-architecture").strip()
-        unpack(folder / "emulator", native, "qemu-user")
+        unpack(folder / "emulator", native, "qemu-user", "python3-minimal")
         unpack(folder / "system", "arm64", "python3", "libstdc++6")
         (folder / "system/lib").symlink_to("usr/lib")  # as in every Debian
         self._command = [
@@ -34,6 +36,7 @@ class EmulatedPython:
             str(folder / "system/usr/bin/python3"),
         ]  # fmt: skip
         self._install(folder / "constraints.txt")
+        self._compile(folder / "emulator/usr/bin/python3", folder / "system/usr/lib")
 
     def run(self, *words: str, **environment: str) -> str:
         """What it prints, given some words and variables of the environment.
@@ -58,6 +61,12 @@ class EmulatedPython:
             ],
             check=True,
         )  # fmt: skip
+
+    def _compile(self, python: Path, library: Path) -> None:
+        """Compile modules by the same Python for this processor, which is not emulated."""
+        modules = [*library.glob("python3.*"), ROOT / "nnrun"]
+        modules += [self._packages / name for name in IMPORTED]
+        subprocess.run([python, "-m", "compileall", "-q", "-x", "/tests/", *modules], check=True)
 
 
 def _output(*command: str, **environment: str) -> str:

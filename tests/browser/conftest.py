@@ -82,16 +82,14 @@ def visit(browser):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
-        base = address.partition("/?")[0]
+        base, token = address.split("/?")
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
             "request",
             lambda request: request.url.startswith((base, "data:")) or said.append(request.url),
         )
-        page.goto(address)
-        if path != "/":
-            page.goto(base + path)
+        page.goto(f"{base}{path}{'&' if '?' in path else '?'}{token}")
         return page
 
     yield visited, said
