@@ -13,7 +13,7 @@ from typing import Any
 from nnrun import NUMERICS_VERSION
 from nnrun.config.canonical_json import canonical_json
 
-_RUN_ID = re.compile(r"s\d+-[0-9a-f]{10}")
+_RUN_ID = re.compile(r"s(\d+)-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,5 @@ def is_run_id(text: str) -> bool:
 
 def by_seed(run_id: str) -> tuple[int, str]:
     """The sort key of run ids: s7 comes before s10, and other names come first."""
-    return (int(run_id[1:].partition("-")[0]) if is_run_id(run_id) else -1, run_id)
+    found = _RUN_ID.fullmatch(run_id)
+    return (int(found[1]) if found else -1, run_id)

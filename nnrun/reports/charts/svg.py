@@ -24,7 +24,7 @@ def element(name: str, /, *children: str | Iterable[str], **attributes: Value) -
     given = {key: value for key, value in attributes.items() if value is not None}
     words = [f" {key.rstrip('_').replace('_', '-')}={_quoted(v)}" for key, v in given.items()]
     parts = [part for c in children for part in ([c] if isinstance(c, str) else c)]
-    inner = Markup("").join(p if isinstance(p, Markup) else clean(p) for p in parts)
+    inner = parts and Markup("").join(p if isinstance(p, Markup) else clean(p) for p in parts)
     start = f"<{name}{''.join(words)}"
     return Markup(f"{start}>{inner}</{name}>" if inner else f"{start}/>")
 

@@ -80,6 +80,7 @@ class Report:
         sweeps: Sequence[SweepCounts] = (),
     ) -> None:
         some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
+        self._names = [*some]
         self._experiments = [run.folder.parent for run in some.values()]
         searches = searches_of(self._experiments)
         self.found = with_endings(found, searches)
@@ -92,10 +93,10 @@ class Report:
         self._records: dict[str, RunRecord | None] = {}
         entries = [run.entry for run in self._sound.values() if run.entry]
         self.variants = stored_variants(entries, searches.choices)
-        judged = {"/".join(key) for key in searches.judged}
-        final = {entry.name for entry in entries if entry.key not in judged}
-        self._judged = {e.key for e in entries if e.key in judged and e.name in final}
-        variants = self.variants
+        self._judged, variants = set[str](), self.variants
+        if judged := {"/".join(key) for key in searches.judged}:
+            final = {entry.name for entry in entries if entry.key not in judged}
+            self._judged = {e.key for e in entries if e.key in judged and e.name in final}
         if self._judged:
             compared = [entry for entry in entries if entry.key not in self._judged]
             variants = stored_variants(compared, searches.choices)
@@ -106,7 +107,7 @@ class Report:
     @property
     def title(self) -> str:
         """The name of the experiment, or the number of experiments."""
-        names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
+        names = self._names
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @cached_property
@@ -175,9 +176,8 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        wanted, members = {*self.in_full}, dict[str, int]()
-        for variant in self.variants:
-            members |= {key: variant.number for run in variant.runs if (key := run.key) in wanted}
+        wanted, every = {*self.in_full}, self.variants
+        members = {key: v.number for v in every for run in v.runs if (key := run.key) in wanted}
         measured: set[int] = set()
         for key in self.in_full:
             record = self._record(key)
@@ -264,7 +264,7 @@ class Report:
             run.key
             for variant in self.variants
             for run in variant.runs
-            if not variant.planned or run.key in self._judged
+            if not variant.planned or (self._judged and run.key in self._judged)
         ]
         others = [run for run in self.found if run.entry is None]
         most = self.limits.runs

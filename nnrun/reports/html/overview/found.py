@@ -152,9 +152,10 @@ def _order(found: Found) -> tuple[str, tuple[int, str]]:
 
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
+    root = str(results)
 
     def found(run: RunSummary, content: Content) -> Found:
-        return Found(f"{results}/{run.label}", run, entry_of(run, content, order_by))
+        return Found(f"{root}/{run.label}", run, entry_of(run, content, order_by))
 
     runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
     return sorted(runs, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))

@@ -215,10 +215,12 @@ def _pairs(
     # Values are rounded to the resolution; the difference of two has the error of both.
     rounding = (table.resolution / scale) ** 2 / 12
     alone, least = _alone(table, values, scale), rounding_of(values)
+    columns = np.ascontiguousarray(values.T)  # so that sums over replicates are of whole arrays
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step, None], opponents[None, :]
         alike = table.splits[i] == table.splits[j]
-        paired = estimate(values[i] - values[j], table.design, table.overlap[i], 2 * rounding[i])
+        apart = np.moveaxis(columns[:, i] - columns[:, j], 0, -1)
+        paired = estimate(apart, table.design, table.overlap[i], 2 * rounding[i])
         use = alike & (paired.layout.number > 1)
         found = _either(paired, alone, i, j, use)
         known = np.maximum(least[i], least[j])  # what is smaller comes of rounding alone

@@ -20,7 +20,7 @@ Frank, PAKDD (2004); Bouthillier et al., MLSys (2021).
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -67,9 +67,11 @@ def estimate(
         overlap: (...), rows tested per row trained on, where splits are drawn; else 0.
         floor: (...), the least variance of one value, as of numbers that were rounded.
     """
+    if design.shares or values.shape[-1] >= _FEW:
+        values = np.ascontiguousarray(values)  # the order of their sums is that in memory
     known = np.isfinite(values)
     if known.all():
-        number = np.full(values.shape[:-1], values.shape[-1])
+        number = np.asarray(values.shape[-1])  # of all lines, as is what follows from it
         mean = _sum(values) / np.maximum(number, 1)
         rest = values - mean[..., None]
     else:
@@ -84,7 +86,15 @@ def estimate(
         components.weights,
         components.rest + np.where(layout.same_split, short, 0.0),
     )
-    return Estimate(mean, *error_of(components, layout, overlap), components, layout)
+    error, degrees = error_of(components, layout, overlap)
+    every = partial(np.broadcast_to, shape=mean.shape)
+    return Estimate(
+        mean,
+        error,
+        Degrees(*map(every, degrees)),
+        Components(*map(every, components)),
+        Layout(*map(every, layout)),
+    )
 
 
 def error_of(
