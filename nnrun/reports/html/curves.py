@@ -134,7 +134,13 @@ def kept_moment(record: RunRecord) -> Moment | None:
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
     """The configs that have histories, by rank; names of experiments only where they differ."""
-    found = [(s, runs) for s in board.standings if (runs := _histories(s.variant, histories))]
+    found, left = [], {*histories}
+    for standing in board.standings:
+        if not left:  # as after the first few rows
+            break
+        left -= {run.key for run in standing.variant.runs}
+        if runs := _histories(standing.variant, histories):
+            found.append((standing, runs))
     losses = _loss_words([standing.variant for standing, _ in found])
     names = names_of(board.group)
     return [

@@ -280,7 +280,8 @@ class Report:
 
 def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[Block]:
     """The first run of a leaderboard whose curve is left out, and how many more there are."""
-    runs = (run for standing in board.standings for run in standing.variant.runs)
+    rows = board.standings if faults else ()
+    runs = (run for standing in rows for run in standing.variant.runs)
     first, *others = [run.key for run in runs if run.key in faults] or [""]
     if first:
         more = f" ({count(len(others))} more like it)" if others else ""
