@@ -9,6 +9,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
+from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -114,3 +115,10 @@ def test_a_config_of_today_has_all_keys(read, words):
     record = train(prepared, None).result.record
     written = {k for k in flatten(setting(record.config)) if not changes_nothing(k)}
     assert written - {"dataset.path"} | {"dataset.sha256"} == settings_of(record).keys()
+
+
+def test_settings_with_the_same_keys_share_them():
+    """Of 20,000 settings the keys would take more memory than the values."""
+    one, other = (JsonMapping(f'{{"training.epochs": {n}, "loss": "huber"}}') for n in (1, 2))
+    assert {"training.epochs": 2, "loss": "huber"} == other.plain
+    assert all(a is b for a, b in zip(one, other, strict=True))

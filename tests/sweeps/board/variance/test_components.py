@@ -170,3 +170,17 @@ def test_plain_replicates_have_the_bits_of_the_usual_formula(replicates):
     assert found.error.tobytes() == again.error[:, :4].tobytes()
     for one, other in zip(found.degrees, again.degrees, strict=True):
         assert np.array_equal(one, other[:, :4])
+
+
+@pytest.mark.parametrize("design", [plain(9), CROSSED], ids=["plain", "crossed"])
+def test_bits_do_not_depend_on_how_values_lie_in_memory(design):
+    """Boards have the differences of rows by replicate."""
+    values = np.random.default_rng(6).normal(size=(200, len(design.splits.alone)))
+    expected = estimate(values, design)
+    found = estimate(np.asfortranarray(values), design)
+    for one, other in (
+        (expected.mean, found.mean),
+        (expected.error, found.error),
+        *zip(expected.components, found.components, strict=True),
+    ):
+        assert one.tolist() == other.tolist()
