@@ -68,6 +68,16 @@ class Sizes:
     held_out: tuple[int, ...]
     planned: int
 
+    @property
+    def total(self) -> int:
+        """Of all splits."""
+        return self.train + sum(self.held_out)
+
+    @property
+    def largest(self) -> int:
+        """The rows of the largest split."""
+        return max(self.train, *self.held_out, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

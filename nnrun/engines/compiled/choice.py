@@ -6,6 +6,7 @@ is trained by one engine, on every machine: the engines agree only up to roundin
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal, NamedTuple
 
 from nnrun.engines.compiled.formulas.losses import LOSSES
@@ -122,13 +123,18 @@ def choose(
     network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
 ) -> Literal["numpy", "compiled"]:
     """The engine of `engine: auto`."""
+    numpy, compiled = estimate(network, optimizer, batch_size)
+    gain = iterations * (numpy - compiled)
+    return "compiled" if gain > needed_gain(network, optimizer, batch_size) else "numpy"
+
+
+def needed_gain(network: Network, optimizer: Optimizer, batch_size: int) -> float:
+    """The seconds that a run must gain for `auto` to choose the compiled engine."""
     ways = _ways(network, optimizer)
     if ways.refused is not None:
-        return "numpy"
-    costs = _costs(network, ways, batch_size)
-    seconds = ways.compiling if costs.way == "generated" else COMPILING_KERNELS
-    gain = iterations * (costs.numpy - costs.compiled)
-    return "compiled" if gain > WORTH + seconds / SHARED_BY else "numpy"
+        return inf
+    by_function = _costs(network, ways, batch_size).way == "generated"
+    return WORTH + (ways.compiling if by_function else COMPILING_KERNELS) / SHARED_BY
 
 
 def too_large(network: Network) -> str | None:

@@ -7,7 +7,7 @@ from nnrun.data.splits.parts import Sizes
 from nnrun.engines.sampling import batches_per_epoch
 from nnrun.training.examples import most_rows, rows_taken
 
-_EVALUATIONS = 20
+EVALUATIONS = 20
 
 
 def iterations_of(training: TrainingConfig, rows: int) -> int:
@@ -20,7 +20,7 @@ def iterations_of(training: TrainingConfig, rows: int) -> int:
 def every_of(training: TrainingConfig, sizes: Sizes) -> int:
     """Iterations from one evaluation to the next, the same for every seed."""
     planned = iterations_of(training, sizes.planned)
-    return training.evaluate_every or max(1, -(-planned // _EVALUATIONS))
+    return training.evaluate_every or max(1, -(-planned // EVALUATIONS))
 
 
 def rows_of(training: TrainingConfig, sizes: Sizes) -> int | None:

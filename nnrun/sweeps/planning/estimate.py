@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
+import numpy as np
+
+from nnrun.data.splits.parts import Sizes
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
+from nnrun.engines.compiled.choice import needed_gain
 from nnrun.nn.network import Network, once_for_each
+from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.config_cache import built
 from nnrun.runs.preparation.prepared import Prepared
@@ -14,8 +20,9 @@ from nnrun.runs.preparation.prepared import Prepared
 # Measured on a 2-core AMD EPYC machine with one thread.
 _SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
 _SECONDS_PER_NUMBER = 6e-10  # of a layer's output; mostly for activations
-_SECONDS_PER_EVALUATION = {"numpy": 2e-4, "compiled": 3e-5}  # besides its rows, by engine
+_SECONDS_PER_EVALUATION = (2e-4, 3e-5)  # besides its rows, by NumPy and by compiled code
 _SECONDS_PER_RUN = 0.003  # preparation, metrics, report
+_NEVER = 1e12  # seconds that no run gains; finite, to be multiplied by 0
 
 _SECONDS_TO_BEGIN = {"linear": 0.01, "neighbors": 0.01, "forest": 0.1, "boosting": 0.3, "mlp": 0.3}
 _SECONDS_PER_FEATURE = {
@@ -39,26 +46,80 @@ class Estimate:
     memory: int
 
 
+class Costs(NamedTuple):
+    """What a run takes besides how long it is; of several runs, each as an array.
+
+    Args:
+        parameters: of its network.
+        memory: in bytes.
+        numpy: seconds for an update by the NumPy engine.
+        compiled: the same by the compiled one.
+        gain: the seconds that the compiled engine must gain to be chosen.
+        row: seconds for a row in an evaluation.
+    """
+
+    parameters: Array
+    memory: Array
+    numpy: Array
+    compiled: Array
+    gain: Array
+    row: Array
+
+
+class Length(NamedTuple):
+    """How long a run is; of several runs, each as an array.
+
+    Args:
+        iterations: of the run.
+        planned: those with a training split of the size asked for.
+        every: iterations from one evaluation to the next.
+        rows: of each split that an evaluation takes at most.
+    """
+
+    iterations: Array
+    planned: Array
+    every: Array
+    rows: Array
+
+
 def estimate(prepared: Prepared) -> Estimate:
     """The estimate for one run on one core."""
     if isinstance(prepared, PreparedBeside):
         return _beside(prepared)
-    config, iterations, network = prepared.config.training, prepared.iterations, prepared.network
-    optimizer = built(config.optimizer, prepared.cache.memo)
-    by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
-    update = by_numpy if prepared.engine == "numpy" else compiled
-    parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
-    sizes = [len(part) for part in parts if part is not None]
-    on_the_way = -(-iterations // prepared.evaluate_every) - 1
-    most = prepared.evaluate_rows or max(sizes)
-    evaluated = sum(sizes) + on_the_way * sum(min(size, most) for size in sizes)
-    evaluations = (on_the_way + 1) * _SECONDS_PER_EVALUATION[prepared.engine]
+    sizes, costs = prepared.split.sizes, costs_of(prepared)
+    counts = prepared.iterations, prepared.planned_iterations, prepared.evaluate_every
+    length = Length(*map(np.asarray, (*counts, prepared.evaluate_rows or sizes.largest)))
     return Estimate(
-        iterations=iterations,
-        parameters=network.size,
-        seconds=iterations * update + evaluated * _row(network) + evaluations + _SECONDS_PER_RUN,
+        iterations=prepared.iterations,
+        parameters=prepared.network.size,
+        seconds=float(seconds_of(costs, length, sizes)),
         memory=prepared.memory.total,
     )
+
+
+def costs_of(prepared: Prepared) -> Costs:
+    """The costs of a run with a network."""
+    config, network = prepared.config.training, prepared.network
+    optimizer, wish = built(config.optimizer, prepared.cache.memo), prepared.requested_engine
+    gain = {"numpy": _NEVER, "compiled": -_NEVER}.get(wish)
+    if gain is None:
+        gain = min(needed_gain(network, optimizer, config.batch_size), _NEVER)
+    numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
+    memory = prepared.memory.total
+    found = (network.size, memory, numpy, compiled, gain, _row(network))
+    return Costs(*map(np.asarray, found))
+
+
+def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Array:
+    """From the start of a run to its report."""
+    on_the_way = -(-length.iterations // length.every) - 1
+    each = sum(np.minimum(size, length.rows) for size in (sizes.train, *sizes.held_out))
+    rows = sizes.total + on_the_way * each
+    by_numpy = length.planned * (costs.numpy - costs.compiled) <= costs.gain
+    updates = length.iterations * np.where(by_numpy, costs.numpy, costs.compiled)
+    evaluations = (on_the_way + 1) * np.where(by_numpy, *_SECONDS_PER_EVALUATION)
+    found: Array = updates + rows * costs.row + evaluations + _SECONDS_PER_RUN
+    return found
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:

@@ -73,8 +73,7 @@ class Family:
     @property
     def memory(self) -> int:
         """The most that a run takes."""
-        ends = self.between.ends if self.between else [self.estimate]
-        return max(end.memory for end in ends)
+        return self.between.memory if self.between else self.estimate.memory
 
     def __len__(self) -> int:
         return prod(map(len, self.groups))
@@ -167,10 +166,8 @@ class Family:
 
     def _training(self, numbers: Mapping[KeyPath, float]) -> TrainingConfig:
         training = self._resolved(self.texts.unpack(self.packed)[0]).training
-        for path, number in numbers.items():
-            if _decides_length((path, number)):
-                training = _with_number(training, path[1:], number)
-        return training
+        given = {str(path[1]): n for path, n in numbers.items() if _decides_length((path, n))}
+        return training.model_copy(update=given)
 
     def _resolved(self, config: str) -> ExperimentConfig:
         return resolved_config(config, self.shared["plugins"].sources)
@@ -193,7 +190,8 @@ class Family:
 
 def _decides_length(number: tuple[KeyPath, float]) -> bool:
     """Whether the number at a path may decide how long a run is, and how it is evaluated."""
-    return number[0][0] == "training" and isinstance(number[1], int)
+    path, value = number
+    return len(path) == 2 and path[0] == "training" and isinstance(value, int)
 
 
 def _identity(text: str, evaluations: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:

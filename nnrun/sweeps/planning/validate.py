@@ -18,14 +18,14 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.between import Between
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.estimate import Estimate, estimate
+from nnrun.sweeps.planning.estimate import costs_of, estimate
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
-from nnrun.sweeps.planning.grid.axes import Axis, Together
+from nnrun.sweeps.planning.grid.axes import Together
 from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
 from nnrun.sweeps.planning.grid.load import load_grid
-from nnrun.sweeps.planning.grid.whole import BATCHES, join
+from nnrun.sweeps.planning.grid.whole import join
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.problems import Problems
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
@@ -71,7 +71,6 @@ class _Checked(NamedTuple):
     prepared: Prepared
     runs: Mapping[int | None, Prepared]
     shared: Mapping[str, Any]
-    estimate: Estimate
 
 
 class _Place(NamedTuple):
@@ -208,7 +207,7 @@ class _Planner:
             if whole and not ends and not join([axis.path for axis, _ in whole], checked.prepared):
                 raise _NotJoinedError
             ends.append(checked)
-        prepared, runs, shared, first = ends[0]
+        prepared, runs, shared = ends[0]
         # A model beside several configs on the same data is trained once.
         name = str(place.seeds) if isinstance(grid, BesideGrid) else prepared.config.name
         identities = [run.identity.text for run in runs.values()]
@@ -216,11 +215,22 @@ class _Planner:
         if digests <= self._known:
             return None
         self._known |= digests
-        numbers = [_numbers(axis, group, prepared) for axis, group in whole]
-        between = Between([end.estimate for end in ends], numbers) if whole else None
+        between = None
+        if whole:
+            costs = [costs_of(end.prepared) for end in ends]
+            numbers = {axis.path: [int(axis.values[at]) for at in group] for axis, group in whole}
+            between = Between(costs, numbers, prepared.config.training, prepared.split.sizes)
         packed = texts.pack([prepared.config_json, *identities])
         return Family(
-            shared, _sizes(runs), first, between, grid, members, place.offset, texts, packed
+            shared,
+            _sizes(runs),
+            estimate(prepared),
+            between,
+            grid,
+            members,
+            place.offset,
+            texts,
+            packed,
         )
 
     def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
@@ -242,7 +252,7 @@ class _Planner:
         except NnrunError as error:
             self.problems.add([Problem(str(error), path=place.file)], error.exit_code)
         else:
-            return _Checked(prepared, runs, shared, estimate(prepared))
+            return _Checked(prepared, runs, shared)
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:
@@ -259,13 +269,6 @@ class _Planner:
 def _digest(name: str, text: str) -> bytes:
     """Of a name and an identity."""
     return blake2b(f"{name} {text}".encode(), digest_size=16).digest()
-
-
-def _numbers(axis: Axis, group: Sequence[int], prepared: Prepared) -> list[float]:
-    """Whole numbers as `Between` takes them: an epoch in larger batches takes less time."""
-    numbers = [float(axis.values[at]) for at in group]
-    falls = axis.path == BATCHES and prepared.config.training.epochs is not None
-    return [1 / number for number in numbers] if falls else numbers
 
 
 def _sizes(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Sizes]:

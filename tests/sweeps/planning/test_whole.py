@@ -161,14 +161,22 @@ def test_settings_between_are_those_planned_alone(plan, config, checked, text, g
     assert made.seconds == pytest.approx(sum(v.estimate.seconds * v.planned for v in variants))
 
 
-def test_ends_have_their_own_estimates(plan, config):
-    """Between them, parameters are exact where two layers grow together."""
-    file = config(PLAIN)
-    grid = {UNITS: [2, 30, 400], MORE: [3, 50, 600], BATCHES: [1, 8, 64]}
+@pytest.mark.parametrize("engine", ["auto", "numpy", "compiled"])
+@pytest.mark.parametrize("length", [ITERATIONS, EPOCHS])
+def test_ends_have_their_own_estimates(plan, config, length, engine):
+    """And all lengths have. Between, parameters are exact where two layers grow together."""
+    file = config(PLAIN.replace("batch_size: 8", f"batch_size: 8\n  engine: {engine}"))
+    grid = {
+        UNITS: [2, 30, 400],
+        MORE: [3, 50, 600],
+        length: [1, 3, 20, 50_000],
+        BATCHES: [1, 8, 64],
+    }
     for variant in plan(file, *words_of(grid)).variants:
         one = prepare(load_config(file, words_of({k: [v] for k, v in variant.choice.items()})))
         assert one.network.size == variant.estimate.parameters
-        if all(value in (grid[key][0], grid[key][-1]) for key, value in variant.choice.items()):
+        others = [(key, value) for key, value in variant.choice.items() if key != length]
+        if all(value in (grid[key][0], grid[key][-1]) for key, value in others):
             assert estimate(one).seconds == pytest.approx(variant.estimate.seconds)
 
 
@@ -290,7 +298,8 @@ def test_problems_of_one_config_leave_those_of_another(plan, write):
 
 def test_a_large_grid_is_checked_at_its_ends(plan, config, checked):
     """As many settings as there may be: the count is known, and they are made when needed."""
-    made = plan(config(PLAIN), f"{UNITS}=range(1,201)", f"{ITERATIONS}=range(1,501)")
+    file = config(PLAIN.replace("batch_size: 8", "batch_size: 8\n  engine: numpy"))
+    made = plan(file, f"{UNITS}=range(1,201)", f"{ITERATIONS}=range(1,501)")
     assert (4, 1, 100_000) == (len(checked), len(made.families), len(made))
     choice = next(made.runs()).variant.choice
     assert {UNITS: 200, ITERATIONS: 500} == choice

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.runs.preparation.prepared import Prepared
 
-BATCHES = ("training", "batch_size")
+_BATCHES = ("training", "batch_size")
 _OF_TRAINING = {
     ("training", "iterations"),
     ("training", "epochs"),
-    BATCHES,
+    _BATCHES,
     ("training", "early_stopping", "patience"),
 }
 # Their defaults follow from the numbers above, so that a given value may equal a default.
@@ -44,7 +44,7 @@ def join(paths: Iterable[KeyPath], prepared: Prepared) -> bool:
 
 
 def _joins(path: KeyPath, prepared: Prepared) -> bool:
-    if path == BATCHES:  # rows and batches decide whether the last batch is a single row
+    if path == _BATCHES:  # rows and batches decide whether the last batch is a single row
         return not any(layer.needs_rows for _, layer in prepared.network.named_layers())
     if path[0] == "training":
         return True
