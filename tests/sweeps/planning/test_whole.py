@@ -205,9 +205,13 @@ APART = {
         {UNITS: [2, 3, 4]},
     ),
     "batches of single rows": (NET, {BATCHES: [2, 4, 7]}),
+    "batches of single rows in one of two networks": (
+        PLAIN,
+        {"network.layers.1": [{"type": "dropout"}, {"type": "batch_norm"}], BATCHES: [2, 4, 7]},
+    ),
     "equal to a default": (
         PLAIN,
-        {"training.evaluate_every": [None, 3], ITERATIONS: [20, 40, 60]},
+        {"training.evaluate_every": [None, 3], ITERATIONS: [20, 60, 80]},
     ),
     "a schedule of a plugin": (
         PLAIN.replace(RATES, "halving"),
@@ -246,7 +250,12 @@ def test_what_is_checked_one_by_one(plan, config, checked, why):
     made = plan(file, *words_of(grid))
     assert len(checked) >= len(made)
     one_by_one = [alone(file, variant.choice, plan) for variant in made.variants]
-    assert len(made) == len({repr(one.identities) for one in one_by_one})
+    different = {
+        repr(alone(file, dict(zip(grid, values, strict=True)), plan).identities)
+        for values in product(*grid.values())
+    }
+    assert different == {repr(one.identities) for one in one_by_one}
+    assert len(made) == len(different)
     for one, variant in zip(one_by_one, made.variants, strict=True):
         assert (one.identities, one.estimate) == (variant.identities, variant.estimate)
 
