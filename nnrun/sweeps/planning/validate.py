@@ -33,7 +33,7 @@ from nnrun.sweeps.planning.texts import Texts
 from nnrun.sweeps.planning.variants import folds_of, shared_fields
 
 Watching = Callable[[], AbstractContextManager[Callable[[int], None]]]
-"""Shows how far work has come: yields what is called after each step, with how many there are."""
+"""Shows progress: yields a function to call after each step, with the number of all steps."""
 
 
 def make_plan(
@@ -94,7 +94,7 @@ class _Planner:
         self.problems = Problems(arguments.words)
         self.opened: list[tuple[str, Grid, Seeds]] = []
         self._checks = 0
-        self._checked: Callable[[int], None] = lambda checks: None
+        self._tell: Callable[[int], None] = lambda checks: None
         self._names: dict[str, tuple[str, str]] = {}
         self._cache = GridCache()
         self._known: set[bytes] = set()
@@ -120,7 +120,7 @@ class _Planner:
 
         `checked` is called after each, with how many there are, as far as is known.
         """
-        offset, texts, self._checked = 0, Texts(), checked
+        offset, texts, self._tell = 0, Texts(), checked
         self._checks = sum(grid.checks for _, grid, _ in self.opened)
         for file, grid, seeds in self.opened:
             place = _Place(file, grid, seeds, offset, texts)
@@ -134,8 +134,8 @@ class _Planner:
     def _joined(self, place: _Place) -> dict[tuple[int, ...], Family] | None:
         """The families of a grid with whole numbers that are checked together.
 
-        None if a setting is invalid, or one between two valid ones may be: then each is checked
-        alone, which finds what is wrong with which.
+        None if a setting is invalid, or one between two valid ones may be: then each has to be
+        checked alone, so that every problem is found.
         """
         kept, known = self.problems.kept(), set(self._known)
         try:
@@ -189,7 +189,7 @@ class _Planner:
         members: Sequence[Sequence[int]],
         points: Iterable[GridPoint | ConfigError],
     ) -> Family | None:
-        """The family of these members of groups, of which `points` are checked.
+        """The family of the settings with these members of each axis; `points` are checked for all.
 
         None if one is invalid, or the first is equal to that of an earlier family.
 
@@ -201,7 +201,7 @@ class _Planner:
         ends: list[_Checked] = []
         for point in points:
             checked = self._check(place, point)
-            self._checked(self._checks)
+            self._tell(self._checks)
             if checked is None:
                 return None
             if whole and not ends and not join([axis.path for axis, _ in whole], checked.prepared):

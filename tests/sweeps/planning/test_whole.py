@@ -260,7 +260,7 @@ def test_what_is_checked_one_by_one(plan, config, checked, why):
         assert (one.identities, one.estimate) == (variant.identities, variant.estimate)
 
 
-# By what is wrong with some of them: a config, the values of a grid, and how many problems.
+# By the mistake: a config, the values of a grid, and the number of problems.
 WRONG = {
     "more than the rows": (PLAIN, {BATCHES: [1, 8, 97, 500]}, 2),
     "the classes": (PLAIN, {"network.layers.5.units": [2, 3, 4, 5]}, 3),
