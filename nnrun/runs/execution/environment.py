@@ -31,7 +31,7 @@ def environment() -> dict[str, Any]:
         "numerics": NUMERICS_VERSION,
         "python": sys.version.split()[0],
         "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "cpu": _cpu(),
         "architecture": platform.machine(),
         "packages": _packages(),
@@ -63,6 +63,17 @@ def run_arithmetic() -> Iterator[None]:
     finally:
         for blas, number in changed:
             blas.set_num_threads(number)
+
+
+def _platform() -> str:
+    """`platform.platform()`; on Linux without the process that it starts for the processor's name,
+    which is that of the architecture or unknown.
+    """
+    here = platform.uname()
+    if here.system != "Linux":
+        return platform.platform()
+    library = "".join(platform.libc_ver())
+    return "-".join(filter(None, (here.system, here.release, here.machine, "with", library)))
 
 
 def _packages() -> dict[str, str]:

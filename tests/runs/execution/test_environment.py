@@ -51,3 +51,21 @@ def test_a_run_has_one_thread_of_blas_and_gives_the_others_back():
         with run_arithmetic():
             assert {1} == threads()
         assert {2} == threads()
+
+
+PLATFORM = """
+import sys
+from nnrun.runs.execution import environment
+
+sys.addaudithook(lambda event, _: event == "subprocess.Popen" and print("a process"))
+print(environment._platform())
+"""
+
+
+def test_the_platform_is_what_python_says_but_no_process_is_started():
+    """Python starts one for the processor's name, which takes longer than most runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", PLATFORM], capture_output=True, text=True, check=True
+    )
+    assert f"{platform.platform()}\n" == done.stdout
+    assert platform.platform() == environment()["platform"]
