@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,10 +23,7 @@ from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
-from nnrun.runs.catalog.select import name_in
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.extend import Extension
-from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lease import Outcome
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -33,10 +31,12 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.picking import pick_run
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
 from nnrun.trackers.tracking import Tracking, tracked
+
+if TYPE_CHECKING:
+    from nnrun.runs.extend import Extension
 
 DEFAULT_TOLERANCE = 0.05
 
@@ -112,6 +112,10 @@ def command(
                 raise UsageError(
                     "--extend takes no overrides and no --iterations: all stays as it was"
                 )
+            from nnrun.runs.catalog.select import name_in  # noqa: PLC0415  # slow to import
+            from nnrun.runs.extend import extend as extend_run  # noqa: PLC0415  # likewise
+            from nnrun.sweeps.picking import pick_run  # noqa: PLC0415  # likewise
+
             folder = pick_run(str(config), results)
             extension = extend_run(folder, extend, name_in(folder, results))
             prepared = extension.prepared
@@ -185,6 +189,8 @@ def _refuse_second_config(overrides: tuple[str, ...]) -> None:
 def _refuse_run(config: Path, results: Path) -> None:
     if config.is_file():
         return
+    from nnrun.sweeps.picking import pick_run  # noqa: PLC0415  # slow to import
+
     try:
         folder = pick_run(str(config), results)
     except UsageError:  # it is no run either

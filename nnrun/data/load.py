@@ -11,15 +11,11 @@ import numpy as np
 
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays
-from nnrun.data.images.read import read_images
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import dataset_of, read_npz, read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import read_table
-from nnrun.data.readers.tables.frames import Frame, is_frame
-from nnrun.data.readers.tables.opening import open_table
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.errors import DataError, UsageError
 from nnrun.suggestions import part_suggestion
@@ -46,7 +42,11 @@ def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
     if config.name is not None:
         return _built_in(config.name, config)
-    return _from_path(config) if config.images is None else read_images(config.images)
+    if config.images is None:
+        return _from_path(config)
+    from nnrun.data.images.read import read_images  # noqa: PLC0415  # slow to import
+
+    return read_images(config.images)
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:
@@ -77,6 +77,9 @@ def _from_path(config: SourceSettings) -> Dataset:
     if found is None:
         raise DatasetProblem([(("dataset", "path"), why_no_file(path) or "")])
     if found.is_table:
+        from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
+        from nnrun.data.readers.tables.opening import open_table  # noqa: PLC0415  # likewise
+
         with open_table(path, config.separator, config.decimal) as table:
             return read_table(table, config)
     dataset = read_npz(path, task=config.task, channels=config.channel_axis)
@@ -112,6 +115,8 @@ class GivenData:
     """
 
     def __init__(self, data: Any) -> None:
+        from nnrun.data.readers.tables.frames import is_frame  # noqa: PLC0415  # slow to import
+
         self._frame = data if is_frame(data) else None
         self._arrays = {} if self._frame is not None else _named(data)
 
@@ -124,6 +129,9 @@ class GivenData:
     def read(self, config: SourceSettings) -> Dataset:
         """The same without checks; raises as `read_dataset` does."""
         if self._frame is not None:
+            from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
+            from nnrun.data.readers.tables.frames import Frame  # noqa: PLC0415  # likewise
+
             return read_table(Frame(self._frame), config)
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"

@@ -11,10 +11,6 @@ from nnrun.engines.compiled.choice import choose, supports, way, why_not_compile
 from nnrun.engines.compiled.generated import engine as generated
 from nnrun.engines.compiled.generated import generate
 from nnrun.engines.compiled.generated.engine import CompiledEngine, CompiledFunctions
-from nnrun.engines.compiled.tape import engine as tape
-from nnrun.engines.compiled.tape import memory as tape_memory
-from nnrun.engines.compiled.tape import text as tape_text
-from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -74,12 +70,13 @@ def build_engine(
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    by_tape = not compiled_functions and way(network, optimizer, batch_size) == "tape"
-    kind: Callable[..., Engine] = (
-        partial(TapeEngine, threads=threads)
-        if by_tape
-        else partial(CompiledEngine, compiled_functions=compiled_functions)
-    )
+    kind: Callable[..., Engine]
+    if not compiled_functions and way(network, optimizer, batch_size) == "tape":
+        from nnrun.engines.compiled.tape.engine import TapeEngine  # noqa: PLC0415  # slow to import
+
+        kind = partial(TapeEngine, threads=threads)
+    else:
+        kind = partial(CompiledEngine, compiled_functions=compiled_functions)
     return kind(
         network,
         optimizer,
@@ -97,6 +94,8 @@ def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: in
     """About how many numbers the engine needs for parameters, besides network and optimizer."""
     if wish == "numpy" or way(network, optimizer, batch_size) == "generated":
         return 0
+    from nnrun.engines.compiled.tape import memory as tape_memory  # noqa: PLC0415  # as above
+
     return tape_memory.buffers(network, batch_size)
 
 
@@ -112,6 +111,8 @@ def compile_ahead(
     if name != "compiled":
         return
     if way(network, optimizer, batch_size) == "tape":
+        from nnrun.engines.compiled.tape import engine as tape  # noqa: PLC0415  # as above
+
         tape.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
     else:
         generated.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
@@ -127,6 +128,9 @@ def source_code(
     """
     if (reason := supports(network, optimizer)) is not None:
         raise EngineError(reason)
-    by_tape = way(network, optimizer, batch_size) == "tape"
-    emit = tape_text.emit if by_tape else generate.emit
+    emit = generate.emit
+    if way(network, optimizer, batch_size) == "tape":
+        from nnrun.engines.compiled.tape import text as tape_text  # noqa: PLC0415  # as above
+
+        emit = tape_text.emit
     return emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.models.decision import Decision
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
+
+if TYPE_CHECKING:
+    from nnrun.models.decision import Decision
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
 
 from nnrun.nn.signature import Array
 
@@ -46,6 +45,8 @@ def normal_cdf(x: Array) -> Array:
 
     For x < 0 it is exp(-z²) / 2 times the series, with z = |x| / √2.
     """
+    from numpy.polynomial.chebyshev import chebval  # noqa: PLC0415  # slow to import
+
     size = np.abs(x)
     with np.errstate(invalid="ignore", under="ignore", over="ignore"):
         z = size / sqrt(2)

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nnrun.errors import EngineFaultError, PluginFaultError
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.ended import Ended
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.result import result_of
-from nnrun.runs.extend import Extension
 from nnrun.runs.in_progress import written
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.published import reworded
 from nnrun.runs.storage.store import Store
+
+if TYPE_CHECKING:
+    from nnrun.runs.extend import Extension
 
 
 def train(

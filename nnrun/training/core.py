@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from nnrun.training.early_stopping import EarlyStopping, MonitoredMetric
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
-from nnrun.training.watching.watch import Watch
+
+if TYPE_CHECKING:
+    from nnrun.training.watching.watch import Watch
 
 # The initial loss is computed over this many rows at most; it limits where the run may end.
 _INITIAL_ROWS = 256

@@ -23,6 +23,21 @@ training: {learning_rate: 0.01, iterations: 2000}
 """
 # What no command needs that looks at runs, or at one config.
 NEVER = ("asyncio", "multiprocessing", "psutil", "scipy", "sklearn", "jinja2", "markdown_it")
+# What training on numbers, with a network that has a function of its own, does not need.
+TRAINING = (
+    "nnrun.data.images.read",
+    "nnrun.engines.compiled.tape",
+    "nnrun.models.decision",
+    "nnrun.reports.html",
+    "nnrun.runs.catalog.index",
+    "nnrun.runs.execution.deciding",
+    "nnrun.runs.extend",
+    "nnrun.sweeps.board",
+    "nnrun.sweeps.sweep",
+    "nnrun.training.watching.watch",
+    "numpy.polynomial",
+    "sqlite3",
+)
 # Of stored runs, records are shown as they are.
 STORED = (*NEVER, "concurrent", "email", "llvmlite", "numpy", "pydantic", "secrets", "tempfile")
 
@@ -63,9 +78,20 @@ def test_help_imports_no_package_at_all(words):
 
 
 def test_training_imports_what_it_needs_alone(trained):
-    """The blocks of a sweep, the libraries of reports, and scikit-learn are not among it."""
-    unused = (*NEVER, "nnrun.sweeps.sweep", "nnrun.sweeps.board", "nnrun.reports.html")
-    assert set() == {*unused} & trained[1]
+    """Blocks of a sweep, other runs, engines and settings that it does not use are not among it;
+    nor are the libraries of reports, and scikit-learn.
+    """
+    assert set() == {*NEVER, *TRAINING} & trained[1]
+
+
+def test_training_on_data_that_ship_with_nnrun_imports_no_reader_of_tables(tmp_path):
+    """Nor what reads images."""
+    (tmp_path / "iris.yaml").write_text(
+        "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
+        "loss: cross_entropy\ntraining: {learning_rate: 0.01, iterations: 10}\n"
+    )
+    unused = {*TRAINING, "nnrun.data.readers.table", "nnrun.data.readers.tables"}
+    assert set() == unused & modules(tmp_path, "train", "iris.yaml")[1]
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ from nnrun.engines.compiled.generated.cost import (
     refuses_function,
     work_of,
 )
-from nnrun.engines.compiled.kernels import KERNELS
-from nnrun.engines.compiled.tape import layers as tape_layers
 from nnrun.nn.embedding import Embedding
+from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer
 from nnrun.plugins.loading import find
+from nnrun.plugins.part import Part
 
 Way = Literal["generated", "tape"]
 
@@ -68,13 +68,11 @@ class _Ways(NamedTuple):
     Args:
         refused: why it cannot.
         generated: whether by a generated function that is not too long.
-        tape: whether by kernels.
         compiling: seconds of compiling the function; 0 where there is none.
     """
 
     refused: str | None
     generated: bool
-    tape: bool
     compiling: float
 
 
@@ -88,24 +86,24 @@ class _Costs(NamedTuple):
 
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """Whether the compiled engine trains this by a generated function or by kernels."""
-    return _costs(network, _ways(network, optimizer), batch_size).way
+    return _costs(network, optimizer, _ways(network, optimizer), batch_size).way
 
 
 def _ways(network: Network, optimizer: Optimizer) -> _Ways:
-    without_function = refuses_function(network, optimizer)
-    tape = _refuses_tape(network, optimizer) is None
-    compiling = compiling_seconds(network) if without_function is None else 0.0
-    return _Ways(
-        refused=None if tape and network.size else without_function,
-        generated=without_function is None and compiling <= LONG,
-        tape=tape,
-        compiling=compiling,
-    )
+    refused = refuses_function(network, optimizer)
+    if refused is None:
+        compiling = compiling_seconds(network)
+        return _Ways(None, compiling <= LONG, compiling)
+    if network.size and _refuses_tape(network, optimizer) is None:
+        refused = None
+    return _Ways(refused, False, 0.0)
 
 
-def _costs(network: Network, ways: _Ways, batch_size: int) -> _Costs:
+def _costs(network: Network, optimizer: Optimizer, ways: _Ways, batch_size: int) -> _Costs:
     numpy, function, tape = _seconds(network, batch_size)
-    by_tape = ways.tape and (not ways.generated or tape < CLEARLY * function)
+    # The tape is asked last: it takes longer to import than a short run does.
+    better = not ways.generated or tape < CLEARLY * function
+    by_tape = better and _refuses_tape(network, optimizer) is None
     return _Costs("tape", numpy, tape) if by_tape else _Costs("generated", numpy, function)
 
 
@@ -133,13 +131,14 @@ def needed_gain(network: Network, optimizer: Optimizer, batch_size: int) -> floa
     ways = _ways(network, optimizer)
     if ways.refused is not None:
         return inf
-    by_function = _costs(network, ways, batch_size).way == "generated"
+    by_function = _costs(network, optimizer, ways, batch_size).way == "generated"
     return WORTH + (ways.compiling if by_function else COMPILING_KERNELS) / SHARED_BY
 
 
 def too_large(network: Network) -> str | None:
     """The reason if compiling is needed and would take too long, else None."""
-    return compiles_too_long(network) if _refuses_layers(network) else None
+    reason = compiles_too_long(network)
+    return reason if reason is not None and _refuses_layers(network) else None
 
 
 def why_not_compiled(network: Network) -> str | None:
@@ -152,12 +151,19 @@ def why_not_compiled(network: Network) -> str | None:
 
 
 def _lacks_part(network: Network) -> str | None:
-    named = [("loss", network.loss.type)] if network.loss.type not in LOSSES else []
-    for layer in network.steps:
-        if layer.type not in tape_layers.EMITTERS:
-            named += [("layer", layer.type), ("activation", layer.type)]
-    part = next((part for kind, name in named if (part := find(kind, name)) is not None), None)
+    parts = [find("loss", network.loss.type)] if network.loss.type not in LOSSES else []
+    part = next(filter(None, [*parts, *map(_without_kernel, network.steps)]), None)
     return None if part is None else f"the compiled engine does not have {part.title}"
+
+
+def _without_kernel(layer: Layer) -> Part | None:
+    """The part of a plugin that a layer is, if there is no kernel for it."""
+    part = find("layer", layer.type) or find("activation", layer.type)
+    if part is None:
+        return None
+    from nnrun.engines.compiled.tape.layers import EMITTERS  # noqa: PLC0415  # slow to import
+
+    return None if layer.type in EMITTERS else part
 
 
 def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
@@ -170,15 +176,18 @@ def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
 
 @once_for_each
 def _refuses_layers(network: Network) -> str | None:
+    from nnrun.engines.compiled.kernels import KERNELS  # noqa: PLC0415  # slow to import
+    from nnrun.engines.compiled.tape.layers import refusal  # noqa: PLC0415  # likewise
+
     if network.loss.type not in KERNELS:
         return f"has no loss {network.loss.type}"
-    reasons = (tape_layers.refusal(layer) for layer in network.steps)
+    reasons = (refusal(layer) for layer in network.steps)
     return next((reason for reason in reasons if reason is not None), None)
 
 
 def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    _, numpy, compiled = _costs(network, _ways(network, optimizer), batch_size)
+    _, numpy, compiled = _costs(network, optimizer, _ways(network, optimizer), batch_size)
     return numpy, compiled
 
 

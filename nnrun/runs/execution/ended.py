@@ -10,7 +10,6 @@ from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import Diagnostic
-from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.described_data import Description
 from nnrun.runs.execution.diagnosing import diagnosed
 from nnrun.runs.metrics import metrics_of_splits
@@ -84,7 +83,9 @@ def ended_of(
     timing = timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations)
     evaluations = {} if lost else {name: trainer.evaluate(name) for name in examples}
     task, decision = trainer.task, None
-    if completed:
+    if completed and prepared.config.decide is not None:
+        from nnrun.runs.execution.deciding import decide  # noqa: PLC0415  # slow to import
+
         outputs = {name: given for name, (_, given) in evaluations.items()}
         task, decision = decide(prepared, trainer.task, outputs)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)

@@ -20,7 +20,6 @@ from nnrun.training.early_stopping import EarlyStopping, monitored_metric
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer
-from nnrun.training.watching.watch import Watch
 
 
 def trainer_of(
@@ -58,6 +57,8 @@ def trainer_of(
         stopping = monitored = None
     watch = None
     if prepared.watched:
+        from nnrun.training.watching.watch import Watch  # noqa: PLC0415  # slow to import
+
         drawn = prepared.dataset.layout.is_drawn
         watch = Watch(network, examples["train"], prepared.evaluate_every, frames=drawn)
     rows = len(examples["train"])
