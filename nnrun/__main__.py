@@ -2,17 +2,21 @@
 
 import atexit
 import os
-import signal
 import sys
 
 
 def main() -> None:
     """The entry point: quiet from the start, also where Ctrl-C comes while it still loads."""
+    from nnrun.cli import main as run  # noqa: PLC0415  # see nnrun/__init__.py
+    from nnrun.cli import shows_overview  # noqa: PLC0415  # likewise
+
+    if shows_overview():
+        return
+    import signal  # noqa: PLC0415  # slow to import, with enum
+
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
     # While Python ends, it would have the signal kill it in place of the exit code there is.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-
-    from nnrun.cli import main as run  # noqa: PLC0415  # loads click
 
     run()
 

@@ -52,10 +52,13 @@ def overview() -> str:
     return _OVERVIEW + "".join(f"  {n:{width}}  {line}\n" for n, (_, line) in COMMANDS.items())
 
 
+def shows_overview() -> bool:
+    """Print the list of commands if the arguments ask for it alone; whether it was printed."""
+    return sys.argv[1:] in ([], ["-h"], ["--help"]) and _printed(overview())
+
+
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    if sys.argv[1:] in ([], ["-h"], ["--help"]) and _printed(overview()):
-        return
     from nnrun.cli.group import run  # noqa: PLC0415  # click takes longer to load than Python
 
     run()

@@ -74,7 +74,7 @@ def test_help_imports_no_package_at_all(words):
     """`nnrun` alone and with --help answers as soon as Python does, with the list of commands."""
     shown, imported = modules(None, *words)
     assert "  datasets  Show what data there is.\n" in shown
-    assert set() == {"click", "re", "typing", "inspect", "numpy"} & imported
+    assert set() == {"click", "enum", "functools", "re", "signal", "typing", "numpy"} & imported
 
 
 def test_training_imports_what_it_needs_alone(trained):
