@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
-from nnrun.config.hints import explained, located
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
@@ -162,6 +161,8 @@ def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]
     around = {place[:length] for place in broken for length in range(len(place) + 1)}
     for issue in found:
         if not _follows(issue, broken, around):
+            from nnrun.config.hints import explained  # noqa: PLC0415  # for mistakes only
+
             yield explained(source.problem(issue.path, issue.message, issue.part), issue)
 
 
@@ -208,6 +209,8 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
         kind = BesideConfig if isinstance(data, dict) and "beside" in data else ExperimentConfig
         return kind.model_validate(data), []
     except ValidationError as error:
+        from nnrun.config.hints import located  # noqa: PLC0415  # as above
+
         return None, [located(issue) for issue in issues(error, data)]
 
 

@@ -9,8 +9,6 @@ from inspect import signature
 from itertools import chain
 from typing import Any
 
-from nnrun.config.yaml.dump import flow
-
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
 # A learning rate that is a number in a config is the initial one of a schedule.
@@ -236,6 +234,8 @@ def setting_words(key: str, value: Any) -> str:
             return f"[{', '.join(setting_words(key, layer) for layer in value)}]"
         if isinstance(value, Mapping) and _is_layer(value):
             return _layer_words(value)
+    from nnrun.config.yaml.dump import flow  # noqa: PLC0415  # slow to import
+
     return flow(_in_short(value))
 
 
@@ -250,6 +250,8 @@ def _layer_words(layer: Mapping[str, Any]) -> str:
     said = _in_short(layer)
     if isinstance(said, str):
         return said
+    from nnrun.config.yaml.dump import flow  # noqa: PLC0415  # as above
+
     kind = said.pop("type")
     bare = (*[*_defaults(kind)][:1], "activation")
     parts = (flow(v) if key in bare else f"{key}={flow(v)}" for key, v in said.items())

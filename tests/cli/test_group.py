@@ -25,6 +25,7 @@ training: {learning_rate: 0.01, iterations: 2000}
 NEVER = ("asyncio", "multiprocessing", "psutil", "scipy", "sklearn", "jinja2", "markdown_it")
 # What training on numbers, with a network that has a function of its own, does not need.
 TRAINING = (
+    "nnrun.config.hints",
     "nnrun.data.images.read",
     "nnrun.engines.compiled.tape",
     "nnrun.models.decision",
@@ -98,7 +99,7 @@ def test_training_on_data_that_ship_with_nnrun_imports_no_reader_of_tables(tmp_p
     ("words", "unused"),
     [
         (("ls",), (*STORED, "yaml")),
-        (("show", "latest"), (*STORED, "yaml")),
+        (("show", "latest"), (*STORED, "nnrun.config.yaml", "yaml")),
         (("check", "tiny.yaml"), (*NEVER, "llvmlite", "nnrun.sweeps.sweep", "nnrun.sweeps.board")),
         (("predict", "latest", "new.csv"), (*NEVER, "llvmlite", "nnrun.engines", "nnrun.training")),
     ],
