@@ -136,7 +136,7 @@ def _leaves(value: Any, path: KeyPath, *, varies: bool) -> Iterator[tuple[KeyPat
     if is_block(value):
         yield path, type(value).__qualname__, False
         varies = varies and may_vary(value)
-        for key, inner in value:
+        for key, inner in vars(value).items():
             yield from _leaves(inner, (*path, key), varies=varies)
     elif isinstance(value, list):
         yield path, len(value), False
