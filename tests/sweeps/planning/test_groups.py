@@ -218,9 +218,10 @@ class Halving(Schedule):
     [
         {RATE: [{"schedule": "halving", "initial": each} for each in (0.1, 0.2)]},
         {OPTIMIZER: [{"type": "adam", "beta1": b} for b in (0.9, 0.8)]},
+        {f"{RATE}.initial": [0.1, 0.2]},
     ],
 )
-def test_blocks_beside_plugins_are_checked_one_by_one(
+def test_values_beside_plugins_are_checked_one_by_one(
     plan, write, alone, checked, with_plugin, grid
 ):
     """What a plugin refuses is unknown."""

@@ -134,12 +134,10 @@ def numbers_in(block: Block, path: KeyPath, may_join: Callable[[KeyPath], bool])
 def _leaves(value: Any, path: KeyPath, *, varies: bool) -> Iterator[tuple[KeyPath, Any, bool]]:
     """The values in blocks and lists, with their paths, and whether numbers may vary there."""
     if is_block(value):
-        yield path, type(value).__qualname__, False
         varies = varies and may_vary(value)
         for key, inner in vars(value).items():
             yield from _leaves(inner, (*path, key), varies=varies)
     elif isinstance(value, list):
-        yield path, len(value), False
         for index, inner in enumerate(value):
             yield from _leaves(inner, (*path, index), varies=varies)
     else:
