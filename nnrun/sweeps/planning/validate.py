@@ -130,7 +130,7 @@ class _Planner:
                 place = place._replace(grid=grid.apart())
                 families = self._families(place)
             self.planned.append((place, families))
-            offset += grid.size
+            offset += place.grid.size
 
     def _joined(self, place: _Place) -> dict[tuple[int, ...], Family] | None:
         """The families of a grid with whole numbers that are checked together.

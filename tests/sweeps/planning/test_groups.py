@@ -18,6 +18,7 @@ from tests.sweeps.helpers import BOSTON, IRIS, words_of
 from tests.sweeps.planning.test_families import LAYERS, numbers_of
 
 OPTIMIZER, RATE, NETWORK = "training.optimizer", "training.learning_rate", "network"
+NORM = {"type": "batch_norm"}
 SOFTMAX = {"activations": ["tanh", "softmax"]}
 # The largest and the smallest number that need no check of their own.
 LARGEST, SMALLEST = 3.4e38, 1e-44
@@ -232,6 +233,16 @@ def test_values_beside_plugins_are_checked_one_by_one(
     require_same(made, file, grid, alone)
 
 
+def test_numbers_of_plans_differ_where_values_are_given_twice(plan, write):
+    """Also after a grid whose blocks were checked one by one."""
+    blocks = [{"type": "adam", "beta1": each} for each in (0.9, 0.9, 0.8)]
+    batches = [2, 5, 8, 2]  # their last rows must be known
+    net = IRIS.replace("{sizes: [4, 3], activations: [tanh, softmax]}", json.dumps(around(NORM)))
+    files = [write(name, net) for name in ("one", "other")]
+    made = plan(*files, *words_of({OPTIMIZER: blocks, "training.batch_size": batches}))
+    assert 12 == len(made) == len({variant.number for variant in made.variants})
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("number", [SMALLEST, 1.0, LARGEST])
 @pytest.mark.parametrize("largest", [SMALLEST, 0.5, LARGEST])
@@ -256,6 +267,11 @@ def test_rates_of_schedules_stay_finite(name, number, largest):
 WRONG = {
     "the classes": (IRIS, {NETWORK: [{"sizes": [4, c], **SOFTMAX} for c in (2, 3, 4, 5)]}, 3),
     "sizes": (IRIS, {NETWORK: [{"sizes": [c, 2], **SOFTMAX} for c in (2, 3, 4)]}, 1),
+    "a value twice": (
+        IRIS,
+        {NETWORK: [{"sizes": [c, 3], "activations": ["tanh", "relu"]} for c in (4, 4, 5, 4.0)]},
+        1,
+    ),
     "no values of their keys": (
         IRIS,
         {OPTIMIZER: [{"type": "adam", "beta1": b} for b in (0.1, 1.5, "x", 0.2, -1)]},

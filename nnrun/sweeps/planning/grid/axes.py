@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,7 +18,6 @@ from nnrun.config.yaml.parse import KeyPath
 from nnrun.sweeps.planning.grid.groups import (
     Group,
     Numbers,
-    alone,
     free_numbers,
     groups_of,
     may_vary,
@@ -40,6 +39,7 @@ class Axis:
         places: the index of each of them in the list that was given.
         count: how many values were given.
         groups: of the values.
+        apart: makes the axis with each value alone that may be refused for itself.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Axis:
     places: Sequence[int]
     count: int
     groups: Sequence[Group]
+    apart: Callable[[], Axis]
 
     @cached_property
     def group_of(self) -> list[int]:
@@ -66,15 +67,6 @@ class Axis:
                 found[at] = number, rank
         return found
 
-    def apart(self) -> Axis:
-        """The same axis with each value alone that may be refused for itself."""
-        groups = [
-            part
-            for group in self.groups
-            for part in ([group] if group.is_sure else alone(group.members))
-        ]
-        return replace(self, groups=sorted(groups, key=lambda group: min(group.members)))
-
 
 def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list[Axis]:
     """The axes of a grid, by dotted key; `config` is one of those that the grid makes."""
@@ -86,31 +78,50 @@ def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list
 
 
 def _axis(
-    key: str, values: Sequence[Any], config: ExperimentConfig, others: set[tuple[str, ...]]
+    key: str,
+    values: Sequence[Any],
+    config: ExperimentConfig,
+    others: set[tuple[str, ...]],
+    *,
+    apart: bool = False,
 ) -> Axis:
     field = _field(config, steps_of(key), others) if len(values) > 1 else None
-    if field is None:
-        return Axis(key, values, range(len(values)), len(values), alone(range(len(values))))
-    found = _numbers(values, *field, others)
+    found: Sequence[Numbers | None] = [None] * len(values)
+    if field is not None:
+        found = _numbers(values, *field, others, apart=apart)
     known: dict[Numbers, int] = {}  # 1 and 1.0 are the same setting
     places = [
         index
         for index, numbers in enumerate(found)
         if numbers is None or known.setdefault(numbers, index) == index
     ]
-    groups = groups_of([found[index] for index in places])
-    return Axis(key, [values[index] for index in places], places, len(values), groups)
+    return Axis(
+        key,
+        [values[index] for index in places],
+        places,
+        len(values),
+        groups_of([found[index] for index in places]),
+        partial(_axis, key, values, config, others, apart=True),
+    )
 
 
 def _numbers(
-    values: Sequence[Any], path: KeyPath, field: TypeAdapter[Any], others: set[tuple[str, ...]]
+    values: Sequence[Any],
+    path: KeyPath,
+    field: TypeAdapter[Any],
+    others: set[tuple[str, ...]],
+    *,
+    apart: bool,
 ) -> list[Numbers | None]:
-    """The numbers in which each value may differ from others; None for a value alone."""
-    kind = int if may_join(path, others) else float
+    """The numbers in which each value may differ from others; None for a value alone.
+
+    With `apart` these are numbers that are valid wherever they stand.
+    """
+    kind = int if not apart and may_join(path, others) else float
     found: list[Numbers | None] = [None] * len(values)
     for index in free_numbers(values, kind, field):
         found[index] = Numbers("", (path,), (kind(values[index]),))
-    if path[0] in _BLOCKS:
+    if not apart and path[0] in _BLOCKS:
         for index, value in enumerate(values):
             if isinstance(value, dict | str) and is_block(block := _validated(value, field)):
                 found[index] = numbers_in(block, path, lambda place: may_join(place, others))
