@@ -251,3 +251,8 @@ def execute_job(one, *more):
 
 job.execute_job = execute_job
 """
+
+
+def words_of(grid):
+    """The arguments of a sweep for the values of each key."""
+    return [f"{key}={','.join(map(json.dumps, values))}" for key, values in grid.items()]

@@ -91,6 +91,27 @@ class EarlyStoppingConfig(Block):
         return "; leave it out" if value is False else ""
 
 
+class AugmentConfig(Block):
+    """Random changes of training rows, new ones at each visit; evaluations take rows as they are.
+
+    Images are moved after they have been prepared.
+    """
+
+    noun: ClassVar[str] = "augment"
+    must_be: ClassVar[str] = "a mapping like {shift: 2, flip: true}"
+    digest_when_empty: ClassVar[Any] = None  # nothing is changed
+
+    shift: Annotated[int, Integer(ge=0)] = 0
+    """The most pixels by which an image is shifted, in each direction; its border is repeated."""
+    flip: Annotated[bool, Flag()] = False
+    """Whether half of the images are mirrored, left to right."""
+    rotate: Annotated[float, Number(ge=0, le=180)] = 0.0
+    """The largest angle of a turn about the centre, in degrees, either way."""
+    noise: Annotated[float, Number(ge=0, le=1e6)] = 0.0
+    """The standard deviation of normal noise that is added to each prepared feature, of tables
+    too."""
+
+
 ClassWeight = (
     Annotated[str, OneOf(("balanced",))] | dict[str, Annotated[float, Number(ge=0, le=1e50)]]
 )
@@ -150,24 +171,3 @@ class TrainingConfig(Block):
             yield ConfigIssue(message, (given[1],), "key")
         if not given and not cls.misspells(data, "iterations", "epochs"):
             yield ConfigIssue("training needs 'iterations' or 'epochs'", part="block")
-
-
-class AugmentConfig(Block):
-    """Random changes of training rows, new ones at each visit; evaluations take rows as they are.
-
-    Images are moved after they have been prepared.
-    """
-
-    noun: ClassVar[str] = "augment"
-    must_be: ClassVar[str] = "a mapping like {shift: 2, flip: true}"
-    digest_when_empty: ClassVar[Any] = None  # nothing is changed
-
-    shift: Annotated[int, Integer(ge=0)] = 0
-    """The most pixels by which an image is shifted, in each direction; its border is repeated."""
-    flip: Annotated[bool, Flag()] = False
-    """Whether half of the images are mirrored, left to right."""
-    rotate: Annotated[float, Number(ge=0, le=180)] = 0.0
-    """The largest angle of a turn about the centre, in degrees, either way."""
-    noise: Annotated[float, Number(ge=0, le=1e6)] = 0.0
-    """The standard deviation of normal noise that is added to each prepared feature, of tables
-    too."""

@@ -40,7 +40,7 @@ class Between:
     """
 
     ends: Sequence[Costs]
-    numbers: Mapping[KeyPath, Sequence[int]]
+    numbers: Mapping[KeyPath, Sequence[float]]
     training: TrainingConfig
     sizes: Sizes
 

@@ -24,6 +24,7 @@ from nnrun.runs.preparation.evaluations import evaluations_of, iterations_of
 from nnrun.sweeps.planning.between import Between
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.grid.combinations import Grid
+from nnrun.sweeps.planning.grid.groups import Group
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.texts import Evaluations, Template, Texts
 
@@ -38,7 +39,7 @@ class Family:
         estimate: of one run.
         between: the estimates of all its settings, if it has whole numbers, else None.
         grid: with the values.
-        groups: of each axis, the positions of the family's values.
+        groups: of each axis, the family's values.
         offset: the number of the grid's first variant.
         texts: of its grid.
         packed: the config of the setting that was checked first, and the identity of each fold.
@@ -49,7 +50,7 @@ class Family:
     estimate: Estimate
     between: Between | None
     grid: Grid
-    groups: Sequence[Sequence[int]]
+    groups: Sequence[Group]
     offset: int
     texts: Texts
     packed: bytes
@@ -83,18 +84,22 @@ class Family:
         whole = self._whole
         for axis in [at for at in reversed(range(len(self.groups))) if at not in whole]:
             index, at = divmod(index, len(self.groups[axis]))
-            positions[axis] = self.groups[axis][at]
+            positions[axis] = self.groups[axis].members[at]
         if self.between is not None:
             index = int(self.between.order[index])
             for axis in reversed(whole):
                 index, at = divmod(index, len(self.groups[axis]))
-                positions[axis] = self.groups[axis][at]
+                positions[axis] = self.groups[axis].members[at]
         return self.variant(positions)
 
     def variant(self, positions: Sequence[int]) -> Variant:
         """The variant with these values, given by their positions on the axes."""
         chosen = zip(self.grid.axes, self.groups, positions, strict=True)
-        numbers = {axis.path: axis.number(at) for axis, group, at in chosen if len(group) > 1}
+        numbers = {
+            path: values[axis.rank_of[at]]
+            for axis, group, at in chosen
+            for path, values in group.numbers.items()
+        }
         config, *identities = self._texts(numbers)
         return Variant(
             number=self.offset + self.grid.number(positions),
@@ -108,8 +113,7 @@ class Family:
     @property
     def _whole(self) -> list[int]:
         """The axes with whole numbers."""
-        axes = enumerate(zip(self.grid.axes, self.groups, strict=True))
-        return [number for number, (axis, group) in axes if axis.is_whole(group)]
+        return [number for number, group in enumerate(self.groups) if group.whole is not None]
 
     def _estimate(self, positions: Sequence[int], numbers: Mapping[KeyPath, float]) -> Estimate:
         if self.between is None:

@@ -21,10 +21,11 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.estimate import costs_of, estimate
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
-from nnrun.sweeps.planning.grid.axes import Together
 from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
 from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
+from nnrun.sweeps.planning.grid.groups import Group
 from nnrun.sweeps.planning.grid.load import load_grid
+from nnrun.sweeps.planning.grid.together import Together
 from nnrun.sweeps.planning.grid.whole import join
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.problems import Problems
@@ -124,12 +125,12 @@ class _Planner:
         self._checks = sum(grid.checks for _, grid, _ in self.opened)
         for file, grid, seeds in self.opened:
             place = _Place(file, grid, seeds, offset, texts)
-            families = self._joined(place) if grid.joins_whole else None
+            families = None if grid.is_sure else self._joined(place)
             if families is None:
                 place = place._replace(grid=grid.apart())
                 families = self._families(place)
             self.planned.append((place, families))
-            offset += grid.size
+            offset += place.grid.size
 
     def _joined(self, place: _Place) -> dict[tuple[int, ...], Family] | None:
         """The families of a grid with whole numbers that are checked together.
@@ -157,7 +158,7 @@ class _Planner:
             self.problems.of_setting.clear()
             members = tuple([axis.groups[g] for axis, g in zip(axes, groups, strict=True)])
             family = self._family(place, members, points)
-            if self.problems.of_setting and place.grid.joins_whole:
+            if self.problems.of_setting and not place.grid.is_sure:
                 raise _NotJoinedError
             together.add(groups, self.problems.of_setting)
             if family is not None:
@@ -186,7 +187,7 @@ class _Planner:
     def _family(
         self,
         place: _Place,
-        members: Sequence[Sequence[int]],
+        members: Sequence[Group],
         points: Iterable[GridPoint | ConfigError],
     ) -> Family | None:
         """The family of the settings with these members of each axis; `points` are checked for all.
@@ -196,15 +197,15 @@ class _Planner:
         Raises: _NotJoinedError if whole numbers between valid ones may be invalid.
         """
         grid, texts = place.grid, place.texts
-        chosen = zip(grid.axes, members, strict=True)
-        whole = [(axis, group) for axis, group in chosen if axis.is_whole(group)]
+        unsure = not all(group.is_sure for group in members)
+        whole = {path: group.numbers[path] for group in members if (path := group.whole)}
         ends: list[_Checked] = []
         for point in points:
             checked = self._check(place, point)
             self._tell(self._checks)
             if checked is None:
                 return None
-            if whole and not ends and not join([axis.path for axis, _ in whole], checked.prepared):
+            if unsure and not ends and not join(whole, checked.prepared):
                 raise _NotJoinedError
             ends.append(checked)
         prepared, runs, shared = ends[0]
@@ -218,8 +219,7 @@ class _Planner:
         between = None
         if whole:
             costs = [costs_of(end.prepared) for end in ends]
-            numbers = {axis.path: [int(axis.values[at]) for at in group] for axis, group in whole}
-            between = Between(costs, numbers, prepared.config.training, prepared.split.sizes)
+            between = Between(costs, whole, prepared.config.training, prepared.split.sizes)
         packed = texts.pack([prepared.config_json, *identities])
         return Family(
             shared,

@@ -78,7 +78,7 @@ def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
             {"network": 1, "training": 1, "dataset": 1},
         ),
         ([UNITS, "network.layers.0.activation=tanh,relu"], {"network": 3}),
-        (["training.learning_rate.initial=0.1,0.2"], {"training": 1}),
+        (["training.learning_rate.over=10,20"], {"training": 1}),
         (["sweep.order_by=loss", "training.batch_size=1,4"], {"training": 1}),
     ],
 )

@@ -9,14 +9,12 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.plugins import load, unload
 from nnrun.runs.preparation import memory
-from nnrun.runs.preparation import prepare as preparation
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning import validate
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import axes
 from nnrun.sweeps.planning.shard import Shard
+from tests.sweeps.helpers import words_of
 
 NET = """
 dataset: {name: iris, features: standard, validation_size: 0.2}
@@ -101,10 +99,6 @@ JOINED = {
 }
 
 
-def words_of(grid):
-    return [f"{key}={','.join(map(json.dumps, values))}" for key, values in grid.items()]
-
-
 @pytest.fixture
 def config(write):
     """Writes a config beside its rows."""
@@ -118,27 +112,8 @@ def config(write):
     return make
 
 
-@pytest.fixture
-def checked(monkeypatch):
-    """The settings that plans check."""
-    found = []
-
-    def counted(*arguments, **more):
-        found.append(arguments)
-        return preparation.prepare(*arguments, **more)
-
-    monkeypatch.setattr(validate, "prepare", counted)
-    return found
-
-
-def alone(file, choice, plan):
-    """The variant of a setting, as a plan of this one has it."""
-    (variant,) = plan(file, *words_of({key: [value] for key, value in choice.items()})).variants
-    return variant
-
-
 @pytest.mark.parametrize(("text", "grid", "checks"), JOINED.values(), ids=JOINED.keys())
-def test_settings_between_are_those_planned_alone(plan, config, checked, text, grid, checks):
+def test_settings_between_are_those_planned_alone(plan, config, alone, checked, text, grid, checks):
     """With their configs, the identity of each fold, and their parameters; the ends are checked."""
     file = config(text)
     made = plan(file, *words_of(grid))
@@ -147,7 +122,7 @@ def test_settings_between_are_those_planned_alone(plan, config, checked, text, g
     different = product(*({json.dumps(v): v for v in values}.values() for values in grid.values()))
     known = {}
     for values in different:
-        one = alone(file, dict(zip(grid, values, strict=True)), plan)
+        one = alone(file, dict(zip(grid, values, strict=True)))
         known.setdefault(repr(one.identities), one)
     assert len(known) == len(variants) == len({variant.number for variant in variants})
     for one, variant in zip(known.values(), variants, strict=True):
@@ -232,26 +207,17 @@ class Halving(Schedule):
 '''
 
 
-@pytest.fixture
-def halving(tmp_path):
-    file = tmp_path / "halving.py"
-    file.write_text(HALVING)
-    load(file)
-    yield
-    unload()
-
-
-@pytest.mark.usefixtures("halving")
 @pytest.mark.parametrize("why", APART)
-def test_what_is_checked_one_by_one(plan, config, checked, why):
+def test_what_is_checked_one_by_one(plan, config, alone, checked, with_plugin, why):
     """Where a value between two valid ones may be invalid, or equal another setting."""
+    with_plugin(HALVING)
     text, grid = APART[why]
     file = config(text)
     made = plan(file, *words_of(grid))
     assert len(checked) >= len(made)
-    one_by_one = [alone(file, variant.choice, plan) for variant in made.variants]
+    one_by_one = [alone(file, variant.choice) for variant in made.variants]
     different = {
-        repr(alone(file, dict(zip(grid, values, strict=True)), plan).identities)
+        repr(alone(file, dict(zip(grid, values, strict=True))).identities)
         for values in product(*grid.values())
     }
     assert different == {repr(one.identities) for one in one_by_one}

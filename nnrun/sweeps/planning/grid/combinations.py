@@ -65,15 +65,15 @@ class Grid:
     @property
     def checks(self) -> int:
         """How many settings are checked, for all."""
-        return prod(sum(len(axis.checked(group)) for group in axis.groups) for axis in self.axes)
+        return prod(sum(len(group.checked) for group in axis.groups) for axis in self.axes)
 
     @property
-    def joins_whole(self) -> bool:
-        """Whether some whole numbers are checked together."""
-        return any(axis.is_whole(group) for axis in self.axes for group in axis.groups)
+    def is_sure(self) -> bool:
+        """Whether all settings are valid or not as those are that are checked."""
+        return all(group.is_sure for axis in self.axes for group in axis.groups)
 
     def apart(self) -> Self:
-        """The same grid with each whole number to be checked."""
+        """The same grid, where this is so."""
         return replace(self, axes=[axis.apart() for axis in self.axes])
 
     @property
@@ -97,7 +97,7 @@ class Grid:
         known = KnownBlocks(self.axes, self._load_block)
         for groups in product(*(range(len(axis.groups)) for axis in self.axes)):
             chosen = zip(self.axes, groups, strict=True)
-            checked = product(*(axis.checked(axis.groups[group]) for axis, group in chosen))
+            checked = product(*(axis.groups[group].checked for axis, group in chosen))
             yield groups, (self._load(positions, known) for positions in checked)
 
     def choice(self, positions: Iterable[int]) -> dict[str, Any]:
