@@ -191,9 +191,11 @@ class StackConfig(Block):
             yield ConfigIssue(message, ("activations",))
 
     def written_out(self) -> NetworkConfig:
-        """The same network in the long form."""
-        layers = stack_layers(self.sizes, self.activations)
-        return NetworkConfig.model_validate({"initializer": self.initializer, "layers": layers})
+        """The same network in the long form, each layer with its initializer."""
+        dense, initializer = LayerConfig.blocks["dense"], self.initializer
+        stack = stack_layers(self.sizes, self.activations)
+        layers = [dense.model_validate({**layer, "initializer": initializer}) for layer in stack]
+        return NetworkConfig.model_construct(initializer=initializer, layers=layers)
 
 
 STACK_KEYS = {"sizes", "activations"}

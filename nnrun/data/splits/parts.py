@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class Split:
         parts = {"validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
-    @property
+    @cached_property
     def sizes(self) -> Sizes:
         """Of its parts."""
         return Sizes(len(self.train), tuple(map(len, self.held_out.values())), self.planned)

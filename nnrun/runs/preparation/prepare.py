@@ -17,20 +17,19 @@ from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.held_out import check_categories, with_training_categories
 from nnrun.data.load import load_dataset
-from nnrun.data.rows.raw import all_finite, array_blocks
 from nnrun.data.splits.make import make_split
 from nnrun.data.splits.parts import Split
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Schedule
-from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_batches, check_network
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache, Memo, changed
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.preparation.ranges import check_ranges, stays_in_range
 from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
 from nnrun.runs.stored_config import with_data
@@ -93,10 +92,12 @@ def prepare(
         if mismatch is not None:
             raise ConfigMismatchError([mismatch])
         prepared.select_engine()
-        numbers = rows, network.input_shape, network.dtype
-        cache.get("ranges", numbers, lambda: check_ranges(prepared))
-        fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
-        vars(prepared)["preprocessing"] = fitted
+        alike = dataset, config.dataset.features, config.dataset.target
+        if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
+            numbers = rows, network.input_shape, network.dtype
+            cache.get("ranges", numbers, lambda: check_ranges(prepared))
+            fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
+            vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:
@@ -223,47 +224,3 @@ def _unused(config: ExperimentConfig) -> dict[str, Any]:
     order_by = None if config.sweep is None else config.sweep.order_by
     sweep = None if order_by is None else SweepConfig(order_by=order_by)
     return {"sweep": sweep, "search": None}
-
-
-# Below this, neither a sum of squares nor a usual scaling overflows float32. Larger numbers, and
-# small data sets, are checked number by number.
-_LARGE = 1e15
-_FEW = 1_000_000
-
-
-def check_ranges(prepared: Prepared) -> None:
-    """Fit the preprocessing, and require that all prepared numbers are finite.
-
-    Raises: DatasetProblem with the column.
-    """
-    _, dataset = prepared.preprocessing, prepared.dataset  # fitting may find a problem
-    if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
-        return
-    with np.errstate(over="ignore", invalid="ignore"):
-        examples = prepared.examples
-    names = dataset.feature_names if len(dataset.shape) == 1 else ()
-    dtype = prepared.network.dtype.name
-    for part, rows in examples.items():
-        _check(rows.x, part, "features", names, dtype)
-        _check(rows.target, part, "target", dataset.target_names, dtype)
-
-
-def _is_large(values: Array) -> bool:
-    blocks = array_blocks(values)
-    return any(bool((np.abs(block.astype(np.float64)) > _LARGE).any()) for block in blocks)
-
-
-def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
-    if all_finite(values):
-        return
-    row, column = np.argwhere(~np.isfinite(values).reshape(len(values), -1))[0]
-    name = f"column '{names[column]}'" if column < len(names) else f"number {column} of a row"
-    raise DatasetProblem(
-        [
-            (
-                ("dataset", key),
-                f"{name} leaves the range of {dtype} when it is prepared (row {row} of the {part} "
-                "split); its values are too large, or its spread in training too small",
-            )
-        ]
-    )

@@ -46,8 +46,12 @@ class Estimate:
     memory: int
 
 
+Number = float | Array
+"""Of one run, or of several as an array."""
+
+
 class Costs(NamedTuple):
-    """What a run takes besides how long it is; of several runs, each as an array.
+    """What a run takes besides how long it is; or several runs.
 
     Args:
         parameters: of its network.
@@ -58,16 +62,16 @@ class Costs(NamedTuple):
         row: seconds for a row in an evaluation.
     """
 
-    parameters: Array
-    memory: Array
-    numpy: Array
-    compiled: Array
-    gain: Array
-    row: Array
+    parameters: Number
+    memory: Number
+    numpy: Number
+    compiled: Number
+    gain: Number
+    row: Number
 
 
 class Length(NamedTuple):
-    """How long a run is; of several runs, each as an array.
+    """How long a run is; or several runs.
 
     Args:
         iterations: of the run.
@@ -76,10 +80,10 @@ class Length(NamedTuple):
         rows: of each split that an evaluation takes at most.
     """
 
-    iterations: Array
-    planned: Array
-    every: Array
-    rows: Array
+    iterations: Number
+    planned: Number
+    every: Number
+    rows: Number
 
 
 def estimate(prepared: Prepared) -> Estimate:
@@ -88,7 +92,7 @@ def estimate(prepared: Prepared) -> Estimate:
         return _beside(prepared)
     sizes, costs = prepared.split.sizes, costs_of(prepared)
     counts = prepared.iterations, prepared.planned_iterations, prepared.evaluate_every
-    length = Length(*map(np.asarray, (*counts, prepared.evaluate_rows or sizes.largest)))
+    length = Length(*map(float, (*counts, prepared.evaluate_rows or sizes.largest)))
     return Estimate(
         iterations=prepared.iterations,
         parameters=prepared.network.size,
@@ -106,8 +110,7 @@ def costs_of(prepared: Prepared) -> Costs:
         gain = min(needed_gain(network, optimizer, config.batch_size), _NEVER)
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     memory = prepared.memory.total
-    found = (network.size, memory, numpy, compiled, gain, _row(network))
-    return Costs(*map(np.asarray, found))
+    return Costs(network.size, memory, numpy, compiled, gain, _row(network))
 
 
 def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Array:
