@@ -13,7 +13,6 @@ from nnrun.config.content import Origin
 from nnrun.data.splits.parts import Sizes
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
-from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.between import Between
@@ -239,8 +238,8 @@ class _Planner:
             self.problems.add(point.problems, point.exit_code, place.file)
             return None
         try:
-            prepared = prepare(point.experiment, self.datasets.load, cache=self._cache)
-            runs = folds_of(point.experiment, prepared)
+            runs = folds_of(point.experiment, self.datasets.load, self._cache)
+            prepared = next(iter(runs.values()))
             seeds, shared = place.seeds, shared_fields(place.file, runs, place.seeds)
             if seeds.splits is not None and len(seeds.splits) > 1 and not shared["drawn"]:
                 message = "no seed decides which rows are in which split"

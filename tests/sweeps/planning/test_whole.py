@@ -13,7 +13,7 @@ from nnrun.plugins import load, unload
 from nnrun.runs.preparation import memory
 from nnrun.runs.preparation import prepare as preparation
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning import validate
+from nnrun.sweeps.planning import variants
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import axes
 from nnrun.sweeps.planning.shard import Shard
@@ -127,7 +127,7 @@ def checked(monkeypatch):
         found.append(arguments)
         return preparation.prepare(*arguments, **more)
 
-    monkeypatch.setattr(validate, "prepare", counted)
+    monkeypatch.setattr(variants, "prepare", counted)
     return found
 
 
