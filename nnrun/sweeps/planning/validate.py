@@ -92,7 +92,8 @@ class _Planner:
         self.count = 0
         self.problems = Problems(arguments.words)
         self.opened: list[tuple[str, Grid, Seeds]] = []
-        self._checks = 0
+        self._checks = self._done = 0
+        self._again = 0  # checks that were counted already
         self._tell: Callable[[int], None] = lambda checks: None
         self._names: dict[str, tuple[str, str]] = {}
         self._cache = GridCache()
@@ -136,13 +137,14 @@ class _Planner:
         None if a setting is invalid, or one between two valid ones may be: then each has to be
         checked alone, so that every problem is found.
         """
-        kept, known = self.problems.kept(), set(self._known)
+        kept, known, done = self.problems.kept(), set(self._known), self._done
         try:
             return self._families(place)
         except _NotJoinedError:
             self.problems.restore(kept)
             self._known = known
-            self._checks += place.grid.apart().checks
+            self._checks += place.grid.apart().checks - place.grid.checks
+            self._again = self._done - done
             return None
 
     def _families(self, place: _Place) -> dict[tuple[int, ...], Family]:
@@ -200,7 +202,7 @@ class _Planner:
         ends: list[_Checked] = []
         for point in points:
             checked = self._check(place, point)
-            self._tell(self._checks)
+            self._count()
             if checked is None:
                 return None
             if whole and not ends and not join([axis.path for axis, _ in whole], checked.prepared):
@@ -231,6 +233,14 @@ class _Planner:
             texts,
             packed,
         )
+
+    def _count(self) -> None:
+        """Count a check, unless it only repeats one."""
+        if self._again:
+            self._again -= 1
+        else:
+            self._done += 1
+            self._tell(self._checks)
 
     def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
         """What is known of a setting; None if it is invalid."""

@@ -275,6 +275,20 @@ def test_a_plan_tells_how_far_its_checks_are(write):
     assert [2, 2] == told
 
 
+def test_ends_that_are_checked_again_count_once(write):
+    """Where one end of whole numbers is invalid, each of them is checked, and the bar ends full."""
+    file, told = write("iris", IRIS), []
+
+    @contextmanager
+    def watching():
+        yield told.append
+
+    grid = Arguments.parse(["training.batch_size=4,8,16,1000"])
+    with pytest.raises(ConfigError, match="larger than the training split"):
+        make_plan({str(file): file}, grid, Datasets(), watching)
+    assert [2, 4, 4, 4] == told
+
+
 def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
     """Those of its plan, before any run begins."""
     told = []
