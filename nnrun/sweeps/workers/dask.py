@@ -64,7 +64,7 @@ class DaskWorkers(Workers):
         self._workers: dict[str, int] = {}
         try:
             client.run_on_scheduler(versions)
-        except Exception as error:  # Dask raises a dozen kinds
+        except Exception as error:  # of any kind, as it is that of an import there
             raise NnrunError(
                 f"the Dask scheduler at {self._address} cannot load nnrun, which must be installed "
                 f"there, too: {error}"
@@ -73,7 +73,7 @@ class DaskWorkers(Workers):
             self._look_at_workers()
         except OtherVersionError as error:
             raise NnrunError(str(error)) from error
-        except Exception as error:  # Dask raises a dozen kinds, as where nnrun cannot be loaded
+        except (OSError, RuntimeError) as error:  # the connection is lost, or closed by now
             raise NnrunError(f"the workers of {self._address} cannot be used: {error}") from error
         Thread(target=self._poll, daemon=True).start()
 

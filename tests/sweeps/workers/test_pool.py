@@ -445,17 +445,24 @@ def test_results_of_a_task_are_told_apart(monkeypatch):
 
 
 def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch):
-    """With their address and the reason, whether Dask returns the error or raises it."""
+    """With their address and the reason."""
     missing = ModuleNotFoundError("No module named 'nnrun'")
     monkeypatch.setattr(client, "run", lambda *_, workers, **__: dict.fromkeys(workers, missing))
     with pytest.raises(NnrunError, match=r"the worker tcp://1.2.3.4:\d cannot load nnrun: No mod"):
         DaskWorkers(client)
 
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError, ZeroDivisionError])
+def test_a_connection_that_is_lost_at_first(client, monkeypatch, kind):
+    """One sentence says so; a mistake of nnrun is passed on as it is."""
+
     def fail(*_, **__):
-        raise missing
+        raise kind("Stream is closed")
 
     monkeypatch.setattr(client, "run", fail)
-    with pytest.raises(NnrunError, match=r"the workers of tcp://1.2.3.4:5 cannot be used: No mod"):
+    lost = r"the workers of tcp://1.2.3.4:5 cannot be used: Stream is closed"
+    expected = (kind, "^Stream") if kind is ZeroDivisionError else (NnrunError, lost)
+    with pytest.raises(expected[0], match=expected[1]):
         DaskWorkers(client)
 
 
