@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nnrun.sweeps.planning.plan import PlannedRun
+    from nnrun.sweeps.progress import SweepProgress
 
 _REFRESH_SECONDS = 0.1
 
@@ -30,6 +31,7 @@ class RunLines(SweepListener):
         self.printed = 0
         self.next_line = 0.0
         self._waiting = False
+        self._retried: dict[str, list[str]] = {}  # labels by reason, since the last tick
 
     @property
     def is_due(self) -> bool:
@@ -48,7 +50,13 @@ class RunLines(SweepListener):
         self._print(f"failed: {run.label}: {reason}")
 
     def retried(self, run: PlannedRun, reason: str) -> None:
-        self.warn(f"{run.label}: {reason}; trying again")
+        self._retried.setdefault(reason, []).append(run.label)
+
+    def tick(self, progress: SweepProgress) -> None:
+        for reason, (first, *others) in self._retried.items():
+            more = f" (with {plural(len(others), 'other run')})" if others else ""
+            self.warn(f"{first}: {reason}; trying again{more}")
+        self._retried.clear()
 
     def waiting(self, runs: int) -> None:
         if not self._waiting:

@@ -13,9 +13,15 @@ from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from nnrun.errors import NnrunError
 from nnrun.pool.process_main import QUESTION, RETIRE
-from nnrun.pool.task import Message, Task, WorkerLostError, deserialize_error, serialize_error
+from nnrun.pool.task import (
+    Message,
+    NoWorkersError,
+    Task,
+    WorkerLostError,
+    deserialize_error,
+    serialize_error,
+)
 from nnrun.pool.worker import MOST_TASKS, Load, Submitted, Worker
 from nnrun.systems import system
 
@@ -83,7 +89,7 @@ class ProcessPool:
     def check(self) -> None:
         """Raise an error if no worker is left."""
         if self._waiting and not self._workers and self._misstarts >= _MOST_MISSTARTS:
-            raise NnrunError(f"no worker can be started: {self._misstart_reason}")
+            raise NoWorkersError(f"no worker can be started: {self._misstart_reason}")
 
     def stop(self) -> None:
         """Ask all tasks to stop; those that have not begun return None."""

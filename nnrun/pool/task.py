@@ -14,6 +14,10 @@ V = TypeVar("V")
 _MOST = 8
 
 
+class NoWorkersError(NnrunError):
+    """No worker is left, and none will join."""
+
+
 class WorkerLostError(NnrunError):
     """A worker ended before its task did, perhaps for another reason than the task."""
 

@@ -11,7 +11,6 @@ from nnrun.config.content import Content
 from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import Override
 from nnrun.runs.preparation.config_cache import GridCache
-from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid.combinations import GridPoint, overrides_of
@@ -123,8 +122,8 @@ class Settings:
         """
         own = self.judging.revealed if revealed else self.judging.values
         experiment = self._load({**own, **values})
-        prepared = prepare(experiment, self.datasets.load, cache=self._cache)
-        runs = folds_of(experiment, prepared)
+        runs = folds_of(experiment, self.datasets.load, self._cache)
+        prepared = next(iter(runs.values()))
         point = GridPoint(dict(choice), experiment)
         variant = make_variant(number, str(self.content.file), point, runs, Seeds([*seeds]))
         return Setting(

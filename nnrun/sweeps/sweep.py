@@ -12,7 +12,7 @@ from typing import Any
 from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.pool.task import LostTogetherError, Message, serialize_error
+from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.published import compare_published
 from nnrun.runs.record import RunResult
@@ -98,21 +98,13 @@ class Sweep:
         """
         names = self.progress.plan.names
         self._workers = workers
+        gone: NoWorkersError | None = None
         try:
             if self.store is not None:
                 self.store.index.refresh(names, coming=len(self.progress.plan))
-            while True:
-                self._submit_more(workers)
-                if self._futures:
-                    self._collect(workers)
-                elif self._ends.saving:
-                    self._settle(0, workers)
-                elif self.stopping() or not self._held_elsewhere:
-                    break
-                else:
-                    self.listener.waiting(len(self._held_elsewhere))
-                    self._notes.add(self._counts)
-                    sleep(_TICK_SECONDS)
+            self._train(workers)
+        except NoWorkersError as error:
+            gone = error
         finally:
             workers.close()
             deque(self._ends.settle(0), maxlen=0)
@@ -126,7 +118,24 @@ class Sweep:
                 self.store.leave()
         if self._ends.no_room:
             raise NnrunError(f"no more results can be written: {self._ends.no_room}")
+        if gone is not None:
+            raise NnrunError(f"{gone}{self._missing()}") from gone
         return self.progress
+
+    def _train(self, workers: Workers) -> None:
+        """Until all runs have ended, or are stopped."""
+        while True:
+            self._submit_more(workers)
+            if self._futures:
+                self._collect(workers)
+            elif self._ends.saving:
+                self._settle(0, workers)
+            elif self.stopping() or not self._held_elsewhere:
+                break
+            else:
+                self.listener.waiting(len(self._held_elsewhere))
+                self._notes.add(self._counts)
+                sleep(_TICK_SECONDS)
 
     def receive(self, message: Message) -> None:
         """Handle a message of a run in progress."""
@@ -257,6 +266,12 @@ class Sweep:
             running=running,
             open=is_open,
         )
+
+    def _missing(self) -> str:
+        """How many runs are missing, after an error; nothing where more may follow from results."""
+        if not isinstance(self._source, PlannedRuns):
+            return ""
+        return f"; {self.progress.missing:,} of {len(self.progress.plan):,} runs are missing"
 
     def _unfinished(self) -> SweepCounts | None:
         """The counts of a sweep that ends before all of its runs; None if it has saved nothing."""

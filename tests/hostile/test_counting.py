@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import nnrun.sweeps.planning.validate
+import nnrun.sweeps.planning.variants
 from nnrun.cli import cli
 from nnrun.cli.sweep import MOST_RUNS
 from nnrun.config import load
@@ -47,7 +47,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was prepared while a test ran."""
     seen: list[object] = []
     monkeypatch.setattr(
-        nnrun.sweeps.planning.validate, "prepare", lambda experiment, *_: seen.append(experiment)
+        nnrun.sweeps.planning.variants, "prepare", lambda experiment, *_: seen.append(experiment)
     )
     return seen
 

@@ -11,6 +11,8 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
@@ -381,6 +383,36 @@ def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
     code, _, err = run("sweep", "configs", "--dask", "ucx://127.0.0.1:1")
     assert 1 == code
     assert err.startswith("error: no Dask scheduler can be reached at ucx://127.0.0.1:1: ")
+    assert ["configs"] == os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda asked: b"", "no Dask scheduler answers at {}"),
+        (lambda asked: b"SSH-2.0-OpenSSH_9.2", "what answers at {} is no Dask scheduler"),
+        (lambda asked: asked, "what answers at {} is no Dask scheduler"),
+    ],
+    ids=["silence", "another protocol", "an echo"],
+)
+def test_a_server_that_is_no_scheduler(run, write, monkeypatch, tmp_path, answer, sentence):
+    """Exit 1 with one sentence, in a limited time, and nothing is written."""
+    from nnrun.sweeps.workers import dask_client
+
+    class Answering(BaseRequestHandler):
+        def handle(self):
+            while asked := self.request.recv(1 << 16):
+                self.request.sendall(answer(asked))
+
+    monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
+    write("iris")
+    with ThreadingTCPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        code, out, err = run("sweep", "configs", "--dask", address)
+        server.shutdown()
+    assert (1, "") == (code, out)
+    assert err.startswith(f"error: {sentence.format(address)}; to continue:\n")
     assert ["configs"] == os.listdir(tmp_path)
 
 

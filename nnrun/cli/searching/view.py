@@ -95,6 +95,7 @@ class _View(DrawnRuns, TrialLines):
         self._draw()
 
     def tick(self, progress: SweepProgress) -> None:
+        super().tick(progress)
         self._draw()
 
     def _render(self) -> RenderableType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.cli.output import Output
 from nnrun.cli.sweeping.request import Request
+from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
@@ -13,22 +14,27 @@ from nnrun.sweeps.planning.plan import Plan
 
 def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
     """Show the plan of a sweep, with the runs that are complete."""
-    here = {variant.number: [*runs] for _, variant, runs in plan.portions()}
-    counts, complete, seconds = [], [], 0.0
-    for variant in plan.variants:  # each pass over them makes them anew
-        planned = here.get(variant.number, [])
-        counts.append(len(planned))
-        runs = [] if asked.force else planned
-        read = (store.run(variant.name, one.run_id).read() for one in runs)
-        found = [run for run in read if run is not None]
-        for run in found:
-            if run.is_damaged:
-                output.note(damaged(store.folder(run.name, run.run_id), run.problem))
-        complete.append(sum(run.complete for run in found))
-        left = len(planned) - sum(run.complete or run.is_damaged for run in found)
-        seconds += variant.estimate.seconds * left
+    # A look for each run would take longer than making the plan.
+    begun = {} if asked.force else {name: store.begun(name) for name in plan.names}
+    rows, seconds = [], 0.0
+    with watching_checks(output) as looked:
+        for _, variant, planned in plan.portions(least=0):  # another pass would make them anew
+            name, runs = variant.name, [run.run_id for run in planned]
+            there = [run_id for run_id in runs if run_id in begun.get(name, ())]
+            read = (store.run(name, run_id).read() for run_id in there)
+            found = [run for run in read if run is not None]
+            wrong = [run for run in found if run.is_damaged]
+            complete = sum(run.complete for run in found)
+            rows.append((variant.number, len(runs), complete, wrong))
+            left = len(runs) - sum(run.complete or run.is_damaged for run in found)
+            seconds += variant.estimate.seconds * left
+            looked(len(plan.variants))
+    rows.sort()  # numbers rise in the order of the plan
+    for run in (run for *_, wrong in rows for run in wrong):
+        output.note(damaged(store.folder(run.name, run.run_id), run.problem))
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
-    outlook = Outlook(plan, counts, complete, workers, seconds / workers)
+    counts, completes = [row[1] for row in rows], [row[2] for row in rows]
+    outlook = Outlook(plan, counts, completes, workers, seconds / workers)
     if output.json:
         output.data(outlook.to_dict())
     else:

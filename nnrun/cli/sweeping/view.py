@@ -52,6 +52,7 @@ class _Lines(RunLines):
             self._count(progress, f"{run.label}: {_result(record)}")
 
     def tick(self, progress: SweepProgress) -> None:
+        super().tick(progress)
         self.next_line = self.next_line or monotonic() + LINE_SECONDS
         if progress.ended == 0 and monotonic() >= self.next_line:
             self._count(progress, "the first runs are not at their end yet")
@@ -101,6 +102,7 @@ class _View(DrawnRuns, _Lines):
         super().waiting(runs)
 
     def tick(self, progress: SweepProgress) -> None:
+        RunLines.tick(self, progress)
         self.progress = progress
         self._draw()
 

@@ -39,6 +39,10 @@ from nnrun.training.streams import Streams
 _RATES = 1 << 12
 
 
+class MisfitError(ConfigError):
+    """A config does not suit the rows of its fold, or anything else that could be checked."""
+
+
 def prepare(
     experiment: Experiment,
     load: Callable[[DatasetConfig], Dataset] = load_dataset,
@@ -50,8 +54,8 @@ def prepare(
     Only estimators have a penalty on large weights. The cache serves settings that are prepared one
     after the other.
 
-    Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
-    fit together, or the run needs more memory than there is.
+    Raises: ConfigError if the data cannot be used; MisfitError if they do not fit the config, or
+    the network does not fit together, or the run needs more memory than there is.
     """
     cache, experiment = cache or GridCache(), with_data(experiment)
     config, inference = _with_task(experiment.config, cache.memo)
@@ -126,8 +130,8 @@ def prepare_arrays(
     return prepare(experiment, lambda _: dataset, penalty)
 
 
-def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]]) -> ConfigError:
-    return ConfigError(experiment.problem(path, message) for path, message in problems)
+def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]]) -> MisfitError:
+    return MisfitError(experiment.problem(path, message) for path, message in problems)
 
 
 def _with_task(

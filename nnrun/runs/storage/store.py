@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -93,6 +95,12 @@ class Store:
         Raises: UsageError if a link leads out of the results folder, or to itself.
         """
         return RunFolder(self.root, name, run_id)
+
+    def begun(self, name: str) -> set[str]:
+        """The ids of all runs of this name that have left anything, and perhaps of others."""
+        with suppress(OSError):  # as where there is no such folder
+            return {*os.listdir(self.root / name)}
+        return set()
 
     def folder(self, name: str, run_id: str) -> Path:
         """The path of a run's folder; raises as `run` does."""

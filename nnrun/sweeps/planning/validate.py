@@ -13,7 +13,6 @@ from nnrun.config.content import Origin
 from nnrun.data.splits.parts import Sizes
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
-from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.between import Between
@@ -94,7 +93,8 @@ class _Planner:
         self.count = 0
         self.problems = Problems(arguments.words)
         self.opened: list[tuple[str, Grid, Seeds]] = []
-        self._checks = 0
+        self._checks = self._done = 0
+        self._again = 0  # checks that were counted already
         self._tell: Callable[[int], None] = lambda checks: None
         self._names: dict[str, tuple[str, str]] = {}
         self._cache = GridCache()
@@ -138,13 +138,14 @@ class _Planner:
         None if a setting is invalid, or one between two valid ones may be: then each has to be
         checked alone, so that every problem is found.
         """
-        kept, known = self.problems.kept(), set(self._known)
+        kept, known, done = self.problems.kept(), set(self._known), self._done
         try:
             return self._families(place)
         except _NotJoinedError:
             self.problems.restore(kept)
             self._known = known
-            self._checks += place.grid.apart().checks
+            self._checks += place.grid.apart().checks - place.grid.checks
+            self._again = self._done - done
             return None
 
     def _families(self, place: _Place) -> dict[tuple[int, ...], Family]:
@@ -202,7 +203,7 @@ class _Planner:
         ends: list[_Checked] = []
         for point in points:
             checked = self._check(place, point)
-            self._tell(self._checks)
+            self._count()
             if checked is None:
                 return None
             if unsure and not ends and not join(whole, checked.prepared):
@@ -233,14 +234,22 @@ class _Planner:
             packed,
         )
 
+    def _count(self) -> None:
+        """Count a check, unless it only repeats one."""
+        if self._again:
+            self._again -= 1
+        else:
+            self._done += 1
+            self._tell(self._checks)
+
     def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
         """What is known of a setting; None if it is invalid."""
         if isinstance(point, ConfigError):
             self.problems.add(point.problems, point.exit_code, place.file)
             return None
         try:
-            prepared = prepare(point.experiment, self.datasets.load, cache=self._cache)
-            runs = folds_of(point.experiment, prepared)
+            runs = folds_of(point.experiment, self.datasets.load, self._cache)
+            prepared = next(iter(runs.values()))
             seeds, shared = place.seeds, shared_fields(place.file, runs, place.seeds)
             if seeds.splits is not None and len(seeds.splits) > 1 and not shared["drawn"]:
                 message = "no seed decides which rows are in which split"

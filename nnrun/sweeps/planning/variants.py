@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.data.dataset import DatasetProblem
+from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.splits.parts import Split
 from nnrun.errors import ConfigError, Problem
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
-from nnrun.runs.preparation.config_cache import ConfigCache
-from nnrun.runs.preparation.prepare import check_rows, prepare_again
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
+from nnrun.runs.preparation.prepare import MisfitError, check_rows, prepare, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.published import published_of
 from nnrun.runs.replicate import Replicate
@@ -87,28 +90,60 @@ def shared_fields(
     return memo.get(("shared", *values), objects, make)
 
 
-def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
+def folds_of(
+    experiment: Experiment, load: Callable[[DatasetConfig], Dataset], cache: GridCache
+) -> Mapping[int | None, Prepared]:
     """The first run of each fold: of all folds, unless the config names one.
 
-    Raises: ConfigError if the rows of a fold do not suit the config.
+    Raises: ConfigError as `prepare` does, with the problems of all these folds.
     """
-    config = prepared.config
-    if config.dataset.folds is None or experiment.config.dataset.fold is not None:
-        return {config.dataset.fold: prepared}
-    found: dict[int | None, Prepared] = {}
+    block = experiment.config.dataset
+    if block.folds is None or block.fold is not None:
+        return {block.fold: prepare(experiment, load, cache=cache)}
+    try:
+        first = prepare(experiment, load, cache=cache)
+    except MisfitError as error:
+        raise ConfigError(_problems_of_folds(experiment, load, cache, error)) from None
+    found: dict[int | None, Prepared] = {1: first}
     problems: list[Problem] = []
-    for fold in range(1, config.dataset.folds + 1):
-        replicate = Replicate(config.seed, config.dataset.split.seed, fold)
-        cache = ConfigCache(memo=prepared.cache.memo)
+    for fold in range(2, block.folds + 1):
+        config = _in_fold(first.config, fold)
         try:
-            found[fold] = prepare_again(replicate.applied(config), prepared.dataset, cache)
-            check_rows(found[fold], prepared)
+            found[fold] = prepare_again(config, first.dataset, ConfigCache(memo=cache.memo))
+            check_rows(found[fold], first)
         except DatasetProblem as error:
             for path, message in error.problems:
                 problems.append(experiment.problem(path, f"{message} (fold {fold})"))
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _in_fold(config: ExperimentConfig, fold: int) -> ExperimentConfig:
+    return Replicate(config.seed, config.dataset.split.seed, fold).applied(config)
+
+
+def _problems_of_folds(
+    experiment: Experiment,
+    load: Callable[[DatasetConfig], Dataset],
+    cache: GridCache,
+    first: MisfitError,
+) -> Iterator[Problem]:
+    """Those of all folds, `first` with the first one's: each with its fold, unless all have it."""
+    found = {1: first.problems}
+    for fold in range(2, (experiment.config.dataset.folds or 1) + 1):
+        other = replace(experiment, config=_in_fold(experiment.config, fold))
+        try:
+            prepare(other, load, cache=cache)
+            found[fold] = ()
+        except MisfitError as error:
+            found[fold] = error.problems
+    of_all = [problem for problem in first.problems if all(problem in p for p in found.values())]
+    yield from of_all
+    for fold, problems in found.items():
+        for problem in problems:
+            if problem not in of_all:
+                yield replace(problem, message=f"{problem.message} (fold {fold})")
 
 
 def _mean_rows(*splits: Split) -> dict[str, float]:

@@ -7,7 +7,7 @@ import secrets
 from asyncio import run_coroutine_threadsafe
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.pool.task import LruCache, Message, WorkerLostError
+from nnrun.pool.task import LruCache, Message, NoWorkersError, WorkerLostError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import Workers, most_runs
@@ -64,7 +64,7 @@ class DaskWorkers(Workers):
         self._workers: dict[str, int] = {}
         try:
             client.run_on_scheduler(versions)
-        except Exception as error:  # Dask raises a dozen kinds
+        except Exception as error:  # of any kind, as it is that of an import there
             raise NnrunError(
                 f"the Dask scheduler at {self._address} cannot load nnrun, which must be installed "
                 f"there, too: {error}"
@@ -73,7 +73,7 @@ class DaskWorkers(Workers):
             self._look_at_workers()
         except OtherVersionError as error:
             raise NnrunError(str(error)) from error
-        except Exception as error:  # Dask raises a dozen kinds, as where nnrun cannot be loaded
+        except (OSError, RuntimeError) as error:  # the connection is lost, or closed by now
             raise NnrunError(f"the workers of {self._address} cannot be used: {error}") from error
         Thread(target=self._poll, daemon=True).start()
 
@@ -115,9 +115,9 @@ class DaskWorkers(Workers):
 
     def check(self) -> None:
         if self._client.status != "running":
-            raise NnrunError(f"the Dask scheduler at {self._address} is gone")
+            raise NoWorkersError(f"the Dask scheduler at {self._address} is gone")
         if self._refused:
-            raise NnrunError(self._refused)
+            raise NoWorkersError(self._refused)
 
     def renew(self) -> None:
         for key, data in list(self._data.items()):
@@ -174,8 +174,9 @@ class DaskWorkers(Workers):
             # `execute_jobs_on_dask` raises nothing: this is an error of Dask or of an import.
             if isinstance(error, ImportError):
                 self._refuse(f"a worker of {self._address} cannot load nnrun: {error}")
-            # Dask's own words for lost workers are long, and name the task.
-            lost = error is None or isinstance(error, import_module("distributed").KilledWorker)
+            # Dask's own words for lost workers, and for all of them, are long and name the task.
+            kinds = (import_module("distributed").KilledWorker, CancelledError)
+            lost = error is None or isinstance(error, kinds)
             batch.fail(WorkerLostError(f"its worker was lost{'' if lost else f' ({error})'}"))
         else:
             batch.receive(packed.result())
@@ -206,7 +207,8 @@ class DaskWorkers(Workers):
 
     def _raise_refused(self, error: Exception) -> NoReturn:
         self.check()
-        raise NnrunError(f"the Dask cluster at {self._address} takes no work: {error}") from error
+        message = f"the Dask cluster at {self._address} takes no work: {error}"
+        raise NoWorkersError(message) from error
 
     def _refuse(self, reason: str) -> None:
         """Let the next `check` end the sweep."""
@@ -247,9 +249,14 @@ class DaskWorkers(Workers):
                 require_same(worker, answer, versions())
             elif not isinstance(answer, OSError):  # which says that it has left
                 raise OtherVersionError(f"the worker {worker} cannot load nnrun: {answer}")
-        then = "other workers train any runs it had" if found else "waiting for other workers"
-        for address in sorted(self._workers.keys() - found.keys()):
-            self._mail.append(Message("", f"the Dask worker at {address} is gone; {then}"))
+        gone = sorted(self._workers.keys() - found.keys())
+        if gone:
+            one = len(gone) == 1
+            some = f"{len(gone):,} Dask workers, one at {gone[0]}, are gone"
+            which = f"the Dask worker at {gone[0]} is gone" if one else some
+            theirs = f"other workers train any runs {'it' if one else 'they'} had"
+            then = theirs if found else "waiting for other workers"
+            self._mail.append(Message("", f"{which}; {then}"))
         self._workers = found
         self.at_a_time = max(1, sum(found.values()))
         self._note_if_idle()

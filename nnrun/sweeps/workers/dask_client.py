@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from importlib import import_module
 from typing import Any
@@ -40,6 +41,8 @@ def connect(address: str) -> Any:
             _require_port(address, comm, place)
         if protocol == "tls":
             _require_certificates(address)
+        if protocol in _WITH_PORT:
+            _require_scheduler(address)
         return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except NnrunError:  # an interruption, too
         raise
@@ -61,6 +64,31 @@ def _require_certificates(address: str) -> None:
     if context is None:
         names = ", ".join(f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in _CERTIFICATES)
         raise UsageError(f"--dask {address}: no certificates are configured; set {names}")
+
+
+def _require_scheduler(address: str) -> None:
+    """Ask first what answers: Dask's client waits for ever for the greeting of something else.
+
+    Raises: OSError if nothing answers in time; NnrunError if it is no scheduler.
+    """
+    core, security = import_module("distributed.core"), import_module("distributed").Security()
+
+    async def is_scheduler() -> bool:
+        async with core.rpc(
+            address,
+            timeout=_CONNECT_SECONDS,
+            connection_args=security.get_connection_args("client"),
+        ) as server:
+            return "workers" in await server.identity(n_workers=0)
+
+    try:
+        found = asyncio.run(asyncio.wait_for(is_scheduler(), _CONNECT_SECONDS))
+    except (NnrunError, OSError):
+        raise
+    except Exception:  # of many kinds, as Dask reads any bytes as a message of its own
+        found = False
+    if not found:
+        raise NnrunError(f"what answers at {address} is no Dask scheduler")
 
 
 def _require_port(address: str, comm: Any, place: str) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError
-from nnrun.pool.task import Channel, Message
+from nnrun.pool.task import Channel, Message, NoWorkersError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
@@ -87,7 +86,7 @@ class ExecutorWorkers(Workers):
         try:
             future = self._executor.submit(_work, job, load())
         except RuntimeError as error:  # broken, or shut down
-            raise NnrunError(f"the executor takes no work: {error}") from error
+            raise NoWorkersError(f"the executor takes no work: {error}") from error
         self._given.add(future)
         return future
 

@@ -6,7 +6,7 @@ import pytest
 
 from nnrun.plugins import load, unload
 from nnrun.runs.preparation import prepare as preparation
-from nnrun.sweeps.planning import validate
+from nnrun.sweeps.planning import variants
 from tests.sweeps.helpers import words_of
 
 
@@ -19,7 +19,7 @@ def checked(monkeypatch):
         found.append(arguments)
         return preparation.prepare(*arguments, **more)
 
-    monkeypatch.setattr(validate, "prepare", counted)
+    monkeypatch.setattr(variants, "prepare", counted)
     return found
 
 

@@ -13,7 +13,7 @@ from nnrun.config.schema.training import OptimizerConfig
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation import prepare as preparation
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.planning import texts, validate
+from nnrun.sweeps.planning import texts, variants
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 LAYERS = """
@@ -146,7 +146,7 @@ def test_what_is_checked(plan, write, monkeypatch, words, prepared):
         checked.append(arguments)
         return preparation.prepare(*arguments, **more)
 
-    monkeypatch.setattr(validate, "prepare", counted)
+    monkeypatch.setattr(variants, "prepare", counted)
     made = plan(write("iris"), *words)
     assert prepared == len(checked)
     assert len(made) == len({variant.identities[None] for variant in made.variants})

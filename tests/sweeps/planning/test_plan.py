@@ -11,6 +11,7 @@ from nnrun.config.load import load_config
 from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family
 from nnrun.sweeps.planning.grid.arguments import Arguments
@@ -273,6 +274,44 @@ def test_a_plan_tells_how_far_its_checks_are(write):
     grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
     make_plan({str(file): file}, grid, Datasets(), watching)
     assert [2, 2] == told
+
+
+def test_ends_that_are_checked_again_count_once(write):
+    """Where one end of whole numbers is invalid, each of them is checked, and the bar ends full."""
+    file, told = write("iris", IRIS), []
+
+    @contextmanager
+    def watching():
+        yield told.append
+
+    grid = Arguments.parse(["training.batch_size=4,8,16,1000"])
+    with pytest.raises(ConfigError, match="larger than the training split"):
+        make_plan({str(file): file}, grid, Datasets(), watching)
+    assert [2, 4, 4, 4] == told
+
+
+def test_a_dry_run_reads_the_runs_that_there_are(run, write, monkeypatch):
+    """No others; it shows how far it is, and the table has the order of the plan."""
+    write("iris")
+    grid = ("sweep", "configs", "--seeds", 2)
+    assert 0 == run(*grid, "training.iterations=60")[0]
+    read, told = [], []
+    right = RunFolder.read
+    monkeypatch.setattr(RunFolder, "read", lambda folder: read.append(folder) or right(folder))
+
+    @contextmanager
+    def watching(output):
+        yield told.append
+
+    monkeypatch.setattr("nnrun.cli.sweeping.dry_run.watching_checks", watching)
+    code, out, _ = run(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
+    points = json.loads(out)["points"]
+    assert (0, 2, [3] * 3) == (code, len(read), told)
+    found = [(p["iterations"], p["runs"], p["complete"]) for p in points]
+    assert [(20, 2, 0), (60, 2, 2), (40, 2, 0)] == found
+    read.clear()
+    assert 0 == run(*grid, "training.iterations=60", "--dry-run", "--force")[0]
+    assert [] == read
 
 
 def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):

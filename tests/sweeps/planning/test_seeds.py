@@ -178,3 +178,35 @@ def test_a_fold_that_train_refuses_is_refused_with_its_number(plan, write):
     wanted = [f"{message} (fold {fold})" for fold, message in alone.items()]
     assert wanted == [problem.message for problem in caught.value.problems]
     assert 4 == len(plan(file, "training.batch_size=9"))
+
+
+WEIGHED = """
+dataset:
+  path: days.csv
+  columns: {target: y, weight: w}
+  task: regression
+  folds: 4
+  split: {by: time, column: day}
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 5}
+"""
+
+
+def test_problems_of_all_folds_are_told_where_the_first_has_some(plan, write):
+    """So that they can be mended at once; what is wrong in every fold is told once."""
+    file = write("days", WEIGHED)
+
+    def problems(weightless, *words):
+        rows = [f"{day},{day % 3},{day / 2},{int(day not in weightless)}" for day in range(20)]
+        (file.parent / "days.csv").write_text("\n".join(["day,x,y,w", *rows]))
+        with pytest.raises(ConfigError) as caught:
+            plan(file, *words)
+        return [problem.message for problem in caught.value.problems]
+
+    message = "every row of the test split has a weight of 0"
+    for folds in ((1, 3), (2, 3)):
+        weightless = [4 * fold + row for fold in folds for row in range(4)]
+        assert [f"{message} (fold {fold})" for fold in folds] == problems(weightless)
+    (one,) = problems((), "network.sizes=[2]")
+    assert one.startswith("2 outputs, but days has 1 number to predict")

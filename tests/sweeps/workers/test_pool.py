@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 import nnrun
+from nnrun.cli.output import Output
+from nnrun.cli.sweeping.view import _Lines
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import LostTogetherError, Message, WorkerLostError
@@ -334,15 +336,52 @@ def test_data_that_workers_were_lost_with_are_sent_again(client):
 
 
 def test_lost_workers_are_told_in_plain_words(client):
-    """Dask's error names its task, a page on the web and the last one of four workers."""
+    """Dask's errors name the task, a page on the web and the last one of four workers, or that
+    someone has restarted all workers.
+    """
     from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
 
-    workers = DaskWorkers(client)
-    (future,) = handed(workers, [job(1, seconds=1.0)])
     last = SimpleNamespace(address="tcp://1.2.3.4:1")
-    client.sent[0][1].set_exception(KilledWorker("execute-1", last, 3))
-    assert "its worker was lost" == str(future.exception(60))
+    errors = [KilledWorker("execute-1", last, 3), FutureCancelledError("execute-2", "restart")]
+    workers = DaskWorkers(client)
+    futures = handed(workers, [job(1, seconds=1.0), job(2, seconds=1.0)])
+    for (_, sent), error in zip(client.sent, errors, strict=True):
+        sent.set_exception(error)
+    assert ["its worker was lost"] * 2 == [str(future.exception(60)) for future in futures]
     workers.close()
+
+
+def test_a_pool_that_ends_in_the_middle(client, plan, sweep, write):
+    """One sentence with what is missing, and none for each run that was with its workers."""
+
+    def end():
+        if client.sent:
+            client.status = "closed"
+            for _, future in client.sent:
+                future.cancel()
+        return False
+
+    made = sweep(plan(write("iris", lasting(3000)), seeds=3), stopped=end)
+    message = "^the Dask scheduler at tcp://1.2.3.4:5 is gone; 3 of 3 runs are missing$"
+    with pytest.raises(NnrunError, match=message):
+        made.run(DaskWorkers(client))
+    assert [] == made.listener.lines
+
+
+def test_runs_that_are_lost_at_once_are_one_line(capsys):
+    """Of the first, with the number of the others."""
+    lines = _Lines(4, Output())
+    for seed in (3, 4, 5):
+        lines.retried(SimpleNamespace(label=f"iris seed={seed}"), "its worker was lost")
+    progress = SimpleNamespace(ended=1)
+    lines.tick(progress)
+    lines.retried(SimpleNamespace(label="iris seed=6"), "its worker was lost")
+    lines.tick(progress)
+    assert [
+        "iris seed=3: its worker was lost; trying again (with 2 other runs)",
+        "iris seed=6: its worker was lost; trying again",
+    ] == capsys.readouterr().err.splitlines()
 
 
 def test_without_workers_a_stop_waits_for_no_run(client, plan, sweep, write):
@@ -371,6 +410,19 @@ def test_a_worker_that_is_gone_is_named_once(client):
     workers.close()
 
 
+def test_workers_that_leave_together_are_one_line(client):
+    """With how many they are, and the address of one."""
+    client.workers = 5
+    workers = DaskWorkers(client)
+    for there in (2, 0):
+        client.workers = there
+        workers._look_at_workers()
+    some, all_ = [message.content for message in workers.messages()]
+    assert some.startswith("3 Dask workers, one at tcp://1.2.3.4:2, are gone; other workers")
+    assert "2 Dask workers, one at tcp://1.2.3.4:0, are gone; waiting for other workers" == all_
+    workers.close()
+
+
 def test_a_worker_without_nnrun_ends_the_sweep(client):
     """With a sentence that says so; the runs are not failed for it."""
     workers = DaskWorkers(client)
@@ -393,17 +445,24 @@ def test_results_of_a_task_are_told_apart(monkeypatch):
 
 
 def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch):
-    """With their address and the reason, whether Dask returns the error or raises it."""
+    """With their address and the reason."""
     missing = ModuleNotFoundError("No module named 'nnrun'")
     monkeypatch.setattr(client, "run", lambda *_, workers, **__: dict.fromkeys(workers, missing))
     with pytest.raises(NnrunError, match=r"the worker tcp://1.2.3.4:\d cannot load nnrun: No mod"):
         DaskWorkers(client)
 
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError, ZeroDivisionError])
+def test_a_connection_that_is_lost_at_first(client, monkeypatch, kind):
+    """One sentence says so; a mistake of nnrun is passed on as it is."""
+
     def fail(*_, **__):
-        raise missing
+        raise kind("Stream is closed")
 
     monkeypatch.setattr(client, "run", fail)
-    with pytest.raises(NnrunError, match=r"the workers of tcp://1.2.3.4:5 cannot be used: No mod"):
+    lost = r"the workers of tcp://1.2.3.4:5 cannot be used: Stream is closed"
+    expected = (kind, "^Stream") if kind is ZeroDivisionError else (NnrunError, lost)
+    with pytest.raises(expected[0], match=expected[1]):
         DaskWorkers(client)
 
 
