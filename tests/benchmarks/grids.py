@@ -62,6 +62,10 @@ KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
         "training.optimizer": lambda n: {"type": "adam", "beta1": 0.9 - n / 1e6},
         "training.learning_rate": lambda n: {"schedule": "cosine", "initial": 1e-4 + n},
     },
+    "periods of schedules and of evaluations": {
+        "training.learning_rate": lambda n: {"schedule": "step", "initial": 0.1, "every": n + 1},
+        "training.evaluate_every": lambda n: n + 1,
+    },
     "units × batch size × iterations": {
         "network.layers.0.units": lambda n: n + 1,
         "training.batch_size": lambda n: n + 1,
