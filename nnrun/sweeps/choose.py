@@ -23,10 +23,8 @@ _START_SECONDS = 0.5
 # For this process to store the result of a run.
 _STORING_SECONDS = 0.0012
 # For shorter runs, another worker would only wait for this process, which stores the results, and
-# compete for its core: 600 runs of iris by softmax, with estimates of 3.1 and 4.2 ms (1,000 and
-# 20,000 iterations, one evaluation), took 0.97 and 1.06 times as long by `-j 2` as by `-j 1`, and
-# 12% more processor time (medians of six pairs in turn, on two cores that were busy with other
-# work). From where on it pays is a guess near these.
+# compete for its core. Near this limit two workers took as long as one on two busy cores, and 12%
+# more processor time; from where on they pay was not measured more closely.
 _SECONDS_PER_WORKER = 0.004
 
 
