@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nnrun.sweeps.progress import SweepProgress
 
 _REFRESH_SECONDS = 0.1
+# Between two drawings goes this many times what one takes: a board of many rows takes long.
+_REST = 10
 
 
 class RunLines(SweepListener):
@@ -82,7 +84,7 @@ class DrawnRuns(RunLines):
         """Begin to draw."""
         from rich.live import Live  # noqa: PLC0415  # terminals only
 
-        self.drawn = monotonic()
+        self.next_drawing = monotonic() + _REFRESH_SECONDS
         self.console = drawing_console()
         self.live = Live(
             console=self.console,
@@ -99,10 +101,12 @@ class DrawnRuns(RunLines):
             self.live.console.print(escaped(text))
 
     def _draw(self) -> None:
-        if monotonic() - self.drawn > _REFRESH_SECONDS:
-            self.drawn = monotonic()
+        begun = monotonic()
+        if begun >= self.next_drawing:
             with suppress(OSError):  # a terminal that has hung up is no reason to stop work
                 self.live.refresh()
+            ended = monotonic()
+            self.next_drawing = max(begun + _REFRESH_SECONDS, ended + _REST * (ended - begun))
 
     def _render(self) -> RenderableType:
         raise NotImplementedError

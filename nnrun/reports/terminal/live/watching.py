@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from math import inf, sqrt
 from typing import Any
 
@@ -202,25 +203,29 @@ class FormingRows:
 
     def table(self, most: int, width: int) -> RenderableType:
         """At most `most` lines of this width; the last line counts the rows left out."""
-        lines = list(self._lines())
-        shown = lines if len(lines) <= most else lines[: max(0, most - 1)]
-        table = columns_of(shown, width)
-        if len(shown) < len(lines) and most > 0:
-            table.add_row(Text(f"… {count(len(lines) - len(shown))} more", "dim"))
+        shown = most if len(self) <= most else max(0, most - 1)
+        lines = list(self._lines(shown))
+        table = columns_of(lines, width)
+        if len(lines) < len(self) and most > 0:
+            table.add_row(Text(f"… {count(len(self) - len(lines))} more", "dim"))
         return table
 
-    def _lines(self) -> Iterator[tuple[str, str, str]]:
+    def _lines(self, most: int) -> Iterator[tuple[str, str, str]]:
+        """The first lines; others are not put into words, as there may be many."""
         for (dataset, metric), rows in self._groups.items():
+            if most <= 0:
+                return
             names = {row.variant.name for row in rows.values()}
             alone = len(names) == 1 < len(rows)
             named = alone and dataset not in names
             yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
             keys = telling_first([row.variant.choice for row in rows.values()])
-            for row in sorted(rows.values(), key=lambda row: row.cost):
+            for row in nsmallest(most - 1, rows.values(), key=lambda row: row.cost):
                 choice = row.variant.choice
                 words = choice_words({key: choice[key] for key in keys if key in choice})
                 name = [] if alone and words else [row.variant.name]
                 yield clean(" ".join([*name, *words])), row.result, row.runs
+            most -= 1 + len(rows)
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from nnrun.reports.terminal.live import watching
 from nnrun.reports.terminal.live.watching import FormingRows
 from tests.sweeps.board.boards import named, score
 
@@ -91,3 +92,14 @@ def test_what_tells_settings_apart_is_not_cut():
         "learning_rate=0.2 stratify=fa… 0.2000 1/3",
         "learning_rate=0.1 stratify=fa… 0.1000 1/3",
     ] == [" ".join(line.split()) for line in lines(rows, width=52)[1:]]
+
+
+def test_rows_that_are_not_shown_are_not_put_into_words(monkeypatch):
+    """Of thousands of settings a drawing takes the time of those on the screen."""
+    rows, words = FormingRows(), []
+    monkeypatch.setattr(watching, "choice_words", lambda choice: words.append(choice) or ["x=1"])
+    for number in range(50):
+        choice = {"training.learning_rate": number}
+        rows.add(numbered(number, "grid", choice=choice), score(0, number / 50))
+    assert "… 46 more" == lines(rows, 6)[-1]
+    assert [49, 48, 47, 46] == [choice["training.learning_rate"] for choice in words]
