@@ -452,6 +452,15 @@ def test_means_of_a_setting_are_over_all_runs(results, make_report, monkeypatch)
     assert every == numbers()
 
 
+def test_strips_of_many_seeds_say_what_they_leave_out(results, make_report, monkeypatch) -> None:
+    """Below the board, once."""
+    title = "flowers on iris: accuracy, ordered by the test split"
+    words = "Dots are of the first 1 runs of each config, numbers of all."
+    assert words.replace("1", "60") not in notes(sections(make_report(results))[title])
+    monkeypatch.setattr("nnrun.reports.html.board.MOST_DOTS", 1)
+    assert 1 == notes(sections(make_report(results))[title]).count(words)
+
+
 def test_curves_of_many_seeds_say_what_they_leave_out(results, make_report) -> None:
     """This many histories are read for each config."""
     blocks = sections(make_report(results, seeds=1))["Learning curves: iris"]
