@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnrun.config.names import SPLITS
-from nnrun.reports.charts.kinds.strip import strip, strip_scale
+from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
@@ -34,7 +34,6 @@ from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.progress import RunScore
 
-_MOST_SEEDS = 60
 _MOST_NAMES = 2
 # A strip with all values would be this many times as long as one without the outermost.
 _CRUSHED = 4
@@ -84,7 +83,8 @@ def board_blocks(
         *(f"{split} {label} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    scale = scale_of([value for standing in shown for value in values_of(group, standing.scores)])
+    scores = [values_of(group, standing.scores) for standing in shown]
+    scale = scale_of([value for values in scores for value in values])
     names = names_of(group)
     times = [standing.row.seconds for standing in shown]
     rows = [
@@ -101,6 +101,9 @@ def board_blocks(
         same.append(names.shared)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
+    if any(len(values) > MOST_DOTS for values in scores):
+        words = f"Dots are of the first {MOST_DOTS} runs of each config, numbers of all."
+        yield Note(words, "small")
     if len(shown) < len(board.standings):
         left = len(board.standings) - len(shown)
         yield Note(f"{left:,} more configs, all ranked below these, are left out.", "warning")
@@ -172,7 +175,7 @@ def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scal
     values = values_of(board.group, standing.scores)
     if summary is None or not values:
         return Cell(MISSING)
-    drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
+    drawing = strip(values, scale, summary.ci_low, summary.ci_high, summary.mean)
     spread = summary.maximum - summary.minimum
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
 

@@ -51,7 +51,11 @@ class _Key:
 
     def place(self, value: Any) -> float:
         """A number as it is; another value as its index."""
-        return float(value) if self.numeric else float(self.values.index(value))
+        return float(value) if self.numeric else self._indices[_text(value)]
+
+    @cached_property
+    def _indices(self) -> dict[str, float]:
+        return {_text(value): float(index) for index, value in enumerate(self.values)}
 
 
 class _Member(NamedTuple):
@@ -81,8 +85,8 @@ class _Grid:
         self.split = board.group.ordered_by
         self.metric = f"{self.split} {metric_label(board.group.metric)}"
         self.pick = max if board.group.larger_is_better else min
-        runs = max(len(member.standing.scores) for member in members)
-        self._dots = thinned(members, max(2, _MOST_DOTS // max(1, runs)))
+        self._values = [values_of(board.group, member.standing.scores) for member in members]
+        self._runs = [value for values in self._values for value in values]
         self._lines = thinned(members, _MOST_LINES)
 
     def blocks(self) -> Iterator[Block]:
@@ -94,33 +98,39 @@ class _Grid:
             charts.append(pair)
         if charts:
             yield Figures(charts)
-            yield from self._left_out(self._dots)
+            yield from self._left_out()
         if len(shown) < len(keys):
             left = ", ".join(key.name for key in keys[_MOST_KEYS:][:_MOST_KEYS])
             yield Note(f"{len(keys) - len(shown)} more keys were varied: {left}.")
         if len(keys) == 2 and max(len(key.values) for key in keys) > _MOST_CELLS:
             yield Note(f"A map of all pairs is drawn of up to {_MOST_CELLS} values of each key.")
-        if len(keys) > 2 and (every := self._all(shown)):
-            yield Figures([every])
-            yield from self._left_out(self._lines)
+        if len(keys) > 2 and (parallels := self._all(shown)):
+            yield Figures([parallels])
+            if len(self._lines) < len(self.members):
+                some, every = plural(len(self._lines), "config"), count(len(self.members))
+                text = f"{some} of {every} are drawn and listed, evenly spread over the ranks."
+                yield Note(text, "warning")
 
-    def _left_out(self, drawn: Sequence[_Member]) -> Iterator[Block]:
-        if len(drawn) < len(self.members):
-            some, every = plural(len(drawn), "config"), count(len(self.members))
-            yield Note(f"{some} of {every} are drawn, evenly spread over the ranks.", "warning")
+    def _left_out(self) -> Iterator[Block]:
+        if len(self._runs) > _MOST_DOTS:
+            some, every = plural(_MOST_DOTS, "run"), count(len(self._runs))
+            text = f"{some} of {every} are drawn as dots, evenly spread over the ranks"
+            yield Note(f"{text}; means and tables are of all runs.", "warning")
 
     def _against(self, key: _Key) -> Chart | None:
-        points = [
-            (key.place(member.choice.get(key.key)), value)
-            for member in self._dots
-            for value in values_of(self.board.group, member.standing.scores)
-        ]
-        if not points:
+        if not self._runs:
             return None
-        x, y = zip(*points, strict=True)
+        x = [
+            place
+            for member, values in zip(self.members, self._values, strict=True)
+            for place in [key.place(member.choice.get(key.key))] * len(values)
+        ]
         title = f"{self.metric} against {key.name}"
         names = [] if key.numeric else key.texts
-        return by_setting(title, x, y, x_label=key.name, y_label=self.metric, names=names)
+        return by_setting(
+            title, x, self._runs, x_label=key.name, y_label=self.metric, most=_MOST_DOTS,
+            names=names,
+        )  # fmt: skip
 
     def _pair(self, down: _Key, across: _Key) -> Chart | None:
         if max(len(down.values), len(across.values)) > _MOST_CELLS:

@@ -26,7 +26,6 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 _MOST_ROWS = 100
-_MOST_SEEDS = 60
 # Curves are of the first groups, rows and runs.
 _GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
 
@@ -67,7 +66,7 @@ def _rows(group: Group, scores: Scores) -> Markup:
         summary, drawing = row.summary(group.ordered_by), ""
         if summary is not None and found:
             drawing = strip_image(
-                strip(found[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
+                strip(found, scale, summary.ci_low, summary.ci_high, summary.mean)
             )
         strips.append(drawing)
     shown = columns(group, _MOST_ROWS)

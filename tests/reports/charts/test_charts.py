@@ -48,7 +48,9 @@ def coordinates(name: str = "a", value: float = 1.0) -> Chart:
 
 
 def settings(name: str = "a", value: float = 1.0) -> Chart:
-    return by_setting(name, [0, 1], [value, 2], x_label=name, y_label=name, names=[name, "b"])
+    return by_setting(
+        name, [0, 1], [value, 2], x_label=name, y_label=name, most=2, names=[name, "b"]
+    )
 
 
 def surface(name: str = "a", value: float = 1.0) -> Chart:
@@ -145,12 +147,21 @@ def test_names_of_columns_do_not_touch(columns: int) -> None:
 def test_numbers_below_a_setting_of_many_values_do_not_touch(most: float) -> None:
     """Ticks at 1, 2 and 5 of each decade are left out where there is no room for them."""
     x = [0.0001 * (most / 0.0001) ** (k / 99) for k in range(100)]
-    chart = by_setting("a", x, x, x_label="x", y_label="y")
+    chart = by_setting("a", x, x, x_label="x", y_label="y", most=100)
     bottom = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.get("class") == "mid"]
     found = [(float(e.get("x", "")), len(e.text or "")) for e in bottom if e.text != "x"]
     gaps = [b - a - _DIGIT * (m + n) / 2 for (a, m), (b, n) in pairwise(found)]
     assert len(gaps) >= 1
     assert min(gaps) > 2
+
+
+def test_a_setting_of_too_many_values_says_how_many_are_listed() -> None:
+    """From the first to the last; each has a row, a ring and all of its runs."""
+    x, y = [1.0, 2.0, 3.0, 4.0, 5.0] * 2, [float(k) for k in range(10)]
+    chart = by_setting("a", x, y, x_label="x", y_label="y", most=3)
+    assert chart.alternative.endswith(" 3 of 5 values are listed.")
+    assert [["1", "2"], ["3", "2"], ["5", "2"]] == [[*row[:2]] for row in chart.table.rows]
+    assert 3 + 3 == chart.svg.count("<circle")
 
 
 @pytest.mark.parametrize(

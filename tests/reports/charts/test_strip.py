@@ -9,7 +9,7 @@ from math import nan
 
 import pytest
 
-from nnrun.reports.charts.kinds.strip import strip, strip_scale
+from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.html.board import scale_of
 
@@ -66,6 +66,15 @@ def test_ticks_are_those_of_the_head() -> None:
     assert [float(e.get("x", "")) for e in head] == ticks
     assert all(scale.low <= n <= scale.high for n in numbers)
     assert min(b - a for a, b in pairwise(ticks)) > 20
+
+
+def test_a_strip_of_many_runs_says_their_range() -> None:
+    """Dots are of the first runs alone; the label and the arrows are of all."""
+    drawing = strip([0.2] * MOST_DOTS + [0.1, 3.0], Linear(0.0, 1.0), None, None, 0.2)
+    assert MOST_DOTS == drawing.count("<circle")
+    label = ET.fromstring(drawing).get("aria-label")
+    assert f"{MOST_DOTS + 2} values from 0.1000 to 3.000" == label
+    assert 1 == len(places(drawing, "arrow k0"))
 
 
 def test_a_strip_says_its_interval() -> None:

@@ -430,11 +430,35 @@ def test_charts_of_many_settings_say_what_they_leave_out(results, make_report, m
     monkeypatch.setattr("nnrun.reports.html.grids._MOST_DOTS", 4)
     monkeypatch.setattr("nnrun.reports.html.grids._MOST_CELLS", 1)
     blocks = sections(make_report(results))["Settings of flowers"]
-    assert "2 configs of 4 are drawn, evenly spread over the ranks." in notes(blocks)
+    expected = "4 runs of 8 are drawn as dots, evenly spread over the ranks; means and tables are"
+    assert f"{expected} of all runs." in notes(blocks)
     assert "A map of all pairs is drawn of up to 1 values of each key." in notes(blocks)
     (figures,) = (block for block in blocks if isinstance(block, Figures))
-    dots_and_means = {2 * 2 + 2}
+    dots_and_means = {4 + 2}
     assert dots_and_means == {chart.svg.count("<circle") for chart in figures.charts}
+
+
+def test_means_of_a_setting_are_over_all_runs(results, make_report, monkeypatch) -> None:
+    """Also of those without a dot of their own: numbers, range and counts are the same."""
+
+    def numbers() -> list[tuple[object, str]]:
+        blocks = sections(make_report(results))["Settings of flowers"]
+        found = [chart for b in blocks if isinstance(b, Figures) for chart in b.charts[:2]]
+        return [(chart.table.rows, chart.alternative) for chart in found]
+
+    every = numbers()
+    assert [["4", "4"]] * 2 == [[row[1] for row in rows] for rows, _ in every]
+    monkeypatch.setattr("nnrun.reports.html.grids._MOST_DOTS", 2)
+    assert every == numbers()
+
+
+def test_strips_of_many_seeds_say_what_they_leave_out(results, make_report, monkeypatch) -> None:
+    """Below the board, once."""
+    title = "flowers on iris: accuracy, ordered by the test split"
+    words = "Dots are of the first 1 runs of each config, numbers of all."
+    assert words.replace("1", "60") not in notes(sections(make_report(results))[title])
+    monkeypatch.setattr("nnrun.reports.html.board.MOST_DOTS", 1)
+    assert 1 == notes(sections(make_report(results))[title]).count(words)
 
 
 def test_curves_of_many_seeds_say_what_they_leave_out(results, make_report) -> None:

@@ -76,6 +76,27 @@ def test_the_course_and_what_matters(section):
     assert ["learning_rate", "depth", "batch_size", "validation accuracy"] == whole.table.header
 
 
+def test_charts_of_many_trials_say_what_they_leave_out(section, monkeypatch):
+    """Counts and the best are those of all trials, also where few are drawn."""
+    monkeypatch.setattr("nnrun.reports.html.searches.section._MOST_TRIALS", 2)
+    monkeypatch.setattr("nnrun.reports.html.searches.section._MOST_LINES", 2)
+    trials = [trial(n, value) for n, value in enumerate([0.5, 0.7, None, 0.6, 0.9, 0.8])]
+    note, figures, _, slices, every = section(content(trials=trials, random=[]))
+
+    assert note.text.startswith("6 trials by tpe; 1 of them have no value")
+    course, plane = figures.charts
+    assert "Best so far, first 2 trials" == course.title
+    assert "0.9000" in {cell for row in plane.table.rows for cell in row}
+    for fold in (slices, every):
+        shown, words = fold.blocks
+        assert (
+            "At most 2 of 5 trials are drawn and listed, evenly spread over the ranks."
+            == words.text
+        )
+        assert ["0.5000", "0.9000"] == [row[-1] for row in shown.charts[0].table.rows]
+    assert "validation accuracy 0.9000." in every.blocks[0].charts[0].alternative
+
+
 def test_a_parameter_that_some_trials_lack(section):
     """It has a chart of its own trials, and no line through all parameters."""
     trials = [trial(0, 0.5), trial(1, 0.6, None), trial(2, 0.7)]

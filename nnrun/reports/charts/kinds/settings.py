@@ -10,7 +10,7 @@ from statistics import stdev
 from nnrun.reports.charts.axes import TALL, Frame, Numbers, dots, line, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log, Scale
-from nnrun.reports.numbers import count, number, to_error
+from nnrun.reports.numbers import count, number, thinned, to_error
 
 _BEST, _OTHER = "k0", "k1"
 _MOST_TICKS = 6
@@ -89,30 +89,37 @@ def by_setting(
     *,
     x_label: str,
     y_label: str,
+    most: int,
     names: Sequence[str] = (),
 ) -> Chart:
     """A metric against a setting: a dot for each run, a ring at the mean for each value.
 
-    The values of a setting that is not a number are in `names`, and `x` has their indices.
+    The values of a setting that is not a number are in `names`, and `x` has their indices. At most
+    `most` runs and values are drawn, evenly spread; each mean is over all runs of its value.
     """
-    frame = Frame.around(_setting_scale(x, names), Linear.over(y), TALL)
-    groups = {
-        value: [b for a, b in zip(x, y, strict=True) if a == value] for value in sorted(set(x))
-    }
-    means = {value: sum(found) / len(found) for value, found in groups.items()}
+    groups: dict[float, list[float]] = {}
+    for value, found in zip(x, y, strict=True):
+        groups.setdefault(value, []).append(found)
+    shown = {value: groups[value] for value in thinned(sorted(groups), most)}
+    means = {value: sum(found) / len(found) for value, found in shown.items()}
+    drawn = thinned(y, most)
+    scale = Linear.over([*drawn, *means.values()])
+    frame = Frame.around(_setting_scale([*groups], names), scale, TALL)
     ticks = [*means] if len(means) <= _MOST_TICKS else None
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, _tick_names(names), ticks=ticks)
-    drawing += dots(frame, x, y, _BEST)
+    drawing += dots(frame, thinned(x, most), drawn, _BEST)
     if not names:
         drawing += line(frame, [*means], [*means.values()], f"{_BEST} d1")
     drawing += dots(frame, [*means], [*means.values()], _BEST, 5, "ring")
     text = _value_of(names)
-    shown_means = {value: to_error(mean, _error(groups[value])) for value, mean in means.items()}
+    shown_means = {value: to_error(mean, _error(shown[value])) for value, mean in means.items()}
     rows = [
         [text(v), count(len(found)), shown_means[v], number(min(found)), number(max(found))]
-        for v, found in groups.items()
+        for v, found in shown.items()
     ]
     alternative = "Means: " + ", ".join(f"{m} at {text(v)}" for v, m in shown_means.items()) + "."
+    if len(shown) < len(groups):
+        alternative += f" {count(len(shown))} of {count(len(groups))} values are listed."
     header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
     table = Table(header, rows, [frame.across(value) or 0.0 for value in means])
     return Chart(title, alternative, drawing, *TALL, table)

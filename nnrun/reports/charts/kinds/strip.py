@@ -10,18 +10,19 @@ from markupsafe import Markup
 from nnrun.reports.charts.axes import Frame, tick_labels
 from nnrun.reports.charts.scales import Scale
 from nnrun.reports.charts.svg import coordinate, element, width_of
-from nnrun.reports.numbers import number
+from nnrun.reports.numbers import count, number
 
 _WIDTH, _HEIGHT, _SIDE = 136.0, 24.0, 9.0
 _MIDDLE, _DOT = 10.0, 2.5
 _GAP = 7.0  # between numbers
 _HEAD = 15.0  # the height of the scale
+MOST_DOTS = 60
 
 
 def strip(
     values: Sequence[float], scale: Scale, low: float | None, high: float | None, mean: float
 ) -> Markup:
-    """A dot for each run, a bar for the interval of the mean, and a line at the mean.
+    """A dot for each of the first runs, a bar for the interval of the mean, and a line at the mean.
 
     All rows of a table share the scale; `low` and `high` are None where there is no interval. An
     arrow at an end of the strip says that the interval or a run lies beyond it.
@@ -34,7 +35,7 @@ def strip(
         left, right = max(ends[0], frame.left), min(ends[1], frame.right)
         size = {"width": max(right - left, 1.0), "height": 10.0}
         parts.append(element("rect", x=left, y=_MIDDLE - 5, **size, class_="area k0"))
-    inside = (spot for spot in spots if frame.left <= spot <= frame.right)
+    inside = (spot for spot in spots[:MOST_DOTS] if frame.left <= spot <= frame.right)
     parts += [element("circle", cx=x, cy=_MIDDLE, r=_DOT, class_="dot k0") for x in inside]
     middle = frame.across(mean)
     if middle is not None and frame.left <= middle <= frame.right:
@@ -62,8 +63,8 @@ def _frame(scale: Scale) -> Frame:
 def _ticks(frame: Frame) -> list[float]:
     """As many round values as have room for their numbers."""
     room = frame.right - frame.left
-    for count in range(5, 1, -1):
-        ticks = frame.x.ticks(count)
+    for most in range(5, 1, -1):
+        ticks = frame.x.ticks(most)
         if sum(width_of(text) + _GAP for text in tick_labels(ticks)) <= room + 2 * _SIDE:
             break
     return ticks
@@ -90,7 +91,7 @@ def _arrows(frame: Frame, spots: Sequence[float]) -> list[Markup]:
 
 
 def _label(values: Sequence[float], low: float | None, high: float | None) -> str:
-    words = f"{len(values)} values from {number(min(values))} to {number(max(values))}"
+    words = f"{count(len(values))} values from {number(min(values))} to {number(max(values))}"
     if low is None or high is None:
         return words
     return f"{words}; 95% interval of the mean from {number(low)} to {number(high)}"

@@ -19,13 +19,13 @@ from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
 from nnrun.reports.html.searches.parameter import Parameter, text_of
-from nnrun.reports.numbers import measured, number, plural, thinned
+from nnrun.reports.numbers import count, measured, number, plural, thinned
 from nnrun.reports.tables import Cell, Grid
 from nnrun.sweeps.board.from_store.searched import DAMAGE, read_search
 
 SEARCH = "Search"
 _FEWEST = 2
-_MOST_TRIALS = 5000  # of longer searches the first ones are drawn
+_MOST_TRIALS = 5000  # in a chart and its table
 _MOST_PARAMETERS = 20
 _MOST_FINALISTS = 102
 _MOST_SLICES = 8
@@ -39,6 +39,9 @@ class _Trial(NamedTuple):
 
     params: Mapping[str, float | str]
     value: float | None
+
+
+_Valued = tuple[Mapping[str, float | str], float]
 
 
 def search_sections(folders: Sequence[Path]) -> Iterator[Section]:
@@ -64,8 +67,7 @@ class _Search:
         self.sampler = text_of(found["sampler"])
         self.finished = found["status"] == "finished"
         self.trials, self.random = (
-            [_trial(each, known) for each in found[key][:_MOST_TRIALS]]
-            for key in ("trials", "random")
+            [_trial(each, known) for each in found[key]] for key in ("trials", "random")
         )
         self.valued = [(t.params, t.value) for t in self.trials if t.value is not None]
         shares = {text_of(key): float(share) for key, share in found["importance"].items()}
@@ -88,16 +90,30 @@ class _Search:
         if self.importance:
             yield self._importance()
         slices = [self._slice(parameter) for parameter in self.parameters[:_MOST_SLICES]]
-        yield Folded(f"{self.metric} against each parameter", [Figures(slices)])
+        title = f"{self.metric} against each parameter"
+        yield Folded(title, [Figures(slices), *self._left_out(_MOST_TRIALS)])
         if (every := self._every()) is not None:
-            yield Folded("All parameters of every trial", [Figures([every], columns=1)])
+            content = [Figures([every], columns=1), *self._left_out(_MOST_LINES)]
+            yield Folded("All parameters of every trial", content)
+
+    def _spread(self, trials: Sequence[_Valued], most: int) -> list[_Valued]:
+        """Those to draw: the best, the worst and others between them, in their own order."""
+        maximize = self.pick is max
+        ranked = sorted(range(len(trials)), key=lambda n: trials[n][1], reverse=maximize)
+        return [trials[n] for n in sorted(thinned(ranked, most))]
+
+    def _left_out(self, most: int) -> Iterator[Block]:
+        if len(self.valued) > most:
+            some, every = count(most), plural(len(self.valued), "trial")
+            text = f"At most {some} of {every} are drawn and listed, evenly spread over the ranks."
+            yield Note(text, "warning")
 
     def _words(self) -> str:
         text = f"{plural(len(self.trials), 'trial')} by {self.sampler}"
         if self.random:
-            text += f", and {len(self.random)} at random beside them"
+            text += f", and {count(len(self.random))} at random beside them"
         if ended := len(self.trials) - len(self.valued):
-            text += f"; {ended} of them have no value"
+            text += f"; {count(ended)} of them have no value"
         if not self.finished:
             text += "; the search goes on"
         return f"{text}. Values are of {self.metric}; the test rows play no part."
@@ -112,9 +128,13 @@ class _Search:
         return Grid(title, header, rows, texts=2)
 
     def _history(self) -> Chart:
-        best, other = self._best(self.trials), self._best(self.random)
-        names, values = (self.sampler, "random search"), [trial.value for trial in self.trials]
-        return history("Best so far", values, best, other, y_label=self.metric, names=names)
+        trials, random = self.trials[:_MOST_TRIALS], self.random[:_MOST_TRIALS]
+        best, other = self._best(trials), self._best(random)
+        names, values = (self.sampler, "random search"), [trial.value for trial in trials]
+        title = "Best so far"
+        if max(len(self.trials), len(self.random)) > _MOST_TRIALS:
+            title += f", first {plural(_MOST_TRIALS, 'trial')}"
+        return history(title, values, best, other, y_label=self.metric, names=names)
 
     def _best(self, trials: Sequence[_Trial]) -> list[float | None]:
         best: float | None = None
@@ -131,10 +151,10 @@ class _Search:
         return Grid("What explains the spread of the trials", ["parameter", "share"], rows)
 
     def _slice(self, parameter: Parameter) -> Chart:
+        known = [trial for trial in self.valued if parameter.name in trial[0]]
         points = [
             (parameter.place(params[parameter.name]), value)
-            for params, value in self.valued
-            if parameter.name in params
+            for params, value in self._spread(known, _MOST_TRIALS)
         ]
         x, y = zip(*points, strict=True)
         return slice_chart(
@@ -165,7 +185,7 @@ class _Search:
 
     def _every(self) -> Chart | None:
         """A line for each trial through all parameters that all trials have."""
-        trials = thinned(self.valued, _MOST_LINES)
+        trials = self._spread(self.valued, _MOST_LINES)
         common = [p for p in self.parameters if all(p.name in params for params, _ in trials)]
         if len(common) < _FEWEST:
             return None
