@@ -54,9 +54,8 @@ class Problems:
         Unless it stands at the one key that causes it, or another config has it too.
         """
         problem = self._found[name]
-        if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
-            message = f"{problem.message} (with {', '.join(choice_words(values))})"
-            self._found[name] = replace(problem, message=message)
+        if str(problem) == name:
+            self._found[name] = with_cause(problem, values, self._words)
 
     def kept(self) -> tuple[dict[str, Problem], set[int]]:
         """What was found so far, for `restore`."""
@@ -71,11 +70,26 @@ class Problems:
         if self._found:
             raise PlanError(list(self._found.values()), max(self._codes))
 
-    def _is_at(self, problem: Problem, key: str) -> bool:
-        """Whether a problem is shown at the values of a key of the grid."""
-        if problem.argument is not None:
-            return problem.argument == self._words.get(key)
-        return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
+
+def with_cause(problem: Problem, values: Mapping[str, Any], words: Mapping[str, str]) -> Problem:
+    """The problem with the values that cause it, unless it stands at the one key that does.
+
+    Args:
+        problem: of a setting.
+        values: by their keys.
+        words: of the arguments, by their keys.
+    """
+    if len(values) == 1 and _is_at(problem, next(iter(values)), words):
+        return problem
+    message = f"{problem.message} (with {', '.join(choice_words(values))})"
+    return replace(problem, message=message)
+
+
+def _is_at(problem: Problem, key: str, words: Mapping[str, str]) -> bool:
+    """Whether a problem is shown at the values of a key of the grid."""
+    if problem.argument is not None:
+        return problem.argument == words.get(key)
+    return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
 
 
 def _dotted(key: str) -> str:
