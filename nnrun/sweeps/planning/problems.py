@@ -9,6 +9,8 @@ from typing import Any
 from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, Problem
 
+_MOST_NAMED = 3
+
 
 class PlanError(ConfigError):
     """All problems of all configs of a sweep."""
@@ -32,6 +34,7 @@ class Problems:
         """The names of configs that are no files."""
         self._words = words
         self._found: dict[str, Problem] = {}
+        self._files: dict[str, dict[str, None]] = {}
         self._codes: set[int] = set()
 
     def add(self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None) -> None:
@@ -46,6 +49,8 @@ class Problems:
                 found = problem
             name = str(found)
             self._found.setdefault(name, found)
+            if file is not None:
+                self._files.setdefault(name, {})[file] = None
             self.of_setting.add(name)
 
     def add_cause(self, name: str, values: Mapping[str, Any]) -> None:
@@ -65,10 +70,25 @@ class Problems:
         """Forget what was found since."""
         self._found, self._codes = kept
 
-    def require_none(self) -> None:
-        """Raise a PlanError with all problems, if there are any."""
+    def require_none(self, configs: int) -> None:
+        """Raise a PlanError with all problems of this number of configs, if there are any.
+
+        A problem of an argument names the configs that have it, if others have not.
+        """
         if self._found:
-            raise PlanError(list(self._found.values()), max(self._codes))
+            found = [
+                _in_files(problem, [*self._files.get(name, ())], configs)
+                for name, problem in self._found.items()
+            ]
+            raise PlanError(found, max(self._codes))
+
+
+def _in_files(problem: Problem, files: Sequence[str], configs: int) -> Problem:
+    if problem.argument is None or not 0 < len(files) < configs:
+        return problem
+    more = len(files) - _MOST_NAMED
+    names = ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return replace(problem, message=f"{problem.message} (in {names})")
 
 
 def with_cause(problem: Problem, values: Mapping[str, Any], words: Mapping[str, str]) -> Problem:

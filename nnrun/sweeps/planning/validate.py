@@ -56,7 +56,7 @@ def make_plan(
     refuse_too_many(planner.count, arguments.most_runs)
     with watching() as checked:
         planner.plan(checked)
-    planner.problems.require_none()
+    planner.problems.require_none(len(origins))
     grids = [(place.grid, families) for place, families in planner.planned]
     return Plan(Variants(grids), planner.families, notes=[*planner.notes()])
 
