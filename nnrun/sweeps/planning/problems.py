@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, Problem
+from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.grid.causes import with_cause
 
 _MOST_NAMED = 3
 
@@ -24,15 +25,15 @@ class Problems:
     """Collects problems by their texts.
 
     Args:
-        words: of the arguments, by the keys of the grid.
+        arguments: of the sweep.
     """
 
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Arguments) -> None:
         self.of_setting: set[str] = set()
         """The problems since it was last cleared."""
         self.unwritten: set[str] = set()
         """The names of configs that are no files."""
-        self._words = words
+        self._arguments = arguments
         self._found: dict[str, Problem] = {}
         self._files: dict[str, dict[str, None]] = {}
         self._codes: set[int] = set()
@@ -60,7 +61,7 @@ class Problems:
         """
         problem = self._found[name]
         if str(problem) == name:
-            self._found[name] = with_cause(problem, values, self._words)
+            self._found[name] = with_cause(problem, values, self._arguments)
 
     def kept(self) -> tuple[dict[str, Problem], set[int]]:
         """What was found so far, for `restore`."""
@@ -89,28 +90,3 @@ def _in_files(problem: Problem, files: Sequence[str], configs: int) -> Problem:
     more = len(files) - _MOST_NAMED
     names = ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     return replace(problem, message=f"{problem.message} (in {names})")
-
-
-def with_cause(problem: Problem, values: Mapping[str, Any], words: Mapping[str, str]) -> Problem:
-    """The problem with the values that cause it, unless it stands at the one key that does.
-
-    Args:
-        problem: of a setting.
-        values: by their keys.
-        words: of the arguments, by their keys.
-    """
-    if len(values) == 1 and _is_at(problem, next(iter(values)), words):
-        return problem
-    message = f"{problem.message} (with {', '.join(choice_words(values))})"
-    return replace(problem, message=message)
-
-
-def _is_at(problem: Problem, key: str, words: Mapping[str, str]) -> bool:
-    """Whether a problem is shown at the values of a key of the grid."""
-    if problem.argument is not None:
-        return problem.argument == words.get(key)
-    return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
-
-
-def _dotted(key: str) -> str:
-    return key.replace("[", ".").replace("]", "")

@@ -91,7 +91,7 @@ class _Planner:
         self.datasets = datasets
         self.planned: list[tuple[_Place, dict[tuple[int, ...], Family]]] = []
         self.count = 0
-        self.problems = Problems(arguments.words)
+        self.problems = Problems(arguments)
         self.opened: list[tuple[str, Grid, Seeds]] = []
         self._checks = self._done = 0
         self._again = 0  # checks that were counted already

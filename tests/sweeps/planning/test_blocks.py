@@ -214,3 +214,45 @@ def test_a_problem_in_the_file_names_the_value_that_causes_it(plan, write, words
     with pytest.raises(ConfigError) as caught:
         plan(write("iris", text), *words)
     assert messages == {problem.message for problem in caught.value.problems}
+
+
+UNEQUAL = "sizes and activations must be equally many, not"
+GOOD, WRONG, LONG = (
+    f"{{sizes: [4, 3], activations: [{names}]}}"
+    for names in ("tanh, softmax", "tanh", "tanh, tanh, tanh, tanh, tanh, tanh, softmax")
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "messages"),
+    [
+        ([GOOD, WRONG, GOOD], {f"{UNEQUAL} 2 and 1 (with network={WRONG})"}),
+        ([WRONG, GOOD], {f"{UNEQUAL} 2 and 1 (with network={WRONG})"}),
+        ([GOOD, LONG, GOOD], {f"{UNEQUAL} 2 and 7 (with value 2 of 3 of network)"}),
+        (
+            [LONG, WRONG],
+            {
+                f"{UNEQUAL} 2 and 7 (with value 1 of 2 of network)",
+                f"{UNEQUAL} 2 and 1 (with network={WRONG})",
+            },
+        ),
+        ([LONG], {f"{UNEQUAL} 2 and 7"}),
+        (
+            [GOOD, "{layers: {a: 1}}"],
+            {"a mapping is not a list of layers (with network={layers: {a: 1}})"},
+        ),
+    ],
+)
+def test_a_problem_within_a_value_names_the_value(plan, write, values, messages):
+    """Of an argument with several, or says which it is if it is long."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), f"network={','.join(values)}", "training.batch_size=4,8")
+    assert messages == {problem.message for problem in caught.value.problems}
+
+
+def test_a_list_or_mapping_that_a_message_has_not_is_named(plan, write):
+    """Though the problem stands at the key of the argument."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "network.layers=[{type: dense, units: 3, activation: softmax}],{a: 1}")
+    (problem,) = caught.value.problems
+    assert "a mapping is not a list of layers (with layers={a: 1})" == problem.message

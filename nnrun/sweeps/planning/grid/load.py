@@ -16,8 +16,8 @@ from nnrun.errors import ConfigError, Problem
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.grid.axes import axes_of
+from nnrun.sweeps.planning.grid.causes import with_cause
 from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
-from nnrun.sweeps.planning.problems import with_cause
 
 _MOST_TRIED = 100
 _LENGTHS = ("training.iterations", "training.epochs")
@@ -149,10 +149,11 @@ def _all_problems(
         new = {name: problem for name, problem in other.items() if name not in found}
         found |= new
         causes |= {name: {key: value} for name in new}
-        if {*other} <= at_first:  # a problem of its own may hide those of others
-            for name in at_first - {*other}:
+        for name in at_first - {*other}:
+            # A problem of its own may hide those at other keys.
+            if {*other} <= at_first or found[name].argument == arguments.words[key]:
                 causes.setdefault(name, {})[key] = first[key]
     return [
-        with_cause(problem, causes[name], arguments.words) if name in causes else problem
+        with_cause(problem, causes[name], arguments) if name in causes else problem
         for name, problem in found.items()
     ]
