@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from nnrun.config.files import SUFFIXES
-from nnrun.errors import UsageError
+from nnrun.errors import UsageError, clipped
 from nnrun.reports.terminal.commands import command_line
 
 
@@ -18,8 +18,10 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     """The paths among the arguments, and the overrides after them.
 
     Raises:
-        click.UsageError: a path comes after an override, or is empty, or there is none.
+        click.UsageError: a path comes after an override, or is empty, or there is none; or the
+            shell split an override.
     """
+    refuse_split_overrides(arguments)
     paths: list[Path] = []
     overrides: list[str] = []
     for argument in arguments:
@@ -35,6 +37,33 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     if not paths:
         raise click.UsageError("a config file or a folder of them is needed before the overrides")
     return paths, overrides
+
+
+def refuse_split_overrides(arguments: Sequence[str]) -> None:
+    """Refuse an override that the shell split at its blanks, as in `key={type: adam}` unquoted.
+
+    Raises:
+        click.UsageError: there is one; the message has it with quotes.
+    """
+    for start, argument in enumerate(arguments):
+        if not _is_override(argument):
+            continue
+        whole = argument
+        for word in arguments[start + 1 :]:
+            if _is_override(word) or not (_goes_on(whole) or word.startswith(",")):
+                break
+            whole = f"{whole} {word}"
+        if whole != argument:
+            raise click.UsageError(
+                f"argument '{clipped(argument)}': the shell split it at its blanks; "
+                f"put it in quotes: {shlex.quote(whole)}"
+            )
+
+
+def _goes_on(text: str) -> bool:
+    """Whether the start of an override ends within brackets or before a value."""
+    opened = sum(map(text.count, "[{")) - sum(map(text.count, "]}"))
+    return opened > 0 or text.endswith((",", "="))
 
 
 def _is_override(argument: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_again
+from nnrun.cli.arguments import command_again, refuse_split_overrides
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
@@ -93,6 +93,7 @@ def command(
     nnrun train iris_softmax --extend 1000
     """
     _refuse_second_config(overrides)
+    refuse_split_overrides(overrides)
     store = Store(results, report_markdown)
     with Interruption(announce=not output.quiet) as interruption:
         extension = None

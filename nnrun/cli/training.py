@@ -17,6 +17,7 @@ from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
@@ -84,7 +85,10 @@ class Training:
                 self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
                 source=source,
             )  # fmt: skip
-            workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
+            if asked.dask:
+                workers: Workers = DaskWorkers.at(asked.dask, listener.warn)
+            else:
+                workers = local_workers(sweep, processes)
             begin(workers.at_a_time)
             self.interruption.defer()
             return sweep.run(workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,26 @@ def test_paths_that_cannot_be_checked(nnrun, cars, arguments, said):
     done = nnrun("check", *arguments)
     assert 2 == done.exit_code
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "train"])
+@pytest.mark.parametrize(
+    "split",
+    [
+        ["training.optimizer={type:", "adam,", "beta1:", "0.5}"],
+        ["training.batch_size=8,", "16"],
+        ["training.batch_size=8", ",16"],
+        ["training.batch_size=", "8"],
+    ],
+)
+def test_an_override_that_the_shell_split_is_quoted(nnrun, cars, command, split):
+    """The message has the whole argument in quotes, to copy, and no other argument."""
+    done = nnrun(command, cars, *split, "seed=3")
+    assert 2 == done.exit_code
+    assert f"argument '{split[0]}': the shell split it at its blanks; put it in quotes" in (
+        done.stderr
+    )
+    assert done.stderr.rstrip().endswith(f"quotes: {shlex.quote(' '.join(split))}")
 
 
 def test_gradients_of_a_right_network_agree(nnrun, digits):

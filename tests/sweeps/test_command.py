@@ -12,10 +12,11 @@ import signal
 import subprocess
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
+from nnrun.cli.run_lines import RunLines
 from nnrun.errors import NnrunError
 from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.storage.store import Store
@@ -31,7 +32,7 @@ from tests.sweeps.helpers import (
     lasting,
     weights_of,
 )
-from tests.waiting import ended, printed, training, until
+from tests.waiting import PATIENCE_SECONDS, ended, printed, training, until
 
 
 def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
@@ -340,7 +341,8 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     assert 2 == run("sweep", "configs", "-j", 2, "--dask", "tcp://127.0.0.1:1")[0]
     code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
-    assert "--dask nonsense://x: " in err
+    kinds = err.removeprefix("error: --dask nonsense://x: 'nonsense://' is not a kind of address")
+    assert kinds.startswith(" of Dask (one of inproc://, tcp://, tls://, ")
     wrong = {
         "it ends in no port, as tcp://127.0.0.1:8786 does": ("x", "tcp://x", "tls://x:y"),
         "it names no host, as tcp://127.0.0.1:8786 does": ("tcp://:8786",),
@@ -384,6 +386,32 @@ def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
     assert 1 == code
     assert err.startswith("error: no Dask scheduler can be reached at ucx://127.0.0.1:1: ")
     assert ["configs"] == os.listdir(tmp_path)
+
+
+def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
+    """Before it turns out that none answers; with --quiet, that alone is."""
+    from nnrun.sweeps.workers import dask_client
+
+    class Silent(BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1 << 16)
+            said.wait(PATIENCE_SECONDS)
+
+    said = Event()
+    note = RunLines.warn
+    monkeypatch.setattr(RunLines, "warn", lambda *given: (note(*given), said.set()))
+    monkeypatch.setattr(dask_client, "_NOTE_SECONDS", 0.0)
+    write("iris")
+    for quiet in ([], ["--quiet"]):
+        said.clear()
+        with ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+            Thread(target=server.serve_forever).start()
+            address = f"tcp://127.0.0.1:{server.server_address[1]}"
+            code, _, err = run("sweep", "configs", "--dask", address, *quiet)
+            server.shutdown()
+        waiting = [] if quiet else [f"waiting for the Dask scheduler at {address}"]
+        failed = f"error: no Dask scheduler answers at {address}; to continue:"
+        assert (1, [*waiting, failed]) == (code, err.splitlines()[:-1])
 
 
 @pytest.mark.parametrize(

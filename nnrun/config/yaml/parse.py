@@ -32,6 +32,7 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
 }
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO_LINE_ENDS = "\x85\u2028\u2029"
+_JOINED = re.compile(r"(?P<key>[^\W\d]\w*):(?P<value>.+)", re.DOTALL)
 _CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 
@@ -120,6 +121,9 @@ class _Composer:
                 root = self._node(next(self.events), ())
         return root
 
+    def _place(self, event: Any) -> Place:
+        return self.text.place(event.start_mark.index, event.end_mark.index)
+
     def _report(self, message: str, first: Any, last: Any, path: KeyPath = ()) -> Problem:
         place = self.text.place(first.start_mark.index, last.end_mark.index)
         problem = Problem(message, format_path(path), place)
@@ -156,7 +160,7 @@ class _Composer:
         return node
 
     def _scalar(self, event: Any, path: KeyPath) -> _Node:
-        place = self.text.place(event.start_mark.index, event.end_mark.index)
+        place = self._place(event)
         plain = event.tag is None and event.implicit[0]
         tag = (event.tag or "!").removeprefix(_TAG)
         if tag in ("!", "str") and not plain:
@@ -195,14 +199,21 @@ class _Composer:
         event = next(self.events)
         while not isinstance(event, yaml.MappingEndEvent):
             key, key_event = self._key(event, path), event
-            value = self._node(next(self.events), (*path, "?" if key is None else key))
+            value_event = next(self.events)
+            joined = _JOINED.fullmatch(event.value) if _is_alone(event, value_event) else None
+            if joined is None:
+                value = self._node(value_event, (*path, "?" if key is None else key))
+            else:
+                key = joined["key"]
+                message = f"a blank is missing after the ':'; write {key}: {joined['value']}"
+                self._report(message, event, event, (*path, key))
+                value = _Node(None, self._place(event), broken=True)
             if key is not None and key in items:
                 first = items[key][0].line
                 message = f"'{key}' is given twice, the first time on line {first}; remove one"
                 self._report(message, key_event, key_event, (*path, key))
             elif key is not None:
-                place = self.text.place(key_event.start_mark.index, key_event.end_mark.index)
-                items[key] = place, value
+                items[key] = self._place(key_event), value
             event = next(self.events)
         return self._collection(items, start, event, path, "map")
 
@@ -228,6 +239,14 @@ class _Composer:
         if broken:
             self._report(self._bad_tag(start.tag), start, start, path)
         return _Node(content, place, broken)
+
+
+def _is_alone(key: Any, value: Any) -> bool:
+    """Whether a key is a plain word that neither a ':' nor a value follows, as in `{a:1}`."""
+    return (
+        all(isinstance(event, yaml.ScalarEvent) and event.implicit[0] for event in (key, value))
+        and key.end_mark.index == value.start_mark.index == value.end_mark.index
+    )
 
 
 class _Expansion:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, Problem
+from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.grid.causes import with_cause
+
+_MOST_NAMED = 3
 
 
 class PlanError(ConfigError):
@@ -22,16 +25,17 @@ class Problems:
     """Collects problems by their texts.
 
     Args:
-        words: of the arguments, by the keys of the grid.
+        arguments: of the sweep.
     """
 
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Arguments) -> None:
         self.of_setting: set[str] = set()
         """The problems since it was last cleared."""
         self.unwritten: set[str] = set()
         """The names of configs that are no files."""
-        self._words = words
+        self._arguments = arguments
         self._found: dict[str, Problem] = {}
+        self._files: dict[str, dict[str, None]] = {}
         self._codes: set[int] = set()
 
     def add(self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None) -> None:
@@ -46,6 +50,8 @@ class Problems:
                 found = problem
             name = str(found)
             self._found.setdefault(name, found)
+            if file is not None:
+                self._files.setdefault(name, {})[file] = None
             self.of_setting.add(name)
 
     def add_cause(self, name: str, values: Mapping[str, Any]) -> None:
@@ -54,9 +60,8 @@ class Problems:
         Unless it stands at the one key that causes it, or another config has it too.
         """
         problem = self._found[name]
-        if str(problem) == name and (len(values) > 1 or not self._is_at(problem, *values)):
-            message = f"{problem.message} (with {', '.join(choice_words(values))})"
-            self._found[name] = replace(problem, message=message)
+        if str(problem) == name:
+            self._found[name] = with_cause(problem, values, self._arguments)
 
     def kept(self) -> tuple[dict[str, Problem], set[int]]:
         """What was found so far, for `restore`."""
@@ -66,17 +71,22 @@ class Problems:
         """Forget what was found since."""
         self._found, self._codes = kept
 
-    def require_none(self) -> None:
-        """Raise a PlanError with all problems, if there are any."""
+    def require_none(self, configs: int) -> None:
+        """Raise a PlanError with all problems of this number of configs, if there are any.
+
+        A problem of an argument names the configs that have it, if others have not.
+        """
         if self._found:
-            raise PlanError(list(self._found.values()), max(self._codes))
-
-    def _is_at(self, problem: Problem, key: str) -> bool:
-        """Whether a problem is shown at the values of a key of the grid."""
-        if problem.argument is not None:
-            return problem.argument == self._words.get(key)
-        return f"{_dotted(problem.path)}.".startswith(f"{_dotted(key)}.")
+            found = [
+                _in_files(problem, [*self._files.get(name, ())], configs)
+                for name, problem in self._found.items()
+            ]
+            raise PlanError(found, max(self._codes))
 
 
-def _dotted(key: str) -> str:
-    return key.replace("[", ".").replace("]", "")
+def _in_files(problem: Problem, files: Sequence[str], configs: int) -> Problem:
+    if problem.argument is None or not 0 < len(files) < configs:
+        return problem
+    more = len(files) - _MOST_NAMED
+    names = ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return replace(problem, message=f"{problem.message} (in {names})")

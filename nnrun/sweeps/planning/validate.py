@@ -56,7 +56,7 @@ def make_plan(
     refuse_too_many(planner.count, arguments.most_runs)
     with watching() as checked:
         planner.plan(checked)
-    planner.problems.require_none()
+    planner.problems.require_none(len(origins))
     grids = [(place.grid, families) for place, families in planner.planned]
     return Plan(Variants(grids), planner.families, notes=[*planner.notes()])
 
@@ -91,7 +91,7 @@ class _Planner:
         self.datasets = datasets
         self.planned: list[tuple[_Place, dict[tuple[int, ...], Family]]] = []
         self.count = 0
-        self.problems = Problems(arguments.words)
+        self.problems = Problems(arguments)
         self.opened: list[tuple[str, Grid, Seeds]] = []
         self._checks = self._done = 0
         self._again = 0  # checks that were counted already

@@ -24,7 +24,7 @@ from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import Workers, most_runs
 from nnrun.sweeps.workers.batch import Batch
-from nnrun.sweeps.workers.dask_client import connect
+from nnrun.sweeps.workers.dask_client import connect, noting
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import OtherVersionError, require_same, unpack_message, versions
 
@@ -35,7 +35,7 @@ _LEAST_TASKS = 32
 # Short runs share a task of about this many seconds, in which that of a task itself is small.
 _BATCH_SECONDS = 0.1
 _LARGEST_BATCH = 32
-_NO_WORKERS_SECONDS = 10.0
+_NO_WORKERS_SECONDS = 1.0
 
 
 class DaskWorkers(Workers):
@@ -78,11 +78,15 @@ class DaskWorkers(Workers):
         Thread(target=self._poll, daemon=True).start()
 
     @classmethod
-    def at(cls, address: str) -> DaskWorkers:
-        """Those of the scheduler at an address; raises as `connect` does."""
-        client = connect(address)
+    def at(cls, address: str, note: Callable[[str], None]) -> DaskWorkers:
+        """Those of the scheduler at an address; raises as `connect` does.
+
+        `note` is called, in another thread, with what it waits for.
+        """
+        client = connect(address, note)
         try:
-            return cls(client, owned=True)
+            with noting(f"waiting for the workers of {address}", note):
+                return cls(client, owned=True)
         except BaseException:
             client.close(timeout=2)
             raise

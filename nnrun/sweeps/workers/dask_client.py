@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from threading import Timer
 from typing import Any
 
 from nnrun.errors import NnrunError, UsageError
 
 _CONNECT_SECONDS = 10
+_NOTE_SECONDS = 1.0
 _CERTIFICATES = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
 _WITH_PORT = ("tcp", "tls")
 _LAST_PORT = 65_535
 _LOGGERS = ("distributed", "tornado", "asyncio")
 
 
-def connect(address: str) -> Any:
+def connect(address: str, note: Callable[[str], None] = lambda text: None) -> Any:
     """A client of the scheduler at this address, such as `tcp://127.0.0.1:8786`.
+
+    `note` is called, in another thread, if that takes longer than a moment.
 
     Raises: UsageError if Dask is not installed, or the address is invalid; NnrunError if the
     scheduler does not answer, or something else does.
@@ -36,14 +42,15 @@ def connect(address: str) -> Any:
     try:
         # A client with an unknown kind of address would wait for ever.
         protocol, place = comm.parse_address(address)
-        comm.registry.get_backend(protocol)
+        _require_kind(address, comm.registry, protocol)
         if protocol in _WITH_PORT:
             _require_port(address, comm, place)
         if protocol == "tls":
             _require_certificates(address)
-        if protocol in _WITH_PORT:
-            _require_scheduler(address)
-        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        with noting(f"waiting for the Dask scheduler at {address}", note):
+            if protocol in _WITH_PORT:
+                _require_scheduler(address)
+            return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except NnrunError:  # an interruption, too
         raise
     except ValueError as error:
@@ -52,6 +59,29 @@ def connect(address: str) -> Any:
         raise NnrunError(f"no Dask scheduler answers at {address}") from error
     except Exception as error:  # Dask raises a dozen kinds, as where it has no package for ucx://
         raise NnrunError(f"no Dask scheduler can be reached at {address}: {error}") from error
+
+
+@contextmanager
+def noting(text: str, note: Callable[[str], None]) -> Iterator[None]:
+    """Call `note` with the text, in another thread, if what is done within takes that long."""
+    timer = Timer(_NOTE_SECONDS, note, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _require_kind(address: str, registry: Any, protocol: str) -> None:
+    """Check the kind of address: Dask shows those that it has as a list of Python."""
+    try:
+        registry.get_backend(protocol)
+    except ValueError:
+        kinds = ", ".join(f"{kind}://" for kind in sorted(registry.backends))
+        raise UsageError(
+            f"--dask {address}: '{protocol}://' is not a kind of address of Dask (one of {kinds})"
+        ) from None
 
 
 def _require_certificates(address: str) -> None:

@@ -119,6 +119,7 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
             "1:11: a.b: 'b' is given twice, the first time on line 1; remove one",
         ),
         ("a: 1\n---\nb: 2", "2:1: a second document starts here; a config is one"),
+        ("a: {b:1, c: 2}", "1:5: a.b: a blank is missing after the ':'; write b: 1"),
         ("a: *x", "1:4: a: there is no anchor '&x' above"),
         ("a: 1\n<<: {b: 1}", "2:1: '<<' (merging) is not part of YAML 1.2; write the keys out"),
         ("[a]: 1", "1:1: a key must be a word"),
@@ -142,6 +143,12 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
 def test_what_is_wrong_with_the_yaml_is_said_in_place(text: str, problem: str) -> None:
     """Every kind of fault has its message at its line and column."""
     assert [f"f.yaml:{problem}"] == unreadable(text)
+
+
+def test_a_colon_may_be_a_part_of_a_key() -> None:
+    """One with a value of its own is no mistake, nor is one in quotes or after a number."""
+    document = parse(Text("{a:b: null, 'c:d', 12:30}", "f.yaml"))
+    assert ({"a:b": None, "c:d": None, "12:30": None}, []) == (document.data, document.problems)
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "a: 'b", "a: b\n c: d", "- a\nb: 1", "a: %b", "}", "@"])

@@ -182,3 +182,77 @@ def test_a_problem_that_stands_elsewhere_names_its_cause(plan, write):
     with pytest.raises(ConfigError) as caught:
         plan(write("iris"), "training.batch_size=4,0")
     assert ["0 is not a whole number greater than 0"] == [p.message for p in caught.value.problems]
+
+
+LENGTH = "training needs 'iterations' or 'epochs'"
+STOPPING = "early stopping watches a validation split; set dataset.validation_size"
+NOT_POSITIVE = "0 is not a whole number greater than 0"
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        (["training.iterations=null,10"], {f"{LENGTH} (with iterations=null)"}),
+        (["training.iterations=10,null"], {f"{LENGTH} (with iterations=null)"}),
+        (["training.iterations=null,0"], {LENGTH, NOT_POSITIVE}),
+        (["training.iterations=null", "training.batch_size=4,8"], {LENGTH}),
+        (
+            ["training.iterations=null,10", "training.batch_size=0,8"],
+            {f"{LENGTH} (with iterations=null)", NOT_POSITIVE},
+        ),
+        (["dataset.validation_size=0,0.2"], {f"{STOPPING} (with validation_size=0)"}),
+        (
+            ["training.iterations=null,10", "dataset.validation_size=0.2,0"],
+            {f"{LENGTH} (with iterations=null)", f"{STOPPING} (with validation_size=0)"},
+        ),
+    ],
+)
+def test_a_problem_in_the_file_names_the_value_that_causes_it(plan, write, words, messages):
+    """Also if it is the first of its argument, and another mends it."""
+    stopping = "training: {early_stopping: {patience: 3}, "
+    text = IRIS.replace("training: {", stopping).replace("iris,", "iris, validation_size: 0.2,")
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris", text), *words)
+    assert messages == {problem.message for problem in caught.value.problems}
+
+
+UNEQUAL = "sizes and activations must be equally many, not"
+GOOD, WRONG, LONG = (
+    f"{{sizes: [4, 3], activations: [{names}]}}"
+    for names in ("tanh, softmax", "tanh", "tanh, tanh, tanh, tanh, tanh, tanh, softmax")
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "messages"),
+    [
+        ([GOOD, WRONG, GOOD], {f"{UNEQUAL} 2 and 1 (with network={WRONG})"}),
+        ([WRONG, GOOD], {f"{UNEQUAL} 2 and 1 (with network={WRONG})"}),
+        ([GOOD, LONG, GOOD], {f"{UNEQUAL} 2 and 7 (with value 2 of 3 of network)"}),
+        (
+            [LONG, WRONG],
+            {
+                f"{UNEQUAL} 2 and 7 (with value 1 of 2 of network)",
+                f"{UNEQUAL} 2 and 1 (with network={WRONG})",
+            },
+        ),
+        ([LONG], {f"{UNEQUAL} 2 and 7"}),
+        (
+            [GOOD, "{layers: {a: 1}}"],
+            {"a mapping is not a list of layers (with network={layers: {a: 1}})"},
+        ),
+    ],
+)
+def test_a_problem_within_a_value_names_the_value(plan, write, values, messages):
+    """Of an argument with several, or says which it is if it is long."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), f"network={','.join(values)}", "training.batch_size=4,8")
+    assert messages == {problem.message for problem in caught.value.problems}
+
+
+def test_a_list_or_mapping_that_a_message_has_not_is_named(plan, write):
+    """Though the problem stands at the key of the argument."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "network.layers=[{type: dense, units: 3, activation: softmax}],{a: 1}")
+    (problem,) = caught.value.problems
+    assert "a mapping is not a list of layers (with layers={a: 1})" == problem.message

@@ -147,6 +147,33 @@ def test_all_mistakes_of_all_files(plan, write):
     assert 2 == caught.value.exit_code
 
 
+def test_a_problem_of_an_argument_names_the_configs_that_have_it(plan, write):
+    """If others have not: of many, the first three."""
+    small = "test_size: 0.9, "
+    files = [
+        write(f"c{index}", IRIS.replace("{name: iris, ", f"{{name: iris, {small * (index > 0)}"))
+        for index in range(6)
+    ]
+    with pytest.raises(ConfigError) as caught:
+        plan(*files[:2], "training.batch_size=8,20,200")
+    first, second, third = (problem.message for problem in caught.value.problems)
+    assert first.endswith(
+        f"of 200 rows is larger than the training split, which has 120 (in {files[0]})"
+    )
+    assert second.endswith(
+        f"of 20 rows is larger than the training split, which has 15 (in {files[1]})"
+    )
+    assert third.endswith(
+        f"of 200 rows is larger than the training split, which has 15 (in {files[1]})"
+    )
+    with pytest.raises(
+        ConfigError, match=r"has 15 \(in .*c1.yaml, .*c2.yaml, .*c3.yaml and 2 more\)$"
+    ):
+        plan(*files, "training.batch_size=8,20")
+    with pytest.raises(ConfigError, match=r"which has 15$"):
+        plan(*files[1:], "training.batch_size=8,20")
+
+
 def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
     """What shows only when the network is built is reported at the value in the config."""
     block = "sweep: {grid: {network.sizes: [[4, 3], [4, 5]]}}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from types import SimpleNamespace
 
@@ -21,13 +21,14 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.workers import batch, dask, dask_tasks
+from nnrun.sweeps.workers import batch, dask, dask_client, dask_tasks
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import versions
 from tests.sweeps.helpers import IRIS, lasting, make_store, run_inline, until, weights_of
 from tests.sweeps.pool import Pool
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -421,6 +422,40 @@ def test_workers_that_leave_together_are_one_line(client):
     assert some.startswith("3 Dask workers, one at tcp://1.2.3.4:2, are gone; other workers")
     assert "2 Dask workers, one at tcp://1.2.3.4:0, are gone; waiting for other workers" == all_
     workers.close()
+
+
+def test_waiting_for_workers_is_said_once(client, monkeypatch):
+    """Soon: until then nothing else shows why no run begins."""
+    now = [0.0]
+    monkeypatch.setattr(dask, "monotonic", lambda: now[0])
+    client.workers = 0
+    workers = DaskWorkers(client)
+    workers.close()  # no other thread looks
+    found = []
+    for now[0] in (0.5, 1.5, 2.5):
+        workers._look_at_workers()
+        found.append([message.content for message in workers.messages()])
+    none = "the Dask scheduler at tcp://1.2.3.4:5 has no workers; waiting for some"
+    assert [[], [none], []] == found
+
+
+def test_a_slow_answer_of_workers_is_said(client, monkeypatch):
+    """They import what versions are asked of first."""
+    notes, noted = [], Event()
+
+    def run(*_, workers, **__):
+        noted.wait(PATIENCE_SECONDS)
+        return {}
+
+    def note(text):
+        notes.append(text)
+        noted.set()
+
+    monkeypatch.setattr(client, "run", run)
+    monkeypatch.setattr(dask, "connect", lambda address, note: client)
+    monkeypatch.setattr(dask_client, "_NOTE_SECONDS", 0.0)
+    DaskWorkers.at("tcp://1.2.3.4:5", note).close()
+    assert ["waiting for the workers of tcp://1.2.3.4:5"] == notes
 
 
 def test_a_worker_without_nnrun_ends_the_sweep(client):

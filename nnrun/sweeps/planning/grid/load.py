@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError, Problem
 from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.grid.axes import axes_of
+from nnrun.sweeps.planning.grid.causes import with_cause
 from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
 
 _MOST_TRIED = 100
@@ -125,7 +126,10 @@ def _all_problems(
     first: Mapping[str, Any],
     problems: Iterable[Problem],
 ) -> Iterable[Problem]:
-    """The problems of the first setting and of each other value of an argument."""
+    """The problems of the first setting and of each other value of an argument.
+
+    One that not all values have names the first that has it.
+    """
     own = {format_override(k, v): k for k, v in first.items() if k not in arguments.grid}
     source = _with_own_grid(content, arguments)
 
@@ -136,8 +140,20 @@ def _all_problems(
         return arguments.relocated(problem)
 
     found = {str(problem): problem for problem in map(relocated, problems)}
+    at_first = {*found}
+    causes: dict[str, dict[str, Any]] = {}
     others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
     for key, value in islice(others, _MOST_TRIED):
-        for problem in map(relocated, _problems(content, {**first, key: value}, arguments)):
-            found.setdefault(str(problem), problem)
-    return found.values()
+        wrong = map(relocated, _problems(content, {**first, key: value}, arguments))
+        other = {str(problem): problem for problem in wrong}
+        new = {name: problem for name, problem in other.items() if name not in found}
+        found |= new
+        causes |= {name: {key: value} for name in new}
+        for name in at_first - {*other}:
+            # A problem of its own may hide those at other keys.
+            if {*other} <= at_first or found[name].argument == arguments.words[key]:
+                causes.setdefault(name, {})[key] = first[key]
+    return [
+        with_cause(problem, causes[name], arguments) if name in causes else problem
+        for name, problem in found.items()
+    ]
