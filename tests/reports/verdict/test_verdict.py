@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -315,6 +316,38 @@ def test_a_row_of_long_settings_is_named_by_those_that_no_other_row_has():
     assert "first is learning_rate=0.0908, test" in best
     rows = [f"learning_rate=0.061 momentum={momentum}" for momentum in (0.7772, 0.6646)]
     assert f"{', '.join(rows)} may be as good" in others
+
+
+def of_blocks(**others):
+    """Four rows of two optimizers and two schedules."""
+    rates = [{"schedule": kind, "initial": 0.1} for kind in ("cosine", "exponential")]
+    blocks = [{"type": "adam", "beta1": beta, "beta2": 0.9} for beta in (0.5, 0.75)]
+    choices = [
+        {"training.optimizer": block, "training.learning_rate": rate} | others
+        for block, rate in product(blocks, rates)
+    ]
+    return [
+        (named("digits", choice=choice, seeds=range(5)), listed(90, 92, 91, 90, 92 - place))
+        for place, choice in enumerate(choices)
+    ]
+
+
+def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
+    """Cut blocks would have one text in all rows."""
+    best, others = said(*of_blocks())[:2]
+    assert "first is beta1=0.5 learning_rate.schedule=cosine, test" in best
+    assert "Others: beta1=0.5 learning_rate.schedule=exponential and 2 more" in others
+
+
+def test_what_is_cut_has_its_place_on_the_board():
+    """Names that are too long even by their parts."""
+    rows = [
+        (replace(variant, choice={"dataset.columns.drop": ["a" * 90, str(place)]}), scores)
+        for place, (variant, scores) in enumerate(of_blocks())
+    ]
+    best, others = said(*rows)[:2]
+    names = re.findall(r"drop=a*.*?(… [^ ]* [0-9]\))", best + others)
+    assert ["… (row 1)", "… (row 2)"] == names
 
 
 def test_json_has_the_lines():

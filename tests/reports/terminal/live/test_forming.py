@@ -91,3 +91,13 @@ def test_what_tells_settings_apart_is_not_cut():
         "learning_rate=0.2 stratify=fa… 0.2000 1/3",
         "learning_rate=0.1 stratify=fa… 0.1000 1/3",
     ] == [" ".join(line.split()) for line in lines(rows, width=52)[1:]]
+
+
+def test_rows_show_in_what_their_blocks_differ():
+    """Long blocks would be cut before it."""
+    rows = FormingRows()
+    for number, kind in enumerate(("cosine", "exponential")):
+        choice = {"training.learning_rate": {"initial": 0.1, "over": 1000, "schedule": kind}}
+        rows.add(numbered(number, "mine", choice=choice), score(0, number / 2))
+    names = [line.split()[0] for line in lines(rows, width=48)[1:]]
+    assert ["learning_rate.schedule=ex…", "learning_rate.schedule=co…"] == names
