@@ -335,10 +335,12 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
         code, again, err = run("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)
     assert "3 complete already" in err
-    next(Path("results/iris").glob("s3-*/model.safetensors")).unlink()
+    (damaged,) = Path("results/iris").glob("s3-*")
+    (damaged / "model.safetensors").unlink()
     code, again, err = run("sweep", "configs", "--seeds", 3)
     assert 1 == code
-    assert "is damaged: model.safetensors is missing; nnrun train --force trains it again" in err
+    trains = f"nnrun train {damaged}/config.yaml --force --results results trains it again"
+    assert f"is damaged: model.safetensors is missing; {trains}" in err
     code, again, err = run("sweep", "configs", "--seeds", 3, "--force")
     assert 0 == code
     assert "3 trained" in err
