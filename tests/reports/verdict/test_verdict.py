@@ -16,6 +16,7 @@ from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.sweeps.board.comparison.design import Shown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
@@ -292,6 +293,23 @@ def test_runs_to_come_and_runs_on_no_row_are_counted():
     assert ["No result: no run has completed yet.", "Others: still to come: 4 queued."] == [
         str(line) for line in groups_verdict([], {"queued": 4}).lines
     ]
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["accuracy", "error"])
+@pytest.mark.parametrize(
+    ("least", "drops"),
+    [(0.3, "; if others are as much worse as here, 20 seeds would likely drop 1"), (0.5, "")],
+    ids=["far worse", "near"],
+)
+def test_where_no_seeds_tell_the_first_two_apart_they_may_drop_others(least, drops, sign):
+    """What any number of seeds shows is about the first two, and others may be far worse."""
+    (group,) = board(*MEMBERS["tied"]).groups
+    rows = [replace(row, tied=True, difference=sign * row.difference) for row in group.rows]
+    shown = Shown("2 seeds", 2.0, {"10 seeds": 0.6, "20 seeds": least}, 0.04)
+    group = replace(group, rows=rows, shown=shown, larger_is_better=sign > 0)
+    others = str(groups_verdict([group]).lines[1])
+    data = "even many seeds show no less than 0.040, and the first two differ by 0.0040"
+    assert others.endswith(f"none can be dropped; {data}: more data would decide{drops}.")
 
 
 def test_with_a_margin_the_cheapest_is_named():
