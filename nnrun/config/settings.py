@@ -152,7 +152,7 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     if len(choices) < 2:
         return [dict(choice) for choice in choices]
-    texts = [{key: _text(value) for key, value in choice.items()} for choice in choices]
+    texts = [{key: as_text(value) for key, value in choice.items()} for choice in choices]
     keys = dict.fromkeys(chain.from_iterable(choices))
     values = {key: [found.get(key) for found in texts] for key in keys}
     kept = {key for key, found in values.items() if key == BESIDE or len({*found} - {None}) > 1}
@@ -191,15 +191,15 @@ def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings that all of these have."""
     first, *others = choices or [{}]
-    texts = {key: _text(value) for key, value in first.items()}
+    texts = {key: as_text(value) for key, value in first.items()}
     return {
         key: first[key]
         for key, text in texts.items()
-        if all(key in other and _text(other[key]) == text for other in others)
+        if all(key in other and as_text(other[key]) == text for other in others)
     }
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """The same for values that are the same setting."""
     short = _in_short(value)
     is_nested = isinstance(short, list | dict)
