@@ -50,7 +50,7 @@ def command(
         check_target(file)
     name = named(name, results).rstrip("/").removesuffix(f"/{BEST}")
     choice = best(results, name, by, order_by=order_by)
-    for line in chosen_words(choice, results):
+    for line in chosen_words(choice, results, {"--by": by, "--order-by": order_by}):
         output.note(line)
     config = config_yaml(choice, None if file is None else file.parent)
     output.data(choice.to_dict())

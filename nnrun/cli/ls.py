@@ -17,7 +17,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.numbers import count, first_of, plural
 from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
-from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
+from nnrun.runs.catalog.filter import RESULT, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
@@ -121,7 +121,9 @@ def command(
     if not names and (misnamed := misnamed_in(results)):
         quoted = first_of([f"'{name}'" for name in misnamed])
         output.note(f"not listed: runs in {quoted}; rename the folder: {NAME_RULE}")
-    chosen = where(by_time(runs), _parsed(conditions))
+    wanted = _parsed(conditions)
+    chosen = where(by_time(runs), wanted)
+    output.notes(unmatched(runs, wanted))
     if sort or top:
         sort = resolve(sort or RESULT, chosen)
         shown = ordered(chosen, sort, top)

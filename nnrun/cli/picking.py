@@ -47,7 +47,7 @@ def picked(
     if choice is not None:
         from nnrun.reports.terminal.board.chosen import chosen_words  # noqa: PLC0415  # slow to import
 
-        for line in chosen_words(choice, results):
+        for line in chosen_words(choice, results, {"--by": by}):
             output.note(line)
         return results / choice.record.name / choice.record.run_id
     folder = pick_run(run, results, by, passed_over=passed_over)

@@ -74,18 +74,19 @@ def command(
     output.show(verdicts_table(verdicts))
     wrong = [verdict for verdict in verdicts if not verdict.agrees]
     if any(verdict.exit_code == DisagreementError.exit_code for verdict in wrong):
-        raise DisagreementError(_message(wrong))
+        raise DisagreementError(_message(wrong, results))
     if wrong:
-        error = NnrunError(_message(wrong))
+        error = NnrunError(_message(wrong, results))
         error.exit_code = max(verdict.exit_code for verdict in wrong)
         raise error
 
 
-def _message(wrong: Sequence[Verification]) -> str:
+def _message(wrong: Sequence[Verification], results: Path) -> str:
     first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
     label = f"{first.name}/{first.run_id}"
     if first.finding == "damaged":
-        return damaged(label, first.reason) + more
+        folder = Path(first.folder)  # of a packed run, it is there for this command alone
+        return damaged(label, first.reason, folder if name_in(folder, results) else None) + more
     reason = "; ".join(filter(None, [first.reason, *map(difference_words, first.differences[:1])]))
     return f"{label}: {reason}{more}"
 

@@ -13,6 +13,8 @@ from typing import Any
 _BLOCKS = ("dataset", "network", "training")
 # A learning rate that is a number in a config is the initial one of a schedule.
 _INITIAL = ".initial"
+# What a config may give in place of a block.
+_NAMING = (".type", _INITIAL)
 _LAYERS = "network.layers"
 _UNITS = "network.depth.units"
 BESIDE = "beside"
@@ -150,7 +152,7 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     if len(choices) < 2:
         return [dict(choice) for choice in choices]
-    texts = [{key: _text(value) for key, value in choice.items()} for choice in choices]
+    texts = [{key: as_text(value) for key, value in choice.items()} for choice in choices]
     keys = dict.fromkeys(chain.from_iterable(choices))
     values = {key: [found.get(key) for found in texts] for key in keys}
     kept = {key for key, found in values.items() if key == BESIDE or len({*found} - {None}) > 1}
@@ -166,18 +168,38 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """These choices with only those parts of blocks that differ: `beta1=0.5`, where all have Adam.
+
+    A block without such a part has its first one; one that all share is left as it is.
+    """
+    found: list[dict[str, dict[str, Any]]] = [{} for _ in choices]
+    for key in dict.fromkeys(chain.from_iterable(choices)):
+        own = [place for place, choice in enumerate(choices) if key in choice]
+        flat = [flatten(choices[place][key], key) for place in own]
+        named = (f"{key}{end}" for end in _NAMING if any(f"{key}{end}" in one for one in flat))
+        name = next(named, key)  # `adam` is the type of a block elsewhere
+        told = told_apart([{name: one[key]} if key in one else one for one in flat])
+        alike = all(one == flat[0] for one in flat)
+        for place, one, parts in zip(own, flat, told, strict=True):
+            first = dict([*one.items()][:1])
+            found[place][key] = {key: choices[place][key]} if alike else parts or first
+    ordered = zip(choices, found, strict=True)
+    return [{k: v for key in choice for k, v in parts[key].items()} for choice, parts in ordered]
+
+
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings that all of these have."""
     first, *others = choices or [{}]
-    texts = {key: _text(value) for key, value in first.items()}
+    texts = {key: as_text(value) for key, value in first.items()}
     return {
         key: first[key]
         for key, text in texts.items()
-        if all(key in other and _text(other[key]) == text for other in others)
+        if all(key in other and as_text(other[key]) == text for other in others)
     }
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """The same for values that are the same setting."""
     short = _in_short(value)
     is_nested = isinstance(short, list | dict)

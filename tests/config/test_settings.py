@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.settings import choice_of, choice_words, setting_words, told_apart
+from nnrun.config.settings import choice_of, choice_words, setting_words, told_apart, told_within
 from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS
 
 
@@ -104,3 +104,25 @@ def test_rows_keep_the_settings_that_tell_them_apart():
     found = [{"rate": 0.1}, {"rate": 0.2}, {"rate": 0.2, "weights": "equal"}]
     assert found == told_apart([searched, *plain])
     assert [{"a": 1}] == told_apart([{"a": 1}])
+
+
+def test_parts_of_blocks_tell_choices_apart():
+    """Blocks that are long have little in which they differ."""
+    rate, network, optimizer = "training.learning_rate", "network", "training.optimizer"
+    shared = {"training.loss": {"type": "huber", "delta": 2}}
+    small, linear = {"sizes": [8, 3], "activations": ["tanh"]}, {"layers": [{"type": "dense"}]}
+    choices: list[dict[str, Any]] = [
+        {optimizer: "adam", rate: 0.05, network: small},
+        {optimizer: {"type": "adam", "beta1": 0.5}, rate: 0.05, network: small},
+        {optimizer: "adam", rate: {"initial": 0.1, "schedule": "cosine", "final": 0}},
+        {optimizer: "adam", rate: {"initial": 0.1, "schedule": "step"}, network: linear},
+    ]
+    parts = told_within([choice | shared for choice in choices])
+    loss = "loss={type: huber, delta: 2}"
+    keys = [key for part in parts for key in part]
+    assert [
+        f"optimizer=adam learning_rate=0.05 sizes=[8, 3] {loss}",
+        f"beta1=0.5 learning_rate=0.05 sizes=[8, 3] {loss}",
+        f"optimizer=adam learning_rate=0.1 learning_rate.schedule=cosine {loss}",
+        f"optimizer=adam learning_rate=0.1 learning_rate.schedule=step layers.0.type=dense {loss}",
+    ] == [" ".join(choice_words(part, keys)) for part in parts]

@@ -276,6 +276,37 @@ def test_the_rate_of_a_schedule_can_be_asked_for_as_the_list_shows_it(run, write
     assert 2 == len(json.loads(run(*where)[1]))
 
 
+def test_a_block_can_be_asked_for_as_the_list_shows_it(run, write):
+    """Without the defaults that are left out there, in any order."""
+    write("iris")
+    block = "{type: adam, beta1: 0.5, beta2: 0.99}"
+    run("sweep", "configs/iris.yaml", f"training.optimizer=sgd,adam,{block}", "-q")
+    for words in (block, "{beta2: 0.99, type: adam, beta1: 0.5, epsilon: 1.0e-8}"):
+        code, found, err = run("ls", "--where", f"optimizer={words}", "--json")
+        (one,) = json.loads(found)
+        assert (0, "", 0.5) == (code, err, one["settings"]["training.optimizer.beta1"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("optimizer=adagrad", "; did you mean 'adam'?"),
+        ("optimizer=none_such", " (one of sgd, adam)"),
+        ("optimizer={type: adam, beta1: 0.6}", "; did you mean '{type: adam, beta1: 0.5}'?"),
+        ("learning_rate=0.3", "; did you mean 0.1?"),
+    ],
+)
+def test_a_value_that_no_run_has_is_reported(run, write, asked, said):
+    """On stderr, with the nearest that some have; the list is empty all the same."""
+    write("iris")
+    grid = "training.optimizer=sgd,{type: adam, beta1: 0.5}", "training.learning_rate=0.01,0.1"
+    run("sweep", "configs/iris.yaml", *grid, "-q")
+    code, out, err = run("ls", "--where", asked)
+    assert (0, f"no run has {asked}{said}\n") == (code, err)
+    assert "0 runs" in out
+    assert "" == run("ls", "--where", "optimizer=adam", "--where", "status=failed")[2]
+
+
 def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):
@@ -335,10 +366,12 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
         code, again, err = run("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)
     assert "3 complete already" in err
-    next(Path("results/iris").glob("s3-*/model.safetensors")).unlink()
+    (damaged,) = Path("results/iris").glob("s3-*")
+    (damaged / "model.safetensors").unlink()
     code, again, err = run("sweep", "configs", "--seeds", 3)
     assert 1 == code
-    assert "is damaged: model.safetensors is missing; nnrun train --force trains it again" in err
+    trains = f"nnrun train {damaged}/config.yaml --force --results results trains it again"
+    assert f"is damaged: model.safetensors is missing; {trains}" in err
     code, again, err = run("sweep", "configs", "--seeds", 3, "--force")
     assert 0 == code
     assert "3 trained" in err

@@ -11,7 +11,6 @@ from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label, monitored
@@ -144,7 +143,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     losses = _loss_words([standing.variant for standing, _ in found])
     names = names_of(board.group)
     return [
-        _Config(shortened(names.whole(one.row)), runs, index, loss, _is_lost(one.variant))
+        _Config(names.of(one.row), runs, index, loss, _is_lost(one.variant))
         for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))
     ]
 

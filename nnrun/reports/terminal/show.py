@@ -48,7 +48,8 @@ def run_in_full(
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error and run.status == DAMAGED:
-        yield Text(clean(f"{run.error}; {remedy(run.error)}"), "bold red")
+        yield Text(clean(run.error), "bold red")
+        yield unbroken("to do", clean(remedy(run.error, None if packed else folder)))
     yield run_summary(record, folder, packed)
     if run.error and run.status != DAMAGED:
         yield labelled("error", clean(run.error), style="bold red")
@@ -77,7 +78,7 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
     if run.error:
         yield labelled("why", clean(run.error))
     if run.status in FAULTY:
-        yield labelled("to do", clean(remedy(run.error)))
+        yield unbroken("to do", clean(remedy(run.error, folder)))
     if run.started:
         changed = moment(run.started).replace("T", " ").partition("+")[0]
         yield labelled("changed", f"{changed} UTC")

@@ -113,7 +113,10 @@ def _others(
 
 
 def _what_decides(group: Group, kept: list[Row]) -> str:
-    """The runs that would show the difference of the first rows, by the board's own table."""
+    """The runs that would show the difference of the first rows, by the board's own table.
+
+    Where none would, those that would show how much worse others are.
+    """
     first, shown = kept[0], group.shown
     if first.difference is None:
         return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
@@ -126,9 +129,15 @@ def _what_decides(group: Group, kept: list[Row]) -> str:
         return f"if {pair} differ by {spread(gap)}, {enough} would likely show it"
     if gap == 0:
         return f"{pair} are equal: choose the cheaper"
+    design, least = ordered[-1]
     if shown.limit and shown.limit >= gap:
-        return "more data, not more seeds, would decide"
-    return f"even {ordered[-1][0]} may not tell {pair} apart"
+        text = f"even many seeds show no less than {spread(shown.limit)}"
+        text += f", and {pair} differ by {spread(gap)}: more data would decide"
+        sign = -1 if group.larger_is_better else 1
+        worse = sum(sign * (row.difference or 0.0) >= least for row in kept)
+        drops = f"; if others are as much worse as here, {design} would likely drop {count(worse)}"
+        return text + drops * bool(worse)
+    return f"even {design} may not tell {pair} apart"
 
 
 def _pair(first: Row, second: Row) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.settings import ASIDE, choice_words, in_common, told_apart
+from nnrun.config.settings import ASIDE, choice_words, in_common, told_apart, told_within
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
@@ -78,14 +78,32 @@ class Names:
         return _words({key: value for key, value in found.items() if key != _NAME})
 
     def _words(self, own: Settings, rows: Sequence[Row]) -> str:
-        """Settings of these rows; of long ones, some that no other row has together."""
+        """Settings of these rows; of long ones, some parts that no other row has together.
+
+        What is cut even so may be the name of several rows, and has the place of one.
+        """
         words = _words(own, self._keys)
         if len(words) > _LONGEST:
             ids = {id(row) for row in rows}
-            others = [other for at, other in self._own.items() if at not in ids]
-            told = _telling(own, others)
-            words = _words({key: own[key] for key in told}, self._keys)
-        return shortened(words, _LONGEST)
+            alike = in_common([self._parts[at] for at in ids])
+            others = [other for at, other in self._parts.items() if at not in ids]
+            keys = dict.fromkeys(key for parts in self._parts.values() for key in parts)
+            words = _words({key: alike[key] for key in _telling(alike, others)}, keys)
+        place = rows[0].rank if len(rows) == 1 else None
+        if len(words) <= _LONGEST or place is None or self._boards > 1:
+            return shortened(words, _LONGEST)
+        of = f" (row {place})"
+        return shortened(words, _LONGEST - len(of)) + of
+
+    @cached_property
+    def _parts(self) -> dict[int, Settings]:
+        """The parts of blocks that tell rows apart, by row."""
+        own = [self._own[id(row)] for row in self._rows]
+        return dict(zip(map(id, self._rows), told_within(own), strict=True))
+
+    @cached_property
+    def _boards(self) -> int:
+        return sum(row.rank == 1 for row in self._rows)
 
 
 def names_of(group: Group) -> Names:

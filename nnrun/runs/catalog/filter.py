@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import as_text, setting_of, setting_words
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
@@ -42,8 +43,20 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
         found = resolve(key, runs)
         if found == "status":
             _refuse_unknown(values)
-        kept = [run for run in kept if any(_equal(value_of(run, found), v) for v in values)]
+        kept = [run for run in kept if any(_has(run, found, value) for value in values)]
     return kept
+
+
+def unmatched(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """A line for each value of `where` that no run has, with the nearest one that some have."""
+    for key, values in conditions.items():
+        found = resolve(key, runs)
+        if found == "status" or not runs:
+            continue
+        for value in values:
+            if not any(_has(run, found, value) for run in runs):
+                near = _nearest(found, value, [_value_like(run, found, value) for run in runs])
+                yield f"no run has {key}={setting_words(found, value)}{near}"
 
 
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
@@ -126,6 +139,28 @@ def _refuse_unknown(statuses: Sequence[Any]) -> None:
     for status in statuses:
         if status not in STATUSES:
             raise UsageError(f"'{status}' is not a status{suggestion(status, STATUSES)}")
+
+
+def _has(run: RunSummary, key: str, wanted: Any) -> bool:
+    value = _value_like(run, key, wanted)
+    if isinstance(wanted, Mapping):  # as lists print it, without what is its default
+        return as_text(value) == as_text(wanted)
+    return _equal(value, wanted)
+
+
+def _value_like(run: RunSummary, key: str, wanted: Any) -> Any:
+    """A run's value for a full key: the whole block, where a block is wanted."""
+    return setting_of(run.settings, key) if isinstance(wanted, Mapping) else value_of(run, key)
+
+
+def _nearest(key: str, wanted: Any, known: Sequence[Any]) -> str:
+    """The end of a sentence: the nearest of the values that there are."""
+    if isinstance(wanted, int | float) and not isinstance(wanted, bool):
+        numbers = [value for value in known if isinstance(value, int | float)]
+        near = min(numbers, key=lambda value: abs(value - wanted), default=None)
+        return "" if near is None else f"; did you mean {setting_words(key, near)}?"
+    words = (setting_words(key, value) for value in known if value is not None)
+    return suggestion(setting_words(key, wanted), dict.fromkeys(words))
 
 
 def _equal(value: Any, wanted: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
-from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
+from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, REPORT
 from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.runs.storage.contents.strict_json import is_sealed
 from nnrun.runs.storage.contents.validation import invalid_part
@@ -79,18 +80,28 @@ class StoredRun:
         return self.problem in _OF_VERSIONS
 
 
-def damaged(place: Path | str, why: str | None) -> str:
-    """What every command says of a run that is damaged."""
+def damaged(place: Path | str, why: str | None, folder: Path | None = None) -> str:
+    """What every command says of a run that is damaged, in a folder that is the place or known."""
+    folder = place if isinstance(place, Path) else folder
     state = "cannot be read" if why in _OF_VERSIONS else "is damaged"
-    return f"{place} {state}: {why}; {remedy(why)}"
+    return f"{place} {state}: {why}; {remedy(why, folder)}"
 
 
-def remedy(why: str | None) -> str:
-    """What to do about a run that is damaged for this reason."""
+def remedy(why: str | None, folder: Path | None = None) -> str:
+    """What to do about a run that is damaged for this reason; of a folder, as a whole command."""
+    trains = _training_again(folder)
     if why is None or not why.startswith(_OF_ANOTHER):
-        return REMEDY
+        return trains
     run_id = why.rpartition("/")[2]
-    return f"if its folder was renamed, rename it back to {run_id}; otherwise {REMEDY}"
+    return f"if its folder was renamed, rename it back to {run_id}; otherwise {trains}"
+
+
+def _training_again(folder: Path | None) -> str:
+    if folder is None or not (folder / CONFIG).is_file():
+        return REMEDY
+    results = str(folder.parent.parent)
+    command = ["nnrun", "train", str(folder / CONFIG), "--force", "--results", results]
+    return f"{shlex.join(command)} trains it again"
 
 
 def refuse_damaged(run: StoredRun | None, folder: Path) -> None:

@@ -81,7 +81,7 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
         raise UsageError(f"{folder}: there is no run")
     verdict = Verification(run.name, run.run_id, str(folder), "damaged")
     if run.is_unreadable:
-        reason = f"it cannot be read: {run.problem}; {remedy(run.problem)}"
+        reason = f"it cannot be read: {run.problem}; {remedy(run.problem, folder)}"
         code = NnrunError.exit_code
         return replace(verdict, finding="not_verified", reason=reason, exit_code=code)
     if run.is_damaged:

@@ -88,7 +88,8 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     assert 0 == shown.exit_code
     assert "damaged" in shown.stdout
     assert "report.json is not the file that was written" in shown.stdout
-    assert "nnrun train --force trains it again" in shown.stdout
+    trains = f"nnrun train {folder}/config.yaml --force --results results trains it again"
+    assert trains in shown.stdout
     assert "damaged" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
 
 

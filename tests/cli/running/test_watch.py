@@ -189,6 +189,18 @@ def test_short_runs_of_a_sweep_are_counted_by_its_line():
     assert [["q", "s9"], ["other", "s1"]] == [text[:2] for text in texts[2:4]]
 
 
+def test_running_rows_show_in_what_their_blocks_differ():
+    """The parts that all have are left out, as they would be before what differs is cut."""
+    key = "training.optimizer"
+    blocks = [{"type": "adam", "beta1": 0.5, "beta2": beta} for beta in (0.8, 0.9)]
+    runs = [
+        RunSummary("q", f"s{number}-0123456789", "running", settings={key: block})
+        for number, block in enumerate(blocks)
+    ]
+    view = View(runs, {"q": [key]}, FormingRows(), 0)
+    assert ["s0 beta2=0.8", "s1 beta2=0.9"] == [view.label(run) for run in runs]
+
+
 def test_runs_of_a_search_are_named_by_what_it_chose():
     """In its words, not by all keys in which their configs differ."""
     settings = {"dataset.hide_test": True, "training.learning_rate.initial": 0.1}

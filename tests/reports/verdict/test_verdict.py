@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.sweeps.board.comparison.design import Shown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
@@ -293,6 +295,23 @@ def test_runs_to_come_and_runs_on_no_row_are_counted():
     ]
 
 
+@pytest.mark.parametrize("sign", [1, -1], ids=["accuracy", "error"])
+@pytest.mark.parametrize(
+    ("least", "drops"),
+    [(0.3, "; if others are as much worse as here, 20 seeds would likely drop 1"), (0.5, "")],
+    ids=["far worse", "near"],
+)
+def test_where_no_seeds_tell_the_first_two_apart_they_may_drop_others(least, drops, sign):
+    """What any number of seeds shows is about the first two, and others may be far worse."""
+    (group,) = board(*MEMBERS["tied"]).groups
+    rows = [replace(row, tied=True, difference=sign * row.difference) for row in group.rows]
+    shown = Shown("2 seeds", 2.0, {"10 seeds": 0.6, "20 seeds": least}, 0.04)
+    group = replace(group, rows=rows, shown=shown, larger_is_better=sign > 0)
+    others = str(groups_verdict([group]).lines[1])
+    data = "even many seeds show no less than 0.040, and the first two differ by 0.0040"
+    assert others.endswith(f"none can be dropped; {data}: more data would decide{drops}.")
+
+
 def test_with_a_margin_the_cheapest_is_named():
     """Of those that are as good as the best to within it."""
     shown = board_verdict(with_margin(board(*MEMBERS["either"]), 0.1))
@@ -315,6 +334,38 @@ def test_a_row_of_long_settings_is_named_by_those_that_no_other_row_has():
     assert "first is learning_rate=0.0908, test" in best
     rows = [f"learning_rate=0.061 momentum={momentum}" for momentum in (0.7772, 0.6646)]
     assert f"{', '.join(rows)} may be as good" in others
+
+
+def of_blocks(**others):
+    """Four rows of two optimizers and two schedules."""
+    rates = [{"schedule": kind, "initial": 0.1} for kind in ("cosine", "exponential")]
+    blocks = [{"type": "adam", "beta1": beta, "beta2": 0.9} for beta in (0.5, 0.75)]
+    choices = [
+        {"training.optimizer": block, "training.learning_rate": rate} | others
+        for block, rate in product(blocks, rates)
+    ]
+    return [
+        (named("digits", choice=choice, seeds=range(5)), listed(90, 92, 91, 90, 92 - place))
+        for place, choice in enumerate(choices)
+    ]
+
+
+def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
+    """Cut blocks would have one text in all rows."""
+    best, others = said(*of_blocks())[:2]
+    assert "first is beta1=0.5 learning_rate.schedule=cosine, test" in best
+    assert "Others: beta1=0.5 learning_rate.schedule=exponential and 2 more" in others
+
+
+def test_what_is_cut_has_its_place_on_the_board():
+    """Names that are too long even by their parts."""
+    rows = [
+        (replace(variant, choice={"dataset.columns.drop": ["a" * 90, str(place)]}), scores)
+        for place, (variant, scores) in enumerate(of_blocks())
+    ]
+    best, others = said(*rows)[:2]
+    names = re.findall(r"drop=a*.*?(… [^ ]* [0-9]\))", best + others)
+    assert ["… (row 1)", "… (row 2)"] == names
 
 
 def test_json_has_the_lines():

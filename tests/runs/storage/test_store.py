@@ -125,7 +125,7 @@ def test_a_damaged_run_is_trained_again(prepared, store, damage):
     else:
         (report if damage == "gone" else model).unlink()
     if damage != "gone":
-        with pytest.raises(UsageError, match=r"is damaged: .* nnrun train --force"):
+        with pytest.raises(UsageError, match=r"is damaged: .* nnrun train .* --force"):
             train(prepared(), store)
     second = train(prepared(), store, force=damage != "gone")
     assert second.trained

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from nnrun.characters import clean
 from nnrun.config.settings import BESIDE, choice_words, telling_first
@@ -17,17 +18,23 @@ from nnrun.sweeps.board.from_store.best import Choice
 from nnrun.sweeps.board.rows import Group, Row
 
 _MOST_SETTINGS = 4
+_FILE = "best.yaml"
 
 
-def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
-    """Of `NAME/best` in a results folder: which run was taken, and what should be known of how."""
+def chosen_words(
+    choice: Choice, root: Path, options: Mapping[str, object] = MappingProxyType({})
+) -> Iterator[str]:
+    """Of `NAME/best` in a results folder: which run was taken, and what should be known of how.
+
+    The `options` are those of `nnrun best` by which it was chosen.
+    """
     record, row = choice.record, choice.row
     label = f"{record.name}/{record.run_id}"
     setting = f"with {words}" if (words := _setting(row, choice.group)) else "of its setting"
     seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
     yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
     if choice.group.folds:
-        yield from _of_folds(choice)
+        yield from _of_folds(choice, root, options)
     elif choice.group.ordered_by != "validation":
         yield f"  {honesty(choice)}"
     yield from map(clean, _beside(choice))
@@ -64,10 +71,11 @@ def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
     yield f"    {command_line('report', [place], root, {})}"
 
 
-def _of_folds(choice: Choice) -> Iterator[str]:
+def _of_folds(choice: Choice, root: Path, options: Mapping[str, object]) -> Iterator[str]:
     name, folds = choice.record.name, choice.group.folds
     yield f"  it is trained without the rows of one of {folds} folds; for use, train on all rows:"
-    yield clean(f"    nnrun best {name} -o best.yaml && nnrun train best.yaml")
+    best = command_line("best", [name], root, {"-o": _FILE, **options})
+    yield clean(f"    {best} && {command_line('train', [_FILE], root, {})}")
 
 
 def honesty(choice: Choice) -> str:

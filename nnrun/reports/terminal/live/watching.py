@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import nsmallest
 from math import inf, sqrt
 from typing import Any
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words, telling_first
+from nnrun.config.settings import choice_of, choice_words, telling_first, told_within
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
 from nnrun.reports.progress_words import names_of, share_words, sweep_line, telling
 from nnrun.reports.summary import metric_label
@@ -107,13 +108,26 @@ class View:
 
     def label(self, run: RunSummary) -> str:
         """The name where there are several, seed and fold, and the settings that differ."""
-        keys = self.keys.get(run.name, ()) if run.settings else ()
-        choice = self.chosen.get((run.name, run.run_id)) or choice_of(run.settings, keys)
-        words = choice_words(choice)
+        words = choice_words(self._choices[run.name, run.run_id])
         several = len({run.name for run in self.runs}) > 1 or not words
         fold = [] if run.fold is None else [f"fold={run.fold}"]
         seed = run.run_id.partition("-")[0]
         return clean(" ".join([*([run.name] if several else []), seed, *fold, *words]))
+
+    @cached_property
+    def _choices(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """By name and id, what tells each run from the others of its name."""
+        by_name: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+        for run in self.runs:
+            keys = self.keys.get(run.name, ()) if run.settings else ()
+            own = run.name, run.run_id
+            choice = self.chosen.get(own) or choice_of(run.settings, keys)
+            by_name.setdefault(run.name, {})[own] = choice
+        return {
+            own: choice
+            for choices in by_name.values()
+            for own, choice in zip(choices, told_within([*choices.values()]), strict=True)
+        }
 
 
 def _figures(run: RunSummary, *, rate: bool) -> Iterator[str]:
@@ -219,10 +233,11 @@ class FormingRows:
             alone = len(names) == 1 < len(rows)
             named = alone and dataset not in names
             yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
-            keys = telling_first([row.variant.choice for row in rows.values()])
-            for row in nsmallest(most - 1, rows.values(), key=lambda row: row.cost):
-                choice = row.variant.choice
-                words = choice_words({key: choice[key] for key in keys if key in choice})
+            shown = nsmallest(most - 1, rows.values(), key=lambda row: row.cost)
+            choices = told_within([row.variant.choice for row in shown])
+            keys = telling_first(choices)
+            for row, choice in zip(shown, choices, strict=True):
+                words = choice_words({key: choice[key] for key in keys if key in choice}, keys)
                 name = [] if alone and words else [row.variant.name]
                 yield clean(" ".join([*name, *words])), row.result, row.runs
             most -= 1 + len(rows)

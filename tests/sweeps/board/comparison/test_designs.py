@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,7 +232,10 @@ def test_the_best_setting_of_folds_trains_on_all_rows(swept, store):
     assert config == parse(Text(config_yaml(choice), "best.yaml")).data
     told = "\n".join(chosen_words(choice, store.root))
     assert "trained without the rows of one of 4 folds" in told
-    assert "nnrun best mine -o best.yaml && nnrun train best.yaml" in told
+    results = f"--results {store.root}"
+    assert f"nnrun best mine -o best.yaml {results} && nnrun train best.yaml {results}" in told
+    told = "\n".join(chosen_words(choice, Path("results"), {"--by": "test", "--order-by": None}))
+    assert "nnrun best mine -o best.yaml --by test && nnrun train best.yaml" in told
 
 
 def test_folds_and_drawn_splits_are_two_boards(swept):
