@@ -40,7 +40,7 @@ _RATES = 1 << 12
 
 
 class MisfitError(ConfigError):
-    """A config does not suit the rows of its fold, or anything else that could be checked."""
+    """A config does not fit its data or its parts each other; other folds may have other problems."""
 
 
 def prepare(

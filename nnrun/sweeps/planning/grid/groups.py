@@ -55,7 +55,7 @@ class Group:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the others are valid or not as the first is, with a problem at the same place."""
+        """Whether what holds for the first holds for all: valid, or a problem at the same place."""
         return self.whole is None and not self.blocks
 
 

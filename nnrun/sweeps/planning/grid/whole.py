@@ -36,9 +36,9 @@ def may_join(path: KeyPath, others: Collection[tuple[str, ...]]) -> bool:
 
 
 def join(paths: Iterable[KeyPath], prepared: Prepared) -> bool:
-    """Whether this holds for the numbers at these paths of a config.
+    """Whether this holds for the numbers at these paths of a config, if there are any.
 
-    What parts of plugins refuse is unknown, so it holds for none beside them.
+    What parts of plugins refuse is unknown, so that nothing is joined beside them, blocks neither.
     """
     return not prepared.plugins and all(_joins(path, prepared) for path in paths)
 
