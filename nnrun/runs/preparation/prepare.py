@@ -40,7 +40,7 @@ _RATES = 1 << 12
 
 
 class MisfitError(ConfigError):
-    """A config does not fit its data or its parts each other; other folds may have other problems."""
+    """A config does not fit its data, or in itself; other folds may have other problems."""
 
 
 def prepare(
