@@ -141,6 +141,7 @@ def too_large(network: Network) -> str | None:
     return reason if reason is not None and _refuses_layers(network) else None
 
 
+@once_for_each
 def why_not_compiled(network: Network) -> str | None:
     """Why NumPy trains a network, as a sentence, if not for a short run.
 

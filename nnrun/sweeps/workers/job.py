@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import inf
@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from nnrun.config.resolved import resolved_config
+from nnrun.config.resolved import entries_of, resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
@@ -101,7 +101,10 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     receive(job.plugins)
     replicate, sources = job.replicate, job.plugins.sources
     cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold, sources)
-    config = replicate.applied(resolved_config(job.config, sources))
+    given = resolved_config(job.config, sources)
+    config = replicate.applied(given)
+    if config.dataset is given.dataset:
+        cache.get("config", lambda: job.config)  # not written anew
     prepared = prepare_again(config, dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
@@ -127,17 +130,19 @@ def _cache_of(
     sources: Sequence[Source],
 ) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
-    content = json.loads(config)
-    training = content.get("training", {})
-    own = {key for key in _NOT_IN_CODE if not isinstance(training.get(key), dict)}
-    content["training"] = {key: value for key, value in training.items() if key not in own}
+    texts = []
+    for entry in entries_of(config):
+        text = entry.text
+        if entry.key == "training":
+            own = {key for key in _NOT_IN_CODE if not isinstance(entry.value.get(key), dict)}
+            text = json.dumps({key: v for key, v in entry.value.items() if key not in own})
+        texts.append((entry.key, text))
     plugins = [source.sha256 for source in sources]
-    key = json.dumps([data, content, split_seed, fold, plugins])
-    return ConfigCache(_shared_cache_of(key), _memo())
+    return ConfigCache(_shared_cache_of(data, split_seed, fold, *plugins, *texts), _memo())
 
 
 @lru_cache(maxsize=64)
-def _shared_cache_of(key: str) -> ConfigCache:
+def _shared_cache_of(*_content: Hashable) -> ConfigCache:
     """The cache shared by configs whose code and the check of it are the same."""
     return ConfigCache()
 

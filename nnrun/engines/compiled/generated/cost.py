@@ -59,6 +59,7 @@ def compiling_seconds(network: Network) -> float:
     return COMPILING_BASE + sum(map(compiling, steps)) + COMPILING_PAIR * len(steps) ** 2
 
 
+@once_for_each
 def compiles_too_long(network: Network) -> str | None:
     """The reason if compiling would take too long, else None."""
     if any(refusal(layer) is not None for layer in network.steps):
