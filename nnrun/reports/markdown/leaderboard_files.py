@@ -147,9 +147,9 @@ def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
     """
     text = io.StringIO()
     rows = [flat_row(group, row) for group in board.groups for row in group.rows[:most]]
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0] if rows else ["name"])
+    writer.writerows([*map(cell, row.values())] for row in rows)
     return text.getvalue()
 
 
