@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
+
 import pytest
 
 from nnrun.plugins import load, unload
@@ -32,6 +35,30 @@ def alone(plan):
         return variant
 
     return make
+
+
+@pytest.fixture
+def same_alone(alone):
+    """Requires the settings of a plan to be those of each combination of values alone; returns
+    pairs of the one and the other.
+    """
+
+    def pairs(made, file, grid):
+        known = {}
+        for values in product(*grid.values()):
+            one = alone(file, dict(zip(grid, values, strict=True)))
+            known.setdefault(repr(one.identities), one)
+        variants = [*made.variants]
+        assert len(known) == len(variants) == len({variant.number for variant in variants})
+        found = [*zip(known.values(), variants, strict=True)]
+        for one, variant in found:
+            assert json.loads(one.config) == json.loads(variant.config)
+            assert one.identities == variant.identities
+            assert one.estimate.parameters == variant.estimate.parameters
+            assert one.estimate.iterations == variant.estimate.iterations
+        return found
+
+    return pairs
 
 
 @pytest.fixture

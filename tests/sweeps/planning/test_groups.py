@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import product
 
 import numpy as np
 import pytest
@@ -160,38 +159,23 @@ TOGETHER = {
 }
 
 
-def require_same(made, file, grid, alone):
-    """Require the settings of a plan to be those of each combination of values alone."""
-    known = {}
-    for values in product(*grid.values()):
-        one = alone(file, dict(zip(grid, values, strict=True)))
-        known.setdefault(repr(one.identities), one)
-    variants = [*made.variants]
-    assert len(known) == len(variants) == len({variant.number for variant in variants})
-    for one, variant in zip(known.values(), variants, strict=True):
-        assert json.loads(one.config) == json.loads(variant.config)
-        assert one.identities == variant.identities
-        assert one.estimate.parameters == variant.estimate.parameters
-        assert one.estimate.iterations == variant.estimate.iterations
-
-
 @pytest.mark.parametrize("entry", [*entries()], ids=lambda entry: json.dumps(entry[2][0]))
-def test_blocks_of_each_number_of_the_tables(plan, write, alone, checked, entry):
+def test_blocks_of_each_number_of_the_tables(plan, write, same_alone, checked, entry):
     """One is checked; the others have the configs and identities that each has alone."""
     text, key, blocks = entry
     file, grid = write("net", text), {key: blocks}
     made = plan(file, *words_of(grid))
     assert 1 == len(checked)
-    require_same(made, file, grid, alone)
+    same_alone(made, file, grid)
 
 
 @pytest.mark.parametrize(("text", "grid", "checks"), TOGETHER.values(), ids=TOGETHER.keys())
-def test_settings_are_those_planned_alone(plan, write, alone, checked, text, grid, checks):
+def test_settings_are_those_planned_alone(plan, write, same_alone, checked, text, grid, checks):
     """With their choices as they were given."""
     file = write("net", text)
     made = plan(file, *words_of(grid))
     assert checks == len(checked)
-    require_same(made, file, grid, alone)
+    same_alone(made, file, grid)
     for variant in made.variants:
         assert all(value in grid[key] for key, value in variant.choice.items())
 
@@ -223,14 +207,14 @@ class Halving(Schedule):
     ],
 )
 def test_values_beside_plugins_are_checked_one_by_one(
-    plan, write, alone, checked, with_plugin, grid
+    plan, write, same_alone, checked, with_plugin, grid
 ):
     """What a plugin refuses is unknown."""
     with_plugin(HALVING)
     file = write("net", IRIS.replace("0.05", "{schedule: halving, initial: 1}"))
     made = plan(file, *words_of(grid))
     assert len(checked) >= 2
-    require_same(made, file, grid, alone)
+    same_alone(made, file, grid)
 
 
 def test_numbers_of_plans_differ_where_values_are_given_twice(plan, write):

@@ -113,27 +113,19 @@ def config(write):
 
 
 @pytest.mark.parametrize(("text", "grid", "checks"), JOINED.values(), ids=JOINED.keys())
-def test_settings_between_are_those_planned_alone(plan, config, alone, checked, text, grid, checks):
+def test_settings_between_are_those_planned_alone(
+    plan, config, same_alone, checked, text, grid, checks
+):
     """With their configs, the identity of each fold, and their parameters; the ends are checked."""
     file = config(text)
     made = plan(file, *words_of(grid))
     assert checks == len(checked)
-    variants = [*made.variants]
-    different = product(*({json.dumps(v): v for v in values}.values() for values in grid.values()))
-    known = {}
-    for values in different:
-        one = alone(file, dict(zip(grid, values, strict=True)))
-        known.setdefault(repr(one.identities), one)
-    assert len(known) == len(variants) == len({variant.number for variant in variants})
-    for one, variant in zip(known.values(), variants, strict=True):
-        assert json.loads(one.config) == json.loads(variant.config)
-        assert one.identities == variant.identities
-        assert one.estimate.parameters == variant.estimate.parameters
-        assert one.estimate.iterations == variant.estimate.iterations
+    different = {key: [*{json.dumps(v): v for v in each}.values()] for key, each in grid.items()}
+    for one, variant in same_alone(made, file, different):
         assert one.estimate.seconds / 3 < variant.estimate.seconds < 3 * one.estimate.seconds
         assert one.estimate.memory <= made.memory
         assert one.metrics == variant.metrics
-    assert made.seconds == pytest.approx(sum(v.estimate.seconds * v.planned for v in variants))
+    assert made.seconds == pytest.approx(sum(v.estimate.seconds * v.planned for v in made.variants))
 
 
 @pytest.mark.parametrize("engine", ["auto", "numpy", "compiled"])
