@@ -12,7 +12,7 @@ from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.errors import ConfigError
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.sweeps.planning.grid import axes
-from nnrun.sweeps.planning.grid.groups import is_usual
+from nnrun.sweeps.planning.grid.numbers import is_usual
 from tests.sweeps.helpers import BOSTON, IRIS, words_of
 from tests.sweeps.planning.test_families import LAYERS, numbers_of
 

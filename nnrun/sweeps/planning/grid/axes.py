@@ -15,14 +15,8 @@ from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.yaml.parse import KeyPath
-from nnrun.sweeps.planning.grid.groups import (
-    Group,
-    Numbers,
-    free_numbers,
-    groups_of,
-    may_vary,
-    numbers_in,
-)
+from nnrun.sweeps.planning.grid.groups import Group, groups_of
+from nnrun.sweeps.planning.grid.numbers import Numbers, free_numbers, may_vary, numbers_in
 from nnrun.sweeps.planning.grid.whole import may_join
 
 # Blocks that can be valid alone.
