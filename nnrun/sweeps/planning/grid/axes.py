@@ -16,11 +16,19 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.sweeps.planning.grid.groups import Group, groups_of
-from nnrun.sweeps.planning.grid.numbers import Numbers, free_numbers, may_vary, numbers_in
+from nnrun.sweeps.planning.grid.numbers import (
+    Numbers,
+    free_numbers,
+    may_overlap,
+    may_vary,
+    numbers_in,
+)
 from nnrun.sweeps.planning.grid.whole import may_join
 
 # Blocks that can be valid alone.
 _BLOCKS = ("network", "loss", "training")
+# Of a block `training`.
+_NO_LENGTH = {"iterations": None, "epochs": None}
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,19 @@ class Axis:
         return found
 
 
-def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list[Axis]:
-    """The axes of a grid, by dotted key; `config` is one of those that the grid makes."""
+def axes_of(
+    grid: Mapping[str, Sequence[Any]], config: ExperimentConfig, *, of_one_length: bool
+) -> list[Axis]:
+    """The axes of a grid, by dotted key; `config` is one of those that the grid makes.
+
+    `of_one_length` is whether an argument replaces the length of all runs.
+    """
     steps = {key: steps_of(key) for key in grid}
-    return [
-        _axis(key, values, config, {steps[other] for other in steps if other != key})
-        for key, values in grid.items()
-    ]
+    found = []
+    for key, values in grid.items():
+        others = {steps[other] for other in steps if other != key}
+        found.append(_axis(key, values, config, others, of_one_length=of_one_length))
+    return found
 
 
 def _axis(
@@ -77,12 +91,13 @@ def _axis(
     config: ExperimentConfig,
     others: set[tuple[str, ...]],
     *,
+    of_one_length: bool,
     apart: bool = False,
 ) -> Axis:
     field = _field(config, steps_of(key), others) if len(values) > 1 else None
     found: Sequence[Numbers | None] = [None] * len(values)
     if field is not None:
-        found = _numbers(values, *field, others, apart=apart)
+        found = _numbers(values, *field, others, of_one_length=of_one_length, apart=apart)
     known: dict[Numbers, int] = {}  # 1 and 1.0 are the same setting
     places = [
         index
@@ -95,7 +110,7 @@ def _axis(
         places,
         len(values),
         groups_of([found[index] for index in places]),
-        partial(_axis, key, values, config, others, apart=True),
+        partial(_axis, key, values, config, others, of_one_length=of_one_length, apart=True),
     )
 
 
@@ -105,6 +120,7 @@ def _numbers(
     field: TypeAdapter[Any],
     others: set[tuple[str, ...]],
     *,
+    of_one_length: bool,
     apart: bool,
 ) -> list[Numbers | None]:
     """The numbers in which each value may differ from others; None for a value alone.
@@ -116,9 +132,20 @@ def _numbers(
     for index in free_numbers(values, kind, field):
         found[index] = Numbers("", (path,), (kind(values[index]),))
     if not apart and path[0] in _BLOCKS:
-        for index, value in enumerate(values):
-            if isinstance(value, dict | str) and is_block(block := _validated(value, field)):
-                found[index] = numbers_in(block, path, lambda place: may_join(place, others))
+        blocks = {
+            index: block
+            for index, value in enumerate(values)
+            if isinstance(value, dict | str) and is_block(block := _validated(value, field))
+        }
+        if of_one_length and path == ("training",):
+            blocks = {index: block.model_copy(update=_NO_LENGTH) for index, block in blocks.items()}
+        of_blocks = {
+            index: numbers_in(block, path, lambda place: may_join(place, others))
+            for index, block in blocks.items()
+        }
+        if not may_overlap(blocks, of_blocks):
+            for index, numbers in of_blocks.items():
+                found[index] = numbers
     return found
 
 

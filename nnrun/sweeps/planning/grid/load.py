@@ -37,10 +37,10 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     whole = {**own, **arguments.grid}
     grid = _without_replaced(content, base, whole, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]
-    axes = axes_of(grid, base.config) if own or several else []
+    given = arguments.iterations is not None
+    axes = axes_of(grid, base.config, of_one_length=given) if own or several else []
     varied = [key for key in several if key not in KEYS]
-    several_lengths = [key for key in _LENGTHS if len(whole.get(key, ())) > 1]
-    lengths = [] if arguments.iterations is None else several_lengths
+    lengths = [key for key in _LENGTHS if given and len(whole.get(key, ())) > 1]
     return Grid(content.without_sweep(), arguments, base, axes, varied, lengths)
 
 

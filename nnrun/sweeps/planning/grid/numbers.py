@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from nnrun.config.canonical import canonical
 from nnrun.config.schema.base.block import Block, is_block
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import lost_in_float32
 from nnrun.config.schema.network import InitializerConfig
-from nnrun.config.schema.training import ScheduleConfig
+from nnrun.config.schema.training import ScheduleConfig, TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.plugins.loading import find
+
+# Keys with defaults that follow from the data.
+_FOLLOWING = ("evaluate_every", "evaluate_rows")
 
 
 class Numbers(NamedTuple):
@@ -55,6 +59,29 @@ def _leaves(value: Any, path: KeyPath, *, varies: bool) -> Iterator[tuple[KeyPat
             yield from _leaves(inner, (*path, index), varies=varies)
     else:
         yield path, value, varies
+
+
+def may_overlap(blocks: Mapping[int, Block], found: Mapping[int, Numbers]) -> bool:
+    """Whether groups of blocks with these numbers may have a setting in common.
+
+    That is so where blocks of different shapes are one setting, as with and without
+    `training.watch`.
+    """
+    shapes = {index: numbers[:-1] for index, numbers in found.items()}
+    if len({*shapes.values()}) in (1, len(shapes)):
+        return False
+    known: dict[str, Any] = {}
+    return any(
+        known.setdefault(_setting(block), shapes[index]) != shapes[index]
+        for index, block in blocks.items()
+    )
+
+
+def _setting(block: Block) -> str:
+    """The same for blocks that are one setting, and perhaps for others."""
+    if isinstance(block, TrainingConfig):
+        block = block.model_copy(update=dict.fromkeys(_FOLLOWING))
+    return repr(canonical(block))
 
 
 def may_vary(block: Block) -> bool:
