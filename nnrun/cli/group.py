@@ -65,6 +65,14 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def _wants_json(self, words: Sequence[str]) -> bool:
+        """Whether a command is given --json: options are not set where one cannot be read."""
+        name = next((word for word in words if not word.startswith("-")), "")
+        if "--json" not in words or name not in self.table:
+            return False
+        command: click.Command = import_module(self.table[name][0]).command
+        return any("--json" in parameter.opts for parameter in command.params)
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(overview())
 
@@ -79,15 +87,18 @@ class LazyGroup(click.Group):
         """Run the command that the arguments name, and exit with its code."""
         output = Output()
         code = 0
+        words = sys.argv[1:] if args is None else args
         try:
             result = super().main(
                 args, prog_name or "nnrun", complete_var, standalone_mode=False, obj=output, **extra
             )
             code = result if isinstance(result, int) else 0
             sys.stdout.flush()
-        except click.NoSuchOption as error:
-            words = sys.argv[1:] if args is None else args
-            code = exit_code_for(_explained(error, words), output)
+        except click.UsageError as error:
+            output.json = output.json or self._wants_json(words)
+            if isinstance(error, click.NoSuchOption):
+                error = _explained(error, words)
+            code = exit_code_for(error, output)
         except BaseException as error:  # noqa: BLE001, RUF100  # the outermost handler
             code = exit_code_for(error, output)
         abandon_unwritable(sys.stdout)

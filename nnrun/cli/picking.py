@@ -76,7 +76,9 @@ def _note_better(folder: Path, results: Path, output: Output) -> None:
     except UsageError:  # there is nothing to choose from
         return
     word = f"{name}/{BEST}"
-    for line in better_words(choice, folder.name, command_again(run=word, runs=[word])):
+    # What commands call their runs; of `explain` the argument can also be a config.
+    command = command_again(run=word, runs=[word], arguments=[word])
+    for line in better_words(choice, folder.name, command):
         output.note(line)
 
 

@@ -204,6 +204,17 @@ def test_errors_are_data_too_where_data_is_wanted(nnrun, monkeypatch):
     assert "internal error: ZeroDivisionError" in json.loads(done.stdout)["error"]
 
 
+@pytest.mark.parametrize(
+    "words", [("--bogus", "--json"), ("--json", "--iterations"), ("--json", "--quiet=1")]
+)
+def test_options_that_cannot_be_read_are_data_too(nnrun, words):
+    """Where one is wrong, none is set; a command without --json prints no data."""
+    done = nnrun("train", "a.yaml", *words)
+    assert 2 == done.exit_code
+    assert f"error: {json.loads(done.stdout)['error']}" == done.stderr.splitlines()[-1]
+    assert "" == nnrun("schema", "--bogus", "--json").stdout
+
+
 def test_text_from_files_cannot_steer_the_terminal(nnrun):
     """Control characters of an argument or a file are not passed on to the terminal."""
     done = nnrun("train", "\x1b[31mred.yaml")

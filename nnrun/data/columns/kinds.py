@@ -91,12 +91,12 @@ def planned(
         own, given = columns.embedding.get(name), dict[str, Any]()
         given |= {"unknown": config.unknown, "fills": bool(statistic)}
         given["min_count"] = (own and own.min_count) or columns.min_count
-        if name in one_hot:
+        if own is not None:  # it may be listed as categorical, too
+            yield Embedding(name, **given, dimensions=own.dimensions)
+        elif name in one_hot:
             yield OneHot(name, **given)
         elif name in target_mean:
             yield TargetMean(name, **given)
-        elif own is not None:
-            yield Embedding(name, **given, dimensions=own.dimensions)
         elif name in config.dates:
             yield Date(name, tuple(config.dates[name]), statistic, written.dates(name))
         else:

@@ -60,20 +60,17 @@ def build_network(
         raise ConfigMismatchError([(("network", *error.place, *field), str(error))]) from None
 
 
-def check_network(network: Network, config: ExperimentConfig, dataset: Dataset, memo: Memo) -> None:
-    """Check that a network fits the data, the loss and the rest of the config.
-
-    Raises: ConfigMismatchError with everything that does not fit, by path.
-    """
-    mismatches = [
+def network_mismatches(
+    network: Network, config: ExperimentConfig, dataset: Dataset, memo: Memo
+) -> list[Mismatch]:
+    """Where a network does not fit the data, the loss or the rest of the config."""
+    return [
         *memo.of(_without_training, network, config.loss, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
         *augmentation_mismatches(config, dataset),
         *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
-    if mismatches:
-        raise ConfigMismatchError(mismatches)
 
 
 def _without_training(network: Network, loss: LossConfig, dataset: Dataset) -> list[Mismatch]:

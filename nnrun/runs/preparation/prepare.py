@@ -24,7 +24,12 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Schedule
 from nnrun.runs.preparation.beside import PreparedBeside
-from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_batches, check_network
+from nnrun.runs.preparation.build import (
+    ConfigMismatchError,
+    Mismatch,
+    check_batches,
+    network_mismatches,
+)
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache, Memo, changed
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
@@ -87,14 +92,18 @@ def prepare(
             lambda: prepared.network,
         )
         vars(prepared)["network"] = network
-        check_network(network, prepared.config, dataset, cache.memo)
-        mismatch = (
-            check_batches(prepared.config.training, network, len(split.train))
-            or _rates(prepared, cache.memo)
-            or excess(prepared.config, network, prepared.memory, cache)
+        of_training = (
+            check_batches(prepared.config.training, network, len(split.train)),
+            _rates(prepared, cache.memo),
         )
-        if mismatch is not None:
-            raise ConfigMismatchError([mismatch])
+        mismatches = network_mismatches(network, prepared.config, dataset, cache.memo)
+        mismatches += [each for each in of_training if each is not None]
+        if not mismatches and (
+            too_much := excess(prepared.config, network, prepared.memory, cache)
+        ):
+            mismatches = [too_much]
+        if mismatches:
+            raise ConfigMismatchError(mismatches)
         prepared.select_engine()
         alike = dataset, config.dataset.features, config.dataset.target
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):

@@ -77,7 +77,8 @@ def test_python_takes_the_best(swept):
 
 def test_a_bare_name_says_that_there_is_a_better_setting(nnrun, swept, rows):
     """With the command that takes it, which runs as it is."""
-    for words in (("predict", "cars", rows, "--results", "./results"), ("show", "cars")):
+    of_rows = ("explain", "cars", "--row", "2", "--row", "3")
+    for words in (("predict", "cars", rows, "--results", "./results"), ("show", "cars"), of_rows):
         err = nnrun(*words).stderr
         lines = err.splitlines()
         assert lines[0].endswith(", the newest")

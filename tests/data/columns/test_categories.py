@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import nnrun
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.held_out import check_categories, with_training_categories
 from nnrun.data.inference.columns import UnknownCategoryWarning
 from nnrun.data.inference.frames import table_rows
 from nnrun.data.rows.raw import RawRows
 from nnrun.data.splits.parts import Split, SplitData
+from nnrun.errors import ConfigError
 from tests.data.features import load_features
 from tests.data.tables import CategorySettings, read_csv
 
@@ -93,6 +95,26 @@ def test_an_embedding_may_have_its_own_count(csv):
     data, _ = divided(csv, embedding={"k": (2, 3)}, min_count=2)
     (column,) = data.columns
     assert (("a",), ("b", "c"), 2) == (column.known, column.rare, column.entries)
+
+
+def test_an_embedding_may_be_named_as_categorical_too(csv):
+    """It is an embedding, and with the same weights; the mean of the target is another encoding."""
+    columns = {"target": "y", "categorical": ["k"], "embedding": {"k": 2}}
+    config = {
+        "name": "shops",
+        "dataset": {"path": str(csv(TABLE)), "columns": columns, "test_size": 2},
+        "network": {"sizes": [1], "activations": ["linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.01, "iterations": 3},
+    }
+    weights = nnrun.train(config, results=None).record.weights_sha256
+    alone = nnrun.train(config, {"dataset.columns.categorical": []}, results=None)
+    assert weights == alone.record.weights_sha256
+    one_hot = nnrun.train(config, {"dataset.columns.embedding": {}}, results=None)
+    assert weights != one_hot.record.weights_sha256
+    of_mean = {"dataset.columns.target_mean": ["k"], "dataset.columns.categorical": []}
+    with pytest.raises(ConfigError, match="'k' is under embedding already"):
+        nnrun.check(config, of_mean)
 
 
 def test_identifiers_are_refused_before_there_are_features(csv):

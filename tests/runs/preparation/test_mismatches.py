@@ -219,6 +219,20 @@ def test_all_mismatches_come_at_once(prepared):
     assert [4, 5, 5] == [problem.place.line for problem in caught.value.problems]
 
 
+def test_mistakes_of_the_training_come_with_those_of_the_network(prepared):
+    """A batch and a schedule that do not suit the rows, beside units that do not."""
+    rate = "{schedule: exponential, initial: 1, every: 1, factor: 1e300}"
+    text = config(batch=500, layers=[SOFTMAX3.replace("3", "4")])
+    with pytest.raises(ConfigError) as error:
+        prepared(text.replace("learning_rate: 0.1", f"learning_rate: {rate}"))
+    paths = [problem.path for problem in error.value.problems]
+    assert [
+        "network.layers[0].units",
+        "training.batch_size",
+        "training.learning_rate",
+    ] == sorted(paths)
+
+
 def test_a_run_that_cannot_fit_is_refused_with_the_figure(prepared):
     """A layer of 10¹⁰ units is refused before memory is taken."""
     layers = ["{type: dense, units: 10000000000}", SOFTMAX3]

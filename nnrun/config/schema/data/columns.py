@@ -74,7 +74,8 @@ class ColumnsConfig(Block):
     """Text columns to encode one-hot, by the categories that training rows have."""
     embedding: dict[str, EmbeddingField] = Field(default={})
     """Text columns with many categories, each with the length of the vectors that the network
-    learns for them: `{shop: 4}`, or `{shop: {dimensions: 4, min_count: 5}}`."""
+    learns for them: `{shop: 4}`, or `{shop: {dimensions: 4, min_count: 5}}`. `categorical` may
+    name them, too."""
     target_mean: list[Annotated[str, Text()]] = Field(default=[])
     """Text columns that become the mean of the target over the training rows of each category; of
     more than two classes, the share of each class. A training row has the mean over other rows."""
@@ -127,6 +128,8 @@ def _ambiguous(data: dict[str, Any]) -> Iterator[ConfigIssue]:
     first: dict[str, str] = {}
     for key in CATEGORIES:
         for place, name in _named(data.get(key)):
-            if isinstance(name, str) and first.setdefault(name, key) != key:
+            if not isinstance(name, str) or first.setdefault(name, key) == key:
+                continue
+            if (first[name], key) != ("categorical", "embedding"):  # which says how it is encoded
                 message = f"'{name}' is under {first[name]} already; leave it in one of them"
                 yield ConfigIssue(message, (key, place))
