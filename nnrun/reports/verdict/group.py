@@ -55,7 +55,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
-        text = f"{what} shows no certain difference"
+        text = f"{_equal(ranked, first)}{what} shows no certain difference"
         text += "" if unfinished else f"; {_MORE_SEEDS} may"
     else:
         text = _others(group, names, ranked, kept, unfinished)
@@ -89,6 +89,14 @@ def figures(group: Group, row: Row, brief: bool = False) -> str:
 def _number(row: Row, split: str) -> str:
     summary = row.summary(split)
     return number(None) if summary is None else measured(summary.mean, summary.half)
+
+
+def _equal(ranked: list[Row], first: Row) -> str:
+    """How many rows have the number of the first, if any: which of them is first says nothing."""
+    equal = sum(row.mean == first.mean for row in ranked) - 1
+    if not equal:
+        return ""
+    return f"{count(equal)} {'has' if equal == 1 else 'have'} the same number; "
 
 
 def _dropped(ranked: list[Row], kept: list[Row]) -> str:

@@ -77,6 +77,10 @@ MEMBERS = {
         (rate(1, seeds=range(6)), listed(95, 96, 95, 94, 94, 94)),
     ],
     "single runs": [(replace(rate(r), seeds=[0]), scores(r, 1)) for r in (0.5, 0.7)],
+    "equal single runs": [
+        (replace(rate(r), seeds=[0]), scores(level, 1))
+        for r, level in ((0.1, 0.7), (0.2, 0.7), (0.3, 0.7), (0.4, 0.5))
+    ],
     "one config": [(named("digits", seeds=range(5)), scores(0.9))],
     "one run": [(named("digits", seeds=[0]), scores(0.9, 1))],
     "all diverged": [(rate(5), LOST), (rate(6), LOST)],
@@ -169,6 +173,10 @@ SAID = {
     "single runs": [
         "Undecided: first is learning_rate=0.7, test accuracy 0.7000 (1 run); baseline 0.2000.",
         "Others: one run each shows no certain difference; --seeds 20 may.",
+    ],
+    "equal single runs": [
+        "Undecided: first is learning_rate=0.1, test accuracy 0.7000 (1 run); baseline 0.2000.",
+        "Others: 2 have the same number; one run each shows no certain difference; --seeds 20 may.",
     ],
     "a single run first": [
         "Undecided: first is learning_rate=1, test accuracy 0.9300 (1 run); baseline 0.2000.",
