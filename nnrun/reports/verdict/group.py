@@ -14,6 +14,8 @@ from nnrun.sweeps.board.rows import Group, Row
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
 _MORE_SEEDS = "--seeds 20"
 _NOTHING = "no run has completed"
+# Of the name of the first row, which a board is read for: three lines of a terminal.
+_LONGEST = 240
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(NOTHING, _NOTHING, short=_NOTHING)
     kept = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = kept[0], names_of(group), count(len(group.rows))
-    found = f"{names.of(first)}, {figures(group, first)}"
+    found = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         text = "no other setting has a completed run"

@@ -41,12 +41,12 @@ class Names:
         """Those that tell it from others."""
         return {key: value for key, value in self._own[id(row)].items() if key != _NAME}
 
-    def of(self, row: Row) -> str:
+    def of(self, row: Row, longest: int = _LONGEST) -> str:
         """`learning_rate=0.1`; with the name of its experiment where there are several.
 
-        Of long settings, those that no other row has together.
+        Of long settings, those that no other row has together, cut to `longest` characters.
         """
-        return self._words(self._own[id(row)], [row]) or shortened(row.name, _LONGEST)
+        return self._words(self._own[id(row)], [row], longest) or shortened(row.name, longest)
 
     def listed(self, rows: Sequence[Row]) -> str:
         """`A, B and 2 more`: one at least, and no more than a line or so of names."""
@@ -77,7 +77,7 @@ class Names:
         found = in_common(self._all) if len(self._rows) > 1 else {}
         return _words({key: value for key, value in found.items() if key != _NAME})
 
-    def _words(self, own: Settings, rows: Sequence[Row]) -> str:
+    def _words(self, own: Settings, rows: Sequence[Row], longest: int = _LONGEST) -> str:
         """Settings of these rows; of long ones, some parts that no other row has together.
 
         What is cut even so may be the name of several rows, and has the place of one.
@@ -90,10 +90,10 @@ class Names:
             keys = dict.fromkeys(key for parts in self._parts.values() for key in parts)
             words = _words({key: alike[key] for key in _telling(alike, others)}, keys)
         place = rows[0].rank if len(rows) == 1 else None
-        if len(words) <= _LONGEST or place is None or self._boards > 1:
-            return shortened(words, _LONGEST)
+        if len(words) <= longest or place is None or self._boards > 1:
+            return shortened(words, longest)
         of = f" (row {place})"
-        return shortened(words, _LONGEST - len(of)) + of
+        return shortened(words, longest - len(of)) + of
 
     @cached_property
     def _parts(self) -> dict[int, Settings]:

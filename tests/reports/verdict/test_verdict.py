@@ -366,12 +366,18 @@ def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
 
 
 def test_what_is_cut_has_its_place_on_the_board():
-    """Names that are too long even by their parts."""
-    rows = [
-        (replace(variant, choice={"dataset.columns.drop": ["a" * 90, str(place)]}), scores)
-        for place, (variant, scores) in enumerate(of_blocks())
-    ]
-    best, others = said(*rows)[:2]
+    """Names that are too long even by their parts; that of the first row has three lines."""
+
+    def named_by(length):
+        return [
+            (replace(variant, choice={"dataset.columns.drop": ["a" * length, str(place)]}), scores)
+            for place, (variant, scores) in enumerate(of_blocks())
+        ]
+
+    whole, others = said(*named_by(200))[:2]
+    assert f"first is drop=[{'a' * 200}, " in whole
+    assert "… (row 2)" in others
+    best, others = said(*named_by(300))[:2]
     names = re.findall(r"drop=a*.*?(… [^ ]* [0-9]\))", best + others)
     assert ["… (row 1)", "… (row 2)"] == names
 
