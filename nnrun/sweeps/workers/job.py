@@ -30,7 +30,7 @@ from nnrun.training.trainer import Progress
 _PROGRESS_SECONDS = 0.25
 # A busy worker is sent only runs that take at most this many seconds, with configs of at most
 # this many characters.
-_SHORT_SECONDS = 0.05
+_SHORT_SECONDS = 0.08
 _SHORT_CONFIG = 1 << 14
 # Values of the block `training` that are no part of compiled code, unless they are blocks.
 _NOT_IN_CODE = ("learning_rate", "iterations", "epochs", "evaluate_every", "evaluate_rows")
