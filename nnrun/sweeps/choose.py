@@ -20,9 +20,9 @@ from nnrun.systems.cores import cores
 
 # From the start of a worker process to its first iteration.
 _START_SECONDS = 0.5
-# What another worker must save. By 78 runs of 22 ms, where a second one saves 0.86 s, two workers
-# took 7% longer than one on two busy cores, and a third more processor time.
-_SAVED_SECONDS = 0.8
+# What another worker must save. By 90 runs of 19 ms, where a second one saves 0.86 s, two workers
+# took a third longer than one on two busy cores, and 46% more processor time.
+_SAVED_SECONDS = 1.0
 # For this process to store the result of a run.
 _STORING_SECONDS = 0.0012
 # For shorter runs, another worker would only wait for this process, which stores the results, and
