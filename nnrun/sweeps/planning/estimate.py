@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.data.splits.parts import Sizes
+from nnrun.engines.compiled.choice import compiling, needed_gain
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
-from nnrun.engines.compiled.choice import needed_gain
 from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
@@ -41,13 +41,14 @@ _SECONDS_PER_FEATURE = {
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """The estimated cost of a run: its updates and parameters, the seconds from its start to its
-    report, and its memory in bytes.
+    report, its memory in bytes, and the seconds of compiling its code, if no other run has.
     """
 
     iterations: int
     parameters: int
     seconds: float
     memory: int
+    compiling: float = 0.0
 
 
 Number = float | Array
@@ -64,6 +65,7 @@ class Costs(NamedTuple):
         compiled: the same by the compiled one.
         gain: the seconds that the compiled engine must gain to be chosen.
         row: seconds for a row in an evaluation.
+        compiling: seconds of compiling the code of the compiled engine.
     """
 
     parameters: Number
@@ -72,6 +74,7 @@ class Costs(NamedTuple):
     compiled: Number
     gain: Number
     row: Number
+    compiling: Number
 
 
 class Length(NamedTuple):
@@ -102,6 +105,7 @@ def estimate(prepared: Prepared) -> Estimate:
         parameters=prepared.network.size,
         seconds=float(seconds_of(costs, length, sizes)),
         memory=prepared.memory.total,
+        compiling=float(compiling_of(costs, length)),
     )
 
 
@@ -114,7 +118,13 @@ def costs_of(prepared: Prepared) -> Costs:
         gain = min(needed_gain(network, optimizer, config.batch_size), _NEVER)
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     memory = prepared.memory.total
-    return Costs(network.size, memory, numpy, compiled, gain, _row(network))
+    code = compiling(network, optimizer, config.batch_size)
+    return Costs(network.size, memory, numpy, compiled, gain, _row(network), code)
+
+
+def compiling_of(costs: Costs, length: Length) -> Array:
+    """Seconds of compiling what a run needs, if nothing is compiled yet."""
+    return np.where(_is_by_numpy(costs, length), 0.0, costs.compiling)
 
 
 def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Array:
@@ -122,12 +132,16 @@ def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Array:
     on_the_way = -(-length.iterations // length.every) - 1
     each = sum(np.minimum(size, length.rows) for size in (sizes.train, *sizes.held_out))
     rows = sizes.total + on_the_way * each
-    by_numpy = length.planned * (costs.numpy - costs.compiled) <= costs.gain
+    by_numpy = _is_by_numpy(costs, length)
     each_update = np.where(by_numpy, costs.numpy + _SECONDS_PER_NUMPY_UPDATE, costs.compiled)
     updates = length.iterations * each_update
     evaluations = (on_the_way + 1) * np.where(by_numpy, *_SECONDS_PER_EVALUATION)
     found: Array = updates + rows * costs.row + evaluations + _SECONDS_PER_RUN
     return found
+
+
+def _is_by_numpy(costs: Costs, length: Length) -> Array:
+    return np.asarray(length.planned * (costs.numpy - costs.compiled) <= costs.gain)
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:
