@@ -132,7 +132,7 @@ def planned():
         *(named("digits_cnn", choice=choice, seeds=range(42, 62)) for choice in rates),
         named("boston_arch2_standardized", seeds=[1, 5, 9], dataset="boston"),
     ]
-    return plan_table(Outlook(Plan(variants), [20, 20, 3], [20, 0, 1], 2, 61.0))
+    return plan_table(Outlook(Plan(variants), [20, 20, 3], [20, 0, 1], 2, 61.0, 0.0))
 
 
 def gradients():

@@ -17,8 +17,11 @@ from threading import Event, Thread
 import pytest
 
 from nnrun.cli.run_lines import RunLines
+from nnrun.config.load import load_config
+from nnrun.engines.compiled.generated.cost import compiling_seconds
 from nnrun.errors import NnrunError
 from nnrun.reports.terminal.board.tables import MOST_ROWS
+from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
 from nnrun.sweeps.planning.families import Family
@@ -179,6 +182,28 @@ def test_a_dry_run_writes_nothing(run, write, tmp_path):
     _, out, _ = run("sweep", "configs/iris.yaml", "--dry-run")
     assert "1 run, 1 of them complete already. Nothing was written." in out
     assert before == sorted(tmp_path.rglob("*"))
+
+
+def test_a_dry_run_names_the_time_of_compiling(run, write):
+    """Of each function once, without those of complete runs; none by NumPy."""
+    file = write("boston", BOSTON)
+    words = ("sweep", file, "network.sizes.0=2,3,4")
+    dry, rates = ("--dry-run", "--json"), "training.learning_rate=0.1,0.2"
+
+    def compiling(*more):
+        return json.loads(run(*words, *more, *dry)[1])["estimated_seconds_of_compiling"]
+
+    choices = [load_config(file, [f"network.sizes.0={units}"]) for units in (2, 3, 4)]
+    times = [compiling_seconds(prepare(choice).network) for choice in choices]
+    by_function = "training.engine=compiled"
+    for more in ((), ("--seeds", 2), (rates,), ("training.iterations=20,30",)):
+        assert pytest.approx(sum(times)) == compiling(by_function, "-j", 1, *more)
+    assert 0 == compiling("training.engine=numpy")
+    assert "of compiling" not in run(*words, "training.engine=numpy", "--dry-run")[1]
+    assert 0 == run("sweep", file, "network.sizes.0=3", by_function)[0]
+    assert pytest.approx(sum(times) - times[1]) == compiling(by_function, "-j", 1, "--seeds", 2)
+    shown = run(*words, by_function, "-j", 1, "--dry-run")[1]
+    assert " s of compiling. Nothing was written." in shown
 
 
 def test_lengths_that_a_smoke_run_replaces_are_named(run, write):

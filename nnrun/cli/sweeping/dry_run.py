@@ -9,14 +9,17 @@ from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.choose import workers_for
-from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.workers.job import NOT_IN_CODE
+
+_NOT_IN_CODE = {f"training.{key}" for key in NOT_IN_CODE}
 
 
 def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
     """Show the plan of a sweep, with the runs that are complete."""
     # A look for each run would take longer than making the plan.
     begun = {} if asked.force else {name: store.begun(name) for name in plan.names}
-    rows, seconds = [], 0.0
+    rows, seconds, compiling = [], 0.0, dict[str, float]()
     with watching_checks(output) as looked:
         for _, variant, planned in plan.portions(least=0):  # another pass would make them anew
             name, runs = variant.name, [run.run_id for run in planned]
@@ -28,14 +31,25 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
             rows.append((variant.number, len(runs), complete, wrong))
             left = len(runs) - sum(run.complete or run.is_damaged for run in found)
             seconds += variant.estimate.seconds * left
+            if runs and (most := variant.estimate.compiling):
+                code = _code(variant)  # which a complete run has put into the cache
+                compiling[code] = 0.0 if complete else min(compiling.get(code, most), most)
             looked(len(plan.variants))
     rows.sort()  # numbers rise in the order of the plan
     for run in (run for *_, wrong in rows for run in wrong):
         output.note(damaged(store.folder(run.name, run.run_id), run.problem))
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     counts, completes = [row[1] for row in rows], [row[2] for row in rows]
-    outlook = Outlook(plan, counts, completes, workers, seconds / workers)
+    times = seconds / workers, sum(compiling.values()) / workers
+    outlook = Outlook(plan, counts, completes, workers, *times)
     if output.json:
         output.data(outlook.to_dict())
     else:
         output.show(plan_table(outlook))
+
+
+def _code(variant: Variant) -> str:
+    """The same for variants of a config that share compiled code."""
+    choice = variant.choice.items()
+    own = [(k, v) for k, v in choice if k not in _NOT_IN_CODE or isinstance(v, dict)]
+    return repr((variant.file, own))

@@ -135,6 +135,13 @@ def needed_gain(network: Network, optimizer: Optimizer, batch_size: int) -> floa
     return WORTH + (ways.compiling if by_function else COMPILING_KERNELS) / SHARED_BY
 
 
+def compiling(network: Network, optimizer: Optimizer, batch_size: int) -> float:
+    """Seconds of compiling a function for this; 0 for kernels, which all networks share."""
+    ways = _ways(network, optimizer)
+    by_function = _costs(network, optimizer, ways, batch_size).way == "generated"
+    return ways.compiling if by_function else 0.0
+
+
 def too_large(network: Network) -> str | None:
     """The reason if compiling is needed and would take too long, else None."""
     reason = compiles_too_long(network)

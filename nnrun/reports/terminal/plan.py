@@ -23,7 +23,8 @@ class Outlook:
     """A plan and how much of it is complete.
 
     `runs` and `complete` are how many runs of each variant there are to train, and are complete
-    already; `workers` are trained at a time, and the remaining ones take this many `seconds`.
+    already; `workers` are trained at a time, and the remaining ones take this many `seconds`, and
+    at most `compiling` besides, if the cache has none of their code.
     """
 
     plan: Plan
@@ -31,6 +32,7 @@ class Outlook:
     complete: Sequence[int]
     workers: int
     seconds: float
+    compiling: float
 
     @property
     def left(self) -> int:
@@ -45,6 +47,7 @@ class Outlook:
             "complete": sum(self.complete),
             "workers": self.workers,
             "estimated_seconds": self.seconds,
+            "estimated_seconds_of_compiling": self.compiling,
             "points": [_variant(*each) for each in self.rows()],
         }
 
@@ -87,6 +90,8 @@ def plan_table(outlook: Outlook) -> RenderableType:
     known = f", {count(done)} of them complete already" if done else ""
     at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
     left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
+    if outlook.compiling:
+        left += f", and up to {duration(outlook.compiling)} of compiling"
     part = "" if outlook.plan.shard == WHOLE else f"Shard {outlook.plan.shard}: "
     text = f"{part}{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
     below = len(outlook.runs) - len(rows)

@@ -13,7 +13,7 @@ from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.splits.parts import Sizes
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.evaluations import EVALUATIONS
-from nnrun.sweeps.planning.estimate import Costs, Length, seconds_of
+from nnrun.sweeps.planning.estimate import Costs, Length, compiling_of, seconds_of
 from nnrun.training.examples import FEWEST
 
 # They decide how long a run is, and nothing else that it takes.
@@ -53,6 +53,11 @@ class Between:
     def seconds(self) -> Array:
         """Of a run with each combination of the numbers."""
         return np.broadcast_to(seconds_of(self._costs, self._length, self.sizes), self._shape)
+
+    @cached_property
+    def compiling(self) -> Array:
+        """Seconds for the code of each combination."""
+        return np.broadcast_to(compiling_of(self._costs, self._length), self._shape)
 
     @cached_property
     def parameters(self) -> Array:

@@ -125,6 +125,7 @@ class Family:
             parameters=int(self.between.parameters[at]),
             seconds=float(self.between.seconds[at]),
             memory=self.memory,
+            compiling=float(self.between.compiling[at]),
         )
 
     def _texts(self, numbers: Mapping[KeyPath, float]) -> Sequence[str]:

@@ -33,7 +33,7 @@ _STOP_SECONDS = 1.0
 # Without workers, this many tasks wait: a cluster that grows with its work sees that there is some.
 _LEAST_TASKS = 32
 # Short runs share a task of about this many seconds, in which that of a task itself is small.
-_BATCH_SECONDS = 0.1
+_BATCH_SECONDS = 0.15
 _LARGEST_BATCH = 32
 _NO_WORKERS_SECONDS = 1.0
 

@@ -30,10 +30,10 @@ from nnrun.training.trainer import Progress
 _PROGRESS_SECONDS = 0.25
 # A busy worker is sent only runs that take at most this many seconds, with configs of at most
 # this many characters.
-_SHORT_SECONDS = 0.05
+_SHORT_SECONDS = 0.08
 _SHORT_CONFIG = 1 << 14
 # Values of the block `training` that are no part of compiled code, unless they are blocks.
-_NOT_IN_CODE = ("learning_rate", "iterations", "epochs", "evaluate_every", "evaluate_rows")
+NOT_IN_CODE = ("learning_rate", "iterations", "epochs", "evaluate_every", "evaluate_rows")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _cache_of(
     for entry in entries_of(config):
         text = entry.text
         if entry.key == "training":
-            own = {key for key in _NOT_IN_CODE if not isinstance(entry.value.get(key), dict)}
+            own = {key for key in NOT_IN_CODE if not isinstance(entry.value.get(key), dict)}
             text = json.dumps({key: v for key, v in entry.value.items() if key not in own})
         texts.append((entry.key, text))
     plugins = [source.sha256 for source in sources]

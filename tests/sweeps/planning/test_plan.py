@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from nnrun.sweeps.planning.families import Family
 from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def seeds(plan):
@@ -122,6 +125,25 @@ def test_evaluations_take_time_beside_their_rows(plan, write):
         once, often = (plan(*words, f"training.evaluate_every={every}") for every in (60, 1))
         times[engine] = often.seconds / once.seconds
     assert times["compiled"] < 2 < times["numpy"]
+
+
+# Milliseconds of processor time of a run of a config with 20 evaluations, storing included.
+MEASURED = {
+    "iris_softmax training.iterations=500": 5.1,
+    "iris_softmax training.iterations=2000 training.engine=numpy": 34,
+    "boston_arch3 training.iterations=500 training.engine=numpy training.optimizer=adam": 35,
+    "digits_arch1 training.iterations=20": 40,
+    "digits_arch1 training.iterations=300 training.engine=numpy": 60,
+    "digits_cnn training.iterations=60 training.engine=compiled": 86,
+}
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_short_runs_take_about_as_long_as_measured(plan, case):
+    """Within a factor of two."""
+    name, *words = case.split()
+    one = plan(CONFIGS / f"{name}.yaml", *words, seeds=1)
+    assert 0.5 < 1000 * one.seconds / MEASURED[case] < 2
 
 
 def test_long_runs_come_first(plan, write):

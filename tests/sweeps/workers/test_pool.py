@@ -287,7 +287,7 @@ def client(monkeypatch):
     loop.close()
 
 
-def job(number, seconds=0.01, data="data"):
+def job(number, seconds=0.015, data="data"):
     return Job(f"iris/s{number}-1", "{}", Replicate(number), f"s{number}-1", data, seconds=seconds)
 
 
@@ -295,7 +295,7 @@ def handed(workers, jobs):
     return [workers.submit(each, lambda: None) for each in jobs]
 
 
-def test_runs_are_sent_in_tasks_of_a_tenth_of_a_second(client):
+def test_short_runs_are_sent_ten_at_a_time(client):
     """Those on other data, long ones, and the last ones are not kept waiting for others."""
     workers = DaskWorkers(client)
     handed(workers, [*map(job, range(25)), job(25, data="other"), job(26, seconds=1.0)])
