@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
+from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.checking.checks import gradients_table
 from nnrun.reports.terminal.compare import comparison_tables
@@ -231,6 +232,39 @@ def test_of_many_columns_that_give_way_the_first_are_named():
         "r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15 and 384 more (--wide shows all)"
         == last
     )
+
+
+def test_columns_that_give_way_are_measured_once(monkeypatch):
+    """The work for a comparison grows in step with its runs."""
+    measured = []
+    monkeypatch.setattr(fitting, "cell_len", lambda text: measured.append(text) or len(text))
+
+    def work(runs):
+        measured.clear()
+        columns = [Column(f"r{index}", ["12345"], need=index) for index in range(runs)]
+        screen(FittedTable([Column("name", ["alpha"], left=True), *columns]), 40)
+        return len(measured)
+
+    few, more, most = map(work, (20, 40, 60))
+    assert more - few == most - more > 0
+
+
+def test_metrics_of_compared_runs_are_read_once():
+    """Whatever the number of runs that they are compared with."""
+    read = []
+
+    class Metrics(dict):
+        def get(self, key):
+            read.append(key)
+            return super().get(key)
+
+    def work(runs):
+        read.clear()
+        compare([replace(REGRESSION, metrics=Metrics(REGRESSION.metrics)) for _ in range(runs)])
+        return len(read)
+
+    few, more, most = map(work, (2, 4, 6))
+    assert more - few == most - more > 0
 
 
 def test_what_two_runs_both_lack_is_no_difference():
