@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
+from nnrun.reports.comparison_words import letter
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.checking.checks import gradients_table
@@ -347,10 +348,19 @@ def test_a_layer_that_one_network_lacks_is_one_line_of_a_comparison():
 
 def test_more_runs_than_letters_have_two():
     """As the columns of a spreadsheet have."""
-    runs = [REGRESSION] * 53
-    lines = screen(comparison_tables(compare(runs), None, Path("results")), 80).splitlines()
-    names = [line.split()[0] for line in lines if "houses/s7-" in line]
-    assert ["A", "Z", "AA", "AZ", "BA"] == [names[index] for index in (0, 25, 26, 51, 52)]
+    assert ["A", "Z", "AA", "AZ", "BA"] == [letter(index) for index in (0, 25, 26, 51, 52)]
+
+
+def test_runs_have_a_line_where_a_table_has_their_letter():
+    """Shown or left out by name; the number of the others is said."""
+    runs = [replace(REGRESSION, seed=seed, run_id=f"s{seed}-01") for seed in range(53)]
+    text = screen(comparison_tables(compare(runs), None, Path("results")), 40)
+    names = [line.split()[0] for line in text.splitlines() if "houses/s" in line]
+    _, *shown = next(line for line in text.splitlines() if line.startswith("setting")).split()
+    left_out = " ".join(text.partition("left out: ")[2].split()).partition(" and ")[0].split(", ")
+    assert [*shown, *left_out] == names
+    assert f"and {53 - len(names)} more (--json shows all)" in text
+    assert "--json shows" not in screen(comparison_tables(compare(runs), None, None), 1000)
 
 
 def test_cells_shrink_before_columns_go():
