@@ -16,6 +16,8 @@ import pytest
 from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
+from nnrun.reports.comparison_words import letter
+from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.terminal.checking.checks import gradients_table
 from nnrun.reports.terminal.compare import comparison_tables
@@ -233,6 +235,39 @@ def test_of_many_columns_that_give_way_the_first_are_named():
     )
 
 
+def test_columns_that_give_way_are_measured_once(monkeypatch):
+    """The work for a comparison grows in step with its runs."""
+    measured = []
+    monkeypatch.setattr(fitting, "cell_len", lambda text: measured.append(text) or len(text))
+
+    def work(runs):
+        measured.clear()
+        columns = [Column(f"r{index}", ["12345"], need=index) for index in range(runs)]
+        screen(FittedTable([Column("name", ["alpha"], left=True), *columns]), 40)
+        return len(measured)
+
+    few, more, most = map(work, (20, 40, 60))
+    assert more - few == most - more > 0
+
+
+def test_metrics_of_compared_runs_are_read_once():
+    """Whatever the number of runs that they are compared with."""
+    read = []
+
+    class Metrics(dict):
+        def get(self, key):
+            read.append(key)
+            return super().get(key)
+
+    def work(runs):
+        read.clear()
+        compare([replace(REGRESSION, metrics=Metrics(REGRESSION.metrics)) for _ in range(runs)])
+        return len(read)
+
+    few, more, most = map(work, (2, 4, 6))
+    assert more - few == most - more > 0
+
+
 def test_what_two_runs_both_lack_is_no_difference():
     """A block that is null in one and set in the other is one setting; counts are whole."""
     training = {**REGRESSION.config["training"], "early_stopping": {"patience": 3, "monitor": None}}
@@ -313,10 +348,19 @@ def test_a_layer_that_one_network_lacks_is_one_line_of_a_comparison():
 
 def test_more_runs_than_letters_have_two():
     """As the columns of a spreadsheet have."""
-    runs = [REGRESSION] * 53
-    lines = screen(comparison_tables(compare(runs), None, Path("results")), 80).splitlines()
-    names = [line.split()[0] for line in lines if "houses/s7-" in line]
-    assert ["A", "Z", "AA", "AZ", "BA"] == [names[index] for index in (0, 25, 26, 51, 52)]
+    assert ["A", "Z", "AA", "AZ", "BA"] == [letter(index) for index in (0, 25, 26, 51, 52)]
+
+
+def test_runs_have_a_line_where_a_table_has_their_letter():
+    """Shown or left out by name; the number of the others is said."""
+    runs = [replace(REGRESSION, seed=seed, run_id=f"s{seed}-01") for seed in range(53)]
+    text = screen(comparison_tables(compare(runs), None, Path("results")), 40)
+    names = [line.split()[0] for line in text.splitlines() if "houses/s" in line]
+    _, *shown = next(line for line in text.splitlines() if line.startswith("setting")).split()
+    left_out = " ".join(text.partition("left out: ")[2].split()).partition(" and ")[0].split(", ")
+    assert [*shown, *left_out] == names
+    assert f"and {53 - len(names)} more (--json shows all)" in text
+    assert "--json shows" not in screen(comparison_tables(compare(runs), None, None), 1000)
 
 
 def test_cells_shrink_before_columns_go():

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from rich.console import RenderableType, group
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, group
 from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
+from nnrun.reports.numbers import count
 from nnrun.reports.terminal.board.tables import leaderboard_tables
-from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.fitting import MOST_NAMED, Column, FittedTable
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.comparison.pair import PairTest
 from nnrun.sweeps.board.rows import Leaderboard
@@ -37,23 +38,18 @@ def comparison_tables(
         test: of two configs over their seeds; None for more, or too few seeds.
     """
     letters = [letter(index) for index in range(len(comparison.labels))]
-    for name, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
-        ended = "" if status == "completed" else f"  {status}"
-        yield Text.assemble((name, "bold"), f"  {label}", (ended, "bold red"))
-    yield Text()
-    if comparison.settings:
-        yield _table("setting", setting_rows(comparison), letters)
-    else:
-        yield Text("Their settings are the same.")
-    yield Text()
-    if comparison.results:
-        found = result_rows(comparison)
-        rows = [
-            [name, *("\n".join(wrap(cell, _WORDS)) for cell in cells)] for name, *cells in found
-        ]
-        yield _table("result", rows, letters)
-    else:
-        yield Text("Their results are the same.")
+    tables = {
+        "setting": setting_rows(comparison),
+        "result": [
+            [name, *("\n".join(wrap(cell, _WORDS)) for cell in cells)]
+            for name, *cells in result_rows(comparison)
+        ],
+    }
+    shown = {corner: _table(corner, rows, letters) for corner, rows in tables.items() if rows}
+    yield _Runs(comparison, [*shown.values()])
+    for corner in tables:
+        yield Text()
+        yield shown.get(corner) or Text(f"Their {corner}s are the same.")
     if board is not None:
         yield Text()
         yield Text("Over all seeds that are stored", "bold")
@@ -73,7 +69,24 @@ def _test(test: PairTest) -> Iterator[RenderableType]:
     yield Text(assumed, "dim")
 
 
-def _table(corner: str, rows: Sequence[Sequence[str]], letters: Sequence[str]) -> RenderableType:
+class _Runs:
+    """A line for each run whose letter stands in the tables below it."""
+
+    def __init__(self, comparison: Comparison, tables: Sequence[FittedTable]) -> None:
+        self._runs = [*zip(comparison.labels, comparison.statuses, strict=True)]
+        self._tables = tables
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = (len(table.fitting(options.max_width)) for table in self._tables)
+        most = max(columns, default=1) - 1 + MOST_NAMED
+        for index, (label, status) in enumerate(self._runs[:most]):
+            ended = "" if status == "completed" else f"  {status}"
+            yield Text.assemble((letter(index), "bold"), f"  {label}", (ended, "bold red"))
+        if left := len(self._runs[most:]):
+            yield Text(f"and {count(left)} more (--json shows all)", "dim")
+
+
+def _table(corner: str, rows: Sequence[Sequence[str]], letters: Sequence[str]) -> FittedTable:
     """A row for each key, a column for each run; the last runs are left out first."""
     names, *runs = zip(*rows, strict=True)
     is_left = corner == "setting"

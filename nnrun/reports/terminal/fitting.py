@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from textwrap import TextWrapper, wrap
 
@@ -27,7 +28,7 @@ _LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
 # Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
 # As many as all columns of a leaderboard; a comparison has one for each run.
-_MOST_NAMED = 12
+MOST_NAMED = 12
 # Headings are not broken after ±.
 _MORE = "…"
 _MORE_SETTINGS = f"{_MORE}: more settings, which nnrun show RUN and --wide show"
@@ -93,7 +94,7 @@ class Column:
         """The column for Markdown, where its cells may hold any text."""
         return replace(self, cells=[escape(text) for text in self.texts])
 
-    @property
+    @cached_property
     def least(self) -> int:
         """The smallest width that breaks no word or number and makes no cell too tall."""
         least = max(map(self._width, (self.title, *self.texts)), default=1)
@@ -131,10 +132,7 @@ class FittedTable:
         self.more = more
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        kept = next(
-            (columns for columns in self._choices() if _room(columns) <= options.max_width),
-            [column.shortened(_STEPS) for column in self.columns if column.need == 0],
-        )
+        kept = self.fitting(options.max_width)
         spare = options.max_width - _room(kept)
         kept = [column.within(max(column.least, column.least + spare)) for column in kept]
         yield self._table(kept, options.max_width)
@@ -142,21 +140,31 @@ class FittedTable:
         titles = {column.title.replace("\n", " ") for column in kept}
         left_out = [column.title for column in self.columns if column.title not in titles]
         if left_out:
-            names = first_of(left_out, _MOST_NAMED)
+            names = first_of(left_out, MOST_NAMED)
             yield Text(f"left out: {names} ({self.more} shows all)", "dim")
 
-    def _choices(self) -> Iterator[list[Column]]:
-        """Ever narrower selections of columns, starting with all."""
-        kept = list(self.columns)
-        while True:
-            spare = any(column.need > _SPARED for column in kept)
-            for steps in range(2 if spare else _STEPS + 1):
-                yield [column.shortened(steps) for column in kept]
-            last = max(kept, key=lambda column: column.need)
-            if last.need == 0:
-                return
-            kept.remove(last)
-            kept = list(kept)
+    def fitting(self, width: int) -> list[Column]:
+        """The first of ever narrower selections of columns, starting with all, that fits.
+
+        A comparison has a column for each run: a step shortens each once, whatever is left out.
+        """
+        kept = dict(enumerate(self.columns))
+        shortened: list[dict[int, Column]] = []
+        rooms: list[int] = []  # of the columns kept, by steps
+        for last in sorted(kept, key=lambda place: -self.columns[place].need):
+            need = self.columns[last].need
+            for steps in range(2 if need > _SPARED else _STEPS + 1):
+                if steps == len(shortened):
+                    shortened.append({place: c.shortened(steps) for place, c in kept.items()})
+                    rooms.append(_room([*shortened[steps].values()]))
+                if rooms[steps] <= width:
+                    return [shortened[steps][place] for place in kept]
+            if need == 0:
+                break
+            del kept[last]
+            gone = (columns[last].least + _BETWEEN for columns in shortened)
+            rooms = [room - less for room, less in zip(rooms, gone, strict=True)]
+        return [column.shortened(_STEPS) for column in kept.values()]
 
     def _table(self, columns: Sequence[Column], width: int) -> Table:
         table = plain_table(*(column.title for column in columns))

@@ -41,7 +41,8 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
 
     Raises: KeyError, TypeError, ValueError or AttributeError if a record is invalid.
     """
-    results = _differing([_results(record, _repeating(records)) for record in records])
+    repeating = _repeating(records)
+    results = _differing([_results(record, repeating) for record in records])
     metrics_first = sorted(results, key=lambda key: key.partition(" ")[0] not in SPLITS)
     return Comparison(
         labels=[f"{record.name}/{record.run_id}" for record in records],

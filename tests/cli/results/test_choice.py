@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.runs.catalog import index
+from nnrun.runs.catalog.index_file import JsonMapping
+from nnrun.runs.storage import reading
+
 CONFIG = """
 name: flowers
 dataset: {name: iris, test_size: 0.2}
@@ -63,6 +67,40 @@ def test_a_report_says_what_is_as_good_as_the_best(nnrun, swept):
     """Below its leaderboard."""
     assert 0 == nnrun("report", "--margin", "0.9").exit_code
     assert "As good as the best to within 0.9" in Path("report.html").read_text()
+
+
+def test_settings_beside_compared_runs_are_looked_at_once(nnrun, monkeypatch):
+    """However many runs are compared with them."""
+    rates = [0.01 * step for step in range(1, 10)]
+    Path("flowers.yaml").write_text(CONFIG.replace("[0.1, 0.0001]", str(rates)))
+    nnrun("sweep", "flowers.yaml", "-j", "1", "--seeds", "1", "--iterations", "1", "-q")
+    runs = sorted(Path("results/flowers").iterdir())
+    assert len(rates) == len(runs)
+    looks = []
+    monkeypatch.setattr(
+        JsonMapping, "__getitem__", lambda self, key: looks.append(key) or self.plain[key]
+    )
+
+    def work(compared):
+        looks.clear()
+        nnrun("compare", *map(str, runs[:compared]))
+        return len(looks)
+
+    few, more, most = map(work, (3, 6, 9))
+    assert more - few == most - more > 0
+
+
+def test_runs_beside_compared_ones_come_from_the_index(nnrun, swept, monkeypatch):
+    """Reports are read of the compared ones and the best alone."""
+    monkeypatch.setattr(index, "WORTH", 1)
+    runs = json.loads(nnrun("ls", "--json").stdout)
+    by_rate = {run["settings"]["training.learning_rate"]: run["run_id"] for run in runs}
+    read, own = [], reading._read
+    monkeypatch.setattr(reading, "_read", lambda path: read.append(path.parent.name) or own(path))
+    names = [f"flowers/{run_id}" for run_id in by_rate.values()]
+    (group,) = json.loads(nnrun("compare", *names, "--json").stdout)["leaderboard"]["groups"]
+    assert len({*read}) <= len(names) + 1 < len(runs)
+    assert [3, 3] == [row["completed"] for row in group["rows"]]
 
 
 @pytest.mark.parametrize("margin", ["-1", "nan", "inf", "much"])

@@ -12,14 +12,14 @@ from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
+from nnrun.runs.catalog.index import BOARD, RECORD, look_through
 from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.select import lies_in
-from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summarize import read_with_summary, settings_of
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
-from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.pair import PairTest, pair_test
-from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, ordered_by
+from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row, with_margin, within
 from nnrun.sweeps.planning.comparable import Comparable
@@ -110,12 +110,13 @@ def comparison_board(
     Raises: UsageError if no run has the metric.
     """
     wanted = [settings_of(record) for record in records]
+    usual = [*wanted[0].plain]
+    texts = {_in_order(settings, usual) for settings in wanted}
     found = [
-        RunEntry.of(by_metric(stored.record, order_by))
+        run
         for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
-        for run_id in ids_in(parent.parent, parent.name)
-        if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
-        if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
+        for run in _complete(parent, results, order_by)
+        if _in_order(run.settings, usual) in texts
     ]
     members = [
         (variant, variant.scores) for variant in stored_variants(ordered_by(found, order_by))
@@ -129,6 +130,22 @@ def comparison_board(
         return board, None
     ordered = sorted(members, key=lambda member: wanted.index(member[0].runs[0].settings))
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
+
+
+def _complete(folder: Path, results: Path, order_by: str | None) -> list[RunEntry]:
+    """The runs of an experiment that reached their end, or diverged."""
+    if lies_in(folder / "run", results):
+        found = look_through(
+            results,
+            [folder.name],
+            lambda run, content: entry_of(run, content, order_by),
+            BOARD if order_by is None else RECORD,
+        )
+    else:
+        ids = ids_in(folder.parent, folder.name)
+        read = filter(None, (read_with_summary(folder / run_id) for run_id in ids))
+        found = [entry_of(*run, order_by) for run in read]
+    return [run for run in found if run is not None and run.score.status in ENDED[:2]]
 
 
 def stored_variants(
