@@ -307,6 +307,19 @@ def test_a_value_that_no_run_has_is_reported(run, write, asked, said):
     assert "" == run("ls", "--where", "optimizer=adam", "--where", "status=failed")[2]
 
 
+def test_the_short_form_of_layers_selects(run, write):
+    """`network.sizes.N` and `network.activations.N`, as configs have them."""
+    write("iris")
+    first = "network.activations.0=tanh,relu"
+    assert 0 == run("sweep", "configs/iris.yaml", first, "network.sizes.0=3,5", "-q")[0]
+    asked = "network.activations.0=tanh", "network.sizes.0=5"
+    listed = json.loads(run("ls", "--json", "--where", asked[0], "--where", asked[1])[1])
+    settings = [row["settings"] for row in listed]
+    assert [("tanh", 5)] == [
+        tuple(one[f"network.layers.0.{key}"] for key in ("activation", "units")) for one in settings
+    ]
+
+
 def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):
