@@ -135,6 +135,22 @@ def test_a_sweep_that_was_not_finished_is_said_beside_the_leaderboard(run, write
     assert not Path("results/.sweeps").exists()
 
 
+def test_without_a_leaderboard_the_report_is_named(run, write, tmp_path):
+    """Of a sweep that was killed, it has the board of what is there; of no runs, nothing has."""
+    write("iris")
+    run("sweep", "configs", "--seeds", 2)
+    for file in tmp_path.glob("results/leaderboard*"):
+        file.unlink()
+    for names in ((), ("iris",)):
+        code, _, err = run("ls", "--leaderboard", *names)
+        assert 2 == code
+        assert err.endswith("; nnrun report shows the board of the runs that there are\n")
+    assert 0 == run("report", "-o", "page.html")[0]
+    assert "<h2>Board</h2>" in Path("page.html").read_text()
+    shutil.rmtree("results/iris")
+    assert run("ls", "--leaderboard")[2].endswith("nnrun sweep writes one at its end\n")
+
+
 def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
     """As is one that is not there."""
     write("iris")
