@@ -71,6 +71,10 @@ class ExerciseError(NnrunError):
     """An exercise is not solved yet."""
 
 
+class NothingSavedError(NnrunError):
+    """A sweep ended before any result was saved."""
+
+
 class InterruptionError(NnrunError):
     """A signal ended the work; `exit_code` is 128 + the signal's number."""
 

@@ -108,7 +108,7 @@ class LazyGroup(click.Group):
 
 def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
     """The error, with the argument that sets what the option seems to be meant for."""
-    from nnrun.config.hints import option_of, place_of  # noqa: PLC0415  # slow, for mistakes only
+    from nnrun.config.hints import option_of  # noqa: PLC0415  # slow, for mistakes only
 
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")
@@ -118,7 +118,7 @@ def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchO
             continue
         key = name.lstrip("-").replace("-", "_")
         value = value if equals else "" if following.startswith("-") else following
-        option, place = option_of(key, value), place_of(key)
+        option, place = option_of(key, value), _place_for(key, error.ctx)
         if option is not None and option.split()[0] == name:
             return click.NoSuchOption(name, ctx=error.ctx)  # other commands have it
         meant = option or (place and f"{place}={value or '...'}")
@@ -127,6 +127,19 @@ def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchO
             return click.NoSuchOption(error.option_name, message, ctx=error.ctx)
         break
     return error
+
+
+def _place_for(key: str, context: click.Context | None) -> str | None:
+    """The dotted key for this one, where the command takes arguments and that key is of use."""
+    from nnrun.config.hints import place_of  # noqa: PLC0415  # slow, for mistakes only
+
+    command = None if context is None else context.command
+    arguments = [p for p in command.params if isinstance(p, click.Argument)] if command else []
+    if command is None or not any("KEY=VALUE" in (a.metavar or "") for a in arguments):
+        return None
+    place = place_of(key)
+    of_others = place is not None and place.startswith("search.") and command.name != "search"
+    return None if of_others else place
 
 
 @click.group(

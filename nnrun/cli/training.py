@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.errors import InterruptionError, NnrunError, UsageError
+from nnrun.errors import InterruptionError, NnrunError, NothingSavedError, UsageError
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import SweepListener
@@ -96,11 +96,12 @@ class Training:
 
 @contextmanager
 def saying_how_to_go_on(again: str, interruption: Interruption) -> Iterator[None]:
-    """Errors say the command that continues, and once work has begun, that it is saved."""
+    """Errors say the command that continues, and once work has begun, what of it is saved."""
     try:
         yield
     except (UsageError, InterruptionError):
         raise
     except NnrunError as error:
-        saved = "what was finished is saved; " if interruption.deferred else ""
+        some = interruption.deferred and not isinstance(error, NothingSavedError)
+        saved = "what was finished is saved; " if some else ""
         raise NnrunError(f"{error}; {saved}to continue:\n  {again}") from error

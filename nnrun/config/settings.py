@@ -17,6 +17,8 @@ _INITIAL = ".initial"
 _NAMING = (".type", _INITIAL)
 _LAYERS = "network.layers"
 _UNITS = "network.depth.units"
+# The lists of a plain stack, and what each layer has of them.
+_SHORT = {"network.sizes": "units", "network.activations": "activation"}
 BESIDE = "beside"
 """The key that models of scikit-learn have and networks have not."""
 ASIDE = ("dataset.hide_test", "dataset.split.test_seed")
@@ -94,6 +96,12 @@ def setting_of(settings: Mapping[str, Any], key: str) -> Any:
                 place = place.setdefault(part, {})
             place[last] = value
     return _with_lists(tree) if tree else None
+
+
+def written_out(key: str) -> str:
+    """The key in resolved configs: `network.layers.0.units` for `network.sizes.0`."""
+    block, _, index = key.rpartition(".")
+    return f"{_LAYERS}.{index}.{_SHORT[block]}" if block in _SHORT and index.isdigit() else key
 
 
 def _with_lists(tree: Any) -> Any:

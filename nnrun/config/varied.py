@@ -23,7 +23,8 @@ from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 
 _MOST_TRIED = 200
-"""Only this many values are checked here; a sweep checks all when it plans."""
+"""Only this many values are checked here; a sweep checks all when it plans. As many again are the
+first of a key, by which one that is misspelt is found."""
 _LAST = {"type": "dense", "units": 1, "activation": "linear"}
 _WITH_HIDDEN: dict[str, Callable[[Any], dict[str, Any]]] = {
     "units": lambda units: {"layers": [{**_LAST, "units": units}, _LAST]},
@@ -66,10 +67,10 @@ def varied_issues(
         }
         yield from _without_effect(base, several)
         for key, place, values in varied:
+            if trials.count >= 2 * _MOST_TRIED:
+                return
             others = {o: ones for o, ones in several.items() if o != key and is_key(key)}
             yield from trials.issues(key, place, values, others)
-            if trials.too_many:
-                return
 
 
 @dataclass
@@ -81,14 +82,12 @@ class _Trials:
         known: its issues, which are not those of a value.
         validate: returns the issues of a config.
         count: how often a value was tried.
-        too_many: whether there were values beyond the most that are tried.
     """
 
     base: Any
     known: set[ConfigIssue]
     validate: Validate
     count: int = 0
-    too_many: bool = False
 
     def issues(
         self, key: str, place: KeyPath, values: Sequence[tuple[KeyPath, Any]], others: Values
@@ -98,9 +97,8 @@ class _Trials:
         `others` are the values of the other keys.
         """
         wrong: list[KeyPath] = []
-        for path, value in values:
-            if self.count >= _MOST_TRIED:
-                self.too_many = True
+        for number, (path, value) in enumerate(values):
+            if number and self.count >= _MOST_TRIED:
                 return
             if any(other[: len(path)] == path for other in wrong):
                 continue  # a value there was refused already

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -174,9 +175,17 @@ class RunEnds:
     def fail_to_write(self, run: PlannedRun, what: str, error: OSError) -> None:
         """Count a run that failed since something of it could not be written."""
         reason = error.strerror or str(error)
-        if error.errno in _NO_ROOM:
+        if error.errno in _NO_ROOM or (isinstance(error, PermissionError) and self._is_closed(run)):
             self.no_room = reason
         self.fail(run, f"{what}: {reason}")
+
+    def _is_closed(self, run: PlannedRun) -> bool:
+        """Whether nothing may be written where the runs of this experiment are kept."""
+        if self.store is None:
+            return False
+        place = self.store.root.absolute() / run.variant.name
+        there = next(folder for folder in (place, *place.parents) if folder.is_dir())
+        return not os.access(there, os.W_OK)
 
     def release(self, active: ActiveRun) -> None:
         """Give a run back: it is active no longer."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.config.resolved import resolved_config
 from nnrun.data.dataset import Dataset
-from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.published import compare_published
@@ -117,6 +117,9 @@ class Sweep:
                     self.store.index.refresh(names)
                 self.store.leave()
         if self._ends.no_room:
+            progress = self.progress
+            if not progress.trained + progress.found + progress.interrupted:
+                raise NothingSavedError(f"no results can be written: {self._ends.no_room}")
             raise NnrunError(f"no more results can be written: {self._ends.no_room}")
         if gone is not None:
             raise NnrunError(f"{gone}{self._missing()}") from gone

@@ -147,3 +147,25 @@ def test_an_option_of_other_commands_is_not_proposed_again():
     assert 2 == done.exit_code
     assert re.search("No such option:? '?--results", done.stderr)  # versions of click differ
     assert "did you mean" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ls", "--order-by", "log_loss"],  # takes no arguments of configs
+        ["sweep", "a.yaml", "--top", "10"],  # search.top changes no sweep
+        ["train", "a.yaml", "--trials", "10"],
+    ],
+)
+def test_a_setting_that_the_command_has_no_use_for_is_not_proposed(words):
+    """Of an option that it has not."""
+    done = CliRunner().invoke(cli, words)
+    assert 2 == done.exit_code
+    assert re.search(f"No such option:? '?{words[-2]}", done.stderr)  # versions of click differ
+    assert not re.search("(search|sweep)[.]", done.stderr)
+
+
+def test_a_search_is_proposed_its_own_settings():
+    """Of its block, as an argument."""
+    done = CliRunner().invoke(cli, ["search", "a.yaml", "--top", "10"])
+    assert "No such option '--top'; did you mean search.top=10?" in done.stderr

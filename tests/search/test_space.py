@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from nnrun.config.schema.search.distributions import read_distribution
+from nnrun.config.schema.network import stack_layers
+from nnrun.config.schema.search.distributions import Choice, read_distribution
 from nnrun.errors import UsageError
 from nnrun.search.proposer import make_proposer
 from nnrun.search.spaces.choices import Space, parameters_of, present
@@ -77,6 +78,26 @@ def test_what_a_config_has_already():
         "network.depth.units": [8, 4],
         "training.batch_size": 16,
     } == present(keys, config)
+
+
+def test_what_a_config_has_in_the_short_form():
+    """One layer's units, all sizes, one activation: the config is written out in layers."""
+    keys = {
+        "network.sizes.0": Choice((4, 8)),
+        "network.activations.1": Choice(("softmax", "sigmoid")),
+        "network.sizes": Choice(([8, 3], [16, 3])),
+        "network.activations": Choice((["relu", "softmax"], ["tanh", "softmax"])),
+    }
+    layers = stack_layers([8, 3], ["tanh", "softmax"])
+    assert {
+        "network.sizes.0": 8,
+        "network.activations.1": "softmax",
+        "network.sizes": [8, 3],
+        "network.activations": ["tanh", "softmax"],
+    } == present(keys, {"network": {"layers": layers}})
+    assert {"network.sizes": None} == present(
+        {"network.sizes": Choice(([8, 3],))}, {"network": {"layers": LAYERS}}
+    )
 
 
 def test_an_option_with_distributions_is_none_of_a_config():

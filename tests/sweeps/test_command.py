@@ -481,6 +481,56 @@ def test_an_error_after_work_has_begun(run, write, monkeypatch):
     assert (1, "", f"error: {message}\n") == run("sweep", "configs")
 
 
+@pytest.fixture
+def closed(monkeypatch):
+    """Makes the results folder one that another user may only read: root may write anywhere."""
+    mkdir, access = Path.mkdir, os.access
+
+    def is_in_results(path):
+        return Path("results").absolute() in (here := Path(path).absolute(), *here.parents)
+
+    def refusing(path, *arguments, **options):
+        if is_in_results(path) and not path.is_dir():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        mkdir(path, *arguments, **options)
+
+    def asked(path, mode, **options):
+        return not (is_in_results(path) and mode & os.W_OK) and access(path, mode, **options)
+
+    def close():
+        Path("results").mkdir(exist_ok=True)
+        monkeypatch.setattr(Path, "mkdir", refusing)
+        monkeypatch.setattr(os, "access", asked)
+
+    return close
+
+
+def test_a_results_folder_that_may_not_be_written_ends_it(run, write, closed):
+    """At the first run, before any is trained; nothing was finished, and nothing else is said."""
+    write("iris")
+    closed()
+    code, out, err = run("sweep", "configs", "--seeds", 9, "-j", 1)
+    reason = os.strerror(errno.EACCES)
+    assert (1, "") == (code, out)
+    assert [
+        f"failed: iris seed=3: its folder cannot be made: {reason}",
+        f"error: no results can be written: {reason}; to continue:",
+        "  nnrun sweep configs --seeds 9 --jobs 1",
+    ] == err.splitlines()
+
+
+def test_what_a_closed_results_folder_has_is_saved(run, write, closed):
+    """It says so where some runs are complete."""
+    write("iris")
+    run("sweep", "configs", "--seeds", 2, "-q")
+    closed()
+    code, _, err = run("sweep", "configs", "--seeds", 9, "-j", 1)
+    saved = f"no more results can be written: {os.strerror(errno.EACCES)}; what was finished is"
+    assert 1 == code
+    assert 1 == err.count("failed: ")
+    assert saved in err
+
+
 @pytest.mark.parametrize(
     ("number", "code", "jobs"),
     # In one process, signals are those of `nnrun train`.

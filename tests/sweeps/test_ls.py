@@ -135,6 +135,22 @@ def test_a_sweep_that_was_not_finished_is_said_beside_the_leaderboard(run, write
     assert not Path("results/.sweeps").exists()
 
 
+def test_without_a_leaderboard_the_report_is_named(run, write, tmp_path):
+    """Of a sweep that was killed, it has the board of what is there; of no runs, nothing has."""
+    write("iris")
+    run("sweep", "configs", "--seeds", 2)
+    for file in tmp_path.glob("results/leaderboard*"):
+        file.unlink()
+    for names in ((), ("iris",)):
+        code, _, err = run("ls", "--leaderboard", *names)
+        assert 2 == code
+        assert err.endswith("; nnrun report shows the board of the runs that there are\n")
+    assert 0 == run("report", "-o", "page.html")[0]
+    assert "<h2>Board</h2>" in Path("page.html").read_text()
+    shutil.rmtree("results/iris")
+    assert run("ls", "--leaderboard")[2].endswith("nnrun sweep writes one at its end\n")
+
+
 def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
     """As is one that is not there."""
     write("iris")
@@ -305,6 +321,19 @@ def test_a_value_that_no_run_has_is_reported(run, write, asked, said):
     assert (0, f"no run has {asked}{said}\n") == (code, err)
     assert "0 runs" in out
     assert "" == run("ls", "--where", "optimizer=adam", "--where", "status=failed")[2]
+
+
+def test_the_short_form_of_layers_selects(run, write):
+    """`network.sizes.N` and `network.activations.N`, as configs have them."""
+    write("iris")
+    first = "network.activations.0=tanh,relu"
+    assert 0 == run("sweep", "configs/iris.yaml", first, "network.sizes.0=3,5", "-q")[0]
+    asked = "network.activations.0=tanh", "network.sizes.0=5"
+    listed = json.loads(run("ls", "--json", "--where", asked[0], "--where", asked[1])[1])
+    settings = [row["settings"] for row in listed]
+    assert [("tanh", 5)] == [
+        tuple(one[f"network.layers.0.{key}"] for key in ("activation", "units")) for one in settings
+    ]
 
 
 def test_a_key_that_no_run_has_is_reported(run, rates):

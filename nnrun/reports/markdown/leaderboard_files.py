@@ -20,11 +20,13 @@ from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.board.columns import best_run, columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
+from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
 from nnrun.reports.verdict.lines import verdict_markdown
 from nnrun.runs.storage.contents.strict_json import strict_json
 from nnrun.runs.storage.durable.files import read_regular
+from nnrun.runs.storage.folders import names_in
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
@@ -82,7 +84,8 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
     try:
         return _read(file)
     except FileNotFoundError:
-        raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
+        message = f"there is no {file}; nnrun sweep writes one at its end"
+        raise UsageError(message + _in_its_place(root)) from None
     except _DAMAGE:
         message = f"{file} is damaged, or of another version of nnrun"
         raise UsageError(f"{message}; the same sweep again writes it anew") from None
@@ -96,8 +99,17 @@ def _key(root: Path, word: str) -> str:
     found = found or next((key for key in keys if key.startswith(word)), None)
     if found is None:
         message = f"no leaderboard in {root} has '{word}' on it or starts with it"
-        raise UsageError(f"{message}; there are {first_of(keys)}" if keys else message)
+        known = f"; there are {first_of(keys)}" if keys else _in_its_place(root)
+        raise UsageError(message + known)
     return found
+
+
+def _in_its_place(root: Path) -> str:
+    """The end of a sentence: what shows the runs of a sweep that has not come to its end."""
+    if not names_in(root):
+        return ""
+    report = command_line("report", [], root, {})
+    return f"; {report} shows the board of the runs that there are"
 
 
 def _has(root: Path, key: str, name: str) -> bool:

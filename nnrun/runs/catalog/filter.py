@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import as_text, setting_of, setting_words
+from nnrun.config.settings import as_text, setting_of, setting_words, written_out
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
@@ -92,6 +92,7 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     known = dict.fromkeys(
         name for run in runs for setting in run.settings for name in _names_of(setting)
     )
+    key = written_out(key)
     if key in known or not runs:
         return key
     found = [setting for setting in known if setting.endswith(f".{key}")]

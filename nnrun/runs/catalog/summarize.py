@@ -175,7 +175,10 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             metrics=_numbers(record),
             settings=settings_of(record),
         )
-        return summary._replace(**_now(read_progress(folder))) if held else summary
+        if not held:
+            return summary
+        # The error of its record is how it ended before.
+        return summary._replace(error=run.problem, **_now(read_progress(folder)))
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
         return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))

@@ -15,7 +15,7 @@ from nnrun.config.schema.search.distributions import (
     holds_distribution,
     is_conditional,
 )
-from nnrun.config.settings import flatten, setting_of, setting_words
+from nnrun.config.settings import flatten, setting_of, setting_words, written_out
 from nnrun.config.yaml.dump import flow
 from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
 
@@ -143,14 +143,23 @@ def _named(option: Mapping[str, Any]) -> set[str]:
 
 def present(keys: Mapping[str, Distribution], config: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a resolved config has where a search may choose."""
-    flat, layers = flatten(config), config["network"]["layers"]
+    layers = config["network"]["layers"]
+    flat = {**flatten(config), **_lists_of_stack(layers)}
     found: dict[str, Any] = {}
     for key, among in keys.items():
         if isinstance(among, Depth):
             found |= of_hidden(layers, among.inner)
         else:
-            found[key] = _as_option(key, setting_of(flat, key), among)
+            found[key] = _as_option(key, setting_of(flat, written_out(key)), among)
     return found
+
+
+def _lists_of_stack(layers: Layers) -> dict[str, Any]:
+    """The lists of the short form, where the network has one."""
+    if any(layer["type"] != "dense" for layer in layers):
+        return {}
+    names = {"network.sizes": "units", "network.activations": "activation"}
+    return {key: [layer.get(name) for layer in layers] for key, name in names.items()}
 
 
 Parameters = Mapping[str, Range | Choice]

@@ -18,6 +18,7 @@ from nnrun.config.load import load_config
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.watching import FormingRows, View
 from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -141,6 +142,20 @@ def test_looks_tell_what_became_of_runs(cars):
     assert {"s8": "completed", "s10": "completed"} == look()
     assert {} == look()
     assert 2 == watch.ended
+
+
+def test_a_continued_run_has_no_error(cars, nnrun):
+    """Once it runs again, how it ended before is no error; it is one until then."""
+    store, run = Store(Path("results"), report_markdown), prepare(load_config(Path(cars)))
+    train(run, store, Callbacks(stop=lambda: True))
+    (listed,) = json.loads(nnrun("ls", "--json").stdout)
+    assert "interrupted" == listed["status"]
+    assert listed["error"].startswith("stopped before its end")
+    about = Replicate(3), run.config_dict, run.dataset.sha256
+    with begin(store, "cars", run.run_id) as lease:
+        lease.note(Progress(120, 300, None, 0.0), lambda: about)
+        (watched,) = json.loads(nnrun("watch", "--once", "--json").stdout)
+    assert ("running", None) == (watched["status"], watched["error"])
 
 
 def test_nothing_in_progress(nnrun):

@@ -108,6 +108,18 @@ def test_values_that_another_key_replaces_are_refused(plan, write, grid):
     assert problem.message.startswith(expected)
 
 
+def test_a_misspelt_key_is_marked_after_any_number_of_values(plan, write):
+    """The key, and not its value, which the plan would find wrong with others."""
+    grid = {"training.iterations": [*range(1, 300)], "training.bach_size": [16]}
+    lines = "".join(f"    {key}: {json.dumps(values)}\n" for key, values in grid.items())
+    file = write("iris", f"{IRIS}sweep:\n  grid:\n{lines}")
+    with pytest.raises(ConfigError) as caught:
+        plan(file)
+    (problem,) = caught.value.problems
+    assert "sweep.grid.training.bach_size" == problem.path
+    assert (10, 5) == (problem.place.line, problem.place.column)
+
+
 def test_check_finds_them_among_any_number_of_values(write):
     """Also where it leaves most values to the plan."""
     grid = {"training.epochs": [*range(1, 300)], "training.iterations": [*range(1, 300)]}
