@@ -180,34 +180,42 @@ def test_settings_are_those_planned_alone(plan, write, same_alone, checked, text
         assert all(value in grid[key] for key, value in variant.choice.items())
 
 
-# Keys of a block that change nothing here: the defaults written out, and others.
-CHANGES_NOTHING = [
-    {"watch": True},
-    {"augment": {}},
-    {"augment": {"noise": 0}},
-    {"evaluate_every": 3},
-    {"evaluate_rows": "all"},
+# Keys of a block, and others in their place that make the same setting here.
+WEIGHTS = {"setosa": 1, "virginica": 2}
+IN_TWO_WAYS = [
+    ({}, {"watch": True}),
+    ({}, {"augment": {}}),
+    ({}, {"augment": {"noise": 0}}),
+    ({}, {"evaluate_every": 3}),
+    ({}, {"evaluate_rows": "all"}),
+    ({"class_weight": WEIGHTS}, {"class_weight": dict(reversed(WEIGHTS.items()))}),
 ]
 
 
-@pytest.mark.parametrize("more", CHANGES_NOTHING, ids=json.dumps)
+@pytest.mark.parametrize("ways", IN_TWO_WAYS, ids=json.dumps)
 @pytest.mark.parametrize("rates", [(0.1, 0.5), (0.5, 0.2)], ids=["first again", "another again"])
-def test_a_setting_that_is_written_in_two_ways_is_one(plan, write, same_alone, more, rates):
+def test_a_setting_that_is_written_in_two_ways_is_one(plan, write, same_alone, ways, rates):
     """And none of those that differ from it only in numbers is lost, or there twice."""
     file = write("net", IRIS)
-    first = [{"learning_rate": rate, "iterations": 60} for rate in (0.1, 0.2)]
-    again = [{"learning_rate": rate, "iterations": 60, **more} for rate in rates]
-    grid = {"training": [*first, *again]}
+    blocks = [
+        {"learning_rate": rate, "iterations": 60, **more}
+        for more, own in zip(ways, ((0.1, 0.2), rates), strict=True)
+        for rate in own
+    ]
+    grid = {"training": blocks}
     assert 3 == len(same_alone(plan(file, *words_of(grid)), file, grid))
 
 
 @pytest.mark.parametrize("key", ["iterations", "epochs"])
-def test_blocks_have_the_length_of_the_argument(plan, write, key):
-    """With `--iterations`, those that differ in length alone are one setting."""
+@pytest.mark.parametrize("among", [[], [0], [5]], ids=["each has one", "none first", "none last"])
+def test_blocks_have_the_length_of_the_argument(plan, write, key, among):
+    """With `--iterations`, those that differ in length alone are one setting, or have none."""
     file = write("net", IRIS)
     pairs = [(0.1, 2), (0.1, 3), (0.1, 4), (0.2, 4), (0.3, 2)]
-    grid = {"training": [{"learning_rate": rate, key: length} for rate, length in pairs]}
-    made = plan(file, *words_of(grid), iterations=5)
+    blocks = [{"learning_rate": rate, key: length} for rate, length in pairs]
+    for place in among:
+        blocks.insert(place, {"learning_rate": 0.1})
+    made = plan(file, *words_of({"training": blocks}), iterations=5)
     trained = [json.loads(variant.config)["training"] for variant in made.variants]
     assert [0.1, 0.2, 0.3] == [block["learning_rate"] for block in trained]
     assert {(5, None)} == {(block["iterations"], block["epochs"]) for block in trained}

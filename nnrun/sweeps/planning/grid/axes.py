@@ -132,18 +132,20 @@ def _numbers(
     for index in free_numbers(values, kind, field):
         found[index] = Numbers("", (path,), (kind(values[index]),))
     if not apart and path[0] in _BLOCKS:
-        blocks = {
-            index: block
+        given = {
+            index: _validated(value, field)
             for index, value in enumerate(values)
-            if isinstance(value, dict | str) and is_block(block := _validated(value, field))
+            if isinstance(value, dict | str)
         }
+        blocks = {index: block for index, block in given.items() if is_block(block)}
         if of_one_length and path == ("training",):
             blocks = {index: block.model_copy(update=_NO_LENGTH) for index, block in blocks.items()}
         of_blocks = {
             index: numbers_in(block, path, lambda place: may_join(place, others))
             for index, block in blocks.items()
         }
-        if not may_overlap(blocks, of_blocks):
+        # One that is invalid alone may be valid in the config, and the same as another there.
+        if len(blocks) == len(given) and not may_overlap(blocks, of_blocks):
             for index, numbers in of_blocks.items():
                 found[index] = numbers
     return found

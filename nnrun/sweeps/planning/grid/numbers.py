@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
@@ -81,7 +82,7 @@ def _setting(block: Block) -> str:
     """The same for blocks that are one setting, and perhaps for others."""
     if isinstance(block, TrainingConfig):
         block = block.model_copy(update=dict.fromkeys(_FOLLOWING))
-    return repr(canonical(block))
+    return json.dumps(canonical(block), sort_keys=True)
 
 
 def may_vary(block: Block) -> bool:
