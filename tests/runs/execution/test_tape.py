@@ -92,7 +92,7 @@ def test_what_kernels_take_is_counted(prepared, batch_size):
 def test_a_sweeps_worker_uses_its_threads(prepared):
     """A job says how many, and its numbers are those of any other number."""
     run = prepared(IMAGES)
-    job = Job("a", run.config.model_dump_json(), Replicate(run.config.seed), run.run_id, "")
+    job = Job("a", run.config_json, Replicate(run.config.seed), run.run_id, "")
 
     class Channel:
         stopped = staticmethod(lambda: False)
