@@ -17,8 +17,8 @@ _INITIAL = ".initial"
 _NAMING = (".type", _INITIAL)
 _LAYERS = "network.layers"
 _UNITS = "network.depth.units"
-# The lists of a plain stack, and what each layer has of them.
-_SHORT = {"network.sizes": "units", "network.activations": "activation"}
+OF_STACK = {"network.sizes": "units", "network.activations": "activation"}
+"""The lists of a plain stack, and what each of its layers has of them."""
 BESIDE = "beside"
 """The key that models of scikit-learn have and networks have not."""
 ASIDE = ("dataset.hide_test", "dataset.split.test_seed")
@@ -101,7 +101,7 @@ def setting_of(settings: Mapping[str, Any], key: str) -> Any:
 def written_out(key: str) -> str:
     """The key in resolved configs: `network.layers.0.units` for `network.sizes.0`."""
     block, _, index = key.rpartition(".")
-    return f"{_LAYERS}.{index}.{_SHORT[block]}" if block in _SHORT and index.isdigit() else key
+    return f"{_LAYERS}.{index}.{OF_STACK[block]}" if block in OF_STACK and index.isdigit() else key
 
 
 def _with_lists(tree: Any) -> Any:

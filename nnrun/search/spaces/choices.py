@@ -15,7 +15,7 @@ from nnrun.config.schema.search.distributions import (
     holds_distribution,
     is_conditional,
 )
-from nnrun.config.settings import flatten, setting_of, setting_words, written_out
+from nnrun.config.settings import OF_STACK, flatten, setting_of, setting_words, written_out
 from nnrun.config.yaml.dump import flow
 from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
 
@@ -158,8 +158,7 @@ def _lists_of_stack(layers: Layers) -> dict[str, Any]:
     """The lists of the short form, where the network has one."""
     if any(layer["type"] != "dense" for layer in layers):
         return {}
-    names = {"network.sizes": "units", "network.activations": "activation"}
-    return {key: [layer.get(name) for layer in layers] for key, name in names.items()}
+    return {key: [layer.get(name) for layer in layers] for key, name in OF_STACK.items()}
 
 
 Parameters = Mapping[str, Range | Choice]

@@ -18,8 +18,9 @@ from nnrun.config.schema.training import ScheduleConfig, TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.plugins.loading import find
 
-# Keys with defaults that follow from the data.
-_FOLLOWING = ("evaluate_every", "evaluate_rows")
+FOLLOWING = ("evaluate_every", "evaluate_rows")
+"""Keys of `training` with defaults that follow from the data and the length of a run, so that a
+given value may equal a default."""
 
 
 class Numbers(NamedTuple):
@@ -81,7 +82,7 @@ def may_overlap(blocks: Mapping[int, Block], found: Mapping[int, Numbers]) -> bo
 def _setting(block: Block) -> str:
     """The same for blocks that are one setting, and perhaps for others."""
     if isinstance(block, TrainingConfig):
-        block = block.model_copy(update=dict.fromkeys(_FOLLOWING))
+        block = block.model_copy(update=dict.fromkeys(FOLLOWING))
     return json.dumps(canonical(block), sort_keys=True)
 
 

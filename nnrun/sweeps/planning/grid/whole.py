@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.sweeps.planning.grid.numbers import FOLLOWING
 
 _BATCHES = ("training", "batch_size")
 _OF_TRAINING = {
@@ -20,8 +21,7 @@ _OF_TRAINING = {
     _BATCHES,
     ("training", "early_stopping", "patience"),
 }
-# Their defaults follow from the numbers above, so that a given value may equal a default.
-_FOLLOWING = {("training", "evaluate_every"), ("training", "evaluate_rows")}
+_FOLLOWING = {("training", key) for key in FOLLOWING}
 # Layers with outputs of a number of their own, whatever number they get, and the key of that.
 _OUTPUTS = {"dense": "units", "matmul": "units", "conv2d": "channels"}
 # Those that take each feature or channel for itself.
