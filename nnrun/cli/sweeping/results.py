@@ -11,6 +11,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.request import Request
 from nnrun.errors import NnrunError
+from nnrun.garbage import not_collected
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.numbers import count, duration, plural
@@ -31,6 +32,7 @@ _MOST_FAILURES = 20
 REPLICATION = "REPLICATION.md"
 
 
+@not_collected()
 def conclude(
     progress: SweepProgress,
     store: Store,

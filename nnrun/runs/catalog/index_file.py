@@ -15,19 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 14
+_VERSION = 15
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
     "records": "name, run_id, record, PRIMARY KEY (name, run_id)",
-    "settings": "id INTEGER PRIMARY KEY, text UNIQUE",  # and parts that boards need
+    "settings": "id INTEGER PRIMARY KEY, text",  # and parts that boards need
 }
 
 # Files that SQLite writes next to the database.
@@ -45,6 +46,12 @@ def _require_no_links(path: Path) -> None:
             raise sqlite3.OperationalError(f"unable to open {path}: {error}") from error
         if not stat.S_ISREG(mode):
             raise sqlite3.OperationalError(f"unable to open {path}{companion}: no regular file")
+
+
+def _id_of(text: str) -> int:
+    """A whole number of 64 bits, which no two of millions of texts have in common."""
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 @dataclass(frozen=True)
@@ -165,20 +172,25 @@ class IndexFile:
 
     def write(self, lines: Sequence[Line]) -> None:
         """Write lines."""
-        numbers: dict[str, int] = {}
-        insert = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"
+        texts: dict[int, str] = {}
+        runs = []
+        for line in lines:
+            run, settings = line.summary, line.summary.settings
+            text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
+            ids = _id_of(text), _id_of(line.board)
+            texts |= zip(ids, (text, line.board), strict=True)
+            plain = [getattr(run, column) for column in PLAIN]
+            runs.append((*plain, json.dumps(dict(run.metrics)), *ids, line.stamp))
+        records = [(line.summary.name, line.summary.run_id, line.record) for line in lines]
         with self._writing():
-            for line in lines:
-                run, settings = line.summary, line.summary.settings
-                text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
-                for shared in (text, line.board):
-                    if shared not in numbers:
-                        numbers[shared] = self._number(shared)
-                values = [getattr(run, column) for column in PLAIN]
-                values += [json.dumps(dict(run.metrics)), numbers[text], numbers[line.board]]
-                self._db.execute(insert, (*values, line.stamp))
-                record = (run.name, run.run_id, line.record)
-                self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
+            self._insert("IGNORE INTO settings", [*texts.items()])
+            self._insert("REPLACE INTO runs", runs)
+            self._insert("REPLACE INTO records", records)
+
+    def _insert(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT OR {into} VALUES ({marks})", rows)
 
     def drop(self, name: str, run_ids: Sequence[str]) -> None:
         """Remove runs."""
@@ -188,12 +200,6 @@ class IndexFile:
                 for table in ("runs", "records"):
                     where = "name = ? AND run_id = ?"
                     self._db.executemany(f"DELETE FROM {table} WHERE {where}", rows)
-
-    def _number(self, text: str) -> int:
-        """The id of these settings."""
-        self._db.execute("INSERT OR IGNORE INTO settings (text) VALUES (?)", (text,))
-        select = "SELECT id FROM settings WHERE text = ?"
-        return int(self._db.execute(select, (text,)).fetchone()[0])
 
     @property
     def _is_outdated(self) -> bool:

@@ -122,26 +122,33 @@ def costs_of(prepared: Prepared) -> Costs:
     return Costs(network.size, memory, numpy, compiled, gain, _row(network), code)
 
 
-def compiling_of(costs: Costs, length: Length) -> Array:
+def compiling_of(costs: Costs, length: Length) -> Number:
     """Seconds of compiling what a run needs, if nothing is compiled yet."""
-    return np.where(_is_by_numpy(costs, length), 0.0, costs.compiling)
+    return _where(_is_by_numpy(costs, length), 0.0, costs.compiling)
 
 
-def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Array:
+def seconds_of(costs: Costs, length: Length, sizes: Sizes) -> Number:
     """From the start of a run to its report."""
     on_the_way = -(-length.iterations // length.every) - 1
-    each = sum(np.minimum(size, length.rows) for size in (sizes.train, *sizes.held_out))
+    parts = (sizes.train, *sizes.held_out)
+    each = sum(_where(size < length.rows, size, length.rows) for size in parts)
     rows = sizes.total + on_the_way * each
     by_numpy = _is_by_numpy(costs, length)
-    each_update = np.where(by_numpy, costs.numpy + _SECONDS_PER_NUMPY_UPDATE, costs.compiled)
+    each_update = _where(by_numpy, costs.numpy + _SECONDS_PER_NUMPY_UPDATE, costs.compiled)
     updates = length.iterations * each_update
-    evaluations = (on_the_way + 1) * np.where(by_numpy, *_SECONDS_PER_EVALUATION)
-    found: Array = updates + rows * costs.row + evaluations + _SECONDS_PER_RUN
-    return found
+    evaluations = (on_the_way + 1) * _where(by_numpy, *_SECONDS_PER_EVALUATION)
+    return updates + rows * costs.row + evaluations + _SECONDS_PER_RUN
 
 
-def _is_by_numpy(costs: Costs, length: Length) -> Array:
-    return np.asarray(length.planned * (costs.numpy - costs.compiled) <= costs.gain)
+def _is_by_numpy(costs: Costs, length: Length) -> bool | Array:
+    return length.planned * (costs.numpy - costs.compiled) <= costs.gain
+
+
+def _where(condition: bool | Array, yes: Number, no: Number) -> Number:
+    """`np.where`, which takes long for single numbers."""
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, yes, no)
+    return yes if condition else no
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:
