@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Schedule
+from nnrun.nn.signature import Array
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import (
     ConfigMismatchError,
@@ -165,8 +167,7 @@ def _rates(prepared: Prepared, memo: Memo) -> Mismatch | None:
 
 
 def _overflow(schedule: Schedule, iterations: int) -> Mismatch | None:
-    last = max(iterations - 1, 0)
-    t = np.unique(np.linspace(0, last, min(last + 1, _RATES)).round())
+    t = _checked_iterations(iterations)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.isfinite(schedule.rates(t, iterations))
     if sound.all():
@@ -174,6 +175,15 @@ def _overflow(schedule: Schedule, iterations: int) -> Mismatch | None:
     iteration = int(t[sound.argmin()]) + 1
     message = f"at iteration {iteration:,} it is larger than any number (1.8e308)"
     return ("training", "learning_rate"), message
+
+
+@lru_cache(maxsize=1)  # settings of a grid that are as long
+def _checked_iterations(iterations: int) -> Array:
+    """Those from the first to the last at which learning rates are checked, counted from 0."""
+    last = max(iterations - 1, 0)
+    found: Array = np.unique(np.linspace(0, last, min(last + 1, _RATES)).round())
+    found.setflags(write=False)
+    return found
 
 
 def prepare_again(
