@@ -17,6 +17,7 @@ from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.sweeps.planning.grid.groups import Group, groups_of
 from nnrun.sweeps.planning.grid.numbers import (
+    LENGTHS,
     Numbers,
     free_numbers,
     may_overlap,
@@ -27,8 +28,6 @@ from nnrun.sweeps.planning.grid.whole import may_join
 
 # Blocks that can be valid alone.
 _BLOCKS = ("network", "loss", "training")
-# Of a block `training`.
-_NO_LENGTH = {"iterations": None, "epochs": None}
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,10 @@ def _numbers(
         }
         blocks = {index: block for index, block in given.items() if is_block(block)}
         if of_one_length and path == ("training",):
-            blocks = {index: block.model_copy(update=_NO_LENGTH) for index, block in blocks.items()}
+            blocks = {
+                index: block.model_copy(update=dict.fromkeys(LENGTHS))
+                for index, block in blocks.items()
+            }
         of_blocks = {
             index: numbers_in(block, path, lambda place: may_join(place, others))
             for index, block in blocks.items()

@@ -18,10 +18,10 @@ from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.grid.axes import axes_of
 from nnrun.sweeps.planning.grid.causes import with_cause
 from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
+from nnrun.sweeps.planning.grid.numbers import LENGTHS
 
 _MOST_TRIED = 100
-_LENGTHS = ("training.iterations", "training.epochs")
-"""What `--iterations` replaces."""
+_LENGTHS = [f"training.{key}" for key in LENGTHS]
 
 
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:

@@ -18,6 +18,8 @@ from nnrun.config.schema.training import ScheduleConfig, TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.plugins.loading import find
 
+LENGTHS = ("iterations", "epochs")
+"""Keys of `training` that an argument may replace for all runs."""
 FOLLOWING = ("evaluate_every", "evaluate_rows")
 """Keys of `training` with defaults that follow from the data and the length of a run, so that a
 given value may equal a default."""
