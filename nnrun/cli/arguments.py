@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from click.core import ParameterSource
 from nnrun.config.files import SUFFIXES
 from nnrun.errors import UsageError, clipped
 from nnrun.reports.terminal.commands import command_line
+
+_ITEM = re.compile(r"([^=]+)=(\w{2,}):([^:]+)")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -40,11 +43,13 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 
 def refuse_split_overrides(arguments: Sequence[str]) -> None:
-    """Refuse an override that the shell split at its blanks, as in `key={type: adam}` unquoted.
+    """Refuse an override that the shell split at its blanks, as in `key={type: adam}` unquoted, or
+    at its braces.
 
     Raises:
         click.UsageError: there is one; the message has it with quotes.
     """
+    _refuse_expanded(arguments)
     for start, argument in enumerate(arguments):
         if not _is_override(argument):
             continue
@@ -57,6 +62,21 @@ def refuse_split_overrides(arguments: Sequence[str]) -> None:
             raise click.UsageError(
                 f"argument '{clipped(argument)}': the shell split it at its blanks; "
                 f"put it in quotes: {shlex.quote(whole)}"
+            )
+
+
+def _refuse_expanded(arguments: Sequence[str]) -> None:
+    """Refuse what bash makes of `key={type:adam,beta1:0.8}` unquoted: an override for each item."""
+    items: dict[str, list[str]] = {}
+    for argument in arguments:
+        if item := _ITEM.fullmatch(argument):
+            items.setdefault(item[1], []).append(f"{item[2]}: {item[3]}")
+    for key, found in items.items():
+        if len(found) > 1:
+            whole = shlex.quote(f"{key}={{{', '.join(found)}}}")
+            raise click.UsageError(
+                f"argument '{clipped(key)}': the shell took its braces apart; "
+                f"put it in quotes: {whole}"
             )
 
 

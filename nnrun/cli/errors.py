@@ -22,7 +22,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
         case click.ClickException():
-            _print(error.format_message(), output, _usage(error))
+            _print(_plain(error.format_message()), output, _usage(error))
             return error.exit_code
         case SystemExit() | BrokenPipeError() if _fault_of_plugin(error) is None:
             # click and rich exit like this when the reader of a pipe has left, as `head` does.
@@ -53,6 +53,13 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             hint = "" if output.debug else "; --debug shows the traceback"
             _print(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
     return 1
+
+
+def _plain(message: str) -> str:
+    """The message without click's names of types."""
+    for name, words in (("integer", "a whole number"), ("float", "a number")):
+        message = message.replace(f"is not a valid {name} range.", f"is not {words}.")
+    return message
 
 
 def _usage(error: click.ClickException) -> str:

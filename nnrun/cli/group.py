@@ -27,6 +27,14 @@ from nnrun.systems import system
 # What these make of many runs stays until they end: to look for garbage takes a tenth of the time.
 _WITHOUT_GARBAGE = ("best", "ls", "report")
 
+# What other programs call these commands.
+_MEANT = {
+    **dict.fromkeys(("run", "fit", "start"), "train"),
+    **dict.fromkeys(("docs", "doc", "man"), "help"),
+    **dict.fromkeys(("validate", "lint"), "check"),
+    **dict.fromkeys(("tune", "optimize"), "search"),
+}
+
 
 class LazyGroup(click.Group):
     """Commands by name, each in a module of its own that is imported when it is called.
@@ -60,7 +68,7 @@ class LazyGroup(click.Group):
         if name not in self.table and not name.startswith("-"):
             from difflib import get_close_matches  # noqa: PLC0415  # for mistakes only
 
-            near = get_close_matches(name, self.table, n=1)
+            near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)
         return super().resolve_command(ctx, args)

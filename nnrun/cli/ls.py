@@ -21,6 +21,7 @@ from nnrun.runs.catalog.filter import RESULT, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
+from nnrun.runs.sharing import refuse_packed
 from nnrun.runs.storage.folders import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
@@ -159,6 +160,7 @@ def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) ->
     found = {run.name for run in runs}
     for name in names:
         if name not in found:
+            refuse_packed(name)
             known = names_in(results)
             raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
 

@@ -217,6 +217,12 @@ def bounds_of(name: str) -> tuple[float, float]:
     return (0.0, inf) if metric is None else (metric.low, metric.high)
 
 
+def span_of(name: str) -> float:
+    """The largest difference of two values of a metric; infinite where they have no bounds."""
+    low, high = bounds_of(name)
+    return high - low
+
+
 def is_share(name: str) -> bool:
     """Whether a metric changes in steps of 1/rows."""
     metric = find(name)

@@ -99,7 +99,7 @@ def metrics_of(record: RunRecord) -> list[str]:
 
 
 def metric_notes(record: RunRecord) -> Iterator[str]:
-    """That classes are unequal, and why metrics are undefined."""
+    """That classes are unequal or weighted, and why metrics are undefined."""
     classes: list[str] = record.dataset["classes"] or []
     numbers = {split: record.metrics[split] or {} for split in splits(record.dataset)}
     supports = [found["support"] for found in numbers.values() if found.get("support")]
@@ -112,7 +112,13 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
-    yield from second_class_note(metrics_of(record), classes)
+    metrics = metrics_of(record)
+    if record.dataset.get("class_weight") and "log_loss" in metrics:
+        yield (
+            "the loss counts rows by class weights, and log loss as they are: probabilities that "
+            "the weights have raised may have a log loss worse than the baseline's"
+        )
+    yield from second_class_note(metrics, classes)
     for split, found in numbers.items():
         for key, reason in (found.get("undefined") or {}).items():
             yield f"{metric_label(key)} of the {split_title(split)} is undefined: {reason}"

@@ -151,6 +151,13 @@ def test_an_override_that_the_shell_split_is_quoted(nnrun, cars, command, split)
     assert done.stderr.rstrip().endswith(f"quotes: {shlex.quote(' '.join(split))}")
 
 
+def test_an_override_whose_braces_the_shell_took_apart_is_quoted(nnrun, cars):
+    """Bash makes two arguments of `{type:adam,beta1:0.5}`."""
+    done = nnrun("check", cars, "training.optimizer=type:adam", "training.optimizer=beta1:0.5")
+    assert 2 == done.exit_code
+    assert done.stderr.rstrip().endswith("quotes: 'training.optimizer={type: adam, beta1: 0.5}'")
+
+
 def test_gradients_of_a_right_network_agree(nnrun, digits):
     """A line for every parameter, compared in float64 though the config trains in float32."""
     done = nnrun("check", digits, "training.dtype=float32", "--gradients")

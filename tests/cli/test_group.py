@@ -135,14 +135,32 @@ def test_every_command_of_the_table_explains_itself(nnrun, name):
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("trian", "did you mean 'train'?"), ("xyz", "there are train, check,")],
+    [
+        ("trian", "did you mean 'train'?"),
+        ("docs", "did you mean 'help'?"),
+        ("xyz", "there are train, check,"),
+    ],
 )
 def test_an_unknown_command_gets_a_hint(nnrun, word, hint):
-    """A slip is met with the command that was meant, anything else with what there is."""
+    """A slip or another program's word is met with the command that was meant, anything else with
+    what there is.
+    """
     done = nnrun(word)
     assert 2 == done.exit_code
     assert f"'{word}' is not a command; {hint}" in done.stderr
     assert "" == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sweep", "a.yaml", "--seeds", "many"), "'many' is not a whole number."),
+        (("report", "--margin", "small"), "'small' is not a number."),
+    ],
+)
+def test_a_value_that_is_no_number_is_refused_in_plain_words(nnrun, words, said):
+    """click calls numbers with bounds ranges."""
+    assert said in nnrun(*words).stderr
 
 
 def failing(monkeypatch, error):

@@ -97,6 +97,7 @@ def test_forms_are_those_that_a_config_may_have():
         "loss": "binary_cross_entropy or a mapping like {type: huber, delta: 1.0}.",
         "network.layers": "Value: a list of layers.",
         "network.sizes": "Value: a list of sizes.",
+        "metrics": "Value: a list of values, each a metric.",
         "network": "Value: a mapping of layers, or of sizes and activations.",
         "dataset.features": "none or a mapping like {binarize: 8} or",
         "training.learning_rate": "or {schedule: step | exponential | inverse_time",
@@ -119,6 +120,13 @@ def test_what_may_be_left_out_is_not_said_to_be_needed():
     assert "By default the config file's name" in found["name"].text
     assert "It has to be given, or `sizes` and `activations`" in found["network.layers"].text
     assert "Default: none." in found["dataset.features"].text
+
+
+def test_a_default_is_shown_as_it_can_be_written():
+    """In a config or after a `=`; `none` is a word of a few keys alone."""
+    found = of_kind("key")
+    assert "Default: null." in found["training.class_weight"].text
+    assert "Default: null." in found["dataset.columns.features"].text
 
 
 def test_a_key_of_several_entries_is_explained_for_each():

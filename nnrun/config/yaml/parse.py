@@ -33,6 +33,8 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO_LINE_ENDS = "\x85\u2028\u2029"
 _JOINED = re.compile(r"(?P<key>[^\W\d]\w*):(?P<value>.+)", re.DOTALL)
+_JOINED_ITEM = re.compile(r"^ *(-[^\W\d]\w*):", re.MULTILINE)
+_WHOLE = re.compile(r"[+-]?\d+")
 _CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 
@@ -197,9 +199,17 @@ class _Composer:
     def _mapping(self, start: Any, path: KeyPath) -> _Node:
         items: dict[str, tuple[Place, _Node]] = {}
         event = next(self.events)
+        key: str | None = None
+        value_event: Any = None
         while not isinstance(event, yaml.MappingEndEvent):
+            before, last = value_event, key
             key, key_event = self._key(event, path), event
             value_event = next(self.events)
+            if last is not None and self._is_decimal(before, event, value_event):
+                self._report_comma(before, event, (*path, last))
+                items[last] = items[last][0], _Node(None, self._place(before), broken=True)
+                event = next(self.events)
+                continue
             joined = _JOINED.fullmatch(event.value) if _is_alone(event, value_event) else None
             if joined is None:
                 value = self._node(value_event, (*path, "?" if key is None else key))
@@ -216,6 +226,20 @@ class _Composer:
                 items[key] = self._place(key_event), value
             event = next(self.events)
         return self._collection(items, start, event, path, "map")
+
+    def _is_decimal(self, before: Any, event: Any, value: Any) -> bool:
+        """Whether a key is the digits after a decimal comma, as in `{a: 0,1}`."""
+        plain = isinstance(before, yaml.ScalarEvent) and before.implicit[0]
+        if not plain or not _is_alone(event, value) or not _WHOLE.fullmatch(before.value):
+            return False
+        between = self.text.text[before.end_mark.index : event.start_mark.index]
+        return between == "," and event.value.isdecimal()
+
+    def _report_comma(self, before: Any, event: Any, path: KeyPath) -> None:
+        meant = f"{before.value}.{event.value}, with a point"
+        if len(event.value) == 3 and int(before.value) != 0:
+            meant = f"{before.value}{event.value}, or {meant}"
+        self._report(f"a comma ends the value; write {path[-1]}: {meant}", before, event, path)
 
     def _key(self, event: Any, path: KeyPath) -> str | None:
         """The text of a key; if it cannot be a key, None, and the problem is noted."""
@@ -283,6 +307,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: Text) -> Problem:
     if "cannot start any token" in what and text.text[offset : offset + 1] == "\t":
         return Problem("tabs cannot indent YAML; use spaces", place=place)
     if "mapping values are not allowed" in what:
+        lines = text.text[:offset].split("\n")[-2:]
+        item = _JOINED_ITEM.search(text.text, offset - len("\n".join(lines)), offset)
+        if item:
+            place = text.place(*item.span(1))
+            return Problem("a blank is missing after the '-' of an item", place=place)
         what = "a ':' is not allowed here; quote the text, or check the indentation"
     if "nesting depth" in what:
         what = f"nested deeper than {MAX_DEPTH} levels"

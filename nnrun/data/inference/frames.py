@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,8 +93,16 @@ def _encoded(values: Mapping[str, Any], layout: Layout) -> Array:
     read = _read(values, layout, problems)
     problems.raise_if_any()
     for text in about_unseen(layout.columns, problems.unseen):
-        warnings.warn(text, UnknownCategoryWarning, stacklevel=8)
+        warnings.warn(text, UnknownCategoryWarning, stacklevel=_level_outside())
     return np.hstack([column.encode(cells) for column, cells in read])
+
+
+def _level_outside() -> int:
+    """The stack level, from the caller on, of the code that called nnrun."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals["__name__"].partition(".")[0] == "nnrun":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _read(

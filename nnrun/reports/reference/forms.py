@@ -25,7 +25,16 @@ def value_words(field: FieldInfo) -> str:
     if entries:
         words.append(_entry_words(entries, words))
     words.sort(key=lambda form: form.startswith("a mapping"))
+    if _is_list_only(field):
+        return f"a list of values, each {' or '.join(words)}"
     return " or ".join(words + [_LIST] * (_LIST in found))
+
+
+def _is_list_only(field: FieldInfo) -> bool:
+    """Whether a value has to be a list: a single item has no marks that make a list of it."""
+    forms = {field.annotation, *get_args(field.annotation)}
+    lists = any(get_origin(form) is list for form in forms)
+    return lists and not field.metadata
 
 
 def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:

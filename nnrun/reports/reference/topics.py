@@ -184,8 +184,8 @@ def _by_owner(values: Mapping[str, str], *, every: bool = True) -> str:
 def _key(name: str, block: type[Block]) -> Key:
     field, default = block.model_fields[name], ""
     if field.default is not PydanticUndefined:
-        nothing = field.default is None or (name == "features" and not field.default)
-        default = "none" if nothing else flow(field.default)
+        unscaled = name == "features" and field.default == []
+        default = "none" if unscaled else flow(field.default)
     about = block.describe(name).replace("\n", " ").removesuffix(".")
     return Key(name, value_words(field), default, about)
 

@@ -13,6 +13,7 @@ from nnrun.models.files import MODEL
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import is_run_id
+from nnrun.runs.sharing import refuse_packed
 from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.runs.storage.reading import read_run
@@ -36,6 +37,7 @@ def select_run(run: str, root: Path, passed_over: Collection[str] = ()) -> Path:
     """
     if is_run_folder(Path(run)):
         return Path(run)
+    refuse_packed(run)
     if not root.is_dir():
         raise UsageError(
             f"'{run}' is no run folder, and there is no results folder {root}; nnrun train and "

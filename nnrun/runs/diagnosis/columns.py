@@ -35,7 +35,7 @@ def one_column(case: DiagnosisInput) -> Diagnostic | None:
         if gives(x, part.y)
     ]
     if not found:
-        return None
+        return _blank_in_one_class(case) if case.classifies else None
     feature, what = found[0]
     source = case.sources.get(feature, feature)
     part_of = f", by {feature}," * (source != feature)
@@ -44,6 +44,30 @@ def one_column(case: DiagnosisInput) -> Diagnostic | None:
         "if it is known only after the target, name it in dataset.columns.drop"
     )
     return Diagnostic("leak", text)
+
+
+def _blank_in_one_class(case: DiagnosisInput) -> Diagnostic | None:
+    """A column with one value in all rows of one of two classes and in none of the other.
+
+    What fills blanks may lie between other values, and so be no interval of its own. Of a date all
+    parts together are compared: each alone may be that of another day.
+    """
+    part = case.examples["train"]
+    if len(np.unique(part.y)) != 2:
+        return None
+    sources = [case.sources.get(feature, feature) for feature in case.features]
+    for source in dict.fromkeys(sources):
+        x = part.x[:, [name == source for name in sources]]
+        for label in np.unique(part.y):
+            own, others = x[part.y == label], x[part.y != label]
+            if np.all(own == own[0]) and not np.any(np.all(others == own[0], axis=1)):
+                text = (
+                    f"the column {source} is blank or the same in all training rows of one class, "
+                    "and in none of the other: if it is known only after the target, name it in "
+                    "dataset.columns.drop"
+                )
+                return Diagnostic("leak", text)
+    return None
 
 
 def _separates(x: Array, y: Array) -> bool:

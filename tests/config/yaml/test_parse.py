@@ -120,6 +120,12 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
         ),
         ("a: 1\n---\nb: 2", "2:1: a second document starts here; a config is one"),
         ("a: {b:1, c: 2}", "1:5: a.b: a blank is missing after the ':'; write b: 1"),
+        ("{a: 0,05, b: 1}", "1:5: a: a comma ends the value; write a: 0.05, with a point"),
+        (
+            "{a: 1,000}",
+            "1:5: a: a comma ends the value; write a: 1000, or 1.000, with a point",
+        ),
+        ("a:\n  -b: 1\n   c: 2", "2:3: a blank is missing after the '-' of an item"),
         ("a: *x", "1:4: a: there is no anchor '&x' above"),
         ("a: 1\n<<: {b: 1}", "2:1: '<<' (merging) is not part of YAML 1.2; write the keys out"),
         ("[a]: 1", "1:1: a key must be a word"),
@@ -143,6 +149,13 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
 def test_what_is_wrong_with_the_yaml_is_said_in_place(text: str, problem: str) -> None:
     """Every kind of fault has its message at its line and column."""
     assert [f"f.yaml:{problem}"] == unreadable(text)
+
+
+def test_digits_may_be_a_key() -> None:
+    """After a blank, after what is no number, or with a value of their own."""
+    document = parse(Text("{a: 0, 5, b: c,6, d: 1,7: e}", "f.yaml"))
+    assert not document.problems
+    assert {"a": 0, "5": None, "b": "c", "6": None, "d": 1, "7": "e"} == document.data
 
 
 def test_a_colon_may_be_a_part_of_a_key() -> None:

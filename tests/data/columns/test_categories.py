@@ -86,8 +86,10 @@ def test_new_rows_are_encoded_as_held_out_ones(csv, settings, expected):
     layout = divided(csv, one_hot=["k"], **settings)[0].layout
     assert expected == load_features(csv("k\nb\nz\nd\nc\n"), layout).tolist()
     frame = pd.DataFrame({"k": ["b", "z", "d", "c"]})
-    with pytest.warns(UnknownCategoryWarning, match=r"k: 2 cells have .* \('z', 'd'\), predicted"):
+    said = r"k: 2 cells have .* \('z', 'd'\), predicted"
+    with pytest.warns(UnknownCategoryWarning, match=said) as warned:
         assert expected == table_rows(frame, layout).tolist()
+    assert __file__ == warned[0].filename, "the line that gave the rows"
 
 
 def test_an_embedding_may_have_its_own_count(csv):

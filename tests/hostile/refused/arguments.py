@@ -128,7 +128,7 @@ CASES = [
     ),
     # Options
     option("no seeds", ("sweep", "a.yaml", "--seeds", "0"), "Invalid value for '--seeds'"),
-    option("seeds of text", ("sweep", "a.yaml", "--seeds", "x"), "'x' is not a valid integer"),
+    option("seeds of text", ("sweep", "a.yaml", "--seeds", "x"), "'x' is not a whole number"),
     option(
         "seeds without end", ("sweep", "a.yaml", "--seeds", "9" * 30), "Invalid value for '--seeds'"
     ),

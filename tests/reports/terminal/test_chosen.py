@@ -27,7 +27,7 @@ def chosen(rows):
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
-        (5, "it cannot be told from it, "),
+        (5, "it cannot be told from it: better by "),
         (1, "it is ahead, and not compared with this setting"),
     ],
 )
@@ -64,3 +64,15 @@ def test_long_settings_are_cut_after_what_tells_rows_apart():
     ]
     line = next(chosen_words(chosen(rows), Path("results")))
     assert " with test_size=0 batch_size=0 epochs=0 dtype=0 …, number 1 of 3 " in line
+
+
+@pytest.mark.parametrize(("runs", "said"), [(1, True), (5, False)])
+def test_a_setting_of_fewer_runs_than_others_is_said_to_be_one(runs, said):
+    """The mean of few runs is the likelier to be first by luck."""
+    rows = [
+        (named("a", choice={"seed": 1}, seeds=range(runs)), [score(s, 0.9) for s in range(runs)]),
+        (named("a", choice={"seed": 2}, seeds=range(5)), [score(s, 0.8) for s in range(5)]),
+    ]
+    lines = [*chosen_words(chosen(rows), Path("results"))]
+    words = "  it has 1 run and other settings up to 5: of few runs a mean is easily first by luck"
+    assert said == (words in lines)

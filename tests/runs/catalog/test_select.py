@@ -88,6 +88,14 @@ def test_what_names_no_run_is_reported(results, word, expected):
     assert str(caught.value).startswith(expected.format(root=results))
 
 
+def test_a_packed_run_is_named_as_one(results, tmp_path):
+    """Commands that take folders alone say which take the file, and how they get it."""
+    packed = tmp_path / "anna.zip"
+    packed.write_bytes(b"")
+    with pytest.raises(UsageError, match="' is a packed run, which show, verify"):
+        select_run(str(packed), results)
+
+
 def test_without_any_run_there_is_no_latest(tmp_path):
     """An empty folder and a missing one have messages of their own."""
     with pytest.raises(UsageError, match="there is no run in"):

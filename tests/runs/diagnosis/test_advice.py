@@ -209,6 +209,42 @@ training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
     assert expected == said(case)["leak"]
 
 
+@pytest.mark.parametrize("blanks_tell", [True, False])
+def test_a_column_that_is_blank_in_one_class_is_named(finished, tmp_path, blanks_tell):
+    """The median that fills it lies between the days of the other class; another column, which
+    only predicts well, is not named.
+    """
+    rng = np.random.default_rng(0)
+    left, days = rng.random(300) < 0.4, rng.integers(1, 29, 300)
+    blank = ~left if blanks_tell else rng.random(300) < 0.4
+    cells = ["" if no else f"2024-03-{day:02}" for no, day in zip(blank, days, strict=True)]
+    told = np.where(left, 1, -1) * rng.choice([-1, 1], 300)
+    rows = zip(cells, told, np.where(left, told, -told), left.astype(int), strict=True)
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["day,a,b,y", *(",".join(map(str, r)) for r in rows)])
+    )
+    text = """
+dataset:
+  path: t.csv
+  columns: {target: y}
+  dates: {day: [weekday, elapsed, cyclic]}
+  missing: {impute: median}
+  task: classification
+  features: standard
+  test_size: 0.3
+network: {sizes: [16, 2], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
+"""
+    case = finished(text)
+    assert 1 == case.metrics["test"]["accuracy"]
+    expected = (
+        "the column day is blank or the same in all training rows of one class, and in none of the "
+        "other: if it is known only after the target, name it in dataset.columns.drop"
+    )
+    assert (expected if blanks_tell else None) == said(case).get("leak")
+
+
 def test_an_accuracy_without_mistakes_is_not_held_against_a_run(fraud, finished):
     """Though by a few rows it is no further from the largest class's share than chance."""
     fraud(2.0)

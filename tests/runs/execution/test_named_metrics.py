@@ -75,6 +75,14 @@ def test_the_log_loss_is_listed_where_the_loss_is_another(rare):
     assert "log_loss" == listed[-1][0]
 
 
+@pytest.mark.parametrize("weight", ["balanced", "null"])
+def test_the_log_loss_of_weighted_classes_is_explained(rare, weight):
+    """It may be worse than the baseline's, on purpose."""
+    record = train(rare("training.iterations=1", f"training.class_weight={weight}"), None).record
+    said = [note for note in metric_notes(record) if "by class weights" in note]
+    assert (weight == "balanced") == bool(said)
+
+
 @pytest.mark.parametrize(
     ("names", "note"),
     [

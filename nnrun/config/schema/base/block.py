@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from types import NoneType
@@ -142,8 +142,19 @@ class Block(BaseModel):
                     yield _details(
                         ConfigIssue(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
                     )
+                case {"loc": (str(key), *_), "ctx": {"issue": ConfigIssue() as issue}} if (
+                    issue.phrase and cls._means_null(key, data)
+                ):
+                    nothing = replace(issue, hint=lambda: "; write null")
+                    yield InitErrorDetails(type=nothing.error(), loc=e["loc"], input=e["input"])
                 case _:
                     yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+
+    @classmethod
+    def _means_null(cls, key: str, data: Any) -> bool:
+        """Whether a key that may be null has the word of other languages for it."""
+        field = cls.model_fields.get(key)
+        return field is not None and field.default is None and data[key] in ("none", "None")
 
     @classmethod
     def misspells(cls, data: dict[str, Any], *keys: str) -> bool:

@@ -222,6 +222,9 @@ class Rows(Kind):
     phrase = "a share of the rows below 1 or a number of rows"
     example = 0.2
 
+    def hint(self, value: Any) -> str:
+        return Number().hint(value)
+
     def prepare(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError

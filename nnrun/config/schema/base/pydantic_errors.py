@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -65,8 +66,18 @@ def _sentence(value: Any, alternatives: list[ConfigIssue], *, hinting: bool) -> 
     if value is None:
         return f"nothing is given here; write {phrases}"
     hints = (issue.hint() for issue in alternatives if hinting)
-    hint = next((hint for hint in hints if hint), "")
+    hint = next((hint for hint in hints if hint), "") or _other_form(value, phrases)
     return f"{show(value)} is not {phrases}{hint}"
+
+
+def _other_form(value: Any, phrases: str) -> str:
+    """What to do about one value in place of a list, or several in place of one."""
+    if isinstance(value, str | int | float) and re.match("a list(?!.* or )", phrases):
+        return f"; write [{write_scalar(value)}]"
+    several = isinstance(value, list) and len(value) > 1 and "list" not in phrases
+    if several and not any(isinstance(item, dict | list) for item in value):
+        return "; nnrun sweep tries several values, listed under sweep.grid"
+    return ""
 
 
 def show(value: object) -> str:

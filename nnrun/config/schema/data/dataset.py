@@ -51,6 +51,15 @@ class DatasetName(OneOf):
         return super().hint(value)
 
 
+@dataclass(frozen=True)
+class TargetStep(OneOf):
+    """How a target is scaled; users often write the column to predict instead."""
+
+    def hint(self, value: Any) -> str:
+        where = "the column to predict stands under dataset.columns.target"
+        return super().hint(value) or (f"; {where}" if isinstance(value, str) else "")
+
+
 class SourceConfig(Block):
     """Where data come from, and how they are read."""
 
@@ -123,7 +132,7 @@ class PreparationConfig(Block):
     unless by time."""
     features: Features = Field(default=[])
     """How features are prepared, in this order; fitted on the training split only."""
-    target: Annotated[str, OneOf(TARGET_STEPS)] = "none"
+    target: Annotated[str, TargetStep(TARGET_STEPS)] = "none"
     """How a regression target is scaled; metrics are in its own units all the same."""
 
 

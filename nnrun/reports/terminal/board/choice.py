@@ -100,11 +100,21 @@ def _beside(group: Group, of: str) -> Iterator[str]:
     parts = [f"{'; '.join(found)} (95% for all of them at once)"] if found else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
     yield f"{of}Beside the best network, {names[first]}: {'; '.join(parts)}."
+    told = {model_words(row.choice): row for row in group.rows if not row.is_network}
+    untold = [one.model for one in group.beside if one.low <= 0 <= one.high]
+    dropped = [model for model in untold if not told[model].tied]
     if found and not group.first_network.tied and all(one.low <= 0 for one in group.beside):
-        yield (
-            f"{of}Its row is dropped all the same: that a row is worse than another is tested on "
-            "one side, and these intervals, wider, have two."
-        )
+        lost = "Its row is"
+    elif dropped:
+        rows = "row of" if len(dropped) == 1 else "rows of"
+        shown = " and ".join(clean(models[model]) for model in dropped)
+        lost = f"The {rows} {shown} {'is' if len(dropped) == 1 else 'are'}"
+    else:
+        return
+    yield (
+        f"{of}{lost} dropped all the same: that a row is worse than another is tested on one side, "
+        "and these intervals, wider, have two."
+    )
 
 
 def network_label(row: Row) -> str:
@@ -120,10 +130,12 @@ def beside_words(found: Beside, margin: float | None = None, network: str = "") 
         return f"is better{than} by {difference(size, found.low, found.high, plus=False)}"
     if found.high < 0:
         return f"is worse{than} by {difference(size, -found.high, -found.low, plus=False)}"
-    figures = difference(found.difference, found.low, found.high)
+    low, high = (-found.high, -found.low) if found.difference < 0 else (found.low, found.high)
+    word = "worse" if found.difference < 0 else "better"
+    figures = f"{word} by {difference(size, low, high, plus=False)}"
     if margin is not None and found.low >= -margin:
-        return f"is not worse{than} by more than {margin:g}, {figures}"
-    return f"cannot be told from {it}, {figures}"
+        return f"is not worse{than} by more than {margin:g}: {figures}"
+    return f"cannot be told from {it}: {figures}"
 
 
 def _cost(row: Row) -> str:

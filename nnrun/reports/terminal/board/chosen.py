@@ -33,6 +33,10 @@ def chosen_words(
     setting = f"with {words}" if (words := _setting(row, choice.group)) else "of its setting"
     seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
     yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
+    most = max(each.completed for each in choice.group.rows if each.is_network)
+    if row.completed < most:
+        runs = f"{plural(row.completed, 'run')} and other settings up to {count(most)}"
+        yield f"  it has {runs}: of few runs a mean is easily first by luck"
     if choice.group.folds:
         yield from _of_folds(choice, root, options)
     elif choice.group.ordered_by != "validation":

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnrun.config.settings import BESIDE, choice_words
+from nnrun.metrics.table import span_of
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, table_of, values_of
@@ -53,7 +54,9 @@ def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int
     networks = [i for i in range(len(members)) if i not in models]
     networks = [i for i in networks if table.sound[i]] or networks
     found = beside_best(table, np.array(models), np.array(networks))
-    rows = zip(models, found.opponent, found.mean, found.low, found.high, strict=True)
+    span = span_of(members[0][0].metric)
+    low, high = (np.clip(end, -span, span) for end in (found.low, found.high))
+    rows = zip(models, found.opponent, found.mean, low, high, strict=True)
     return [
         Beside(model_words(members[i][0].choice), members[j][0].label, *map(float, ends))
         for i, j, *ends in rows

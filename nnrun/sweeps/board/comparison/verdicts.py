@@ -9,7 +9,7 @@ from math import isfinite, nan
 
 import numpy as np
 
-from nnrun.metrics.table import is_share
+from nnrun.metrics.table import is_share, span_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.comparisons import Standings, Table, standings
 from nnrun.sweeps.board.comparison.design import Shown, shown_by, size_of
@@ -72,7 +72,7 @@ def verdicts(
     compared = [values[place] for place in places]
     result = standings(table_of([ranked[place] for place in places], compared, split))
     for index, place in enumerate(places):
-        found[place] = _verdict(result, index, sign, notes[place])
+        found[place] = _verdict(result, index, sign, notes[place], ranked[place][0].metric)
     usual = sorted(compared, key=len)[len(compared) // 2]
     overlap = ranked[places[0]][0].overlap.get(split, 0.0)
     return found, shown_by(result, size_of(usual), overlap)
@@ -199,9 +199,12 @@ def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:
     return table, design_of(replicates)
 
 
-def _verdict(found: Standings, index: int, sign: int, note: str | None) -> Verdict:
-    """In the metric's own units and direction."""
-    ends = sorted((sign * float(found.low[index]), sign * float(found.high[index])))
+def _verdict(found: Standings, index: int, sign: int, note: str | None, metric: str) -> Verdict:
+    """In the metric's own units and direction, and within its range."""
+    span = span_of(metric)
+    ends = sorted(
+        min(max(sign * float(end[index]), -span), span) for end in (found.low, found.high)
+    )
     return Verdict(
         comparison=PAIRED if found.paired[index] else UNPAIRED,
         note=note,

@@ -86,9 +86,10 @@ def test_cheapest_is_a_network():
     [
         ((0.03, 0.01, 0.05), None, "is better by 0.030 [0.010, 0.050]"),
         ((-0.03, -0.05, -0.01), None, "is worse by 0.030 [0.010, 0.050]"),
-        ((0.0, -0.02, 0.02), None, "cannot be told from it, 0 [-0.020, +0.020]"),
-        ((0.0, -0.02, 0.02), 0.02, "is not worse by more than 0.02, 0 [-0.020, +0.020]"),
-        ((2.4, -0.9, 5.7), 1.0, "is not worse by more than 1, +2.4 [-0.9, +5.7]"),
+        ((0.0, -0.02, 0.02), None, "cannot be told from it: better by 0 [-0.020, 0.020]"),
+        ((-0.01, -0.03, 0.02), None, "cannot be told from it: worse by 0.010 [-0.020, 0.030]"),
+        ((0.0, -0.02, 0.02), 0.02, "is not worse by more than 0.02: better by 0 [-0.020, 0.020]"),
+        ((2.4, -0.9, 5.7), 1.0, "is not worse by more than 1: better by 2.4 [-0.9, 5.7]"),
     ],
 )
 def test_words(ends, margin, words):
@@ -143,6 +144,18 @@ def test_a_network_that_is_dropped_is_said_beside_intervals_that_hold_zero(gap, 
     )
     text = " ".join(choice_notes(group, several=False))
     assert said == ("Its row is dropped all the same" in text)
+
+
+def test_a_model_that_is_dropped_is_said_beside_an_interval_that_holds_zero():
+    """Its row has no mark, and the interval alone would say that it is left."""
+    network = np.array([0.70, 0.72, 0.69])
+    model = network - np.array([0.016 - 0.008, 0.016, 0.016 + 0.008])
+    (group,) = board(member("a", network), member("a", model, beside="forest")).groups
+    assert group.beside[0].low < 0 < group.beside[0].high
+    (row,) = [row for row in group.rows if not row.is_network]
+    assert not row.tied
+    text = " ".join(choice_notes(group, several=False))
+    assert "The row of forest is dropped all the same" in text
 
 
 @pytest.mark.parametrize("values", [OTHER, ()])

@@ -102,6 +102,24 @@ def test_a_seed_that_was_run_twice_is_no_run_without_a_number():
     assert (2, None) == (rows["twice"].completed, rows["twice"].note)
 
 
+@pytest.mark.parametrize(("metric", "widest"), [("accuracy", 1), ("mcc", 2)])
+def test_differences_are_within_the_range_of_the_metric(metric, widest):
+    """Few noisy runs of many rows have wider intervals, and no accuracies are so far apart."""
+    values = np.random.default_rng(0).random((30, 3)).tolist()
+    rows = [
+        (named(f"n{k}", metric=metric), [*map(score, range(3), line)])
+        for k, line in enumerate(values)
+    ]
+    model = (
+        named("a", metric=metric, choice={"beside": "forest"}),
+        [*map(score, range(3), values[0][::-1])],
+    )
+    (group,) = make_leaderboard(progress(*rows, model), "").groups
+    assert -widest == min(row.difference_low for row in group.rows)
+    assert widest == max(row.difference_high for row in group.rows)
+    assert -widest == group.beside[0].low
+
+
 def test_a_lucky_single_seed_leads_and_drops_nobody():
     """Its place is by what it did; others are compared with those that have a spread."""
     rows = rows_of((named("lucky", seeds=[0]), [score(0, 1.0)]), *many(3, seeds=3))
