@@ -107,7 +107,7 @@ class _Planner:
         try:
             grid = load_grid(origin, self.arguments)
             beside = grids_beside(grid, self.arguments.beside)
-            seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
+            seeds = seeds_of(grid.base, self.arguments.listed_seeds, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
             self.problems.add(error.problems, error.exit_code, file)
