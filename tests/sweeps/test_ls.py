@@ -182,6 +182,15 @@ def test_settings_tell_runs_of_one_name_apart(run, rates):
     assert "In every row of iris: learning_rate=0.01." == shared
 
 
+def test_two_experiments_with_the_same_settings_both_have_them(run, rates):
+    """As a copy of an experiment has them, or the same grid under another name."""
+    shutil.copytree(Path("results", "iris"), Path("results", "copy"))
+    _, out, _ = run("ls")
+    for name in ("iris", "copy"):
+        rows = [line for line in out.splitlines() if line.startswith(f"{name}/")]
+        assert len(rows) == sum("learning_rate=" in line for line in rows) > 1
+
+
 def test_an_extended_run_says_what_it_has_and_not_what_others_lack(run, write):
     """Iterations where they were epochs; no row holds a null."""
     write("iris", IRIS.replace("iterations: 60", "epochs: 4"))
