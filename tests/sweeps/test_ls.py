@@ -163,6 +163,20 @@ def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
     assert "nnrun sweep writes one" in run("ls", "--leaderboard")[2]
 
 
+@pytest.mark.parametrize("shares", [{"split": 1e308, "weights": 0, "both": 0}, {"split": 1}])
+def test_a_leaderboard_whose_variance_has_no_shares_is_damaged(run, write, tmp_path, shares):
+    """The table would have them as percentages with a sum of 100."""
+    write("iris")
+    run("sweep", "configs", "sweep.seeds={split: 2, weights: 2}")
+    board = tmp_path / "results/leaderboard.json"
+    content = json.loads(board.read_text())
+    assert {"split", "weights", "both"} == {*content["groups"][0]["rows"][0]["shares"]}
+    content["groups"][0]["rows"][0]["shares"] = shares
+    board.write_text(json.dumps(content))
+    code, _, err = run("ls", "--leaderboard")
+    assert (2, True) == (code, "is damaged" in err)
+
+
 @pytest.fixture
 def rates(run, write):
     """Six runs of two names, one of which varies its learning rate."""
