@@ -175,6 +175,15 @@ def test_seeds_of_splits_that_crossed_seeds_replace_are_refused(plan, write, tex
     assert 6 == len(plan(write("iris", IRIS + SIX), "dataset.split={seed: 8}"))
 
 
+def test_a_setting_that_crossed_seeds_make_equal_to_another_is_planned_once(plan, write):
+    """Where one is a word and the other a block, neither of which a key replaces."""
+    words = "dataset.split={by: random, seed: 8},random"
+    made = plan(write("iris", IRIS + SIX), words)
+    assert 1 == len(made.variants)
+    assert [(s, d, None) for s in (3, 4, 5) for d in (8, 9)] == keys(made)
+    assert 2 == len(plan(write("iris", IRIS), words).variants)
+
+
 def test_arguments_that_both_give_seeds_are_refused(plan, write):
     """As --seeds beside several values of `seed`."""
     with pytest.raises(UsageError, match=r"^sweep.seeds=3: the seeds are given by 'seed' already"):
