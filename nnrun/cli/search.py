@@ -29,7 +29,7 @@ from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
 from nnrun.search.study import export_study
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.board.from_store.searched import FILE, read_search
+from nnrun.sweeps.board.from_store.searched import DAMAGE, FILE, read_search
 from nnrun.sweeps.planning.datasets import Datasets
 
 
@@ -162,10 +162,13 @@ def _need_search(name: str, results: Path) -> None:
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:
-    found = read_search(results, name)
+    found, damaged = read_search(results, name), f"{results / name / FILE} is damaged"
     if found is None:
-        raise UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
-    export_study(found, results / name, file)
+        raise UsageError(f"{damaged}; search again to write it anew")
+    try:
+        export_study(found, results / name, file)
+    except DAMAGE as error:
+        raise UsageError(f"{damaged}; search again to write it anew") from error
     output.note(f"wrote {file}")
 
 

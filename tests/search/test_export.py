@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import warnings
@@ -162,3 +163,20 @@ def test_an_existing_file_stays(exported):
     words = ["search", "iris", "--export", str(file), "--results", str(folder.parent)]
     assert 2 == CliRunner().invoke(cli, words).exit_code
     assert before == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("parameters", [{"name": "training.batch_size"}]), ("parameters", None), ("dataset", [])],
+)
+def test_a_damaged_search_is_said_to_be(exported, tmp_path, key, value):
+    """Where search.json can be read but does not hold what it should; and nothing is left."""
+    content = content_of(exported[-1].parent)
+    (tmp_path / "iris").mkdir()
+    (tmp_path / "iris/search.json").write_text(json.dumps({**content, key: value}))
+    file = tmp_path / "study.db"
+    words = ["search", "iris", "--export", str(file), "--results", str(tmp_path)]
+    done = CliRunner().invoke(cli, words)
+    assert 2 == done.exit_code
+    assert f"{tmp_path}/iris/search.json is damaged; search again" in done.stderr
+    assert ["iris"] == [path.name for path in tmp_path.iterdir()]

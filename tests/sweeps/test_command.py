@@ -531,6 +531,38 @@ def test_what_a_closed_results_folder_has_is_saved(run, write, closed):
     assert saved in err
 
 
+def test_a_run_folder_that_may_not_be_entered_fails_alone(run, write, monkeypatch):
+    """The others have their board, and the reason stands where the report would."""
+    file = write("iris")
+    folder = Path("results/iris", prepare(load_config(file)).run_id).absolute()
+    folder.mkdir(parents=True)
+    reason = os.strerror(errno.EACCES)
+    mkdir, stat = Path.mkdir, os.stat
+
+    def denied(path):
+        if folder in Path(os.fsdecode(path)).absolute().parents:
+            raise PermissionError(errno.EACCES, reason, str(path))
+
+    def refusing(path, *arguments, **options):
+        denied(path / "any")
+        mkdir(path, *arguments, **options)
+
+    def looking(path, *arguments, **options):
+        if not isinstance(path, int):
+            denied(path)
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refusing)
+    monkeypatch.setattr(os, "stat", looking)
+    code, out, err = run("sweep", "configs", "--seeds", 3, "-j", 1)
+    assert 1 == code
+    assert "Result:   iris, test accuracy" in out
+    assert "wrote results/leaderboard-iris" in err
+    assert err.endswith(
+        f"error: of 3 runs, 1 failed\n  iris seed=3: its folder cannot be made: {reason}\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "code", "jobs"),
     # In one process, signals are those of `nnrun train`.

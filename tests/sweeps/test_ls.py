@@ -163,6 +163,20 @@ def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
     assert "nnrun sweep writes one" in run("ls", "--leaderboard")[2]
 
 
+@pytest.mark.parametrize("shares", [{"split": 1e308, "weights": 0, "both": 0}, {"split": 1}])
+def test_a_leaderboard_whose_variance_has_no_shares_is_damaged(run, write, tmp_path, shares):
+    """The table would have them as percentages with a sum of 100."""
+    write("iris")
+    run("sweep", "configs", "sweep.seeds={split: 2, weights: 2}")
+    board = tmp_path / "results/leaderboard.json"
+    content = json.loads(board.read_text())
+    assert {"split", "weights", "both"} == {*content["groups"][0]["rows"][0]["shares"]}
+    content["groups"][0]["rows"][0]["shares"] = shares
+    board.write_text(json.dumps(content))
+    code, _, err = run("ls", "--leaderboard")
+    assert (2, True) == (code, "is damaged" in err)
+
+
 @pytest.fixture
 def rates(run, write):
     """Six runs of two names, one of which varies its learning rate."""
@@ -180,6 +194,15 @@ def test_settings_tell_runs_of_one_name_apart(run, rates):
     assert "learning_rate" not in run("ls", "boston")[1]
     shared = run("ls", "--top", 2, "--where", "learning_rate=0.01")[1].splitlines()[0]
     assert "In every row of iris: learning_rate=0.01." == shared
+
+
+def test_two_experiments_with_the_same_settings_both_have_them(run, rates):
+    """As a copy of an experiment has them, or the same grid under another name."""
+    shutil.copytree(Path("results", "iris"), Path("results", "copy"))
+    _, out, _ = run("ls")
+    for name in ("iris", "copy"):
+        rows = [line for line in out.splitlines() if line.startswith(f"{name}/")]
+        assert len(rows) == sum("learning_rate=" in line for line in rows) > 1
 
 
 def test_an_extended_run_says_what_it_has_and_not_what_others_lack(run, write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -116,7 +117,8 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
-    return f"  {failure.label}: {report if report.is_file() else failure.reason}"
+    # Its folder may be one that is not to be entered.
+    return f"  {failure.label}: {report if os.access(report, os.R_OK) else failure.reason}"
 
 
 def _board_of(progress: SweepProgress, store: Store, margin: float | None) -> Leaderboard:

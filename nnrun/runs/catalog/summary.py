@@ -116,7 +116,7 @@ def most_varied(runs: Sequence[RunSummary]) -> dict[str, list[str]]:
     """The same, the settings with the most different values first: lists cut the last ones."""
     found = varied(runs)
     choices: dict[str, list[dict[str, Any]]] = {name: [] for name in found}
-    for run in {id(run.settings): run for run in runs if run.settings}.values():
+    for run in {(run.name, id(run.settings)): run for run in runs if run.settings}.values():
         choices[run.name].append(choice_of(run.settings, found[run.name]))
     return {name: telling_first(each) for name, each in choices.items()}
 

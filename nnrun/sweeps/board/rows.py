@@ -220,7 +220,14 @@ class Leaderboard:
         found = _plain().validate_python(content)
         if found.unfinished is not None:
             found.unfinished.require_sound()
+        for shares in (row.shares for group in found.groups for row in group.rows):
+            if shares is not None and not _are_shares(shares):
+                raise ValueError("the parts of a variance are no shares of it")
         return found
+
+
+def _are_shares(shares: Mapping[str, float]) -> bool:
+    return {*shares} == {"split", "weights", "both"} and all(0 <= v <= 1 for v in shares.values())
 
 
 @cache

@@ -107,7 +107,7 @@ class _Planner:
         try:
             grid = load_grid(origin, self.arguments)
             beside = grids_beside(grid, self.arguments.beside)
-            seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
+            seeds = seeds_of(grid.base, self.arguments.listed_seeds, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
             self.problems.add(error.problems, error.exit_code, file)
@@ -213,7 +213,9 @@ class _Planner:
         # A model beside several configs on the same data is trained once.
         name = str(place.seeds) if isinstance(grid, BesideGrid) else prepared.config.name
         identities = [run.identity.text for run in runs.values()]
-        digests = {_digest(name, text) for text in identities}
+        split_seed = next(iter(place.seeds.splits or ()), None)  # that of a setting is not used
+        first = [run.identity.with_split_seed(split_seed) for run in runs.values()]
+        digests = {_digest(name, identity.text) for identity in first}
         if digests <= self._known:
             return None
         self._known |= digests

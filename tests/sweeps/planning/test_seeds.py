@@ -79,6 +79,8 @@ def test_runs_of_folds_are_those_of_train(plan, write):
         (IRIS, ("sweep.seeds={split: [7, 5]}",), [(3, 7, None), (3, 5, None)]),
         (IRIS + SIX, ("sweep.seeds.split=1",), [(3, 3, None), (4, 3, None), (5, 3, None)]),
         (IRIS + SIX, ("seed=8",), [(8, None, None)]),
+        (IRIS, ("seed=8", "sweep.seeds=2"), [(8, None, None), (9, None, None)]),
+        (IRIS, ("seed=8", "sweep.seeds={split: 2}"), [(8, 8, None), (8, 9, None)]),
         (IRIS, ("dataset.split.seed=9", "seed=1,2"), [(1, 9, None), (2, 9, None)]),
         (FOLDS, (), [(3, None, 1), (3, None, 2), (3, None, 3)]),
         (FOLDS, ("dataset.fold=2", "seed=1,2"), [(1, None, 2), (2, None, 2)]),
@@ -149,6 +151,43 @@ def test_seeds_that_make_no_sense_are_refused_at_their_place(plan, write, text, 
     (problem,) = map(str, caught.value.problems)
     assert place in problem
     assert message in problem
+
+
+REPLACED = "some values give the same settings, since 'dataset.split.seed' replaces what differs"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "message"),
+    [
+        (IRIS + SIX, ("dataset.split.seed=8,9",), "'sweep.seeds' gives the seeds of the split"),
+        (IRIS + SIX, ("dataset.split={seed: 8},{seed: 9}",), REPLACED),
+        (
+            IRIS + SIX.replace("}}\n", "}, grid: {dataset.split: [{seed: 8}, {seed: 9}]}}\n"),
+            (),
+            REPLACED,
+        ),
+    ],
+)
+def test_seeds_of_splits_that_crossed_seeds_replace_are_refused(plan, write, text, words, message):
+    """Else rows of different names would have the same runs, or seeds that were given none."""
+    with pytest.raises(ConfigError, match=message):
+        plan(write("iris", text), *words)
+    assert 6 == len(plan(write("iris", IRIS + SIX), "dataset.split={seed: 8}"))
+
+
+def test_a_setting_that_crossed_seeds_make_equal_to_another_is_planned_once(plan, write):
+    """Where one is a word and the other a block, neither of which a key replaces."""
+    words = "dataset.split={by: random, seed: 8},random"
+    made = plan(write("iris", IRIS + SIX), words)
+    assert 1 == len(made.variants)
+    assert [(s, d, None) for s in (3, 4, 5) for d in (8, 9)] == keys(made)
+    assert 2 == len(plan(write("iris", IRIS), words).variants)
+
+
+def test_arguments_that_both_give_seeds_are_refused(plan, write):
+    """As --seeds beside several values of `seed`."""
+    with pytest.raises(UsageError, match=r"^sweep.seeds=3: the seeds are given by 'seed' already"):
+        plan(write("iris", IRIS), "sweep.seeds=3", "seed=1,2")
 
 
 def test_a_dry_run_shows_seeds_splits_and_folds(run, write):

@@ -9,11 +9,13 @@ from math import prod
 from typing import Any
 
 from nnrun.config.names import changes_nothing
+from nnrun.config.overrides import steps_of
 from nnrun.config.schema.base.pydantic_errors import show
 from nnrun.config.several import MAX_RANGE, parse_grid
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.sweeps.planning.seeds import is_seed
 
+_SEEDS = ("sweep", "seeds")
 _MODELS = "sweep.beside"
 _MOST_SHOWN = 4
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
@@ -65,11 +67,12 @@ class Arguments:
             message = f"'{useless[0]}' changes no result, so no sweep"
             raise ConfigError([Problem(message, argument=given[useless[0]])])
         seed = grid.pop("seed", ())
-        if seeds is not None and len(seed) > 1:
+        found = cls(grid, seed, seeds, iterations, given, most_runs, beside)
+        if found._counts and len(seed) > 1:
             raise UsageError(
-                f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
+                f"{found._counts[0]}: the seeds are given by 'seed' already; remove one of the two"
             )
-        return cls(grid, seed, seeds, iterations, given, most_runs, beside)
+        return found
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all invalid values of `seed`."""
@@ -88,6 +91,11 @@ class Arguments:
         return problem if word is None else replace(problem, argument=word)
 
     @property
+    def listed_seeds(self) -> Sequence[Any]:
+        """The values of `seed`, unless another argument counts seeds from it on."""
+        return () if self._counts else self.seed
+
+    @property
     def first(self) -> dict[str, Any]:
         """The first value of each key."""
         return {key: values[0] for key, values in self.grid.items()}
@@ -97,6 +105,13 @@ class Arguments:
         """The first valid seed by its key, if there is any, to load a config with."""
         valid = next(filter(is_seed, self.seed), None)
         return {} if valid is None else {"seed": valid}
+
+    @property
+    def _counts(self) -> Sequence[str]:
+        """The arguments that say how many seeds there are, or which."""
+        number = [] if self.seeds is None else [f"--seeds {self.seeds}"]
+        block = [word for key, word in self.words.items() if steps_of(key)[:2] == _SEEDS]
+        return [*number, *block]
 
 
 def _several_seeds(wrong: Any) -> str:

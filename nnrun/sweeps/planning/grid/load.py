@@ -13,12 +13,13 @@ from nnrun.config.overrides import apply_overrides, format_override, is_key, ste
 from nnrun.config.replaced import replaced
 from nnrun.config.yaml.source_map import Source
 from nnrun.errors import ConfigError, Problem
-from nnrun.runs.replicate import KEYS
+from nnrun.runs.replicate import KEYS, SPLIT_SEED
 from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.grid.axes import axes_of
 from nnrun.sweeps.planning.grid.causes import with_cause
 from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
 from nnrun.sweeps.planning.grid.numbers import LENGTHS
+from nnrun.sweeps.planning.seeds import seeds_of
 
 _MOST_TRIED = 100
 _LENGTHS = [f"training.{key}" for key in LENGTHS]
@@ -53,7 +54,13 @@ def _without_replaced(
     """
     gone = set() if arguments.iterations is None else {*_LENGTHS}
     problems = []
-    for found in replaced(content.source.data, {k: v for k, v in grid.items() if k not in gone}):
+    grid_and_seeds = {k: v for k, v in grid.items() if k not in gone}
+    if (splits := seeds_of(base, arguments.listed_seeds, arguments.seeds).splits) is not None:
+        if len(grid.get(SPLIT_SEED, ())) > 1:
+            message = "'sweep.seeds' gives the seeds of the split already; remove one of the two"
+            raise ConfigError([Problem(message, SPLIT_SEED, argument=arguments.words[SPLIT_SEED])])
+        grid_and_seeds[SPLIT_SEED] = splits[:1]
+    for found in replaced(content.source.data, grid_and_seeds):
         word = arguments.words.get(found.key)
         if word is None and any(key in arguments.grid for key in found.excluded_by):
             gone.add(found.key)
