@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.reports.comparison_words import letter
 from nnrun.reports.terminal import fitting
@@ -233,6 +234,16 @@ def test_of_many_columns_that_give_way_the_first_are_named():
         "r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15 and 384 more (--wide shows all)"
         == last
     )
+
+
+def test_wide_leaves_no_column_out(capsys):
+    """However many runs are compared."""
+    runs = [Column(f"r{index}", ["0.12345"], need=index) for index in range(1500)]
+    output = Output()
+    output.wide = True
+    output.show(FittedTable([Column("name", ["alpha"], left=True), *runs]))
+    heading, *_, last = capsys.readouterr().out.splitlines()
+    assert 1501 == len(heading.split()) == len(last.split())
 
 
 def test_columns_that_give_way_are_measured_once(monkeypatch):
