@@ -263,6 +263,18 @@ def test_runs_are_ordered_by_what_matters(rates):
     assert [0.01, 0.01, 0.1, 0.1] == slow
 
 
+def test_of_equal_results_the_first_is_the_one_that_best_takes(run, write):
+    """In whatever order they were trained."""
+    write("iris")
+    rates = ",".join(f"{number}e-12" for number in range(1, 7))  # all weights stay as they are
+    run("sweep", "configs/iris.yaml", f"training.learning_rate={rates}", "--seeds", 1, "-q")
+    listed = json.loads(run("ls", "iris", "--top", 6, "--json")[1])
+    assert 1 == len({row["test"] for row in listed})
+    ids = [row["run_id"] for row in listed]
+    assert sorted(ids) == ids
+    assert ids[0] == json.loads(run("best", "iris", "--json")[1])["run_id"]
+
+
 def test_what_orders_runs_of_several_metrics_has_a_heading_of_its_own(run, write):
     """Each cell names its metric; the result is of another split."""
     write("iris"), write("boston", BOSTON)
