@@ -181,32 +181,43 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These choices with only those parts of blocks that differ: `beta1=0.5`, where all have Adam.
 
-    A block without such a part has its first one; one that all share is left as it is.
+    A block without such a part has its first one, and its kind beside values without one; a block
+    that all share is left as it is.
     """
     found: list[dict[str, dict[str, Any]]] = [{} for _ in choices]
     for key in dict.fromkeys(chain.from_iterable(choices)):
         own = [place for place, choice in enumerate(choices) if key in choice]
         values = [choices[place][key] for place in own]
         if any(isinstance(value, Mapping) for value in values):
-            values = [_with_defaults(value) for value in values]
+            values = [_filled(value) for value in values]
         flat = [flatten(value, key) for value in values]
         named = (f"{key}{end}" for end in _NAMING if any(f"{key}{end}" in one for one in flat))
         name = next(named, key)  # `adam` is the type of a block elsewhere
         told = told_apart([{name: one[key]} if key in one else one for one in flat])
         alike = all(one == flat[0] for one in flat)
+        kinds = [f"{key}.{kind}" for kind in _KINDS]
+        mixed = [kind for kind in kinds if not all(kind in one for one in flat)]
         for place, one, parts in zip(own, flat, told, strict=True):
             first = dict([*one.items()][:1])
-            found[place][key] = {key: choices[place][key]} if alike else parts or first
+            more = {kind: one[kind] for kind in mixed if kind in one}
+            found[place][key] = {key: choices[place][key]} if alike else more | parts or first
     ordered = zip(choices, found, strict=True)
     return [{k: v for key in choice for k, v in parts[key].items()} for choice, parts in ordered]
 
 
-def rebuilt(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts of blocks as blocks, where the kind of these is among the parts."""
+def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts of the blocks of a choice as blocks, where the kind of these is among the parts.
+
+    One with a type is whole, since `sgd` alone has no momentum; a schedule has some parts always.
+    """
     kinds = (key.rpartition(".") for key in parts)
     blocks = {block for block, _, last in kinds if last in _KINDS}
     keys = (next((whole for whole in _wholes(key) if whole in blocks), key) for key in parts)
-    return {key: setting_of(parts, key) for key in dict.fromkeys(keys)}
+    found = {key: setting_of(parts, key) for key in dict.fromkeys(keys)}
+    for key in blocks & choice.keys():
+        if "type" in found[key]:
+            found[key] = choice[key]
+    return found
 
 
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -266,7 +277,8 @@ def told_words(key: str, values: Sequence[Any]) -> list[str]:
     """
     found = []
     for value, parts in zip(values, told_within([{key: v} for v in values]), strict=True):
-        told = setting_of(parts, key) if isinstance(value, Mapping) else value
+        whole = rebuilt(parts, {key: value})
+        told = setting_of(whole, key) if isinstance(value, Mapping) else value
         nameless = isinstance(told, Mapping) and told and _kind_of(told) is None
         found.append(_block_words(_in_short(told)) if nameless else short_words(key, told))
     return found
@@ -363,7 +375,7 @@ def _kind_of(block: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _with_defaults(value: Any) -> Any:
+def _filled(value: Any) -> Any:
     """A block, for which its kind may stand, with its defaults."""
     block = {"type": value} if isinstance(value, str) else value
     kind = _kind_of(block) if isinstance(block, Mapping) else None

@@ -136,8 +136,8 @@ def test_parts_of_blocks_tell_choices_apart():
     assert [
         f"beta1=0.9 learning_rate=0.05 sizes=[8, 3] {loss}",
         f"beta1=0.5 learning_rate=0.05 sizes=[8, 3] {loss}",
-        f"beta1=0.9 learning_rate=0.1 learning_rate.schedule=cosine {loss}",
-        f"beta1=0.9 learning_rate=0.1 learning_rate.schedule=step layers.0.type=dense {loss}",
+        f"beta1=0.9 learning_rate.schedule=cosine learning_rate=0.1 {loss}",
+        f"beta1=0.9 learning_rate.schedule=step learning_rate=0.1 layers.0.type=dense {loss}",
     ] == [" ".join(choice_words(part, keys)) for part in parts]
 
 
@@ -147,8 +147,8 @@ def test_values_of_a_key_are_told_by_what_differs():
         "sgd",
         {"type": "sgd", "momentum": 0.9, "nesterov": False},
         {"type": "sgd", "momentum": 0.9, "nesterov": True},
-        {"type": "adam", "beta1": 0.8, "beta2": 0.9},
-        {"type": "adam", "beta1": 0.9, "beta2": 0.9},
+        {"type": "adam", "beta1": 0.8},
+        {"type": "adam", "beta1": 0.9},
     ]
     rates = [
         0.1,
@@ -169,10 +169,18 @@ def test_parts_of_a_block_and_its_kind_are_a_block_again():
     """In the words of a block, and beside parts of one that has no kind."""
     optimizer, rate = "training.optimizer", "training.learning_rate"
     parts = {f"{optimizer}.type": "adam", f"{optimizer}.beta1": 0.5, f"{rate}.initial": 0.1}
-    found = rebuilt(parts)
+    found = rebuilt(parts, {})
     assert {optimizer: {"type": "adam", "beta1": 0.5}, f"{rate}.initial": 0.1} == found
     assert "adam(beta1=0.5)" == short_words(optimizer, found[optimizer])
     assert ["optimizer=adam(beta1=0.5)", "learning_rate=0.1"] == choice_words(found, short=True)
+
+
+def test_a_type_stands_alone_for_its_defaults_alone():
+    """Where all have momentum, `sgd` would say that they have none."""
+    shared = {"type": "sgd", "momentum": 0.9}
+    values = ["adam", shared, shared | {"nesterov": True}]
+    words = ["adam", "sgd(momentum=0.9)", "sgd(momentum=0.9, nesterov=true)"]
+    assert words == told_words("training.optimizer", values)
 
 
 def test_short_words_are_those_of_blocks_alone():

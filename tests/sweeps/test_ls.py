@@ -416,3 +416,14 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
     code, again, err = run("sweep", "configs", "--seeds", 3, "--force")
     assert 0 == code
     assert "3 trained" in err
+
+
+def test_a_narrow_list_tells_blocks_apart(run, write, monkeypatch):
+    """By what differs in them, where the words of a config would be cut before it."""
+    write("iris")
+    rates = ",".join(f"{{schedule: step, initial: 0.1, every: {every}}}" for every in (5, 10))
+    run("sweep", "configs/iris.yaml", f"training.learning_rate={rates},0.1", "--seeds", 1, "-q")
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow, wide = run("ls")[1], run("ls", "--wide")[1]
+    assert [1, 1] == [narrow.count(f"learning_rate=step(every={every})") for every in (5, 10)]
+    assert 1 == wide.count("learning_rate={schedule: step, initial: 0.1, every: 5}")

@@ -24,7 +24,7 @@ _STEPS = 3
 # Columns with a larger need are left out before any cell is broken, so that names can be copied.
 _SPARED = 2
 _LEAST = 8
-_LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
+_LEAST_OF_CUT = (32, 32, 16, 16)  # by the steps of shortening
 # Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
 # As many as all columns of a leaderboard; a comparison has one for each run.
@@ -64,7 +64,9 @@ class Column:
     def shortened(self, steps: int) -> Column:
         """The column after some steps of shortening, its heading wrapped to the cells' width."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
-        column = Column("", cells, self.need, self.left, self.wraps, lines=self.lines, steps=steps)
+        column = replace(
+            self, title="", cells=cells, short=self.short[steps:], legend="", steps=steps
+        )
         if not steps:
             return replace(column, title=self.title)
         words = self.title.replace("± ", _GLUED)
@@ -82,6 +84,8 @@ class Column:
         )
         cells = [cut.fill(_with_short_words(text, width)) for text in self.texts]
         is_cut = any(_MORE in cell for cell in cells)
+        if is_cut and self.short:
+            return replace(self, cells=self.short[0], short=self.short[1:]).within(width)
         return replace(self, cells=cells, legend=_MORE_SETTINGS if is_cut else self.legend)
 
     @property
@@ -100,9 +104,12 @@ class Column:
         least = max(map(self._width, (self.title, *self.texts)), default=1)
         if not self.wraps:
             return least
-        if self.lines is not None:  # cells are cut
-            return min(least, _LEAST_OF_CUT[self.steps])
-        return max(least, max(map(cell_len, self.texts), default=0) // _TALLEST)
+        longest = max(map(cell_len, self.texts), default=0)
+        if self.lines is None:
+            return max(least, longest // _TALLEST)
+        if self.short:  # before cells are cut, they are short
+            return max(least, longest // self.lines)
+        return min(least, _LEAST_OF_CUT[self.steps])
 
     def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()

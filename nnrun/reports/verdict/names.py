@@ -110,7 +110,7 @@ class Names:
             others = [other for at, other in self._parts.items() if at not in ids]
             keys = dict.fromkeys(key for parts in self._parts.values() for key in parts)
             telling = {key: alike[key] for key in _telling(alike, others)}
-            words = _words(rebuilt(telling), keys)
+            words = _words(rebuilt(telling, own if len(rows) == 1 else {}), keys)
         place = rows[0].rank if len(rows) == 1 else None
         if len(words) <= longest or place is None or self._boards > 1:
             return shortened(words, longest)

@@ -387,7 +387,7 @@ def test_names_side_by_side_have_one_form():
     assert [
         "optimizer=adam learning_rate=0.1",
         "optimizer=adam learning_rate=0.2",
-        "optimizer=sgd",
+        "optimizer=sgd(momentum=0.9, nesterov=true, weight_decay=0.01)",
     ] == names.each(by_place)
 
 

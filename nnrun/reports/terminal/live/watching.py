@@ -130,9 +130,9 @@ class View:
             choice = self.chosen.get(own) or choice_of(run.settings, keys)
             by_name.setdefault(run.name, {})[own] = choice
         return {
-            own: rebuilt(choice)
+            own: rebuilt(parts, choices[own])
             for choices in by_name.values()
-            for own, choice in zip(choices, told_within([*choices.values()]), strict=True)
+            for own, parts in zip(choices, told_within([*choices.values()]), strict=True)
         }
 
 
@@ -240,7 +240,8 @@ class FormingRows:
             named = alone and dataset not in names
             yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
             shown = nsmallest(most - 1, rows.values(), key=lambda row: row.cost)
-            choices = [*map(rebuilt, told_within([row.variant.choice for row in shown]))]
+            whole = [row.variant.choice for row in shown]
+            choices = [*map(rebuilt, told_within(whole), whole)]
             keys = telling_first(choices)
             for row, choice in zip(shown, choices, strict=True):
                 own = {key: choice[key] for key in keys if key in choice}
