@@ -175,10 +175,12 @@ class FittedTable:
 
     def _table(self, columns: Sequence[Column], width: int) -> Table:
         table = plain_table(*(column.title for column in columns))
-        for column, shown in zip(columns, table.columns, strict=True):
+        for column, shown, wide in zip(
+            columns, table.columns, _widths(columns, width), strict=True
+        ):
             shown.justify = "left" if column.left else "right"
             shown.no_wrap = not column.wraps
-            shown.min_width = column.least
+            shown.width = shown.min_width = wide
         excess = _room(columns) - width
         if excess > 0:  # fold the widest text column rather than a number
             widest = max((c.left, c.least, index) for index, c in enumerate(columns))[-1]
@@ -200,6 +202,22 @@ def markdown_table(columns: Sequence[Column]) -> str:
 
 def _shown(cell: str | Text) -> str | Text:
     return "\n".join(map(clean, cell.splitlines())) if isinstance(cell, str) else cell
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """The least width of each column, and for those that wrap a share of what is left."""
+    widths = [column.least for column in columns]
+    spare = width - _room(columns)
+    wanted = sorted(
+        (max(map(cell_len, column.texts), default=0) - column.least, place)
+        for place, column in enumerate(columns)
+        if column.wraps
+    )
+    for number, (want, place) in enumerate(wanted):
+        more = max(0, min(want, spare // (len(wanted) - number)))
+        widths[place] += more
+        spare -= more
+    return widths
 
 
 def _room(columns: Sequence[Column]) -> int:
