@@ -14,7 +14,7 @@ from nnrun.characters import escaped, hidden_escaped
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ANY_WIDTH = 10_000
+ANY_WIDTH = 1_000_000  # a comparison has a column for each run
 
 
 class Output:

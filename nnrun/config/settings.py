@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from inspect import signature
+from inspect import Parameter, signature
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,8 @@ _BLOCKS = ("dataset", "network", "training")
 _INITIAL = ".initial"
 # What a config may give in place of a block.
 _NAMING = (".type", _INITIAL)
+# The keys that say of what kind a block is.
+_KINDS = ("type", "schedule")
 _LAYERS = "network.layers"
 _UNITS = "network.depth.units"
 OF_STACK = {"network.sizes": "units", "network.activations": "activation"}
@@ -179,21 +181,43 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These choices with only those parts of blocks that differ: `beta1=0.5`, where all have Adam.
 
-    A block without such a part has its first one; one that all share is left as it is.
+    A block without such a part has its first one, and its kind beside values without one; a block
+    that all share is left as it is.
     """
     found: list[dict[str, dict[str, Any]]] = [{} for _ in choices]
     for key in dict.fromkeys(chain.from_iterable(choices)):
         own = [place for place, choice in enumerate(choices) if key in choice]
-        flat = [flatten(choices[place][key], key) for place in own]
+        values = [choices[place][key] for place in own]
+        if any(isinstance(value, Mapping) for value in values):
+            values = [_filled(value) for value in values]
+        flat = [flatten(value, key) for value in values]
         named = (f"{key}{end}" for end in _NAMING if any(f"{key}{end}" in one for one in flat))
         name = next(named, key)  # `adam` is the type of a block elsewhere
         told = told_apart([{name: one[key]} if key in one else one for one in flat])
         alike = all(one == flat[0] for one in flat)
+        kinds = [f"{key}.{kind}" for kind in _KINDS]
+        mixed = [kind for kind in kinds if not all(kind in one for one in flat)]
         for place, one, parts in zip(own, flat, told, strict=True):
             first = dict([*one.items()][:1])
-            found[place][key] = {key: choices[place][key]} if alike else parts or first
+            more = {kind: one[kind] for kind in mixed if kind in one}
+            found[place][key] = {key: choices[place][key]} if alike else more | parts or first
     ordered = zip(choices, found, strict=True)
     return [{k: v for key in choice for k, v in parts[key].items()} for choice, parts in ordered]
+
+
+def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts of the blocks of a choice as blocks, where the kind of these is among the parts.
+
+    One with a type is whole, since `sgd` alone has no momentum; a schedule has some parts always.
+    """
+    kinds = (key.rpartition(".") for key in parts)
+    blocks = {block for block, _, last in kinds if last in _KINDS}
+    keys = (next((whole for whole in _wholes(key) if whole in blocks), key) for key in parts)
+    found = {key: setting_of(parts, key) for key in dict.fromkeys(keys)}
+    for key in blocks & choice.keys():
+        if "type" in found[key]:
+            found[key] = choice[key]
+    return found
 
 
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -234,10 +258,38 @@ def short_key(key: str, keys: Iterable[str]) -> str:
     return key
 
 
-def choice_words(choice: Mapping[str, Any], keys: Collection[str] = ()) -> list[str]:
-    """Settings as `key=value`, each key as short as it stays unique, among these keys as well."""
+def choice_words(
+    choice: Mapping[str, Any], keys: Collection[str] = (), short: bool = False
+) -> list[str]:
+    """Settings as `key=value`, each key as short as it stays unique, among these keys as well.
+
+    With `short`, blocks are written as layers are: `adam(beta1=0.5)`.
+    """
     every = {**choice, **dict.fromkeys(keys)}
-    return [f"{short_key(key, every)}={setting_words(key, v)}" for key, v in choice.items()]
+    words = short_words if short else setting_words
+    return [f"{short_key(key, every)}={words(key, value)}" for key, value in choice.items()]
+
+
+def told_words(key: str, values: Sequence[Any]) -> list[str]:
+    """These values of a key in short: of blocks, the kind and what differs between them.
+
+    Where all are of one kind, that is left out: `beta1=0.5`.
+    """
+    found = []
+    for value, parts in zip(values, told_within([{key: v} for v in values]), strict=True):
+        whole = rebuilt(parts, {key: value})
+        told = setting_of(whole, key) if isinstance(value, Mapping) else value
+        nameless = isinstance(told, Mapping) and told and _kind_of(told) is None
+        found.append(_block_words(_in_short(told)) if nameless else short_words(key, told))
+    return found
+
+
+def short_words(key: str, value: Any) -> str:
+    """`adam(beta1=0.5)` for a block that is of a kind; else as `setting_words`."""
+    if key.startswith(_LAYERS) or not isinstance(value, Mapping) or _kind_of(value) is None:
+        return setting_words(key, value)
+    said = _in_short(value)
+    return said if isinstance(said, str) else _block_words(said)
 
 
 def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -259,6 +311,9 @@ def setting_words(key: str, value: Any) -> str:
     if key == _UNITS and isinstance(value, list):
         units = ",".join(setting_words(key, each) for each in value)  # a word that is not broken
         return units if len(value) == 1 else f"[{units}]"
+    if key == "network" and isinstance(value, Mapping):
+        parts = (f"{k}: {setting_words(f'{key}.{k}', part)}" for k, part in value.items())
+        return f"{{{', '.join(parts)}}}"
     if key.startswith(_LAYERS):
         if isinstance(value, list):
             return f"[{', '.join(setting_words(key, layer) for layer in value)}]"
@@ -278,17 +333,26 @@ def _is_layer(value: Mapping[str, Any]) -> bool:
 def _layer_words(layer: Mapping[str, Any]) -> str:
     """`dense(16, relu)`: its first argument and its activation without their names."""
     said = _in_short(layer)
-    if isinstance(said, str):
-        return said
+    return said if isinstance(said, str) else _block_words(said, *[*_defaults(said["type"])][:1])
+
+
+def _block_words(block: Mapping[str, Any], first: str = "activation") -> str:
+    """`kind(key=value)`; the first argument and the activation of a layer without their names."""
     from nnrun.config.yaml.dump import flow  # noqa: PLC0415  # as above
 
-    kind = said.pop("type")
-    bare = (*[*_defaults(kind)][:1], "activation")
-    parts = (flow(v) if key in bare else f"{key}={flow(v)}" for key, v in said.items())
-    return f"{kind}({', '.join(parts)})"
+    bare = (first, "activation")
+    kind = "".join(str(block[key]) for key in _KINDS if key in block)
+    parts = ", ".join(
+        flow(value) if key in bare else f"{key}={flow(value)}"
+        for key, value in block.items()
+        if key not in _KINDS
+    )
+    return f"{kind}({parts})" if kind and parts else kind or parts
 
 
 def _in_short(value: Any) -> Any:
+    if isinstance(value, str | int):  # as most are
+        return value
     if isinstance(value, list):
         return [_in_short(part) for part in value]
     if isinstance(value, float) and repr(value).endswith(".0"):
@@ -296,23 +360,38 @@ def _in_short(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     parts = {key: _in_short(part) for key, part in value.items() if part is not None}
-    kind = parts.get("type")
-    if not isinstance(kind, str):
+    kind = _kind_of(parts)
+    if kind is None:
         return parts
     usual = _defaults(kind)
     said = {
-        k: v for k, v in parts.items() if k == "type" or k not in usual or not _same(usual[k], v)
+        k: v for k, v in parts.items() if k in _KINDS or k not in usual or not _same(usual[k], v)
     }
     return kind if len(said) == 1 else said
 
 
-def _defaults(kind: str) -> dict[str, Any]:
-    """The defaults of a layer, loss, optimizer or initializer."""
-    from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
+def _kind_of(block: Mapping[str, Any]) -> str | None:
+    found = block.get("type") or block.get("schedule")
+    return found if isinstance(found, str) else None
 
-    known: dict[str, Callable[..., Any]]
-    known = {**dict.fromkeys(INITIALIZERS, Initializer), **LAYERS, **LOSSES, **OPTIMIZERS}
-    return _defaults_of(known[kind]) if kind in known else {}
+
+def _filled(value: Any) -> Any:
+    """A block, for which its kind may stand, with its defaults."""
+    block = {"type": value} if isinstance(value, str) else value
+    kind = _kind_of(block) if isinstance(block, Mapping) else None
+    usual = {} if kind is None else _defaults(kind)
+    given = {key: part for key, part in usual.items() if part is not Parameter.empty}
+    return {**block, **given, **block} if given else value
+
+
+def _defaults(kind: str) -> dict[str, Any]:
+    """The defaults of a layer, loss, optimizer, schedule or initializer."""
+    from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
+
+    if kind in INITIALIZERS:
+        return _defaults_of(Initializer)
+    tables: tuple[Mapping[str, Callable[..., Any]], ...] = LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+    return next((_defaults_of(table[kind]) for table in tables if kind in table), {})
 
 
 @cache

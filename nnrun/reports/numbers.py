@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
+_FULL = 59.5  # seconds, which are a minute in whole ones
 
 T = TypeVar("T")
 
@@ -180,12 +181,20 @@ def duration(seconds: float) -> str:
 
 
 def durations(seconds: Sequence[float | None]) -> list[str]:
-    """Those of a row or column, in one unit: `0.40 ms`, `7.8 ms`; or `0.0021 s`, `3.7 s`."""
-    most = max((value for value in seconds if value is not None), default=0.0)
-    if not isfinite(most) or most >= 59.5:
+    """Those of a row or column, in one unit: `0.40 ms`, `7.8 ms`; or `0.0021 s`, `3,700 s`.
+
+    Where all take a minute or longer, each is as short as alone.
+    """
+    known = [value for value in seconds if value]
+    if not all(map(isfinite, known)) or min(known, default=0.0) >= _FULL:
         return [MISSING if value is None else duration(value) for value in seconds]
-    unit, factor = ("ms", 1000) if most < 0.00995 else ("s", 1)
-    return [MISSING if v is None else f"{spread(factor * v)} {unit}" for v in seconds]
+    unit, factor = ("ms", 1000) if max(known, default=0.0) < 0.00995 else ("s", 1)
+    return [
+        MISSING
+        if value is None
+        else f"{count(round(value)) if value >= _FULL else spread(factor * value)} {unit}"
+        for value in seconds
+    ]
 
 
 def remaining(seconds: float) -> str:

@@ -12,6 +12,11 @@ SEED, SPLIT_SEED, FOLD = "seed", "dataset.split.seed", "dataset.fold"
 KEYS = (SEED, SPLIT_SEED, FOLD)
 
 
+def among_equals(seed: int, run_id: str) -> tuple[int, str]:
+    """A key to sort runs by whose results are equal, in lists of runs and on boards alike."""
+    return seed, run_id
+
+
 class Replicate(NamedTuple):
     """One of the runs of a setting.
 

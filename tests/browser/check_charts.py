@@ -122,6 +122,23 @@ def test_a_tip_names_the_row_of_a_point(troubled, open_page) -> None:
     assert expected == page.locator("#tip").inner_text().split("\n")
 
 
+def test_a_tip_names_the_row_of_a_setting(tmp_path, open_page) -> None:
+    """Values with long names are below each other."""
+    config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
+    values = "sgd,{type: sgd, momentum: 0.9, nesterov: true},adam"
+    options = ["--seeds", "2", "--iterations", "20", "--results", str(tmp_path / "results"), "-q"]
+    words = ["sweep", str(config), f"training.optimizer={values}", *options]
+    outcome = CliRunner().invoke(cli, words)
+    assert 0 == outcome.exit_code, outcome.output
+    page = open_page(write_report(tmp_path / "results", tmp_path / "report.html"), width=390).page
+    plot = page.locator("#settings .plot").first
+    names = plot.locator("tbody tr td:first-child").all_text_contents()
+    assert {"sgd", "sgd(momentum=0.9, nesterov=true)", "adam"} == {*names}
+    for place, name in enumerate(names):
+        point_at(page, plot.locator("svg").first, 0.5, 0.05 + 0.23 * (place + 0.5))
+        assert f"optimizer {name}" == page.locator("#tip").inner_text().split("\n")[0]
+
+
 def test_a_tip_names_a_cell(grid, troubled, open_page) -> None:
     """By the names of its row and its column, which a narrow map may not show whole."""
     page = open_page(troubled).page

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.settings import choice_of, choice_words, setting_words, told_apart, told_within
-from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS
+from nnrun.config.settings import (
+    choice_of,
+    choice_words,
+    rebuilt,
+    setting_words,
+    short_words,
+    told_apart,
+    told_within,
+    told_words,
+)
+from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 
 
 @pytest.mark.parametrize(
@@ -36,10 +45,14 @@ from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS
         ({"type": "unheard_of", "rate": 1}, "{type: unheard_of, rate: 1}"),
         ({"type": "batch_norm", "momentum": None}, "batch_norm"),
         ({"schedule": "cosine", "initial": 0.1}, "{schedule: cosine, initial: 0.1}"),
+        (
+            {"schedule": "step", "initial": 0.1, "every": 5, "factor": 0.1},
+            "{schedule: step, initial: 0.1, every: 5}",
+        ),
     ],
 )
 def test_what_nobody_had_to_write_is_left_out(value: Any, words: str) -> None:
-    """What equals the default of the layer, loss, optimizer or initializer that it is."""
+    """What equals the default of the layer, loss, optimizer, schedule or initializer that it is."""
     assert words == setting_words("network.layers", value)
 
 
@@ -58,7 +71,7 @@ def test_whole_numbers_are_written_as_such(value: Any, words: str) -> None:
 
 def test_a_name_says_of_what_table_it_is() -> None:
     """Defaults are looked up by names alone."""
-    names = Counter([*INITIALIZERS, *LAYERS, *LOSSES, *OPTIMIZERS])
+    names = Counter([*INITIALIZERS, *LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES])
     assert [] == [name for name, number in names.items() if number > 1]
 
 
@@ -121,8 +134,63 @@ def test_parts_of_blocks_tell_choices_apart():
     loss = "loss={type: huber, delta: 2}"
     keys = [key for part in parts for key in part]
     assert [
-        f"optimizer=adam learning_rate=0.05 sizes=[8, 3] {loss}",
+        f"beta1=0.9 learning_rate=0.05 sizes=[8, 3] {loss}",
         f"beta1=0.5 learning_rate=0.05 sizes=[8, 3] {loss}",
-        f"optimizer=adam learning_rate=0.1 learning_rate.schedule=cosine {loss}",
-        f"optimizer=adam learning_rate=0.1 learning_rate.schedule=step layers.0.type=dense {loss}",
+        f"beta1=0.9 learning_rate.schedule=cosine learning_rate=0.1 {loss}",
+        f"beta1=0.9 learning_rate.schedule=step learning_rate=0.1 layers.0.type=dense {loss}",
     ] == [" ".join(choice_words(part, keys)) for part in parts]
+
+
+def test_values_of_a_key_are_told_by_what_differs():
+    """A chart of a setting has little room for each of its values."""
+    optimizers = [
+        "sgd",
+        {"type": "sgd", "momentum": 0.9, "nesterov": False},
+        {"type": "sgd", "momentum": 0.9, "nesterov": True},
+        {"type": "adam", "beta1": 0.8},
+        {"type": "adam", "beta1": 0.9},
+    ]
+    rates = [
+        0.1,
+        {"schedule": "cosine", "initial": 0.1, "final": 0.0},
+        {"schedule": "step", "initial": 0.1, "every": 50, "factor": 0.1},
+        {"schedule": "step", "initial": 0.1, "every": 50, "factor": 0.9},
+    ]
+    assert [
+        "sgd", "sgd(momentum=0.9)", "sgd(momentum=0.9, nesterov=true)", "adam(beta1=0.8)", "adam",
+    ] == told_words("training.optimizer", optimizers)  # fmt: skip
+    assert ["0.1", "cosine", "step", "step(factor=0.9)"] == told_words("learning_rate", rates)
+    assert ["beta1=0.8", "beta1=0.9"] == told_words("training.optimizer", optimizers[3:])
+    layers = [[{"type": "dense", "units": units}] for units in (3, 5)]
+    assert ["[dense(3)]", "[dense(5)]"] == told_words("network.layers", layers)
+
+
+def test_parts_of_a_block_and_its_kind_are_a_block_again():
+    """In the words of a block, and beside parts of one that has no kind."""
+    optimizer, rate = "training.optimizer", "training.learning_rate"
+    parts = {f"{optimizer}.type": "adam", f"{optimizer}.beta1": 0.5, f"{rate}.initial": 0.1}
+    found = rebuilt(parts, {})
+    assert {optimizer: {"type": "adam", "beta1": 0.5}, f"{rate}.initial": 0.1} == found
+    assert "adam(beta1=0.5)" == short_words(optimizer, found[optimizer])
+    assert ["optimizer=adam(beta1=0.5)", "learning_rate=0.1"] == choice_words(found, short=True)
+
+
+def test_a_type_stands_alone_for_its_defaults_alone():
+    """Where all have momentum, `sgd` would say that they have none."""
+    shared = {"type": "sgd", "momentum": 0.9}
+    values = ["adam", shared, shared | {"nesterov": True}]
+    words = ["adam", "sgd(momentum=0.9)", "sgd(momentum=0.9, nesterov=true)"]
+    assert words == told_words("training.optimizer", values)
+
+
+def test_short_words_are_those_of_blocks_alone():
+    """What has no kind keeps its braces; layers are short wherever they stand."""
+    network = {"layers": [{"type": "dense", "units": 3, "activation": "relu"}, {"type": "flatten"}]}
+    assert ["network={layers: [dense(3, relu), flatten]}"] == choice_words({"network": network})
+    split = {
+        "dataset.split": {"by": "time", "column": "sold"},
+        "loss": {"type": "huber", "delta": 2},
+    }
+    assert ["split={by: time, column: sold}", "loss=huber(delta=2)"] == choice_words(
+        split, short=True
+    )

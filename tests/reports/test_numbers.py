@@ -117,12 +117,13 @@ def test_a_difference_has_the_digits_of_its_interval(numbers, text):
         ([0.0078, 0.11], ["0.0078 s", "0.11 s"]),
         ([0.0004, 0.0078, None], ["0.40 ms", "7.8 ms", "–"]),
         ([3.72, 0.91], ["3.7 s", "0.91 s"]),
-        ([3.72, 65.0], ["3.72 s", "1 min 05 s"]),
+        ([0.39, 65.0, 3720.4, None, 0.0], ["0.39 s", "65 s", "3,720 s", "–", "0 s"]),
+        ([65.0, 3720.4], ["1 min 05 s", "1 h 02 min"]),
         ([], []),
     ],
 )
 def test_durations_of_a_row_have_one_unit(seconds, texts):
-    """So that they can be compared at a glance; from a minute on each is as short as alone."""
+    """They can be compared at a glance; where all take minutes, each is as short as alone."""
     assert texts == durations(seconds)
 
 

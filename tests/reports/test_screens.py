@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.reports.comparison_words import letter
 from nnrun.reports.terminal import fitting
@@ -224,6 +225,21 @@ def test_columns_give_way_in_the_order_of_need():
     assert "1234567" not in least
 
 
+def test_cells_that_wrap_share_the_width_of_the_terminal():
+    """Lines that are one character longer would be broken by it."""
+    cells = ("{type: adam, beta1: 0.8}", "{schedule: exponential, initial: 0.1, every: 50}", "sgd")
+    texts = [[cell, other] for cell in cells for other in cells]
+    columns = [Column(letter(n), text, n, left=True, wraps=True) for n, text in enumerate(texts)]
+    table = FittedTable([Column("setting", ["optimizer", "rate"], left=True), *columns])
+    too_long = {
+        width: len(line)
+        for width in range(60, 120)
+        for line in screen(table, width).splitlines()
+        if len(line) > width
+    }
+    assert {} == too_long
+
+
 def test_of_many_columns_that_give_way_the_first_are_named():
     """A comparison of hundreds of runs ends in no paragraph of their letters."""
     runs = [Column(f"r{index}", ["12345"], need=index) for index in range(400)]
@@ -233,6 +249,16 @@ def test_of_many_columns_that_give_way_the_first_are_named():
         "r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15 and 384 more (--wide shows all)"
         == last
     )
+
+
+def test_wide_leaves_no_column_out(capsys):
+    """However many runs are compared."""
+    runs = [Column(f"r{index}", ["0.12345"], need=index) for index in range(1500)]
+    output = Output()
+    output.wide = True
+    output.show(FittedTable([Column("name", ["alpha"], left=True), *runs]))
+    heading, *_, last = capsys.readouterr().out.splitlines()
+    assert 1501 == len(heading.split()) == len(last.split())
 
 
 def test_columns_that_give_way_are_measured_once(monkeypatch):

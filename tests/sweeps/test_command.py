@@ -184,6 +184,19 @@ def test_a_dry_run_writes_nothing(run, write, tmp_path):
     assert before == sorted(tmp_path.rglob("*"))
 
 
+def test_rows_of_a_dry_run_can_be_compared(run, write):
+    """Times are in one unit, and blocks in few words."""
+    write("iris")
+    rates = "training.learning_rate=0.1,{schedule: warmup_cosine, peak: 0.1, warmup: 5}"
+    iterations = "training.iterations=10,10000000000"
+    words = ("sweep", "configs/iris.yaml", rates, iterations, "training.epochs=null")
+    out = run(*words, "--dry-run", "--wide")[1]
+    assert 2 == out.count(" learning_rate=warmup_cosine(peak=0.1, warmup=5) ")
+    heading, _, *rows = out.split("\n\n")[0].splitlines()
+    assert "about" == heading.split()[-1]
+    assert [["s"] * 4, []] == [[r.split()[-1] for r in rows], [r for r in rows if " min " in r]]
+
+
 def test_a_dry_run_names_the_time_of_compiling(run, write):
     """Of each function once, without those of complete runs; none by NumPy."""
     file = write("boston", BOSTON)

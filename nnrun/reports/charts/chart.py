@@ -23,14 +23,16 @@ _KEY = 42.0  # the line before a name in a legend, and the space after it
 class Table:
     """The numbers of a chart.
 
-    `places` are the x positions of the rows in the drawing, where they have some; `cells`, of a map
-    whose cells are those of the table: left and top of the first one, width and height of each.
+    `places` are the x positions of the rows in the drawing, where they have some, or the y
+    positions if they go `down`; `cells`, of a map whose cells are those of the table: left and top
+    of the first one, width and height of each.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     places: Sequence[float] = field(default=())
     cells: Sequence[float] = field(default=())
+    down: bool = False
 
 
 @dataclass(frozen=True)

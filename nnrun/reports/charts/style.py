@@ -132,7 +132,7 @@ _MARKS = """
 .other.near .line{stroke:currentColor;stroke-opacity:1}
 .other.near .area{opacity:.16}
 .lit .line,.near .line{stroke-width:3.5}
-.chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
+.chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:6;stroke-linejoin:round}
 .chart .raster{image-rendering:pixelated}
 .chart .spots{stroke:currentColor;stroke-width:3.5;stroke-linecap:round;fill:none}
 """

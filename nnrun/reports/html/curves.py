@@ -141,10 +141,10 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
         if runs := _histories(standing.variant, histories):
             found.append((standing, runs))
     losses = _loss_words([standing.variant for standing, _ in found])
-    names = names_of(board.group)
+    names = names_of(board.group).each([standing.row for standing, _ in found])
     return [
-        _Config(names.of(one.row), runs, index, loss, _is_lost(one.variant))
-        for index, ((one, runs), loss) in enumerate(zip(found, losses, strict=True))
+        _Config(name, runs, index, loss, _is_lost(one.variant))
+        for index, (name, (one, runs), loss) in enumerate(zip(names, found, losses, strict=True))
     ]
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.settings import choice_words, setting_words, told_apart
+from nnrun.config.settings import choice_words, told_apart, told_words
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
@@ -27,6 +27,7 @@ _MOST_KEYS = 8
 _MOST_DOTS = 1000
 _MOST_LINES = 300
 _MOST_CELLS = 40
+_LONGEST = 80  # of the text of a value
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class _Key:
     def numeric(self) -> bool:
         return all(map(_is_number, self.values))
 
-    @property
+    @cached_property
     def texts(self) -> list[str]:
-        return [shortened(setting_words(self.key, value), 40) for value in self.values]
+        """Of blocks, what differs between them."""
+        return [shortened(words, _LONGEST) for words in told_words(self.key, self.values)]
 
     def coordinate(self, value: Any) -> float | str:
         """A number as it is; another value as text."""
-        return float(value) if self.numeric else shortened(setting_words(self.key, value), 40)
+        return float(value) if self.numeric else self.texts[int(self.place(value))]
 
     def place(self, value: Any) -> float:
         """A number as it is; another value as its index."""

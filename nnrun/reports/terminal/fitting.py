@@ -24,7 +24,7 @@ _STEPS = 3
 # Columns with a larger need are left out before any cell is broken, so that names can be copied.
 _SPARED = 2
 _LEAST = 8
-_LEAST_OF_CUT = (24, 24, 16, 16)  # by the steps of shortening
+_LEAST_OF_CUT = (32, 32, 16, 16)  # by the steps of shortening
 # Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
 # As many as all columns of a leaderboard; a comparison has one for each run.
@@ -64,7 +64,9 @@ class Column:
     def shortened(self, steps: int) -> Column:
         """The column after some steps of shortening, its heading wrapped to the cells' width."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
-        column = Column("", cells, self.need, self.left, self.wraps, lines=self.lines, steps=steps)
+        column = replace(
+            self, title="", cells=cells, short=self.short[steps:], legend="", steps=steps
+        )
         if not steps:
             return replace(column, title=self.title)
         words = self.title.replace("± ", _GLUED)
@@ -82,6 +84,8 @@ class Column:
         )
         cells = [cut.fill(_with_short_words(text, width)) for text in self.texts]
         is_cut = any(_MORE in cell for cell in cells)
+        if is_cut and self.short:
+            return replace(self, cells=self.short[0], short=self.short[1:]).within(width)
         return replace(self, cells=cells, legend=_MORE_SETTINGS if is_cut else self.legend)
 
     @property
@@ -100,9 +104,12 @@ class Column:
         least = max(map(self._width, (self.title, *self.texts)), default=1)
         if not self.wraps:
             return least
-        if self.lines is not None:  # cells are cut
-            return min(least, _LEAST_OF_CUT[self.steps])
-        return max(least, max(map(cell_len, self.texts), default=0) // _TALLEST)
+        longest = max(map(cell_len, self.texts), default=0)
+        if self.lines is None:
+            return max(least, longest // _TALLEST)
+        if self.short:  # before cells are cut, they are short
+            return max(least, longest // self.lines)
+        return min(least, _LEAST_OF_CUT[self.steps])
 
     def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()
@@ -168,10 +175,12 @@ class FittedTable:
 
     def _table(self, columns: Sequence[Column], width: int) -> Table:
         table = plain_table(*(column.title for column in columns))
-        for column, shown in zip(columns, table.columns, strict=True):
+        for column, shown, wide in zip(
+            columns, table.columns, _widths(columns, width), strict=True
+        ):
             shown.justify = "left" if column.left else "right"
             shown.no_wrap = not column.wraps
-            shown.min_width = column.least
+            shown.width = shown.min_width = wide
         excess = _room(columns) - width
         if excess > 0:  # fold the widest text column rather than a number
             widest = max((c.left, c.least, index) for index, c in enumerate(columns))[-1]
@@ -193,6 +202,22 @@ def markdown_table(columns: Sequence[Column]) -> str:
 
 def _shown(cell: str | Text) -> str | Text:
     return "\n".join(map(clean, cell.splitlines())) if isinstance(cell, str) else cell
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """The least width of each column, and for those that wrap a share of what is left."""
+    widths = [column.least for column in columns]
+    spare = width - _room(columns)
+    wanted = sorted(
+        (max(map(cell_len, column.texts), default=0) - column.least, place)
+        for place, column in enumerate(columns)
+        if column.wraps
+    )
+    for number, (want, place) in enumerate(wanted):
+        more = max(0, min(want, spare // (len(wanted) - number)))
+        widths[place] += more
+        spare -= more
+    return widths
 
 
 def _room(columns: Sequence[Column]) -> int:

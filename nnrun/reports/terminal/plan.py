@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.reports.numbers import count, duration, plural
+from nnrun.config.settings import choice_words
+from nnrun.reports.numbers import count, duration, durations, plural
 from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.sweeps.planning.plan import Plan, Variant
@@ -77,13 +78,13 @@ def plan_table(outlook: Outlook) -> RenderableType:
     """A row for each config and grid point, of many the first ones, and the totals."""
     rows = list(islice(outlook.rows(), MOST_ROWS))
     table = FittedTable([
-        Column("config", [v.label for v, _, _ in rows], left=True, wraps=True),
+        Column("config", [_label(v) for v, _, _ in rows], left=True, wraps=True),
         Column("data", [v.dataset for v, _, _ in rows], need=4, left=True),
         Column("seeds", [_runs(v) for v, _, _ in rows], need=3, left=True, wraps=True),
         Column("runs", [_of(runs, v.planned) for v, runs, _ in rows]),
         Column("complete", [count(complete) for _, _, complete in rows], need=5),
         Column("iterations", [count(v.estimate.iterations) for v, _, _ in rows], need=2),
-        Column("about", [duration(v.estimate.seconds * (n - made)) for v, n, made in rows], need=1),
+        Column("about", durations([v.estimate.seconds * (n - c) for v, n, c in rows]), need=1),
     ])  # fmt: skip
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)
@@ -97,6 +98,10 @@ def plan_table(outlook: Outlook) -> RenderableType:
     below = len(outlook.runs) - len(rows)
     cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
     return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
+
+
+def _label(variant: Variant) -> str:
+    return " ".join([variant.name, *choice_words(variant.choice, short=True)])
 
 
 def _of(runs: int, planned: int) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from nnrun.config.settings import choice_of, choice_words, in_common, told_apart
+from nnrun.config.settings import (
+    choice_of,
+    choice_words,
+    in_common,
+    rebuilt,
+    told_apart,
+    told_within,
+)
 from nnrun.runs.catalog.summary import DATA, RunSummary
 
 LEAST_DIGITS = 4
@@ -18,16 +25,20 @@ Searched = tuple[Choices, Set[tuple[str, str]]]
 NOT_SEARCHED: Searched = {}, frozenset()
 
 
-def settings_of_each(runs: Sequence[RunSummary], keys: Varied, choices: Choices) -> list[str]:
-    """What tells each run from the other listed ones of its name."""
+def settings_of_each(
+    runs: Sequence[RunSummary], keys: Varied, choices: Choices, short: bool = False
+) -> list[str]:
+    """What tells each run from the other listed ones of its name; of blocks, if `short`, parts."""
     found = _choices(runs, keys, choices)
     places: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
         places.setdefault(run.name, []).append(place)
     texts = [""] * len(runs)
     for own in places.values():
-        for place, told in zip(own, told_apart([found[place] for place in own]), strict=True):
-            texts[place] = " ".join(_words(runs[place], told))
+        told = told_apart([found[place] for place in own])
+        told = [*map(rebuilt, told_within(told), told)] if short else told
+        for place, choice in zip(own, told, strict=True):
+            texts[place] = " ".join(_words(runs[place], choice, short))
     return texts
 
 
@@ -62,21 +73,23 @@ def without(keys: Varied, sort: str | None) -> Varied:
     return {name: [key for key in found if key != sort] for name, found in keys.items()}
 
 
-def _words(run: RunSummary, choice: Mapping[str, Any]) -> list[str]:
+def _words(run: RunSummary, choice: Mapping[str, Any], short: bool) -> list[str]:
     """Its fold, these settings, and the run that it goes on from."""
     own = {"split.seed": run.split_seed, "fold": run.fold}
     words = [f"{key}={value}" for key, value in own.items() if value is not None]
-    words += _setting_words(choice)
+    words += _setting_words(choice, short)
     if run.extended_from is not None:
         words.append(f"extended from {start_of(run.extended_from, LEAST_DIGITS)}")
     return words
 
 
-def _setting_words(choice: Mapping[str, Any]) -> list[str]:
+def _setting_words(choice: Mapping[str, Any], short: bool = False) -> list[str]:
     """Null values are left out: extended runs would have many of them."""
     values = {key: value for key, value in choice.items() if value is not None}
     data = values.pop(DATA, None)
-    return choice_words(values) + ([] if data is None else [f"data with digest {data}"])
+    return choice_words(values, short=short) + (
+        [] if data is None else [f"data with digest {data}"]
+    )
 
 
 def start_of(run_id: str, digits: int) -> str:

@@ -93,7 +93,10 @@ def _columns(
     searched: Searched = NOT_SEARCHED,
 ) -> list[Column]:
     choices, early = searched
-    words = settings_of_each(runs, without(keys, sort), choices)
+    told = without(keys, sort)
+    words = settings_of_each(runs, told, choices)
+    has_blocks = any("{" in text for text in words)
+    parts = [settings_of_each(runs, told, choices, short=True)] if has_blocks else []
     prefixes = _short_ids(runs)
     ended = {run.label for run in runs if (run.name, run.run_id) in early}
     columns = [
@@ -118,7 +121,7 @@ def _columns(
             if any(r.warnings for r in runs)
             else "",
         ),
-        Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
+        Column("settings", words, need=2, left=True, wraps=True, short=parts, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),

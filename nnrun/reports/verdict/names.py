@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.settings import ASIDE, choice_words, in_common, told_apart, told_within
+from nnrun.config.settings import (
+    ASIDE,
+    choice_words,
+    in_common,
+    rebuilt,
+    told_apart,
+    told_within,
+)
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
@@ -30,12 +37,13 @@ class Names:
         self._keys = dict.fromkeys(key for own in self._own.values() for key in own)
 
     def whole(self, row: Row) -> str:
-        """`first learning_rate=0.1`: its experiment, and all settings that tell it from others.
+        """`first optimizer=adam(beta1=0.5)`: its experiment, and all settings that tell it apart.
 
         Without the experiment where all rows are of one.
         """
         own = self._own[id(row)]
-        return _words(own if own and self.experiment else {_NAME: row.name} | own, self._keys)
+        own = own if own and self.experiment else {_NAME: row.name} | own
+        return _words(own, self._keys)
 
     def settings(self, row: Row) -> Settings:
         """Those that tell it from others."""
@@ -47,6 +55,13 @@ class Names:
         Of long settings, those that no other row has together, cut to `longest` characters.
         """
         return self._words(self._own[id(row)], [row], longest) or shortened(row.name, longest)
+
+    def each(self, rows: Sequence[Row]) -> list[str]:
+        """Those of several rows, all in parts of blocks where one would be too long otherwise."""
+        is_long = any(len(_words(self._own[id(row)], self._keys)) > _LONGEST for row in rows)
+        return [
+            self._words(self._own[id(row)], [row], in_parts=is_long) or row.name for row in rows
+        ]
 
     def listed(self, rows: Sequence[Row]) -> str:
         """`A, B and 2 more`: one at least, and no more than a line or so of names."""
@@ -77,18 +92,25 @@ class Names:
         found = in_common(self._all) if len(self._rows) > 1 else {}
         return _words({key: value for key, value in found.items() if key != _NAME})
 
-    def _words(self, own: Settings, rows: Sequence[Row], longest: int = _LONGEST) -> str:
+    def _words(
+        self,
+        own: Settings,
+        rows: Sequence[Row],
+        longest: int = _LONGEST,
+        in_parts: bool = False,
+    ) -> str:
         """Settings of these rows; of long ones, some parts that no other row has together.
 
         What is cut even so may be the name of several rows, and has the place of one.
         """
         words = _words(own, self._keys)
-        if len(words) > _LONGEST:
+        if in_parts or len(words) > _LONGEST:
             ids = {id(row) for row in rows}
             alike = in_common([self._parts[at] for at in ids])
             others = [other for at, other in self._parts.items() if at not in ids]
             keys = dict.fromkeys(key for parts in self._parts.values() for key in parts)
-            words = _words({key: alike[key] for key in _telling(alike, others)}, keys)
+            telling = {key: alike[key] for key in _telling(alike, others)}
+            words = _words(rebuilt(telling, own if len(rows) == 1 else {}), keys)
         place = rows[0].rank if len(rows) == 1 else None
         if len(words) <= longest or place is None or self._boards > 1:
             return shortened(words, longest)
@@ -153,4 +175,5 @@ def _words(settings: Settings, keys: Collection[str] = ()) -> str:
     """`first learning_rate=0.1`, each key as short as it is among all."""
     choice = {key: value for key, value in settings.items() if key != _NAME}
     name = [settings[_NAME]] if _NAME in settings else []
-    return clean(" ".join([*name, *choice_words(choice, [key for key in keys if key != _NAME])]))
+    words = choice_words(choice, [key for key in keys if key != _NAME], short=True)
+    return clean(" ".join([*name, *words]))

@@ -10,6 +10,7 @@ from nnrun.config.settings import as_text, setting_of, setting_words, written_ou
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
+from nnrun.runs.replicate import among_equals
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -62,8 +63,8 @@ def unmatched(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
     """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
-    Runs without the value come last. `top` is how many to keep: by a result, of those that can be
-    compared.
+    Equal results are in the order of a leaderboard whose networks are of one size. Runs without the
+    value come last. `top` is how many to keep: by a result, of those that can be compared.
 
     Raises: UsageError if there is no such key.
     """
@@ -71,7 +72,8 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
     if found not in _RESULTS and metric_in(found) is None:
         return sorted(runs, key=lambda run: _place(run, found))[:top]
     ranked: dict[tuple[Any, ...], list[RunSummary]] = {}
-    for run in sorted(runs, key=lambda run: _place(run, found)):
+    equals = sorted(runs, key=lambda run: among_equals(run.seed or 0, run.run_id))
+    for run in sorted(equals, key=lambda run: _place(run, found)):
         ranked.setdefault(run.kind if value_of(run, found) is not None else (), []).append(run)
     others = ranked.pop((), [])
     first = [run for alike in ranked.values() for run in alike[:top]]

@@ -11,7 +11,7 @@ from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.replicate import Replicate, among_equals
 from nnrun.sweeps.board.comparison.beside import beside_networks
 from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
 from nnrun.sweeps.board.comparison.verdicts import (
@@ -107,8 +107,8 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
         values = [v for score in runs.values() if (v := score.metrics[column]) is not None]
         mean = sign * mean_of(values) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
-        identity = min(((score.seed, score.run_id) for score in runs.values()), default=(0, ""))
-        return not runs, mean, parameters_of(member), identity
+        equals = (among_equals(score.seed, score.run_id) for score in runs.values())
+        return not runs, mean, parameters_of(member), min(equals, default=(0, ""))
 
     rows = []
     ranked = sorted(members, key=cost)

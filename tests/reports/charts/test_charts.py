@@ -155,6 +155,30 @@ def test_numbers_below_a_setting_of_many_values_do_not_touch(most: float) -> Non
     assert min(gaps) > 2
 
 
+def test_names_without_room_side_by_side_are_below_each_other() -> None:
+    """Whole, each above the line of its row, which is where readers point."""
+    names = ["sgd(momentum=0.9, nesterov=true)", "sgd(momentum=0.9)", "adam(beta1=0.8)", "adam"]
+    x = [0.0, 1.0, 2.0, 3.0]
+    chart = by_setting("a", x, x, x_label="x", y_label="y", most=9, names=names)
+    texts = [*ET.fromstring(chart.file).iter(f"{SVG}text")]
+    shown = {e.text: float(e.get("y", "")) for e in texts if e.get("class") == "name"}
+    assert names == [*shown]
+    assert [8.0] * 4 == [a - b for a, b in zip(chart.table.places, shown.values(), strict=True)]
+    assert chart.table.down
+    some = by_setting("a", x, x, x_label="x", y_label="y", most=9, names=["a", "b", "c", "d"])
+    assert (False, (480.0, 300.0)) == (some.table.down, (some.width, some.height))
+
+
+def test_labels_of_a_coordinate_end_before_the_next_one() -> None:
+    """Axes are as far apart as the longest value needs."""
+    name = "sgd(momentum=0.9, nesterov=true)"
+    axes = [Coordinate("a", [name, "b"]), Coordinate("c", [1.0, 2.0])]
+    drawing = ET.fromstring(parallel("title", axes, best=0).file)
+    (start, *_) = [e for e in drawing.iter(f"{SVG}text") if e.text == name]
+    place = [float(e.get("x", "")) for e in drawing.iter(f"{SVG}text") if e.text == "c"]
+    assert float(start.get("x", "")) + CHARACTER * len(name) < place[0]
+
+
 def test_a_setting_of_too_many_values_says_how_many_are_listed() -> None:
     """From the first to the last; each has a row, a ring and all of its runs."""
     x, y = [1.0, 2.0, 3.0, 4.0, 5.0] * 2, [float(k) for k in range(10)]

@@ -107,6 +107,28 @@ def test_a_parameter_that_some_trials_lack(section):
     assert "depth" not in every.blocks[0].charts[0].table.header
 
 
+def test_options_that_are_blocks_are_told_apart(section):
+    """In every chart, by what differs between them."""
+    name, sgd = "training.optimizer", "{type: sgd, momentum: 0.9"
+    options = {"adam": "adam", f"{sgd}}}": "sgd(momentum=0.9)"}
+    options |= {f"{sgd}, nesterov: true}}": "sgd(momentum=0.9, nesterov=true)"}
+    found = {"name": name, "kind": "choice", "options": [*options]}
+    trials = [
+        {**one, "params": one["params"] | {name: option}}
+        for one, option in zip(map(trial, range(3), (0.5, 0.6, 0.7)), options, strict=True)
+    ]
+    parameters = [RATE, SIZE, DEPTH, found]
+    *_, slices, every = section(
+        content(parameters=parameters, trials=trials, random=[], importance={name: 1.0})
+    )
+    words = [*options.values()]
+    charts = slices.blocks[0].charts
+    against = next(chart for chart in charts if chart.title == "Against optimizer")
+    assert words == [row[0] for row in against.table.rows]
+    table = every.blocks[0].charts[0].table
+    assert words == [row[table.header.index("optimizer")] for row in table.rows]
+
+
 def test_smaller_may_be_better(section):
     """The best so far falls."""
     _, figures, *_ = section(content(larger_is_better=False, random=[]))
@@ -120,6 +142,7 @@ def test_smaller_may_be_better(section):
         "text", [], {"schema_version": 2}, content(trials=[]), content(trials="many"),
         content(parameters=[RATE | {"low": "a"}]), content(parameters=[RATE | {"high": 0.0001}]),
         content(parameters=[SIZE | {"options": [16]}]), content(parameters=5),
+        content(parameters=[SIZE | {"options": ["{", None]}]),
         content(importance=[]), content(trials=[trial(0, 0.5) | {"params": {"a": []}}] * 2),
         content(trials=[{"number": {}}]), content(random=[7]), content(test=[1]),
         content(board={"rows": [{"best_run": "a/b"}]}, finalists=[{"run_ids": ["b"]}]),

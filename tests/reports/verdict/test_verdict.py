@@ -12,6 +12,7 @@ import pytest
 import nnrun
 from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
 from nnrun.reports.verdict.lines import kind_words
+from nnrun.reports.verdict.names import Names
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
@@ -347,7 +348,8 @@ def test_a_row_of_long_settings_is_named_by_those_that_no_other_row_has():
 def of_blocks(**others):
     """Four rows of two optimizers and two schedules."""
     rates = [{"schedule": kind, "initial": 0.1} for kind in ("cosine", "exponential")]
-    blocks = [{"type": "adam", "beta1": beta, "beta2": 0.9} for beta in (0.5, 0.75)]
+    shared = {"type": "adam", "beta2": 0.9, "epsilon": 1e-7}
+    blocks = [shared | {"beta1": beta} for beta in (0.5, 0.75)]
     choices = [
         {"training.optimizer": block, "training.learning_rate": rate} | others
         for block, rate in product(blocks, rates)
@@ -361,8 +363,32 @@ def of_blocks(**others):
 def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
     """Cut blocks would have one text in all rows."""
     best, others = said(*of_blocks())[:2]
-    assert "first is beta1=0.5 learning_rate.schedule=cosine, test" in best
-    assert "Others: beta1=0.5 learning_rate.schedule=exponential and 2 more" in others
+    assert "first is beta1=0.5 learning_rate=cosine, test" in best
+    assert (
+        "Others: beta1=0.5 learning_rate=exponential, beta1=0.75 learning_rate=cosine and 1"
+        in others
+    )
+
+
+def test_names_side_by_side_have_one_form():
+    """That of parts where one is too long otherwise, as in legends of curves."""
+    sgd = {"type": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}
+    block = sgd, {"schedule": "step", "initial": 0.1, "every": 50}
+    keys = "training.optimizer", "training.learning_rate"
+    choices = [
+        dict(zip(keys, values, strict=True)) for values in (("adam", 0.1), ("adam", 0.2), block)
+    ]
+    members = [
+        (named("digits", choice=choice, seeds=range(2)), listed(90, 91)) for choice in choices
+    ]
+    (group,) = board(*members).groups
+    names = Names(group.rows)
+    by_place = sorted(group.rows, key=lambda row: choices.index(row.choice))
+    assert [
+        "optimizer=adam learning_rate=0.1",
+        "optimizer=adam learning_rate=0.2",
+        "optimizer=sgd(momentum=0.9, nesterov=true, weight_decay=0.01)",
+    ] == names.each(by_place)
 
 
 def test_what_is_cut_has_its_place_on_the_board():

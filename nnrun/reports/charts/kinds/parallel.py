@@ -11,12 +11,12 @@ from nnrun.reports.charts.axes import tick_labels
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log, Scale
 from nnrun.reports.charts.style import amount_line_class
-from nnrun.reports.charts.svg import LINE, coordinate, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
 from nnrun.reports.numbers import number
 
 _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0
-_SPACE = 130.0
-_LONGEST = 16
+_LEAST, _BESIDE = 130.0, 24.0  # between axes, and of that what a label leaves
+_LONGEST = 32
 _APART = 13.0
 
 
@@ -45,9 +45,13 @@ def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
 
     The last axis is that of the metric; the config with index `best` has a thick line.
     """
-    width = _SPACE * (len(axes) - 1) + 140
     columns = [_places(axis) for axis in axes]
-    spots = [60 + _SPACE * index for index in range(len(axes))]
+    longest = max(
+        len(shortened(text, _LONGEST)) for _, labels in columns[:-1] for _, text in labels
+    )
+    space = max(_LEAST, CHARACTER * longest + _BESIDE)
+    width = space * (len(axes) - 1) + 140
+    spots = [60 + space * index for index in range(len(axes))]
     parts = []
     for index, axis in enumerate(axes):
         x = spots[index]
@@ -77,7 +81,7 @@ def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
     return Chart(
         title, f"{len(rows)} configs. The best has {winner}.",
         Markup("").join([*lines, *parts]), width, _HEIGHT,
-        Table([axis.name for axis in axes], rows),
+        Table([axis.name for axis in axes], rows), fills=False,
     )  # fmt: skip
 
 

@@ -6,14 +6,21 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from math import inf
 from statistics import stdev
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from nnrun.reports.charts.axes import TALL, Frame, Numbers, dots, line, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log, Scale
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 from nnrun.reports.numbers import count, number, thinned, to_error
 
 _BEST, _OTHER = "k0", "k1"
 _MOST_TICKS = 6
+_GAP = 4.0  # between the names of neighbouring values
+_ROW, _TOP, _SIDE = 34.0, 8.0, 20.0  # of values below each other; the room above and beside them
+_MOST_ROWS, _LONGEST_NAME = 40, 50
 
 
 def history(
@@ -67,19 +74,17 @@ def slice_chart(
     """
     low, high = ends or (-0.5, len(names) - 0.5)
     scale: Scale = Log(low, high) if log else Linear(low, high) if low < high else Linear.over(x)
-    frame = Frame.around(scale, Linear.over(y), TALL)
-    ticks = [float(k) for k in range(len(names))] if names else None
-    drawing = y_axis(frame, y_label)
-    drawing += x_axis(frame, x_label, _tick_names(names), count=4, ticks=ticks)
-    drawing += dots(frame, x, y, _BEST) + dots(frame, [x[best]], [y[best]], _BEST, 6, "ring")
+    plane = _Plane.of(scale, Linear.over(y), (x_label, y_label), names, count=4)
+    drawing = plane.axes + plane.dots(x, y) + plane.dots([x[best]], [y[best]], 6, "ring")
     rows = sorted(zip(x, map(_value_of(names), x), map(number, y), strict=True))
     table = Table(
         [x_label, y_label],
         [[text, value] for _, text, value in rows],
-        [frame.across(place) or 0.0 for place, _, _ in rows],
+        plane.places([place for place, _, _ in rows]),
+        down=plane.down,
     )
     alternative = f"The best, {number(y[best])}, is at {x_label} {_value_of(names)(x[best])}."
-    return Chart(title, alternative, drawing, *TALL, table)
+    return Chart(title, alternative, drawing, TALL[0], plane.height, table)
 
 
 def by_setting(
@@ -104,13 +109,13 @@ def by_setting(
     means = {value: sum(found) / len(found) for value, found in shown.items()}
     drawn = thinned(y, most)
     scale = Linear.over([*drawn, *means.values()])
-    frame = Frame.around(_setting_scale([*groups], names), scale, TALL)
     ticks = [*means] if len(means) <= _MOST_TICKS else None
-    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, _tick_names(names), ticks=ticks)
-    drawing += dots(frame, thinned(x, most), drawn, _BEST)
+    across = _setting_scale([*groups], names)
+    plane = _Plane.of(across, scale, (x_label, y_label), names, ticks)
+    drawing = plane.axes + plane.dots(thinned(x, most), drawn)
     if not names:
-        drawing += line(frame, [*means], [*means.values()], f"{_BEST} d1")
-    drawing += dots(frame, [*means], [*means.values()], _BEST, 5, "ring")
+        drawing += line(plane.frame, [*means], [*means.values()], f"{_BEST} d1")
+    drawing += plane.dots([*means], [*means.values()], 5, "ring")
     text = _value_of(names)
     shown_means = {value: to_error(mean, _error(shown[value])) for value, mean in means.items()}
     rows = [
@@ -121,8 +126,65 @@ def by_setting(
     if len(shown) < len(groups):
         alternative += f" {count(len(shown))} of {count(len(groups))} values are listed."
     header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
-    table = Table(header, rows, [frame.across(value) or 0.0 for value in means])
-    return Chart(title, alternative, drawing, *TALL, table)
+    table = Table(header, rows, plane.places([*means]), down=plane.down)
+    return Chart(title, alternative, drawing, TALL[0], plane.height, table)
+
+
+class _Plane(NamedTuple):
+    """The axes of a setting and a metric, and the height of both.
+
+    The values of the setting are side by side, or below each other (`down`).
+    """
+
+    frame: Frame
+    axes: Markup
+    height: float
+    down: bool
+
+    @classmethod
+    def of(
+        cls,
+        across: Scale,
+        up: Scale,
+        labels: tuple[str, str],
+        names: Sequence[str],
+        ticks: list[float] | None = None,
+        count: int = 6,
+    ) -> _Plane:
+        """Named values are below each other where their names have no room side by side."""
+        frame = Frame.around(across, up, TALL)
+        room = (frame.right - frame.left) / max(1, len(names))
+        if any(len(name) * CHARACTER + _GAP > room for name in names) and len(names) <= _MOST_ROWS:
+            return cls._of_rows(names, up, labels[1])
+        if names and room > LINE:
+            ticks = [float(index) for index in range(len(names))]
+        axes = y_axis(frame, labels[1])
+        axes += x_axis(frame, labels[0], _tick_names(names), count, ticks)
+        return cls(frame, axes, TALL[1], False)
+
+    @classmethod
+    def _of_rows(cls, names: Sequence[str], scale: Scale, label: str) -> _Plane:
+        """Each name above the line of its row."""
+        rows, bottom = Linear(len(names) - 0.5, -0.5), _TOP + _ROW * len(names)
+        frame = Frame(scale, rows, _SIDE, _TOP, TALL[0] - _SIDE, bottom)
+        parts = [x_axis(frame, label)]
+        for index, name in enumerate(names):
+            y = _TOP + _ROW * (index + 0.5)
+            d = f"M{frame.left:.1f} {y:.1f}H{frame.right:.1f}"
+            text = shortened(name, _LONGEST_NAME)
+            parts.append(element("path", d=d, class_="grid"))
+            parts.append(element("text", text, x=frame.left, y=y - 8, class_="name"))
+        return cls(frame, Markup("").join(parts), bottom + 44, True)
+
+    def dots(self, x: Numbers, y: Numbers, radius: float = 2.5, kind: str = "dot") -> Markup:
+        """A dot for each value of the setting with one of the metric."""
+        spots = (y, x) if self.down else (x, y)
+        return dots(self.frame, *spots, _BEST, radius, kind)
+
+    def places(self, values: Sequence[float]) -> list[float]:
+        """Where values of the setting are, in pixels."""
+        place = self.frame.up if self.down else self.frame.across
+        return [place(value) or 0.0 for value in values]
 
 
 def _setting_scale(x: Sequence[float], names: Sequence[str]) -> Scale:

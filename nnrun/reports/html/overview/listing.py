@@ -45,7 +45,8 @@ class Placed:
     @property
     def settings(self) -> str:
         """Those that its row has."""
-        return shortened(" ".join(choice_words(self.names.settings(self.standing.row))))
+        choice = self.names.settings(self.standing.row)
+        return shortened(" ".join(choice_words(choice, short=True)))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 from typing import Any
 
+from nnrun.config.overrides import OverrideError, parse_value
+from nnrun.config.settings import told_words
 from nnrun.reports.charts.svg import shortened
 
 _LONGEST = 60
@@ -39,6 +42,14 @@ class Parameter:
             raise ValueError("a range without ends")
         return cls(name, low, high, bool(found["log"]) and low > 0, bool(found["whole"]))
 
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Of the options, of blocks in short; as they are where one cannot be read."""
+        try:
+            return told_words(self.name, [parse_value(option) for option in self.options])
+        except OverrideError:
+            return self.options
+
     @property
     def short(self) -> str:
         """Without the block of the config, which repeats."""
@@ -49,6 +60,10 @@ class Parameter:
         if not self.options:
             return float(found)
         return self.options[self.options.index(text_of(found))]
+
+    def said(self, value: float | str) -> float | str:
+        """A number as it is, or the name of an option."""
+        return self.names[self.options.index(str(value))] if self.options else value
 
     def place(self, value: float | str) -> float:
         """A number as it is, or the index of an option."""
@@ -63,7 +78,7 @@ class Parameter:
     def bin_names(self) -> Sequence[str]:
         """What is in each part."""
         if self.options:
-            return self.options
+            return self.names
         edges = self._edges()
         if self._is_counted:
             return [f"{edge + 0.5:g}" for edge in edges[:-1]]

@@ -161,7 +161,7 @@ class _Search:
             f"Against {parameter.short}", x, y, y.index(self.pick(y)),
             x_label=parameter.short, y_label=self.metric,
             ends=None if parameter.options else (parameter.low, parameter.high),
-            log=parameter.log, names=parameter.options,
+            log=parameter.log, names=parameter.names,
         )  # fmt: skip
 
     def _map(self, down: Parameter, across: Parameter) -> Chart:
@@ -189,7 +189,9 @@ class _Search:
         common = [p for p in self.parameters if all(p.name in params for params, _ in trials)]
         if len(common) < _FEWEST:
             return None
-        axes = [Coordinate(p.short, [params[p.name] for params, _ in trials]) for p in common]
+        axes = [
+            Coordinate(p.short, [p.said(params[p.name]) for params, _ in trials]) for p in common
+        ]
         values = [value for _, value in trials]
         axes.append(Coordinate(self.metric, values))
         return parallel("All parameters", axes, values.index(self.pick(values)))
@@ -213,7 +215,9 @@ def _finalists(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         if finalist is not None:
             origin, number_ = _ORIGINS[finalist["origin"]], finalist["number"]
             words = origin if number_ is None else f"{origin} {int(number_)}"
-            choice = shortened(" ".join(choice_words(finalist["choice"])), _LONGEST_CHOICE)
+            choice = shortened(
+                " ".join(choice_words(finalist["choice"], short=True)), _LONGEST_CHOICE
+            )
             yield words, choice, _measured(row), str(int(row["completed"]))
 
 

@@ -75,6 +75,8 @@ const bring = (plot, near) => {
 };
 const nearest = (items, far) => items.reduce((best, item) => (far(item) < far(best) ? item : best));
 
+// Rows of a table that have places in the drawing.
+const placed = "tr[data-x],tr[data-y]";
 const kinds = {
   // A map: the cell under the pointer, by the names of its row and column.
   cells(plot, [x, y]) {
@@ -111,9 +113,9 @@ const kinds = {
     const near = groups.length ? nearest(groups, (group) => toLine(at, linePoints(group))) : null;
     const name = near && near.querySelector("title").textContent;
     bring(plot, near);
-    const places = all("tr[data-x]", plot);
+    const places = all(placed, plot);
     if (!places.length) return near && name.split(", ").map((text, index) => make(index ? "span" : "b", {}, text));
-    const row = nearest(places, (one) => Math.abs(Number(one.dataset.x) - at[0]));
+    const row = nearest(places, ({ dataset: { x, y } }) => Math.abs(x === undefined ? y - at[1] : x - at[0]));
     const names = all(".numbers thead th", plot).map((head) => head.textContent);
     const found = texts(row).slice(1).map((text, index) => ({ text, name: names[index + 1], first: names[index + 1] === name }));
     const grey = new Set(all("g.other:not(.lit)", svg).map((group) => group.querySelector("title").textContent));
@@ -136,7 +138,7 @@ const kindOf = (plot, svg) => {
   if (plot.querySelector("table[data-cells]")) return kinds.cells;
   if (svg.querySelector(".rows")) return kinds.rows;
   if (svg.querySelector("circle > title")) return kinds.titled;
-  return plot.querySelector("tr[data-x]") || svg.querySelector("g.series") ? kinds.lines : null;
+  return plot.querySelector(placed) || svg.querySelector("g.series") ? kinds.lines : null;
 };
 const tips = (root) => {
 for (const plot of all(".plot", root)) {
