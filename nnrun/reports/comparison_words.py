@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import Any
 
-from nnrun.config.settings import setting_words, short_key
+from nnrun.config.setting_words import setting_words, short_key
 from nnrun.reports.numbers import (
     MISSING,
     count,

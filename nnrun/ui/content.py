@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnrun.config.settings import choice_of, choice_words
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_of
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import NOW, RUNS, Note, Section, StatusMark

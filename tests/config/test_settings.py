@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.settings import (
-    choice_of,
-    choice_words,
-    rebuilt,
-    setting_words,
-    short_words,
-    told_apart,
-    told_within,
-    told_words,
-)
+from nnrun.config.setting_words import choice_words, setting_words, short_words, told_words
+from nnrun.config.settings import choice_of, rebuilt, told_apart, told_within
 from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 
 

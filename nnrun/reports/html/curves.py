@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite, log10
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_of, differing
 from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.settings import choice_words, told_apart, told_words
+from nnrun.config.setting_words import choice_words, told_words
+from nnrun.config.settings import told_apart
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap

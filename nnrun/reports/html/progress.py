@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_of, choice_words
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import lines
 from nnrun.reports.charts.svg import shortened

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 from nnrun.reports.numbers import count, duration, durations, plural
 from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.reports.terminal.fitting import Column, FittedTable

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from nnrun.config.settings import (
-    choice_of,
-    choice_words,
-    in_common,
-    rebuilt,
-    told_apart,
-    told_within,
-)
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_of, in_common, rebuilt, told_apart, told_within
 from nnrun.runs.catalog.summary import DATA, RunSummary
 
 LEAST_DIGITS = 4

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import setting_of, setting_words
+from nnrun.config.setting_words import setting_words
+from nnrun.config.settings import setting_of
 from nnrun.reports.markup import escape
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of

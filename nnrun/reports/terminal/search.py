@@ -11,7 +11,7 @@ from rich.console import group as grouped
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words, short_key
+from nnrun.config.setting_words import choice_words, short_key
 from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.tables import leaderboard_tables

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import setting_of, setting_words
+from nnrun.config.setting_words import setting_words
+from nnrun.config.settings import setting_of
 from nnrun.errors import NnrunError
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of

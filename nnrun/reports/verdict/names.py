@@ -8,14 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.settings import (
-    ASIDE,
-    choice_words,
-    in_common,
-    rebuilt,
-    told_apart,
-    told_within,
-)
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import ASIDE, in_common, rebuilt, told_apart, told_within
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import as_text, setting_of, setting_words, written_out
+from nnrun.config.setting_words import setting_words
+from nnrun.config.settings import as_text, setting_of, written_out
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.config.settings import BESIDE, choice_words, differing
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import BESIDE, differing
 from nnrun.errors import UsageError, clipped
 from nnrun.models.files import MODEL
 from nnrun.runs.catalog.index import look

@@ -15,7 +15,8 @@ from nnrun.config.schema.search.distributions import (
     holds_distribution,
     is_conditional,
 )
-from nnrun.config.settings import OF_STACK, flatten, setting_of, setting_words, written_out
+from nnrun.config.setting_words import setting_words
+from nnrun.config.settings import OF_STACK, flatten, setting_of, written_out
 from nnrun.config.yaml.dump import flow
 from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 
 
 @dataclass(frozen=True, kw_only=True)

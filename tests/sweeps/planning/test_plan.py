@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.run_folder import RunFolder

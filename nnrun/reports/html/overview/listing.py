@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note
 from nnrun.reports.html.overview.found import Found

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from nnrun.config.overrides import OverrideError, parse_value
-from nnrun.config.settings import told_words
+from nnrun.config.setting_words import told_words
 from nnrun.reports.charts.svg import shortened
 
 _LONGEST = 60

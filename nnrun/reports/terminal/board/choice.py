@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.verdict.names import names_of

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from nnrun.characters import clean
-from nnrun.config.settings import BESIDE, choice_words, telling_first
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import BESIDE, telling_first
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.choice import beside_words, network_label

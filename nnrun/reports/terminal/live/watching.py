@@ -17,13 +17,8 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import (
-    choice_of,
-    choice_words,
-    rebuilt,
-    telling_first,
-    told_within,
-)
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_of, rebuilt, telling_first, told_within
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
 from nnrun.reports.progress_words import names_of, share_words, sweep_line, telling
 from nnrun.reports.summary import metric_label

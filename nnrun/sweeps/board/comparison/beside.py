@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnrun.config.settings import BESIDE, choice_words
+from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import BESIDE
 from nnrun.metrics.table import span_of
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.statistics import AS_WRITTEN

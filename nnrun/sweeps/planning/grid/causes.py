@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnrun.config.settings import choice_words
+from nnrun.config.setting_words import choice_words
 from nnrun.errors import Problem
 from nnrun.sweeps.planning.grid.arguments import Arguments
 
