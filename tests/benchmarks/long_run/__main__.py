@@ -24,6 +24,8 @@ from pathlib import Path
 
 import psutil
 
+from nnrun.runs.storage.contents.progress import PROGRESS
+from nnrun.runs.storage.sweep_progress import FOLDER
 from tests.benchmarks.long_run.growth import RUNS, Growth, Sample, growths, of_process
 from tests.benchmarks.tables.grid import grid
 from tests.benchmarks.whole_processes.processes import NNRUN
@@ -32,6 +34,8 @@ from tests.sweeps.helpers import in_session
 PROGRAMS = ("seeds", "settings", "session")
 SAMPLES = 360
 ENDING_SECONDS = 60
+# The index, and how far a sweep had come that was not finished.
+KEPT = (".index", FOLDER, PROGRESS)
 SEEDS = """\
 dataset: {name: iris, features: standard}
 network: {sizes: [3], activations: [softmax]}
@@ -102,7 +106,8 @@ class Subject:
             code = self.process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
             return f"did not end within {ENDING_SECONDS} seconds"
-        left = [str(path) for path in self.folder.rglob(".*") if not path.name.startswith(".index")]
+        hidden = (path for path in self.folder.rglob(".*") if not path.name.startswith(KEPT))
+        left = [str(path) for path in hidden]
         left += os.listdir(self.folder / "tmp")
         left += [f"process {pid}" for pid in in_session(self.process.pid)]
         wrong = f"exit code {code}; " if code != 130 else ""
