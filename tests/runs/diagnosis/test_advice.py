@@ -183,24 +183,25 @@ def test_an_early_stop_is_not_called_too_early(fraud, finished):
     assert [True, False] == [kinds(*range(10, 0, -1)), kinds(*range(10))]
 
 
+OF_DATES = """
+network: {sizes: [16, 2], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
+dataset:
+  path: t.csv
+  columns: {target: y}
+  task: classification
+  features: standard
+  test_size: 0.3
+"""
+
+
 def test_a_column_that_gives_the_target_is_named_as_in_the_file(finished, tmp_path):
     """A part of a date cannot be dropped by itself."""
     hours = [(row * 7) % 24 for row in range(200)]
     rows = [f"2024-01-01T{hour:02}:00,{row % 5},{int(hour > 11)}" for row, hour in enumerate(hours)]
     (tmp_path / "t.csv").write_text("\n".join(["left,a,y", *rows]))
-    text = """
-dataset:
-  path: t.csv
-  columns: {target: y}
-  dates: {left: [hour]}
-  task: classification
-  features: standard
-  test_size: 0.3
-network: {sizes: [16, 2], activations: [tanh, softmax]}
-loss: cross_entropy
-training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
-"""
-    case = finished(text)
+    case = finished(OF_DATES + "  dates: {left: [hour]}\n")
     assert 1 == case.metrics["test"]["accuracy"]
     expected = (
         "the column left alone, by left.hour, separates the classes in all 140 training rows: "
@@ -223,20 +224,9 @@ def test_a_column_that_is_blank_in_one_class_is_named(finished, tmp_path, blanks
     (tmp_path / "t.csv").write_text(
         "\n".join(["day,a,b,y", *(",".join(map(str, r)) for r in rows)])
     )
-    text = """
-dataset:
-  path: t.csv
-  columns: {target: y}
-  dates: {day: [weekday, elapsed, cyclic]}
-  missing: {impute: median}
-  task: classification
-  features: standard
-  test_size: 0.3
-network: {sizes: [16, 2], activations: [tanh, softmax]}
-loss: cross_entropy
-training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 20}
-"""
-    case = finished(text)
+    case = finished(
+        f"{OF_DATES}  dates: {{day: [weekday, elapsed, cyclic]}}\n  missing: {{impute: median}}\n"
+    )
     assert 1 == case.metrics["test"]["accuracy"]
     expected = (
         "the column day is blank or the same in all training rows of one class, and in none of the "
