@@ -172,7 +172,7 @@ def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These choices with only those parts of blocks that differ: `beta1=0.5`, where all have Adam.
 
     A block without such a part has its first one, and its kind beside values without one; a block
-    that all share is left as it is.
+    that all share is left as it is. What other keys of a choice replace is no part of its blocks.
     """
     found: list[dict[str, dict[str, Any]]] = [{} for _ in choices]
     for key in dict.fromkeys(chain.from_iterable(choices)):
@@ -180,7 +180,8 @@ def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         values = [choices[place][key] for place in own]
         if any(isinstance(value, Mapping) for value in values):
             values = [filled(value) for value in values]
-        flat = [flatten(value, key) for value in values]
+        pairs = zip(own, values, strict=True)
+        flat = [_unreplaced(key, flatten(v, key), choices[place]) for place, v in pairs]
         named = (f"{key}{end}" for end in _NAMING if any(f"{key}{end}" in one for one in flat))
         name = next(named, key)  # `adam` is the type of a block elsewhere
         told = told_apart([{name: one[key]} if key in one else one for one in flat])
@@ -195,6 +196,12 @@ def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for key in choice for k, v in parts[key].items()} for choice, parts in ordered]
 
 
+def _unreplaced(key: str, parts: dict[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of the block with a key that no other key of the choice replaces."""
+    others = [f"{other}." for other in choice if other.startswith(f"{key}.")]
+    return {name: v for name, v in parts.items() if not f"{name}.".startswith((*others,))}
+
+
 def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
     """Parts of the blocks of a choice as blocks, where the kind of these is among the parts.
 
@@ -205,7 +212,8 @@ def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, An
     keys = (next((whole for whole in _wholes(key) if whole in blocks), key) for key in parts)
     found = {key: setting_of(parts, key) for key in dict.fromkeys(keys)}
     for key in blocks & choice.keys():
-        if "type" in found[key]:
+        replaced = any(other.startswith(f"{key}.") for other in choice)
+        if not replaced and "type" in found[key]:
             found[key] = choice[key]
     return found
 

@@ -175,6 +175,41 @@ def test_a_type_stands_alone_for_its_defaults_alone():
     assert words == told_words("training.optimizer", values)
 
 
+OF_TRAINING = [
+    {"learning_rate": {"schedule": "cosine", "initial": 0.1}, "iterations": 12},
+    {"learning_rate": 0.1, "epochs": 2},
+]
+RATES = [0.02, {"schedule": "step", "initial": 0.1, "every": 10}]
+
+
+@pytest.mark.parametrize("order", [("training", "training.learning_rate"), None])
+def test_what_another_key_replaces_in_a_block_tells_nothing(order):
+    choices = [
+        {"training": block, "training.learning_rate": rate}
+        for block in OF_TRAINING
+        for rate in RATES
+    ]
+    if order is None:
+        choices = [dict(reversed(choice.items())) for choice in choices]
+    parts = told_within(choices)
+    found = [
+        {*choice_words(rebuilt(one, choice), short=True)}
+        for one, choice in zip(parts, choices, strict=True)
+    ]
+    expected = [
+        {length, f"learning_rate={rate}"}
+        for length in ("iterations=12", "epochs=2")
+        for rate in ("0.02", "step(initial=0.1)")
+    ]
+    assert found == expected
+
+
+def test_a_block_whose_type_another_key_replaces_is_not_whole():
+    choice = {"training.optimizer": {"type": "sgd"}, "training.optimizer.type": "adam"}
+    found = rebuilt({"training.optimizer.type": "adam"}, choice)
+    assert found == {"training.optimizer": {"type": "adam"}}
+
+
 def test_short_words_are_those_of_blocks_alone():
     """What has no kind keeps its braces; layers are short wherever they stand."""
     network = {"layers": [{"type": "dense", "units": 3, "activation": "relu"}, {"type": "flatten"}]}
