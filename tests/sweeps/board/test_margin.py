@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t as student
 
 from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
-from nnrun.sweeps.board.comparison.design import Size, smallest_difference
+from nnrun.sweeps.board.comparison.design import Shown, Size, smallest_difference
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.variance.components import Components
@@ -103,6 +103,22 @@ def test_what_more_seeds_would_show_is_a_line_below_the_board():
     twice, four_times = drawn.larger.values()
     assert drawn.difference > twice > four_times > drawn.limit > 0
     assert "No number of seeds gets below" in leaderboard_markdown(board(overlap={"test": 0.25}))
+
+
+def test_no_difference_is_named_that_the_metric_cannot_have():
+    """Few seeds of accuracies that vary much show none; of errors any may be there."""
+    shown = Shown("2 seeds", 7.5, {"4 seeds": 2.0, "8 seeds": 0.92}, 0.6)
+    group = replace(board().groups[0], shown=shown)
+    text = leaderboard_markdown(Leaderboard("", [group]))
+    assert "With 2 seeds, even a row that is worse by 1.0, the most there can be, " in text
+    assert "With 8 seeds, 0.92 is enough. No number of seeds gets below 0.60." in text
+    none = replace(group, shown=replace(shown, larger={"8 seeds": 1.5}, limit=1.2))
+    text = leaderboard_markdown(Leaderboard("", [none]))
+    assert "is enough" not in text
+    assert "No number of seeds" not in text
+    of_errors = replace(group, metric="mse", larger_is_better=False)
+    text = leaderboard_markdown(Leaderboard("", [of_errors]))
+    assert "With 2 seeds, a row that is worse by 7.5 is dropped in 4 of 5 sweeps." in text
 
 
 @pytest.mark.parametrize(("seeds", "overlap"), [(5, 0.0), (10, 0.25), (20, 1 / 9)])

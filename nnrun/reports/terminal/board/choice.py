@@ -8,6 +8,7 @@ from statistics import fmean
 
 from nnrun.characters import clean
 from nnrun.config.setting_words import choice_words
+from nnrun.metrics.table import span_of
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.verdict.names import names_of
@@ -150,11 +151,18 @@ def _shown(group: Group, of: str) -> Iterator[str]:
     if found is None:
         return
     design, gap = min(found.larger.items(), key=lambda item: item[1])
-    text = (
-        f"{of}With {found.design}, a row that is worse by {spread(found.difference)} is dropped in "
-        f"4 of 5 sweeps. With {design}, {spread(gap)} is enough."
-    )
-    if found.limit:
+    span = span_of(group.metric)
+    if found.difference < span:
+        text = f"a row that is worse by {spread(found.difference)} is dropped in 4 of 5 sweeps."
+    else:
+        text = (
+            f"even a row that is worse by {spread(span)}, the most there can be, is dropped in "
+            "fewer than 4 of 5 sweeps."
+        )
+    text = f"{of}With {found.design}, {text}"
+    if gap < span:
+        text += f" With {design}, {spread(gap)} is enough."
+    if 0 < found.limit < span:
         text += f" No number of seeds gets below {spread(found.limit)}."
     yield text
 
