@@ -162,13 +162,14 @@ def _need_search(name: str, results: Path) -> None:
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:
-    found, damaged = read_search(results, name), f"{results / name / FILE} is damaged"
+    damaged = UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
+    found = read_search(results, name)
     if found is None:
-        raise UsageError(f"{damaged}; search again to write it anew")
+        raise damaged
     try:
         export_study(found, results / name, file)
     except DAMAGE as error:
-        raise UsageError(f"{damaged}; search again to write it anew") from error
+        raise damaged from error
     output.note(f"wrote {file}")
 
 

@@ -67,7 +67,7 @@ def short_words(key: str, value: Any) -> str:
 
 
 def setting_words(key: str, value: Any) -> str:
-    """A value in the words of a config, without what is null in it or a layer's own default."""
+    """A value in the words of a config; keys that are null or have their default are left out."""
     if key == "dataset.features" and isinstance(value, list) and len(value) < 2:
         return setting_words(key, value[0]) if value else "none"
     if key == _UNITS and isinstance(value, list):

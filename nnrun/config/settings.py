@@ -198,8 +198,10 @@ def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _unreplaced(key: str, parts: dict[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of the block with a key that no other key of the choice replaces."""
-    others = [f"{other}." for other in choice if other.startswith(f"{key}.")]
-    return {name: v for name, v in parts.items() if not f"{name}.".startswith((*others,))}
+    others = tuple([f"{other}." for other in choice if other.startswith(f"{key}.")])
+    if not others:
+        return parts
+    return {name: v for name, v in parts.items() if not f"{name}.".startswith(others)}
 
 
 def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:

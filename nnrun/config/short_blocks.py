@@ -1,4 +1,4 @@
-"""Blocks in short: without what is null in them, or their kind's default."""
+"""Blocks of configs in short: without keys that are null or have their default."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("type", "schedule")
 
 
 def in_short(value: Any) -> Any:
-    """A value whose blocks have only what is no default; its kind alone for one without such."""
+    """A value with its blocks in short; a block with nothing but its kind is that word."""
     if isinstance(value, str | int):  # as most are
         return value
     if isinstance(value, list):

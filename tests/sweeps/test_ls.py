@@ -136,7 +136,7 @@ def test_a_sweep_that_was_not_finished_is_said_beside_the_leaderboard(run, write
 
 
 def test_without_a_leaderboard_the_report_is_named(run, write, tmp_path):
-    """Of a sweep that was killed, it has the board of what is there; of no runs, nothing has."""
+    """The report has the board of the runs that there are; without runs nothing is named."""
     write("iris")
     run("sweep", "configs", "--seeds", 2)
     for file in tmp_path.glob("results/leaderboard*"):

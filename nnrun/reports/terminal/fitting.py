@@ -205,7 +205,7 @@ def _shown(cell: str | Text) -> str | Text:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """The least width of each column, and for those that wrap a share of what is left."""
+    """The width of each column: its least one; columns that wrap share the rest of the line."""
     widths = [column.least for column in columns]
     spare = width - _room(columns)
     wanted = sorted(

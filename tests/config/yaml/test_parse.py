@@ -152,7 +152,7 @@ def test_what_is_wrong_with_the_yaml_is_said_in_place(text: str, problem: str) -
 
 
 def test_digits_may_be_a_key() -> None:
-    """After a blank, after what is no number, or with a value of their own."""
+    """They are keys after a blank, after a text, and where they have a value."""
     document = parse(Text("{a: 0, 5, b: c,6, d: 1,7: e}", "f.yaml"))
     assert not document.problems
     assert {"a": 0, "5": None, "b": "c", "6": None, "d": 1, "7": "e"} == document.data

@@ -176,7 +176,7 @@ def test_seeds_of_splits_that_crossed_seeds_replace_are_refused(plan, write, tex
 
 
 def test_a_setting_that_crossed_seeds_make_equal_to_another_is_planned_once(plan, write):
-    """Where one is a word and the other a block, neither of which a key replaces."""
+    """One is a word and the other a block, and no key of the grid replaces either."""
     words = "dataset.split={by: random, seed: 8},random"
     made = plan(write("iris", IRIS + SIX), words)
     assert 1 == len(made.variants)
