@@ -17,7 +17,7 @@ from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
-from nnrun.reports.charts.kinds.settings import by_setting
+from nnrun.reports.charts.kinds.settings import by_setting, slice_chart
 from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import CHARACTER
@@ -165,6 +165,8 @@ def test_names_without_room_side_by_side_are_below_each_other() -> None:
     assert names == [*shown]
     assert [8.0] * 4 == [a - b for a, b in zip(chart.table.places, shown.values(), strict=True)]
     assert chart.table.down
+    trials = slice_chart("a", x, x, 0, x_label="x", y_label="y", names=names)
+    assert trials.table.down
     some = by_setting("a", x, x, x_label="x", y_label="y", most=9, names=["a", "b", "c", "d"])
     assert (False, (480.0, 300.0)) == (some.table.down, (some.width, some.height))
 

@@ -373,11 +373,11 @@ def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
 def test_names_side_by_side_have_one_form():
     """That of parts where one is too long otherwise, as in legends of curves."""
     sgd = {"type": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}
-    block = sgd, {"schedule": "step", "initial": 0.1, "every": 50}
+    cosine = {"schedule": "cosine", "initial": 0.1}
+    steps = [{"schedule": "step", "initial": 0.1, "every": every} for every in (30, 50)]
+    values = ("adam", cosine), ("adam", steps[0]), (sgd, steps[1])
     keys = "training.optimizer", "training.learning_rate"
-    choices = [
-        dict(zip(keys, values, strict=True)) for values in (("adam", 0.1), ("adam", 0.2), block)
-    ]
+    choices = [dict(zip(keys, both, strict=True)) for both in values]
     members = [
         (named("digits", choice=choice, seeds=range(2)), listed(90, 91)) for choice in choices
     ]
@@ -385,8 +385,8 @@ def test_names_side_by_side_have_one_form():
     names = Names(group.rows)
     by_place = sorted(group.rows, key=lambda row: choices.index(row.choice))
     assert [
-        "optimizer=adam learning_rate=0.1",
-        "optimizer=adam learning_rate=0.2",
+        "optimizer=adam learning_rate=cosine",
+        "optimizer=adam learning_rate=step",
         "optimizer=sgd(momentum=0.9, nesterov=true, weight_decay=0.01)",
     ] == names.each(by_place)
 
