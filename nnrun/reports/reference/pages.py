@@ -12,6 +12,7 @@ from nnrun.reports.reference.topics import Topic
 
 PAGES = (
     "tutorial",
+    "glossary",
     "course",
     "config",
     "data",
