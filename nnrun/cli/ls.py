@@ -136,23 +136,32 @@ def command(
     keys = varied(runs)
     shown_keys = set_by_hand(most_varied(runs), runs)
     output.data([listed_data(run) for run in shown])
+    searched = _searched(shown, runs, results, output)
     if form == "csv":
         output.text(runs_csv(shown, keys))
         return
-    searched = _searched(shown, results)
     if form is not None:
         output.text(runs_markdown(shown, shown_keys, sort, searched))
         return
     output.show(runs_table(shown, len(chosen), shown_keys, sort, searched, top))
 
 
-def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
-    names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
+def _searched(
+    shown: Sequence[RunSummary], runs: Sequence[RunSummary], results: Path, output: Output
+) -> Searched:
+    """What searches say about these runs, out of all `runs` of their experiments."""
+    of_search = {run.name for run in runs if run.search}
+    names = [
+        n
+        for n in dict.fromkeys(run.name for run in shown)
+        if n in of_search or (results / n / _SEARCH).exists()
+    ]
     if not names:
         return NOT_SEARCHED
     from nnrun.sweeps.board.from_store.searched import searches_of  # noqa: PLC0415  # slow to import
 
-    found = searches_of(results / name for name in names)
+    found = searches_of((results / name for name in names), runs)
+    output.notes(found.problems.values())
     return found.choices, found.early
 
 

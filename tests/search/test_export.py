@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
 import warnings
@@ -20,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from nnrun.cli import cli
 from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.sealed import sealed_json
 from tests.search.helpers import IRIS, content_of, search
 
 SPACE = {
@@ -173,10 +173,10 @@ def test_a_damaged_search_is_said_to_be(exported, tmp_path, key, value):
     """Where search.json can be read but does not hold what it should; and nothing is left."""
     content = content_of(exported[-1].parent)
     (tmp_path / "iris").mkdir()
-    (tmp_path / "iris/search.json").write_text(json.dumps({**content, key: value}))
+    (tmp_path / "iris/search.json").write_bytes(sealed_json({**content, key: value}))
     file = tmp_path / "study.db"
     words = ["search", "iris", "--export", str(file), "--results", str(tmp_path)]
     done = CliRunner().invoke(cli, words)
     assert 2 == done.exit_code
-    assert f"{tmp_path}/iris/search.json is damaged; search again" in done.stderr
+    assert f"{tmp_path}/iris/search.json is damaged: it is not what nnrun writes" in done.stderr
     assert ["iris"] == [path.name for path in tmp_path.iterdir()]

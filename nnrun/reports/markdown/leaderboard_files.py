@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.characters import escaped
-from nnrun.config.names import SPLITS
+from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
@@ -30,8 +30,8 @@ from nnrun.runs.storage.folders import names_in
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
-_BOARD = "leaderboard.json"
-_START, _END = "leaderboard-", ".json"
+_CSV, _JSON, _MD = (f"{BOARD}{suffix}" for suffix in BOARD_SUFFIXES)
+_START, _END = BOARD_OF_KEY
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError)
 _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
@@ -47,9 +47,9 @@ def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
     content = strict_json(board_data(board)).encode()
     return _own_file(board, content) | {
-        "leaderboard.csv": leaderboard_csv(board).encode(),
-        "leaderboard.md": leaderboard_markdown(board).encode(),
-        _BOARD: content,
+        _CSV: leaderboard_csv(board).encode(),
+        _MD: leaderboard_markdown(board).encode(),
+        _JSON: content,
     }
 
 
@@ -80,7 +80,7 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
     Raises:
         UsageError: there is none, or it is damaged.
     """
-    file = root / _BOARD if word is None else _file(root, _key(root, word))
+    file = root / _JSON if word is None else _file(root, _key(root, word))
     try:
         return _read(file)
     except FileNotFoundError:

@@ -12,15 +12,16 @@ from typing import Any
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
-from nnrun.errors import UsageError
+from nnrun.errors import DamageError, UsageError
 from nnrun.garbage import not_collected
-from nnrun.runs.catalog.index import BOARD, RECORD, look_through
+from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
-from nnrun.sweeps.board.from_store.searched import searched_runs
+from nnrun.sweeps.board.from_store.searched import AGAIN, SearchedRuns, read_search
 from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
@@ -110,6 +111,19 @@ def _relative(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**dataset, **part}
 
 
+def _searched(
+    root: Path, name: str, runs: Sequence[RunEntry], summaries: Iterable[RunSummary]
+) -> Sequence[RunEntry]:
+    """The runs to choose among, where the experiment was searched."""
+    try:
+        content = read_search(root, name, summaries)
+    except DamageError as error:
+        advice = f"{AGAIN}, and --by SPLIT chooses among all runs"
+        raise DamageError(f"{name}/best: {error.what}", advice) from None
+    searched = None if content is None else SearchedRuns.of(content)
+    return runs if searched is None else searched.taken(runs)
+
+
 @not_collected()
 def best_of(
     root: Path,
@@ -131,18 +145,22 @@ def best_of(
         order_by: the metric to choose by; by default that of the runs.
 
     Raises: UsageError if it has no completed run, no such split or metric, or a run whose report is
-    damaged.
+    damaged; DamageError if the choice may depend on a file that is.
     """
     try:
-        make = partial(entry_of, order_by=order_by)
+        summaries: list[RunSummary] = []
+
+        def make(run: RunSummary, content: Content) -> RunEntry | None:
+            summaries.append(run)
+            return entry_of(run, content, order_by)
+
         names = [name, *_sharing(root, name)]
         wanted = BOARD if order_by is None else RECORD
         known = filter(None, look_through(root, names, make, wanted))
         own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
         runs: Sequence[RunEntry] = ordered_by(own, order_by)
-        searched = searched_runs(root, name) if by is None and order_by is None else None
-        if searched is not None:
-            runs = searched.taken(runs)
+        if by is None and order_by is None:
+            runs = _searched(root, name, runs, (run for run in summaries if run.name == name))
         read = partial(_record, root / name, order_by)
         return choose(runs, name, by, read=read, in_folds=in_folds)
     except _DAMAGE:

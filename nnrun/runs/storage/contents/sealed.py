@@ -1,0 +1,40 @@
+"""JSON files of the results folder that end in a digest of themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import DamageError
+from nnrun.runs.storage.contents.strict_json import is_sealed, sealed, strict_json
+from nnrun.runs.storage.durable.files import read_regular
+
+_KEY = "file_sha256"
+_NOT_WRITTEN = "it is not the file that was written"
+
+
+def sealed_json(content: dict[str, Any]) -> bytes:
+    """The bytes of a file with this content."""
+    return sealed(strict_json(content).encode(), _KEY)
+
+
+def read_sealed(file: Path, most: int | None = None) -> dict[str, Any]:
+    """The content of a file of at most `most` bytes.
+
+    Raises: FileNotFoundError if there is none; DamageError, with the reason alone, if it is not as
+    it was written.
+    """
+    try:
+        written = read_regular(file, most)
+        if not is_sealed(written, _KEY):
+            raise DamageError(_NOT_WRITTEN)
+        content = dict(json.loads(written))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamageError(f"it cannot be read: {error.strerror or error}") from None
+    except (ValueError, TypeError, RecursionError):
+        raise DamageError(_NOT_WRITTEN) from None
+    del content[_KEY]
+    return content
