@@ -148,7 +148,7 @@ def test_smaller_may_be_better(section):
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_said_to_be_damaged(section, damage):
-    """Or drawn as far as it makes sense; nothing fails, and only trials without values say nothing."""
+    """Or drawn as far as it makes sense; of trials without values there is no section."""
     found = section(damage)
 
     assert (found is None) == (damage == content(trials=[]))
@@ -178,7 +178,7 @@ def searched(results, tmp_path) -> Path:
     shutil.copytree(results / "flowers", tmp_path / "results" / "flowers")
     names = sorted(folder.name for folder in (tmp_path / "results" / "flowers").iterdir())
     parts = [
-        trial(n, None) | {"choice": {"network.depth": n}, "run_ids": [name]}
+        trial(n, None) | {"choice": {"network.depth": n}, "params": {}, "run_ids": [name]}
         for n, name in enumerate(names)
     ]
     found = content(trials=parts, random=[], finalists=[], board=None, test=None, winner=None)

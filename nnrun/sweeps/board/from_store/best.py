@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,14 +16,14 @@ from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
 from nnrun.sweeps.board.from_store.searched import AGAIN, SearchedRuns, read_search
 from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.from_store.written import read_board
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Row
 
 _FINAL = "-final"
 _LONGEST = 100
@@ -117,11 +116,11 @@ def _searched(
     """The runs to choose among, where the experiment was searched."""
     try:
         content = read_search(root, name, summaries)
+        searched = None if content is None else SearchedRuns.of(content)
+        return runs if searched is None else searched.taken(runs)
     except DamageError as error:
         advice = f"{AGAIN}, and --by SPLIT chooses among all runs"
         raise DamageError(f"{name}/best: {error.what}", advice) from None
-    searched = None if content is None else SearchedRuns.of(content)
-    return runs if searched is None else searched.taken(runs)
 
 
 @not_collected()
@@ -218,19 +217,13 @@ def choose(
 def _sharing(root: Path, name: str) -> list[str]:
     """The other experiments whose folders have models on a leaderboard with this experiment.
 
-    A sweep trains a model once for several experiments on the same data. Leaderboards that are
-    damaged, or of another version, are passed over.
+    A sweep trains a model once for several experiments on the same data.
+
+    Raises: DamageError if a leaderboard of several experiments, be it of others, is damaged.
     """
     found: set[str] = set()
     for file in root.glob("leaderboard-*-experiments-*.json"):
-        try:
-            text = read_regular(file)
-            if json.dumps(name, ensure_ascii=False).encode() not in text:
-                continue
-            groups = Leaderboard.from_dict(json.loads(text)).groups
-        except (OSError, RecursionError, UsageError, *_DAMAGE):
-            continue
-        for group in groups:
+        for group in read_board(file).groups:
             if any(row.name == name for row in group.rows):
                 found |= {
                     row.name for row in group.rows if not row.is_network and is_name(row.name)

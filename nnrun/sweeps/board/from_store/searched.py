@@ -20,7 +20,7 @@ from nnrun.runs.storage.contents.sealed import read_sealed
 from nnrun.sweeps.board.from_store.entry import RunEntry
 
 FILE = "search.json"
-AGAIN = "the same nnrun search again writes it anew, and trains nothing that is stored"
+AGAIN = "the same nnrun search again writes it anew, and trains no run that is stored"
 """What to do about a search.json that cannot be used."""
 SCHEMA_VERSION = 2
 _MOST_BYTES = 2**28
@@ -49,10 +49,16 @@ class SearchedRuns:
         return cls({*_all_ids(content)}, {*map(str, test["run_ids"])})
 
     def taken(self, runs: Sequence[RunEntry]) -> Sequence[RunEntry]:
-        """The winner's runs, unless another run was trained after the search: then all."""
+        """The winner's runs, unless another run was trained after the search: then all.
+
+        Raises: DamageError if the winner's runs are not all there.
+        """
         last = max(runs, key=lambda run: (run.started, run.score.run_id), default=None)
         if last is None or last.score.run_id not in self.known:
             return runs
+        missing = {*self.winner} - {run.score.run_id for run in runs}
+        if missing:
+            raise DamageError(f"{min(missing)}, a run of the winner of its search, is missing")
         return [run for run in runs if run.score.run_id in self.winner]
 
 
@@ -122,7 +128,8 @@ class _Held:
                 if not self._has(run_id, part):
                     yield f"it has other settings for {run_id} than the report of that run"
         rows = [row for row in (content["board"] or {"rows": ()})["rows"] if row["best_run"]]
-        for row in rows:
+        known = [row for row in rows if row["mean"] is not None]
+        for row in known:
             run_ids = _finalist(content, row)["run_ids"]
             ended = [i for i in run_ids if self._is_completed(i)]
             what, values = "the final comparison", f"{content['board']['ordered_by']}_{metric}"
@@ -131,8 +138,7 @@ class _Held:
             elif len(ended) == row["completed"]:
                 yield from self._faults_of(what, ended, values, row["mean"])
         better = max if content["larger_is_better"] else min
-        alike = [row["mean"] for row in rows if row["completed"] == rows[0]["completed"]]
-        if alike and alike[0] != better(alike):
+        if known and known[0]["mean"] != better(row["mean"] for row in known):
             yield "the final comparison is in another order than its means"
         yield from self._faults_of_winner(rows)
         if content["test"] is not None:
@@ -152,26 +158,24 @@ class _Held:
                 yield f"{what} is by {run.run_id}, which is {run.status}"
             elif (number := run.metrics.get(metric)) is not None:
                 values.append(number)
-        if len(values) < len(runs) or value is None or not (values and _same(value, fmean(values))):
+        if value is None or not values or not _same(value, fmean(values)):
             yield f"{what} has another value than the reports of its runs"
 
     def _faults_of_winner(self, rows: Sequence[Content]) -> Iterator[str]:
         """What is wrong with the choice of the winner, and of the runs of its test."""
         winner, test = self._content["winner"], self._content["test"]
+        if (winner is None) != (not rows or not self._content["ended"]):
+            yield "it has a winner before its end, or none after it"
         if winner is None:
             return
         first = {**_finalist(self._content, rows[0]), **{key: rows[0][key] for key in _OF_ROW}}
         if winner != first:
             yield "the winner is not the first of the final comparison"
-        for run_id in (test or winner)["run_ids"]:
-            if run_id not in self._runs:
-                yield f"{run_id} is missing, a run of the winner"
-        settings = [
-            {key: value for key, value in run.settings.items() if key != _HIDDEN}
-            for run_id in (*winner["run_ids"], *(test or winner)["run_ids"])
-            if (run := self._runs.get(run_id)) is not None and run.settings
-        ]
-        if any(other != settings[0] for other in settings):
+        tested = {*(test or winner)["run_ids"]}
+        runs = [run for i in (*winner["run_ids"], *tested) if (run := self._runs.get(i))]
+        settings = [{**run.settings, _HIDDEN: None} for run in runs]
+        hidden = any(run.settings.get(_HIDDEN) for run in runs if run.run_id in tested)
+        if hidden or any(other != settings[0] for other in settings):
             yield "the runs of the test are not those of the winner"
 
     def _valued(self) -> list[Content]:
