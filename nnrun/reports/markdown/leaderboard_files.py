@@ -63,8 +63,8 @@ def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
 
 def keys_in(root: Path) -> list[str]:
     """The keys of the leaderboards in a results folder, the last one written at the end."""
-    files = [file for file in root.glob(f"{_START}*{_END}") if file.is_file()]
-    files.sort(key=lambda file: (file.stat().st_mtime_ns, file.name))
+    files = [*root.glob(f"{_START}*{_END}")]
+    files.sort(key=lambda file: (file.lstat().st_mtime_ns, file.name))
     return [file.name.removeprefix(_START).removesuffix(_END) for file in files]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def read_sealed(file: Path, most: int | None = None) -> dict[str, Any]:
             raise DamageError(_NOT_WRITTEN)
         content = dict(json.loads(written))
     except FileNotFoundError:
-        raise
+        if not os.path.lexists(file):
+            raise
+        raise DamageError("it is a link that leads nowhere") from None
     except OSError as error:
         raise DamageError(f"it cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError, RecursionError):

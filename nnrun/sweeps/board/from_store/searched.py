@@ -190,8 +190,8 @@ class _Held:
     def _has(self, run_id: str, part: Content) -> bool:
         """Whether a run has the settings that were chosen: numbers and words, not blocks."""
         settings = self._runs[run_id].settings if run_id in self._runs else {}
-        chosen = {**part.get("params", {}), **part["choice"]}
-        pairs = ((value, settings[key]) for key, value in chosen.items() if key in settings)
+        chosen = (*part.get("params", {}).items(), *part["choice"].items())
+        pairs = ((value, settings[key]) for key, value in chosen if key in settings)
         return all(a == b for a, b in pairs if {type(a), type(b)} in _COMPARED)
 
 
