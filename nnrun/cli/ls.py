@@ -194,7 +194,7 @@ def _show_leaderboard(
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
-    from nnrun.runs.storage.sweep_progress import unfinished_in  # noqa: PLC0415  # likewise
+    from nnrun.runs.storage.sweep_progress import damaged_in, unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
@@ -220,6 +220,11 @@ def _show_leaderboard(
                 f"a later sweep of {first_of(left.names)} was not finished, at {done}: "
                 f"{runs} shows them, and the same command as before continues it"
             )
+    for file in damaged_in(results):
+        output.note(
+            f"{file} is damaged: how far a sweep that was not finished has come is not known; the "
+            "next sweep removes it"
+        )
     others = [key for key in files.keys_in(results) if key != board.key]
     if others:
         line = command_line("ls", ["KEY"], results, {"--leaderboard": True})

@@ -12,7 +12,6 @@ from nnrun.runs.storage.contents.strict_json import is_sealed, sealed, strict_js
 from nnrun.runs.storage.durable.files import read_regular
 
 _KEY = "file_sha256"
-_NOT_WRITTEN = "it is not the file that was written"
 
 
 def sealed_json(content: dict[str, Any]) -> bytes:
@@ -27,17 +26,22 @@ def read_sealed(file: Path, most: int | None = None) -> dict[str, Any]:
     it was written.
     """
     try:
-        written = read_regular(file, most)
-        if not is_sealed(written, _KEY):
-            raise DamageError(_NOT_WRITTEN)
-        content = dict(json.loads(written))
+        return parse_sealed(read_regular(file, most))
     except FileNotFoundError:
         if not os.path.lexists(file):
             raise
         raise DamageError("it is a link that leads nowhere") from None
     except OSError as error:
         raise DamageError(f"it cannot be read: {error.strerror or error}") from None
-    except (ValueError, TypeError, RecursionError):
-        raise DamageError(_NOT_WRITTEN) from None
-    del content[_KEY]
-    return content
+
+
+def parse_sealed(written: bytes) -> dict[str, Any]:
+    """The content of the bytes of `sealed_json`; raises as `read_sealed` does."""
+    try:
+        if is_sealed(written, _KEY):
+            content = dict(json.loads(written))
+            del content[_KEY]
+            return content
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise DamageError("it is not the file that was written")
