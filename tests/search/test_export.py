@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 import warnings
 from datetime import UTC, datetime
@@ -180,3 +181,16 @@ def test_a_damaged_search_is_said_to_be(exported, tmp_path, key, value):
     assert 2 == done.exit_code
     assert f"{tmp_path}/iris/search.json is damaged: it is not what nnrun writes" in done.stderr
     assert ["iris"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_changed_learning_curve_is_not_exported(exported, tmp_path):
+    """It is said which, and nothing is left."""
+    shutil.copytree(exported[-2], tmp_path / "results/iris")
+    (run_id, *_) = exported[0][0]["run_ids"]
+    curve = tmp_path / "results/iris" / run_id / "history.csv"
+    curve.write_text(curve.read_text().replace("0.", "0.9"))
+    words = ["search", "iris", "--export", str(tmp_path / "study.db")]
+    done = CliRunner().invoke(cli, [*words, "--results", str(tmp_path / "results")])
+    assert 2 == done.exit_code
+    assert f"{curve.parent} is damaged: history.csv is not the file that was written" in done.stderr
+    assert ["results"] == [path.name for path in tmp_path.iterdir()]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from optuna.distributions import FloatDistribution
 
+from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.search.proposer import OptunaProposer
 from nnrun.search.trials.trial import Trial
@@ -103,6 +105,16 @@ def test_it_stops_anywhere_and_goes_on(pruning, searched, tmp_path):
         search(config(pruning=pruning), tmp_path, shuffled=2, stopped=stopped)
     search(config(pruning=pruning), tmp_path)
     assert outcome(searched(pruning)) == outcome(tmp_path)
+
+
+def test_a_changed_learning_curve_ends_no_trial(searched, tmp_path):
+    """Trials that have paused are judged by the curves that were written, or the search says so."""
+    shutil.copytree(searched("halving"), tmp_path / "results")
+    pruned = next(t for t in content_of(tmp_path / "results")["trials"] if t["status"] == "pruned")
+    file = tmp_path / "results/iris" / pruned["run_ids"][0] / "history.csv"
+    file.write_text(file.read_text().replace("0.", "0.9"))
+    with pytest.raises(UsageError, match=r"history\.csv is not the file that was written"):
+        search(config(pruning="halving"), tmp_path / "results")
 
 
 @pytest.mark.parametrize("pruning", ["none", "halving"])

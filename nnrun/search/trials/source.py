@@ -32,7 +32,7 @@ class Results:
         if record.status == "interrupted" or is_beyond(run, record):
             # The loss is the log loss where trials may pause by it.
             column = f"{self.split}_{LOSS if metric == 'log_loss' else metric}"
-            return self._at(run, record, column)
+            return self._at(run, column)
         return (record.metrics.get(self.split) or {}).get(metric)
 
     def reached(self, run: PlannedRun) -> RunRecord | None:
@@ -51,10 +51,11 @@ class Results:
         is_kept = stored.complete or (stored.record and stored.record.status == "interrupted")
         return stored.record if is_kept else None
 
-    def _at(self, run: PlannedRun, record: RunRecord, column: str) -> float | None:
-        """A number of the learning curve at the rung."""
-        folder = self.store.folder(run.variant.name, run.run_id)
-        refuse_changed(folder, record, HISTORY)
+    def _at(self, run: PlannedRun, column: str) -> float | None:
+        """A number of the learning curve at the rung; a UsageError if that has changed."""
+        folder, record = self.store.folder(run.variant.name, run.run_id), self.stored(run)
+        if record is not None:
+            refuse_changed(folder, record, HISTORY)
         for row in load_history(folder):
             if row["iteration"] == run.until:
                 return float(row[column])
