@@ -219,11 +219,9 @@ class RunEnds:
     def _named(self, result: RunResult) -> RunResult:
         """The result with the search that its run belongs to, if any."""
         search = self.source.search
-        return (
-            result
-            if search is None
-            else replace(result, record=replace(result.record, search=search))
-        )
+        if search is None:
+            return result
+        return replace(result, record=replace(result.record, search=search))
 
     def _prepared(self, run: PlannedRun) -> Prepared:
         variant = run.variant

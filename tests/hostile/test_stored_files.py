@@ -53,6 +53,7 @@ class Folder:
         ]
         shutil.copytree("results", "kept")
         self.answers = {words: self.answer(words) for words in self.commands}
+        assert {0} == {code for code, _, _ in self.answers.values()}
 
     @staticmethod
     def run(words: str) -> Result:

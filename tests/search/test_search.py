@@ -168,6 +168,14 @@ def test_pruning_says_what_it_saves(searched):
     assert all(trial["value"] is None and trial["curve"] for trial in pruned)
 
 
+def test_each_run_names_its_search(searched):
+    """By what decides the trials, also a run that ended early; other runs name none."""
+    root = searched("halving")
+    reports = [json.loads(file.read_text()) for file in root.glob("iris/*/report.json")]
+    assert {"completed", "interrupted"} == {report["status"] for report in reports}
+    assert {content_of(root)["identity"]} == {report["search"] for report in reports}
+
+
 def test_no_trial_looks_at_a_test_row(searched):
     """Only the winner's last runs have test results; all others have no test rows."""
     root, content = searched("none"), content_of(searched("none"))
