@@ -55,6 +55,14 @@ def first_of(lines: Sequence[str]) -> list[str]:
     return [*lines[:MOST_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
 
 
+class DamageError(UsageError):
+    """A stored file is missing, or is not what was written; `what` is without what to do."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}; {remedy}" if remedy else what)
+        self.what = what
+
+
 class DataError(UsageError):
     """A data file or data set cannot be used as the config asks."""
 

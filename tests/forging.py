@@ -1,12 +1,13 @@
-"""Reports that say something else than what was written, with a digest that agrees."""
+"""Stored files that say something else than what was written, with a digest that agrees."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 
 
@@ -25,3 +26,10 @@ def forge(report: Path, content: Mapping[str, Any]) -> None:
 def revise(report: Path, **changes: Any) -> None:
     """Change some entries of a report."""
     forge(report, {**said(report), **changes})
+
+
+def reseal(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what a search.json or the leaderboard of a sweep says, as nnrun would write it."""
+    content = read_sealed(file)
+    change(content)
+    file.write_bytes(sealed_json(content))

@@ -136,23 +136,32 @@ def command(
     keys = varied(runs)
     shown_keys = set_by_hand(most_varied(runs), runs)
     output.data([listed_data(run) for run in shown])
+    searched = _searched(shown, runs, results, output)
     if form == "csv":
         output.text(runs_csv(shown, keys))
         return
-    searched = _searched(shown, results)
     if form is not None:
         output.text(runs_markdown(shown, shown_keys, sort, searched))
         return
     output.show(runs_table(shown, len(chosen), shown_keys, sort, searched, top))
 
 
-def _searched(runs: Sequence[RunSummary], results: Path) -> Searched:
-    names = [n for n in dict.fromkeys(run.name for run in runs) if (results / n / _SEARCH).exists()]
+def _searched(
+    shown: Sequence[RunSummary], runs: Sequence[RunSummary], results: Path, output: Output
+) -> Searched:
+    """What searches say about these runs, out of all `runs` of their experiments."""
+    of_search = {run.name for run in runs if run.search}
+    names = [
+        n
+        for n in dict.fromkeys(run.name for run in shown)
+        if n in of_search or (results / n / _SEARCH).exists()
+    ]
     if not names:
         return NOT_SEARCHED
     from nnrun.sweeps.board.from_store.searched import searches_of  # noqa: PLC0415  # slow to import
 
-    found = searches_of(results / name for name in names)
+    found = searches_of((results / name for name in names), runs)
+    output.notes(found.problems.values())
     return found.choices, found.early
 
 
@@ -185,7 +194,7 @@ def _show_leaderboard(
     from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
-    from nnrun.runs.storage.sweep_progress import unfinished_in  # noqa: PLC0415  # likewise
+    from nnrun.runs.storage.sweep_progress import damaged_in, unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
     if len(names) > 1:
@@ -211,6 +220,11 @@ def _show_leaderboard(
                 f"a later sweep of {first_of(left.names)} was not finished, at {done}: "
                 f"{runs} shows them, and the same command as before continues it"
             )
+    for file in damaged_in(results):
+        output.note(
+            f"{file} is damaged: how far a sweep that was not finished has come is not known; the "
+            "next sweep removes it"
+        )
     others = [key for key in files.keys_in(results) if key != board.key]
     if others:
         line = command_line("ls", ["KEY"], results, {"--leaderboard": True})

@@ -9,7 +9,7 @@ import click
 
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
-from nnrun.errors import UsageError
+from nnrun.errors import DamageError, UsageError
 from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing import is_packed
@@ -73,6 +73,9 @@ def _note_better(folder: Path, results: Path, output: Output) -> None:
 
     try:
         choice = best(results, name)
+    except DamageError as error:
+        output.note(str(error))
+        return
     except UsageError:  # there is nothing to choose from
         return
     word = f"{name}/{BEST}"

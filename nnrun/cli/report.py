@@ -96,6 +96,7 @@ def command(
     report = Report(
         found, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
     )
+    output.notes(report.problems)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:

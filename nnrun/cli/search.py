@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import click
 
@@ -20,16 +21,22 @@ from nnrun.config.content import Origin
 from nnrun.config.files import SUFFIXES
 from nnrun.config.names import is_name
 from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
-from nnrun.errors import UsageError
+from nnrun.errors import DamageError, UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.folders import names_in
 from nnrun.runs.storage.store import Store
-from nnrun.search.plan import plan_search
+from nnrun.search.plan import SearchPlan, plan_search
 from nnrun.search.search import Search
 from nnrun.search.study import export_study
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.board.from_store.searched import DAMAGE, FILE, read_search
+from nnrun.sweeps.board.from_store.searched import (
+    DAMAGE,
+    FILE,
+    is_searched,
+    misformed,
+    read_search,
+)
 from nnrun.sweeps.planning.datasets import Datasets
 
 
@@ -136,13 +143,11 @@ def command(
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         store.folder(plan.name, "")  # refuses a link that leads elsewhere
-        known = read_search(asked.results, plan.name)
-        if known is not None and known.get("identity") != plan.identity:
-            output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
+        before = _before(plan, asked.results, output)
         again = command_again()
         runner = CliRunner(Training(asked, store, datasets, output, interruption, tracking))
         search = Search(
-            plan, store, runner, interruption.stop, runner.changed,
+            plan, store, runner, interruption.stop, runner.changed, before,
             command_again(export=None), started,
         )  # fmt: skip
         runner.search = search
@@ -153,23 +158,35 @@ def command(
         _export(plan.name, asked.results, asked.export, output)
 
 
+def _before(plan: SearchPlan, results: Path, output: Output) -> Mapping[str, Any] | None:
+    """What an earlier call of a search has written, if that can be used."""
+    try:
+        found = read_search(results, plan.name)
+    except DamageError as error:
+        output.note(f"{error.what}; it is written anew from the runs that are stored")
+        if plan.block.time is not None:
+            output.note("the time that earlier calls have used is not known, and begins anew")
+        return None
+    if found is not None and found.get("identity") != plan.identity:
+        output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
+    return found
+
+
 def _need_search(name: str, results: Path) -> None:
     """Raise a UsageError unless an experiment of this name was searched."""
-    if not (results / name / FILE).exists():
+    if not is_searched(results, name):
         known = [other for other in names_in(results) if (results / other / FILE).exists()]
         message = f"there is no file {name}, and no search in {results} is called so"
         raise UsageError(f"{message}{suggestion(name, known)}")
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:
-    damaged = UsageError(f"{results / name / FILE} is damaged; search again to write it anew")
     found = read_search(results, name)
-    if found is None:
-        raise damaged
+    assert found is not None, "it was searched"
     try:
         export_study(found, results / name, file)
-    except DAMAGE as error:
-        raise damaged from error
+    except DAMAGE:
+        raise misformed(results / name / FILE) from None
     output.note(f"wrote {file}")
 
 

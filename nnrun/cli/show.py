@@ -10,7 +10,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
-from nnrun.errors import NnrunError
+from nnrun.errors import DamageError, NnrunError
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.select import lies_in
@@ -68,6 +68,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         refuse_damaged(stored, folder)
         _show_importance(output, folder, stored.record)
         return
+    _note_search(output, folder, stored.record, results)
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
     if changed is not None and found.status not in IN_PROGRESS:
@@ -86,6 +87,18 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     )
     packed = run if is_packed(run) else None
     output.show(run_in_full(found, stored.record, history, folder, packed))
+
+
+def _note_search(output: Output, folder: Path, record: RunRecord, results: Path) -> None:
+    """Say so where the search that a run belongs to is damaged."""
+    if record.search is None or not lies_in(folder, results):
+        return
+    from nnrun.sweeps.board.from_store.searched import read_search  # noqa: PLC0415  # slow to import
+
+    try:
+        read_search(results, folder.parent.name)
+    except DamageError as error:
+        output.note(str(error))
 
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:

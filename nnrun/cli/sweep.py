@@ -14,11 +14,11 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.dry_run import show_plan
 from nnrun.cli.sweeping.request import Request
-from nnrun.cli.sweeping.results import REPLICATION, conclude, summary
+from nnrun.cli.sweeping.results import conclude, summary
 from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.cli.training import Training, saying_how_to_go_on
 from nnrun.config.files import config_files
-from nnrun.config.names import BESIDE
+from nnrun.config.names import BESIDE, REPLICATION
 from nnrun.config.several import MAX_RANGE
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_checks

@@ -80,6 +80,7 @@ class Watch:
         self.runs: list[RunSummary] = []
         self.sweeps: list[SweepCounts] = []
         self.ended = 0
+        self.problems: Mapping[str, str] = {}
         self.pause = _SECONDS
 
     def look(self) -> list[tuple[RunSummary, str]]:
@@ -105,7 +106,10 @@ class Watch:
         if new or ended:
             self._rows = FormingRows()
             entries = (entry for _, entry in self._known if entry is not None)
-            self._chosen = searches_of(self._root / name for name in sorted(self._shown)).choices
+            searches = searches_of(
+                (self._root / name for name in sorted(self._shown)), [run for run, _ in self._known]
+            )
+            self._chosen, self.problems = searches.choices, searches.problems
             for variant in stored_variants(entries, self._chosen):
                 for score in variant.scores:
                     self._rows.add(variant, score)
@@ -121,7 +125,16 @@ class Watch:
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
         keys = most_varied([run for run, _ in self._known])
-        return View(self.runs, keys, self._rows, self.ended, hint, self.sweeps, self._chosen)
+        return View(
+            self.runs,
+            keys,
+            self._rows,
+            self.ended,
+            hint,
+            self.sweeps,
+            self._chosen,
+            [*self.problems.values()],
+        )
 
 
 def _draw(watch: Watch) -> None:

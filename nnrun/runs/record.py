@@ -16,6 +16,8 @@ SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
 """The version of reports without a digest of themselves."""
 
+# Entries that reports have only where they say something.
+_RARE = ("plugins", "search")
 # What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
 # NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
 _ALWAYS = ("architecture",)
@@ -27,7 +29,10 @@ Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run's report. Every field can be written as JSON; no number is NaN or infinite."""
+    """A run's report. Every field can be written as JSON; no number is NaN or infinite.
+
+    `search` is the identity of the search that trained it; None for other runs.
+    """
 
     name: str
     run_id: str
@@ -55,6 +60,7 @@ class RunRecord:
     extended_from: dict[str, Any] | None = None
     decision: dict[str, Any] | None = None
     plugins: list[dict[str, str]] = field(default_factory=list)
+    search: str | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
@@ -81,7 +87,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the version first."""
-        content = {key: value for key, value in vars(self).items() if key != "plugins" or value}
+        content = {key: value for key, value in vars(self).items() if key not in _RARE or value}
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 

@@ -7,10 +7,11 @@ settings were proposed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import now
@@ -34,7 +35,6 @@ from nnrun.search.study import importance_of
 from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
 from nnrun.sweeps.progress import SweepProgress
@@ -63,6 +63,7 @@ class Search:
         runner: trains runs.
         stopped: returns whether to stop; the same search can be continued later.
         changed: called with each trial that has ended or reached a rung.
+        before: the content of search.json, by which an earlier call is continued.
         command: for the board.
         started: when the time began, by the timer; by default now.
         timer: seconds since some moment.
@@ -75,6 +76,7 @@ class Search:
         runner: Runner,
         stopped: Callable[[], bool] = lambda: False,
         changed: Callable[[Trial], None] = lambda trial: None,
+        before: Mapping[str, Any] | None = None,
         command: str = "",
         started: float | None = None,
         timer: Callable[[], float] = monotonic,
@@ -87,7 +89,8 @@ class Search:
         self._stopped = stopped
         self._changed = changed
         self._command = command
-        self._before = Before.of(read_search(store.root, plan.name), plan.identity)
+        self._is_first = before is None
+        self._before = Before.of(before, plan.identity)
         begun = timer() if started is None else started
         self.clock = Clock(plan.block.time, begun, self._before.seconds, timer)
         self._budget = Budget(self.state, self.clock, self._before)
@@ -103,8 +106,12 @@ class Search:
         """
         plan = self.plan
         self._tracks = self._make_tracks()
+        if self._is_first:
+            self._write()  # before runs name the search, so that they never do without this file
         overdue = None if plan.block.time is None else self._budget.is_overdue
-        runs = SearchRuns(self._tracks, self._results, self._note, is_overdue=overdue)
+        runs = SearchRuns(
+            plan.identity, self._tracks, self._results, self._note, is_overdue=overdue
+        )
         outlook = Plan([self._outlook()], open=plan.trials is None)
         self._runner(outlook, "trials", runs)
         while not self._stopped() and runs.give_up():
@@ -225,7 +232,8 @@ class Search:
         """
         while seeds:
             variants = [setting.variant for setting in make(seeds)]
-            runs = FinalRuns(variants, self._results, lambda: self.clock.is_over(reserved))
+            late = partial(self.clock.is_over, reserved)
+            runs = FinalRuns(self.plan.identity, variants, self._results, late)
             progress = self._runner(Plan(variants), what, runs)
             if not progress.missing:
                 return progress

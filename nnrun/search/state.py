@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nnrun import __version__
 from nnrun.config.schema.search.distributions import Range
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.store import Store
 from nnrun.search.plan import SearchPlan
 from nnrun.search.settings import Setting
@@ -212,8 +212,7 @@ def _parameters(plan: SearchPlan) -> list[dict[str, Any]]:
 
 def write_search(store: Store, state: SearchState) -> None:
     """Write the state of a search; an OSError if that fails."""
-    content = strict_json(state.to_dict()).encode()
-    store.write({FILE: content}, state.plan.name)
+    store.write({FILE: sealed_json(state.to_dict())}, state.plan.name)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from typing import Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.storage.contents.history import read_history
+from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.integrity import refuse_changed
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.search.proposer import optuna, quietly
 
 _ENDS = {"completed": "COMPLETE", "pruned": "PRUNED", "stopped": "PRUNED"}
@@ -43,7 +46,8 @@ def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
 
     The learning curves are those of the runs in the folder of the experiment.
 
-    Raises: UsageError if the file exists; NnrunError if it cannot be written.
+    Raises: UsageError if the file exists, or a run or its curve has changed; NnrunError if it
+    cannot be written.
     """
     if file.exists():
         raise UsageError(f"--export {file}: this file exists; name another one, or remove it")
@@ -142,7 +146,11 @@ def _curve(search: Mapping[str, Any], trial: Mapping[str, Any], folder: Path) ->
 
 
 def _values(folder: Path, column: str) -> Iterator[tuple[int, float]]:
-    """The learning curve of a run, without undefined values."""
+    """The learning curve of a run, without undefined values; a UsageError if it has changed."""
+    run = read_run(folder, placed=True)
+    refuse_damaged(run, folder)
+    if run is not None and run.record is not None:
+        refuse_changed(folder, run.record, HISTORY)
     found = read_history(folder)
     for at, value in zip(found.get("iteration", ()), found.get(column, ()), strict=False):
         if isfinite(at) and isfinite(value):

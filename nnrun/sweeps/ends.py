@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from nnrun.config.resolved import resolved_config
@@ -118,7 +118,7 @@ class RunEnds:
 
         `asked` is whether the run was asked to stop.
         """
-        lease = active.lease
+        lease, result = active.lease, self._named(result)
         outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self.saving.append(SavedRun(active, outcome, asked))
@@ -209,12 +209,19 @@ class RunEnds:
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
             ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback or None)
-            return result_of(self._prepared(run), ended)
+            return self._named(result_of(self._prepared(run), ended))
 
         try:
             active.lease.fail(failed)
         except Exception as error:  # the failure itself is reported in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
+
+    def _named(self, result: RunResult) -> RunResult:
+        """The result with the search that its run belongs to, if any."""
+        search = self.source.search
+        if search is None:
+            return result
+        return replace(result, record=replace(result.record, search=search))
 
     def _prepared(self, run: PlannedRun) -> Prepared:
         variant = run.variant

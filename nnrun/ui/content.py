@@ -96,7 +96,7 @@ _HEADER = ("", "run", "result", "status", "settings", "started", "seed", "traini
 def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
     """A row for each of these runs, described by what a search chose, or by what differs."""
     keys = most_varied([run.overview for run in every])
-    searches = searches_of({run.folder.parent for run in shown})
+    searches = searches_of({run.folder.parent for run in shown}, [run.overview for run in every])
     rows = []
     for run in with_endings(shown, searches):
         seen = run.overview

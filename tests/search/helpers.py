@@ -16,6 +16,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
 from nnrun.search.state import SearchState
+from nnrun.sweeps.board.from_store.searched import read_search
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.sweep import Sweep
@@ -132,13 +133,16 @@ def search(
             workers = Shuffled(sweep, shuffled)
         return sweep.run(workers)
 
+    before = read_search(root, plan.name)
     with patch("nnrun.search.search.importance_of", lambda content: {}):
-        return Search(plan, store, runner, stopped, timer=timer).run()
+        return Search(plan, store, runner, stopped, before=before, timer=timer).run()
 
 
 def content_of(root: Path, name: str = "iris") -> dict[str, Any]:
-    """search.json."""
-    return json.loads((root / name / "search.json").read_text())
+    """search.json, but for the digest of itself."""
+    content = json.loads((root / name / "search.json").read_text())
+    del content["file_sha256"]
+    return content
 
 
 def outcome(root: Path, name: str = "iris") -> tuple[dict[str, Any], dict[str, Any]]:

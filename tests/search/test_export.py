@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import resource
+import shutil
 import signal
 import warnings
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from nnrun.cli import cli
 from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.sealed import sealed_json
 from tests.search.helpers import IRIS, content_of, search
 
 SPACE = {
@@ -173,10 +174,23 @@ def test_a_damaged_search_is_said_to_be(exported, tmp_path, key, value):
     """Where search.json can be read but does not hold what it should; and nothing is left."""
     content = content_of(exported[-1].parent)
     (tmp_path / "iris").mkdir()
-    (tmp_path / "iris/search.json").write_text(json.dumps({**content, key: value}))
+    (tmp_path / "iris/search.json").write_bytes(sealed_json({**content, key: value}))
     file = tmp_path / "study.db"
     words = ["search", "iris", "--export", str(file), "--results", str(tmp_path)]
     done = CliRunner().invoke(cli, words)
     assert 2 == done.exit_code
-    assert f"{tmp_path}/iris/search.json is damaged; search again" in done.stderr
+    assert f"{tmp_path}/iris/search.json is damaged: it is not what nnrun writes" in done.stderr
     assert ["iris"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_changed_learning_curve_is_not_exported(exported, tmp_path):
+    """It is said which, and nothing is left."""
+    shutil.copytree(exported[-2], tmp_path / "results/iris")
+    (run_id, *_) = exported[0][0]["run_ids"]
+    curve = tmp_path / "results/iris" / run_id / "history.csv"
+    curve.write_text(curve.read_text().replace("0.", "0.9"))
+    words = ["search", "iris", "--export", str(tmp_path / "study.db")]
+    done = CliRunner().invoke(cli, [*words, "--results", str(tmp_path / "results")])
+    assert 2 == done.exit_code
+    assert f"{curve.parent} is damaged: history.csv is not the file that was written" in done.stderr
+    assert ["results"] == [path.name for path in tmp_path.iterdir()]

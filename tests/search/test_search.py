@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from optuna.distributions import FloatDistribution
 
+from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.search.proposer import OptunaProposer
 from nnrun.search.trials.trial import Trial
@@ -105,6 +107,16 @@ def test_it_stops_anywhere_and_goes_on(pruning, searched, tmp_path):
     assert outcome(searched(pruning)) == outcome(tmp_path)
 
 
+def test_a_changed_learning_curve_ends_no_trial(searched, tmp_path):
+    """Trials that have paused are judged by the curves that were written, or the search says so."""
+    shutil.copytree(searched("halving"), tmp_path / "results")
+    pruned = next(t for t in content_of(tmp_path / "results")["trials"] if t["status"] == "pruned")
+    file = tmp_path / "results/iris" / pruned["run_ids"][0] / "history.csv"
+    file.write_text(file.read_text().replace("0.", "0.9"))
+    with pytest.raises(UsageError, match=r"history\.csv is not the file that was written"):
+        search(config(pruning="halving"), tmp_path / "results")
+
+
 @pytest.mark.parametrize("pruning", ["none", "halving"])
 def test_what_is_finished_is_not_trained_again(pruning, searched, monkeypatch):
     """The same command again trains nothing, and leaves what there is."""
@@ -154,6 +166,14 @@ def test_pruning_says_what_it_saves(searched):
     made = sum(trial["share"] for trial in trials)
     assert 1 - made / len(trials) == content["saved"]["share"] > 0.3
     assert all(trial["value"] is None and trial["curve"] for trial in pruned)
+
+
+def test_each_run_names_its_search(searched):
+    """By what decides the trials, also a run that ended early; other runs name none."""
+    root = searched("halving")
+    reports = [json.loads(file.read_text()) for file in root.glob("iris/*/report.json")]
+    assert {"completed", "interrupted"} == {report["status"] for report in reports}
+    assert {content_of(root)["identity"]} == {report["search"] for report in reports}
 
 
 def test_no_trial_looks_at_a_test_row(searched):

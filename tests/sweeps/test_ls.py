@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.storage.durable.files import acquire
-from tests.forging import forge, said
+from tests.forging import forge, reseal, said
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
@@ -169,10 +169,13 @@ def test_a_leaderboard_whose_variance_has_no_shares_is_damaged(run, write, tmp_p
     write("iris")
     run("sweep", "configs", "sweep.seeds={split: 2, weights: 2}")
     board = tmp_path / "results/leaderboard.json"
-    content = json.loads(board.read_text())
-    assert {"split", "weights", "both"} == {*content["groups"][0]["rows"][0]["shares"]}
-    content["groups"][0]["rows"][0]["shares"] = shares
-    board.write_text(json.dumps(content))
+
+    def change(content):
+        row = content["groups"][0]["rows"][0]
+        assert {"split", "weights", "both"} == {*row["shares"]}
+        row["shares"] = shares
+
+    reseal(board, change)
     code, _, err = run("ls", "--leaderboard")
     assert (2, True) == (code, "is damaged" in err)
 

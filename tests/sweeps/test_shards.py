@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.storage import store as stores
+from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.shard import Shard
+from tests.forging import reseal
 from tests.forked import COMMANDS, Forked
 from tests.sweeps.helpers import BOSTON, IRIS, weights_of
 
@@ -166,7 +168,7 @@ def test_copied_together_they_are_one_sweep(shards, run, tmp_path, order):
     assert 0 == code, err
     assert "leaderboard.json was that of a shard; it is made again\n" in err
     ours = {name: (tmp_path / "results" / name).read_bytes() for name in FILES}
-    assert json.loads(out) == json.loads(ours["leaderboard.json"])
+    assert json.loads(out) == read_sealed(tmp_path / "results/leaderboard.json")
     assert "unfinished" not in json.loads(out)
     assert 0 == run(*shards["words"])[0]
     assert ours == {name: (tmp_path / "results" / name).read_bytes() for name in FILES}
@@ -180,9 +182,11 @@ def test_what_is_copied_over_is_not_believed(shards, run, tmp_path):
     (results / ".index.sqlite").write_bytes(b"SQLite format 3\0" + bytes(4096))
     (results / ".index.sqlite-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" * 99)
     (results / ".leaderboard.json.00000000.partial").write_text("{")
-    board = json.loads((results / "leaderboard.json").read_text())
-    board["groups"][0]["rows"][0]["mean"] = 99.0
-    (results / "leaderboard.json").write_text(json.dumps(board))
+
+    def forge(board):
+        board["groups"][0]["rows"][0]["mean"] = 99.0
+
+    reseal(results / "leaderboard.json", forge)
     code, out, err = run("ls", "--leaderboard", "--json")
     assert 0 == code, err
     assert 99.0 not in [row["mean"] for group in json.loads(out)["groups"] for row in group["rows"]]
@@ -196,7 +200,7 @@ def test_a_board_that_names_other_folders_is_damaged(shards, run, tmp_path):
     """A row of an unfinished board names runs by their ids, and no path."""
     merged(shards, tmp_path / "results")
     file = tmp_path / "results/leaderboard.json"
-    board = json.loads(file.read_text())
+    board = read_sealed(file)
     for key, value in (
         ("name", "../iris"),
         ("runs", ["../../iris"]),
@@ -205,7 +209,7 @@ def test_a_board_that_names_other_folders_is_damaged(shards, run, tmp_path):
     ):
         other = json.loads(json.dumps(board))
         other["unfinished"]["rows"][0][key] = value
-        file.write_text(json.dumps(other))
+        file.write_bytes(sealed_json(other))
         code, _, err = run("ls", "--leaderboard")
         assert (2, True) == (code, "; the same sweep again writes it anew" in err)
 

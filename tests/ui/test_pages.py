@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 
+from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.ui.parts import rendered
 from tests.ui.conftest import run_of
 from tests.waiting import until
@@ -76,12 +76,13 @@ def test_runs_of_a_search_show_what_it_chose(results, ask_in, tmp_path):
     shutil.copytree(results / "flowers", folder)
     names = sorted(place.name for place in folder.iterdir())
     parts = [
-        {"choice": {"network.depth": n}, "run_ids": [name], "status": "completed"}
+        {"choice": {"network.depth": n}, "run_ids": [name], "status": "stopped", "value": None}
         for n, name in enumerate(names)
     ]
     lists = {"trials": parts, "random": [], "finalists": []}
-    found = {"schema_version": 1, **lists, "test": None, "winner": None}
-    (folder / "search.json").write_text(json.dumps(found))
+    about = {"schema_version": 2, "metric": "accuracy", "larger_is_better": True}
+    found = {**about, **lists, "board": None, "test": None, "winner": None}
+    (folder / "search.json").write_bytes(sealed_json(found))
     text = ask_in().get("/runs").text
     assert [f"depth={n}" for n in range(8)] == sorted({*re.findall(r"depth=\d", text)})
     assert "learning_rate" not in text.partition("<tbody>")[2]

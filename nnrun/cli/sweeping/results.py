@@ -11,6 +11,7 @@ from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.request import Request
+from nnrun.config.names import REPLICATION
 from nnrun.errors import NnrunError
 from nnrun.garbage import not_collected
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
@@ -30,7 +31,6 @@ from nnrun.sweeps.progress import Failure, SweepProgress
 from nnrun.trackers.tracking import Tracking
 
 _MOST_FAILURES = 20
-REPLICATION = "REPLICATION.md"
 
 
 @not_collected()

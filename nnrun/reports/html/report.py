@@ -82,7 +82,8 @@ class Report:
         some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
         self._names = [*some]
         self._experiments = [run.folder.parent for run in some.values()]
-        searches = searches_of(self._experiments)
+        self._searches = searches_of(self._experiments, [run.overview for run in found])
+        searches = self._searches
         self.found = with_endings(found, searches)
         self._sweeps = sweeps
         self.limits = limits or (PRINTED if brief and len(found) > 1 else Limits())
@@ -126,6 +127,11 @@ class Report:
         return groups_verdict([board.group for board in self.boards], others)
 
     @property
+    def problems(self) -> list[str]:
+        """Why searches cannot be used."""
+        return [*self._searches.problems.values()]
+
+    @property
     def counts(self) -> list[tuple[StatusMark, int]]:
         """The number of runs with each status; those with warnings are counted apart."""
         kinds = kinds_of(self.found)
@@ -143,7 +149,7 @@ class Report:
 
     def searches(self) -> Iterator[Section]:
         """The searches that runs come from, one for each experiment that has one."""
-        return search_sections(self._experiments)
+        return search_sections(self._searches)
 
     def results(self) -> Iterator[Section]:
         """Leaderboards, then learning curves, then what the settings of grids did."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.characters import escaped
-from nnrun.config.names import SPLITS
+from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
@@ -24,15 +24,14 @@ from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
 from nnrun.reports.verdict.lines import verdict_markdown
-from nnrun.runs.storage.contents.strict_json import strict_json
-from nnrun.runs.storage.durable.files import read_regular
+from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.folders import names_in
 from nnrun.spreadsheet import cell
+from nnrun.sweeps.board.from_store.written import read_board
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
-_BOARD = "leaderboard.json"
-_START, _END = "leaderboard-", ".json"
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError)
+_CSV, _JSON, _MD = (f"{BOARD}{suffix}" for suffix in BOARD_SUFFIXES)
+_START, _END = BOARD_OF_KEY
 _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
@@ -45,17 +44,17 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
-    content = strict_json(board_data(board)).encode()
+    content = sealed_json(board_data(board))
     return _own_file(board, content) | {
-        "leaderboard.csv": leaderboard_csv(board).encode(),
-        "leaderboard.md": leaderboard_markdown(board).encode(),
-        _BOARD: content,
+        _CSV: leaderboard_csv(board).encode(),
+        _MD: leaderboard_markdown(board).encode(),
+        _JSON: content,
     }
 
 
 def own_file(board: Leaderboard) -> dict[str, bytes]:
     """The file of a sweep that no other sweep replaces."""
-    return _own_file(board, strict_json(board_data(board)).encode())
+    return _own_file(board, sealed_json(board_data(board)))
 
 
 def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
@@ -64,8 +63,8 @@ def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
 
 def keys_in(root: Path) -> list[str]:
     """The keys of the leaderboards in a results folder, the last one written at the end."""
-    files = [file for file in root.glob(f"{_START}*{_END}") if file.is_file()]
-    files.sort(key=lambda file: (file.stat().st_mtime_ns, file.name))
+    files = [*root.glob(f"{_START}*{_END}")]
+    files.sort(key=lambda file: (file.lstat().st_mtime_ns, file.name))
     return [file.name.removeprefix(_START).removesuffix(_END) for file in files]
 
 
@@ -77,18 +76,15 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
         word: its key, an experiment on it, or the start of its key; of several, the last one
             written is meant. By default that of the last sweep.
 
-    Raises:
-        UsageError: there is none, or it is damaged.
+    Raises: UsageError if there is none; DamageError if it is damaged, or one of those that may be
+    meant.
     """
-    file = root / _BOARD if word is None else _file(root, _key(root, word))
+    file = root / _JSON if word is None else _file(root, _key(root, word))
     try:
-        return _read(file)
+        return read_board(file)
     except FileNotFoundError:
         message = f"there is no {file}; nnrun sweep writes one at its end"
         raise UsageError(message + _in_its_place(root)) from None
-    except _DAMAGE:
-        message = f"{file} is damaged, or of another version of nnrun"
-        raise UsageError(f"{message}; the same sweep again writes it anew") from None
 
 
 def _key(root: Path, word: str) -> str:
@@ -113,20 +109,11 @@ def _in_its_place(root: Path) -> str:
 
 
 def _has(root: Path, key: str, name: str) -> bool:
-    if key.rpartition("-")[0] == name:
-        return True
-    try:
-        return name in _read(_file(root, key)).names
-    except (OSError, *_DAMAGE):
-        return False
+    return key.rpartition("-")[0] == name or name in read_board(_file(root, key)).names
 
 
 def _file(root: Path, key: str) -> Path:
     return root / f"{_START}{key}{_END}"
-
-
-def _read(file: Path) -> Leaderboard:
-    return Leaderboard.from_dict(json.loads(read_regular(file)))
 
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 15
+_VERSION = 16
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")

@@ -172,6 +172,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
             extended_from=(record.extended_from or {}).get("run_id"),
+            search=record.search,
             metrics=_numbers(record),
             settings=settings_of(record),
         )

@@ -30,7 +30,8 @@ class RunSummary(NamedTuple):
     has one of its own; `fold` the one that it tests. `train`, `validation` and `test` are its main
     metric on these splits. `started` is in UTC: of a run without a report, when its folder was
     changed last. `extended_from` is the id of the shorter run that this one goes on from;
-    `settings` are those of its config, by dotted keys.
+    `search` the identity of the search that trained it; `settings` are those of its config, by
+    dotted keys.
     """
 
     name: str
@@ -50,6 +51,7 @@ class RunSummary(NamedTuple):
     seconds: float | None = None
     iterations: int | None = None
     extended_from: str | None = None
+    search: str | None = None
     metrics: Mapping[str, float] = {}
     settings: Mapping[str, Any] = {}
     progress: RunProgress | None = None

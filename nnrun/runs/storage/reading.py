@@ -16,7 +16,7 @@ from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, REPORT
-from nnrun.runs.storage.contents.progress import read_progress
+from nnrun.runs.storage.contents.progress import PROGRESS, read_progress
 from nnrun.runs.storage.contents.strict_json import is_sealed
 from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.runs.storage.data_place import usable_config
@@ -158,7 +158,8 @@ def list_runs(root: Path) -> Iterator[StoredRun]:
 def _why_unfinished(folder: Path) -> str | None:
     """What is said of a folder without a report; None where no run has begun."""
     progress, saved = read_progress(folder), (folder / CHECKPOINT).exists()
-    if not saved and (progress is None or progress.waits):
+    begun = (folder / PROGRESS).exists() if progress is None else not progress.waits
+    if not saved and not begun:
         return None
     if progress is not None and is_stuck(progress.numerics):
         return STUCK

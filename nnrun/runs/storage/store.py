@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from nnrun.config.names import is_written
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
@@ -148,6 +149,7 @@ class Store:
 
     def write(self, files: dict[str, bytes], name: str = "") -> None:
         """Write files of the results folder itself, or of an experiment's folder in it."""
+        assert name or all(map(is_written, files)), "no experiment may have the name of such a file"
         folder = self.folder(name, "") if name else self.root
         for left in reversed(range(_ATTEMPTS)):
             try:

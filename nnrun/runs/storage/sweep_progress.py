@@ -6,16 +6,17 @@ ended before all of its runs, is removed by the next sweep.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 
 from nnrun.config.names import is_name
+from nnrun.errors import DamageError
 from nnrun.runs.storage.contents.progress import PROGRESS, read_own, write_unforced
+from nnrun.runs.storage.contents.sealed import parse_sealed, sealed_json
 from nnrun.runs.storage.durable.files import acquire
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.systems import system
@@ -94,7 +95,7 @@ class SweepNotes:
             self._folder = _own_folder(root)
         content = {**asdict(counts), "names": [*counts.names][:_MOST_NAMES]}
         if self._folder is not None:
-            write_unforced(self._folder, PROGRESS, json.dumps(content).encode())
+            write_unforced(self._folder, PROGRESS, sealed_json(content))
 
     def _remove_others(self, root: Path) -> None:
         """Remove the folders that no sweep holds."""
@@ -133,22 +134,30 @@ def unfinished_in(root: Path) -> list[SweepCounts]:
     return _said(root, held=False)
 
 
-def _said(root: Path, *, held: bool) -> list[SweepCounts]:
-    """What sweeps say that hold their folders, or do not."""
-    place = root / FOLDER
-    if system.is_link(place):
-        return []
+def damaged_in(root: Path) -> list[Path]:
+    """The files of such sweeps that cannot be used; the next sweep removes them."""
     return [
-        found
-        for name in folders(place)[:_MOST_NAMES]
-        if held == is_held(place / name)
-        for found in _read(place / name)
+        folder / PROGRESS
+        for folder in _folders(root, held=False)
+        if (folder / PROGRESS).exists() and _read(folder) is None
     ]
 
 
-def _read(folder: Path) -> Iterator[SweepCounts]:
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        found = SweepCounts(**json.loads(read_own(folder, PROGRESS, _MOST_BYTES)))
+def _said(root: Path, *, held: bool) -> list[SweepCounts]:
+    """What sweeps say that hold their folders, or do not."""
+    return [*filter(None, map(_read, _folders(root, held=held)))]
+
+
+def _folders(root: Path, *, held: bool) -> list[Path]:
+    place = root / FOLDER
+    names = [] if system.is_link(place) else folders(place)[:_MOST_NAMES]
+    return [place / name for name in names if held == is_held(place / name)]
+
+
+def _read(folder: Path) -> SweepCounts | None:
+    """The counts of a sweep; None where they are missing, or not as they were written."""
+    with suppress(OSError, DamageError, TypeError):
+        found = SweepCounts(**parse_sealed(read_own(folder, PROGRESS, _MOST_BYTES)))
         counts = (found.total, found.done, found.failed, found.running)
         names = isinstance(found.names, list) and all(
             isinstance(name, str) and is_name(name) for name in found.names
@@ -156,4 +165,5 @@ def _read(folder: Path) -> Iterator[SweepCounts]:
         whole = all(type(count) is int and count >= 0 for count in counts)
         whole = whole and type(found.open) is bool
         if names and whole and found.failed <= found.done <= found.total:
-            yield found
+            return found
+    return None

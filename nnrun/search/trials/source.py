@@ -11,6 +11,8 @@ from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
+from nnrun.runs.storage.contents.names import HISTORY
+from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.store import Store
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial, is_beyond
@@ -29,7 +31,8 @@ class Results:
         metric = run.variant.metric
         if record.status == "interrupted" or is_beyond(run, record):
             # The loss is the log loss where trials may pause by it.
-            return self._at(run, f"{self.split}_{LOSS if metric == 'log_loss' else metric}")
+            column = f"{self.split}_{LOSS if metric == 'log_loss' else metric}"
+            return self._at(run, column)
         return (record.metrics.get(self.split) or {}).get(metric)
 
     def reached(self, run: PlannedRun) -> RunRecord | None:
@@ -49,8 +52,11 @@ class Results:
         return stored.record if is_kept else None
 
     def _at(self, run: PlannedRun, column: str) -> float | None:
-        """A number of the learning curve at the rung."""
-        for row in load_history(self.store.folder(run.variant.name, run.run_id)):
+        """A number of the learning curve at the rung; a UsageError if that has changed."""
+        folder, record = self.store.folder(run.variant.name, run.run_id), self.stored(run)
+        if record is not None:
+            refuse_changed(folder, record, HISTORY)
+        for row in load_history(folder):
             if row["iteration"] == run.until:
                 return float(row[column])
         raise NnrunError(f"{run.key}: its learning curve has no row for iteration {run.until}")
@@ -60,6 +66,7 @@ class SearchRuns(RunSource):
     """Runs of tracks: of the first, and where its results have to come first, of the next.
 
     Args:
+        search: the identity of the search.
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
@@ -69,12 +76,14 @@ class SearchRuns(RunSource):
 
     def __init__(
         self,
+        search: str,
         tracks: Sequence[Track],
         results: Results,
         changed: Callable[[Trial], None],
         *,
         is_overdue: Callable[[], bool] | None = None,
     ) -> None:
+        self.search = search
         self.tracks = tracks
         self._results = results
         self._changed = changed
@@ -138,12 +147,17 @@ class SearchRuns(RunSource):
 class FinalRuns(RunSource):
     """Runs of settings with the same seeds, seed by seed, as long as there is time for them.
 
-    `is_late` returns whether no run may begin.
+    `search` is the identity of the search; `is_late` returns whether no run may begin.
     """
 
     def __init__(
-        self, variants: Sequence[Variant], results: Results, is_late: Callable[[], bool]
+        self,
+        search: str,
+        variants: Sequence[Variant],
+        results: Results,
+        is_late: Callable[[], bool],
     ) -> None:
+        self.search = search
         self.seeds = variants[0].seeds
         self._left = deque(sorted(chain(*(one.runs() for one in variants)), key=_order))
         self._results = results

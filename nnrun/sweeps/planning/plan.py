@@ -242,7 +242,12 @@ class Plan:
 
 
 class RunSource:
-    """The runs of a sweep; which one comes next may depend on the results of others."""
+    """The runs of a sweep; which one comes next may depend on the results of others.
+
+    `search` is the identity of the search that they belong to, which their reports name.
+    """
+
+    search: str | None = None
 
     def next(self, at_a_time: int) -> PlannedRun | None:
         """The next run; None if results have to come first, or none is left.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,8 @@ from nnrun.reports.html.blocks import Figures, Folded, Note
 from nnrun.reports.html.board import board_titles
 from nnrun.reports.html.searches.section import search_sections
 from nnrun.reports.tables import Grid
+from nnrun.runs.storage.contents.sealed import sealed_json
+from nnrun.sweeps.board.from_store.searched import Searches, searches_of
 
 RATE = {"name": "training.learning_rate", "kind": "range", "low": 0.001, "high": 1.0,
         "whole": False, "log": True, "step": None}  # fmt: skip
@@ -34,7 +35,7 @@ def trial(number: int, value: float | None, depth: int | None = 2) -> dict[str, 
 def content(**changes: Any) -> dict[str, Any]:
     trials = [trial(n, value, 1 + n % 3) for n, value in enumerate(VALUES)]
     return {
-        "schema_version": 1, "judged_by": "validation", "metric": "accuracy", "sampler": "tpe",
+        "schema_version": 2, "judged_by": "validation", "metric": "accuracy", "sampler": "tpe",
         "larger_is_better": True, "status": "finished", "parameters": [RATE, SIZE, DEPTH],
         "trials": trials, "random": [trial(0, 0.6)], "winner": {"number": 2},
         "importance": {"network.depth": 0.3, "training.learning_rate": 0.7},
@@ -42,14 +43,11 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def section(tmp_path):
+def section():
     """The blocks of the section for a content of search.json; None where there is no section."""
 
-    def make(found: object) -> list[Any] | None:
-        folder = tmp_path / "tuned"
-        folder.mkdir(exist_ok=True)
-        (folder / "search.json").write_text(json.dumps(found))
-        sections = [*search_sections([folder])]
+    def make(found: Any) -> list[Any] | None:
+        sections = [*search_sections(Searches(contents={"tuned": found}))]
         return [*sections[0].blocks] if sections else None
 
     return make
@@ -149,10 +147,11 @@ def test_smaller_may_be_better(section):
         content(parameters=[RATE | {"low": 1e-320, "high": 1e308}] * 2),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_left_out(section, damage):
-    """Or drawn as far as it makes sense; nothing fails."""
+def test_what_cannot_be_drawn_is_said_to_be_damaged(section, damage):
+    """Or drawn as far as it makes sense; of trials without values there is no section."""
     found = section(damage)
 
+    assert (found is None) == (damage == content(trials=[]))
     assert found is None or isinstance(found[0], Note)
 
 
@@ -170,7 +169,7 @@ def test_names_with_markup_stay_text(section):
 
 def test_folders_without_a_search(tmp_path: Path):
     """They have no section."""
-    assert [] == [*search_sections([tmp_path, tmp_path / "none"])]
+    assert [] == [*search_sections(searches_of([tmp_path, tmp_path / "none"], []))]
 
 
 @pytest.fixture
@@ -179,11 +178,11 @@ def searched(results, tmp_path) -> Path:
     shutil.copytree(results / "flowers", tmp_path / "results" / "flowers")
     names = sorted(folder.name for folder in (tmp_path / "results" / "flowers").iterdir())
     parts = [
-        trial(n, 0.5) | {"choice": {"network.depth": n}, "run_ids": [name]}
+        trial(n, None) | {"choice": {"network.depth": n}, "params": {}, "run_ids": [name]}
         for n, name in enumerate(names)
     ]
-    found = content(trials=parts, random=[], finalists=[], test=None, winner=None)
-    (tmp_path / "results" / "flowers" / "search.json").write_text(json.dumps(found))
+    found = content(trials=parts, random=[], finalists=[], board=None, test=None, winner=None)
+    (tmp_path / "results" / "flowers" / "search.json").write_bytes(sealed_json(found))
     return tmp_path / "results"
 
 

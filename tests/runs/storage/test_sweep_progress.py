@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from nnrun.runs.storage import sweep_progress
+from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.durable.files import locked
 from nnrun.runs.storage.sweep_progress import (
     FOLDER,
     SweepCounts,
     SweepNotes,
+    damaged_in,
     sweeps_in,
     unfinished_in,
 )
@@ -64,7 +65,7 @@ def test_what_a_killed_sweep_has_left_is_not_believed(tmp_path):
     """The next sweep removes it, however short, and leaves those in progress alone."""
     left = tmp_path / FOLDER / "killed"
     left.mkdir(parents=True)
-    (left / FILE).write_text(json.dumps({**COUNTS.__dict__}))
+    (left / FILE).write_bytes(sealed_json({**COUNTS.__dict__}))
     assert [] == sweeps_in(tmp_path)
     first, second = SweepNotes(tmp_path), SweepNotes(tmp_path)
     first.add(lambda: COUNTS)
@@ -90,9 +91,9 @@ def test_only_counts_are_believed(tmp_path, change):
     place = tmp_path / FOLDER / "aa"
     place.mkdir(parents=True)
     with locked(place):
-        (place / FILE).write_text(json.dumps(COUNTS.__dict__))
+        (place / FILE).write_bytes(sealed_json({**COUNTS.__dict__}))
         assert [COUNTS] == sweeps_in(tmp_path)
-        (place / FILE).write_text(json.dumps({**COUNTS.__dict__, **change}))
+        (place / FILE).write_bytes(sealed_json({**COUNTS.__dict__, **change}))
         assert [] == sweeps_in(tmp_path)
 
 
@@ -103,9 +104,21 @@ def test_links_are_not_followed(tmp_path):
     root.mkdir()
     (root / FOLDER).symlink_to(outside)
     with locked(outside / "aa"):
-        (outside / "aa" / FILE).write_text(json.dumps(COUNTS.__dict__))
+        (outside / "aa" / FILE).write_bytes(sealed_json({**COUNTS.__dict__}))
         notes = SweepNotes(root)
         notes.add(lambda: COUNTS)
         notes.close()
         assert [] == sweeps_in(root)
     assert ["aa"] == [place.name for place in outside.iterdir()]
+
+
+@pytest.mark.parametrize("change", [lambda text: text[:-9], lambda text: text.replace(b"4", b"5")])
+def test_what_is_left_of_a_sweep_is_as_it_was_written(tmp_path, change):
+    """Counts that were changed are passed over, and their file is named, until the next sweep."""
+    SweepNotes(tmp_path).close(COUNTS)
+    (file,) = tmp_path.glob(f"{FOLDER}/*/{FILE}")
+    assert ([COUNTS], []) == (unfinished_in(tmp_path), damaged_in(tmp_path))
+    file.write_bytes(change(file.read_bytes()))
+    assert ([], [file]) == (unfinished_in(tmp_path), damaged_in(tmp_path))
+    SweepNotes(tmp_path).close()
+    assert [] == [*tmp_path.iterdir()]

@@ -21,7 +21,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of, ordered_by
-from nnrun.sweeps.board.from_store.searched import Searches, read_search
+from nnrun.sweeps.board.from_store.searched import Searches, is_searched
 from nnrun.sweeps.picking import pick_run
 
 ENDED = ("completed", "diverged", "stopped", "failed")
@@ -164,7 +164,7 @@ def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[F
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
     """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
-    if is_name(word) and not folder.exists() and read_search(results, word) is not None:
+    if is_name(word) and not folder.exists() and is_searched(results, word):
         folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):

@@ -1,13 +1,12 @@
 """The section about a search: its course, what matters, where it has looked.
 
-Nothing in search.json is believed unchecked.
+What search.json says has the form that nnrun writes, or nothing is drawn of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.setting_words import choice_words
@@ -21,7 +20,7 @@ from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
 from nnrun.reports.html.searches.parameter import Parameter, text_of
 from nnrun.reports.numbers import count, measured, number, plural, thinned
 from nnrun.reports.tables import Cell, Grid
-from nnrun.sweeps.board.from_store.searched import DAMAGE, read_search
+from nnrun.sweeps.board.from_store.searched import AGAIN, DAMAGE, FILE, Searches
 
 SEARCH = "Search"
 _FEWEST = 2
@@ -31,6 +30,7 @@ _MOST_FINALISTS = 102
 _MOST_SLICES = 8
 _MOST_LINES = 300
 _LONGEST_CHOICE = 300
+_LONGEST_PROBLEM = 1000
 _ORIGINS = {"search": "trial", "random": "random trial", "default": "the config's own settings"}
 
 
@@ -44,16 +44,23 @@ class _Trial(NamedTuple):
 _Valued = tuple[Mapping[str, float | str], float]
 
 
-def search_sections(folders: Sequence[Path]) -> Iterator[Section]:
-    """One for each of these folders of experiments that has a search."""
-    for folder in folders:
-        found = read_search(folder.parent, folder.name)
+def search_sections(searches: Searches) -> Iterator[Section]:
+    """One for each experiment that was searched; of a damaged search it says so."""
+    problems = dict(searches.problems)
+    for name, content in searches.contents.items():
         try:
-            search = None if found is None else _Search(found)
-        except (*DAMAGE, IndexError, OverflowError):
+            search = _Search(content)
+        except (*DAMAGE, OverflowError):
+            problems[name] = f"{FILE} of {name} is damaged: it is not what nnrun writes; {AGAIN}"
             continue
-        if search is not None and len(search.valued) >= _FEWEST:
-            yield Section(f"Search of {shortened(folder.name)}", [*search.blocks()], SEARCH)
+        if len(search.valued) >= _FEWEST:
+            yield Section(_title(name), [*search.blocks()], SEARCH)
+    for name, problem in problems.items():
+        yield Section(_title(name), [Note(shortened(problem, _LONGEST_PROBLEM), "warning")], SEARCH)
+
+
+def _title(name: str) -> str:
+    return f"Search of {shortened(name)}"
 
 
 class _Search:

@@ -40,7 +40,8 @@ class View:
     """What is drawn at one moment: runs and sweeps in progress, and the rows of the board.
 
     `keys` are the settings in which runs of each experiment differ; `ended` have done so since the
-    view began, and the `hint` says how to end it, if it goes on.
+    view began, and the `hint` says how to end it, if it goes on. `problems` say which searches
+    cannot be used.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class View:
         hint: str = "",
         sweeps: Sequence[SweepCounts] = (),
         chosen: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         self.runs = runs
         self.keys = keys
@@ -60,6 +62,7 @@ class View:
         self.hint = hint
         self.sweeps = sweeps
         self.chosen = chosen or {}
+        self.problems = problems
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         running = telling(self.runs, self.sweeps)
@@ -78,6 +81,8 @@ class View:
         if len(self.rows):
             yield Text()
             yield board
+        for problem in self.problems:
+            yield Text(clean(problem), "yellow")
         if self.hint:
             yield Text(self.hint, "dim")
 

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun import NUMERICS_VERSION
 from nnrun.config.names import SPLITS
+from nnrun.errors import DamageError
 from nnrun.runs.replicate import Replicate
+from nnrun.runs.storage.contents.sealed import parse_sealed, sealed_json
 from nnrun.runs.storage.durable.staged import temporary_name
 from nnrun.systems import system
 
@@ -125,7 +127,7 @@ class ProgressNotes:
         self._first = None
         known = self._known or self._described()
         found = RunProgress(0, 1, 0.0, None, None, [], **known, waits=True)
-        self._write(json.dumps(asdict(found), allow_nan=False).encode())
+        self._write(sealed_json(asdict(found)))
 
     def add(self, progress: Progress) -> None:
         """Write it, unless the file is less than a second old, or the run."""
@@ -148,7 +150,7 @@ class ProgressNotes:
             progress.brief().history,
             **(self._known or self._described()),
         )
-        self._write(json.dumps(asdict(found), allow_nan=False).encode())
+        self._write(sealed_json(asdict(found)))
 
     def _described(self) -> dict[str, Any]:
         replicate, config, sha256 = self._about()
@@ -167,8 +169,8 @@ def read_progress(folder: Path) -> RunProgress | None:
 
     A link, a file of another user than the folder's, and a very large one are not read.
     """
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        found = RunProgress(**json.loads(read_own(folder, PROGRESS, _MOST_BYTES)))
+    with suppress(OSError, DamageError, TypeError):
+        found = RunProgress(**parse_sealed(read_own(folder, PROGRESS, _MOST_BYTES)))
         return found if _is_valid(found) else None
     return None
 

@@ -49,16 +49,16 @@ def _laid_out(value: Any, margin: str, levels: int) -> str:
 _KEY = "report_sha256"
 
 
-def sealed(report: bytes) -> bytes:
+def sealed(report: bytes, key: str = _KEY) -> bytes:
     """A report with its digest as the last entry; `strict_json` gives each entry a line."""
-    return _closed(report.removesuffix(b"\n}\n"))
+    return _closed(report.removesuffix(b"\n}\n"), key)
 
 
-def is_sealed(content: bytes) -> bool:
-    """Whether a report is unchanged since it was written."""
-    return content == _closed(content[: -len(_closed(b""))])
+def is_sealed(content: bytes, key: str = _KEY) -> bool:
+    """Whether a report, or a file whose digest has this `key`, is as it was written."""
+    return content == _closed(content[: -len(_closed(b"", key))], key)
 
 
-def _closed(body: bytes) -> bytes:
+def _closed(body: bytes, key: str) -> bytes:
     digest = hashlib.sha256(body).hexdigest()
-    return body + f',\n  "{_KEY}": "{digest}"\n}}\n'.encode()
+    return body + f',\n  "{key}": "{digest}"\n}}\n'.encode()

@@ -139,7 +139,7 @@ _EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "paramete
 _REPORT = {
     **dict.fromkeys(("name", "run_id", "task", "engine", "started", "main_metric"), str),
     **dict.fromkeys(("description", "nnrun_version"), str),
-    **dict.fromkeys(("error", "weights_sha256"), (str, None)),
+    **dict.fromkeys(("error", "weights_sha256", "search"), (str, None)),
     "status": get_args(Status).__contains__,
     "seed": lambda value: type(value) is int,
     "dataset": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,18 +11,19 @@ from typing import Any
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
-from nnrun.errors import UsageError
+from nnrun.errors import DamageError, UsageError
 from nnrun.garbage import not_collected
-from nnrun.runs.catalog.index import BOARD, RECORD, look_through
+from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
 from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
-from nnrun.sweeps.board.from_store.searched import searched_runs
+from nnrun.sweeps.board.from_store.searched import AGAIN, SearchedRuns, read_search
 from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.from_store.written import read_board
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Row
 
 _FINAL = "-final"
 _LONGEST = 100
@@ -110,6 +110,19 @@ def _relative(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**dataset, **part}
 
 
+def _searched(
+    root: Path, name: str, runs: Sequence[RunEntry], summaries: Iterable[RunSummary]
+) -> Sequence[RunEntry]:
+    """The runs to choose among, where the experiment was searched."""
+    try:
+        content = read_search(root, name, summaries)
+        searched = None if content is None else SearchedRuns.of(content)
+        return runs if searched is None else searched.taken(runs)
+    except DamageError as error:
+        advice = f"{AGAIN}, and --by SPLIT chooses among all runs"
+        raise DamageError(f"{name}/best: {error.what}", advice) from None
+
+
 @not_collected()
 def best_of(
     root: Path,
@@ -131,18 +144,22 @@ def best_of(
         order_by: the metric to choose by; by default that of the runs.
 
     Raises: UsageError if it has no completed run, no such split or metric, or a run whose report is
-    damaged.
+    damaged; DamageError if the choice may depend on a file that is.
     """
     try:
-        make = partial(entry_of, order_by=order_by)
+        summaries: list[RunSummary] = []
+
+        def make(run: RunSummary, content: Content) -> RunEntry | None:
+            summaries.append(run)
+            return entry_of(run, content, order_by)
+
         names = [name, *_sharing(root, name)]
         wanted = BOARD if order_by is None else RECORD
         known = filter(None, look_through(root, names, make, wanted))
         own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
         runs: Sequence[RunEntry] = ordered_by(own, order_by)
-        searched = searched_runs(root, name) if by is None and order_by is None else None
-        if searched is not None:
-            runs = searched.taken(runs)
+        if by is None and order_by is None:
+            runs = _searched(root, name, runs, (run for run in summaries if run.name == name))
         read = partial(_record, root / name, order_by)
         return choose(runs, name, by, read=read, in_folds=in_folds)
     except _DAMAGE:
@@ -200,19 +217,13 @@ def choose(
 def _sharing(root: Path, name: str) -> list[str]:
     """The other experiments whose folders have models on a leaderboard with this experiment.
 
-    A sweep trains a model once for several experiments on the same data. Leaderboards that are
-    damaged, or of another version, are passed over.
+    A sweep trains a model once for several experiments on the same data.
+
+    Raises: DamageError if a leaderboard of several experiments, be it of others, is damaged.
     """
     found: set[str] = set()
     for file in root.glob("leaderboard-*-experiments-*.json"):
-        try:
-            text = read_regular(file)
-            if json.dumps(name, ensure_ascii=False).encode() not in text:
-                continue
-            groups = Leaderboard.from_dict(json.loads(text)).groups
-        except (OSError, RecursionError, UsageError, *_DAMAGE):
-            continue
-        for group in groups:
+        for group in read_board(file).groups:
             if any(row.name == name for row in group.rows):
                 found |= {
                     row.name for row in group.rows if not row.is_network and is_name(row.name)

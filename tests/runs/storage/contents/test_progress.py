@@ -15,6 +15,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.contents import progress as module
 from nnrun.runs.storage.contents.progress import PROGRESS, ProgressNotes, read_progress
+from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.training.trainer import Progress
 
 ROWS = [{"iteration": 50, "train_loss": 0.5, "test_accuracy": 0.9, "validation_loss": float("inf")}]
@@ -102,6 +103,16 @@ def test_a_run_that_was_killed_before_its_first_checkpoint(store):
     assert [] == look(store.root)
 
 
+@pytest.mark.parametrize("change", [lambda text: text[:-9], lambda text: text.replace(b"0", b"1")])
+def test_a_run_that_was_killed_is_listed_whatever_became_of_what_it_said(store, change):
+    """Numbers that were changed are not shown; the run is interrupted all the same."""
+    folder = killed(store, "s3-0123456789", at(0, seconds=0.0))
+    (expected,) = look(store.root)
+    (folder / PROGRESS).write_bytes(change((folder / PROGRESS).read_bytes()))
+    assert read_progress(folder) is None
+    assert expected.error == look(store.root)[0].error
+
+
 def test_a_run_that_has_ended_says_no_more(prepared, store):
     """A message that comes late leaves no file beside the report."""
     run = prepared()
@@ -148,7 +159,7 @@ INVALID = {
 def test_what_is_not_sane_is_not_believed(tmp_path, what):
     """The run is then shown as one that has said nothing."""
     content = {**VALID, **INVALID.get(what, {})}
-    (tmp_path / PROGRESS).write_text(json.dumps(content))
+    (tmp_path / PROGRESS).write_bytes(sealed_json(content))
     assert (what == "valid") == (read_progress(tmp_path) is not None)
 
 
@@ -161,7 +172,7 @@ def test_what_is_no_progress_is_not_believed(tmp_path, content):
 
 def test_links_and_files_of_other_users_are_not_read(tmp_path, monkeypatch):
     """Someone else may have put them there."""
-    (tmp_path / "elsewhere").write_text(json.dumps(VALID))
+    (tmp_path / "elsewhere").write_bytes(sealed_json(VALID))
     (tmp_path / PROGRESS).symlink_to("elsewhere")
     assert read_progress(tmp_path) is None
     (tmp_path / PROGRESS).unlink()
