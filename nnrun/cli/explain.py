@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_target, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked, report_of
@@ -20,7 +20,13 @@ from nnrun.runs.storage.durable.files import write_atomically
 
 
 @click.command("explain")
-@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|RUN [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files_and_runs,
+    metavar="CONFIG|RUN [KEY=VALUE]...",
+)
 @click.option(
     "--row",
     "rows",

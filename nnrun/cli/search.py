@@ -9,7 +9,7 @@ from time import monotonic
 
 import click
 
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.searching.results import conclude
@@ -43,7 +43,13 @@ class Request(TrainingRequest):
 
 
 @click.command("search")
-@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|DATA [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files,
+    metavar="CONFIG|DATA [KEY=VALUE]...",
+)
 @click.option("--trials", metavar="N", help="How many settings to try; by default 50.")
 @click.option("--time", metavar="T", help="How long it may take in all: 90s, 10m, 2h.")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How settings are proposed.")
