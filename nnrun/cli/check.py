@@ -119,6 +119,7 @@ def command(
             output.note(f"comparing gradients of {file}")
         try:
             experiment = load_config(file, overrides, iterations)
+            output.notes(f"{file}: {note}" for note in experiment.notes)
             run = describe(experiment, gradients=gradients, learning_rate=learning_rate)
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")

@@ -90,7 +90,9 @@ def _explanation(
     output: Output,
 ) -> Explanation:
     if Path(name).suffix in (".yaml", ".yml") or (Path(name).is_file() and not is_packed(name)):
-        return explain_config(load_config(Path(name), overrides), rows)
+        experiment = load_config(Path(name), overrides)
+        output.notes(experiment.notes)
+        return explain_config(experiment, rows)
     if overrides:
         raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
     folder = picked(name, results, output, by)

@@ -138,6 +138,7 @@ def command(
         plan = plan_search(
             origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
         )
+        output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
