@@ -129,3 +129,11 @@ def test_a_grid_of_numbers_and_schedules():
     mixed = plan_of(with_rate(0.5), f"training.learning_rate={step},0.1,0.2")
     found = [json.loads(variant.config)["training"]["learning_rate"] for variant in mixed.variants]
     assert ["step", 0.1, 0.2] == [found[0]["schedule"], *found[1:]]
+
+
+@pytest.mark.parametrize("word", ["0.1", "0.1,0.2"])
+def test_an_argument_takes_the_place_of_a_grid_over_the_rate(word):
+    """Of the config's own, which gives the same key of the schedule by its name."""
+    own = {"sweep": {"grid": {"training.learning_rate.initial": [0.3, 0.4, 0.5]}}}
+    rates = [("cosine", float(rate)) for rate in word.split(",")]
+    assert rates == rates_of(plan_of(CONFIG | own, f"training.learning_rate={word}"))

@@ -93,7 +93,7 @@ def _axis(
     of_one_length: bool,
     apart: bool = False,
 ) -> Axis:
-    place = _place(config, steps_of(key), values) if len(values) > 1 else None
+    place = place_of(config, steps_of(key), values) if len(values) > 1 else None
     field = None if place is None else _field(config, place, others)
     found: Sequence[Numbers | None] = [None] * len(values)
     if field is not None:
@@ -114,7 +114,7 @@ def _axis(
     )
 
 
-def _place(
+def place_of(
     config: ExperimentConfig, steps: tuple[str, ...], values: Sequence[Any]
 ) -> tuple[str, ...] | None:
     """Where the values of a key stand in the config; None if not all stand at the same place.
