@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+COMPLETE = "_NNRUN_COMPLETE"
+"""The variable by which a shell asks for its completion, whatever the arguments are."""
+
 # name -> (module with `command`, its line in the list of commands)
 COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
@@ -54,7 +57,8 @@ def overview() -> str:
 
 def shows_overview() -> bool:
     """Print the list of commands if the arguments ask for it alone; whether it was printed."""
-    return sys.argv[1:] in ([], ["-h"], ["--help"]) and _printed(overview())
+    asked = sys.argv[1:] in ([], ["-h"], ["--help"]) and not os.environ.get(COMPLETE)
+    return asked and _printed(overview())
 
 
 def main() -> None:

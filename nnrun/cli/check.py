@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from nnrun.api.checks import describe
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import split_arguments
 from nnrun.cli.checking import are_parts, check_lesson, check_parts
 from nnrun.cli.errors import problems_data
@@ -31,7 +31,13 @@ from nnrun.runs.preparation.prepare import prepare
 
 
 @click.command("check")
-@click.argument("arguments", nargs=-1, required=True, metavar="PATH... [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files,
+    metavar="PATH... [KEY=VALUE]...",
+)
 @click.option(
     "--gradients",
     is_flag=True,
@@ -113,6 +119,7 @@ def command(
             output.note(f"comparing gradients of {file}")
         try:
             experiment = load_config(file, overrides, iterations)
+            output.notes(f"{file}: {note}" for note in experiment.notes)
             run = describe(experiment, gradients=gradients, learning_rate=learning_rate)
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_target, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked, report_of
@@ -20,7 +20,13 @@ from nnrun.runs.storage.durable.files import write_atomically
 
 
 @click.command("explain")
-@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|RUN [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files_and_runs,
+    metavar="CONFIG|RUN [KEY=VALUE]...",
+)
 @click.option(
     "--row",
     "rows",
@@ -84,7 +90,9 @@ def _explanation(
     output: Output,
 ) -> Explanation:
     if Path(name).suffix in (".yaml", ".yml") or (Path(name).is_file() and not is_packed(name)):
-        return explain_config(load_config(Path(name), overrides), rows)
+        experiment = load_config(Path(name), overrides)
+        output.notes(experiment.notes)
+        return explain_config(experiment, rows)
     if overrides:
         raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
     folder = picked(name, results, output, by)

@@ -12,17 +12,20 @@ import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nnrun import __version__
 from nnrun.characters import escaped
-from nnrun.cli import COMMANDS, overview
+from nnrun.cli import COMMANDS, COMPLETE, overview
 from nnrun.cli.errors import exit_code_for
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import Output, abandon_unwritable, open_missing_streams
 from nnrun.systems import system
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # What these make of many runs stays until they end: to look for garbage takes a tenth of the time.
 _WITHOUT_GARBAGE = ("best", "ls", "report")
@@ -65,13 +68,21 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in self.table and not name.startswith("-"):
+        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches  # noqa: PLC0415  # for mistakes only
 
             near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands, none of which is loaded for that, and options."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  # for shells only
+
+        lines = ((name, line) for name, (_, line) in self.table.items())
+        commands = [CompletionItem(n, help=line) for n, line in lines if n.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def _wants_json(self, words: Sequence[str]) -> bool:
         """Whether a command is given --json: options are not set where one cannot be read."""
@@ -97,9 +108,15 @@ class LazyGroup(click.Group):
         code = 0
         words = sys.argv[1:] if args is None else args
         try:
-            result = super().main(
-                args, prog_name or "nnrun", complete_var, standalone_mode=False, obj=output, **extra
-            )
+            if os.environ.get(COMPLETE):
+                from nnrun.cli.completion import answer  # noqa: PLC0415  # for shells only
+
+                result = answer(self, os.environ)
+            else:
+                name = prog_name or "nnrun"
+                result = super().main(
+                    args, name, complete_var, standalone_mode=False, obj=output, **extra
+                )
             code = result if isinstance(result, int) else 0
             sys.stdout.flush()
         except click.UsageError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.searching.results import conclude
@@ -50,7 +50,13 @@ class Request(TrainingRequest):
 
 
 @click.command("search")
-@click.argument("arguments", nargs=-1, required=True, metavar="CONFIG|DATA [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files,
+    metavar="CONFIG|DATA [KEY=VALUE]...",
+)
 @click.option("--trials", metavar="N", help="How many settings to try; by default 50.")
 @click.option("--time", metavar="T", help="How long it may take in all: 90s, 10m, 2h.")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How settings are proposed.")
@@ -139,6 +145,7 @@ def command(
         plan = plan_search(
             origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
         )
+        output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))

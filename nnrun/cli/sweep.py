@@ -8,7 +8,7 @@ from time import monotonic
 
 import click
 
-from nnrun.cli import options
+from nnrun.cli import completion, options
 from nnrun.cli.arguments import command_again, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
@@ -35,7 +35,13 @@ MOST_RUNS = 100_000
 
 
 @click.command("sweep")
-@click.argument("arguments", nargs=-1, required=True, metavar="PATH... [KEY=VALUE]...")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    shell_complete=completion.files,
+    metavar="PATH... [KEY=VALUE]...",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(min=1, max=MAX_RANGE),

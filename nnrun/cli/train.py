@@ -100,6 +100,7 @@ def command(
         if extend is None:
             _refuse_run(config, results)
             experiment = load_config(config, overrides, iterations)
+            output.notes(experiment.notes)
             wants = _wanted_tolerance(experiment.config, require_published, tolerance)
             prepared = prepare(experiment)
             folds = prepared.config.dataset.folds

@@ -43,6 +43,11 @@ class Experiment:
     source: Source
     file: Path
 
+    @property
+    def notes(self) -> list[str]:
+        """What arguments replaced that they do not name, a sentence for each."""
+        return [*dict.fromkeys(self.source.notes)]
+
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem found later, at the place of this part of the config."""
         return self.source.problem(path, message, "key" if path[:-1] in _NAMED else "value")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -17,13 +17,20 @@ from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
 from nnrun.config.yaml.scalars import read_scalar
 from nnrun.config.yaml.source_map import Source
 from nnrun.config.yaml.text import Text
-from nnrun.errors import ConfigError, Problem
+from nnrun.errors import ConfigError, Problem, clipped
 
 _INDEX = re.compile(r"\[(\d+)\]")
 _NUMBER = re.compile(r" *[-+]?\.?[0-9][0-9.]{,40}([eE][-+]?[0-9]{1,9})? *", re.ASCII)
 """Text that is a number to any reader of YAML, or a plain word; most values of large grids are."""
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
+
+_RATES = ("peak", "initial", "value")
+"""The key of a schedule that has its rate; a peak rather than what comes before."""
+_NOTE_OF_RATE = (
+    "training.learning_rate sets '{inner}' of the config's schedule '{schedule}'; for a constant "
+    "rate, write 'training.learning_rate={{schedule: constant, value: …}}'"
+)
 
 RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
     ("training", "iterations"): (("training", "epochs"),),
@@ -186,11 +193,37 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
         container = child
     key = _key(container, steps[-1], path)
     path = (*path, key)
+    block = source.at(path)
+    if isinstance(block, dict) and (inner := rate_within(path, block, value)):
+        if inner != "value":  # of a schedule that is a constant already
+            source.notes.append(_NOTE_OF_RATE.format(inner=inner, schedule=block.get("schedule")))
+        container, key, path = block, inner, (*path, inner)
+    elif _loses_keys(block, value) and path not in source.arguments:
+        name = format_path(path)
+        source.notes.append(f"{name} replaces all of {clipped(flow(block))} in the config")
     source.forget(path)
     container[key] = value
     source.arguments[path] = argument
     _remove_rivals(source, path, value)
     return path
+
+
+def rate_within(path: Sequence[str | int], block: Mapping[str, Any], value: Any) -> str | None:
+    """The key of a schedule that a number sets in place of all of it; None for other values."""
+    if tuple(path) != ("training", "learning_rate") or not is_number(value):
+        return None
+    return next((key for key in _RATES if key in block), None)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _loses_keys(block: Any, value: Any) -> bool:
+    """Whether a block has keys besides its kind, and the value, such as a word, has none."""
+    keys = {*block} - {"type"} if isinstance(block, dict) else ()
+    return bool(keys) and value is not None and not isinstance(value, dict | list)
 
 
 def _key(container: Any, step: str, path: KeyPath) -> str | int:

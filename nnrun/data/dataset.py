@@ -137,6 +137,20 @@ class Dataset:
         )
 
 
+def unboxed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array of objects that are all texts, or all numbers, as an array of these; any other array
+    as it is.
+    """
+    if array.dtype.kind != "O":
+        return array
+    cells = array.ravel().tolist()
+    if cells and all(isinstance(cell, str) for cell in cells):
+        return array.astype(str)
+    if all(isinstance(cell, int | float | np.number | np.bool_) for cell in cells):
+        return np.array(cells).reshape(array.shape)
+    return array
+
+
 def hash_arrays(*arrays: npt.NDArray[Any]) -> str:
     """SHA-256 over the types, shapes and little-endian bytes of arrays, the same on any machine."""
     digest = hashlib.sha256()

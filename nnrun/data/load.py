@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays
+from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays, unboxed
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
@@ -152,8 +152,10 @@ def _named(data: Any) -> dict[str, Any]:
         raise UsageError(f"data={type(data).__name__}: expected {_FORMS}")
     if ("x_test" in data) != ("y_test" in data):
         raise UsageError("data: of x_test and y_test one is missing")
-    arrays = {name: np.asarray(data[name]) for name in _ARRAYS if name in data}
+    arrays = {name: unboxed(np.asarray(data[name])) for name in _ARRAYS if name in data}
     for name, array in arrays.items():
         if array.dtype.kind == "O":
-            raise UsageError(f"data: {name} holds objects of Python, not numbers or text")
+            kinds = ", ".join(sorted({type(cell).__name__ for cell in array.ravel().tolist()})[:4])
+            message = f"data: {name} holds objects of Python ({kinds}), not numbers or text alone"
+            raise UsageError(message)
     return arrays

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.dataset import unboxed
 from nnrun.data.inference.columns import completed, odd_code, without_missing
 from nnrun.data.inference.frames import table_rows
 from nnrun.data.labels import number
@@ -185,7 +186,7 @@ class Model:
         table = table_rows(x, self.layout)
         if table is not None:
             return table.reshape(len(table), *self.layout.shape)
-        rows = np.asarray(x)
+        rows = unboxed(np.asarray(x))
         if rows.ndim == 0 and rows.dtype.kind == "U":
             raise DataError(
                 f"'{rows}' was given where rows are needed; read a file first, as with "

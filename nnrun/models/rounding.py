@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Rounding:
     @property
     def effect(self) -> str:
         """What float32 does, for a message."""
+        if self.moved == inf:
+            return f"would make '{self.column}' infinite"
         if self.moved > LIMIT:
             return f"would move '{self.column}' by up to {self.moved:.2g} of its spread"
         return f"may move numbers across the threshold {self.threshold:.6g} of binarize"

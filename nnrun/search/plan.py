@@ -39,6 +39,7 @@ class SearchPlan:
         default: the config's own settings, on the seeds of trials.
         seeds: of each trial.
         identity: the digest of all that decides its trials.
+        notes: on what arguments replaced.
     """
 
     block: SearchConfig
@@ -48,6 +49,7 @@ class SearchPlan:
     default: Setting
     seeds: Sequence[int]
     identity: str
+    notes: Sequence[str]
 
     @property
     def name(self) -> str:
@@ -127,7 +129,9 @@ def plan_search(
     default = settings.make(-1, {}, {}, seeds)
     check_space(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
-    return SearchPlan(block, asynchronous, space, settings, default, seeds, identity)
+    return SearchPlan(
+        block, asynchronous, space, settings, default, seeds, identity, experiment.notes
+    )
 
 
 def _has_curve(prepared: Prepared) -> bool:

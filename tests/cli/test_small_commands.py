@@ -154,3 +154,13 @@ def test_the_schema_can_go_to_a_file(nnrun):
     failed = nnrun("schema", "-o", "no/such/folder.json")
     assert 2 == failed.exit_code
     assert "no/such/folder.json" in failed.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "check", "explain", "sweep", "search"])
+def test_what_an_argument_replaces_is_noted(nnrun, cars, command):
+    """Commands that take arguments say so on stderr, once, however many runs there are."""
+    text = Path(cars).read_text() + "search: {training.batch_size: {choice: [1, 2]}, trials: 1}\n"
+    Path(cars).write_text(text.replace("0.01", "{schedule: cosine, initial: 0.01}"))
+    done = nnrun(command, cars, "training.learning_rate=0.02")
+    assert 0 == done.exit_code, done.stderr
+    assert 1 == done.stderr.count("training.learning_rate sets 'initial' of the config's schedule")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.course.attempt import SEEDS
+from nnrun.course.exercises import deep
 from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
 from nnrun.course.grading import Grade, grade
 from nnrun.course.lessons import EXERCISES
@@ -70,3 +72,14 @@ _SELDOM = {
     "weights × 1",
 }
 """Those that wrong attempts at another criterion, or the starts in lessons, do not meet either."""
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_growth_beyond_the_range_of_numbers_is_in_words(which, monkeypatch):
+    """Of values, and where their quotient is no number."""
+    monkeypatch.setattr(deep, "_growth", lambda *_: (float("inf"), float("nan")))
+    passed, says = deep._keeps("values", which)(SimpleNamespace(seeds=[1]))
+    assert (False, "values become more than 1e+308 times") == (
+        passed,
+        says.partition(" as large")[0],
+    )

@@ -135,3 +135,10 @@ def test_float64_keeps_large_offsets(task, dtype):
     assert "float64" == found.dtype
     assert (np.abs(found - predict(x)) / scale).max() < 1e-5
     assert (np.abs(onnx_outputs(model, x, "float32")[-1] - predict(x)) / scale).max() > 1e-4
+
+
+def test_numbers_beyond_float32_are_said_to_become_infinite():
+    """In words: no message has an inf in it."""
+    x = SPREAD * [1e45, 1]
+    effect = rounding_of(model_of(x, ["standard"])).effect
+    assert "would make 'time' infinite" == effect

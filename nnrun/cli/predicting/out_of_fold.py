@@ -11,6 +11,7 @@ from nnrun.cli.predicting.new_rows import Request
 from nnrun.cli.predicting.scoring import show_score
 from nnrun.cli.predicting.sinks import format_of, opened_sink
 from nnrun.cli.signals import Interruption
+from nnrun.models.writing.columns import spelled
 from nnrun.reports.numbers import plural
 from nnrun.sweeps.out_of_fold.collect import out_of_fold
 from nnrun.sweeps.out_of_fold.table import OUT_OF_FOLD_WRITERS
@@ -60,4 +61,4 @@ def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
         output.data(data, ("predictions", predictions))
     output.data(data)
     if score:
-        show_score(output, found.score, [*found.classes], to_stderr=file is None)
+        show_score(output, found.score, [*spelled(found.classes)], to_stderr=file is None)

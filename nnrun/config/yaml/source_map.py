@@ -25,6 +25,7 @@ class Source(Document):
     """The plain data of a config with the origin of all of it, in its file or in arguments."""
 
     arguments: dict[KeyPath, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # on what arguments replaced
 
     def copy(self) -> Source:
         """A copy that can be changed."""
@@ -34,6 +35,7 @@ class Source(Document):
             keys=dict(self.keys),
             values=dict(self.values),
             arguments=dict(self.arguments),
+            notes=[*self.notes],
         )
 
     def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
@@ -89,7 +91,7 @@ class Source(Document):
 
     def forget(self, path: KeyPath) -> None:
         """Remove the origins of everything at and below `path`, before its data is replaced."""
-        below = [(path, self._at(path))]
+        below = [(path, self.at(path))]
         while below:
             known, data = below.pop()
             for origin in (self.keys, self.values, self.arguments):
@@ -98,7 +100,7 @@ class Source(Document):
                 items = data.items() if isinstance(data, dict) else enumerate(data)
                 below += [((*known, step), value) for step, value in items]
 
-    def _at(self, path: KeyPath) -> Any:
+    def at(self, path: KeyPath) -> Any:
         """The data at a path, or None where there is none."""
         data = self.data
         for step in path:

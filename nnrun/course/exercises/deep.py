@@ -12,6 +12,7 @@ from nnrun.course.exercises.structure import accurate, bends_everywhere, same_wi
 from nnrun.course.grading import Check, Criterion, Exercise, Verdict
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
+from nnrun.runs.diagnosis.inputs import in_words
 
 _ROWS = 256
 _MOST_CHANGE = 3.0
@@ -62,7 +63,8 @@ def _keeps(what: str, which: int) -> Check:
     def check(attempt: Attempt) -> Verdict:
         factors = [_growth(attempt, seed)[which] for seed in attempt.seeds]
         factor = float(np.prod(factors)) ** (1 / len(factors))
-        says = f"{what} become {factor:.2g} times as large through the layers; 1/3 to 3 is needed"
+        grown = f"{what} become {in_words(factor, '.2g')} times as large through the layers"
+        says = f"{grown}; 1/3 to 3 is needed"
         return 1 / _MOST_CHANGE <= factor <= _MOST_CHANGE, says
 
     return check

@@ -16,7 +16,7 @@ from nnrun.models.code.encoding import encoding
 from nnrun.models.code.language import constant
 from nnrun.models.code.source import cells, program, table
 from nnrun.models.model import Model
-from nnrun.models.writing.columns import label_text, prediction_names
+from nnrun.models.writing.columns import label_text, prediction_names, spelled
 from nnrun.nn.network import chunk_rows
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
@@ -81,8 +81,9 @@ def _constants(model: Model) -> Iterator[str]:
     """What the functions of `nnrun.models.code.source.program` need to know."""
     yield constant("USAGE", usage(model))
     yield constant("HEADER", [escaped(name) for name in prediction_names(model)])
-    texts = [label for label in model.classes.tolist() if isinstance(label, str)]
-    yield constant("LABELS", {t: label_text(t) for t in texts if label_text(t) != t})
+    labels = zip(map(str, model.classes.tolist()), spelled(model.classes).tolist(), strict=True)
+    texts = {label: label_text(spelling) for label, spelling in labels}
+    yield constant("LABELS", {label: text for label, text in texts.items() if label != text})
     yield f"BATCH = {chunk_rows(model.network)}"
     yield "UNSEEN = {}"
     yield f"RESULTS = [{'predict, predict_proba' if model.probabilistic else 'predict'}]"

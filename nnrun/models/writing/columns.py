@@ -32,10 +32,20 @@ def prediction_names(model: Model) -> list[str]:
 def prediction_columns(model: Model, outputs: Array) -> list[Array]:
     """The values under these names, each (rows,), from the network's outputs."""
     predictions = model.decode(outputs)
+    if model.layout.classes:
+        predictions = spelled(predictions)
     columns = list(predictions.T) if predictions.ndim > 1 else [predictions]
     if model.probabilistic:
         columns += list(model.probabilities(outputs).T)
     return columns
+
+
+def spelled(labels: Array) -> Array:
+    """Labels as the names of their columns spell them: 9, and not 9.0, beside 2.5."""
+    if labels.dtype.kind != "f":
+        return labels
+    numbers = labels.tolist()
+    return np.array([int(n) if n.is_integer() else n for n in numbers], dtype=object)
 
 
 def check_carried(carried: Iterable[str], names: Container[str]) -> None:

@@ -202,7 +202,12 @@ def named(splits: Sequence[str]) -> str:
 
 def rounded(factor: float) -> str:
     """A factor, for people."""
-    return f"{factor:,.0f}" if 1e2 <= factor < 1e6 else f"{factor:.2g}"
+    return in_words(factor, ",.0f" if 1e2 <= factor < 1e6 else ".2g")
+
+
+def in_words(factor: float, form: str) -> str:
+    """A factor in this form; one beyond the range of numbers in words."""
+    return format(factor, form) if factor < inf else "more than 1e+308"
 
 
 def root_mean_square(x: Array) -> Array:

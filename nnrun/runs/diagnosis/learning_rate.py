@@ -7,7 +7,7 @@ from math import floor, log10
 
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
-from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, rounded
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, in_words, rounded
 from nnrun.runs.diagnosis.scales import feature_scale
 from nnrun.runs.diagnosis.watched import large_update
 
@@ -129,7 +129,7 @@ def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
     seen = large_update(case.watched, lasting=False)
     if seen is None:
         return found
-    text = f"an update moved {seen.where} by {seen.value:.3g} times its size"
+    text = f"an update moved {seen.where} by {in_words(seen.value, '.3g')} times its size"
     return replace(found, message=f"{found.message}; {text}, at iteration {seen.iteration:,}")
 
 

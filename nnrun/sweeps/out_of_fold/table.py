@@ -13,7 +13,14 @@ from nnrun.characters import escaped
 from nnrun.data.inference.npz_arrays import NpzArrays
 from nnrun.frames import to_frame
 from nnrun.models.scores import Metrics
-from nnrun.models.writing.columns import carried_cells, cells, check_carried, csv_lines, quoted
+from nnrun.models.writing.columns import (
+    carried_cells,
+    cells,
+    check_carried,
+    csv_lines,
+    quoted,
+    spelled,
+)
 from nnrun.models.writing.formats import JsonRows
 from nnrun.nn.signature import Array
 
@@ -80,7 +87,7 @@ class OutOfFold:
             if values.ndim == 1:
                 table[name] = values
         if self.probability is not None:
-            names = (f"p_{label}" for label in self.classes)
+            names = (f"p_{label}" for label in spelled(self.classes))
             table |= dict(zip(names, self.probability.T, strict=True))
         check_carried(self.carried, table)
         return {**self.carried, **table}
@@ -93,9 +100,17 @@ class OutOfFold:
         return to_frame(self.columns())
 
 
+def _written(found: OutOfFold) -> dict[str, Array]:
+    """The table with labels as the names of their columns spell them."""
+    table = found.columns()
+    if len(found.classes):
+        table |= {name: spelled(table[name]) for name in ("target", "prediction")}
+    return table
+
+
 def write_csv(found: OutOfFold, sink: BinaryIO) -> None:
     """A table with a header."""
-    table, carried = found.columns(), found.carried
+    table, carried = _written(found), found.carried
     header = [[quoted(name if name in carried else escaped(name))] for name in table]
     columns = [
         (carried_cells if name in carried else cells)(column) for name, column in table.items()
@@ -121,7 +136,7 @@ def write_npz(found: OutOfFold, sink: BinaryIO) -> None:
 
 def write_json(found: OutOfFold, sink: BinaryIO) -> None:
     """An array with an object for each row."""
-    table = found.columns()
+    table = _written(found)
     rows = JsonRows(sink, list(table))
     rows.add(list(table.values()))
     rows.close()

@@ -99,6 +99,7 @@ class _Planner:
         self._names: dict[str, tuple[str, str]] = {}
         self._cache = GridCache()
         self._known: set[bytes] = set()
+        self._replaced: dict[str, dict[str, None]] = {}
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
@@ -172,7 +173,9 @@ class _Planner:
         return families
 
     def notes(self) -> Iterator[str]:
-        """A sentence on the keys of grids that `--iterations` replaces, if there are any."""
+        """Sentences on what arguments and grids replace: settings, or values of their own."""
+        for file, notes in self._replaced.items():
+            yield from (f"{file}: {note}" for note in notes)
         keys = dict.fromkeys(f"'{key}'" for _, grid, _ in self.opened for key in grid.lengths)
         if keys:
             yield (
@@ -249,6 +252,7 @@ class _Planner:
         if isinstance(point, ConfigError):
             self.problems.add(point.problems, point.exit_code, place.file)
             return None
+        self._replaced.setdefault(place.file, {}).update(dict.fromkeys(point.experiment.notes))
         try:
             runs = folds_of(point.experiment, self.datasets.load, self._cache)
             prepared = next(iter(runs.values()))

@@ -13,7 +13,7 @@ from nnrun.data.rows.raw import RawRows
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load
 from nnrun.models.model import Model
-from nnrun.models.writing.columns import cells
+from nnrun.models.writing.columns import cells, spelled
 from nnrun.nn.signature import Array
 from nnrun.pool.task import LruCache
 from nnrun.reports.examine import LoadData, last_split, prepared_again
@@ -141,7 +141,8 @@ def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequen
         if model.probabilistic:
             found = model.probabilities(outputs)[0].tolist()
             chances = [*zip(model.layout.classes, found, strict=True)]
-        return Answer("class", str(predicted), str(predicted), chances, layers, notes)
+        label = str(spelled(np.atleast_1d(predicted))[0])
+        return Answer("class", label, label, chances, layers, notes)
     values = np.atleast_1d(predicted)
     what = ", ".join(model.layout.target_names) or "prediction"
     shown = ", ".join(map(number, values.tolist()))

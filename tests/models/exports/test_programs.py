@@ -115,6 +115,16 @@ def test_wrong_files_are_reported(text, expected, tmp_path):
     assert expected == f"{error.value}\n"
 
 
+@pytest.mark.parametrize("text", ["size,a\n1,2\n", "size;a\n1;2\n", "a\tsize\n1\t2\n"])
+def test_only_columns_that_are_lacking_are_named(text, tmp_path):
+    """By the separator by which most columns are there."""
+    (tmp_path / "rows.csv").write_text(text)
+    model = replace_columns(table_model("dense", 0, "float64"), ["size", "rooms", "age"])
+    names = run(script(model, LANGUAGES["numpy"]))
+    with pytest.raises(ValueError, match=r"^line 1: there is no column 'rooms', 'age'$"):
+        names["read_rows"](str(tmp_path / "rows.csv"))
+
+
 def replace_columns(model: Model, names: list[str]) -> Model:
     """The model, as if it took a table with these columns."""
     columns = Columns(tuple(map(Number, names)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -272,3 +273,19 @@ def test_warnings_are_the_same_from_a_checkpoint(prepared):
         again.warnings,
         again.divergence["iteration"],
     )
+
+
+def test_factors_beyond_the_range_of_numbers_are_words(record, tmp_path):
+    """Of a rate to what rows bear, and of an update to weights; no sentence has an inf in it."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "far.npz", x=rng.random((60, 2)) * [1e160, 1], y=rng.random(60))
+    config = f"""
+        dataset: {{path: {tmp_path / "far.npz"}, task: regression, test_size: 0.2}}
+        network: {{sizes: [4, 1], activations: [relu, linear]}}
+        loss: mean_squared
+        training: {{learning_rate: 1e100, iterations: 100, watch: true}}
+        """
+    error = record(config).error
+    assert "the learning rate 1e+100 is more than 1e+308 times what rows" in error.lower()
+    assert "an update moved 0.weight by more than 1e+308 times its size" in error
+    assert not re.search(r"\b(inf|nan)\b", error)

@@ -59,7 +59,8 @@ def write(x: np.ndarray[Any, Any]) -> None:
         for start in range(0, len(x), BATCH):
             found = [result(x[start : start + BATCH]) for result in RESULTS]
             columns = [column for each in found for column in np.atleast_2d(each.T)]
-            cells = [[LABELS.get(cell, cell) for cell in shown(column)] for column in columns]
+            cells = list(map(shown, columns))
+            cells[0] = [LABELS.get(cell, cell) for cell in cells[0]]
             writer.writerows(zip(*cells, strict=True))
 
 

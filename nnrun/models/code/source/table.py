@@ -22,6 +22,7 @@ def table_rows(
 
     The separator is the first one by which they are. Blank lines are left out.
     """
+    lacking = [*columns]
     for separator in separators:
         table = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
         try:
@@ -31,8 +32,9 @@ def table_rows(
             header = []
         if set(columns) <= set(header):
             break
+        # By another separator than that of the file, all columns are lacking.
+        lacking = min(lacking, [name for name in columns if name not in header], key=len)
     else:
-        lacking = [name for name in columns if name not in header]
         raise ValueError(f"line 1: there is no column {', '.join(map(repr, lacking))}")
     needed = set(columns)
     if sum(name in needed for name in header) > len(needed):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.overrides import steps_of
+from nnrun.config.overrides import rate_within, steps_of
 from nnrun.config.schema.base.block import Block, is_block
 from nnrun.config.schema.base.from_signature import NamedBlock
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -93,7 +93,8 @@ def _axis(
     of_one_length: bool,
     apart: bool = False,
 ) -> Axis:
-    field = _field(config, steps_of(key), others) if len(values) > 1 else None
+    place = place_of(config, steps_of(key), values) if len(values) > 1 else None
+    field = None if place is None else _field(config, place, others)
     found: Sequence[Numbers | None] = [None] * len(values)
     if field is not None:
         found = _numbers(values, *field, others, of_one_length=of_one_length, apart=apart)
@@ -111,6 +112,22 @@ def _axis(
         groups_of([found[index] for index in places]),
         partial(_axis, key, values, config, others, of_one_length=of_one_length, apart=True),
     )
+
+
+def place_of(
+    config: ExperimentConfig, steps: tuple[str, ...], values: Sequence[Any]
+) -> tuple[str, ...] | None:
+    """Where the values of a key stand in the config; None if not all stand at the same place.
+
+    A number for a schedule is that of a key within.
+    """
+    block = getattr(getattr(config, "training", None), "learning_rate", None)
+    if not isinstance(block, ScheduleConfig):
+        return steps
+    inner = [rate_within(steps, vars(block), value) for value in values]
+    if any(inner):
+        return (*steps, inner[0]) if inner[0] and all(inner) else None
+    return steps
 
 
 def _numbers(

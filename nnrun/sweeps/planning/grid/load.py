@@ -15,7 +15,7 @@ from nnrun.config.yaml.source_map import Source
 from nnrun.errors import ConfigError, Problem
 from nnrun.runs.replicate import KEYS, SPLIT_SEED
 from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.axes import axes_of
+from nnrun.sweeps.planning.grid.axes import axes_of, place_of
 from nnrun.sweeps.planning.grid.causes import with_cause
 from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
 from nnrun.sweeps.planning.grid.numbers import LENGTHS
@@ -34,7 +34,9 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     base = _base(content, arguments)
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
-    own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
+    places = (place_of(base.config, steps_of(key), v) for key, v in arguments.grid.items())
+    taken = {*arguments.grid, *(".".join(place) for place in places if place), "seed"}
+    own = {key: values for key, values in own.items() if key not in taken}
     whole = {**own, **arguments.grid}
     grid = _without_replaced(content, base, whole, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]

@@ -145,7 +145,8 @@ SPLITS = ("train", "validation", "test")
         (7, "data=int: expected a table of pandas, polars or pyarrow, or arrays as (x, y)"),
         ({"x": 1}, "data=dict: expected a table"),
         ({"x": [[1.0]], "y": [1], "x_test": [[1.0]]}, "of x_test and y_test one is missing"),
-        (([[None]], [1]), "x holds objects of Python, not numbers or text"),
+        (([[None]], [1]), "x holds objects of Python (NoneType), not numbers or text alone"),
+        (([[1.0]], ["a", 2, None]), "y holds objects of Python (NoneType, int, str), not numbers"),
         (pl.DataFrame({"a": [1]}).lazy(), "the table is lazy: give data.collect()"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the table:a: 2 columns have this name"),
         (pd.DataFrame({"a": ["x"], "price": [1]}), "row 0, column 'a': 'x' is not a number"),
@@ -157,6 +158,22 @@ def test_what_cannot_be_trained_on_is_refused(data, said):
     with pytest.raises((UsageError, ConfigError)) as error:
         nnrun.train({**NUMBERS, "dataset": {"columns": columns}}, data=data, results=None)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [1, 2.5], [3, 4], [False, True]])
+def test_objects_that_are_numbers_or_text_are_taken(labels, arrays):
+    """An array of objects is what it holds, as pandas and scikit-learn have labels."""
+    x, values = arrays
+    y = np.array(labels)[(values > 0).astype(int)]
+    config = NUMBERS | {"loss": "cross_entropy", "dataset": {"task": "classification"}}
+    config |= {"network": {"sizes": [4, 2], "activations": ["tanh", "softmax"]}}
+    plain, objects = (
+        nnrun.train(config, data=data, results=None)
+        for data in ((x, y), (x.astype(object), y.astype(object)))
+    )
+    assert plain.run_id == objects.run_id
+    assert plain.network.theta.tobytes() == objects.network.theta.tobytes()
+    assert plain.predict(x).tolist() == objects.predict(x.astype(object)).tolist()
 
 
 def test_a_frame_predicts_as_its_file_does(expected, files):
