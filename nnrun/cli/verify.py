@@ -13,6 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
@@ -61,7 +62,7 @@ def command(
         Interruption(before="all runs were verified"),
         watching_all(len(folders), output) as report,
     ):
-        for found in verify_all(folders, jobs or cores()):
+        for found in verify_all(folders, jobs or cores(), report_markdown):
             verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
             verdicts.append(verdict)
             report(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")

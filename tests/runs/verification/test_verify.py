@@ -355,7 +355,7 @@ import os
 from nnrun.pool.process_main import main
 from nnrun.runs.verification import parallel
 
-parallel.verify = lambda folder: os._exit(3)
+parallel.verify = lambda folder, **_: os._exit(3)
 """
 
 

@@ -46,7 +46,8 @@ def _laid_out(value: Any, margin: str, levels: int) -> str:
     return f"[{deeper}{f',{deeper}'.join(lines)}{margin}]"
 
 
-_KEY = "report_sha256"
+DIGEST = "report_sha256"
+"""The last key of a report."""
 
 
 def sealed(report: bytes) -> bytes:
@@ -61,4 +62,4 @@ def is_sealed(content: bytes) -> bool:
 
 def _closed(body: bytes) -> bytes:
     digest = hashlib.sha256(body).hexdigest()
-    return body + f',\n  "{_KEY}": "{digest}"\n}}\n'.encode()
+    return body + f',\n  "{DIGEST}": "{digest}"\n}}\n'.encode()
