@@ -142,7 +142,8 @@ def _otherwise_written(
     """The first file that is not what nnrun makes of the values in it; None if there is none."""
     if any(writer in verdict.environment for writer in _WRITERS):
         return None
-    stored = read_result(folder, RunRecord.from_dict(report_values(folder)))
+    config = report_values(folder)["config"]  # with the path of the data as it is stored
+    stored = read_result(folder, replace(record, config=config))
     as_it_is = read_regular(folder / MARKDOWN).decode(errors="replace")
     _, files = files_of(stored, render or (lambda _: as_it_is))
     for name, content in files.items():
