@@ -7,6 +7,7 @@ rounded differently, and so may the numbers in sentences.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.settings import flatten
 from nnrun.metrics.table import METRICS
 from nnrun.nn.signature import Array
 from nnrun.runs.record import RunResult
@@ -34,6 +34,7 @@ _MEASURED = (
     *(name for name, metric in METRICS.items() if metric.high == inf),
 )
 _SCORES = ("metrics", "baseline")
+_INDEX = re.compile(r"(\.[0-9]+)+$")
 # Values that training does not produce again, or that are compared separately.
 _SKIPPED = {
     *("schema_version", "nnrun_version", "environment", "started", "files", "extended_from"),
@@ -95,7 +96,7 @@ def parts(
     parts of the environment that differ.
     """
     record = json.loads(strict_json(again.record.to_dict()))
-    scores = [pair for key in _SCORES for pair in _scores(key, report[key], record[key])]
+    scores = [pair for key in _SCORES for pair in _each(f"{key}.", report[key], record[key])]
     yield Part(_NUMBERS, list(_history(stored.history, again.history)))
     yield Part(_NUMBERS, scores)
     yield Part(_NUMBERS, list(_arrays("weights", stored.weights or {}, again.weights or {})))
@@ -136,7 +137,7 @@ def _files(stored: RunResult, again: RunResult) -> Iterator[Difference]:
     """Whether there are the files that training writes."""
     names = {*files_of(again, lambda _: "")[1]} - {REPORT}
     for name in sorted(names | stored.record.files.keys()):
-        yield Difference(f"the file {name}", name in stored.record.files, name in names)
+        yield Difference(f"whether {name} is there", name in stored.record.files, name in names)
 
 
 def first(found: list[Difference]) -> Difference | None:
@@ -152,18 +153,18 @@ def is_tolerable(pair: Difference, dtype: str) -> bool:
     if _within(place, _DERIVED):
         return True
     computed = row or place.startswith((*_COMPUTED, *_SCORES))
-    if not computed or not isinstance(stored, float) or not isinstance(again, float):
+    if not computed or {type(stored), type(again)} - {int, float}:
         return bool(stored == again)
     if place.startswith("watched ") and any(name in _SEEN for name in _names(place)):
         return True
-    measured = place.startswith(_COMPUTED) or place.endswith(_MEASURED)
+    measured = place.startswith(_COMPUTED) or _INDEX.sub("", place).endswith(_MEASURED)
     allowed = _SHARE
     if measured:
         fitted = place.startswith(_FITTED)  # in float64 by every run
         allowed = _RELATIVE["float64" if fitted else dtype] * max(abs(stored), abs(again), 1e-3)
     elif "confusion" in place:
         allowed = max(1.0, _SHARE * max(stored, again))
-    return abs(stored - again) <= allowed
+    return bool(abs(stored - again) <= allowed)
 
 
 def _names(place: str) -> list[str]:
@@ -184,15 +185,6 @@ def _history(stored: list[HistoryRow], again: list[HistoryRow]) -> Iterator[Diff
             yield Difference(place, _float(old.get(name)), _float(new.get(name)))
 
 
-def _scores(key: str, stored: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
-    """Numbers by split; each number of a list."""
-    before, now = flatten(stored, key), flatten(again, key)
-    for place in dict.fromkeys([*before, *now]):
-        values = list(_numbers(before.get(place), now.get(place)))
-        for index, pair in enumerate(values):
-            yield Difference(f"{place}[{index}]" if len(values) > 1 else place, *pair)
-
-
 def _report(
     stored: Mapping[str, Any], again: Mapping[str, Any], changed: Container[str]
 ) -> Iterator[Difference]:
@@ -207,7 +199,7 @@ def _report(
 
 
 def _each(prefix: str, stored: Any, again: Any) -> Iterator[Difference]:
-    """Each value in two trees of values, as JSON has them."""
+    """Each value in two trees of values, as JSON has them; their places begin with `prefix`."""
     before, now = dict(_leaves(stored)), dict(_leaves(again))
     for path in dict.fromkeys([*before, *now]):
         place = prefix + ".".join(map(str, path)) if path else prefix[:-1]
@@ -233,13 +225,6 @@ def _leaves(value: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...
     )
     for key, part in inside:
         yield from _leaves(part, *path, key)
-
-
-def _numbers(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
-    """Pairs of the numbers in two values, which may be lists."""
-    lists = (value if isinstance(value, list) else [value] for value in (one, other))
-    for left, right in zip_longest(*lists):
-        yield _float(left), _float(right)
 
 
 def _float(value: Any) -> Any:

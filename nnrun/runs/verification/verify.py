@@ -188,7 +188,7 @@ def _compared(
     )
     if not verdict.differences:
         return replace(verdict, finding="same_bits")
-    dtype = prepared.config.training.dtype
+    dtype = "float64" if record.beside is not None else prepared.config.training.dtype
     if moved and all(is_tolerable(pair, dtype) for part in compared for pair in part.values):
         return replace(verdict, finding="within_tolerance")
     return replace(
