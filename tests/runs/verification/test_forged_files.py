@@ -377,3 +377,51 @@ def test_the_command_names_what_is_forged_in_a_model_also_in_a_packed_run(
         shown = f"model preprocessing.target.scale.0: -30.0 is stored, and again it is {scale!r}"
         assert shown in " ".join(done.stderr.split())
         assert "its model has values that training does not reproduce" in done.stderr
+
+
+ELSEWHERE = {
+    ("preprocessing", "target", "scale", 0): (True, lambda number: number * (1 + 1e-9)),
+    ("preprocessing", "target", "shift", 0): (False, lambda number: number * (1 + 1e-3)),
+    ("preprocessing", "layout", "target_names", 0): (False, lambda name: f"{name}."),
+    ("input_shape", 0): (False, lambda size: size + 1),
+    ("state", "iteration"): (False, lambda iteration: iteration + 1),
+    ("state", "stopping", "waited"): (True, lambda evaluations: evaluations + 1),
+    ("state", "dropout", "state", "state"): (False, lambda number: number + 1),
+}
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: ".".join(map(str, path)))
+def test_elsewhere_what_is_fitted_may_be_rounded_otherwise(
+    folder_of, trained_once, monkeypatch, path
+):
+    """And what follows from losses may differ; all else of a model may not."""
+    folder = folder_of("columns")
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "cpu": "another"})
+    allowed, change = ELSEWHERE[path]
+    arrays, values = unpack(folder / MODEL)
+    redo(folder, MODEL, pack(arrays, altered(values, path, change)))
+    expected = "within_tolerance" if allowed else "differs"
+    assert expected == verify(folder, render=report_markdown).finding
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "change", "expected"),
+    [
+        (STATE, "optimizer.mean", lambda numbers: numbers * (1 + 1e-9), "within_tolerance"),
+        (STATE, "optimizer.mean", lambda numbers: numbers * 1.5, "differs"),
+        (WATCHED, "weights.norm", lambda norms: norms * (1 + 1e-9), "within_tolerance"),
+        (WATCHED, "weights.norm", lambda norms: norms * 1.5, "differs"),
+        (WATCHED, "outputs.histogram", lambda counts: counts[..., ::-1], "within_tolerance"),
+    ],
+)
+def test_elsewhere_arrays_may_be_rounded_otherwise(
+    folder_of, trained_once, monkeypatch, name, array, change, expected
+):
+    """Other rounding moves numbers between the bins of a histogram, but no norm by half."""
+    folder = folder_of("columns")
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "cpu": "another"})
+    arrays, values = unpack(folder / name)
+    redo(folder, name, pack({**arrays, array: change(arrays[array])}, values))
+    assert expected == verify(folder, render=report_markdown).finding
