@@ -37,6 +37,9 @@ from nnrun.runs.storage.reading import StoredRun, read_run, remedy, report_value
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.runs.verification.agreement import Difference, Part, first, is_tolerable, parts
 
+# What the bytes of files depend on, besides what they say.
+_WRITERS = ("nnrun", "packages.safetensors")
+
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
 
 
@@ -72,6 +75,13 @@ class Verification:
     def agrees(self) -> bool:
         """Whether the run is verified."""
         return self.finding in ("same_bits", "within_tolerance")
+
+    @property
+    def of_another_writer(self) -> bool:
+        """Whether its files are of another version of nnrun or safetensors; then they are compared
+        by the values in them alone, and report.md is not.
+        """
+        return any(writer in self.environment for writer in _WRITERS)
 
 
 def verify(
@@ -129,10 +139,6 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
     return None
 
 
-# What the bytes of files depend on, besides what they say.
-_WRITERS = ("nnrun", "python", "packages.safetensors", "packages.pyyaml")
-
-
 def _otherwise_written(
     verdict: Verification,
     folder: Path,
@@ -140,7 +146,7 @@ def _otherwise_written(
     render: Callable[[RunResult], str] | None,
 ) -> str | None:
     """The first file that is not what nnrun makes of the values in it; None if there is none."""
-    if any(writer in verdict.environment for writer in _WRITERS):
+    if verdict.of_another_writer:
         return None
     config = report_values(folder)["config"]  # with the path of the data as it is stored
     stored = read_result(folder, replace(record, config=config))

@@ -425,3 +425,13 @@ def test_elsewhere_arrays_may_be_rounded_otherwise(
     arrays, values = unpack(folder / name)
     redo(folder, name, pack({**arrays, array: change(arrays[array])}, values))
     assert expected == verify(folder, render=report_markdown).finding
+
+
+def test_what_is_not_compared_is_said(folder_of, trained_once):
+    """Another version of nnrun writes another report.md of the same values."""
+    folder = folder_of("images")
+    redo(folder, "report.md", b"another\n")
+    revise(folder / "report.json", nnrun_version="0.0.1")
+    done = CliRunner().invoke(cli, ["verify", str(folder)])
+    assert 0 == done.exit_code
+    assert "report.md is of another version of nnrun or safetensors, and is not" in done.stdout
