@@ -183,11 +183,10 @@ def test_no_key_of_a_model_is_more_or_less(folder_of, trained_once):
             redo(folder, MODEL, pack(arrays, fewer))
             (place,) = found_in(folder)
             assert f"{place}.".startswith((f"{start}{key}.", start))
-        for added in (None, 1, {}):
-            more = copy.deepcopy(values)
-            functools.reduce(operator.getitem, path, more)["another"] = added
-            redo(folder, MODEL, pack(arrays, more))
-            assert [f"{start}another"] == found_in(folder)
+        more = copy.deepcopy(values)
+        functools.reduce(operator.getitem, path, more)["another"] = None
+        redo(folder, MODEL, pack(arrays, more))
+        assert [f"{start}another"] == found_in(folder)
 
 
 def verdict_of(folder):
