@@ -1,11 +1,17 @@
-"""Stored files that say something else than what was written, with a digest that agrees."""
+"""Files that say something else than what was written, with digests that agree."""
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
@@ -33,3 +39,39 @@ def reseal(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
     content = read_sealed(file)
     change(content)
     file.write_bytes(sealed_json(content))
+
+
+def redo(folder: Path, name: str, content: bytes) -> None:
+    """Put another file in the place of one of a run, with a report that agrees."""
+    (folder / name).write_bytes(content)
+    report = folder / "report.json"
+    revise(report, files={**said(report)["files"], name: sha256(content).hexdigest()})
+
+
+def leaves(value: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """The places of all values in a tree, and of empty mappings and lists."""
+    inside = list(enumerate(value)) if isinstance(value, list) else []
+    inside += value.items() if isinstance(value, dict) else []
+    for key, entry in inside:
+        yield from leaves(entry, *path, key)
+    if not inside:
+        yield path
+
+
+def altered(content: Any, path: tuple[str | int, ...], change: Callable[[Any], Any]) -> Any:
+    """A copy of a tree with another value in one place."""
+    changed = copy.deepcopy(content)
+    part = functools.reduce(operator.getitem, path[:-1], changed)
+    part[path[-1]] = change(part[path[-1]])
+    return changed
+
+
+def forged(value: Any) -> Any:
+    """Another value of the same kind, where there is one."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return float(np.nextafter(value, 9e9))
+    return f"{value}." if isinstance(value, str) else 7

@@ -165,7 +165,7 @@ def verify(
         UsageError: there is no such run, or it is not complete.
     """
     folder = folder_of(run, results)
-    verdict = verify_run(folder, loader_of(data))
+    verdict = verify_run(folder, loader_of(data), report_markdown)
     return replace(verdict, name=name_in(folder, Path(results)) or verdict.name)
 
 

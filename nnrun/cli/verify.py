@@ -13,6 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
@@ -42,8 +43,9 @@ def command(
     name/ID-PREFIX, or latest; without any, all complete runs in the results folder are verified.
     First the files of a run are checked against the digests in its report, and the report against
     its own. Then it is trained again, in memory: every cell of its history, every metric and every
-    weight must be the same bits, and so must all else in its report that training gives again:
-    config, seed, data, baseline, early stopping, warnings. If Python, NumPy, BLAS, the CPU or nnrun
+    weight must be the same bits, and so must all else that its files say and training gives again:
+    network, preprocessing, threshold, state, config, seed, data, baseline, early stopping,
+    warnings. If Python, NumPy, BLAS, the CPU or nnrun
     have changed, losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by
     0.01; the output says which of the two was met.
 
@@ -61,7 +63,7 @@ def command(
         Interruption(before="all runs were verified"),
         watching_all(len(folders), output) as report,
     ):
-        for found in verify_all(folders, jobs or cores()):
+        for found in verify_all(folders, jobs or cores(), report_markdown):
             verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
             verdicts.append(verdict)
             report(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")

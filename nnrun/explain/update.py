@@ -85,7 +85,7 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     """
     if record.status != "completed" or record.beside is not None:
         raise UsageError(f"{folder}: {no_model(record)}, so there is no update to explain")
-    refuse_changed(folder, record, MODEL)
+    refuse_changed(folder, record, MODEL, STATE)
     stored = load_stored(folder, record)
     prepared = _network_of(prepare(stored, load_named(stored)), str(folder))
     if prepared.dataset.sha256 != record.dataset["sha256"]:
@@ -103,7 +103,7 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     except (KeyError, TypeError, ValueError) as error:
         raise NnrunError(damaged(folder, f"{MODEL} does not fit its config")) from error
     iteration = int(record.timing["iterations"])
-    notes = [] if _restored(folder, prepared, optimizer, iteration) else [_FRESH]
+    notes = [] if _restored(folder, record, prepared, optimizer, iteration) else [_FRESH]
     title = f"{record.name}/{record.run_id}"
     found = _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
     film = found.film
@@ -118,13 +118,15 @@ _OTHER = "training again gave other weights than the stored ones, as on another 
 _FRESH = "the optimizer's state starts empty, since the stored one belongs to other weights"
 
 
-def _restored(folder: Path, prepared: Prepared, optimizer: Optimizer, iteration: int) -> bool:
+def _restored(
+    folder: Path, record: RunRecord, prepared: Prepared, optimizer: Optimizer, iteration: int
+) -> bool:
     """Whether the optimizer's state is restored; true for an optimizer without state."""
     wanted = {name: array for name, array in live_arrays(prepared.network, optimizer).items()
               if name.startswith("optimizer.")}  # fmt: skip
     if not wanted:
         return True
-    kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
+    kept = unpack(folder / STATE)[0] if STATE in record.files else {}
     fits = all(name in kept and kept[name].shape == wanted[name].shape for name in wanted)
     if not fits or "theta" in kept:
         return False

@@ -167,7 +167,9 @@ def _check_layout(layout: Layout, input_shape: Shape) -> None:
         raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
     if layout.task not in get_args(Task):
         raise ValueError(f"there is no task '{layout.task}'")
-    if not layout.columns.plain and sides != (len(layout.columns.feature_names),):
+    width = len(layout.columns.feature_names)
+    fits = sides == (width,) if not layout.columns.plain else width in (0, prod(sides))
+    if not fits:
         raise ValueError(f"its columns do not make rows of the shape {sides}")
     names = (*layout.classes, *layout.target_names, *layout.columns.features)
     if not all(isinstance(name, str) for name in names):

@@ -169,7 +169,7 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
     weights, stored = unpack(folder / MODEL)
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
-    kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
+    kept = unpack(folder / STATE)[0] if STATE in record.files else {}
     network, optimizer = longer.network, longer.config.training.optimizer.build()
     network.initialize(rng=longer.streams.weights)
     optimizer.allocate(network.theta)

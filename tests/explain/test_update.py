@@ -77,6 +77,17 @@ def test_memory_that_is_not_of_these_weights(store):
     assert "state starts empty" in found.notes[0]
 
 
+def test_memory_that_was_changed_is_refused(store):
+    """A file is used if the report has its digest, and not only because it is there."""
+    outcome = train(prepare(load_config(config())), store)
+    state = outcome.folder / "state.safetensors"
+    content = bytearray(state.read_bytes())
+    content[-1] ^= 1
+    state.write_bytes(content)
+    with pytest.raises(UsageError, match=r"is damaged: state\.safetensors is not the file"):
+        explain_run(outcome.folder, outcome.record)
+
+
 def test_rows_of_a_batch():
     """In the order given; only training rows, by their numbers in the data."""
     experiment = load_config(config(batch_size=2, dtype="float32"))

@@ -193,6 +193,29 @@ def test_memory_is_not_taken_for_what_a_file_claims(trained, tmp_path):
         load(path)
 
 
+POOLED = """
+dataset: {name: digits}
+network:
+  layers:
+    - {type: max_pool2d, size: 8}
+    - {type: flatten}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+"""
+
+
+@pytest.mark.parametrize("side", [80, 8 * 10**6])
+def test_rows_have_as_many_numbers_as_columns(trained, tmp_path, side):
+    """Also where the network makes a single number of a row of any size; no row is made before."""
+    arrays, values = unpack(trained(POOLED).folder / "model.safetensors")
+    values["network"]["layers"][0].update(size=[side, side], stride=[side, side])
+    values["input_shape"] = values["preprocessing"]["layout"]["shape"] = [1, side, side]
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(pack(arrays, values))
+    with pytest.raises(NnrunError, match="its columns do not make rows of the shape"):
+        load(path)
+
+
 def test_every_cut_is_an_error(model):
     """Wherever the file ends too early."""
     path, _ = model

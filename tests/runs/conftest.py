@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 
@@ -35,7 +36,7 @@ def prepared(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     """An empty results folder."""
-    return Store(tmp_path / "results", lambda result: f"{result.record.name}\n")
+    return Store(tmp_path / "results", report_markdown)
 
 
 @pytest.fixture

@@ -68,6 +68,8 @@ def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
         yield "reason", verdict.reason
     for difference in verdict.differences:
         yield "differs", difference_words(difference)
+    if verdict.agrees and verdict.of_another_writer:
+        yield "note", "report.md is of another version of nnrun or safetensors, and is not compared"
     if verdict.finding == "same_bits":
         return
     changes = list(verdict.environment.items())

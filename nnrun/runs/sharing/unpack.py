@@ -22,16 +22,22 @@ from pathlib import Path
 from nnrun.config.names import is_name
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.files import MODEL
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing.pack import names_folders
-from nnrun.runs.storage.contents.names import CONFIG, HISTORY, REPORT, STATE, TRACEBACK, WATCHED
+from nnrun.runs.storage.contents.names import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    MARKDOWN,
+    OPTIONAL,
+    REPORT,
+)
 from nnrun.runs.storage.data_place import INSIDE, PACKED
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import read_run
 
-_FILES = {CONFIG, HISTORY, REPORT, "report.md", MODEL, STATE, TRACEBACK, WATCHED}
+_FILES = {CONFIG, HISTORY, REPORT, MARKDOWN, *OPTIONAL} - {CHECKPOINT}
 # A name of a data file: no separator, control character or drive, and not hidden.
 _DATA = re.compile(r"[^./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,254}")
 _DAMAGE = (

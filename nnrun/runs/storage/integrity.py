@@ -9,7 +9,7 @@ from pathlib import Path
 from nnrun.errors import DataError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import REPORT
+from nnrun.runs.storage.contents.names import CHECKPOINT, OPTIONAL, REPORT
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.reading import damaged
 
@@ -39,6 +39,16 @@ def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> 
         if hashlib.sha256(content).hexdigest() != digest:
             return f"{name} is not the file that was written"
     return None
+
+
+def unnamed_file(folder: Path, record: RunRecord) -> str | None:
+    """What is wrong with the first file of nnrun's that the report does not name; else None.
+
+    A checkpoint may be left over where a run was completed since.
+    """
+    unnamed = (OPTIONAL - {CHECKPOINT}).difference(record.files)
+    there = (name for name in sorted(unnamed) if (folder / name).exists())
+    return next((f"{REPORT} does not name {name}" for name in there), None)
 
 
 def _refuse_huge(file: Path) -> None:

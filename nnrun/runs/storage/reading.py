@@ -17,7 +17,7 @@ from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, REPORT
 from nnrun.runs.storage.contents.progress import PROGRESS, read_progress
-from nnrun.runs.storage.contents.strict_json import is_sealed
+from nnrun.runs.storage.contents.strict_json import DIGEST, is_sealed
 from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.runs.storage.data_place import usable_config
 from nnrun.runs.storage.durable.files import read_regular
@@ -193,6 +193,15 @@ def _why_unsealed(written: bytes) -> str:
         if _parsed(written)["schema_version"] == UNSEALED_VERSION:
             return _OLDER
     return f"{REPORT} is not the file that was written"
+
+
+def report_values(folder: Path) -> dict[str, Any]:
+    """All that the report of a run says, which `read_run` has read before.
+
+    Raises: OSError if it cannot be read any more.
+    """
+    values: dict[str, Any] = _parsed(read_regular(folder / REPORT, _MOST_BYTES))
+    return {key: value for key, value in values.items() if key != DIGEST}
 
 
 def _parsed(written: bytes) -> Any:

@@ -8,9 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.files import MODEL
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.storage.contents.names import CHECKPOINT, STATE, TRACEBACK, WATCHED
+from nnrun.runs.storage.contents.names import CHECKPOINT, OPTIONAL
 from nnrun.runs.storage.contents.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.durable.files import (
     acquire,
@@ -23,9 +22,6 @@ from nnrun.runs.storage.durable.staged import Staged, is_temporary
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
-
-# Files that not every result has: without one, that of an earlier result is removed.
-_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
 
 
 class RunFolder:
@@ -117,7 +113,7 @@ class RunFolder:
         for name in found.intersection(files):
             with suppress(OSError):  # fails unless an empty folder has taken the file's place
                 folder.rmdir(name)
-        return Staged(self.path, files, folder, found & _OPTIONAL - files.keys())
+        return Staged(self.path, files, folder, found & OPTIONAL - files.keys())
 
     @property
     def is_tidy(self) -> bool:

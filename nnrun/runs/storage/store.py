@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -12,21 +11,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from nnrun.config.names import is_written
-from nnrun.models.files import MODEL
-from nnrun.models.tensors import pack
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.contents.checkpoints import pack_checkpoint
-from nnrun.runs.storage.contents.history import history_csv
-from nnrun.runs.storage.contents.names import (
-    CHECKPOINT,
-    CONFIG,
-    HISTORY,
-    REPORT,
-    STATE,
-    TRACEBACK,
-    WATCHED,
-)
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
+from nnrun.runs.storage.contents.files import files_of
 from nnrun.runs.storage.data_place import stored_config, without_folders
 from nnrun.runs.storage.durable.files import (
     lacking_folders,
@@ -167,28 +153,8 @@ class Store:
 
         The files name no folder of the author, the record does.
         """
-        known, result = result.record, _to_share(result, folder)
-        record = result.record
-        files = {
-            CONFIG: result.config_yaml.encode(),
-            HISTORY: history_csv(result.history).encode(),
-            "report.md": self.render(result).encode(),
-        }
-        if result.weights is not None:
-            ending = {} if result.ending is None else {"state": result.ending.values}
-            files[MODEL] = pack(result.weights, {**result.metadata, **ending})
-        if result.ending is not None and result.ending.arrays:
-            files[STATE] = pack(result.ending.arrays, {})
-        if result.checkpoint is not None:
-            files[CHECKPOINT] = pack_checkpoint(result.checkpoint, record.run_id)
-        if result.watched is not None:
-            files[WATCHED] = pack(result.watched.arrays, result.watched.values)
-        if result.traceback is not None:
-            files[TRACEBACK] = result.traceback.encode(errors="backslashreplace")
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        record = replace(record, files=digests)
-        files[REPORT] = sealed(strict_json(record.to_dict()).encode())
-        return replace(known, files=digests), files
+        record, files = files_of(_to_share(result, folder), self.render)
+        return replace(result.record, files=record.files), files
 
 
 def _to_share(result: RunResult, folder: Path) -> RunResult:

@@ -6,7 +6,7 @@ at Ctrl-C they would first end the runs that they train.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,25 +15,29 @@ from nnrun.plugins.loading import Shipment, everything, receive
 from nnrun.pool import process_main
 from nnrun.pool.processes import ProcessPool
 from nnrun.pool.task import Channel, WorkerLostError
+from nnrun.runs.record import RunResult
 from nnrun.runs.storage.data_place import Given, give_again, given
 from nnrun.runs.verification.verify import Verification, verify
 
 _WAIT_SECONDS = 0.1
 
 
-def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
-    """Verdicts in the order of the folders, computed by `jobs` processes.
+def verify_all(
+    folders: Sequence[Path], jobs: int, render: Callable[[RunResult], str] | None = None
+) -> Iterator[Verification]:
+    """Verdicts in the order of the folders, computed by `jobs` processes; `render` as in `verify`.
 
     Raises: UsageError if there is no complete run in one of them; NnrunError if a process was
     killed, or none can be started; OSError if likewise.
     """
     jobs = min(jobs, len(folders))
     if jobs <= 1:
-        yield from map(verify, folders)
+        for folder in folders:
+            yield verify(folder, render=render)
         return
     pool = ProcessPool(jobs, __name__)
     try:
-        tasks = [_Verifying(folder, given(), everything()) for folder in folders]
+        tasks = [_Verifying(folder, render, given(), everything()) for folder in folders]
         futures = [pool.submit(task, lambda: None) for task in tasks]
         for folder, future in zip(folders, futures, strict=True):
             while not future.done():
@@ -56,6 +60,7 @@ class _Verifying:
     """The verification of one run, as a task of the pool."""
 
     folder: Path
+    render: Callable[[RunResult], str] | None
     given: Given
     plugins: Shipment
     data: str = ""
@@ -70,7 +75,7 @@ class _Verifying:
         give_again(self.given)
         receive(self.plugins)
         try:
-            return verify(self.folder)
+            return verify(self.folder, render=self.render)
         except NnrunError as error:
             return error
 

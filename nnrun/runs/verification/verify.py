@@ -1,9 +1,11 @@
 """Verifying that a run can be reproduced: first its files, then its values.
 
-A run is trained again from its stored config and data, in memory. Then every cell of its history,
-every metric, every weight and all other reproducible values of its report are compared. On the same
-machine with the same versions all must have the same bits. In another environment all numbers must
-be within a tolerance (`agreement.py`).
+A run is trained again from its stored config and data, in memory. Then every value in its files is
+compared with what training gives: history, metrics, weights, network and preprocessing, the state
+that a longer run starts from, what was seen on the way, and all else in its report but when, where
+and how fast it was trained. On the same machine with the same versions all must have the same bits.
+In another environment all numbers must be within a tolerance (`agreement.py`). Files whose values
+agree must be what nnrun makes of these values, to the last byte.
 """
 
 from __future__ import annotations
@@ -17,23 +19,26 @@ from nnrun import __version__
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.plugins.loading import changed
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import REPORT
-from nnrun.runs.storage.contents.watched import read_watched
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.contents.files import files_of, read_result
+from nnrun.runs.storage.contents.names import MARKDOWN, REPORT
 from nnrun.runs.storage.data_place import usable_config
-from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import StoredRun, read_run, remedy
+from nnrun.runs.storage.durable.files import read_regular
+from nnrun.runs.storage.integrity import changed_file, unnamed_file
+from nnrun.runs.storage.reading import StoredRun, read_run, remedy, report_values
 from nnrun.runs.stored_config import load_named, load_stored
-from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
+from nnrun.runs.verification.agreement import Difference, Part, first, is_tolerable, parts
+
+# What the bytes of files depend on, besides what they say.
+_WRITERS = ("nnrun", "packages.safetensors")
 
 Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
 
@@ -50,8 +55,9 @@ class Verification:
             its files have changed; `not_verified` if it cannot be trained again, such as when its
             data are missing.
         reason: what is wrong, in a sentence.
-        differences: the first value that differs of each kind: history, metrics, weights, the
-            record of a watched run, and the rest of the report.
+        differences: the first value that differs of each part: history, metrics, weights, the
+            record of a watched run, the description of the model, the state that a longer run
+            starts from, and the rest of the report.
         environment: what differs in it: for each key, the value then and now.
         exit_code: of the command.
     """
@@ -70,9 +76,22 @@ class Verification:
         """Whether the run is verified."""
         return self.finding in ("same_bits", "within_tolerance")
 
+    @property
+    def of_another_writer(self) -> bool:
+        """Whether its files are of another version of nnrun or safetensors; then they are compared
+        by the values in them alone, and report.md is not.
+        """
+        return any(writer in self.environment for writer in _WRITERS)
 
-def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None) -> Verification:
+
+def verify(
+    folder: Path,
+    load: Callable[[DatasetConfig], Dataset] | None = None,
+    render: Callable[[RunResult], str] | None = None,
+) -> Verification:
     """Check the files of a run, train it again on the data that `load` gives, and compare.
+
+    `render` makes report.md, which is not compared without it.
 
     Raises: UsageError if there is no complete run.
     """
@@ -95,7 +114,10 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
         fault = _fault(folder, run.record)
         if fault is not None:
             return replace(verdict, reason=fault, exit_code=3)
-        return _compared(verdict, folder, run, run.record, load)
+        verdict = _compared(verdict, folder, run, run.record, load)
+        if verdict.agrees and (fault := _otherwise_written(verdict, folder, run.record, render)):
+            return replace(verdict, finding="damaged", reason=fault, exit_code=3)
+        return verdict
     except (NnrunError, OSError) as error:
         code = getattr(error, "exit_code", 1)
         return replace(verdict, finding="not_verified", reason=str(error), exit_code=code)
@@ -103,16 +125,36 @@ def verify(folder: Path, load: Callable[[DatasetConfig], Dataset] | None = None)
 
 def _fault(folder: Path, record: RunRecord) -> str | None:
     """What is wrong with the first file that has changed; None if none has."""
-    fault = changed_file(folder, record)
+    fault = changed_file(folder, record) or unnamed_file(folder, record)
     if fault is not None:
         return fault
-    known = record.weights_sha256
-    if known is not None and weights_sha256(unpack(folder / MODEL)[0]) != known:
-        return f"the weights in {MODEL} are not those of the report"
     try:
-        read_watched(folder, record)
+        weights = read_result(folder, record).weights
+    except DataError:  # too large for the memory
+        raise
     except NnrunError as error:
         return str(error)
+    if record.weights_sha256 != (None if weights is None else weights_sha256(weights)):
+        return f"the weights in {MODEL} are not those of the report"
+    return None
+
+
+def _otherwise_written(
+    verdict: Verification,
+    folder: Path,
+    record: RunRecord,
+    render: Callable[[RunResult], str] | None,
+) -> str | None:
+    """The first file that is not what nnrun makes of the values in it; None if there is none."""
+    if verdict.of_another_writer:
+        return None
+    config = report_values(folder)["config"]  # with the path of the data as it is stored
+    stored = read_result(folder, replace(record, config=config))
+    as_it_is = read_regular(folder / MARKDOWN).decode(errors="replace")
+    _, files = files_of(stored, render or (lambda _: as_it_is))
+    for name, content in files.items():
+        if read_regular(folder / name) != content:
+            return f"{name} is not what nnrun writes"
     return None
 
 
@@ -139,23 +181,24 @@ def _compared(
         reason = "its data have changed since it was trained"
         data = {"dataset.sha256": (known, found)}
         return replace(verdict, finding="differs", reason=reason, environment=data, exit_code=3)
-    result = train(prepared, None, _until(record)).result
-    assert result is not None, "nothing was there before"
-    moved = _changes(record, result.record)
+    again = train(prepared, None, _until(record)).result
+    assert again is not None, "nothing was there before"
+    moved = _changes(record, again.record)
+    report = {**report_values(folder), "config": record.config}
     config = usable_config(experiment.source.data, folder, record.dataset["sha256"])
-    kinds = list(pairs(folder, record, result, config, moved))
+    compared = list(parts(read_result(folder, record), report, again, config, moved))
     verdict = replace(
         verdict,
-        differences=[one for kind in kinds if (one := first(kind)) is not None],
+        differences=[pair for part in compared if (pair := first(part.values)) is not None],
         environment=moved,
     )
     if not verdict.differences:
         return replace(verdict, finding="same_bits")
-    dtype = prepared.config.training.dtype
-    if moved and all(is_tolerable(pair, dtype) for kind in kinds for pair in kind):
+    dtype = "float64" if record.beside is not None else prepared.config.training.dtype
+    if moved and all(is_tolerable(pair, dtype) for part in compared for pair in part.values):
         return replace(verdict, finding="within_tolerance")
     return replace(
-        verdict, finding="differs", reason=_reason(record, result.record, kinds), exit_code=3
+        verdict, finding="differs", reason=_reason(record, again.record, compared), exit_code=3
     )
 
 
@@ -166,13 +209,10 @@ def _until(record: RunRecord) -> Callbacks | None:
     return Callbacks(evaluated=lambda row: bool(row["iteration"] >= record.timing["iterations"]))
 
 
-def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) -> str:
+def _reason(stored: RunRecord, again: RunRecord, compared: list[Part]) -> str:
     if stored.status != again.status:
         return f"it was {stored.status}, and now it is {again.status}"
-    *numbers, _ = kinds
-    if any(first(kind) is not None for kind in numbers):
-        return "the numbers differ"
-    return "its report has values that training does not reproduce"
+    return next(part.fault for part in compared if first(part.values) is not None)
 
 
 def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:

@@ -15,7 +15,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.runs.verification.verify import verify
-from tests.forging import revise
+from tests.forging import revise, said
 
 NAMES = ("roc_auc", "average_precision", "balanced_accuracy")
 
@@ -176,7 +176,8 @@ def test_runs_of_before_are_verified_without_new_metrics(rare, store):
     outcome = train(rare("metrics=[]"), store)
     file = outcome.folder / "config.yaml"
     file.write_text(file.read_text().replace("metrics: []\n", ""))
-    config = {k: v for k, v in outcome.record.config.items() if k != "metrics"}
+    written = said(outcome.folder / "report.json")["config"]
+    config = {key: value for key, value in written.items() if key != "metrics"}
     files = {**outcome.record.files, file.name: sha256(file.read_bytes()).hexdigest()}
     revise(outcome.folder / "report.json", config=config, files=files)
     assert verify(outcome.folder).finding == "same_bits"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import json
-import operator
 import os
 import random
 import re
@@ -30,7 +27,7 @@ from nnrun.runs.verification import parallel
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests import forked
-from tests.forging import forge, revise, said
+from tests.forging import altered, forge, forged, leaves, redo, revise, said
 from tests.sweeps.helpers import wait_for_workers
 from tests.waiting import PATIENCE_SECONDS
 
@@ -46,13 +43,6 @@ training: {learning_rate: 10.0, iterations: 2000}
 def rewrite(folder, **changes):
     """Change what a report says."""
     revise(folder / "report.json", **changes)
-
-
-def redo(folder, name, content):
-    """Put another file in the place of one, with a report that agrees."""
-    (folder / name).write_bytes(content)
-    files = json.loads((folder / "report.json").read_text())["files"]
-    rewrite(folder, files={**files, name: sha256(content).hexdigest()})
 
 
 @pytest.mark.parametrize(
@@ -172,27 +162,6 @@ ONCE = ("started", "environment", "nnrun_version", "extended_from", "timing.trai
 ONCE += ("timing.evaluation_seconds", "timing.iterations_per_second")
 
 
-def leaves(value, *path):
-    """The places of all values in a report, and of empty mappings and lists."""
-    inside = list(enumerate(value)) if isinstance(value, list) else []
-    inside += value.items() if isinstance(value, dict) else []
-    for key, entry in inside:
-        yield from leaves(entry, *path, key)
-    if not inside:
-        yield path
-
-
-def forged(value):
-    """Another value of the same kind, where there is one."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, float):
-        return float(np.nextafter(value, 9e9))
-    return f"{value}." if isinstance(value, str) else 7
-
-
 @pytest.mark.parametrize("text", [STOPPED, WILD], ids=["stopped early", "diverged"])
 def test_whatever_is_forged_in_a_report_is_found(prepared, store, monkeypatch, text):
     """One by one, all that it says but for when and where it was trained, and how fast."""
@@ -211,10 +180,7 @@ def test_whatever_is_forged_in_a_report_is_found(prepared, store, monkeypatch, t
 
     monkeypatch.setattr(module, "train", once)
     for path in leaves(content):
-        changed = copy.deepcopy(content)
-        part = functools.reduce(operator.getitem, path[:-1], changed)
-        part[path[-1]] = forged(part[path[-1]])
-        forge(report, changed)
+        forge(report, altered(content, path, forged))
         if verify(folder).agrees:
             believed.append(".".join(map(str, path)))
     assert [] == [place for place in believed if not place.startswith(ONCE)]
@@ -355,7 +321,7 @@ import os
 from nnrun.pool.process_main import main
 from nnrun.runs.verification import parallel
 
-parallel.verify = lambda folder: os._exit(3)
+parallel.verify = lambda folder, **_: os._exit(3)
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from math import nan
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +17,7 @@ if TYPE_CHECKING:  # slow to import
     from nnrun.training.state import HistoryRow
 
 _MOST_BYTES = 2**30
-_KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
+_COUNTS = ("iteration", "_rows")
 
 
 def history_csv(history: list[HistoryRow]) -> str:
@@ -39,13 +38,20 @@ def load_history(folder: Path) -> list[HistoryRow]:
     file = folder / HISTORY
     try:
         return [
-            {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
+            {
+                name: int(cell) if name.endswith(_COUNTS) else float(cell)
+                for name, cell in row.items()
+            }
             for row in csv.DictReader(_lines(file), strict=True)
         ]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
+
+
+def _cell(name: str, text: str) -> float | int:
+    return int(text) if name.endswith(_COUNTS) else float(text)
 
 
 def read_history(folder: Path) -> dict[str, list[float]]:

@@ -46,15 +46,16 @@ def _laid_out(value: Any, margin: str, levels: int) -> str:
     return f"[{deeper}{f',{deeper}'.join(lines)}{margin}]"
 
 
-_KEY = "report_sha256"
+DIGEST = "report_sha256"
+"""The last key of a report."""
 
 
-def sealed(report: bytes, key: str = _KEY) -> bytes:
+def sealed(report: bytes, key: str = DIGEST) -> bytes:
     """A report with its digest as the last entry; `strict_json` gives each entry a line."""
     return _closed(report.removesuffix(b"\n}\n"), key)
 
 
-def is_sealed(content: bytes, key: str = _KEY) -> bool:
+def is_sealed(content: bytes, key: str = DIGEST) -> bool:
     """Whether a report, or a file whose digest has this `key`, is as it was written."""
     return content == _closed(content[: -len(_closed(b"", key))], key)
 
