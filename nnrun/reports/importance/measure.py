@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS
 from nnrun.models.load import load
