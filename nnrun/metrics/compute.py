@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
-from math import isfinite, nan
+from math import inf, isfinite, isinf, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,13 @@ class Value(NamedTuple):
 
     number: float | None
     reason: str = ""
+
+
+NOT_FINITE = "a prediction is not finite"
+NO_ROWS = "there are no rows"
+NO_WEIGHT = "no row has a weight above 0"
+ONE_ROW = "there is a single row"
+BEYOND = "it is beyond the range of float64, with predictions or targets as large as {:.0e}"
 
 
 @dataclass(frozen=True)
@@ -48,23 +55,29 @@ class Truth:
 def value_of(name: str, rows: Truth) -> Value:
     """The value of a metric, equal to that of scikit-learn's function.
 
-    It is undefined where that function refuses the rows, or returns no finite number, or where no
-    function has the name.
+    Where sums overflow in that function, it is that of scaled numbers. It is undefined where that
+    function refuses the rows, or returns no finite number, or where no function has the name.
     """
     metric = find(name)
     if metric is None:
         return Value(None, "it is of a plugin that is not loaded")
     if metric.unweighted:
         rows = replace(rows, weight=None)
-    if not len(rows.y):
-        return Value(None, "there are no rows")
+    if not len(rows.y) or (rows.weight is not None and not rows.weight.any()):
+        return Value(None, NO_WEIGHT if len(rows.y) else NO_ROWS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             number = _computed(metric, rows)
+            if isinf(number) and metric.call is None:
+                number = _scaled(metric, rows)
     except (IndexError, ValueError) as error:  # without some class, by scikit-learn's version
         return Value(None, _reason(rows) or str(error).splitlines()[0])
-    return Value(number) if isfinite(number) else Value(None, _reason(rows) or "it is not finite")
+    if isfinite(number):
+        return Value(number)
+    if isinf(number) and metric.call is None:
+        return Value(None, BEYOND.format(max(map(_largest, (rows.y, rows.predicted)))))
+    return Value(None, _reason(rows) or "it is not finite")
 
 
 def values_of(names: Iterable[str], rows: Truth) -> dict[str, Any]:
@@ -98,7 +111,34 @@ def _computed(metric: Metric, rows: Truth) -> float:
         options["labels"] = np.arange(rows.classes)
     if rows.weight is not None:
         options["sample_weight"] = rows.weight
-    return float(function(rows.y, _given(metric, rows), **options))
+    try:
+        with np.errstate(over="raise"):
+            return float(function(rows.y, _given(metric, rows), **options))
+    except FloatingPointError:  # where an intermediate sum overflows, the result may be finite
+        return inf
+
+
+# Squares of scaled targets are at least as large as this squared.
+_SPREAD = 1e-145
+
+
+def _scaled(metric: Metric, rows: Truth) -> float:
+    """The metric of numbers divided by a power of two, brought back; inf if it is too large."""
+    sizes = np.maximum(*(np.abs(part).max(axis=0) for part in (rows.y, rows.predicted)))
+    if metric.degree is None or not np.isfinite(sizes).all():
+        return inf
+    # Values without a unit are means over outputs, each with a scale of its own.
+    shift = np.frexp(sizes if metric.degree == 0 else sizes.max())[1] + 1
+    y, predicted = np.ldexp(rows.y, -shift), np.ldexp(rows.predicted, -shift)
+    varies = (rows.y != rows.y[0]).any(axis=0)
+    if metric.degree == 0 and (np.ptp(y, axis=0)[varies] < _SPREAD).any():
+        return inf
+    number = _computed(metric, replace(rows, y=y, predicted=predicted))
+    return float(np.ldexp(number, metric.degree * int(np.max(shift))))
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())
 
 
 def _given(metric: Metric, rows: Truth) -> Array:
@@ -114,7 +154,7 @@ def _reason(rows: Truth) -> str:
     """Why a metric of these rows may be undefined; empty where nothing is unusual."""
     compared = rows.predicted if rows.probabilities is None else rows.probabilities
     if not np.isfinite(compared).all():
-        return "a prediction is not finite"
+        return NOT_FINITE
     counted = np.full(len(rows.y), True) if rows.weight is None else rows.weight > 0
     some = "" if counted.all() else " with a weight above 0"
     y = rows.y[counted]
@@ -124,7 +164,7 @@ def _reason(rows: Truth) -> str:
             return f"all rows{some} are of one class"
         return f"there are rows{some} of {there} of {rows.classes} classes" * (there < rows.classes)
     if len(y) == 1:
-        return f"there is a single row{some}"
+        return ONE_ROW + some
     for what, values in (("target", y), ("prediction", rows.predicted[counted])):
         if (values == values[0]).all():
             return f"every {what}{some} is the same"

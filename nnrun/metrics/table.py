@@ -40,6 +40,8 @@ class Metric:
         one_output: whether it is for a single number to predict.
         always: whether every report of the task has it.
         unweighted: whether it counts every row once, as the function takes no weights of rows.
+        degree: the power of the factor by which it grows where true and predicted values are
+            multiplied by one; None where it does not grow by a power.
         call: a function of true and predicted values, in place of that of scikit-learn.
     """
 
@@ -57,6 +59,7 @@ class Metric:
     one_output: bool = False
     always: bool = False
     unweighted: bool = False
+    degree: int | None = None
     call: Callable[[Any, Any], float] | None = None
 
     @property
@@ -107,6 +110,7 @@ _PINBALL = _cost(
     "The loss that the quantile q makes least, in units of the target; q, in percent, is in the "
     "name.",
     label="pinball loss 90%",
+    degree=1,
 )
 _SINGLE = (
     Metric("accuracy", "accuracy_score", "labels", "The share of rows predicted as their class.",
@@ -141,22 +145,24 @@ _SINGLE = (
     _cost("brier", "brier_score_loss", "probabilities",
           "The mean squared error of the probabilities; of two classes, half of the sum over both.",
           label="Brier score", high=2.0, by_class=True),
-    _cost("mse", "mean_squared_error", "values", "The mean squared error.", always=True),
+    _cost("mse", "mean_squared_error", "values", "The mean squared error.", always=True,
+          degree=2),
     _cost("rmse", "root_mean_squared_error", "values", "The root of the mean squared error.",
-          always=True),
-    _cost("mae", "mean_absolute_error", "values", "The mean absolute error.", always=True),
+          always=True, degree=1),
+    _cost("mae", "mean_absolute_error", "values", "The mean absolute error.", always=True,
+          degree=1),
     Metric("r2", "r2_score", "values",
            "The share of the target's variance that the predictions explain.",
-           label="R²", low=-inf, always=True),
+           label="R²", low=-inf, always=True, degree=0),
     _cost("median_ae", "median_absolute_error", "values", "The median absolute error.",
-          label="median absolute error"),
+          label="median absolute error", degree=1),
     _cost("mape", "mean_absolute_percentage_error", "values",
           "The mean absolute error relative to the true value, as a share: 0.1 is 10%.",
           label="MAPE"),
     _cost("max_error", "max_error", "values", "The largest absolute error.", one_output=True,
-          unweighted=True),
+          unweighted=True, degree=1),
     Metric("explained_variance", "explained_variance_score", "values",
-           "As R², but a constant error costs nothing.", low=-inf),
+           "As R², but a constant error costs nothing.", low=-inf, degree=0),
     Metric("spearman", "spearmanr", "values",
            "Spearman's rank correlation of true and predicted values.",
            label="Spearman's ρ", low=-1.0, one_output=True, unweighted=True),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnrun.metrics.compute import Truth, values_of
+from nnrun.metrics.compute import NO_ROWS, Truth, values_of
 from nnrun.metrics.table import find
-from nnrun.models.scores import Metrics, score_of
+from nnrun.models.scores import Metrics, score_of, together
 from nnrun.models.task import Regression, Task
 from nnrun.nn.signature import Array
 
@@ -54,14 +54,15 @@ class Measured:
         if not self.others:
             return found
         if not self._kept:
-            reason = self._too_many() if self._rows else "there are no rows"
-            undefined = dict.fromkeys(self.others, reason)
-            return {**found, **dict.fromkeys(self.others), "undefined": undefined}
-        outputs, y, weights = zip(*self._kept, strict=True)
-        weight = None if weights[0] is None else _joined(weights)
-        return found | values_of(
-            self.others, truth_of(self.task, _joined(outputs), _joined(y), weight)
-        )
+            reason = self._too_many() if self._rows else NO_ROWS
+            others: Metrics = dict.fromkeys(self.others)
+            others["undefined"] = dict.fromkeys(self.others, reason)
+        else:
+            outputs, y, weights = zip(*self._kept, strict=True)
+            weight = None if weights[0] is None else _joined(weights)
+            rows = truth_of(self.task, _joined(outputs), _joined(y), weight)
+            others = values_of(self.others, rows)
+        return together(found, others)
 
     def _too_many(self) -> str:
         return (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnrun.data.inference.columns import Rows
 from nnrun.models.measured import Measured
 from nnrun.models.model import Model
+from nnrun.models.task import Regression
 from nnrun.models.writing.formats import Writer
 from nnrun.nn.network import chunk_rows
+from nnrun.nn.signature import Array
 
 
 def predict_rows(
@@ -27,7 +31,14 @@ def predict_rows(
         outputs = model.evaluate(batch.x)
         if writer is not None:
             writer.add(outputs, batch.carried)
+            writer.not_finite += _not_finite(model, outputs)
         if score is not None and batch.y is not None:
             score.add(outputs, batch.y, batch.weight)
         count += len(batch)
     return count
+
+
+def _not_finite(model: Model, outputs: Array) -> int:
+    """The number of rows whose prediction is no finite number."""
+    numbers = model.task.decode(outputs) if isinstance(model.task, Regression) else outputs
+    return int(np.count_nonzero(~np.isfinite(numbers).all(axis=1)))

@@ -8,19 +8,23 @@ the import.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from math import isfinite, nan
 from operator import add
 from typing import Any
 
 import numpy as np
 
+from nnrun.metrics.compute import BEYOND, NO_ROWS, NO_WEIGHT, NOT_FINITE, ONE_ROW
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 
 Metrics = dict[str, Any]
 
-# Squares of larger numbers, and their sums, may overflow.
-_LARGEST = 1e150
+# Squares of larger numbers, times the largest weights, and sums of these may overflow. Columns with
+# such numbers are multiplied by a power of two, which changes no other digit.
+_LARGEST = 1e120
+_SHIFT = 700
+NO_PROBABILITIES = "the network's outputs are not probabilities"
 
 
 def finite(value: float) -> float | None:
@@ -29,13 +33,32 @@ def finite(value: float) -> float | None:
     return number if isfinite(number) else None
 
 
+def with_reasons(numbers: Metrics, reasons: dict[str, str]) -> Metrics:
+    """Metrics, and under `undefined` the reason for each that is None, if there is one.
+
+    Reasons of metrics that are numbers are left out.
+    """
+    undefined = {name: reason for name, reason in reasons.items() if numbers[name] is None}
+    return numbers | ({"undefined": undefined} if undefined else {})
+
+
+def together(first: Metrics, second: Metrics) -> Metrics:
+    """The metrics of both, and then their reasons."""
+    reasons = {**first.get("undefined", {}), **second.get("undefined", {})}
+    numbers = {name: value for name, value in {**first, **second}.items() if name != "undefined"}
+    return numbers | ({"undefined": reasons} if reasons else {})
+
+
 def score_of(task: Task) -> RegressionScore | ClassificationScore:
     """An empty score for the predictions of a task."""
     return RegressionScore(task) if isinstance(task, Regression) else ClassificationScore(task)
 
 
 class RegressionScore:
-    """The metrics of regression."""
+    """The metrics of regression.
+
+    Sums are of errors / 2^shift and of y / 2^y_shift, where both are 0 or 700 for each output.
+    """
 
     def __init__(self, task: Regression) -> None:
         self.task = task
@@ -43,16 +66,20 @@ class RegressionScore:
         self.count = 0
         self.numbers: float = 0
         self.sound = True
+        self.largest = 0.0
         self.absolute = 0.0
         self.squared = 0.0
+        self.absolute_by_output: Any = 0.0
         self.squared_by_output: Any = 0.0
         self.mean: Any = 0.0  # of y, by output
         self.spread: Any = 0.0  # Σ (y - mean)², by output
+        self.shift: Any = 0
+        self.y_shift: Any = 0
 
     def add(self, outputs: Array, y: Array, weight: Array | None = None) -> None:
         """Add the network's outputs for some rows, their y in original units, and their weights."""
         predicted = self.task.decode(outputs)
-        self.sound = self.sound and bool((np.abs(predicted) < _LARGEST).all())
+        self.sound = self.sound and bool(np.isfinite(predicted).all())
         if not self.sound or not len(y):
             return
         self.count += len(y)
@@ -60,13 +87,34 @@ class RegressionScore:
         total, by_row = float(weight.sum()), weight[:, np.newaxis]
         if not total:
             return
-        errors = predicted - y  # (rows, outputs)
-        self.squared += float(np.sum(by_row * errors**2))
-        self.squared_by_output = self.squared_by_output + np.sum(by_row * errors**2, axis=0)
-        self.absolute += float(np.sum(by_row * np.abs(errors)))
+        errors, y = self._scaled(predicted, y)  # (rows, outputs)
+        squares, sizes = by_row * errors**2, by_row * np.abs(errors)
+        self.squared += float(np.sum(squares))
+        self.squared_by_output = self.squared_by_output + np.sum(squares, axis=0)
+        self.absolute += float(np.sum(sizes))
+        self.absolute_by_output = self.absolute_by_output + np.sum(sizes, axis=0)
         self.numbers += total * errors.shape[1]
         mean = np.sum(by_row * y, axis=0) / total
         self._merge(mean, np.sum(by_row * (y - mean) ** 2, axis=0), total)
+
+    def _scaled(self, predicted: Array, y: Array) -> tuple[Array, Array]:
+        """Errors and y, each with its shift; where numbers are larger than before, earlier sums are
+        shifted too.
+        """
+        size, y_size = np.abs(predicted).max(axis=0), np.abs(y).max(axis=0)
+        size = np.maximum(size, y_size)
+        self.largest = max(self.largest, float(size.max()))
+        shift = np.maximum(self.shift, np.where(size < _LARGEST, 0, _SHIFT))
+        y_shift = np.maximum(self.y_shift, np.where(y_size < _LARGEST, 0, _SHIFT))
+        if not shift.any():
+            self.shift, self.y_shift = shift, y_shift
+            return predicted - y, y
+        up, y_up = self.shift - shift, self.y_shift - y_shift
+        self.absolute_by_output = np.ldexp(self.absolute_by_output, up)
+        self.squared_by_output = np.ldexp(self.squared_by_output, 2 * up)
+        self.mean, self.spread = np.ldexp(self.mean, y_up), np.ldexp(self.spread, 2 * y_up)
+        self.shift, self.y_shift = shift, y_shift
+        return np.ldexp(predicted, -shift) - np.ldexp(y, -shift), np.ldexp(y, -y_shift)
 
     def _merge(self, mean: Array, spread: Array, rows: float) -> None:
         """Combine mean and squares of two samples: Chan, Golub and LeVeque, COMPSTAT 1982."""
@@ -79,29 +127,52 @@ class RegressionScore:
             self.spread = self.spread + spread + difference**2 * (self.rows * rows / total)
         self.rows = total
 
+    @np.errstate(over="ignore")  # what overflows has a reason
     def metrics(self) -> Metrics:
-        """mse, rmse, mae and r2, each the mean over outputs; None if undefined or not finite."""
+        """mse, rmse, mae and r2, each the mean over outputs; None where there is a reason."""
+        names = ("mse", "rmse", "mae", "r2")
         if not self.sound or not self.rows:
-            return dict.fromkeys(("mse", "rmse", "mae", "r2"))
-        return {
-            "mse": finite(self.squared / self.numbers),
-            "rmse": finite(np.sqrt(self.squared_by_output / self.rows).mean()),
-            "mae": finite(self.absolute / self.numbers),
-            "r2": self._r2(),
-        }
+            without = NO_WEIGHT if self.count else NO_ROWS
+            reason = without if self.sound else NOT_FINITE
+            return with_reasons(dict.fromkeys(names), dict.fromkeys(names, reason))
+        if np.any(self.shift):
+            mse = _mean(self.squared_by_output / self.rows, 2 * self.shift)
+            mae = _mean(self.absolute_by_output / self.rows, self.shift)
+        else:
+            mse, mae = self.squared / self.numbers, self.absolute / self.numbers
+        rmse = _mean(np.sqrt(self.squared_by_output / self.rows), self.shift)
+        found = map(finite, (mse, rmse, mae, self._r2()))
+        reasons = dict.fromkeys(names, BEYOND.format(self.largest))
+        if self.count < 2:
+            reasons["r2"] = ONE_ROW
+        return with_reasons(dict(zip(names, found, strict=True)), reasons)
 
-    def _r2(self) -> float | None:
-        """1 - Σ error² / Σ (y - mean)², the mean over outputs; None for a single row.
+    def _r2(self) -> float:
+        """1 - Σ error² / Σ (y - mean)², the mean over outputs; NaN for a single row.
 
         For a constant output it is 1 if every prediction is exact, else 0.
         """
         if self.count < 2:
-            return None
+            return nan
         left, there = self.squared_by_output, self.spread
         varies = there > 0
         explained = np.where(left == 0, 1.0, 0.0)
-        explained[varies] = 1 - left[varies] / there[varies]
-        return finite(explained.mean())
+        shift = 2 * (self.shift - self.y_shift)[varies]
+        explained[varies] = 1 - _ratio(left[varies], there[varies], shift)
+        return float(explained.mean())
+
+
+def _mean(values: Array, shift: Array) -> float:
+    """The mean of values · 2^shift, which may be a number where their sum is not."""
+    most = int(np.max(shift))
+    return float(np.ldexp(np.ldexp(values, shift - most).mean(), most))
+
+
+def _ratio(above: Array, below: Array, shift: Array) -> Array:
+    """above / below · 2^shift, without an overflow on the way."""
+    (a, a_shift), (b, b_shift) = np.frexp(above), np.frexp(below)
+    scaled: Array = np.ldexp(a / b, a_shift - b_shift + shift)
+    return np.where(shift == 0, above / below, scaled)
 
 
 class ClassificationScore:
@@ -140,15 +211,19 @@ class ClassificationScore:
         )
         rows = sum(there)
         log_loss = None if self.log_likelihood is None or not rows else -self.log_likelihood / rows
-        return {
+        without = NO_WEIGHT if self.confusion.any() else NO_ROWS
+        numbers = {
             "accuracy": sum(right) / rows if rows else None,
-            "log_loss": None if log_loss is None else finite(log_loss),
+            "log_loss": log_loss,
             "confusion": confusion,
             "precision": _shares(right, taken),
             "recall": _shares(right, there),
             "f1": _shares([2 * n for n in right], map(add, there, taken)),
             "support": [sum(row) for row in confusion],
         }
+        unsound = NOT_FINITE if self.task.probabilistic else NO_PROBABILITIES
+        reasons = {"accuracy": without, "log_loss": unsound if rows else without}
+        return with_reasons(numbers, reasons)
 
     def _log_likelihood(self, outputs: Array, y: Array, weight: Array | None) -> float | None:
         """The sum of log p over the true classes; None if outputs are not probabilities.

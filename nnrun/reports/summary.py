@@ -119,9 +119,20 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             "the weights have raised may have a log loss worse than the baseline's"
         )
     yield from second_class_note(metrics, classes)
-    for split, found in numbers.items():
-        for key, reason in (found.get("undefined") or {}).items():
-            yield f"{metric_label(key)} of the {split_title(split)} is undefined: {reason}"
+    yield from _undefined(numbers)
+    yield from _undefined({split: record.baseline[split] or {} for split in numbers}, "baseline ")
+
+
+def _undefined(metrics: Mapping[str, Mapping[str, Any]], whose: str = "") -> Iterator[str]:
+    """Why metrics are undefined, by split; a line for all splits with one reason."""
+    splits_by_reason: dict[tuple[str, str], list[str]] = {}
+    for split, numbers in metrics.items():
+        for key, reason in (numbers.get("undefined") or {}).items():
+            splits_by_reason.setdefault((key, reason), []).append(split)
+    for (key, reason), names in splits_by_reason.items():
+        titles = " and the ".join(map(split_title, names))
+        where = "" if len(names) == len(metrics) > 1 else f" of the {titles}"
+        yield f"{whose}{metric_label(key)}{where} is undefined: {reason}"
 
 
 def second_class_note(metrics: Iterable[str], classes: Sequence[str]) -> Iterator[str]:

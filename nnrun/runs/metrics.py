@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.models.measured import measured
-from nnrun.models.scores import Metrics, finite
+from nnrun.models.scores import Metrics, finite, together, with_reasons
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
@@ -32,7 +33,7 @@ def metrics_of_splits(
     return found
 
 
-@np.errstate(all="ignore")  # numbers that are not finite are left out of a report
+@np.errstate(all="ignore")  # numbers that are not finite have a reason in their place
 def metrics_of(
     task: Task,
     loss: float | None,
@@ -42,8 +43,15 @@ def metrics_of(
     weight: Array | None = None,
 ) -> Metrics:
     """The loss, if there is one, and the metrics of one split; `names` beside the usual ones."""
-    found = {} if loss is None else {"loss": finite(loss)}
-    return found | measured(task, outputs, y, names, weight)
+    found = measured(task, outputs, y, names, weight)
+    if loss is None:
+        return found
+    return together(with_reasons({"loss": finite(loss)}, {"loss": _reason(loss)}), found)
+
+
+def _reason(loss: float) -> str:
+    """Why a loss that is no finite number has no value."""
+    return "it is not a number" if isnan(loss) else "it is beyond the range of numbers"
 
 
 @np.errstate(all="ignore")

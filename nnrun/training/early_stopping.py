@@ -111,7 +111,7 @@ class MonitoredMetric:
         found = measured(self.task, part.target, part.y, [self.name], part.sample_weight)
         if found[self.name] is not None:
             return ""
-        return str(found.get("undefined", {}).get(self.name, "there is a single row"))
+        return str(found["undefined"][self.name])
 
 
 def monitored_metric(task: Task, stopping: EarlyStopping | None) -> MonitoredMetric | None:

@@ -6,10 +6,12 @@ import doctest
 import re
 from importlib.resources import files
 from inspect import signature
+from math import sqrt
 
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
 from nnrun.nn import LAYERS, LOSSES, OPTIMIZERS
 from nnrun.sklearn import NetworkClassifier
@@ -94,6 +96,25 @@ def test_what_it_says_of_scikit_learn_is_true():
     loss, gradient, error = found[0]
     assert np.mean(error**2) / 2 == pytest.approx(loss)
     np.testing.assert_allclose(gradient, error.sum(axis=0) / len(x))
+
+
+@pytest.mark.parametrize("epsilon", [1e-30, 1e-8, 1e-2])
+def test_adams_epsilon_stands_where_it_says(epsilon):
+    """Updates of scikit-learn are ours with ε / √(1 - β₂ᵗ); with ε itself they differ."""
+    rng, rate = np.random.default_rng(0), 0.01
+    theirs, ours, same = np.ones(50), np.ones(50), np.ones(50)
+    peer = AdamOptimizer([theirs], rate, epsilon=epsilon)
+    moved, plain = OPTIMIZERS["adam"](), OPTIMIZERS["adam"](epsilon=epsilon)
+    moved.allocate(ours)
+    plain.allocate(same)
+    for t in range(1, 40):
+        gradient = rng.normal(size=50) * 1e-3
+        moved.epsilon = epsilon / sqrt(1 - moved.beta2**t)
+        moved.step(ours, gradient, rate)
+        plain.step(same, gradient, rate)
+        peer.update_params([theirs], [gradient])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+    assert (epsilon == 1e-30) == np.allclose(same, theirs, rtol=1e-13, atol=0)
 
 
 def _spied(backprop, found):

@@ -40,9 +40,11 @@ def test_batches_of_classes_score_as_all_at_once():
     assert whole == parts
 
 
-def test_one_wild_prediction_leaves_no_numbers():
-    """In whatever batch it is."""
+def test_a_prediction_that_is_not_finite_leaves_no_numbers():
+    """In whatever batch it is; each has the reason."""
     predicted = np.ones((10, 1))
     predicted[4] = np.inf
     metrics = scored(Regression(lambda y: y, lambda y: y), predicted, np.ones((10, 1)), 5)
-    assert dict.fromkeys(("mse", "rmse", "mae", "r2")) == metrics
+    names = ("mse", "rmse", "mae", "r2")
+    reasons = dict.fromkeys(names, "a prediction is not finite")
+    assert {**dict.fromkeys(names), "undefined": reasons} == metrics

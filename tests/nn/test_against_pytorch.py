@@ -173,18 +173,30 @@ def rates_of(optimizer: torch.optim.Optimizer, schedule: Any, *arguments: Any) -
     return rates
 
 
-@pytest.mark.parametrize(("rise", "total"), [(0.3, 100), (0.5, 41), (0.25, 12)])
-def test_one_cycle(rise: float, total: int):
-    """The rates of OneCycleLR, all through its cycle."""
-    optimizer = with_rate(1.0)
-    twin = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 0.7, total, pct_start=rise, cycle_momentum=False
-    )
+@pytest.mark.parametrize("rise", [0.05, 0.25, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize(("up", "down"), [(25, 1e4), (4, 2), (1, 10)])
+def test_one_cycle(rise: float, up: float, down: float):
+    """The rates of OneCycleLR, for each length up to 50 in which it rises for an iteration or more.
 
-    expected = rates_of(optimizer, twin, *[()] * (total - 1), ())
+    In a shorter run that one does not begin at its initial rate.
+    """
+    for total in (total for total in range(1, 51) if rise * total > 1):
+        optimizer = with_rate(1.0)
+        twin = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            0.7,
+            total,
+            pct_start=rise,
+            div_factor=up,
+            final_div_factor=down,
+            cycle_momentum=False,
+        )
 
-    actual = OneCycle(0.7, rise).rates(np.arange(float(total)), total)
-    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
+        expected = rates_of(optimizer, twin, *[()] * total)
+
+        schedule = OneCycle(0.7, rise, 0.7 / up, 0.7 / up / down)
+        actual = schedule.rates(np.arange(float(total)), total)
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize(("period", "growth"), [(7, 1), (5, 2), (3, 3)])

@@ -66,6 +66,8 @@ BY_HAND = [
         {0: 0, 2: 0.5, 4: 1, 6.5: 0.75, 9: 0.5, 99: 0.5},
     ),
     ("one_cycle", {"peak": 1.0, "rise": 0.0}, {0: 1, 99: 4e-6}),
+    ("one_cycle", {"peak": 25.0, "over": 3}, {0: 1, 1: 12.50005, 2: 1e-4, 99: 1e-4}),
+    ("one_cycle", {"peak": 25.0, "rise": 0.01}, {0: 1, 99: 1e-4}),
     ("reduce_on_plateau", {"initial": 0.5}, {0: 0.5, 99: 0.5}),
 ]
 
@@ -78,6 +80,49 @@ def test_rates_by_hand(name: str, arguments: dict[str, float], expected: dict[in
     actual = {t: rate(schedule, t) for t in expected}
 
     assert expected == pytest.approx(actual, rel=1e-12, abs=1e-15)
+
+
+# Where each schedule begins, and the first iteration, for a total, that has its last rate.
+ENDS = {
+    "constant": ({"value": 0.5}, 0.5, None),
+    "step": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "exponential": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "inverse_time": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "cosine": ({"initial": 0.5, "final": 0.1}, 0.5, lambda total: total),
+    "warmup_cosine": ({"peak": 1.0, "warmup": 2, "final": 0.1}, 0.5, lambda total: max(total, 3)),
+    "cosine_restarts": ({"initial": 0.5, "period": 1}, 0.5, None),
+    "one_cycle": (
+        {"peak": 1.0, "initial": 0.5, "final": 0.1},
+        0.5,
+        lambda total: max(total - 1, 1),
+    ),
+    "reduce_on_plateau": ({"initial": 0.5}, 0.5, None),
+}
+
+
+@pytest.mark.parametrize("total", range(1, 6))
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_the_shortest_runs_begin_and_end_as_documented(name: str, total: int):
+    """At the first rate, and at the last one where there is one; never outside of the two ends."""
+    arguments, first, end = ENDS[name]
+    schedule = SCHEDULES[name](**arguments)
+
+    rates = schedule.rates(np.arange(total, dtype=float), total)
+
+    assert first == pytest.approx(rates[0], rel=1e-14)
+    assert (rates >= 0).all()
+    assert rates.max() <= arguments.get("peak", first) * (1 + 1e-15)
+    if end is not None:
+        assert 0.1 == pytest.approx(rate(schedule, end(total), total), rel=1e-14)
+
+
+@pytest.mark.parametrize("total", range(1, 41))
+@pytest.mark.parametrize("rise", [0.001, 0.1, 0.25, 0.3, 0.5, 0.999])
+def test_one_cycle_begins_at_its_initial_rate(rise: float, total: int):
+    """Also where it rises for less than an iteration."""
+    schedule = SCHEDULES["one_cycle"](peak=25.0, rise=rise)
+
+    assert 1.0 == pytest.approx(rate(schedule, 0, total), rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "every"), [("step", 10), ("exponential", 10)])

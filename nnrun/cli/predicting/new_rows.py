@@ -82,6 +82,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "skipped": source.bad.total,
             "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
             "unpredicted": source.unpredicted,
+            "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),
             **decision,
             "score": metrics,
@@ -95,6 +96,13 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
     if source.unpredicted:
         rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
         output.note(f"{rows_left} not predicted: too few known values in the rows before them")
+    if writer.not_finite:
+        lost = f"{counted(writer.not_finite)} of {plural(count, 'prediction')}"
+        verb = "is" if writer.not_finite == 1 else "are"
+        output.note(
+            f"{lost} {verb} not finite (null in JSON): the numbers of these rows are too large for "
+            f"the network's {model.network.dtype.name}"
+        )
     if request.file is not None:
         output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
     if metrics is not None:

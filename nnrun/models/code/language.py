@@ -1,15 +1,16 @@
 """The libraries that scripts can use: PyTorch, and NumPy, which computes as the NumPy engine does,
-mostly in the same order.
+in the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import getsource
 from pprint import pformat
 from typing import Any
 
+from nnrun.data.preprocessing.steps import sums_of_squares
 from nnrun.models.code.columns import CATEGORIES
 from nnrun.models.code.steps import STEPS, Emitter
 from nnrun.nn import special
@@ -60,6 +61,10 @@ def constant(name: str, value: Any) -> str:
     return f"{name} = " + text.replace("\n", "\n" + " " * (len(name) + 3))
 
 
+def _source(function: Callable[..., Any]) -> str:
+    return getsource(function).strip().replace("Array", "np.ndarray")
+
+
 _NUMPY_HELPERS = {
     "windows": '''
 def windows(h, size, stride):
@@ -91,7 +96,7 @@ def softmax(h):
 {constant("SCALED_ERFC", special.SCALED_ERFC)}
 
 
-{getsource(special.normal_cdf).replace("Array", "np.ndarray")}
+{_source(special.normal_cdf)}
 """,
     "gelu": '''
 def gelu(h):
@@ -99,13 +104,17 @@ def gelu(h):
     return h * normal_cdf(h)
 ''',
     **CATEGORIES,
-    "normalize": '''
+    "normalize": f'''
+{_source(sums_of_squares)}
+
+
 def normalize(h):
     """Every row divided by its Euclidean length; rows of zeros stay."""
-    largest = np.abs(h.reshape(len(h), -1)).max(axis=1)
-    h = h / np.where(largest > 0, largest, 1).reshape(-1, *[1] * (h.ndim - 1))
-    length = np.sqrt((h.reshape(len(h), -1) ** 2).sum(axis=1))
-    return h / np.where(length > 0, length, 1).reshape(-1, *[1] * (h.ndim - 1))
+    rows = h.reshape(len(h), -1)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    rows = rows / np.where(largest > 0, largest, 1)
+    length = np.sqrt(sums_of_squares(rows))[:, None]
+    return (rows / np.where(length > 0, length, 1)).reshape(h.shape)
 ''',
 }
 

@@ -30,7 +30,11 @@ class Writer:
 
     Args:
         carried: the names of columns of the input that come before the predictions.
+
+    `not_finite` is the number of predictions so far that are no finite numbers.
     """
+
+    not_finite = 0
 
     def __init__(self, model: Model, file: BinaryIO, carried: Sequence[str] = ()) -> None:
         self.model = model

@@ -101,9 +101,13 @@ class CosineRestarts(Schedule):
 class OneCycle(Schedule):
     """Half a cosine up to `peak`, another one down to `final`. Smith and Topin, 2019.
 
+    The rates are those of PyTorch's `OneCycleLR` where `rise` is more than one iteration. Where it
+    is not, that one begins between `peak` and `final`, or divides by zero; this one begins at
+    `initial`, and falls from the second iteration on. A run of a single iteration has `initial`.
+
     Args:
         peak: The largest rate.
-        rise: The share of the iterations in which it rises.
+        rise: The share of the iterations in which it rises; 0 begins at the peak.
         initial: The rate of the first iteration; a 25th of the peak by default.
         final: The rate of the last iteration; a 10,000th of the first by default.
         over: Iterations from the first to the last; all of the run by default.
@@ -123,4 +127,5 @@ class OneCycle(Schedule):
         up = np.clip(t / (top or 1), 0, 1)
         down = np.clip((t - top) / (last - top), 0, 1)
         rising = _half_cosine(initial, self.peak, up)
-        return np.where(t < top, rising, _half_cosine(self.peak, final, down))
+        rises = (t < top) | ((t == 0) & (self.rise > 0))
+        return np.where(rises, rising, _half_cosine(self.peak, final, down))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS
 from nnrun.models.load import load
@@ -157,11 +156,14 @@ def _metric_of(record: RunRecord, model: Model) -> str:
 def _table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -> Array:
     refuse_unusable_model(folder, record)
     model: Model = load(folder)
-    part: SplitData = last_split(prepared_again(record, load_data).split)[1]
+    split, part = last_split(prepared_again(record, load_data).split)
     metric = _metric_of(record, model)
     found = permutation_importance(model, part, metric, repeats, record.seed)
     if not np.isfinite(found).all():
-        raise NnrunError(f"{record.name}/{record.run_id}: {metric} of its predictions is undefined")
+        reasons = (record.metrics[split] or {}).get("undefined", {})
+        why = f": {reasons[metric]}" if metric in reasons else ""
+        of = f"{record.name}/{record.run_id}: {metric} of its predictions"
+        raise NnrunError(f"{of} is undefined{why}")
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, plural
-from nnrun.reports.verdict.group import NOTHING, group_verdict
+from nnrun.reports.verdict.group import NO_RUN, NOTHING, group_verdict
 from nnrun.reports.verdict.lines import Line, Verdict
 from nnrun.reports.verdict.names import told_by
 from nnrun.reports.verdict.problems import problems
@@ -40,7 +40,8 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
     to_come = " and ".join(f"{count(number)} {status}" for status, number in waits.items())
     others = [f"still to come: {to_come}"] if waits else []
     if all(one.lead == NOTHING for one in found):
-        lines = [Line(NOTHING, f"no run has completed{' yet' * bool(waits)}")]
+        text = "; ".join(dict.fromkeys(one.best for one in found)) or NO_RUN
+        lines = [Line(NOTHING, text + " yet" * bool(waits))]
     elif len(found) == 1:
         lines = [Line(found[0].lead + " so far" * bool(waits), found[0].best)]
         others = [*filter(None, [found[0].others]), *others]

@@ -13,7 +13,7 @@ from nnrun.sweeps.board.rows import Group, Row
 
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
 _MORE_SEEDS = "--seeds 20"
-_NOTHING = "no run has completed"
+NO_RUN = "no run has completed"
 # Of the name of the first row, which a board is read for: three lines of a terminal.
 _LONGEST = 240
 
@@ -22,7 +22,7 @@ _LONGEST = 240
 class GroupVerdict:
     """What a group says of the `best` row, which is named first, and of the others.
 
-    The `lead` is one of the words above; `row` is None where no run has completed; `short` is for a
+    The `lead` is one of the words above; `row` is None where no run has a number; `short` is for a
     line among those of other groups.
     """
 
@@ -38,15 +38,18 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
 
     What would decide is not said of an `unfinished` board, since its runs to come may.
     """
-    ranked = [row for row in group.rows if row.rank is not None]
+    completed = [row for row in group.rows if row.rank is not None]
+    ranked = [row for row in completed if row.mean is not None]
+    lack = f"a finite {metric_label(group.metric)}" if len(ranked) < len(completed) else ""
     if not ranked:
-        return GroupVerdict(NOTHING, _NOTHING, short=_NOTHING)
+        text = f"no run has {lack}" if lack else NO_RUN
+        return GroupVerdict(NOTHING, text, short=text)
     kept = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = kept[0], names_of(group), count(len(group.rows))
     found = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
-        text = "no other setting has a completed run"
+        text = f"no other setting has {lack or 'a completed run'}"
         if len(group.rows) == 1:
             text = ""
             if first.completed == 1 and not unfinished:

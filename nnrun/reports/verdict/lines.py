@@ -65,6 +65,7 @@ _WORDS = {
     "weak_signal": "separated the classes, but not by accuracy",
     "unseen_category": "met categories that no training row has",
     "duplicates": "had held-out rows among the training rows",
+    "undefined": "had no number for what judges them",
     "nothing_monitored": "had nothing to stop early by",
     "no_threshold": "found no threshold",
     "scikit_learn": "had a warning of scikit-learn",

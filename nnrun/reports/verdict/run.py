@@ -34,9 +34,11 @@ def _result(record: RunRecord) -> Line:
     split = splits(record.dataset)[-1]
     ours, base = (numbers[split] or {} for numbers in (record.metrics, record.baseline))
     value = ours.get(record.main_metric)
-    if value is None:
-        return Line("No result", f"the run {_ended(record.status)}")
     metric = record.main_metric
+    if value is None:
+        reason = (ours.get("undefined") or {}).get(metric)
+        undefined = f"the {split} {metric_label(metric)} is undefined: {reason}"
+        return Line("No result", undefined if reason else f"the run {_ended(record.status)}")
     text = f"{split} {metric_label(metric)} {metric_number(metric, value)}"
     beside = []
     if (reference := base.get(metric)) is not None:

@@ -26,11 +26,19 @@ from nnrun.runs.diagnosis.order import beyond_accuracy, unequal_classes
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
+from nnrun.runs.diagnosis.undefined import about_undefined
 from nnrun.runs.diagnosis.units import dead_units
 from nnrun.runs.diagnosis.watched import first_gradients
 from nnrun.training.divergence import Divergence
 
-__all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
+__all__ = [
+    "DiagnosisInput",
+    "Diagnostic",
+    "about_held_out",
+    "about_undefined",
+    "diagnose",
+    "diagnose_divergence",
+]
 
 # What has been looked at without result, of a network that has learned its training rows or not.
 _LOOKED_AT = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.models.weights import weights_sha256
-from nnrun.runs.diagnosis import about_held_out
+from nnrun.runs.diagnosis import about_held_out, about_undefined
 from nnrun.runs.execution.described_data import describe_dataset
 from nnrun.runs.execution.described_network import describe_model, described_network
 from nnrun.runs.execution.ended import Ended
@@ -20,7 +20,10 @@ def result_of(prepared: Prepared, ended: Ended) -> RunResult:
     config, weights = prepared.config, ended.weights
     dataset = describe_dataset(prepared)
     model = {} if weights is None else describe_model(prepared, ended.decision)
-    held_out = about_held_out(dataset) if ended.status == "completed" else []
+    completed = ended.status == "completed"
+    held_out = about_held_out(dataset) if completed else []
+    main = prepared.task.main_metric
+    undefined = about_undefined(ended.metrics, main) if completed else []
     record = RunRecord(
         name=config.name,
         run_id=prepared.run_id,
@@ -43,7 +46,7 @@ def result_of(prepared: Prepared, ended: Ended) -> RunResult:
         best_iteration=ended.best_iteration,
         stopped_early=ended.stopped_early,
         divergence=ended.divergence,
-        warnings=[found.to_dict() for found in (*ended.diagnostics, *held_out)],
+        warnings=[found.to_dict() for found in (*ended.diagnostics, *undefined, *held_out)],
         extended_from=ended.extended_from,
         decision=ended.decision,
         plugins=[part.fingerprint for part in prepared.plugins],

@@ -117,6 +117,30 @@ def test_float32_numbers_are_written_short(folder, nnrun):
     assert max(map(len, cells)) < 16
 
 
+VALUES = """
+dataset: {path: rows.npz, task: regression, test_size: 4}
+network: {sizes: [3, 1], activations: [linear, linear]}
+loss: mean_squared
+training: {learning_rate: 0.1, iterations: 5, batch_size: 4}
+"""
+
+
+@pytest.mark.parametrize("config", [FLOWERS, VALUES])
+def test_predictions_that_are_not_finite_are_counted(config, folder, nnrun):
+    """JSON has null in their place, and a note says so."""
+    rng = np.random.default_rng(0)
+    np.savez("rows.npz", x=rng.normal(size=(20, 4)), y=rng.normal(size=20))
+    nnrun("train", write("large.yaml", config), "name=large", "training.dtype=float32")
+    np.savez("new.npz", x=np.array([[1e300], [1.0], [-1e300]]) * np.ones((3, 4)))
+
+    done = nnrun("predict", "large", "new.npz", "--json")
+    found = json.loads(done.stdout)
+
+    assert 2 == found["not_finite"]
+    assert "2 of 3 predictions are not finite (null in JSON)" in done.stderr
+    assert [False, True, False] == [None not in row.values() for row in found["predictions"]]
+
+
 def test_scores_are_those_of_the_report(prices, nnrun, report):
     """On the rows of the test split, and the target is no feature."""
     result = nnrun("predict", "prices", "houses.csv", "--score", "--json", "-o", "out.csv")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from threadpoolctl import threadpool_limits
 
 import nnrun as package
 from nnrun.config.load import config_from_dict
@@ -115,6 +116,40 @@ def test_the_score_of_the_test_rows_is_that_of_the_report(text, names, nnrun):
         np.testing.assert_allclose(found[name], value, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
+ERRORS = ("rmse", "mae", "median_ae", "max_error", "pinball_90")
+FITTED = (
+    config(
+        "path: rows.npz, target: standard, features: standard",
+        "linear",
+        "mean_squared",
+        "metrics: [median_ae, max_error, pinball_90]\n",
+    )
+    .replace("sizes: [3,", "sizes: [64, 64,")
+    .replace("activations: [tanh,", "activations: [tanh, tanh,")
+    .replace("iterations: 60", "optimizer: adam, iterations: 400")
+    .replace("learning_rate: 0.2", "learning_rate: 0.003")
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("dtype", "precision"), [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_errors_agree_to_the_precision_of_predictions(engine, dtype, precision, seed, nnrun):
+    """Of the target's scale, whatever an error is itself; one thread of NumPy has the same bits."""
+    chosen = f"training: {{engine: {engine}, dtype: {dtype}, "
+    run, rows = judged(FITTED.replace("training: {", chosen) + f"seed: {seed}\n")
+    save_arrays("new.npz", np.array(rows))
+    with threadpool_limits(1):
+        done = nnrun("predict", "judged", "new.npz", "--score", "--json", "-o", "out.csv")
+    found, expected = json.loads(done.stdout)["score"], run.metrics["test"]
+    with np.load("rows.npz") as arrays:
+        scale = np.abs(arrays["y"]).max()
+    for name in ERRORS:
+        assert abs(found[name] - expected[name]) <= precision * scale, name
+    if engine == "numpy":
+        assert {**found, "loss": expected["loss"]} == expected
+
+
 def test_the_score_is_that_of_scikit_learn(nnrun):
     """From the predictions that the command writes."""
     judged(UNEQUAL)
@@ -179,9 +214,9 @@ def test_no_rows_have_no_metrics(nnrun):
     judged(UNEQUAL)
     save("new.csv", [])
     done = nnrun("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
-    reason = "there are no rows"
+    names = ("accuracy", "log_loss", "balanced_accuracy", "roc_auc")
     found = json.loads(done.stdout)["score"]
-    assert {"balanced_accuracy": reason, "roc_auc": reason} == found["undefined"]
+    assert dict.fromkeys(names, "there are no rows") == found["undefined"]
 
 
 def test_of_more_rows_than_are_kept_the_sums_are_given(nnrun, monkeypatch):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 
 from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import UsageError
@@ -40,8 +41,19 @@ def difference(found, expected, scale=1.0) -> float:
     return float((np.abs(found - expected) / np.maximum(np.abs(expected), scale)).max())
 
 
+def assert_same_bits(model, x) -> None:
+    """Outputs, predictions and probabilities of a script in NumPy are those of the model."""
+    names = run(script(model, NUMPY))
+    assert_array_equal(model.outputs(x), names["outputs"](x), strict=True)
+    assert_array_equal(model.predict(x), names["predict"](x), strict=True)
+    if model.probabilistic:
+        assert_array_equal(model.predict_proba(x), names["predict_proba"](x), strict=True)
+
+
 def assert_equal(model, language: str) -> None:
-    """Outputs and predictions to the precision that is promised for the run's dtype."""
+    """Outputs and predictions to what is promised: the bits, or a precision for the run's dtype."""
+    if language == "numpy":
+        assert_same_bits(model, rows(model, 20))
     source = script(model, LANGUAGES[language])
     assert max(map(len, source.splitlines())) <= 100
     names, x = run(source), rows(model, 20)

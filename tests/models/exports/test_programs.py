@@ -19,6 +19,7 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.labels import canonical
 from nnrun.data.layout import Columns, Layout
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import UsageError
 from nnrun.models.code.encoding import CELLS
@@ -27,9 +28,10 @@ from nnrun.models.code.source.cells import category, one_spelling
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing.formats import CsvWriter
+from nnrun.nn import ACTIVATIONS, BatchNorm, CrossEntropy, MeanSquared, Network, dense
 from tests.models.exports.random_tables import Table, random_table
 from tests.models.exports.test_code import run
-from tests.models.random_models import table_model
+from tests.models.random_models import model_of, rows, step_of, table_model
 
 
 def csv_rows(content: bytes, layout: Layout) -> CsvRows:
@@ -42,9 +44,8 @@ def csv_rows(content: bytes, layout: Layout) -> CsvRows:
 def predicted(model: Model, content: bytes) -> str:
     """What `nnrun predict` writes."""
     sink = io.BytesIO()
-    rows = csv_rows(content, model.layout)
     with CsvWriter(model, sink) as writer:
-        predict_rows(model, rows, writer, None)
+        predict_rows(model, csv_rows(content, model.layout), writer, None)
     return sink.getvalue().decode()
 
 
@@ -67,6 +68,51 @@ def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
         assert predicted(table.model, table.content) == capfd.readouterr().out
 
 
+def written_by_both(model: Model, path, capfd) -> tuple[str, str]:
+    """What `nnrun predict` and the script in NumPy write for rows in a CSV file."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(model.layout.columns.feature_names)
+    writer.writerows(rows(model, 20).tolist())
+    table = Table(model, content.getvalue().encode())
+    names = by_script(table, "numpy", path)
+    names["write"](names["rows"])
+    return predicted(model, table.content), capfd.readouterr().out
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_of_any_width_write_the_same_bytes(name, dtype, tmp_path, capfd):
+    """Sums over 1 to 70 columns are in the same order."""
+    for width in range(1, 71):
+        network = Network([dense(3, "tanh"), dense(2)], MeanSquared(), (width,), dtype)
+        network.initialize(rng=np.random.default_rng(width))
+        model = model_of(network, (width,), [step_of(name)], "regression", "standard")
+        expected, found = written_by_both(model, tmp_path / "rows.csv", capfd)
+        assert (width, expected) == (width, found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_layers_of_any_width_write_the_same_bytes(name, dtype, tmp_path, capfd):
+    """Likewise products of 1 to 70 columns, batch normalisation, and every activation over them."""
+    classes = name == "softmax"
+    for width in range(1, 71):
+        units = max(width, 2) if classes else width
+        last = [] if classes else [dense(2)]
+        network = Network(
+            [dense(width), BatchNorm(), dense(units, name), *last],
+            CrossEntropy() if classes else MeanSquared(),
+            (width,),
+            dtype,
+        )
+        network.initialize(rng=np.random.default_rng(width))
+        task, target = ("classification", "none") if classes else ("regression", "minmax")
+        model = model_of(network, (width,), ["standard"], task, target)
+        expected, found = written_by_both(model, tmp_path / "rows.csv", capfd)
+        assert (width, expected) == (width, found)
+
+
 def test_large_files_are_predicted_in_the_same_batches(tmp_path, capfd):
     """Matrix products of other batches may have other last bits."""
     table = random_table(1, rows=9000)
@@ -81,8 +127,7 @@ def test_pytorch_scripts_agree(tmp_path):
     for seed in range(40):
         table = random_table(seed)
         names = by_script(table, "pytorch", tmp_path / "rows.csv")
-        rows = csv_rows(table.content, table.model.layout)
-        (batch,) = rows.batches(1000)
+        (batch,) = csv_rows(table.content, table.model.layout).batches(1000)
         np.testing.assert_array_equal(batch.x, names["rows"])
         expected, found = table.model.predict(batch.x), names["predict"](batch.x)
         if table.model.layout.task == "regression":

@@ -345,7 +345,7 @@ def test_numbers_that_the_network_does_not_give_are_reported(
     results, make_report, tmp_path
 ) -> None:
     """A report whose metrics are not those of the weights beside it says so."""
-    for name, change in (("houses", {"mse": 1.0}), ("moons", {"confusion": [[8, 0], [0, 8]]})):
+    for name, change in (("houses", {"rmse": 1.0}), ("moons", {"confusion": [[8, 0], [0, 8]]})):
         source = next((results / name).iterdir())
         metrics = json.loads((source / "report.json").read_text())["metrics"]
         metrics["test"] |= change

@@ -266,6 +266,25 @@ def test_each_kind_of_board_has_its_lines(case):
     assert SAID[case] == said(*MEMBERS[case])
 
 
+def without_numbers(seeds=5):
+    return [score(s, None, None) for s in range(seeds)]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], "No result: no run has a finite accuracy."),
+        ([(rate(1), scores(0.5))], "no other setting has a finite accuracy."),
+    ],
+)
+def test_rows_without_a_number_are_neither_best_nor_dropped(others, expected):
+    """Their runs have completed, and their metric is undefined."""
+    lines = said(*others, (rate(0.1), without_numbers()), (rate(0.01), without_numbers()))
+
+    assert any(line.endswith(expected) for line in lines), lines
+    assert not any("dropped" in line for line in lines)
+
+
 def test_boards_of_the_same_data_are_told_apart():
     """By their experiments, which have a line each; of many boards, the first six have one."""
     members = [
@@ -420,6 +439,13 @@ def test_a_run_has_its_number_beside_baseline_and_published(regression):
         "Result: test mse 25.00; baseline 81.00, published 20 (+5.0).",
         "Others: a single run shows no spread; nnrun sweep tries other seeds.",
     ] == [str(line) for line in run_verdict(regression).lines]
+
+
+def test_a_run_whose_number_is_undefined_has_the_reason(regression):
+    """In place of its result."""
+    metrics = regression.metrics["test"] | {"mse": None, "undefined": {"mse": "it is too large"}}
+    lost = replace(regression, metrics={**regression.metrics, "test": metrics})
+    assert "No result: the test mse is undefined: it is too large." == str(run_verdict(lost).best)
 
 
 def test_what_is_wrong_with_a_run_is_said_in_short(regression):

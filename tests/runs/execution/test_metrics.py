@@ -40,13 +40,17 @@ def test_outputs_without_probabilities_have_no_log_loss():
     """Ten sigmoids are no distribution; the report has null there."""
     metrics = metrics_of(Classification(2, 2, False), 0.1, np.eye(2), np.array([0, 1]))
     assert metrics["log_loss"] is None
+    assert {"log_loss": "the network's outputs are not probabilities"} == metrics["undefined"]
     assert 1.0 == metrics["accuracy"]
 
 
 def test_what_is_not_finite_is_null():
-    """Strict JSON has no infinity, so a split with an infinite error has no numbers."""
+    """Strict JSON has no infinity, so a split with an infinite error has reasons for numbers."""
     metrics = metrics_of(PLAIN, np.inf, np.array([[np.inf], [0.0]]), np.zeros((2, 1)))
-    assert dict.fromkeys(("loss", "mse", "rmse", "mae", "r2")) == metrics
+    names = ("mse", "rmse", "mae", "r2")
+    reasons = dict.fromkeys(names, "a prediction is not finite")
+    assert {"loss": "it is beyond the range of numbers"} | reasons == metrics.pop("undefined")
+    assert dict.fromkeys(("loss", *names)) == metrics
 
 
 def test_regression_baseline_is_the_training_mean():
