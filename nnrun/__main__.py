@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """The entry point: quiet from the start, also where Ctrl-C comes while it still loads."""
+    """The entry point: quiet from the start, also where a signal comes while it still loads."""
     from nnrun.cli import main as run  # noqa: PLC0415  # see nnrun/__init__.py
     from nnrun.cli import shows_overview  # noqa: PLC0415  # likewise
 
@@ -14,9 +14,13 @@ def main() -> None:
         return
     import signal  # noqa: PLC0415  # slow to import, with enum
 
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
-    # While Python ends, it would have the signal kill it in place of the exit code there is.
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):
+            continue  # another system's; or that of `nohup`
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+        # While Python ends, it would have the signal kill it in place of the exit code there is.
+        atexit.register(signal.signal, number, signal.SIG_IGN)
 
     run()
 

@@ -19,6 +19,7 @@ EXIT_CODES = {
     ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
+    129: "interrupted by SIGHUP, as its terminal was closed; the same command continues",
     130: "interrupted by Ctrl-C; the same command continues",
     143: "interrupted by SIGTERM; the same command continues",
 }
@@ -83,8 +84,11 @@ class NothingSavedError(NnrunError):
     """A sweep ended before any result was saved."""
 
 
-class InterruptionError(NnrunError):
-    """A signal ended the work; `exit_code` is 128 + the signal's number."""
+class InterruptionError(BaseException):
+    """A signal ended the work; `exit_code` is 128 + the signal's number.
+
+    It is raised wherever the work is, and so no `Exception`, which that may handle.
+    """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

@@ -226,9 +226,9 @@ class _DeferredInterrupt(DeferredSignals):
     before `defer`. It does nothing outside the main thread, or if there is another signal handler.
     """
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        super().__exit__(kind)
-        if self.stop() and kind is None:
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        if self.stop() and error[0] is None:
             raise KeyboardInterrupt
 
     def _handles(self, number: signal.Signals) -> bool:

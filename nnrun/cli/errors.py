@@ -31,7 +31,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         case KeyboardInterrupt() | click.Abort():
             output.error("interrupted")
             return _INTERRUPTED
-        case NnrunError():
+        case InterruptionError() | NnrunError():
             if isinstance(error, InterruptionError):
                 output.error(str(error))
             else:

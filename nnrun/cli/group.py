@@ -6,7 +6,6 @@ import atexit
 import gc
 import io
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -22,6 +21,7 @@ from nnrun.cli import COMMANDS, COMPLETE, overview
 from nnrun.cli.errors import exit_code_for
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import Output, abandon_unwritable, open_missing_streams
+from nnrun.cli.signals import Interruption
 from nnrun.systems import system
 
 if TYPE_CHECKING:
@@ -59,9 +59,6 @@ class LazyGroup(click.Group):
         if not gc.isenabled() and cmd_name not in _WITHOUT_GARBAGE:  # since `run`
             gc.freeze()
             gc.enable()
-        if threading.current_thread() is threading.main_thread():
-            # Everything is loaded; from here on, Ctrl-C is handled like any other error.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def resolve_command(
@@ -74,7 +71,12 @@ class LazyGroup(click.Group):
             near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, self.table, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
             raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)
-        return super().resolve_command(ctx, args)
+        resolved = super().resolve_command(ctx, args)
+        completes = ctx.resilient_parsing
+        if not completes and threading.current_thread() is threading.main_thread():
+            # Everything is loaded; from here on, signals are handled like any other error.
+            ctx.with_resource(Interruption(before=None))
+        return resolved
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Commands, none of which is loaded for that, and options."""

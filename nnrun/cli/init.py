@@ -18,6 +18,7 @@ from nnrun.config.scaffold.from_data import Draft, draft
 from nnrun.config.scaffold.searched import name_of
 from nnrun.course.files import NUMBERS
 from nnrun.data.readers.formats import is_data_file
+from nnrun.runs.storage.durable.files import write_new
 
 if TYPE_CHECKING:
     from nnrun.config.schema.base.from_signature import NamedBlock
@@ -123,8 +124,7 @@ def command(
         output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
     try:
-        with file.open("x", encoding="utf-8") as new:
-            new.write(drafted.text)
+        write_new(file, drafted.text)
     except FileExistsError:
         message = f"{file} exists already, and nothing is overwritten; give another name"
         raise click.BadParameter(message, param_hint="NAME") from None

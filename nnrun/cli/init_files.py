@@ -7,6 +7,8 @@ from pathlib import Path
 from nnrun.course.files import OWN_LAYER, configs
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
+from nnrun.runs.storage.durable.files import write_new
+from nnrun.unfinished import undone_on_failure
 
 _OF_LESSON = Path("mylayer.py")
 _TEXT = '''\
@@ -76,8 +78,7 @@ def write_layer(file: Path) -> str:
     name = name if NAME.fullmatch(name) and not taken else f"my_{name}"[:40]
     cls = "".join(part.capitalize() for part in name.split("_"))
     try:
-        with file.open("x", encoding="utf-8") as new:
-            new.write(_TEXT.format(file=file.name, name=name, cls=cls))
+        write_new(file, _TEXT.format(file=file.name, name=name, cls=cls))
     except FileExistsError:
         message = f"--layer {file}: exists already, and nothing is overwritten"
         raise UsageError(message) from None
@@ -97,9 +98,16 @@ def write_lesson(lesson: int) -> list[str]:
         raise UsageError(
             f"--lesson {lesson}: {there[0]} exists already, and nothing is overwritten"
         )
-    for name, text in files.items():
-        with Path(name).open("x", encoding="utf-8") as file:
-            file.write(text)
-    if lesson == OWN_LAYER:
-        write_layer(_OF_LESSON)
+    written: list[Path] = []
+
+    def remove() -> None:
+        for file in written:
+            file.unlink(missing_ok=True)
+
+    with undone_on_failure(remove):
+        for name, text in files.items():
+            write_new(Path(name), text)
+            written.append(Path(name))
+        if lesson == OWN_LAYER:
+            write_layer(_OF_LESSON)
     return names

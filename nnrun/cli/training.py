@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.errors import InterruptionError, NnrunError, NothingSavedError, UsageError
+from nnrun.errors import NnrunError, NothingSavedError, UsageError
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import SweepListener
@@ -69,16 +69,21 @@ class Training:
         *,
         force: bool = False,
         fail_fast: bool = False,
+        sharing: int = 1,
         begin: Callable[[int], None] = lambda at_a_time: None,
     ) -> SweepProgress:
         """Train the runs of a plan, or of a source; `begin` is called with the number of
-        workers.
+        workers. Runs have the threads that they had if at least so many `sharing` workers trained.
         """
         asked = self.asked
         if asked.dask:
             plan.refuse_plugin_files()
         processes = 1 if asked.dask else workers_for(plan, asked.jobs)
-        threads = (asked.threads or 1) if asked.dask else threads_for(asked.threads, processes)
+        threads = (
+            (asked.threads or 1)
+            if asked.dask
+            else threads_for(asked.threads, max(processes, sharing))
+        )
         with watching as listener:
             sweep = Sweep(
                 plan, self.store, self.datasets, with_trackers(listener, self.tracking),
@@ -99,7 +104,7 @@ def saying_how_to_go_on(again: str, interruption: Interruption) -> Iterator[None
     """Errors say the command that continues, and once work has begun, what of it is saved."""
     try:
         yield
-    except (UsageError, InterruptionError):
+    except UsageError:
         raise
     except NnrunError as error:
         some = interruption.deferred and not isinstance(error, NothingSavedError)

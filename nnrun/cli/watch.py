@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,6 +16,7 @@ import click
 
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
+from nnrun.errors import InterruptionError
 from nnrun.reports.terminal.live.progress import console_of, draws
 from nnrun.reports.terminal.live.watching import HINT, FormingRows, View, state_line
 from nnrun.reports.terminal.runs import listed_data
@@ -58,11 +60,14 @@ def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path
         output.data([listed_data(run) for run in watch.runs])
         output.show(watch.view())
         return
-    with suppress(KeyboardInterrupt):  # which is the way to end it
+    try:
         if output.json or not draws(sys.stdout):
             _print_changes(watch, output)
         else:
             _draw(watch)
+    except InterruptionError as error:
+        if error.exit_code != 128 + signal.SIGINT:  # which is the way to end it
+            raise
 
 
 class Watch:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
-from nnrun.search.budget import Budget, Clock
+from nnrun.search.budget import Budget
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import make_proposer, seed_of
 from nnrun.search.settings import Setting
@@ -32,6 +31,7 @@ from nnrun.search.state import (
     write_search,
 )
 from nnrun.search.study import importance_of
+from nnrun.search.trials.pace import Clock, Pace
 from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial
@@ -44,6 +44,8 @@ _WRITE_SECONDS = 0.5
 _WRITE_SHARE = 20
 # For the choice of workers, where only the time is limited.
 _MANY = 1000
+# Importances need less; where less is left, the next call adds them.
+_IMPORTANCE_SECONDS = 3.0
 # The number of no trial: its seed is that of the random search.
 _OTHER = 2**31
 
@@ -93,7 +95,8 @@ class Search:
         self._before = Before.of(before, plan.identity)
         begun = timer() if started is None else started
         self.clock = Clock(plan.block.time, begun, self._before.seconds, timer)
-        self._budget = Budget(self.state, self.clock, self._before)
+        self._pace = Pace(self.clock)
+        self._budget = Budget(self.state, self.clock, self._pace, self._before)
         self._next_write = 0.0
         self._values: dict[tuple[Origin, int], Draw] = {}
         self._tracks: list[Track] = []
@@ -110,7 +113,7 @@ class Search:
             self._write()  # before runs name the search, so that they never do without this file
         overdue = None if plan.block.time is None else self._budget.is_overdue
         runs = SearchRuns(
-            plan.identity, self._tracks, self._results, self._note, is_overdue=overdue
+            plan.identity, self._tracks, self._results, self._note, self._pace, is_overdue=overdue
         )
         outlook = Plan([self._outlook()], open=plan.trials is None)
         self._runner(outlook, "trials", runs)
@@ -124,7 +127,7 @@ class Search:
             return self.state
         self._compare()
         again = self._before.final is not None
-        if not self._stopped() and (again or not self.clock.is_over()):
+        if not self._stopped() and (again or not self.clock.is_over(_IMPORTANCE_SECONDS)):
             self.state.importance = importance_of(self.state.to_dict())
         self._write()
         return self.state
@@ -199,14 +202,19 @@ class Search:
         """Train the best settings on fresh seeds, and test the first of them."""
         state, (top, seeds) = self.state, self._budget.final_size()
         trials = best_trials(state.trials, self.plan.goal, top)
-        reserved = self._budget.seconds_of_test(trials, seeds)
+
+        def is_late(complete: int, seconds: float) -> bool:
+            if not complete:  # nothing could be tested
+                return self._budget.is_late()
+            expected = self._budget.seconds_of_test(trials, complete)
+            return self.clock.is_over(max(expected, self._pace.beside([seconds] * complete)))
 
         def make(seeds: Sequence[int]) -> Sequence[Setting]:
             state.final = top, len(seeds)
             state.finalists = different(self._finalists(trials, seeds))
             return [finalist.setting for finalist in state.finalists]
 
-        progress = self._in_time(make, self.plan.fresh_seeds[:seeds], "final comparison", reserved)
+        progress = self._in_time(make, self.plan.fresh_seeds[:seeds], "final comparison", is_late)
         if progress is None:
             return
         state.board = make_leaderboard(progress, self._command)
@@ -223,21 +231,20 @@ class Search:
         make: Callable[[Sequence[int]], Sequence[Setting]],
         seeds: Sequence[int],
         what: str,
-        reserved: float = 0.0,
+        is_late: Callable[[int, float], bool],
     ) -> SweepProgress | None:
         """The runs of settings on as many of the seeds as there is time for.
 
         Returns None if it was stopped, runs are missing, or there is no time for a seed. `make`
-        makes the settings for some seeds; none begins in the last `reserved` seconds.
+        makes the settings for some seeds, and `is_late` is as for `FinalRuns`.
         """
         while seeds:
             variants = [setting.variant for setting in make(seeds)]
-            late = partial(self.clock.is_over, reserved)
-            runs = FinalRuns(self.plan.identity, variants, self._results, late)
+            runs = FinalRuns(self.plan.identity, variants, self._results, self._pace, is_late)
             progress = self._runner(Plan(variants), what, runs)
             if not progress.missing:
                 return progress
-            if self._stopped() or not self.clock.is_over(reserved):
+            if self._stopped() or not runs.was_late:
                 return None
             seeds = seeds[: runs.complete]
         return None
@@ -265,7 +272,11 @@ class Search:
             ]
             return made
 
-        progress = self._in_time(make, winner.setting.variant.seeds, "test of the winner")
+        def is_late(complete: int, _: float) -> bool:
+            return self.clock.is_over() if complete else self._budget.is_late()
+
+        seeds = winner.setting.variant.seeds
+        progress = self._in_time(make, seeds, "test of the winner", is_late)
         if progress is None:
             return
         row = make_leaderboard(progress, self._command).groups[0].rows[0]

@@ -17,6 +17,7 @@ from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.search.proposer import optuna, quietly
+from nnrun.unfinished import undone_on_failure
 
 _ENDS = {"completed": "COMPLETE", "pruned": "PRUNED", "stopped": "PRUNED"}
 _LEAST = 4
@@ -51,16 +52,20 @@ def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
     """
     if file.exists():
         raise UsageError(f"--export {file}: this file exists; name another one, or remove it")
-    unfinished = file.with_name(f".{file.name}.{token_hex(4)}")
+    temporary = file.with_name(f".{file.name}.{token_hex(4)}")
+
+    def remove() -> None:
+        for left in file.parent.glob(f"{temporary.name}*"):  # with the journal of the database
+            left.unlink()
+
     try:
-        _write_study(search, folder, unfinished)
-        unfinished.rename(file)
+        with undone_on_failure(remove):
+            _write_study(search, folder, temporary)
+            temporary.rename(file)
+            remove()
     except _errors() as error:
         reason = getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error
         raise NnrunError(f"{file} cannot be written: {str(reason).splitlines()[0]}") from error
-    finally:
-        for left in file.parent.glob(f"{unfinished.name}*"):  # with the journal of the database
-            left.unlink()
 
 
 def _errors() -> tuple[type[Exception], ...]:

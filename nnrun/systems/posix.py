@@ -84,6 +84,13 @@ class Folder:
         """Remove a file."""
         os.unlink(name, dir_fd=self._descriptor)
 
+    def remove_unheld(self, name: str) -> None:
+        """Remove a file unless a process may have it in `held`."""
+        # A file system without locks, or a file of another user.
+        with suppress(OSError), open(self.open(name), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.unlink(name)
+
     def rmdir(self, name: str) -> None:
         """Remove an empty folder."""
         os.rmdir(name, dir_fd=self._descriptor)
@@ -126,6 +133,18 @@ def force(descriptor: int) -> None:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
     os.fsync(descriptor)
+
+
+@contextmanager
+def held(descriptor: int) -> Iterator[None]:
+    """Hold an open file, also while it is closed and renamed: `remove_unheld` leaves it."""
+    copy = os.dup(descriptor)
+    try:
+        with suppress(OSError):  # a file system without locks, where none is removed
+            fcntl.flock(copy, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(copy)
 
 
 def start_writing(descriptor: int) -> None:

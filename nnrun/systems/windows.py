@@ -85,6 +85,9 @@ class Folder:
     def unlink(self, name: str) -> None:
         _patiently((self.path / name).unlink)
 
+    def remove_unheld(self, name: str) -> None:
+        pass  # nothing tells whether another process is about to rename it
+
     def rmdir(self, name: str) -> None:
         (self.path / name).rmdir()
 
@@ -150,6 +153,11 @@ def _patiently(do: Callable[[], object]) -> None:
 
 def force(descriptor: int) -> None:
     os.fsync(descriptor)
+
+
+@contextmanager
+def held(descriptor: int) -> Iterator[None]:
+    yield
 
 
 def start_writing(descriptor: int) -> None:

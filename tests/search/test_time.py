@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nnrun.cli.searching.results import _left_out
 from nnrun.reports.progress_words import sweep_line
 from nnrun.runs.storage.sweep_progress import SweepNotes
 from nnrun.sweeps.listener import SweepListener
@@ -25,12 +26,8 @@ class FakeClock(SweepListener):
         return self.now
 
     def concluded(self, run, outcome):
-        if outcome.record.status == "interrupted":  # at a rung
+        if outcome.trained:  # to a rung, or to its end
             self._count(run, outcome.record)
-
-    def ended(self, run, record, progress, *, trained):
-        if trained:
-            self._count(run, record)
 
     def _count(self, run, record):
         self.begun.append(self.now)
@@ -108,8 +105,9 @@ def test_more_time_goes_on(tmp_path):
     assert [t["params"] for t in at_once[:both]] == [t["params"] for t in after[:both]]
 
 
-class Ticking:
-    """A clock on which every look takes a moment, and a longer one between 30 and 80 seconds.
+class Ticking(SweepListener):
+    """A clock on which every look takes a moment, and a longer one from the fourth run on, until a
+    run is interrupted.
 
     A run in progress looks at it after each evaluation.
     """
@@ -117,10 +115,14 @@ class Ticking:
     def __init__(self, slower: float) -> None:
         self.now = 0.0
         self._slower = slower
+        self._ended = 0
 
-    def __call__(self) -> float:
-        self.now += 0.02 * (self._slower if 30 < self.now < 80 else 1)
+    def timer(self) -> float:
+        self.now += 0.02 * (self._slower if self._ended == 3 else 1)
         return self.now
+
+    def concluded(self, run, outcome):
+        self._ended += 1
 
 
 def ticking(root, time, slower=1.0):
@@ -128,7 +130,7 @@ def ticking(root, time, slower=1.0):
     content = config(trials=None, time=time, top=2, fresh_seeds=2, sampler="random", random=False)
     content["training"] = {**content["training"], "iterations": 200, "evaluate_every": 1}
     clock = Ticking(slower)
-    return search(content, root, timer=clock), clock
+    return search(content, root, listener=clock, timer=clock.timer), clock
 
 
 def test_a_trial_in_hand_stops_when_the_time_is_over(tmp_path):
@@ -153,6 +155,59 @@ def test_a_trial_in_hand_stops_when_the_time_is_over(tmp_path):
 
 def test_a_trial_that_takes_longer_than_others_leaves_time_for_the_comparison(tmp_path):
     """It stops when the time of the least comparison and test begins."""
-    state, _ = ticking(tmp_path, 100, slower=40)
+    state, clock = ticking(tmp_path, 100, slower=40)
     assert "stopped" == state.trials[-1].status
     assert None not in (state.winner, state.test)
+    assert clock.now < 100 + 3  # what runs in hand may take
+
+
+class Starting(FakeClock):
+    """The first part that a worker gets takes longer, in each pool of workers."""
+
+    def __init__(self, seconds: float, start: float) -> None:
+        super().__init__(seconds)
+        self._start = start
+
+    def concluded(self, run, outcome):
+        if outcome.trained and not self.begun:
+            self.now += self._start
+        super().concluded(run, outcome)
+
+
+@pytest.mark.parametrize("pruning", ["median", "halving"])
+@pytest.mark.parametrize("limit", [60, 90])
+def test_the_start_of_workers_takes_no_time_from_the_test(tmp_path, limit, pruning):
+    """It is no part of what a run is expected to take; the search ends in its time with a test."""
+    clock = Starting(4, 15)
+    state = timed(tmp_path, limit, clock, pruning=pruning, random=False)
+    assert None not in (state.winner, state.test)
+    assert clock.now <= limit
+    assert clock.now > 0.7 * limit
+
+
+class Slowing(FakeClock):
+    """Runs of the final comparison take twice as long as those of trials did."""
+
+    def _count(self, run, record):
+        if run.seed != IRIS["seed"]:
+            self._slower = 2.0
+        super()._count(run, record)
+
+
+def test_a_slow_comparison_leaves_time_for_the_test(tmp_path):
+    """It ends with fewer seeds, on which the winner is tested."""
+    clock = Slowing(2)
+    state = timed(tmp_path, 100, clock, random=False)
+    assert None not in (state.winner, state.test)
+    assert clock.now < 100 + 2 * 2
+    assert state.final[1] in range(1, 5)
+    assert state.final[1] == len(state.finalists[0].setting.variant.seeds)
+
+
+def test_what_there_is_no_time_for_is_said(tmp_path):
+    """On how many seeds, and how many settings, the final comparison was made."""
+    state = timed(tmp_path, 100, Slowing(2), random=False)
+    top, seeds = state.final
+    (line,) = _left_out(top, seeds, state)
+    assert f"{top} of the best 5 settings on {seeds} of 5 seeds" in line
+    assert [] == _left_out(5, 5, state)

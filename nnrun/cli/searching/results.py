@@ -10,10 +10,11 @@ from nnrun.cli.searching.view import trial_counts
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.terminal.search import search_tables
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
-from nnrun.search.state import SearchState
+from nnrun.search.state import SearchState, best_trials
 from nnrun.sweeps.board.from_store.searched import FILE
 
 
@@ -26,6 +27,8 @@ def conclude(
     output.data(content)
     if state.trials:
         output.show(search_tables(content, state, store.root))
+    if state.final is not None and state.board is not None:
+        output.notes(_left_out(*state.final, state))
     written = [store.root / state.plan.name / FILE]
     if state.board is not None:
         files = leaderboard_files(state.board)
@@ -49,6 +52,18 @@ def conclude(
         more = command_again(time=_longer(state))
         raise NnrunError(f"{short}; what was finished is saved; to continue:\n  {more}")
     raise NnrunError(f"runs are missing; to continue:\n  {again}")
+
+
+def _left_out(top: int, seeds: int, state: SearchState) -> list[str]:
+    """What of the final comparison there was no time for."""
+    block = state.plan.block
+    most = len(best_trials(state.trials, state.plan.goal, block.top))
+    if block.time is None or (top >= most and seeds >= block.fresh_seeds):
+        return []
+    return [
+        f"there was time to compare {count(min(top, most))} of the best {plural(most, 'setting')} "
+        f"on {count(seeds)} of {plural(block.fresh_seeds, 'seed')}; more --time compares more"
+    ]
 
 
 def _longer(state: SearchState) -> str:

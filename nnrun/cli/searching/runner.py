@@ -22,6 +22,7 @@ class CliRunner:
     def __init__(self, training: Training) -> None:
         self._training = training
         self._view: TrialLines | None = None
+        self._workers = 1
         self.search: Search | None = None
 
     def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
@@ -29,7 +30,9 @@ class CliRunner:
         if isinstance(source, SearchRuns):
             return training.run(plan, self._watching(), source, begin=self._note_idle)
         watching = watching_sweep(len(plan), training.output, f"{what}, ")
-        return training.run(plan, watching, source)
+        # With more threads, runs could take longer on a busy machine than those of trials, by which
+        # their time is estimated.
+        return training.run(plan, watching, source, sharing=self._workers)
 
     @contextmanager
     def _watching(self) -> Iterator[TrialLines]:
@@ -41,6 +44,7 @@ class CliRunner:
     def _note_idle(self, workers: int) -> None:
         """Say if there are more workers than runs that may be in progress."""
         assert self.search is not None
+        self._workers = workers
         plan = self.search.plan
         most = plan.block.window * plan.default.variant.planned
         if workers > most and not plan.asynchronous:

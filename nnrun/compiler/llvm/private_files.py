@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from nnrun.systems import system
+from nnrun.unfinished import undone_on_failure
 
 OTHERS_WRITE = 0o022
 OTHERS_READ = 0o044
@@ -60,18 +61,20 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
     """
     with closing(_opened(folder)) as opened:
         temporary = f"{name[:8]}{secrets.token_hex(8)}"
-        descriptor = opened.create(temporary, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+
+        def remove() -> None:
+            with suppress(FileNotFoundError):
+                opened.unlink(temporary)
+
+        with undone_on_failure(remove):
+            with os.fdopen(opened.create(temporary, 0o600), "wb") as file:
                 file.write(content)
             if replace:
                 opened.replace(temporary, name)
             else:
                 with suppress(FileExistsError):
                     opened.link(temporary, name)
-        finally:
-            with suppress(FileNotFoundError):
-                opened.unlink(temporary)
+                remove()
 
 
 def prune(folder: Path, most: int) -> None:

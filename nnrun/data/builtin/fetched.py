@@ -23,6 +23,7 @@ import numpy.typing as npt
 from nnrun.data.dataset import Dataset, hash_arrays
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import NnrunError
+from nnrun.unfinished import undone_on_failure
 
 URL = "https://ndownloader.figshare.com/files/5976036"
 ARCHIVE = "cal_housing.tgz"
@@ -85,8 +86,9 @@ def _fetched(path: Path) -> bytes:
         raise NnrunError(f"california: {URL} gave something else than the data set; {advice}")
     with suppress(OSError):  # it is fetched again the next time
         temporary = path.with_suffix(f".{os.getpid()}.partial")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with undone_on_failure(lambda: temporary.unlink(missing_ok=True)):
+            temporary.write_bytes(content)
+            temporary.replace(path)
     return content
 
 

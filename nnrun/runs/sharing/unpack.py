@@ -12,7 +12,6 @@ import re
 import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +33,7 @@ from nnrun.runs.storage.contents.names import (
     REPORT,
 )
 from nnrun.runs.storage.data_place import INSIDE, PACKED
+from nnrun.runs.storage.durable.files import temporary_folder
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import read_run
 
@@ -53,8 +53,8 @@ def unpacked(file: Path) -> Iterator[Path]:
 
     Raises: UsageError if the file is not one that `pack` writes; NnrunError if the disk fails.
     """
-    with tempfile.TemporaryDirectory(prefix="nnrun-") as temporary:
-        yield _extracted(file, Path(temporary))
+    with temporary_folder() as folder:
+        yield _extracted(file, folder)
 
 
 def unpacked_for_good(file: Path) -> Path:

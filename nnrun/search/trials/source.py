@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from statistics import median
 
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS
@@ -14,6 +15,7 @@ from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.store import Store
+from nnrun.search.trials.pace import Pace
 from nnrun.search.trials.track import Track
 from nnrun.search.trials.trial import Trial, is_beyond
 from nnrun.sweeps.planning.plan import PlannedRun, RunSource, Variant
@@ -70,6 +72,7 @@ class SearchRuns(RunSource):
         tracks: in the order of their importance.
         results: reads stored runs.
         changed: called with a trial that has ended, or reached a rung, and before it goes on.
+        pace: measures how long runs take.
         is_overdue: returns whether runs in hand have to stop, where there is a time. No run may
             wait for a worker then, where it could begin after the end.
     """
@@ -80,6 +83,7 @@ class SearchRuns(RunSource):
         tracks: Sequence[Track],
         results: Results,
         changed: Callable[[Trial], None],
+        pace: Pace,
         *,
         is_overdue: Callable[[], bool] | None = None,
     ) -> None:
@@ -87,6 +91,7 @@ class SearchRuns(RunSource):
         self.tracks = tracks
         self._results = results
         self._changed = changed
+        self._pace = pace
         self._is_overdue = is_overdue
         self._issued: dict[int, tuple[PlannedRun, Track]] = {}
 
@@ -136,18 +141,22 @@ class SearchRuns(RunSource):
             run = track.next(at_a_time)
             if run is not None:
                 self._issued[id(run)] = run, track
+                self._pace.begin(run, at_a_time)
                 return run, track
         return None
 
     def _track_of(self, run: PlannedRun) -> Track:
         """The track that asked for this run; another may have asked for the same."""
+        self._pace.end(run)
         return self._issued.pop(id(run))[1]
 
 
 class FinalRuns(RunSource):
     """Runs of settings with the same seeds, seed by seed, as long as there is time for them.
 
-    `search` is the identity of the search; `is_late` returns whether no run may begin.
+    `search` is the identity of the search. `is_late` returns whether runs have to stop where so
+    many seeds are complete, and runs have taken so many seconds; `was_late` is whether that, or
+    the end of the time, has left some out.
     """
 
     def __init__(
@@ -155,14 +164,19 @@ class FinalRuns(RunSource):
         search: str,
         variants: Sequence[Variant],
         results: Results,
-        is_late: Callable[[], bool],
+        pace: Pace,
+        is_late: Callable[[int, float], bool],
     ) -> None:
         self.search = search
         self.seeds = variants[0].seeds
         self._left = deque(sorted(chain(*(one.runs() for one in variants)), key=_order))
         self._results = results
+        self._pace = pace
         self._is_late = is_late
         self._in_hand: dict[int, PlannedRun] = {}
+        self._training: set[int] = set()
+        self._seconds: list[float] = []
+        self.was_late = False
 
     @property
     def complete(self) -> int:
@@ -173,17 +187,37 @@ class FinalRuns(RunSource):
     def next(self, at_a_time: int) -> PlannedRun | None:
         if not self._left or len(self._in_hand) >= at_a_time:
             return None
-        if self._is_late() and self._results.reached(self._left[0]) is None:
+        is_stored = self._results.reached(self._left[0]) is not None
+        if not is_stored and (self._late() or self._pace.clock.is_over()):
+            self.was_late = True
             return None
         run = self._left.popleft()
         self._in_hand[id(run)] = run
+        if not is_stored:
+            self._training.add(id(run))
+            self._pace.begin(run, at_a_time)
         return run
 
+    def overdue(self) -> bool:
+        return bool(self._training) and self._late()
+
     def ended(self, run: PlannedRun, record: RunRecord) -> None:
-        del self._in_hand[id(run)]
+        self._remove(run)
 
     def failed(self, run: PlannedRun, reason: str) -> None:
+        self._remove(run)
+
+    def _remove(self, run: PlannedRun) -> None:
         del self._in_hand[id(run)]
+        if id(run) in self._training:
+            self._training.remove(id(run))
+            self._seconds.append(self._pace.end(run))
+
+    def _late(self) -> bool:
+        # The first run of a worker takes longer.
+        seconds = median(self._seconds or [0.0])
+        self.was_late = self.was_late or self._is_late(self.complete, seconds)
+        return self.was_late
 
 
 def _order(run: PlannedRun) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from nnrun.errors import ConfigError, InterruptionError, NnrunError
+from nnrun.errors import ConfigError, NnrunError
 from nnrun.runs.record import RunRecord
 from nnrun.search.settings import Setting
 from nnrun.search.spaces.choices import Draw, Label
@@ -161,8 +161,6 @@ class Track:
         self._untold[number] = trial
         try:
             setting = self._prepare(number, draw)
-        except InterruptionError:
-            raise
         except NnrunError as error:
             self._in_vain += 1
             reason = error.in_short if isinstance(error, ConfigError) else str(error)

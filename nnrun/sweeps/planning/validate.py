@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from nnrun.config.content import Origin
 from nnrun.data.splits.parts import Sizes
-from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
+from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import KEYS
@@ -262,8 +262,6 @@ class _Planner:
                 raise ConfigError([point.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
             self.problems.add(map(point.relocated, error.problems), error.exit_code, place.file)
-        except InterruptionError:
-            raise
         except NnrunError as error:
             self.problems.add([Problem(str(error), path=place.file)], error.exit_code)
         else:

@@ -51,7 +51,7 @@ def connect(address: str, note: Callable[[str], None] = lambda text: None) -> An
             if protocol in _WITH_PORT:
                 _require_scheduler(address)
             return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except NnrunError:  # an interruption, too
+    except NnrunError:
         raise
     except ValueError as error:
         raise UsageError(f"--dask {address}: {error}") from None

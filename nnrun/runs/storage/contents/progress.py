@@ -25,6 +25,7 @@ from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.contents.sealed import parse_sealed, sealed_json
 from nnrun.runs.storage.durable.staged import temporary_name
 from nnrun.systems import system
+from nnrun.unfinished import undone_on_failure
 
 if TYPE_CHECKING:  # slow to import
     from nnrun.training.trainer import Progress
@@ -197,12 +198,18 @@ def write_unforced(folder: system.Folder, name: str, content: bytes) -> None:
     Raises: OSError if the disk is full, or the folder not writable.
     """
     temporary = temporary_name(name)
-    descriptor = folder.create(temporary)
-    try:
-        os.write(descriptor, content)
-    finally:
-        os.close(descriptor)
-    folder.replace(temporary, name)
+
+    def remove() -> None:
+        with suppress(OSError):
+            folder.unlink(temporary)
+
+    with undone_on_failure(remove):
+        descriptor = folder.create(temporary)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        folder.replace(temporary, name)
 
 
 def _is_valid(found: RunProgress) -> bool:

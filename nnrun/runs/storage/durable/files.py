@@ -6,14 +6,18 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from nnrun import unfinished
 from nnrun.runs.storage.durable.staged import Staged, commit, is_temporary, temporary_name
 from nnrun.systems import system
 
 _IN_MEMORY = 2**24  # bytes of output that are held in memory
+# The random part of names of files that are held while they are written: longer than that of
+# others, which another process may be writing.
+_HELD_BYTES = 6
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
@@ -28,8 +32,9 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file, as `write_together` does: where that fails, the old one is untouched."""
-    write_together(path.parent, {path.name: content})
+    """Replace a file; where that fails, the old one is untouched."""
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def write_together(
@@ -48,12 +53,26 @@ def write_together(
 def new_folder(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; remove them again if the block fails."""
     lacking = lacking_folders(folder)
-    try:
+    with unfinished.undone_on_failure(lambda: remove_empty(lacking)):
         folder.mkdir(parents=True, exist_ok=True)
         yield
-    except BaseException:
-        remove_empty(lacking)
-        raise
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for this user alone, which is removed at the end of the block."""
+    import shutil  # noqa: PLC0415  # as below
+    import tempfile  # noqa: PLC0415
+
+    folder = Path(tempfile.gettempdir(), f"nnrun-{os.urandom(8).hex()}")
+
+    def remove() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    with unfinished.undone_on_failure(remove):
+        folder.mkdir(0o700)
+        yield folder
+        remove()
 
 
 def lacking_folders(folder: Path) -> list[Path]:
@@ -69,29 +88,63 @@ def remove_empty(places: Sequence[Path]) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def written_whole(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     """A file to write piece by piece; it replaces the old one at the end, if the block succeeds.
 
-    A pipe or device gets all content at the end, too.
+    A pipe or device gets all content at the end, too. What a process that was killed has left of
+    such a file is removed.
+
+    Raises: FileExistsError if there is such a file, and it is not to be replaced.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file, kept_back(file) as held:
             yield held
         return
-    temporary = path.with_name(temporary_name(path.name))
-    try:
-        with _named_errors(temporary, path):
-            with temporary.open("xb") as file:
-                yield file
-                file.flush()
-                system.force(file.fileno())
-            with closing(system.Folder(path.parent)) as folder:
-                folder.replace(temporary.name, path.name)
-                folder.sync()
-    except BaseException:
+    temporary = path.with_name(temporary_name(path.name, _HELD_BYTES))
+
+    def remove() -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise
+
+    with (
+        unfinished.undone_on_failure(remove),
+        _named_errors(temporary, path),
+        closing(system.Folder(path.parent)) as folder,
+        ExitStack() as holding,
+    ):
+        _remove_abandoned(folder, path.name)
+        while True:
+            file = holding.enter_context(temporary.open("xb"))
+            holding.enter_context(system.held(file.fileno()))
+            if temporary.exists():  # no other process took it for abandoned before
+                break
+        yield file
+        file.flush()
+        system.force(file.fileno())
+        file.close()
+        if replace:
+            folder.replace(temporary.name, path.name)
+        else:
+            folder.link(temporary.name, path.name)
+            folder.unlink(temporary.name)
+        folder.sync()
+
+
+def _remove_abandoned(folder: system.Folder, name: str) -> None:
+    """Remove temporary files of this one that no process holds any more."""
+    alike = temporary_name(name, _HELD_BYTES)
+    for other in folder.names():
+        if is_temporary(other) and other.startswith(f".{name}.") and len(other) == len(alike):
+            folder.remove_unheld(other)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises: FileExistsError if it is; OSError if the disk is full, or the folder not writable.
+    """
+    with written_whole(path, replace=False) as file:
+        file.write(text.encode())
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from nnrun import unfinished
 from nnrun.systems import system
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ _THREADS = 4
 T = TypeVar("T")
 
 
-def temporary_name(name: str) -> str:
+def temporary_name(name: str, random_bytes: int = 4) -> str:
     """The name of a file while it is written."""
-    return f"{_PREFIX}{name}.{os.urandom(4).hex()}{_SUFFIX}"
+    return f"{_PREFIX}{name}.{os.urandom(random_bytes).hex()}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
@@ -65,6 +66,7 @@ class Staged:
         self._superseded = superseded
         self._temporary: dict[str, str] = {}
         self._files: dict[str, int] = {}
+        unfinished.begin(self.discard)
         try:
             for name, content in contents.items():
                 self._write(name, content)
@@ -87,14 +89,16 @@ class Staged:
 
     def discard(self) -> None:
         """Remove files that were not renamed, and close all."""
-        for descriptor in self._files.values():
-            os.close(descriptor)
-        for temporary in self._temporary.values():
+        while self._files:
+            os.close(self._files.popitem()[1])
+        while self._temporary:
             with suppress(OSError):
-                self._folder.unlink(temporary)
+                self._folder.unlink([*self._temporary.values()][-1])
+            self._temporary.popitem()
+        unfinished.end(self.discard)
         if self._is_ours:
             self._folder.close()
-        self._temporary, self._files = {}, {}
+            self._is_ours = False
 
     def begin_to_force(self) -> None:
         """Ask the disk to start on all files at once."""
@@ -135,8 +139,8 @@ class Staged:
     def _write(self, name: str, content: bytes) -> None:
         temporary = temporary_name(name)
         try:
-            descriptor = self._folder.create(temporary)
-            self._files[name], self._temporary[name] = descriptor, temporary
+            self._temporary[name] = temporary
+            descriptor = self._files[name] = self._folder.create(temporary)
             left = memoryview(content)
             while left:
                 left = left[os.write(descriptor, left) :]

@@ -1,0 +1,278 @@
+"""Ctrl-C, SIGTERM, SIGHUP and SIGKILL at any moment of any command: nothing unfinished is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import COMMANDS, cli
+from nnrun.cli.signals import Interruption
+from nnrun.errors import InterruptionError
+from nnrun.runs.storage.durable import files
+from nnrun.systems import system
+from tests import forked
+from tests.cli.conftest import CARS, write
+from tests.waiting import PATIENCE_SECONDS
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+INPUT = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin\n" + (
+    "8,307,130,3504,12,70,1\n4,113,95,2372,15,70,3\n"
+)
+
+# What writes files, and the one that it replaces.
+WRITERS = {
+    "best": ("best cars -o best.yaml", "best.yaml"),
+    "explain": ("explain cars.yaml --html update.html", "update.html"),
+    "export": ("export cars -o network.py", "network.py"),
+    "export ZIP": ("export cars.zip -o network.py", "network.py"),
+    "help": ("help -o site", None),
+    "init": ("init mine", None),
+    "init --layer": ("init --layer mine.py", None),
+    "init --lesson": ("init --lesson 10", None),
+    "pack": ("pack cars -o packed.zip", "packed.zip"),
+    "predict": ("predict cars new.csv -o out.csv", "out.csv"),
+    "predict ZIP": ("predict cars.zip new.csv -o out.csv", "out.csv"),
+    "report": ("report -o page.html", "page.html"),
+    "report --figures": ("report --figures figures", None),
+    "schema": ("schema -o schema.json", "schema.json"),
+}
+# What unpacks a run into the folder for temporary files.
+UNPACKING = ("export cars.zip -o network.py", "predict cars.zip new.csv", "show cars.zip")
+UNPACKING += ("verify cars.zip",)
+OTHERS = ("check cars.yaml", "compare cars", "datasets", "ls", "search cars.yaml", "ui")
+OTHERS += ("sweep cars.yaml", "train cars.yaml --force", "watch --once")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a config, its run, that run packed, and rows to predict."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write("cars.yaml", CARS)
+        write("new.csv", INPUT)
+        for words in ("train cars.yaml", "pack cars -o cars.zip"):
+            assert 0 == CliRunner().invoke(cli, words.split()).exit_code
+    return folder
+
+
+@pytest.fixture
+def here(folder, trained, monkeypatch):
+    """A copy of that folder, in which temporary files are made as well."""
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
+    (folder / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """All files and folders, with what is in them."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+class Interrupting:
+    """Sends a signal the first time that a function is called, before or after its work."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, number: int) -> None:
+        self._patch = patch
+        self._number = number
+        self.sent = False
+
+    def at(self, place: object, name: str, *, after: bool = False, when=lambda *_: True) -> None:
+        original = getattr(place, name)
+
+        def called(*arguments, **options):
+            if not after:
+                self._send(arguments, when)
+            result = original(*arguments, **options)
+            if after:
+                self._send(arguments, when)
+            return result
+
+        self._patch.setattr(place, name, called)
+
+    def _send(self, arguments: tuple[object, ...], when) -> None:
+        if not self.sent and when(*arguments):
+            self.sent = True
+            signal.raise_signal(self._number)
+
+
+@pytest.fixture(params=SIGNALS, ids=lambda number: number.name)
+def interrupting(request, monkeypatch):
+    return Interrupting(monkeypatch, request.param)
+
+
+def made(interrupting):
+    interrupting.at(system, "held")
+    interrupting.at(system.Folder, "create", after=True)
+
+
+def written(interrupting):
+    interrupting.at(system, "force")
+
+
+def to_be_renamed(interrupting):
+    interrupting.at(system.Folder, "replace")
+    interrupting.at(system.Folder, "link")
+
+
+def code_of(interrupting) -> int:
+    return 128 + interrupting._number
+
+
+@pytest.mark.parametrize("moment", [made, written, to_be_renamed])
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_signal_leaves_nothing_of_a_file(nnrun, here, interrupting, writer, there, moment):
+    """The exit code is that of the signal; an older file stays as it was, and no other is left."""
+    words, target = WRITERS[writer]
+    if there:
+        if target is None:
+            return
+        write(target, "old")
+    before = contents(here)
+    moment(interrupting)
+    done = nnrun(*words.split())
+    assert interrupting.sent
+    assert (code_of(interrupting), before) == (done.exit_code, contents(here))
+    assert "interrupted" in done.stderr
+
+
+@pytest.mark.parametrize("words", UNPACKING)
+def test_a_signal_leaves_no_unpacked_run(nnrun, here, interrupting, words):
+    """The folder for temporary files is as before."""
+    before = contents(here)
+    interrupting.at(shutil, "copyfileobj", after=True)
+    done = nnrun(*words.split())
+    assert interrupting.sent
+    assert (code_of(interrupting), before) == (done.exit_code, contents(here))
+
+
+def test_a_signal_ends_every_command(nnrun, here, interrupting, monkeypatch):
+    """Each has the signal's exit code from its first line on, whatever it does."""
+    every = [*(words for words, _ in WRITERS.values()), *UNPACKING, *OTHERS]
+    assert {*COMMANDS} == {words.split()[0] for words in every}
+    before = contents(here)
+    interrupting.at(click.Context, "invoke", when=lambda context, *_: context.parent is not None)
+    for words in every:
+        interrupting.sent = False
+        done = nnrun(*words.split())
+        assert interrupting.sent
+        assert (code_of(interrupting), before) == (done.exit_code, contents(here)), words
+
+
+# In a process of its own: what is left after signals is that of a process that has ended.
+SCRIPT = """\
+import os, signal, sys
+from nnrun.__main__ import main
+from nnrun.systems import system
+
+first, *more = [getattr(signal, name) for name in sys.argv.pop(1).split(",")]
+
+def interrupted(descriptor):
+    try:
+        signal.raise_signal(first)
+    finally:
+        for second in more:
+            signal.raise_signal(second)
+
+# Of several files, the first is called before, and not in another thread.
+vars(system).update(start_writing=interrupted, force=interrupted)
+main()
+"""
+
+
+@pytest.fixture
+def process(here):
+    def begin(signals: str, words: str):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        env = {**os.environ, "TMPDIR": str(here / "temporary")}
+        command = ["-c", SCRIPT, signals, *words.split()]
+        with forked.Forked(forked.COMMANDS, command, env=env, **pipes) as process:
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        return process.returncode, out, err
+
+    return begin
+
+
+some_writers = pytest.mark.parametrize("writer", ["export ZIP", "report --figures"])
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@some_writers
+def test_a_process_ends_with_the_code_of_a_signal(process, here, number, writer):
+    """And not by the signal, with a word about it and no file."""
+    before = contents(here)
+    code, out, err = process(number.name, WRITERS[writer][0])
+    assert (128 + number, "", before) == (code, out, contents(here))
+    assert "interrupted\n" == err
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@some_writers
+def test_a_second_signal_while_the_first_is_obeyed_leaves_nothing(process, here, number, writer):
+    """No file, and no traceback: the process ends with the code of the second one."""
+    before = contents(here)
+    code, out, err = process(f"SIGTERM,{number.name}", WRITERS[writer][0])
+    assert (128 + number, "", "", before) == (code, out, err, contents(here))
+
+
+def test_what_a_killed_process_leaves_goes_with_the_next_file(process, nnrun, here):
+    """After SIGKILL, the target is the old one, and the same command removes the partial file."""
+    write("out.csv", "old")
+    before = contents(here)
+    code, _, _ = process("SIGKILL", WRITERS["predict"][0])
+    (left,) = contents(here).keys() - before.keys()
+    assert (-signal.SIGKILL, "old") == (code, Path("out.csv").read_text())
+    assert left.startswith(".out.csv.")
+    assert 0 == nnrun(*WRITERS["predict"][0].split()).exit_code
+    assert before.keys() == contents(here).keys()
+    assert 3 == len(Path("out.csv").read_text().splitlines())
+
+
+def test_a_file_that_is_being_written_is_not_taken_for_abandoned(here):
+    """Two write the same file at once, and each writes it whole."""
+    target = here / "out.csv"
+    with files.written_whole(target) as first:
+        first.write(b"first")
+        files.write_atomically(target, b"second")
+        assert b"second" == target.read_bytes()
+    assert b"first" == target.read_bytes()
+
+
+def test_a_file_removed_before_it_is_held_is_made_again(here, monkeypatch):
+    """Another process may look between these two steps."""
+    held, removed = system.held, []
+
+    def slowly(descriptor):
+        if not removed:
+            removed.extend(here.glob(".out.csv.*"))
+            removed[0].unlink()
+        return held(descriptor)
+
+    monkeypatch.setattr(system, "held", slowly)
+    files.write_atomically(here / "out.csv", b"whole")
+    assert b"whole" == (here / "out.csv").read_bytes()
+
+
+def test_an_interruption_is_no_error_that_a_command_handles():
+    """It passes what makes a message of any error, as that of a plugin."""
+    with (
+        pytest.raises(InterruptionError) as caught,
+        Interruption(before=None),
+        suppress(Exception),
+    ):
+        signal.raise_signal(signal.SIGHUP)
+    assert (129, "interrupted") == (caught.value.exit_code, str(caught.value))
