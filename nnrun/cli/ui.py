@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import webbrowser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
+from nnrun.compiler.llvm.private_files import NotPrivateError
 from nnrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +47,8 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
     in, and its network answers. In the playground a small network learns while its settings
     change. It only reads; closing it, or ending this command by Ctrl-C, changes no run.
 
-    Only this machine can open it, by the address that is printed: that has a token, which other
-    users of the machine do not know. Needs the extra nnrun[ui].
+    Only this machine can open it, by the address that is printed, which is new at each start: the
+    first browser that opens it is the only one. Needs the extra nnrun[ui].
 
     \b
     nnrun ui
@@ -55,19 +58,34 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
     server = _server()(results, host, port)
     if server.is_open:
         output.note(
-            f"warning: anyone who reaches {host} can read these results with this address, which "
-            "is sent unencrypted"
+            f"warning: anyone who reaches {host} and opens this address first can read these "
+            "results, which are sent unencrypted"
         )
 
-    def ready() -> None:
-        output.data({"address": server.address, "port": server.port})
-        if not output.json:
-            output.text(f"{server.address}\n")
-        output.note("Ctrl-C ends this page; runs go on")
-        if opens:
-            click.launch(server.address)
+    with ExitStack() as stack:
 
-    server.run(ready)
+        def ready() -> None:
+            output.data({"address": server.address, "port": server.port})
+            if not output.json:
+                output.text(f"{server.address}\n")
+            output.note("Ctrl-C ends this page; runs go on")
+            if opens:
+                _open(server, stack, output)
+
+        server.run(ready)
+
+
+def _open(server: Server, stack: ExitStack, output: Output) -> None:
+    """Open the page in the browser, by a local page that is there until the `stack` is closed."""
+    from nnrun.ui.opening import page_to  # noqa: PLC0415  # as the server
+
+    try:
+        page = stack.enter_context(page_to(server.address, server.port))
+    except (OSError, NotPrivateError) as error:
+        output.note(f"warning: no browser is opened ({error}); open the address above")
+        return
+    if click.launch(str(page)):
+        webbrowser.open(page.as_uri())
 
 
 def _server() -> type[Server]:

@@ -1,32 +1,34 @@
-"""Who may ask the server: a token, host names, and the origin of requests."""
+"""Who may ask the server: a secret path, a cookie, host names, and the origin of requests."""
 
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from collections.abc import Sequence
-from hashlib import sha256
 from ipaddress import ip_address
-from pathlib import Path
-from secrets import token_bytes
-from urllib.parse import urlencode
+from secrets import token_hex
 
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
-from nnrun.compiler.llvm.private_files import (
-    OTHERS_READ,
-    OTHERS_WRITE,
-    NotPrivateError,
-    read,
-    write,
-)
-from nnrun.systems.caches import cache_folder
+from nnrun.ui.numbers import whole_number
+from nnrun.ui.parts import rendered
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _METHODS = ("GET", "HEAD", "POST")
 _MOST_BYTES = 1 << 20
+_COOKIE_SECONDS = 30 * 24 * 3600
+# Browsers that have opened the address and have not come back with their cookie yet.
+_OFFERS = 16
+
+_NEW = "nnrun ui prints a new address each time it starts: open the last one, not an earlier one."
+_TAKEN = (
+    "It works in the browser that opened it first, which has to accept cookies. For this browser, "
+    "end nnrun ui by Ctrl-C and start it again: it prints a new address."
+)
 
 HEADERS = {
     "content-security-policy": (
@@ -39,26 +41,34 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+"""The headers of every answer."""
 
 
 class Access:
     """Refuses requests that are not of a page of this server, opened by who may see it.
 
-    The first request has the token in its address, the others have it as a cookie; `hosts` are the
-    names and addresses that the server listens on.
+    All pages are below a path that is secret, and need a cookie. The first browser that opens the
+    path and comes back with the cookie is the only one. Cookies are sent to every port of a host,
+    where servers of other users may be: this one below the secret path alone.
+
+    `hosts` are the names and addresses that the server listens on.
     """
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Sequence[str], port: int) -> None:
-        self._app = app
-        self._token = token
+    def __init__(self, app: Starlette, secret: str, hosts: Sequence[str], port: int) -> None:
+        self.app = app
+        self._path = f"/{secret}"
+        # No other server of the host knows its name, and could set another value for it.
+        self._cookie = f"nnrun-{port}-{token_hex(4)}"
+        self._offers: deque[str] = deque(maxlen=_OFFERS)
+        self._session = ""
+        self._port = port
         self._names = {*LOOPBACK, *(host.lower() for host in hosts)}
         self._any = any(map(is_any, hosts))
-        self._cookie = f"nnrun-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+                await self.app(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:
@@ -66,8 +76,14 @@ class Access:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        answer = self._refusal(Request(scope)) or self._app
-        await answer(scope, receive, with_headers)
+        refusal = self._refusal(Request(scope))
+        if refusal is not None:
+            refusal.headers["connection"] = "close"
+            await refusal(scope, receive, with_headers)
+            return
+        if "admit" in scope.get("state", {}):
+            scope["state"]["admit"]()
+        await self.app({**scope, "root_path": self._path}, receive, with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
         """The answer to a request that may not pass."""
@@ -75,22 +91,25 @@ class Access:
             return PlainTextResponse(f"{why}\n", 403)
         if request.method not in _METHODS:
             return PlainTextResponse("this server only reads\n", 405)
-        size = request.headers.get("content-length", "" if request.method == "POST" else "0")
-        if not size.isdecimal() or int(size) > _MOST_BYTES:
+        length = request.headers.get("content-length", "" if request.method == "POST" else "0")
+        size = whole_number(length)
+        if size is None or size > _MOST_BYTES or "transfer-encoding" in request.headers:
             return PlainTextResponse("this is far too much, or of unknown size\n", 413)
-        given = request.query_params.get("token")
-        if given is not None and self._is_token(given):
-            return self._welcome(request)
-        if not self._is_token(request.cookies.get(self._cookie, "")):
-            text = "Open the address that nnrun ui has printed: its token is missing here."
-            return PlainTextResponse(f"{text}\n", 403)
-        return None
+        first = "/" + request.scope["path"].removeprefix("/").partition("/")[0]
+        if not _same(first, self._path):
+            return _closed("No page has this address", _NEW)
+        if self._has_session(request):
+            return None
+        return self._opening(request) or _closed("This address is in use", _TAKEN)
 
     def _fault(self, request: Request) -> str | None:
         """Why a request is not of a page of this server."""
         host, *others = request.headers.getlist("host") or [""]
         if others or not self._is_known(host):
-            return "the server is not known by this name; open the address that it has printed"
+            return (
+                "the server is not known by this name and port; open the address that it has "
+                "printed (a tunnel needs the same port at both ends)"
+            )
         origins = request.headers.getlist("origin")
         if any(origin != f"http://{host}" for origin in origins):
             return "a page of another server has sent this request"
@@ -104,26 +123,48 @@ class Access:
 
     def _is_known(self, host: str) -> bool:
         """Whether this server may be called so; other names may be made to lead here."""
-        name = _name_of(host)
+        name, _, port = host.lower().rpartition(":")
+        if self._port == 80 and port != "80":  # which browsers leave out
+            name = host.lower()
+        elif port != str(self._port):
+            return False
+        if name.startswith("[") and name.endswith("]"):
+            name = name[1:-1]
         return name in self._names or (self._any and _is_address(name))
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._token.encode())
+    def _has_session(self, request: Request) -> bool:
+        cookie = request.cookies.get(self._cookie, "")
+        if not self._session:
+            self._session = next((one for one in self._offers if _same(one, cookie)), "")
+        return self._session != "" and _same(cookie, self._session)
 
-    def _welcome(self, request: Request) -> Response:
-        """To the same address without the token, which a cookie has from now on."""
-        rest = [(k, v) for k, v in request.query_params.multi_items() if k != "token"]
-        path = "/" + request.url.path.lstrip("/")  # two slashes would name another server
-        answer = RedirectResponse(path + (f"?{urlencode(rest)}" if rest else ""), 303)
-        answer.set_cookie(self._cookie, self._token, httponly=True, samesite="lax")
+    def _opening(self, request: Request) -> Response | None:
+        """A page that opens its own address again, once for each navigation; otherwise None.
+
+        It brings the cookie, while no browser has come back with one. Later it serves links on
+        pages of other servers: browsers leave the cookie out when those are followed.
+        """
+        site = request.headers.get("sec-fetch-site")
+        again = site == "same-origin" or (site is None and self._session)
+        navigates = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        if request.method != "GET" or again or not navigates:
+            return None
+        answer = HTMLResponse(rendered("opening.html", title="Opening", text="", address=""))
+        if not self._session:
+            self._offers.append(token_hex(16))
+            answer.set_cookie(
+                self._cookie, self._offers[-1], path=self._path, httponly=True, samesite="strict",
+                max_age=_COOKIE_SECONDS,
+            )  # fmt: skip
         return answer
 
 
-def _name_of(host: str) -> str:
-    """The name in a header such as `localhost:8080` or `[::1]:8080`."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
+def _closed(title: str, text: str) -> Response:
+    return HTMLResponse(rendered("opening.html", title=title, text=text, address=None), 403)
+
+
+def _same(text: str, secret: str) -> bool:
+    return hmac.compare_digest(text.encode(errors="replace"), secret.encode())
 
 
 def is_any(host: str) -> bool:
@@ -142,28 +183,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_FILE = "secret"
-_BYTES = 32
-
-
-def token_for(root: Path, port: int) -> str:
-    """The token of a server of this results folder: the same when it is started again.
-
-    It is made from a secret that only this user can read; where that cannot be kept, it is new.
-    """
-    content = f"{root.absolute()}\n{port}".encode()
-    return hmac.new(_secret(), content, sha256).hexdigest()[:32]
-
-
-def _secret() -> bytes:
-    new = token_bytes(_BYTES)
-    try:
-        folder = cache_folder() / "ui"
-        # Of two servers that start together, the first one's is kept.
-        write(folder, _FILE, new, replace=False)
-        kept = read(folder, _FILE, forbidden=OTHERS_READ | OTHERS_WRITE)
-    except (OSError, RuntimeError, NotPrivateError):  # RuntimeError: there is no home
-        return new
-    return kept if kept is not None and len(kept) == _BYTES else new

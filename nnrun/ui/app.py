@@ -12,7 +12,6 @@ from urllib.request import BaseHandler, OpenerDirector, install_opener
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,19 +27,27 @@ from nnrun.ui.trying.answers import Answers
 from nnrun.ui.watcher import Watcher
 
 
-def make_app(root: Path, token: str, hosts: Sequence[str], port: int) -> Starlette:
-    """The application over a results folder, for requests to these hosts and this port."""
+def make_app(root: Path, secret: str, hosts: Sequence[str], port: int) -> Access:
+    """The application over a results folder, for requests to these hosts and this port.
+
+    `secret` is what its addresses begin with.
+    """
     datasets, listeners, sessions = Datasets(), Listeners(), Sessions()
     drawn = partial(draw, load_data=datasets.load)
     watcher = Watcher(root, draw_now, drawn, listeners.publish)
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Access, token=token, hosts=hosts, port=port)],
-        exception_handlers={HTTPException: _refused, NnrunError: _failed, OSError: _failed},
+        exception_handlers={
+            HTTPException: _refused,
+            NnrunError: _failed,
+            OSError: _failed,
+            Exception: _broken,
+        },
         lifespan=_lifespan(watcher, listeners, sessions),
     )
     app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets, sessions)
-    return app
+    # Outside of all that Starlette has: it answers errors itself.
+    return Access(app, secret, hosts, port)
 
 
 def _lifespan(
@@ -75,6 +82,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     return message(request, 500, str(error))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return message(request, 500, f"nnrun has a mistake here: {type(error).__name__}.")
 
 
 class _Refusing(BaseHandler):

@@ -86,7 +86,7 @@ def report_of(
 ) -> Report:
     """The report on these runs, in which each has a page of its own."""
     report = Report(runs, load_data, _LIMITS, sweeps=sweeps)
-    report.anchors = {run.key: f"/runs/{run.key}" for run in runs}
+    report.anchors = {run.key: f"runs/{run.key}" for run in runs}
     return report
 
 
@@ -116,7 +116,7 @@ def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
     box = element("input", type="checkbox", name="run", value=key, aria_label=f"Compare {key}")
     return [
         Cell("", drawing=box),
-        Cell(key, link=f"/runs/{key}"),
+        Cell(key, link=f"runs/{key}"),
         Cell(shortened(value, 60)),
         Cell(" ".join([mark.text, *share_words(run.progress)]), kind=f"status {mark.kind}"),
         Cell(shortened(" ".join(words)) or MISSING),

@@ -15,6 +15,9 @@ from nnrun.ui.watcher import Snapshot, Watcher
 # A comment that keeps the connection open, and finds out whether the page is still there.
 _SILENCE_SECONDS = 15.0
 _RETRY = "retry: 1000\n\n"
+MOST = 50
+"""Open pages; another one is answered that there are too many."""
+_FULL = "event: full\ndata: too many pages are open\n\n"
 View = Callable[[Snapshot], Sequence[Part]]
 
 
@@ -50,6 +53,9 @@ class Listeners:
 
     async def stream(self, watcher: Watcher, view: View) -> AsyncIterator[str]:
         """The events of one page, until it is closed."""
+        if len(self._waiting) >= MOST:
+            yield _FULL
+            return
         arrived = asyncio.Event()
         self._waiting.add(arrived)
         watcher.listen(1)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nnrun.errors import InterruptionError, UsageError
 from nnrun.systems import system
-from nnrun.ui.access import is_loopback, token_for
+from nnrun.ui.access import HEADERS, is_loopback
 from nnrun.ui.app import make_app
 from nnrun.ui.pages.base import State
 
@@ -43,11 +44,11 @@ class Server:
         self.port = bound[1]
         self.is_open = not is_loopback(bound[0])
         """Whether others on the network can try to connect."""
-        token = token_for(root, self.port)
+        secret = token_hex(16)
         shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{self.port}/?token={token}"
+        self.address = f"http://{shown}:{self.port}/{secret}/"
         # Of its path, and not of the folder that this process was started in, if that is replaced.
-        self._app = make_app(Path(os.path.abspath(root)), token, (host, bound[0]), self.port)
+        self._app = make_app(Path(os.path.abspath(root)), secret, (host, bound[0]), self.port)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Answer until a signal ends it.
@@ -56,10 +57,10 @@ class Server:
         """
         config = uvicorn.Config(
             self._app, log_level="critical", access_log=False, ws="none", http=Connection,
-            proxy_headers=False, server_header=False, limit_concurrency=CONNECTIONS,
+            proxy_headers=False, server_header=False, backlog=STRANGERS,
             timeout_graceful_shutdown=1, timeout_keep_alive=60,
         )  # fmt: skip
-        server = _Uvicorn(config, self._app.state.shared, ready)
+        server = _Uvicorn(config, self._app.app.state.shared, ready)
         try:
             server.run(sockets=[self._socket])
         finally:
@@ -128,27 +129,33 @@ def _listening(host: str, port: int) -> socket.socket:
     return bound
 
 
-CONNECTIONS = 200
-"""This many may be open at a time."""
-# Of these, this many may be without an answer in progress.
-_WAITING = 100
+STRANGERS = 200
+"""This many connections may be open at a time without a request that was admitted."""
 # A request has to arrive as a whole within this time, from its first byte on.
-_SECONDS = 10.0
+_SECONDS = 5.0
 
 
 class Connection(H11Protocol):
-    """A connection of the page; uvicorn itself waits for the rest of a request for ever."""
+    """A connection of the page.
+
+    uvicorn itself waits for the rest of a request for ever, and counts all connections alike: one
+    visitor who sends half requests would keep out all others.
+    """
 
     _begun = 0.0
+    _origin = ""
+    _admitted = False
     _limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.app_state = {**self.app_state, "admit": self._admit}
         self._begun = self.loop.time()
+        host = self.client[0] if self.client else ""
+        self._origin = "" if is_loopback(host) else host  # this machine has many addresses
         self._wait()
-        waiting = [*self._without_answer()]
-        if len(waiting) > _WAITING:
-            min(waiting, key=lambda other: other._begun).transport.abort()
+        # In the next round of the loop what has arrived already is read, before one is closed.
+        self.loop.call_soon(self.loop.call_soon, self._make_room)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -161,15 +168,36 @@ class Connection(H11Protocol):
         elif self._limit is None:
             self._wait()
 
-    @property
-    def _answers(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def send_400_response(self, msg: str) -> None:
+        """An answer to what is no request, with the headers that every answer has."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer is under way
+            self.transport.abort()
+            return
+        headers = {**HEADERS, "content-type": "text/plain; charset=utf-8", "connection": "close"}
+        response = h11.Response(status_code=400, headers=[*headers.items()], reason="Bad Request")
+        for event in (response, h11.Data(data=f"{msg}\n".encode()), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
-    def _without_answer(self) -> Iterator[Connection]:
+    def _admit(self) -> None:
+        self._admitted = True
+
+    def _make_room(self) -> None:
+        """Of too many strangers, close the oldest of the address that has most."""
+        strangers: dict[str, list[Connection]] = {}
         for other in self.connections:
-            ends = other.transport.is_closing()
-            if isinstance(other, Connection) and not other._answers and not ends:
-                yield other
+            if isinstance(other, Connection) and other._is_stranger:
+                strangers.setdefault(other._origin, []).append(other)
+        if sum(map(len, strangers.values())) > STRANGERS:
+            crowd = max(strangers.values(), key=len)
+            min(crowd, key=lambda other: other._begun).transport.abort()
+
+    @property
+    def _is_stranger(self) -> bool:
+        """Whether it has sent nothing that is answered."""
+        answered = self.cycle is not None and not self.cycle.response_complete
+        ends = self.transport.is_closing()
+        return not (self._admitted or answered or ends)
 
     def _wait(self) -> None:
         self._limit = self.loop.call_later(_SECONDS, self.transport.abort)

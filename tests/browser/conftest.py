@@ -73,23 +73,31 @@ def scroll_to(element) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def cookies() -> dict[str, list]:
+    """Cookies of each address, which is for the first browser that opens it."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser):
+def visit(browser, cookies):
     """Opens an address; what the page says and asks for outside of the server is collected."""
     contexts, said = [], []
 
     def visited(address: str, path: str = "/", width: int = 1280, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
+        context.add_cookies(cookies.get(address, []))
         page = context.new_page()
-        base, token = address.split("/?")
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
             "request",
-            lambda request: request.url.startswith((base, "data:")) or said.append(request.url),
+            lambda request: request.url.startswith((address, "data:")) or said.append(request.url),
         )
-        page.goto(f"{base}{path}{'&' if '?' in path else '?'}{token}")
+        page.goto(f"{address}{path.removeprefix('/')}")
+        page.wait_for_selector("header")  # of the page that the first one leads to
+        cookies[address] = context.cookies()
         return page
 
     yield visited, said

@@ -29,7 +29,7 @@ from tests.browser.chromium import FLAGS, NOTEBOOK, program
 
 ROOT = Path(__file__).parents[2]
 COLUMNS, LINES = 80, 24
-SPIRALS = "/playground?data=spirals&layers=8,5,3&optimizer=adam&rate=0.01"
+SPIRALS = "playground?data=spirals&layers=8,5,3&optimizer=adam&rate=0.01"
 # When this share of the runs has ended, the screen shows most.
 SHARE = 0.7
 COLOURS = {
@@ -113,7 +113,8 @@ def play(browser: Browser, folder: Path, results: Path) -> None:
     )
     with served(results) as address:
         page.goto(address)
-        page.goto(address.partition("/?")[0] + SPIRALS)
+        page.wait_for_selector("header")  # of the page that the first one leads to
+        page.goto(address + SPIRALS)
         page.get_by_role("button", name="Play").click()
         expect(page.locator("#play-held")).to_have_text(re.compile(r"0\.0[0-4]"), timeout=120_000)
         page.get_by_role("button", name="Pause").click()

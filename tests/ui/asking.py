@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from nnrun.ui.app import make_app
 from tests.waiting import PATIENCE_SECONDS
 
-TOKEN, HOST, PORT = "a" * 32, "127.0.0.1", 8620
+SECRET, HOST, PORT = "a" * 32, "127.0.0.1", 8620
 ORIGIN = {"origin": f"http://{HOST}:{PORT}"}
 
 
@@ -31,13 +31,27 @@ class Answered:
         return json.loads(self.text)
 
 
-class Asker:
-    """Asks the application over a results folder, with the cookie unless told otherwise."""
+def cookie_of(answer: Answered) -> str:
+    """The cookie that an answer brings, as a browser sends it."""
+    return answer.headers["set-cookie"].partition(";")[0]
 
-    def __init__(self, root: Path, host: str = HOST) -> None:
-        self.app = make_app(root, TOKEN, [host], PORT)
-        self.watcher = self.app.state.shared.watcher
+
+class Asker:
+    """Asks the application over a results folder, with the cookie unless told otherwise.
+
+    Paths are below the secret one, but for those that begin with `plain:`.
+    """
+
+    def __init__(self, root: Path, host: str = HOST, *, opened: bool = True) -> None:
+        self.app = make_app(root, SECRET, [host], PORT)
+        self.state = self.app.app.state.shared
+        self.watcher = self.state.watcher
         self.watcher.start()
+        self.cookie = ""
+        if opened:
+            known = host if host != "0.0.0.0" else HOST
+            self.cookie = cookie_of(self.get("/", host=f"{known}:{PORT}"))
+            self.get("/files/page.css", host=f"{known}:{PORT}")
 
     def close(self) -> None:
         self.watcher.close()
@@ -54,9 +68,10 @@ class Asker:
         return asyncio.run(self._ask(self.scope(method, path, headers), body))
 
     def scope(self, method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
-        known = {"host": f"{HOST}:{PORT}", "cookie": f"nnrun-{PORT}={TOKEN}"}
+        path = path if path.startswith("plain:") else f"/{SECRET}{path}"
+        known = {"host": f"{HOST}:{PORT}", "cookie": self.cookie}
         sent = {**known, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        where, _, query = path.partition("?")
+        where, _, query = path.removeprefix("plain:").partition("?")
         return {
             "type": "http", "http_version": "1.1", "method": method, "scheme": "http",
             "path": unquote(where), "raw_path": where.encode(), "query_string": query.encode(),
@@ -66,14 +81,20 @@ class Asker:
 
     async def _ask(self, scope: dict[str, Any], body: bytes) -> Answered:
         sent: list[dict[str, Any]] = []
+        parts_in = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not parts_in:
+                await asyncio.Event().wait()  # nothing else comes, and the page stays open
+            return parts_in.pop()
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await self.app(scope, receive, send)
+        try:
+            await asyncio.wait_for(self.app(scope, receive, send), PATIENCE_SECONDS)
+        except ArithmeticError:  # which a test raises; errors are answered and raised again
+            assert sent
         start, *parts = sent
         content = b"".join(part.get("body", b"") for part in parts)
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -84,7 +105,7 @@ class Asker:
         return asyncio.run(self._events(self.scope("GET", path, {}), done))
 
     async def _events(self, scope: dict[str, Any], done: Callable[[list[Any]], bool]) -> list[Any]:
-        self.app.state.shared.listeners.attach()
+        self.state.listeners.attach()
         closed, found = asyncio.Event(), list[Any]()
 
         async def receive() -> dict[str, Any]:

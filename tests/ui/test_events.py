@@ -16,10 +16,11 @@ from nnrun.runs.lease import begin
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
 from nnrun.training.trainer import Progress
+from nnrun.ui import listeners
 from nnrun.ui import watcher as module
 from nnrun.ui.app import make_app
 from nnrun.ui.parts import Part
-from tests.ui.asking import HOST, PORT, TOKEN, Asker
+from tests.ui.asking import HOST, PORT, SECRET, Asker
 from tests.ui.conftest import run_of
 
 ROWS = [{"iteration": n, "train_loss": 1 / n, "test_loss": 2 / n} for n in (50, 100)]
@@ -90,7 +91,7 @@ def test_the_page_of_a_run_ends_with_it(ask_in, tmp_path):
     asker = ask_in()
     path = "/runs/houses/s4-0123456789"
     page = asker.get(path).text
-    assert f'data-events="{path}/events"' in page
+    assert f'data-events="/{SECRET}{path}/events"' in page
 
     def done(events):
         if len(events) == 1:
@@ -110,7 +111,7 @@ def test_one_look_serves_all_pages(results, monkeypatch):
     asker.watcher.fresh(drawn_within=20)
 
     async def open_pages(number):
-        state = asker.app.state.shared
+        state = asker.state
         state.listeners.attach()
         streams = [state.listeners.stream(asker.watcher, lambda s: s.now) for _ in range(number)]
         for stream in streams:
@@ -133,12 +134,35 @@ def test_one_look_serves_all_pages(results, monkeypatch):
     asker.close()
 
 
+def test_a_page_too_many_is_answered(ask_in, monkeypatch):
+    """It gets one event, which says so, while the others go on; later there is room again."""
+    monkeypatch.setattr(listeners, "MOST", 1)
+    asker = ask_in()
+
+    def done(events):
+        if len(events) == 1:
+            answers.append(asker.get("/events").text)
+        return True
+
+    answers: list[str] = []
+    for _ in range(2):
+        asker.events("/events", done)
+    assert ["event: full\ndata: too many pages are open\n\n"] * 2 == answers
+
+
+def test_only_the_head_of_events_is_an_answer_of_its_own(asker):
+    """It ends, and counts as no page."""
+    answer = asker.ask("HEAD", "/events", {})
+    assert (200, "") == (answer.status, answer.text)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_nothing_is_fetched(tmp_path):
     """While the server runs, no data set is; before and after, Python can."""
-    app = make_app(tmp_path, TOKEN, [HOST], PORT)
+    app = make_app(tmp_path, SECRET, [HOST], PORT)
 
     async def lived() -> str:
-        async with app.router.lifespan_context(app):
+        async with app.app.router.lifespan_context(app):
             with pytest.raises(URLError) as caught:
                 urlopen("http://127.0.0.1:9/")
             return str(caught.value.reason)

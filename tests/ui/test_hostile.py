@@ -5,12 +5,16 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from nnrun.ui.access import HEADERS
+from nnrun.ui.pages import ROUTES
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import WORDS
+from tests.ui.asking import ORIGIN
 from tests.ui.conftest import run_of
 
 RUN = "s1-0000000000"
@@ -91,6 +95,39 @@ def test_names_and_texts_are_texts(results, ask_in, tmp_path):
             assert word not in text, (path, word)
         assert html.escape("<script") in text or "<script>" not in text
         assert text.count("<script") <= 3
+
+
+ODD = [
+    "-1", "9" * 4301, "9" * 9, "1e5", "nan", "%D9%A3", "%C2%B2", "%00", "%0a", "%2e%2e", "..", ".",
+    "a%2fb", "%ff", "a" * 5000, "%5c", "%3f", "%F0%9F%98%80", "<b>", "{x}", "~", "*", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_odd_addresses_have_answers(asker, results, route):
+    """No name, number or query is an error of the server; all answers have the same headers."""
+    key = dict(zip(("name", "run_id"), run_of(results, "pictures").split("/"), strict=True))
+    names = re.findall(r"{(\w+)}", route.path)
+    paths = [route.path.format(**{**key, **dict.fromkeys(names, odd)}) for odd in ODD if names]
+    if "{number}" in route.path:
+        paths += [route.path.format(**key, number=odd) for odd in ODD]
+    if route.path in ("/runs", "/compare", "/playground"):
+        texts = [*ODD, "a=" + "9" * 5000, "a=" + "[" * 900, "=", "a=1e999", "seed=%26a+%2aa"]
+        names = ("words", "page", "order", "run", "data")
+        paths += [f"{route.path}?{name}={odd}" for name in names for odd in texts]
+    method = "POST" if "POST" in route.methods else "GET"
+    headers = {**ORIGIN, "content-length": "2"}
+    found = {path: asker.ask(method, path, headers, b"{}") for path in paths}
+    assert [] == [path[:99] for path, answer in found.items() if answer.status >= 500]
+    assert [] == [
+        path[:99] for path, answer in found.items() if not HEADERS.items() <= answer.headers.items()
+    ]
+
+
+@pytest.mark.parametrize("number", ["9" * 4301, "9" * 10, "-1", "%D9%A3", "1.0", "x"])
+def test_a_row_has_a_number(asker, results, number):
+    """Thousands of digits, and what is none, are no row."""
+    assert 404 == asker.get(f"/runs/{run_of(results, 'pictures')}/row/{number}").status
 
 
 def tree(root: Path) -> dict[str, tuple[int, int, bytes | None]]:

@@ -7,6 +7,7 @@ import shutil
 
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.ui.parts import rendered
+from tests.ui.asking import SECRET
 from tests.ui.conftest import run_of
 from tests.waiting import until
 
@@ -19,7 +20,7 @@ def test_the_first_page_is_the_report(asker, results):
     text = asker.get("/").text
     for words in ("17 runs", "iris", "Learning curves", "Settings of flowers", 'class="chart'):
         assert words in text, words
-    assert f'href="/runs/{run_of(results, "houses")}"' in text
+    assert f'href="runs/{run_of(results, "houses")}"' in text
     assert not re.search(r'(href|src)="https?:', text)
 
 
@@ -105,7 +106,7 @@ def test_runs_are_compared(asker, results):
     text = asker.get("/compare?" + "&".join(f"run=flowers%2F{one}" for one in ids)).text
     for words in ("Settings", "Results", "Curves", "test accuracy", "Learning curves"):
         assert words in text, words
-    assert 2 == len(re.findall(r'<li><a href="/runs/flowers/', text))
+    assert 2 == len(re.findall(rf'<li><a href="/{SECRET}/runs/flowers/', text))
 
 
 def test_what_cannot_be_compared_is_said(asker, results):

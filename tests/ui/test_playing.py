@@ -15,6 +15,7 @@ import nnrun
 from nnrun.reports.charts.style import RED_BLUE, RED_BLUE_ON_DARK
 from nnrun.ui.playing.session import Session
 from nnrun.ui.playing.start import DRAWN
+from tests.ui.asking import SECRET
 from tests.ui.conftest import run_of
 
 SMALL = {"data": "circles", "edits": {"rows": 60}}
@@ -41,9 +42,9 @@ def test_the_page_has_its_controls(asker):
     """All data sets, a link from every page, and no style or script of its own."""
     page = asker.get("/playground").text
     assert [f"<option>{name}</option>" in page for name in DRAWN] == [True] * len(DRAWN)
-    assert '<a href="/playground" aria-current="page">Playground</a>' in page
+    assert f'<a href="/{SECRET}/playground" aria-current="page">Playground</a>' in page
     assert (0, 0) == (page.count("style="), len(re.findall(r"<script>|onclick", page)))
-    assert '<a href="/playground">Playground</a>' in asker.get("/runs").text
+    assert f'<a href="/{SECRET}/playground">Playground</a>' in asker.get("/runs").text
     for file in re.findall(r'(?:src|href)="(/files/.*?)"', page):
         assert 200 == asker.get(file).status
 
@@ -61,7 +62,7 @@ def test_signs_have_the_colours_of_reports(asker):
 def test_a_run_of_two_features_has_a_link(asker, results):
     """Others have none; the page asks for the run's session."""
     key = run_of(results, "moons")
-    (link,) = re.findall(r'href="(/playground\?.*?)"', asker.get(f"/runs/{key}").text)
+    (link,) = re.findall(r'href="/\w+(/playground\?.*?)"', asker.get(f"/runs/{key}").text)
     assert f'data-run="{key}"' in asker.get(link).text
     assert "/playground?" not in asker.get(f"/runs/{run_of(results, 'houses')}").text
     form = start(asker, run=key)["form"]

@@ -23,6 +23,6 @@ ROUTES = [
     Route(_RUN, run_page),
     Route(f"{_RUN}/events", run_events),
     Route(f"{_RUN}/form", form),
-    Route(f"{_RUN}/row/{{number:int}}", row),
+    Route(f"{_RUN}/row/{{number}}", row),
     Route(f"{_RUN}/answer", answer, methods=["POST"]),
 ]

@@ -32,7 +32,14 @@ _LONGEST = 300  # characters of a line about a mistake
 def page(request: Request, name: str, *, code: int = 200, **values: Any) -> HTMLResponse:
     """A template within the frame."""
     values = {"events": "", **values, "pages": LINKS, "here": request.url.path}
+    values["root"] = root_of(request)
     return HTMLResponse(rendered(name, **values), code)
+
+
+def root_of(request: Request) -> str:
+    """The secret path that all pages are below."""
+    root: str = request.scope["root_path"]
+    return root
 
 
 def message(request: Request, code: int, text: str) -> HTMLResponse:

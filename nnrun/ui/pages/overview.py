@@ -10,18 +10,21 @@ from starlette.types import Receive, Scope, Send
 
 from nnrun.ui.content import overview_parts, run_parts
 from nnrun.ui.listeners import View
-from nnrun.ui.pages.base import fresh, page, run_key, state_of
+from nnrun.ui.pages.base import fresh, page, root_of, run_key, state_of
 from nnrun.ui.parts import Part
 from nnrun.ui.watcher import Snapshot
 
 # How long the page waits for leaderboards that are drawn for the first time; later they follow.
 _PATIENCE_SECONDS = 0.4
+_EVENTS = "text/event-stream"
 
 
 def overview(request: Request) -> Response:
     """The page as it is now; the events continue it."""
     parts = overview_parts(fresh(request, _PATIENCE_SECONDS))
-    return page(request, "overview.html", title="Results", parts=parts, events="/events")
+    return page(
+        request, "overview.html", title="Results", parts=parts, events=f"{root_of(request)}/events"
+    )
 
 
 class _EventStream(StreamingResponse):
@@ -51,5 +54,7 @@ async def run_events(request: Request) -> Response:
 
 def _events(request: Request, view: View) -> Response:
     state = state_of(request)
+    if request.method == "HEAD":
+        return Response(media_type=_EVENTS)
     stream = state.listeners.stream(state.watcher, view)
-    return _EventStream(stream, media_type="text/event-stream")
+    return _EventStream(stream, media_type=_EVENTS)

@@ -16,7 +16,17 @@ from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.ui.content import run_parts
-from nnrun.ui.pages.base import fresh, lines_of, page, posted, run_key, state_of, stored_run
+from nnrun.ui.numbers import whole_number
+from nnrun.ui.pages.base import (
+    fresh,
+    lines_of,
+    page,
+    posted,
+    root_of,
+    run_key,
+    state_of,
+    stored_run,
+)
 from nnrun.ui.parts import rendered
 from nnrun.ui.watcher import Snapshot
 
@@ -44,7 +54,7 @@ def run_page(request: Request) -> Response:
         playable=record is not None and _is_playable(record),
         parts=run_parts(found) if continued else [],
         sections=[] if continued else _sections(request, found, record, snapshot),
-        events=f"/runs/{key}/events" if continued else "",
+        events=f"{root_of(request)}/runs/{key}/events" if continued else "",
     )
 
 
@@ -75,13 +85,18 @@ def form(request: Request) -> Response:
         found = state_of(request).answers.form(*stored_run(request))
     except (NnrunError, OSError) as error:
         return _problem(error)
-    return HTMLResponse(rendered("form.html", form=found, key=run_key(request)))
+    return HTMLResponse(
+        rendered("form.html", form=found, key=run_key(request), root=root_of(request))
+    )
 
 
 def row(request: Request) -> Response:
     """The values of a row of the run's data, as JSON."""
+    number = whole_number(request.path_params["number"])
+    if number is None:
+        raise HTTPException(404, "No row has this number.")
     try:
-        values = state_of(request).answers.row(*stored_run(request), request.path_params["number"])
+        values = state_of(request).answers.row(*stored_run(request), number)
     except (NnrunError, OSError) as error:
         return JSONResponse({"error": " ".join(lines_of(error))}, 422)
     return JSONResponse({"values": values})

@@ -13,6 +13,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.html.overview.found import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where
 from nnrun.ui.content import table_of
+from nnrun.ui.numbers import whole_number
 from nnrun.ui.pages.base import fresh, page
 
 _AT_A_TIME = 100
@@ -29,14 +30,13 @@ def runs_page(request: Request) -> Response:
     except UsageError as wrong:
         found, error = [], str(wrong)
     last = max(1, -(-len(found) // _AT_A_TIME))
-    asked = query.get("page", "1")
-    number = min(max(1, int(asked) if asked.isdecimal() and len(asked) < 9 else 1), last)
+    number = min(max(1, whole_number(query.get("page", "")) or 1), last)
     shown = found[(number - 1) * _AT_A_TIME : number * _AT_A_TIME]
     return page(
         request, "runs.html", title="Runs", runs=table_of(shown, every, "Runs"), total=len(every),
         found=len(found), words=words, order=order, orders=_ORDERS, error=error, page=number,
         last=last,
-        link=lambda to: "/runs?" + urlencode({"words": words, "order": order, "page": to}),
+        link=lambda to: "?" + urlencode({"words": words, "order": order, "page": to}),
     )  # fmt: skip
 
 

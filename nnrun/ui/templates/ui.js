@@ -19,7 +19,7 @@ document.addEventListener("submit", (event) => {
   if (!event.target.matches(".choose")) return;
   event.preventDefault();
   const query = new URLSearchParams([...chosen].map((run) => ["run", run]));
-  location.assign(`/compare?${query}`);
+  location.assign(`${event.target.action}?${query}`);
 });
 for (const box of all("input[name=run]")) if (box.checked) chosen.add(box.value);
 count();
@@ -98,6 +98,7 @@ const say = (text) => {
   if (state.textContent !== text) state.textContent = text;
   state.classList.toggle("lost", text !== "Live.");
 };
+const SILENT = "The server does not answer; this page tries again.";
 let source = null, again = 0;
 const close = () => {
   clearTimeout(again);
@@ -130,9 +131,18 @@ const listen = () => {
   source = new EventSource(main.dataset.events);
   source.addEventListener("open", () => say("Live."));
   source.addEventListener("parts", arrived);
-  source.addEventListener("error", ({ target }) => {
-    say("The server does not answer; this page tries again.");
-    if (target.readyState === EventSource.CLOSED && target === source) again = setTimeout(listen, 2000);
+  source.addEventListener("full", () => {
+    close();
+    say("Too many pages are open: close some of them; this one tries again.");
+    again = setTimeout(listen, 10_000);
+  });
+  source.addEventListener("error", async ({ target }) => {
+    say(SILENT);
+    if (target.readyState !== EventSource.CLOSED) return;
+    const status = await fetch(location.href, { method: "HEAD" }).then((answer) => answer.status, () => 0);
+    if (target !== source) return;
+    if (status === 403) say("The server was started again: open the address that it has printed.");
+    else again = setTimeout(listen, 2000);
   });
 };
 if (main.dataset.events) {

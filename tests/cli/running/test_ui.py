@@ -6,6 +6,7 @@ import builtins
 import json
 import signal
 import socket
+from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
@@ -18,10 +19,10 @@ def opened(process):
     address = process.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
     opener = build_opener(HTTPCookieProcessor())
-    with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
-        page = answer.read().decode()
-    base = address.partition("/?")[0]
-    return page, opener.open(f"{base}/events", timeout=PATIENCE_SECONDS)
+    for _ in range(2):  # the first time for the cookie
+        with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
+            page = answer.read().decode()
+    return page, opener.open(f"{address}events", timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,10 @@ def test_another_address_comes_with_a_warning(nnrun, served):
     assert "warning" not in nnrun("ui", "--port", "0").stderr
     for host in ("0.0.0.0", "0"):
         result = nnrun("ui", "--host", host, "--port", "0")
-        assert f"warning: anyone who reaches {host} can read" in result.stderr
+        assert (
+            f"warning: anyone who reaches {host} and opens this address first can read"
+            in result.stderr
+        )
 
 
 def test_the_address_as_data(nnrun, served):
@@ -87,14 +91,51 @@ def test_the_address_as_data(nnrun, served):
     assert (served[0].address, served[0].port) == (found["address"], found["port"])
 
 
-def test_the_browser_opens_the_address(nnrun, served, monkeypatch):
-    """With --open, and not otherwise."""
-    addresses = []
-    monkeypatch.setattr("click.launch", addresses.append)
+def test_the_browser_opens_a_local_page(nnrun, served, monkeypatch, tmp_path):
+    """It is for this user alone, leads to the address, and is removed; only --open makes one."""
+    opened = []
+
+    def launch(path):
+        opened.append((path, Path(path).stat().st_mode & 0o777, Path(path).read_text()))
+        return 0
+
+    monkeypatch.setattr("click.launch", launch)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     nnrun("ui", "--port", "0")
-    assert [] == addresses
+    assert [] == opened
     nnrun("ui", "--port", "0", "--open")
-    assert [served[1].address] == addresses
+    ((path, mode, text),) = opened
+    secret = served[1].address.split("/")[3]
+    assert (0o600, False) == (mode, secret in path)
+    assert f'content="0; url={served[1].address}"' in text
+    assert not Path(path).exists()
+
+
+def test_a_browser_is_started_where_the_system_opens_no_files(nnrun, served, monkeypatch, tmp_path):
+    """Python starts it, with the path of the page as well."""
+    opened = []
+    monkeypatch.setattr("click.launch", lambda path: 1)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    nnrun("ui", "--port", "0", "--open")
+    assert [f"file://{tmp_path}/nnrun/ui-{served[0].port}.html"] == opened
+
+
+def test_without_a_place_for_the_page_the_server_runs(nnrun, served, monkeypatch):
+    """A warning says why no browser is opened; the address is printed."""
+    monkeypatch.setattr("click.launch", pytest.fail)
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    result = nnrun("ui", "--port", "0", "--open")
+    assert (0, served[0].address) == (result.exit_code, result.stdout.strip())
+    assert "warning: no browser is opened" in result.stderr
+
+
+def test_addresses_are_new_at_each_start(nnrun, served):
+    """The folder and the port may be the same."""
+    nnrun("ui", "--port", "0")
+    nnrun("ui", "--port", str(served[0].port))
+    assert served[0].port == served[1].port
+    assert served[0].address != served[1].address
 
 
 @pytest.mark.parametrize("package", ["h11", "starlette", "uvicorn"])

@@ -17,7 +17,7 @@ const inTurn = (job) => {
 };
 const post = async (action, content) => {
   try {
-    const answer = await fetch(`/playground/${action}`, {
+    const answer = await fetch(`playground/${action}`, {
       method: "POST", headers: { "content-type": "application/json" },
       body: JSON.stringify({ session, ...content }),
     });
@@ -233,7 +233,7 @@ network.resized((index, by) => change(
 setInterval(() => { if (session && (!playing || document.hidden)) ask("advance", () => ({ updates: 0 })); }, KEEP_MS);
 addEventListener("pagehide", () => {
   pause();
-  if (session) fetch("/playground/close", { method: "POST", keepalive: true, body: JSON.stringify({ session }) });
+  if (session) fetch("playground/close", { method: "POST", keepalive: true, body: JSON.stringify({ session }) });
 });
 fromAddress();
 inTurn(() => begin());
