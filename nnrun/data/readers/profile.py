@@ -21,8 +21,7 @@ from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.header import names_rows
 from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.readers.text.csv_file import SEPARATORS
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.readers.text.csv_table import SEPARATORS, CsvTable
 from nnrun.errors import DataError
 
 Kind = Literal[

@@ -17,7 +17,7 @@ from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import damage_errors, file_sha256
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
-from nnrun.data.readers.text.csv_file import NUMBERS_AS_HEADER, unnamed
+from nnrun.data.readers.text.csv_table import NUMBERS_AS_HEADER, unnamed
 from nnrun.errors import DataError, clipped
 
 _ROWS = 1024

@@ -23,8 +23,6 @@ from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, UsageError
 
 _STEP = 1 << 26
-_LIKELY = 4
-"""How many times larger a text is than its compressed file, to say whether it may be large."""
 _NEEDS = {"parquet": "pyarrow", "excel": "openpyxl", "zstd": "pyarrow"}
 
 
@@ -53,7 +51,7 @@ def table_in(
 ) -> Table:
     """The table of a format in an open file; raises as `open_table` does.
 
-    Options are those of `CsvFile` for its rows and header.
+    Options are those of `CsvTable` for its rows and header.
     """
     for kind in (found.name, found.compression):
         package = _NEEDS.get(kind)
@@ -63,14 +61,14 @@ def table_in(
         return ParquetTable(path, file)
     if found.name == "excel":
         return ExcelTable(path, file)
-    digest, size = None, path.stat().st_size if path.is_file() else 0
+    digest = None
     if found.compression:
-        digest, size = partial(file_sha256, path), _LIKELY * size
+        digest = partial(file_sha256, path)
         file = io.BufferedReader(_Unpacked(path, file, found.compression), 1 << 20)
     if not found.is_delimited:
         return JsonLines(path, file, digest)
     separator = separator or ("tab" if found.name == "tsv" else None)
-    return CsvTable(path, file, separator, decimal, size, digest, **options)
+    return CsvTable(path, file, separator, decimal, digest, **options)
 
 
 class _Unpacked(io.RawIOBase):
