@@ -66,7 +66,7 @@ class ParquetTable(Table):
             texts = [one.name for one in schema if pa.types.is_string(one.type)]
             # Each different text is in memory once, as in the file.
             self._file = pq.ParquetFile(file, read_dictionary=texts)
-            self._rows = self._file.metadata.num_rows
+            self.rows_known = self._file.metadata.num_rows
             self.header = checked_header(schema.names, str(path))
 
     @property
@@ -77,7 +77,6 @@ class ParquetTable(Table):
         return Problems(self.path, unseen, IN_ROWS)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
-        refuse_if_too_big(8 * self._rows * len(wanted), str(self.path))
         self._refuse_if_too_big()
         names = dict(zip(self.header, self._file.schema_arrow.names, strict=True))
         first = 1

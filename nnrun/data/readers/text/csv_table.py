@@ -201,7 +201,7 @@ class CsvTable(Table):
                 is_first = first and not count
                 mistake = about_width(len(cells), width, self.delimiter, first=is_first)
                 problems.add(line, "", mistake)
-            if self._line >= self._apart:
+            if self._line >= self._apart and self.text.at_line_start:
                 break
         named = [(name, place) for place, name in enumerate(self.header) if name in wanted]
         columns = {name: Texts.of(cells[place] for cells in sound) for name, place in named}

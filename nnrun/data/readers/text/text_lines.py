@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from nnrun.errors import DataError
 
-LONGEST_LINE = 1 << 26
+LONGEST_LINE = 1 << 24
 """Bytes. A longer line is refused while it is read, since a small compressed file may hold one."""
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 _BYTE = re.compile("[\udc80-\udcff]")
@@ -35,7 +35,8 @@ class TextLines:
         # What is there already: a pipe may be slow.
         self._read = getattr(file, "read1", file.read)
         self._hash = hashlib.sha256()
-        self._bytes, self._at, self._ended = b"", 0, False
+        self._bytes, self._at = b"", 0  # whole lines
+        self._rest, self._ended = b"", False
 
     @property
     def sha256(self) -> str:
@@ -55,7 +56,7 @@ class TextLines:
 
     def block(self) -> bytes:
         """The whole lines that are there; none if the file has no more, or one without an end."""
-        if self._bytes.rfind(b"\n", self._at) < 0:
+        if self._at == len(self._bytes):
             self._read_on()
         return self._bytes[self._at : self._bytes.rfind(b"\n", self._at) + 1]
 
@@ -65,28 +66,28 @@ class TextLines:
         self.line += lines
 
     def _next(self) -> bytes:
-        """The next line; empty at the end."""
-        end = self._bytes.find(b"\n", self._at) + 1
-        if not end:
+        """The next line, or lines of old Macs; empty at the end."""
+        if self._at == len(self._bytes):
             self._read_on()
-            end = self._bytes.find(b"\n", self._at) + 1 or len(self._bytes)
-        line = self._bytes[self._at : end]
-        self._at = end
-        return line
+        start = self._at
+        self._at = self._bytes.find(b"\n", start) + 1 or len(self._bytes)
+        return self._bytes[start : self._at]
 
     def _read_on(self) -> None:
         """Read until there is a whole line, or the end of the file."""
-        parts, size, found = [self._bytes[self._at :]], 0, False
-        while not (found or self._ended):
+        parts, size, end = [self._rest], len(self._rest), 0
+        while not (end or self._ended):
             more = self._read(_BLOCK)
             self._hash.update(more)
             self._ended = not more
-            parts.append(more)
-            found = b"\n" in more
-            size = 0 if b"\r" in more else size + len(more)
-            if size > LONGEST_LINE and not found:
+            # A carriage return at the end may be half of a line end.
+            end = more.rfind(b"\n") + 1 or more.rfind(b"\r", 0, -1) + 1
+            parts += [more[:end], more[end:]] if end else [more]
+            size += len(more)
+            if size > LONGEST_LINE and not end:
                 message = f"the line has more than {LONGEST_LINE:,} bytes, and no end so far"
                 raise DataError(f"{self.path}:{self.line}: {message}")
+        self._rest = b"" if self._ended else parts.pop()
         self._bytes, self._at = b"".join(parts), 0
 
     def _decoded(self, raw: bytes) -> str:

@@ -136,7 +136,7 @@ def made_bomb(path: Path, name: str, zeros: int) -> Path:
 def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypatch):
     """While it is unpacked, or before; nothing is filled up."""
     monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 3_000_000)
-    monkeypatch.setattr(opening, "_STEP", 1 << 20)
+    monkeypatch.setattr("nnrun.data.memory.STEP", 1 << 20)
     packed = tmp_path / "x.csv.gz"
     packed.write_bytes(gzip.compress(b"a,y\n" + b"1,2\n" * (1 << 19)))
     rows = tmp_path / "r.parquet"
