@@ -51,8 +51,8 @@ _MOST_SEEN = 200_000
 # So many cells of a file are counted together.
 _CELLS_AT_ONCE = 1 << 16
 _CHARACTERS_AT_ONCE = 1 << 24
-# A larger file is judged by its first rows: so many cells take some ten seconds.
-_MOST_CELLS, _MOST_CHARACTERS = 1 << 23, 1 << 28
+# A larger file is judged by its first rows: so many cells take some seconds.
+_MOST_CELLS, _MOST_CHARACTERS = 1 << 22, 1 << 28
 _CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
 # From here on floats skip whole numbers.
 _INEXACT = 2.0**53

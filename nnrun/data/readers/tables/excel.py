@@ -167,10 +167,10 @@ def _check_rows(path: Path, archive: zipfile.ZipFile) -> None:
         if "/worksheets/" not in one.filename:
             continue
         with archive.open(one) as content:
-            size = 0
+            size, is_marked = 0, False
             while block := content.read(_BLOCK):
-                # Text that is marked as such may hold anything.
-                begins = _ROW.search(block) and b"<!" not in block
+                is_marked |= b"<!" in block  # what follows may be text that looks like rows
+                begins = not is_marked and _ROW.search(block)
                 size = 0 if begins else size + len(block)
                 if size > LONGEST_LINE:
                     more = f"a row of {one.filename} has more than {LONGEST_LINE:,} bytes"

@@ -32,6 +32,7 @@ NUMBERS_AS_HEADER = (
 )
 _LONGEST_HEADER = 100  # lines
 _ROWS = 4096
+_MOST_BLANK = 1 << 20  # lines in a row
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _DOUBLED = "; a quote in a cell with quotes around it is written twice"
 _OPEN = "; a quote that begins a cell of this row is not closed"
@@ -129,6 +130,7 @@ class CsvTable(Table):
 
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
+        blank = 0
         while True:
             line = self._line
             cells = self._next(line)
@@ -136,6 +138,11 @@ class CsvTable(Table):
                 return
             if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
                 yield line, cells
+                blank = 0
+                continue
+            blank += 1
+            if blank > _MOST_BLANK:
+                raise DataError(f"{self.path}:{line}: more than {_MOST_BLANK:,} lines are blank")
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
         """Each row with its line, or the mistake in the line; the rows after it are read, too."""
