@@ -294,10 +294,10 @@ def _by_columns(
 
     These are all rows, or the first ones of a large file.
     """
-    width, size, read = len(table.header), 0, 0
-    while size < _MOST_CHARACTERS and read * width < _MOST_CELLS:
-        at_once = min(_CELLS_AT_ONCE, _MOST_CELLS - read * width) // width
-        found = [*_some(rows, max(1, at_once))]
+    at_once, most = (max(1, n // len(table.header)) for n in (_CELLS_AT_ONCE, _MOST_CELLS))
+    size, read = 0, 0
+    while size < _MOST_CHARACTERS and read < most:
+        found = [*_some(rows, min(at_once, most - read))]
         if not found:
             return
         lines, cells = zip(*found, strict=True)
