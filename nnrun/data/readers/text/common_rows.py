@@ -40,33 +40,35 @@ class CommonRows:
         self, content: bytes, wanted: Sequence[bool | None], delimiter: str, decimal: str
     ) -> None:
         self._content, self._delimiter, self._decimal = content, delimiter, decimal
-        self.count = content.count(b"\n")
-        self._check()
+        ends = np.frombuffer(content, np.uint8) == ord("\n")
+        self.count = int(np.count_nonzero(ends))
+        self._check(ends)
         if decimal == ",":
             content = content.replace(b",", b".")
         self._wanted = wanted
+        self._has_stand_ins = False
         try:
             self._columns = self._loaded(content)
         except ValueError:
+            if any(word in content for word in _STAND_INS.values()):
+                raise
+            self._has_stand_ins = True
             self._columns = self._loaded(_without_missing(content, delimiter.encode()))
 
-    def _check(self) -> None:
+    def _check(self, ends: npt.NDArray[np.bool_]) -> None:
         """Raise a ValueError where `numpy.loadtxt` would read another thing than the module csv."""
         content = self._content
-        ends = np.frombuffer(content, np.uint8) == ord("\n")
         if _longest(ends) > _LONGEST and b'"' not in content:  # of lines; of cells it may not be
             ends |= np.frombuffer(content, np.uint8) == ord(self._delimiter)
-        lone = content.count(b"\r") - content.count(b"\r\n")
+        lone = b"\r" in content and content.count(b"\r") != content.count(b"\r\n")
         if not content or content.isspace() or _longest(ends) > _LONGEST or lone:
             raise ValueError("there are blank, endless or old lines")
         if self._delimiter in (" ", self._decimal) or (self._decimal == "," and b"." in content):
             raise ValueError("signs may have two meanings")
-        if any(word in content for word in _STAND_INS.values()):
-            raise ValueError("a word stands for missing values")
         if b'"' in content:
             sign = re.escape(self._delimiter).encode()
             whole = rb'"(?<=[%b\n]")[^"\r\n]*"(?=[%b\r\n])' % (sign, sign)
-            if b'"' in re.sub(whole, b"", b"\n" + content):
+            if b'" ' in content or b'"' in re.sub(whole, b"", b"\n" + content):
                 raise ValueError("a quote is not at an end of a cell")
 
     def _loaded(self, content: bytes) -> Any:
@@ -94,10 +96,11 @@ class CommonRows:
         return Numbers(cells, {row: self._cells(row)[place] for row in odd})
 
     def _text(self, cell: str) -> str:
-        if cell in _MISSING:
-            return _MISSING[cell]
-        if any(word in cell for word in _MISSING):
-            raise ValueError("a missing value is within quotes")
+        if self._has_stand_ins:
+            if cell in _MISSING:
+                return _MISSING[cell]
+            if any(word in cell for word in _MISSING):
+                raise ValueError("a stand-in is within quotes")
         text = cell.lstrip(" ")
         return text.replace(".", ",") if self._decimal == "," else text
 

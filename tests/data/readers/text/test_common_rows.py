@@ -177,6 +177,7 @@ def cell(rng: random.Random) -> str:
         '""',
         '"nAn"',
         '"x,,y"',
+        '" z"',
         '","',
         "nAn",
     ]
