@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import mmap
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -81,7 +82,7 @@ class CommonRows:
         rows = load(io.BytesIO(content), dtype, ndmin=1 + single, encoding="utf-8", **form)
         if len(rows) != self.count or (single and rows.shape[1] != len(fields)):
             raise ValueError("some lines are blank, or all are of another length")
-        return rows.T.copy() if single else [rows[name].copy() for name, _ in fields]
+        return _apart(rows.T) if single else [rows[name].copy() for name, _ in fields]
 
     @cached_property
     def _is_finite(self) -> bool:
@@ -120,6 +121,17 @@ class CommonRows:
     @cached_property
     def _split(self) -> dict[int, list[str]]:
         return {}
+
+
+def _apart(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A copy in pages of its own, which are free as soon as the array is.
+
+    In the heap, arrays that are given up from the first on leave holes.
+    """
+    memory = mmap.mmap(-1, values.nbytes, access=mmap.ACCESS_COPY)
+    copy = np.frombuffer(memory, np.float64).reshape(values.shape)
+    copy[:] = values
+    return copy
 
 
 def _longest(ends: npt.NDArray[np.bool_]) -> int:
