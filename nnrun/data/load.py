@@ -80,6 +80,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
         from nnrun.data.readers.tables.opening import open_table  # noqa: PLC0415  # likewise
 
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
         with open_table(path, config.separator, config.decimal) as table:
             return read_table(table, config)
     dataset = read_npz(path, task=config.task, channels=config.channel_axis)

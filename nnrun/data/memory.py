@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from nnrun.errors import DataError
 
+Some = TypeVar("Some", bound=Sized)
+
+STEP = 1 << 26
+"""After so many bytes of rows that are kept, it is asked whether there is room for more."""
+_MORE, _BESIDE = 4, 32  # steps; bytes for each row: its target, and where it is
 _MEMORY, _AVAILABLE = Path("/proc/meminfo"), "MemAvailable:"
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
@@ -61,6 +67,28 @@ def refuse_if_too_big(needed: int, what: str) -> None:
     available = available_memory()
     if needed > available:
         raise DataError(f"{what} needs {_size(needed)} of memory; {_size(available)} are free")
+
+
+def while_there_is_room(
+    parts: Iterable[Some], size: Callable[[Some], int], what: str
+) -> Iterator[Some]:
+    """Pass parts of rows on; raise a DataError before they fill the memory.
+
+    How many rows a compressed file has is not known before.
+
+    Args:
+        parts: some rows each.
+        size: returns the bytes of a part that are kept.
+        what: the file.
+    """
+    rows = taken = 0
+    for part in parts:
+        rows, taken = rows + len(part), taken + size(part)
+        if taken >= STEP:
+            more = f"{what}, of which {rows:,} rows are read,"
+            refuse_if_too_big(_MORE * STEP + _BESIDE * rows, more)
+            taken = 0
+        yield part
 
 
 def _size(count: int) -> str:

@@ -115,7 +115,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         return Draft(aligned(array_lines(data, shown)), words)
     found = survey(path)
     choice = _choose(found, target)
-    words = [*filter(None, [_doubt(found), _sheets(found)]), *_described(choice)]
+    words = [*filter(None, [_part(found), _doubt(found), _sheets(found)]), *_described(choice)]
     return Draft(aligned(_csv(found, choice, shown)), words)
 
 
@@ -177,6 +177,12 @@ def _described(choice: _Choice) -> Iterator[str]:
     yield from order_words([*choice.labels.values()])
 
 
+def _part(found: Survey) -> str:
+    """That it looked at the first rows alone."""
+    what = f"it looks at the first {found.rows:,} rows alone; what comes later may be different"
+    return what * found.is_part
+
+
 def _doubt(found: Survey) -> str:
     """That the first line seems to be data."""
     names = data_as_names(found.columns)
@@ -210,9 +216,12 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be split into training and test rows")
-    extent = f"{found.rows} rows, {len(found.columns)} columns"
+    first = "the first " * found.is_part
+    extent = f"{first}{found.rows} rows, {len(found.columns)} columns"
     yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield "# Guesses are marked; `nnrun check` checks the config."
+    if part := _part(found):
+        yield f"# The file is large: {part}."
     if doubt := _doubt(found):
         yield f"# A guess: {doubt}."
     yield ""

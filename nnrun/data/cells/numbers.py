@@ -45,8 +45,9 @@ class NumberCells(Cells):
 
     def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
         if isinstance(cells, Texts):
-            super().extend(cells, lines)
-            return
+            values = np.array([self._number(text) for text in cells.texts], np.float64)[cells.codes]
+            odd = np.flatnonzero(~np.isfinite(values)).tolist()
+            cells = Numbers(values, {row: cells.texts[cells.codes[row]] for row in odd})
         for row, text in cells.odd.items():
             cells.values[row] = self._checked(text, int(lines[row]))
         self._put_by()
@@ -110,6 +111,9 @@ class WeightCells(NumberCells):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.of_numbers = False  # a mistake shows the text of a number
+
+    def extend(self, cells: Numbers | Texts, lines: Lines) -> None:
+        Cells.extend(self, cells, lines)
 
     def add(self, text: str, line: int) -> None:
         super().add(text, line)

@@ -85,6 +85,12 @@ class Part:
     def __len__(self) -> int:
         return len(self.lines)
 
+    @property
+    def size(self) -> int:
+        """The bytes that its cells take when they are kept, each different text once."""
+        texts = (cells.texts for cells in self.columns.values() if isinstance(cells, Texts))
+        return 8 * len(self.lines) * len(self.columns) + sum(sum(map(len, some)) for some in texts)
+
 
 class _Numbering(dict[Any, int]):
     """A number for each different key, in the order of their first use."""

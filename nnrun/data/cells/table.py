@@ -18,6 +18,7 @@ class Table(ABC):
     `header` has the names of its columns; `unnamed` is that of a first one which the file does not
     name, and `other_separator` one found in its only name, which may be the true one. `sha256` is
     the digest of the file, or of what a table in memory holds, once all rows have been read.
+    `rows_known` is the number of rows where it is known before they are read.
     `sheets` has the names of all sheets of a workbook, of which the first is the table.
     """
 
@@ -28,6 +29,7 @@ class Table(ABC):
     other_separator: str | None = None
     delimiter = ","
     unnamed: str | None = None
+    rows_known: int | None = None
     sheets: Sequence[str] = ()
     _last: Sequence[str] | None = None
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import getsizeof
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from nnrun.data.columns.categorical import Categorical
 from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.layout import Columns, Layout
+from nnrun.data.memory import while_there_is_room
 from nnrun.data.readers.npz_arrays import arrays_in, names_in
 from nnrun.data.readers.opening import open_data
 from nnrun.data.readers.tables.opening import open_table
@@ -174,7 +176,8 @@ def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dic
         check_named(f"{path}:1", names, table.header)
         places = [table.header.index(name) for name in names]
         timed = table.timed(names)
-        rows = [[cells[place] for place in places] for _, cells in table.rows()]
+        found = ([cells[place] for place in places] for _, cells in table.rows())
+        rows = [*while_there_is_room(found, lambda row: sum(map(getsizeof, row)), str(path))]
     columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
     return {
         name: texts([*map(with_time, cells)] if name in timed else cells)

@@ -40,7 +40,7 @@ NumberedRow = tuple[int, list[str]]
 class CsvRows(Rows):
     """`Rows` of a table; mistakes are reported with their places, in text as path:line:column.
 
-    `make` opens the table, with the arguments `keep_text` and `needed` of `CsvFile`. Rows with
+    `make` opens the table, with the arguments `keep_text` and `needed` of `CsvTable`. Rows with
     mistakes are written to `aside` and left out, if it is given.
     """
 

@@ -20,6 +20,7 @@ from nnrun.data.cells.table import Table
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.lag import EqualTimes, Lag, lagged
 from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.memory import refuse_if_too_big, while_there_is_room
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
@@ -135,8 +136,12 @@ def fill(
         wanted[column.name] &= column.of_numbers
     needed = [column for column in columns if column.name in leaving]
     count, left_out = 0, list[int]()
+    refuse_if_too_big(8 * (table.rows_known or 0) * len(wanted), str(table.path))
+    parts = while_there_is_room(
+        table.parts(wanted, problems), lambda part: part.size, str(table.path)
+    )
     try:
-        for part in table.parts(wanted, problems):
+        for part in parts:
             kept = np.ones(len(part), np.bool_)
             for column in needed:
                 kept &= ~part.columns[column.name].where(column.is_missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
@@ -21,8 +21,7 @@ from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.header import names_rows
 from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.readers.text.csv_file import SEPARATORS
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.readers.text.csv_table import SEPARATORS, CsvTable
 from nnrun.errors import DataError
 
 Kind = Literal[
@@ -51,6 +50,9 @@ _MOST_KEPT = 1000
 _MOST_SEEN = 200_000
 # So many cells of a file are counted together.
 _CELLS_AT_ONCE = 1 << 16
+_CHARACTERS_AT_ONCE = 1 << 24
+# A larger file is judged by its first rows: so many cells take some seconds.
+_MOST_CELLS, _MOST_CHARACTERS = 1 << 22, 1 << 28
 _CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
 # From here on floats skip whole numbers.
 _INEXACT = 2.0**53
@@ -234,7 +236,8 @@ class ColumnProfile:
 class Survey:
     """A file and its columns, in order; `separator` is None if it is detected from the header.
 
-    `sheets` are those of a workbook, of which the first was read.
+    `sheets` are those of a workbook, of which the first was read. `is_part` says that there are
+    more rows than were read.
     """
 
     path: Path
@@ -243,10 +246,11 @@ class Survey:
     columns: list[ColumnProfile]
     rows: int
     sheets: Sequence[str] = ()
+    is_part: bool = False
 
 
 def survey(path: Path) -> Survey:
-    """Read the table in a file and count its cells.
+    """Read the table in a file, of a large one the first rows, and count its cells.
 
     Raises: DataError if it is not a table with a header and rows of equal length.
     """
@@ -257,13 +261,15 @@ def survey(path: Path) -> Survey:
     with open_table(path, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         columns[0].is_unnamed = table.unnamed is not None
-        for lines, cells in _by_columns(table, _level(table)):
+        level = _level(table)
+        for lines, cells in _by_columns(table, level):
             rows += len(lines)
             for column, texts in zip(columns, cells, strict=True):
                 column.add(texts, lines, decimal)
+        is_part = rows > 0 and next(level, None) is not None
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
-    return Survey(path, separator, decimal, columns, rows, table.sheets)
+    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part)
 
 
 def _level(table: Table) -> Iterator[tuple[int, list[str]]]:
@@ -284,11 +290,30 @@ def _level(table: Table) -> Iterator[tuple[int, list[str]]]:
 def _by_columns(
     table: Table, rows: Iterator[tuple[int, list[str]]]
 ) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
-    """Some rows at a time: their lines, and the cells of each column without blanks around them."""
-    at_once = max(1, _CELLS_AT_ONCE // len(table.header))
-    while found := [*islice(rows, at_once)]:
+    """Some rows at a time: their lines, and the cells of each column without blanks around them.
+
+    These are all rows, or the first ones of a large file.
+    """
+    at_once, most = (max(1, n // len(table.header)) for n in (_CELLS_AT_ONCE, _MOST_CELLS))
+    size, read = 0, 0
+    while size < _MOST_CHARACTERS and read < most:
+        found = [*_some(rows, min(at_once, most - read))]
+        if not found:
+            return
         lines, cells = zip(*found, strict=True)
+        read += len(lines)
+        size += sum(sum(map(len, row)) for row in cells)
         yield lines, [[*map(str.strip, column)] for column in zip(*cells, strict=False)]
+
+
+def _some(rows: Iterable[tuple[int, list[str]]], most: int) -> Iterator[tuple[int, list[str]]]:
+    """At most so many rows, fewer where they are long."""
+    size = 0
+    for row in islice(rows, most):
+        yield row
+        size += sum(map(len, row[1]))
+        if size > _CHARACTERS_AT_ONCE:
+            return
 
 
 def _written(table: Table) -> tuple[str, list[Shown | None]]:

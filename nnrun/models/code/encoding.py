@@ -15,7 +15,7 @@ from nnrun.data.columns.number import Number
 from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.layout import Columns
-from nnrun.data.readers.text.csv_file import DELIMITERS, RARER, SEPARATORS
+from nnrun.data.readers.text.csv_table import DELIMITERS, RARER, SEPARATORS
 from nnrun.models.code.language import constant
 from nnrun.models.code.layers import SCRIPT
 from nnrun.models.emitters import emitter_of

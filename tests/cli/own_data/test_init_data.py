@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 import yaml
 
+from nnrun.data.readers import profile
 from tests.cli.own_data.tables import TABLES, write_table
 
 
@@ -29,6 +30,18 @@ def test_a_real_table_is_learned_from_without_editing(nnrun, report, name):
     main, larger = found["main_metric"], found["main_metric"] == "accuracy"
     ours, baseline = found["metrics"]["test"][main], found["baseline"]["test"][main]
     assert ours > baseline if larger else ours < baseline
+
+
+def test_a_draft_for_a_part_of_a_file_says_so(nnrun, monkeypatch):
+    """In the note and in a comment, with the number of rows."""
+    Path("x.csv").write_text("a,y\n" + "".join(f"{at % 7},{at}.5\n" for at in range(90)))
+    monkeypatch.setattr(profile, "_MOST_CELLS", 100)
+    done = nnrun("init", "--data", "x.csv", "--target", "y")
+    words = "it looks at the first 50 rows alone; what comes later may be different"
+    assert (0, True) == (done.exit_code, words in done.stderr.splitlines())
+    head = Path("x.yaml").read_text(encoding="utf-8").splitlines()[:3]
+    assert "# Written by `nnrun init` for x.csv: the first 50 rows, 2 columns." == head[0]
+    assert f"# The file is large: {words}." == head[2]
 
 
 def test_the_next_commands_have_their_remarks_in_one_column_of_80(nnrun):

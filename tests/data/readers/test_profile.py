@@ -13,6 +13,22 @@ from nnrun.data.readers.profile import ColumnProfile, survey
 ROWS = 2500
 
 
+def test_a_large_file_is_judged_by_its_first_rows(tmp_path, monkeypatch):
+    """By as many whole rows as have so many cells, or characters."""
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,y\n" + "1,2,3\n" * 50 + "x,,\n" * 50, encoding="utf-8")
+    monkeypatch.setattr(profile, "_MOST_CELLS", 100)
+    part = survey(path)
+    assert (33, True, 33) == (part.rows, part.is_part, part.columns[0].numbers)
+    monkeypatch.setattr(profile, "_MOST_CELLS", 300)
+    whole = survey(path)
+    assert (100, False, 50) == (whole.rows, whole.is_part, whole.columns[0].numbers)
+    monkeypatch.setattr(profile, "_CHARACTERS_AT_ONCE", 10)
+    monkeypatch.setattr(profile, "_MOST_CHARACTERS", 100)
+    long = survey(path)
+    assert (36, True) == (long.rows, long.is_part)
+
+
 def _columns(rng: random.Random) -> dict[str, list[str]]:
     """Columns whose cells are first of one kind, and then of another."""
     plain = [f"{rng.gauss(0, 100):.4f}" for _ in range(ROWS)]

@@ -117,7 +117,7 @@ def link(name: str, target: str) -> Callable[[], object]:
 
 def cases() -> Iterator[Case]:
     """All of them."""
-    from tests.hostile.refused import arguments, images, paths, syntax, tables, values
+    from tests.hostile.refused import arguments, compressed, images, paths, syntax, tables, values
 
-    for module in (syntax, values, arguments, tables, images, paths):
+    for module in (syntax, values, arguments, tables, compressed, images, paths):
         yield from module.CASES

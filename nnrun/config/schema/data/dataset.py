@@ -31,7 +31,7 @@ from nnrun.data.readers.formats import (
     names_table,
     why_no_file,
 )
-from nnrun.data.readers.text.csv_file import SEPARATORS
+from nnrun.data.readers.text.csv_table import SEPARATORS
 from nnrun.tables import Words
 
 _SOURCES = ("name", "path", "images")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from nnrun.characters import escaped
 from nnrun.data.cells.part import Numbers, Part, Texts
 from nnrun.data.cells.problems import IN_ROWS, Problems, UnseenCategories
 from nnrun.data.cells.table import Table
@@ -21,8 +22,11 @@ from nnrun.data.readers.tables.values import (
     has_times,
     text,
 )
+from nnrun.errors import DataError
 
 _ROWS = 1 << 16
+_MOST_LISTED = 1 << 24
+"""Values in the lists of a group of rows, which are text then and nothing to learn from."""
 
 
 def arrow_cells(column: Any, as_numbers: bool) -> Numbers | Texts:
@@ -57,16 +61,15 @@ class ParquetTable(Table):
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - likewise
 
         self.path = path
         with _damage_errors(path):
             schema = pq.ParquetFile(file).schema_arrow
-            texts = [one.name for one in schema if pa.types.is_string(one.type)]
+            texts = [one.name for one in schema if any(kind(one.type) for kind in _texts())]
             # Each different text is in memory once, as in the file.
             self._file = pq.ParquetFile(file, read_dictionary=texts)
-            self._rows = self._file.metadata.num_rows
+            self.rows_known = self._file.metadata.num_rows
             self.header = checked_header(schema.names, str(path))
 
     @property
@@ -77,7 +80,6 @@ class ParquetTable(Table):
         return Problems(self.path, unseen, IN_ROWS)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
-        refuse_if_too_big(8 * self._rows * len(wanted), str(self.path))
         self._refuse_if_too_big()
         names = dict(zip(self.header, self._file.schema_arrow.names, strict=True))
         first = 1
@@ -103,11 +105,22 @@ class ParquetTable(Table):
         return found
 
     def _refuse_if_too_big(self) -> None:
-        """A group of rows is unpacked as a whole."""
+        """Raise a DataError for large groups of rows, unpacked as a whole, or long lists."""
         with _damage_errors(self.path):
             meta = self._file.metadata
-            groups = [meta.row_group(place).total_byte_size for place in range(meta.num_row_groups)]
-        refuse_if_too_big(2 * max(groups, default=0), str(self.path))
+            groups = [meta.row_group(place) for place in range(meta.num_row_groups)]
+            columns = [
+                (group, group.column(at)) for group in groups for at in range(meta.num_columns)
+            ]
+            sizes = [group.total_byte_size for group in groups]
+            lists = [
+                c.path_in_schema for g, c in columns if c.num_values > g.num_rows + _MOST_LISTED
+            ]
+        refuse_if_too_big(2 * max(sizes, default=0), str(self.path))
+        if lists:
+            name = escaped(lists[0].partition(".")[0], kept="")
+            message = f"column '{name}' has lists with more than {_MOST_LISTED:,} values in all"
+            raise DataError(f"{self.path}: {message}; a cell of a table has one")
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
         import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
@@ -121,6 +134,14 @@ class ParquetTable(Table):
                     return
                 table = pa.Table.from_batches([batch]).select(names)
             yield table
+
+
+def _texts() -> list[Callable[[Any], bool]]:
+    """Which types have values of any length."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+
+    kinds = pa.types
+    return [kinds.is_string, kinds.is_large_string, kinds.is_binary, kinds.is_large_binary]
 
 
 def _damage_errors(path: Path) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,8 @@ from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.opening import damage_errors, file_sha256
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
-from nnrun.data.readers.text.csv_file import NUMBERS_AS_HEADER, unnamed
+from nnrun.data.readers.text.csv_table import NUMBERS_AS_HEADER, unnamed
+from nnrun.data.readers.text.text_lines import LONGEST_LINE
 from nnrun.errors import DataError, clipped
 
 _ROWS = 1024
@@ -25,6 +27,9 @@ _BLOCK = 1 << 20
 # openpyxl raises a dozen kinds.
 _damage_errors = partial(damage_errors, what=".xlsx", kinds=(Exception,))
 _SAVE = "; open the file in a spreadsheet program, which computes it, and save it there"
+_ROW = re.compile(rb"<(?:\w+:)?row\b")
+_MOST_ROWS = 1 << 20
+"""The rows of a sheet of Excel. The number of a row in a file may be any, those before it blank."""
 _BYTES_BY_TEXT = 20
 """Memory for what openpyxl keeps of a byte of XML, at most: texts, styles and formulas."""
 
@@ -43,10 +48,11 @@ class ExcelTable(Table):
             with zipfile.ZipFile(file) as archive:
                 kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
                 unpacked = sum(one.file_size for one in kept)
+                _check_rows(path, archive)
             refuse_if_too_big(_BYTES_BY_TEXT * unpacked, str(path))
             self._sheet, self.sheets = _first_sheet(path, file, values=True)
             self._formulas = _Formulas(path, file)
-            self._all = enumerate(self._sheet.iter_rows(values_only=True), 1)
+            self._all = self._rows_of(self._sheet)
             _, first = next(self._all, (1, ()))
         names = _without_blank_end(first)
         if not names:
@@ -70,10 +76,16 @@ class ExcelTable(Table):
             }
             yield Part([line for line, _ in part], columns)
 
+    def _rows_of(self, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+        for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+            if line > _MOST_ROWS:
+                raise DataError(f"{self.path}: has more than {_MOST_ROWS:,} rows, as no sheet has")
+            yield line, cells
+
     def timed(self, names: Sequence[str]) -> set[str]:
         places, found = {name: self.header.index(name) for name in names}, set[str]()
         with _damage_errors(self.path):
-            for row in self._sheet.iter_rows(min_row=2, values_only=True) if names else ():
+            for _, row in islice(self._rows_of(self._sheet), 1, None) if names else ():
                 found |= {name for name, at in places.items() if has_times(row[at : at + 1])}
         return found
 
@@ -147,6 +159,22 @@ class _Formulas:
                             return True
                         end = block[-1:]
         return False
+
+
+def _check_rows(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise a DataError if a row of some sheet is larger than any table's, while it is unpacked."""
+    for one in archive.infolist():
+        if "/worksheets/" not in one.filename:
+            continue
+        with archive.open(one) as content:
+            size, is_marked = 0, False
+            while block := content.read(_BLOCK):
+                is_marked |= b"<!" in block  # what follows may be text that looks like rows
+                begins = not is_marked and _ROW.search(block)
+                size = 0 if begins else size + len(block)
+                if size > LONGEST_LINE:
+                    more = f"a row of {one.filename} has more than {LONGEST_LINE:,} bytes"
+                    raise DataError(f"{path}: {more}")
 
 
 def _first_sheet(path: Path, file: BinaryIO, *, values: bool) -> tuple[Any, list[str]]:

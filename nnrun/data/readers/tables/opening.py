@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nnrun.data.cells.table import Table
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.formats import Format, format_of, why_no_file
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.data.readers.tables.arrow import ParquetTable
@@ -22,9 +21,6 @@ from nnrun.data.readers.tables.json_lines import JsonLines
 from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, UsageError
 
-_STEP = 1 << 26
-_LIKELY = 4
-"""How many times larger a text is than its compressed file, to say whether it may be large."""
 _NEEDS = {"parquet": "pyarrow", "excel": "openpyxl", "zstd": "pyarrow"}
 
 
@@ -32,14 +28,13 @@ _NEEDS = {"parquet": "pyarrow", "excel": "openpyxl", "zstd": "pyarrow"}
 def open_table(path: Path, separator: str | None = None, decimal: str = ".") -> Iterator[Table]:
     """The table in a file; separator and decimal sign are those of a CSV file.
 
-    Raises: DataError if it is none, or too big; UsageError if a package is missing; NnrunError if
+    Raises: DataError if it is none; UsageError if a package is missing; NnrunError if
     the disk fails.
     """
     found = format_of(path)
     if found is None or not found.is_table:
         raise DataError(f"{path}: {why_no_file(path) or 'holds arrays, and no table'}")
     with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
         yield table_in(path, file, found, separator, decimal)
 
 
@@ -53,7 +48,7 @@ def table_in(
 ) -> Table:
     """The table of a format in an open file; raises as `open_table` does.
 
-    Options are those of `CsvFile` for its rows and header.
+    Options are those of `CsvTable` for its rows and header.
     """
     for kind in (found.name, found.compression):
         package = _NEEDS.get(kind)
@@ -63,21 +58,21 @@ def table_in(
         return ParquetTable(path, file)
     if found.name == "excel":
         return ExcelTable(path, file)
-    digest, size = None, path.stat().st_size if path.is_file() else 0
+    digest = None
     if found.compression:
-        digest, size = partial(file_sha256, path), _LIKELY * size
+        digest = partial(file_sha256, path)
         file = io.BufferedReader(_Unpacked(path, file, found.compression), 1 << 20)
     if not found.is_delimited:
         return JsonLines(path, file, digest)
     separator = separator or ("tab" if found.name == "tsv" else None)
-    return CsvTable(path, file, separator, decimal, size, digest, **options)
+    return CsvTable(path, file, separator, decimal, digest, **options)
 
 
 class _Unpacked(io.RawIOBase):
-    """The content of a compressed file, which is refused when memory gets short."""
+    """The content of a compressed file."""
 
     def __init__(self, path: Path, file: BinaryIO, compression: str) -> None:
-        self._path, self._count = path, 0
+        self._path = path
         if compression == "gzip":
             self._stream: Any = gzip.GzipFile(fileobj=file)
         else:
@@ -95,10 +90,5 @@ class _Unpacked(io.RawIOBase):
             if isinstance(error, OSError) and error.errno is not None:  # of the disk
                 raise
             raise DataError(f"{self._path}: cannot be unpacked: {error}") from error
-        before, self._count = self._count, self._count + len(content)
-        if self._count // _STEP > before // _STEP:
-            refuse_if_too_big(
-                4 * _STEP, f"{self._path}, of which {self._count:,} bytes are unpacked,"
-            )
         room[: len(content)] = content
         return len(content)

@@ -1,34 +1,70 @@
-"""The rows of a CSV file as parts of a table: common ones by machine code, others cell by cell."""
+"""A CSV file as a table: delimiter, header, line numbers, and the cells of rows.
+
+`CommonRows` reads most rows of most files; the module csv reads the others, cell by cell, and
+finds what is wrong with them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
-from itertools import islice
+import csv
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from nnrun.characters import escaped
 from nnrun.data.cells.cell_errors import about_width
-from nnrun.data.cells.part import Numbers, Part, Texts
+from nnrun.data.cells.part import Part, Texts
 from nnrun.data.cells.problems import Problems
-from nnrun.data.readers.text.csv_file import CsvFile
-from nnrun.data.readers.text.scan.kinds import NUMBER, SKIPPED, TEXT
-from nnrun.data.readers.text.scan.machine import Scanned, Scanner
+from nnrun.data.cells.table import Table
+from nnrun.data.labels import number
+from nnrun.data.readers.text.common_rows import CommonRows
+from nnrun.data.readers.text.text_lines import TextLines, not_text
+from nnrun.errors import DataError, first_of
 
-LEAST_BYTES = 1 << 20
-"""Loading machine code takes as long as reading a smaller file."""
-_ROWS, _ROWS_BESIDE = 4096, 16
+DELIMITERS = (",", ";", "\t")
+RARER = ("|", ":", " ")  # stand in names, too
+SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
+"""The separators that a config may name. Likely ones come first, since names may hold spaces."""
+NUMBERS_AS_HEADER = (
+    "the first line holds numbers; a header row with the column names is needed, like a,b,c"
+)
+_LONGEST_HEADER = 100  # lines
+_ROWS = 4096
+_MOST_BLANK = 1 << 20  # lines in a row
+_HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
+_DOUBLED = "; a quote in a cell with quotes around it is written twice"
+_OPEN = "; a quote that begins a cell of this row is not closed"
+_NAMES = {sign: name for name, sign in SEPARATORS.items()}
+_TRAILING = "; if each line ends in a separator, remove it there"
 
 
-class CsvTable(CsvFile):
-    """A CSV file whose rows are read part by part.
+class BrokenRow(DataError):  # noqa: N818  # named as the other errors are
+    """A line that is not CSV."""
+
+    def __init__(self, path: Path, line: int, fault: str) -> None:
+        self.line, self.fault = line, fault
+        super().__init__(f"{path}:{line}: {fault}")
+
+
+class CsvTable(Table):
+    """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
+
+    The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
+    into most names, all lines of it where names have line breaks. Where none of them does, it is
+    the first of bar, colon and blank that cuts the header and the first row into as many cells.
+    A first column without a name is named in `unnamed`.
 
     Args:
         file: open, without its compression.
         separator: None to detect it from the header.
-        size: the least size that it may have; of small files nothing is read by machine code.
         sha256: of a compressed file; by default that of what is read.
-        options: of `CsvFile`.
+        keep_text: whether `record` is the text of the row that was read last, or of the header,
+            with its line ends, and bytes that are not UTF-8 as Python's surrogates.
+        needed: the names of some columns; others may have no name, or one that several have.
+
+    Raises: DataError with path:line if the file is not CSV with a header row.
     """
 
     def __init__(
@@ -37,110 +73,247 @@ class CsvTable(CsvFile):
         file: BinaryIO,
         separator: str | None = None,
         decimal: str = ".",
-        size: int = 0,
         sha256: Callable[[], str] | None = None,
-        **options: Any,
+        *,
+        keep_text: bool = False,
+        needed: Container[str] | None = None,
     ) -> None:
-        super().__init__(path, file, separator, **options)
-        self.separator, self.decimal = separator, decimal
-        self._size, self._sha256 = size, sha256
+        self.path, self.separator, self.decimal = path, separator, decimal
+        self._sha256 = sha256
+        self._keep_text = keep_text
+        self._needed = needed
+        self.text = TextLines(path, file, keep_wrong=keep_text)
+        lines = iter(self.text)
+        first = next(lines, "")
+        if not first.strip():
+            state = "is blank" if first else "is missing: the file is empty"
+            raise DataError(f"{path}:1: the header row with the column names {state}")
+        if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=;"):
+            message = f"'{first.strip()}' is for Excel alone; remove it, the header comes first"
+            raise DataError(f"{path}:1: {message}")
+        head = [first]
+        if separator is None:
+            self.delimiter, head = _shown_by(first, lines)
+        else:
+            self.delimiter = SEPARATORS[separator]
+        self._named = separator is not None
+        self._taken: list[str] = []
+        self._before = 0
+        self._apart = 0  # lines before this one are read cell by cell
+        self._end: DataError | None = None  # why what comes next cannot be read
+        self._lines_left = chain(head, lines)
+        self._start(self._lines_left)
+        self.header = self._read_header()
+        if len(self.header) == 1:
+            there = (name for name, sign in SEPARATORS.items() if sign in self.header[0])
+            self.other_separator = next(there, None)
+
+    def _start(self, lines: Iterator[str]) -> None:
+        """Read these lines from now on."""
+        self._reader = csv.reader(
+            _noted(lines, self._taken) if self._keep_text else lines,
+            delimiter=self.delimiter,
+            skipinitialspace=True,
+            strict=True,
+        )
 
     @property
     def sha256(self) -> str:
-        return super().sha256 if self._sha256 is None else self._sha256()
+        return self.text.sha256 if self._sha256 is None else self._sha256()
+
+    @property
+    def record(self) -> str:
+        return "".join(self._taken)
+
+    def rows(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str]]]:
+        """Each row with the number of its first line; blank lines are left out.
+
+        Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
+        """
+        blank = 0
+        while True:
+            line = self._line
+            cells = self._next(line)
+            if cells is None:
+                return
+            if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
+                yield line, cells
+                blank = 0
+                continue
+            blank += 1
+            if blank > _MOST_BLANK:
+                raise DataError(f"{self.path}:{line}: more than {_MOST_BLANK:,} lines are blank")
+
+    def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
+        """Each row with its line, or the mistake in the line; the rows after it are read, too."""
+        while True:
+            try:
+                for line, cells in self.rows():
+                    yield line, not_text(self.record) or cells
+            except BrokenRow as broken:
+                first, *rest = self._taken
+                self._before = broken.line
+                self._start(chain(rest, self._lines_left))
+                self._taken[:] = [first]
+                yield broken.line, broken.fault
+            else:
+                return
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
-        places = {name: place for place, name in enumerate(self.header) if name in wanted}
-        wanted = {name: wanted[name] for name in places}
-        if self._size < LEAST_BYTES or len(self.header) == 1 or not self.delimiter.isascii():
-            yield from self._parts(places, problems, _ROWS, lambda: None)
-            return
-        kinds = [SKIPPED] * len(self.header)
-        for name, place in places.items():
-            kinds[place] = NUMBER if wanted[name] else TEXT
-        scanner = Scanner(kinds, self.delimiter, self.decimal)
-        scanned = partial(self._scanned, scanner, wanted)
-        with self.text.read_ahead(partial(_scan, scanner)):
-            yield from self._parts(places, problems, _ROWS_BESIDE, scanned)
-
-    def _parts(
-        self,
-        places: Mapping[str, int],
-        problems: Problems,
-        rows: int,
-        scanned: Callable[[], Part | None],
-    ) -> Iterator[Part]:
-        """All parts: what was scanned, and this many rows at a time where nothing was."""
-        first = True
-        while True:
-            part = scanned()
-            if part is None:
-                found = [*islice(self.rows(), rows)]
-                if not found:
-                    return
-                part = self._part(found, places, problems, first=first)
+        part = self._common(wanted) or self._by_cells(wanted, problems, first=True)
+        while part is not None:
             yield part
-            first = False
+            if self._end is not None:
+                raise self._end
+            part = self._common(wanted) or self._by_cells(wanted, problems)
 
-    def _part(
-        self,
-        rows: list[tuple[int, list[str]]],
-        places: Mapping[str, int],
-        problems: Problems,
-        *,
-        first: bool,
-    ) -> Part:
-        """Rows that were read cell by cell; `first` if they are those below the header."""
-        sound, width = [], len(self.header)
-        for row, (line, cells) in enumerate(rows):
+    def _common(self, wanted: Mapping[str, bool]) -> Part | None:
+        """The next rows, if all that are there are of the common form."""
+        is_level = self.text.at_line_start and self._line == self.text.line
+        if not is_level or self._line < self._apart:
+            return None
+        content, first = self.text.block(), self.text.line
+        kinds = [wanted.get(name) for name in self.header]
+        try:
+            rows = CommonRows(content, kinds, self.delimiter, self.decimal)
+            named = [(name, place) for place, name in enumerate(self.header) if name in wanted]
+            columns = {name: rows.column(place) for name, place in named}
+        except ValueError:
+            self._apart = first + content.count(b"\n")
+            return None
+        self.text.take(len(content), rows.count)
+        self._before += rows.count
+        return Part(range(first, first + rows.count), columns)
+
+    def _by_cells(
+        self, wanted: Mapping[str, bool], problems: Problems, *, first: bool = False
+    ) -> Part | None:
+        """Some rows that are not of the common form; `first` if they are those below the header."""
+        lines, sound, width = list[int](), list[list[str]](), len(self.header)
+        rows = self.rows()
+        for count in range(_ROWS):
+            try:
+                line, cells = next(rows, (0, []))
+            except DataError as error:  # the rows before it may have mistakes, too
+                self._end = error
+                break
+            if not line:
+                if not count:
+                    return None
+                break
             if len(cells) == width:
-                sound.append((line, cells))
+                lines.append(line)
+                sound.append(cells)
             else:
-                is_first = first and row == 0
+                is_first = first and not count
                 mistake = about_width(len(cells), width, self.delimiter, first=is_first)
                 problems.add(line, "", mistake)
-        columns = {n: Texts.of(cells[place] for _, cells in sound) for n, place in places.items()}
-        return Part([line for line, _ in sound], columns)
+            if self._line >= self._apart and self.text.at_line_start:
+                break
+        named = [(name, place) for place, name in enumerate(self.header) if name in wanted]
+        columns = {name: Texts.of(cells[place] for cells in sound) for name, place in named}
+        return Part(lines, columns)
 
-    def _scanned(self, scanner: Scanner, wanted: Mapping[str, bool]) -> Part | None:
-        """The next rows of the common form; None if there are none."""
-        if not self.is_level:
-            return None
-        content, start, size, made = self.text.block()
-        line = self.text.line
-        found = scanner.scan(content, start, size) if made is None else made.result()
-        if not found.rows or not _is_utf8(content, start, found.size):
-            return None
-        self.skip(found.size, found.rows)
-        columns = _columns(found, content, start, wanted)
-        return Part(range(line, line + found.rows), columns)
+    @property
+    def _line(self) -> int:
+        """The number of the next line."""
+        return self._before + self._reader.line_num + 1
+
+    def _next(self, line: int) -> list[str] | None:
+        self._taken.clear()
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            hint = _DOUBLED if "expected after" in str(error) else ""
+            hint = _OPEN if "end of data" in str(error) else hint
+            if line == 1 and not self._named:
+                hint = _HINT.format(_NAMES[self.delimiter])
+            raise BrokenRow(self.path, line, f"is no CSV from here on: {error}{hint}") from error
+
+    def _read_header(self) -> tuple[str, ...]:
+        names = [name.strip() for name in self._next(1) or []]
+        self.unnamed = unnamed(names)
+        names[:1] = [self.unnamed or names[0]] if names else []
+        needed = self._needed
+        problems = [
+            f"{self.path}:1: column {position} has no name{_TRAILING * (position == len(names))}"
+            for position, name in enumerate(names, 1)
+            if not name and needed is None
+        ]
+        problems += [
+            f"{self.path}:1:{escaped(name, kept='')}: {count} columns have this name"
+            for name, count in Counter(names).items()
+            if name and count > 1 and (needed is None or name in needed)
+        ]
+        problems += [
+            f"{self.path}:1: the name of column {position} has a NUL (U+0000) in it; "
+            "save the file as UTF-8 text"
+            for position, name in enumerate(names, 1)
+            if "\0" in name
+        ]
+        if all(number(name) is not None for name in names):
+            problems = [f"{self.path}:1: {NUMBERS_AS_HEADER}"]
+        if problems:
+            raise DataError("\n".join(first_of(problems)))
+        return tuple(names)
 
 
-def _scan(scanner: Scanner, content: bytes) -> Scanned:
-    """The rows of whole lines."""
-    return scanner.scan(content, 0, content.rfind(b"\n") + 1)
+def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
+    """The delimiter that splits the header into the most names, and the lines read so far.
+
+    An open quote continues the header on the next line.
+    """
+    head, more = [first], [first]
+    names = _names(head)
+    while None in names and more and len(head) < _LONGEST_HEADER:
+        more = list(islice(lines, len(head)))
+        head += more
+        names = _names(head)
+    counts = [found or 0 for found in names]
+    if not any(counts):  # the mistake is reported when the header is read
+        counts = [found or 0 for found in _names(head, strict=False)]
+    if max(counts) > 1:
+        return DELIMITERS[counts.index(max(counts))], head
+    return _shown_with_row(head, lines)
 
 
-def _is_utf8(content: bytes, start: int, size: int) -> bool:
-    if content.isascii():
-        return True
-    try:
-        return bool(str(memoryview(content)[start : start + size], "utf-8"))
-    except UnicodeDecodeError:
-        return False
+def _shown_with_row(head: list[str], lines: Iterator[str]) -> tuple[str, list[str]]:
+    """The same from the header and the first row below it; the comma where nothing shows it."""
+    for sign in RARER:
+        taken: list[str] = []
+        source = _noted(islice(chain(head, lines), _LONGEST_HEADER), taken)
+        reader = csv.reader(source, delimiter=sign, skipinitialspace=True, strict=True)
+        try:
+            names = next(reader, [])
+            row = next(filter(None, reader), [])
+        except csv.Error:
+            names, row = [], []
+        head = taken + head[len(taken) :]
+        if 1 < len(names) == len(row):
+            return sign, head
+    return DELIMITERS[0], head
 
 
-def _columns(
-    found: Scanned, content: bytes, start: int, wanted: Mapping[str, bool]
-) -> dict[str, Numbers | Texts]:
-    odd: list[dict[int, str]] = [{} for _ in found.numbers]
-    for row, column, first, last in found.odd.tolist():
-        odd[column][row] = content[start + first : start + last].decode()
-    numbers = iter(map(Numbers, found.numbers, odd))
-    texts = iter(_texts(content, *spans) for spans in (found.spans + start).tolist())
-    return {name: next(numbers) if wanted[name] else next(texts) for name in wanted}
+def _noted(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
 
 
-def _texts(content: bytes, starts: Collection[int], ends: Collection[int]) -> Texts:
-    cells = (content[first:last] for first, last in zip(starts, ends, strict=True))
-    return Texts.of(cells, bytes.decode)
+def _names(head: list[str], *, strict: bool = True) -> list[int | None]:
+    """The number of names for each delimiter; 0 if the header is wrong, None if incomplete."""
+    counts: list[int | None] = []
+    for delimiter in DELIMITERS:
+        reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True, strict=strict)
+        try:
+            counts.append(len(next(reader, [])))
+        except csv.Error as error:
+            counts.append(None if "unexpected end" in str(error) else 0)
+    return counts
+
+
+def unnamed(names: Sequence[str]) -> str | None:
+    """What pandas calls the first column, if it has no name and others follow."""
+    if len(names) < 2 or names[0]:
+        return None
+    return "Unnamed: 0.1" if "Unnamed: 0" in names else "Unnamed: 0"

@@ -136,7 +136,7 @@ def made_bomb(path: Path, name: str, zeros: int) -> Path:
 def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypatch):
     """While it is unpacked, or before; nothing is filled up."""
     monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 3_000_000)
-    monkeypatch.setattr(opening, "_STEP", 1 << 20)
+    monkeypatch.setattr("nnrun.data.memory.STEP", 1 << 20)
     packed = tmp_path / "x.csv.gz"
     packed.write_bytes(gzip.compress(b"a,y\n" + b"1,2\n" * (1 << 19)))
     rows = tmp_path / "r.parquet"
@@ -145,6 +145,26 @@ def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypa
     for path in (packed, rows, bomb):
         with pytest.raises(DataError, match=r"of memory; 3\.0 MB are free"):
             read_csv(path, "y", task="regression")
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst", "x.jsonl.gz", "x.parquet"])
+def test_rows_are_refused_once_they_fill_the_memory(tmp_path, monkeypatch, name):
+    """However few bytes the file has; rows that nobody keeps, as in predictions, are all read."""
+    rows = 60_000
+    if name == "x.parquet":
+        table = pa.table({"a": np.zeros(rows), "y": np.ones(rows)})
+        pq.write_table(table, tmp_path / name, row_group_size=1000)
+    else:
+        content = b'{"a": 1, "y": 2}\n' * rows if "json" in name else b"a,y\n" + b"1,2\n" * rows
+        kind = "gzip" if name.endswith("gz") else "zstd"
+        with pa.CompressedOutputStream(tmp_path / name, kind) as file:
+            file.write(content)
+    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 100_000)
+    monkeypatch.setattr("nnrun.data.memory.STEP", 1 << 16)
+    with pytest.raises(DataError, match=r"needs .* of memory; 0\.1 MB are free"):
+        read_csv(tmp_path / name, "y", task="regression")
+    with opening.open_table(tmp_path / name) as table:
+        assert rows == sum(1 for _ in table.rows())
 
 
 def test_long_texts_that_repeat_take_no_memory(tmp_path):

@@ -1,7 +1,8 @@
-"""Cells of CSV text that machine code reads: the same bits and messages as cell by cell."""
+"""Cells of CSV text that are read many at once: the same bits and messages as cell by cell."""
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 import tracemalloc
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.readers.text import csv_table, text_lines
-from nnrun.data.readers.text.scan.machine import Scanner
+from nnrun.data.readers.text import text_lines
+from nnrun.data.readers.text.common_rows import CommonRows
+from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 
@@ -92,36 +94,68 @@ def same(text: str, value: float) -> bool:
     return struct.pack("d", float(text)) == struct.pack("d", value)
 
 
+def is_plain(text: str) -> bool:
+    """Whether a cell of a number may be read beside others."""
+    try:
+        return text.isascii() and "_" not in text and float(text) == float(text)
+    except ValueError:
+        return False
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_numbers_have_the_bits_that_python_reads(seed):
-    """In all ways to write them; a number that is not certain is left to Python, as is all else."""
+    """In all ways to write them; what is infinite or missing keeps its text."""
     rng = random.Random(seed)
-    cells = [spelled(rng) for _ in range(5_000)]
+    cells = [text for text in (spelled(rng) for _ in range(5_000)) if is_plain(text)]
+    odd = ["", "NA", "?", "nan", "1e999"]
+    cells += odd
     content = "".join(f"{cell};{cell}\n" for cell in cells).encode()
-    at = rows = sure = 0
-    scanner = Scanner([1, 1], ";", ".")
-    while at < len(content):
-        found = scanner.scan(content, at, len(content) - at)
-        assert found.rows > 0
-        left = {row: (first, last) for row, column, first, last in found.odd.tolist() if column}
-        for row, (first, last) in left.items():
-            assert content[at + first : at + last].decode().strip(" ") == cells[rows + row].strip(
-                " "
-            )
-        values = found.numbers[1]
-        certain = [row for row in range(found.rows) if row not in left]
-        assert all(same(cells[rows + row], values[row]) for row in certain)
-        at, rows, sure = at + found.size, rows + found.rows, sure + len(certain)
-    assert (len(cells), True) == (rows, sure > len(cells) / 2)
+    column = CommonRows(content, [None, True], ";", ".").column(1)
+    infinite = {row for row, text in enumerate(cells[: -len(odd)]) if math.isinf(float(text))}
+    assert {*infinite, *range(len(cells) - len(odd), len(cells))} == {*column.odd}
+    assert all(cells[row] == text for row, text in column.odd.items())
+    sure = [row for row in range(len(cells)) if row not in column.odd]
+    assert all(same(cells[row], column.values[row]) for row in sure)
+    assert len(sure) > 3_000
 
 
-@pytest.mark.parametrize("digits", range(1, 20))
-def test_few_numbers_are_left_to_python(digits):
-    """Of those that are written as usual at most one in a hundred."""
-    rng = random.Random(digits)
-    content = "".join(f"{rng.uniform(-10, 10):.{digits}g},0\n" for _ in range(2_000)).encode()
-    found = Scanner([1, 0], ",", ".").scan(content, 0, len(content))
-    assert (2_000, True) == (found.rows, len(found.odd) <= 20)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "",
+        " ",
+        "x",
+        "1_000",
+        "0x10",
+        "1,5",
+        "1.5.",
+        "--1",
+        "#1",
+        "1#2",
+        "1 2",
+        "\x0b1\x0c",
+        "\u00a01",
+        "١٢",
+        "1\x002",
+        "\u20281",
+        "nAn",
+        "1e5_0",
+        "infinityx",
+        "-nan",
+        "1d5",
+        "1f",
+        "1L",
+        "True",
+        "1j",
+    ],
+)
+def test_what_is_no_plain_number_is_what_it_was(csv, monkeypatch, cell):
+    """A number, missing or a mistake, as when it is read alone."""
+    path = csv(f"x,word,y,when\n1,a,2,\n{cell},b,3,\n4,{cell},5,\n")
+    for missing in ("error", "mean"):
+        expected = by_cells(monkeypatch, path, missing=missing)
+        assert expected == outcome(path, missing=missing)
+    assert "there is no column" not in str(expected)
 
 
 def cell(rng: random.Random) -> str:
@@ -141,6 +175,11 @@ def cell(rng: random.Random) -> str:
         "ö",
         "7",
         '""',
+        '"nAn"',
+        '"x,,y"',
+        '" z"',
+        '","',
+        "nAn",
     ]
     return rng.choice(words)
 
@@ -174,32 +213,39 @@ def outcome(path: Path, **options: object) -> object:
     return data.sha256, data.feature_names, data.dropped, data.description, *arrays
 
 
-def by_machine_code(monkeypatch, first: int, block: int, threads: int = 2) -> None:
-    """Have it read all files, in blocks of this many bytes, the first one of another size."""
-    monkeypatch.setattr(csv_table, "LEAST_BYTES", 0)
-    monkeypatch.setattr(text_lines, "_BLOCK", first)
-    monkeypatch.setattr(text_lines, "_BLOCK_AHEAD", block)
-    monkeypatch.setattr(text_lines, "cores", lambda: threads)
+def by_cells(monkeypatch, path: Path, **options: object) -> object:
+    """The outcome where each cell is read by itself."""
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvTable, "_common", lambda *_: None)
+        return outcome(path, **options)
 
 
+def in_blocks(monkeypatch, size: int) -> None:
+    """Have files read in blocks of this many bytes."""
+    monkeypatch.setattr(text_lines, "_BLOCK", size)
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("strange", [0, 0.02, 0.5])
 @pytest.mark.parametrize("missing", ["error", "drop_rows", "mean"])
-def test_files_mean_the_same(tmp_path, monkeypatch, ends, strange, missing):
-    """Whether machine code reads them or not: bits, categories, rows left out, and messages."""
+def test_files_mean_the_same(tmp_path, monkeypatch, ends, strange, missing, decimal):
+    """Whether rows are read together or not: bits, categories, rows left out, and messages."""
     rng = random.Random(f"{ends} {strange} {missing}")
-    scanned = []
-    scan = Scanner.scan
-    monkeypatch.setattr(Scanner, "scan", lambda *a: scanned.append(scan(*a)) or scanned[-1])
-    for number in range(4):
+    read, column = [], CommonRows.column
+    monkeypatch.setattr(CommonRows, "column", lambda *a: read.append(column(*a)) or read[-1])
+    for number in range(2):
         path = tmp_path / f"{number}.csv"
-        path.write_bytes(table(rng, strange, ends))
-        expected = outcome(path, missing=missing)
-        by_machine_code(monkeypatch, 64, 3000, number + 1)
-        assert expected == outcome(path, missing=missing)
-        monkeypatch.undo()
-        monkeypatch.setattr(Scanner, "scan", lambda *a: scanned.append(scan(*a)) or scanned[-1])
-    assert (ends == "\r") == (not any(found.rows for found in scanned))
+        content = table(rng, strange, ends)
+        if decimal == ",":
+            content = content.replace(b",", b";").replace(b".", b",")
+        path.write_bytes(content)
+        in_blocks(monkeypatch, 1 << 20)
+        expected = by_cells(monkeypatch, path, missing=missing, decimal=decimal)
+        for size in (1 << 20, 3000, 64):
+            in_blocks(monkeypatch, size)
+            assert expected == outcome(path, missing=missing, decimal=decimal)
+    assert (ends == "\r") == (not read)
 
 
 @pytest.mark.parametrize(
@@ -226,32 +272,31 @@ def test_what_cannot_be_read_is_said_alike(csv, monkeypatch, content):
             return str(error)
 
     path = csv(content)
-    expected = read()
-    by_machine_code(monkeypatch, 1 << 20, 1 << 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(CsvTable, "_common", lambda *_: None)
+        expected = read()
     assert expected == read()
-    by_machine_code(monkeypatch, 10, 100)
+    in_blocks(monkeypatch, 100)
     assert expected == read()
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_blocks_end_anywhere(csv, monkeypatch, threads):
-    """Lines that two blocks share are read like others, whatever the number of threads."""
+def test_blocks_end_anywhere(csv, monkeypatch):
+    """Lines that two blocks share are read like others."""
     rng = np.random.default_rng(0)
     numbers = rng.standard_normal((500, 3))
     lines = "\n".join(",".join(map(repr, row)) for row in numbers.tolist())
     path = csv(f"a,b,y\n{lines}\n")
     for size in (1, 7, 64, 1000, 4096):
-        by_machine_code(monkeypatch, size, 3 * size, threads)
+        in_blocks(monkeypatch, size)
         data = read_csv(path, "y", task="regression")
         assert numbers.tobytes() == np.hstack([data.x, data.y]).tobytes()
 
 
 def test_reading_keeps_the_numbers_of_rows_alone(csv, monkeypatch):
     """At its peak less than two and a half times the memory of x and y."""
-    rows = 200_000  # many times the blocks that are read ahead
+    rows = 200_000  # many blocks
     path = csv("a,b,y\n" + "1,2,3\n" * rows)
-    by_machine_code(monkeypatch, 1 << 16, 1 << 16)
-    read_csv(path, "y", task="regression")  # loads the machine code
+    in_blocks(monkeypatch, 1 << 16)
     tracemalloc.start()
     try:
         read_csv(path, "y", task="regression")

@@ -1,3 +1,0 @@
-"""What a column of cells is read as."""
-
-SKIPPED, NUMBER, TEXT = range(3)
