@@ -28,9 +28,9 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import Listeners, SweepListener
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.beside import models_of
+from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep

@@ -6,7 +6,7 @@ language renames no run, if its default changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.schema.base.block import Block, is_block
-from nnrun.config.yaml.parse import KeyPath
 from nnrun.plugins.loading import digests, find
 from nnrun.plugins.part import Part
 
@@ -80,15 +79,6 @@ def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
         default = TypeAdapter(field.rebuild_annotation()).validate_python(default)
     resolved = (block.digest_defaults[key],) if key in block.digest_defaults else ()
     return (_plain(default), *resolved)
-
-
-def left_out(config: Block, path: KeyPath) -> Sequence[Any]:
-    """The values that digests leave out of a key of blocks."""
-    found: Any = config
-    for step in path[:-1]:
-        found = found[step] if isinstance(step, int) else getattr(found, step)
-    block: type[Block] = type(found)
-    return dict(_fields(block))[str(path[-1])]
 
 
 def plugin_parts(config: Block, apply: Apply = apply_once) -> tuple[Part, ...]:

@@ -22,7 +22,7 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source, copied, in_order
+from nnrun.config.yaml.source_map import Source, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
@@ -101,7 +101,9 @@ def load_content(
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
         raise ConfigError(in_order([*problems, source.problem((), message)], words))
-    arguments += _of_iterations(iterations)
+    if iterations is not None:
+        word = f"--iterations {iterations}"
+        arguments.append(Override(word, ("training", "iterations"), iterations))
     problems += apply_overrides(source, arguments)
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
@@ -117,42 +119,10 @@ def load_content(
     return Experiment(config, source, file)
 
 
-def load_block(
-    content: Content, key: str, overrides: Sequence[Override], iterations: int | None = None
-) -> tuple[Any, Any] | None:
-    """One outermost block of a config, and its data; None if it is invalid.
-
-    Args:
-        content: of the config; it is not changed.
-        key: of the block.
-        overrides: of the block, with values that may be changed.
-        iterations: as for `load_config`.
-    """
-    written = content.source.data
-    source = Source({key: copied(written[key])} if key in written else {})
-    more = _of_iterations(iterations) if key == "training" else []
-    if [*apply_overrides(source, [*overrides, *more])]:
-        return None
-    try:
-        block = field_of(ExperimentConfig, key).validate_python(source.data[key])
-    except ValidationError:
-        return None
-    if isinstance(block, DatasetConfig):
-        block = _with_absolute_path(block, source, content.file)
-    return block, source.data[key]
-
-
 @cache
 def field_of(block: type[Block], key: str) -> TypeAdapter[Any]:
     """What validates the value of a key."""
     return TypeAdapter(block.model_fields[key].rebuild_annotation())
-
-
-def _of_iterations(iterations: int | None) -> list[Override]:
-    """What `--iterations` overrides."""
-    if iterations is None:
-        return []
-    return [Override(f"--iterations {iterations}", ("training", "iterations"), iterations)]
 
 
 def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]:

@@ -189,7 +189,10 @@ class Sweep:
         return len(self._held_elsewhere) < held
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
-        """Begin a run, unless it is complete or another process holds it."""
+        """Begin a run, unless its setting is wrong, it is complete, or another process holds it."""
+        if run.variant.refused:
+            self._ends.fail(run, run.variant.refused)
+            return
         try:
             begun = begin(
                 self.store, run.variant.name, run.run_id,

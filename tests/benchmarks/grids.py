@@ -29,7 +29,7 @@ _PLAN = """
 import json, sys, time
 from pathlib import Path
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 
 file = Path(sys.argv[1])

@@ -15,6 +15,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Event, Thread
 
 import pytest
+from nnrun.sweeps.planning.families import Family
 
 from nnrun.cli.run_lines import RunLines
 from nnrun.config.load import load_config
@@ -24,7 +25,6 @@ from nnrun.reports.terminal.board.tables import MOST_ROWS
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
-from nnrun.sweeps.planning.families import Family
 from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun
 from tests.sweeps.helpers import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from itertools import product
 
 import pytest
@@ -14,7 +13,6 @@ from nnrun.errors import ConfigError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.grid import combinations as made
 from tests.sweeps.helpers import IRIS
 
 UNITS, BATCHES = "network.layers.0.units=2,70", "training.batch_size=1,4"
@@ -67,31 +65,6 @@ def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
     variants = plan(write("iris"), "training.batch_size=1,2,4", iterations=7).variants
     lengths = [json.loads(variant.config)["training"]["iterations"] for variant in variants]
     assert [7, 7, 7] == lengths
-
-
-@pytest.mark.parametrize(
-    ("words", "blocks"),
-    [
-        ([UNITS, BATCHES], {"network": 1, "training": 1}),  # the first of both is that of the base
-        (
-            [UNITS, BATCHES, "dataset.test_size=0.1,0.2"],
-            {"network": 1, "training": 1, "dataset": 1},
-        ),
-        ([UNITS, "network.layers.0.activation=tanh,relu"], {"network": 3}),
-        (["training.learning_rate.over=10,20"], {"training": 1}),
-        (["sweep.order_by=loss", "training.batch_size=1,4"], {"training": 1}),
-    ],
-)
-def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks):
-    """As a whole before the grid and with its first values; then each block once, alone."""
-    whole, alone = [], []
-    load_content, load_block = made.load_content, made.load_block
-    monkeypatch.setattr(made, "load_content", lambda *a: whole.append(a) or load_content(*a))
-    monkeypatch.setattr(made, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
-    rate = "learning_rate: {schedule: cosine, initial: 0.1}"
-    plan(write("iris", IRIS.replace("learning_rate: 0.05", rate)), *words)
-    assert 2 == len(whole)
-    assert blocks == Counter(alone)
 
 
 # Each of these values is valid with the others' first ones, but not with all of them.

@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from nnrun.sweeps.planning.grid.numbers import is_usual
 
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.errors import ConfigError
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.sweeps.planning.grid import axes
-from nnrun.sweeps.planning.grid.numbers import is_usual
 from tests.sweeps.helpers import BOSTON, IRIS, words_of
 from tests.sweeps.planning.test_families import LAYERS, numbers_of
 

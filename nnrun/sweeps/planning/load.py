@@ -14,15 +14,12 @@ from nnrun.config.replaced import replaced
 from nnrun.config.yaml.source_map import Source
 from nnrun.errors import ConfigError, Problem
 from nnrun.runs.replicate import KEYS, SPLIT_SEED
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.axes import axes_of
-from nnrun.sweeps.planning.grid.causes import with_cause
-from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
-from nnrun.sweeps.planning.grid.numbers import LENGTHS
-from nnrun.sweeps.planning.seeds import seeds_of
+from nnrun.sweeps.planning.arguments import Arguments, seeds_of
+from nnrun.sweeps.planning.grid import Axis, Grid, load_with, overrides_of
+from nnrun.sweeps.planning.problems import with_cause
 
 _MOST_TRIED = 100
-_LENGTHS = [f"training.{key}" for key in LENGTHS]
+_LENGTHS = ["training.iterations", "training.epochs"]
 
 
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
@@ -39,7 +36,7 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     grid = _without_replaced(content, base, whole, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]
     given = arguments.iterations is not None
-    axes = axes_of(grid, base.config, of_one_length=given) if own or several else []
+    axes = [Axis.of(key, values) for key, values in grid.items()] if own or several else []
     varied = [key for key in several if key not in KEYS]
     lengths = [key for key in _LENGTHS if given and len(whole.get(key, ())) > 1]
     return Grid(content.without_sweep(), arguments, base, axes, varied, lengths)
