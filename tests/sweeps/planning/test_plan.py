@@ -13,6 +13,7 @@ from nnrun.config.setting_words import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.sweeps.planning import validate
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
@@ -302,8 +303,8 @@ def test_a_plan_does_not_hold_its_runs(plan, write):
     assert 42 == next(made.runs()).seed
 
 
-def test_a_plan_tells_how_far_its_checks_are(write):
-    """Each combination of values that may contradict; numbers that need no check are one."""
+def test_a_plan_tells_how_far_its_checks_are(write, monkeypatch):
+    """Each setting of a small grid, and each value of a large one."""
     file, told = write("iris", IRIS), []
 
     @contextmanager
@@ -312,7 +313,11 @@ def test_a_plan_tells_how_far_its_checks_are(write):
 
     grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
     make_plan({str(file): file}, grid, Datasets(), watching)
-    assert [2, 2] == told
+    assert [6] * 6 == told
+    told.clear()
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", 5)
+    make_plan({str(file): file}, grid, Datasets(), watching)
+    assert [4] * 4 == told
 
 
 def test_a_dry_run_reads_the_runs_that_there_are(run, write, monkeypatch):

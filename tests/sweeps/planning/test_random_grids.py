@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+
 from nnrun.sweeps.planning import validate
 
 CONFIG = """
