@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress, product
 from math import prod
 from typing import Any
@@ -14,7 +14,8 @@ from nnrun.config.content import Content
 from nnrun.config.load import Experiment, load_content
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import Override, format_override, outermost_first, steps_of
-from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
+from nnrun.config.schema.base.block import Block, is_block
+from nnrun.config.schema.experiment import NO_LOSS, BesideConfig, ExperimentConfig
 from nnrun.config.settings import BESIDE as BESIDE_KEY
 from nnrun.config.yaml.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
@@ -26,6 +27,8 @@ from nnrun.sweeps.planning.arguments import Arguments
 
 # Keys of the `dataset` block that networks alone have.
 _OF_NETWORKS = ("dataset.features", "dataset.target")
+# Of blocks; a grid of more starts again with none.
+_MOST_KEPT = 4096
 
 Positions = tuple[int, ...]
 """The index of a value on each axis of a grid."""
@@ -91,6 +94,7 @@ class Grid:
     axes: Sequence[Axis]
     varied: Sequence[str]
     lengths: Sequence[str]
+    _blocks: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -188,7 +192,26 @@ class Grid:
             experiment = load_with(self.content, self.values(positions), self.arguments)
         except ConfigError as error:
             raise self.relocated(error, positions) from None
-        return GridPoint(choice, experiment)
+        config = experiment.config.model_copy(update=self._shared(experiment.config, positions))
+        return GridPoint(choice, replace(experiment, config=config))
+
+    def _shared(self, config: ExperimentConfig, positions: Positions) -> dict[str, Block]:
+        """The blocks of a setting: the same objects where another had the same values in them.
+
+        A key changes nothing outside of its outermost block. What a run takes from a block alone,
+        such as its network, is then made once for all settings with this block.
+        """
+        if len(self._blocks) > _MOST_KEPT:
+            self._blocks.clear()
+        found: dict[str, Block] = {}
+        values: dict[str, list[Any]] = {name: [name] for name in type(config).model_fields}
+        for axis, at in zip(self.axes, positions, strict=True):
+            values[steps_of(axis.key)[0]].append(at)
+        for name, place in values.items():
+            block = getattr(config, name)
+            if is_block(block):
+                found[name] = self._blocks.setdefault(tuple(place), block)
+        return found
 
     def relocated(self, error: ConfigError, positions: Positions) -> ConfigError:
         """The problems of a setting where its values were written, instead of their overrides."""
@@ -229,7 +252,7 @@ def overrides_of(values: Mapping[str, Any]) -> list[Override]:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BesideGrid(Grid):
     """The grid of a model of scikit-learn on the data of a config."""
 
@@ -281,7 +304,7 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
         raise ConfigError([grid.base.problem(("sweep", "order_by"), NO_LOSS)])
     axes = [axis for axis in grid.axes if _is_of_data(axis.key)]
     varied = [key for key in grid.varied if _is_of_data(key)]
-    values = {**vars(grid), "axes": axes, "varied": varied}
+    values = {**vars(grid), "axes": axes, "varied": varied, "_blocks": {}}
     return [BesideGrid(**values, model=model) for model in given]
 
 
