@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
-from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
+from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
@@ -119,12 +118,6 @@ def load_content(
     return Experiment(config, source, file)
 
 
-@cache
-def field_of(block: type[Block], key: str) -> TypeAdapter[Any]:
-    """What validates the value of a key."""
-    return TypeAdapter(block.model_fields[key].rebuild_annotation())
-
-
 def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]:
     """The problems of these issues, without those that follow from a broken value."""
     broken = {place for place in source.broken if place in source.values}
@@ -155,23 +148,15 @@ def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=left_out)
 
 
-def config_to_json(config: ExperimentConfig, apply: Apply = apply_once) -> str:
-    """The resolved config as JSON; `apply` as for `canonical`."""
-    if config.left_out is not None:
-        return json.dumps(config_to_dict(config))
-    values = ((key, getattr(config, key)) for key in type(config).model_fields)
-    return "{" + ", ".join(f'"{key}": {_json(value, apply)}' for key, value in values) + "}"
+def config_to_json(config: ExperimentConfig) -> str:
+    """The resolved config as JSON."""
+    return json.dumps(config_to_dict(config))
 
 
-def _json(value: Any, apply: Apply) -> str:
-    if value is None:
-        return "null"
-    text: str = apply(_block_json if is_block(value) else json.dumps, value)
-    return text
-
-
-def _block_json(block: Block) -> str:
-    return json.dumps(block.model_dump(mode="json"))
+@lru_cache(maxsize=64)
+def resolved_config(text: str, plugins: Hashable = ()) -> ExperimentConfig:
+    """The config that `config_to_json` wrote, in a process with these plugins."""
+    return config_from_dict(json.loads(text))
 
 
 def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
-from nnrun.config.resolved import resolved_config
+from nnrun.config.load import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error

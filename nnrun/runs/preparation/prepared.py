@@ -69,7 +69,7 @@ class Prepared:
     @property
     def config_json(self) -> str:
         """The resolved config of the first run that shares the cache."""
-        return self.cache.get("config", lambda: config_to_json(self.config, self.cache.memo.of))
+        return self.cache.get("config", lambda: config_to_json(self.config))
 
     @property
     def streams(self) -> Streams:
