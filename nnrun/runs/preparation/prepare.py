@@ -149,7 +149,7 @@ def _with_task(
     config: ExperimentConfig, memo: Memo
 ) -> tuple[ExperimentConfig, InferredTask | None]:
     """The config with the task that its network implies, if it names none."""
-    inference = infer_task(config, memo.of) if config.dataset.task is None else None
+    inference = infer_task(config) if config.dataset.task is None else None
     if inference is None:
         return config, None
     block = changed(config.dataset, {"task": inference.task}, memo)
@@ -237,7 +237,7 @@ def _resolve(
         "stratify": split.stratified,
     }
     block = changed(config.dataset, decided, memo)
-    found = wanted_metrics(config, dataset, memo.of)
+    found = wanted_metrics(config, dataset)
     metrics = memo.get(("metrics", *found), (), lambda: found)
     return config.model_copy(update={"dataset": block, "metrics": metrics, **_unused(config)})
 

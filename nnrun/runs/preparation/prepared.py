@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts, plugin_parts
+from nnrun.config.canonical import canonical, plugin_parts
 from nnrun.config.load import config_to_json
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
@@ -84,14 +84,12 @@ class Prepared:
     def _identity(self) -> Identity:
         training = changed(self.config.training, self.evaluations, self.cache.memo)
         config = self.config.model_copy(update={"training": training})
-        plain = canonical_parts(config, self.cache.memo.of)
-        return Identity.of(plain, self.dataset.sha256, self.plugin_digests)
+        return Identity.of(canonical(config), self.dataset.sha256, self.plugin_digests)
 
     @property
     def plugins(self) -> Sequence[Part]:
         """The parts of plugins that its config names."""
-        make = partial(plugin_parts, self.config, self.cache.memo.of)
-        found: Sequence[Part] = self.cache.get("plugins", make)
+        found: Sequence[Part] = self.cache.get("plugins", lambda: plugin_parts(self.config))
         return found
 
     @property

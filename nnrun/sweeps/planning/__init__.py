@@ -5,8 +5,8 @@ and 500 lengths there are 100,000 settings, so a plan checks values, and makes s
 
 1. `load` reads a config with its own grid and the arguments, and gives a `Grid` of `grid`.
 2. `validate` puts each value into the config beside the first values of the other keys, and
-   prepares the run: data, shapes, memory, ranges. These are 699 checks, a sum in place of a product.
-   A wrong value is refused here, at its place, with all others (`problems`).
+   prepares the run: data, shapes, memory, ranges. These are 699 checks, a sum and no product. A
+   wrong value is refused here, at its place, with all others (`problems`).
 3. A setting becomes a `Variant` when its run starts (`variants`): with its resolved config and the
    identities of its runs, as `nnrun train` makes them. The `Plan` orders settings by the time that
    their values make them take, long ones first, and deals the runs out to shards.

@@ -231,7 +231,7 @@ class _Maker:
 
 def _no_identity(file: str, choice: dict[str, Any], fold: int | None) -> Identity:
     """One that no run has."""
-    return Identity.of({"dataset": "{}"}, f"{file} {choice} {fold}", {})
+    return Identity.of({"dataset": {}}, f"{file} {choice} {fold}", {})
 
 
 class _Planner:
