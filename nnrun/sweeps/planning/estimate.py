@@ -9,7 +9,6 @@ from nnrun.engines.compiled.choice import compiling
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
 from nnrun.nn.network import Network, once_for_each
 from nnrun.runs.preparation.beside import PreparedBeside
-from nnrun.runs.preparation.config_cache import built
 from nnrun.runs.preparation.prepared import Prepared
 
 # Processor time with one thread, measured on two busy cores of an Intel Xeon.
@@ -52,7 +51,7 @@ def estimate(prepared: Prepared) -> Estimate:
         return _beside(prepared)
     config, network = prepared.config.training, prepared.network
     sizes, iterations = prepared.split.sizes, prepared.iterations
-    optimizer = built(config.optimizer, prepared.cache.memo)
+    optimizer = config.optimizer.build()
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     if prepared.engine == "numpy":
         update, evaluation = numpy + _SECONDS_PER_NUMPY_UPDATE, _SECONDS_PER_NUMPY_EVALUATION

@@ -15,7 +15,7 @@ from nnrun.data.splits.parts import Split
 from nnrun.errors import ConfigError, Problem
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
-from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
+from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import MisfitError, check_rows, prepare, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.published import published_of
@@ -39,55 +39,38 @@ def make_variant(
     Raises: NnrunError if the parts of plugins that its config names cannot be sent to workers.
     """
     prepared = next(iter(runs.values()))
+    config, dataset, metric = prepared.config, prepared.dataset, prepared.main_metric
+    block, plain = config.dataset, config.dataset.model_dump(mode="json")
+    rows = _mean_rows(*(run.split for run in runs.values()))
     return Variant(
         number=number,
+        name=config.name,
+        file=file,
         choice=choice,
         config=prepared.config_json,
         identities={fold: run.identity for fold, run in runs.items()},
         estimate=estimate(prepared),
-        **_shared_fields(file, runs, seeds),
+        dataset=dataset.name,
+        sha256=dataset.sha256,
+        data=data_key(block, dataset.sha256),
+        target=None if block.columns is None else block.columns.target,
+        splits=tuple(rows),
+        division=division_of(plain),
+        metric=metric,
+        larger_is_better=larger_is_better(metric),
+        seeds=seeds.weights,
+        split_seeds=(block.split.seed,) if seeds.splits is None else seeds.splits,
+        published=published_of(config),
+        rows=rows,
+        overlap=overlap_of(rows, plain),
+        drawn=is_drawn(rows, plain),
+        folds=block.folds,
+        split_by=split_by_of(plain),
+        metrics=prepared.metrics,
+        watched=prepared.watched,
+        plugins=shipment(prepared.plugins),
+        data_note=dataset.note or "",
     )
-
-
-def _shared_fields(
-    file: str, runs: Mapping[int | None, Prepared], seeds: Seeds
-) -> Mapping[str, Any]:
-    """The values of a variant's other fields: the same object for settings that share them."""
-    prepared = next(iter(runs.values()))
-    config, dataset = prepared.config, prepared.dataset
-    block, memo, metric = config.dataset, prepared.cache.memo, prepared.main_metric
-    rows = memo.of(_mean_rows, *(run.split for run in runs.values()))
-
-    def make() -> dict[str, Any]:
-        plain = block.model_dump(mode="json")
-        return {
-            "name": config.name,
-            "file": file,
-            "dataset": dataset.name,
-            "sha256": dataset.sha256,
-            "data": data_key(block, dataset.sha256),
-            "target": None if block.columns is None else block.columns.target,
-            "splits": tuple(rows),
-            "division": division_of(plain),
-            "metric": metric,
-            "larger_is_better": larger_is_better(metric),
-            "seeds": seeds.weights,
-            "published": published_of(config),
-            "rows": rows,
-            "overlap": overlap_of(rows, plain),
-            "split_seeds": (block.split.seed,) if seeds.splits is None else seeds.splits,
-            "drawn": is_drawn(rows, plain),
-            "folds": block.folds,
-            "split_by": split_by_of(plain),
-            "metrics": prepared.metrics,
-            "watched": prepared.watched,
-            "plugins": shipment(prepared.plugins),
-            "data_note": dataset.note or "",
-        }
-
-    values = (config.name, file, metric, *rows.items(), prepared.watched, *prepared.metrics)
-    objects = (block, dataset, seeds, config.published, *prepared.plugins)
-    return memo.get(("shared", *values), objects, make)
 
 
 def folds_of(
@@ -116,7 +99,7 @@ def folds_of(
             continue
         config = _in_fold(first.config, fold)
         try:
-            found[fold] = prepare_again(config, first.dataset, ConfigCache(memo=cache.memo))
+            found[fold] = prepare_again(config, first.dataset)
             check_rows(found[fold], first)
         except DatasetProblem as error:
             for path, message in error.problems:
