@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import prod
 from typing import Any
@@ -14,8 +14,7 @@ from nnrun.config.content import Content
 from nnrun.config.load import Experiment, load_content
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import Override, format_override, outermost_first, steps_of
-from nnrun.config.schema.base.block import Block, is_block
-from nnrun.config.schema.experiment import NO_LOSS, BesideConfig, ExperimentConfig
+from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as BESIDE_KEY
 from nnrun.config.yaml.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
@@ -27,8 +26,6 @@ from nnrun.sweeps.planning.arguments import Arguments
 
 # Keys of the `dataset` block that networks alone have.
 _OF_NETWORKS = ("dataset.features", "dataset.target")
-# Of blocks; a grid of more starts again with none.
-_MOST_KEPT = 4096
 
 Positions = tuple[int, ...]
 """The index of a value on each axis of a grid."""
@@ -68,14 +65,6 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class GridPoint:
-    """One choice of a config's grid, loaded."""
-
-    choice: dict[str, Any]
-    experiment: Experiment
-
-
-@dataclass(frozen=True)
 class Grid:
     """A config with the axes of its grid.
 
@@ -94,7 +83,6 @@ class Grid:
     axes: Sequence[Axis]
     varied: Sequence[str]
     lengths: Sequence[str]
-    _blocks: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -180,38 +168,17 @@ class Grid:
         chosen = zip(self.axes, positions, strict=True)
         return {axis.key: axis.values[at] for axis, at in chosen}
 
-    def load(self, positions: Positions) -> GridPoint:
+    def load(self, positions: Positions) -> Experiment:
         """The config of a setting.
 
         Raises: ConfigError if it is invalid, with the place where each wrong value was written.
         """
-        choice = self.choice(positions)
         if not self.axes:
-            return GridPoint(choice, self.base)
+            return self.base
         try:
-            experiment = load_with(self.content, self.values(positions), self.arguments)
+            return load_with(self.content, self.values(positions), self.arguments)
         except ConfigError as error:
             raise self.relocated(error, positions) from None
-        config = experiment.config.model_copy(update=self._shared(experiment.config, positions))
-        return GridPoint(choice, replace(experiment, config=config))
-
-    def _shared(self, config: ExperimentConfig, positions: Positions) -> dict[str, Block]:
-        """The blocks of a setting: the same objects where another had the same values in them.
-
-        A key changes nothing outside of its outermost block. What a run takes from a block alone,
-        such as its network, is then made once for all settings with this block.
-        """
-        if len(self._blocks) > _MOST_KEPT:
-            self._blocks.clear()
-        found: dict[str, Block] = {}
-        values: dict[str, list[Any]] = {name: [name] for name in type(config).model_fields}
-        for axis, at in zip(self.axes, positions, strict=True):
-            values[steps_of(axis.key)[0]].append(at)
-        for name, place in values.items():
-            block = getattr(config, name)
-            if is_block(block):
-                found[name] = self._blocks.setdefault(tuple(place), block)
-        return found
 
     def relocated(self, error: ConfigError, positions: Positions) -> ConfigError:
         """The problems of a setting where its values were written, instead of their overrides."""
@@ -252,7 +219,7 @@ def overrides_of(values: Mapping[str, Any]) -> list[Override]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class BesideGrid(Grid):
     """The grid of a model of scikit-learn on the data of a config."""
 
@@ -261,13 +228,13 @@ class BesideGrid(Grid):
     def choice(self, positions: Positions) -> dict[str, Any]:
         return {**super().choice(positions), BESIDE_KEY: self.model}
 
-    def load(self, positions: Positions) -> GridPoint:
-        found = super().load(positions)
-        config = found.experiment.config
+    def load(self, positions: Positions) -> Experiment:
+        experiment = super().load(positions)
+        config = experiment.config
         inferred = infer_task(config)
         task = config.dataset.task or (inferred.task if inferred else None)
         model = BesideConfig.of(config, self.model, task)
-        return replace(found, experiment=replace(found.experiment, config=model))
+        return replace(experiment, config=model)
 
 
 def models_of(word: str | Sequence[str]) -> list[str]:
@@ -304,7 +271,7 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
         raise ConfigError([grid.base.problem(("sweep", "order_by"), NO_LOSS)])
     axes = [axis for axis in grid.axes if _is_of_data(axis.key)]
     varied = [key for key in grid.varied if _is_of_data(key)]
-    values = {**vars(grid), "axes": axes, "varied": varied, "_blocks": {}}
+    values = {**vars(grid), "axes": axes, "varied": varied}
     return [BesideGrid(**values, model=model) for model in given]
 
 

@@ -167,21 +167,16 @@ class _Maker:
         grid, loaded = place.grid, False
         of_runs = any(at for axis, at in zip(grid.axes, positions, strict=True) if axis.of_runs)
         try:
-            point = grid.load(positions)
+            experiment = grid.load(positions)
             loaded = True
             folds = () if of_runs else grid.folds
-            runs = folds_of(point.experiment, self._datasets.load, self._cache, folds)
+            runs = folds_of(experiment, self._datasets.load, self._cache, folds)
             number = 0 if of_runs else place.offset + grid.number(positions)
-            variant = make_variant(number, place.file, point.choice, runs, place.seeds)
-            splits = place.seeds.splits
-            if (
-                splits is not None
-                and len(splits) > 1
-                and not variant.drawn
-                and not grid.split_seeds
-            ):
+            variant = make_variant(number, place.file, grid.choice(positions), runs, place.seeds)
+            crossed = place.seeds.splits is not None and not grid.split_seeds
+            if crossed and len(variant.split_seeds) > 1 and not variant.drawn:
                 message = "no seed decides which rows are in which split"
-                raise ConfigError([point.experiment.problem(("sweep", "seeds", "split"), message)])
+                raise ConfigError([experiment.problem(("sweep", "seeds", "split"), message)])
         except InterruptionError:
             raise
         except ConfigError as error:
