@@ -103,7 +103,8 @@ def sweep(
         plugins: Python files that register parts which the configs name; see `nnrun.plugins`.
 
     Raises:
-        ConfigError: with all mistakes of the configs; nothing was trained.
+        ConfigError: with all mistakes of the configs and of the values of their grids; nothing was
+            trained. Values that contradict each other only together are `failures` of the board.
         UsageError: there is no config, or there are too many runs, or an argument is invalid.
         NnrunError: no worker is left, or the disk is full; finished runs are saved.
         OSError: the leaderboard cannot be written.

@@ -61,6 +61,8 @@ def test_a_dry_run_names_it(run, write, tmp_path):
     reason = f"argument '{WORDS[1]}': training.batch_size: {TOO_LARGE}"
     expected = f"error: 1 setting cannot be trained, and the others can\n  {WRONG}: {reason}\n"
     assert expected == err
+    points = json.loads(run("sweep", "configs", *WORDS, "--dry-run", "--json")[1])["points"]
+    assert [None, None, None, reason] == [point.get("refused") for point in points]
     assert not (tmp_path / "results").exists()
 
 
