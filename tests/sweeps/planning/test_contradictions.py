@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from nnrun.sweeps.planning import validate
+from nnrun.errors import ConfigError, DataError, NnrunError
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning import validate, variants
 from tests.sweeps.helpers import IRIS, run_inline
 
 # With half of the rows for tests, 75 are left to train on.
@@ -73,10 +75,11 @@ def test_fail_fast_stops_there(plan, sweep, write):
     assert done.missing
 
 
-def test_a_shard_counts_those_of_all_shards(run, write):
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_shard_counts_those_of_all_shards(run, write, order):
     """Whichever shard they are in, so that the last one writes the board of the sweep."""
     write("iris")
-    codes = [run("sweep", "configs", *WORDS, "--shard", f"{k}/2")[0] for k in (1, 2)]
+    codes = [run("sweep", "configs", *WORDS, "--shard", f"{k}/2")[0] for k in order]
     assert [0, 1] == sorted(codes)
     data = json.loads(run("ls", "--leaderboard", "--json")[1])
     assert [1, 1, 1, 0] == [row["completed"] for row in data["groups"][0]["rows"]]
@@ -89,3 +92,25 @@ def test_folds_of_it_fail_each(plan, sweep, write):
     done = run_inline(sweep(made))
     assert (16, 4, 20) == (done.trained, done.failed, len(made))
     assert [1, 2] == sorted({run.replicate.fold for run in made.runs() if run.variant.refused})
+
+
+@pytest.mark.parametrize("error", [NnrunError("no such thing"), DataError("no such thing")])
+def test_any_error_of_preparation_is_that_of_its_runs(plan, sweep, write, monkeypatch, error):
+    """Of a value it is one of the plan, with its exit code."""
+
+    def prepared(experiment, *arguments, **more):
+        config = experiment.config
+        if config.training.batch_size == 100 and config.dataset.test_size in refused:
+            raise error
+        return prepare(experiment, *arguments, **more)
+
+    monkeypatch.setattr(variants, "prepare", prepared)
+    words = ("dataset.test_size=0.1,0.2", "training.batch_size=20,100")
+    refused = {0.2}
+    done = run_inline(sweep(plan(write("iris"), *words)))
+    assert (3, 1) == (done.trained, done.failed)
+    assert done.failures[0].reason.endswith("iris.yaml: no such thing")
+    refused = {0.1}
+    with pytest.raises(ConfigError, match="no such thing") as caught:
+        plan(write("iris"), *words)
+    assert error.exit_code == caught.value.exit_code

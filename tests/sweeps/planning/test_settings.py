@@ -113,6 +113,8 @@ def test_a_setting_that_two_keys_give_twice_is_planned_once(plan, write, monkeyp
     made = plan(write("iris"), *words_of(grid))
     runs = [*made.runs()]
     assert 5 == len(made) == len(runs) == len({run.run_id for run in runs}) == len(made.variants)
+    if most > 1:  # else a shard whose run this is has none
+        assert [1] * 5 == [len(replace(made, shard=Shard(number, 5))) for number in range(1, 6)]
 
 
 @pytest.mark.parametrize("key", ["iterations", "epochs"])
@@ -162,6 +164,21 @@ def test_large_grids_are_checked_value_by_value(plan, write, monkeypatch, most):
     exact = sum(variant.estimate.seconds for variant in made.variants)
     assert made.seconds == pytest.approx(exact, rel=0.2)
     assert made.memory == max(variant.estimate.memory for variant in made.variants)
+
+
+def test_the_memory_of_a_large_grid_is_that_of_its_largest_setting(plan, write, monkeypatch):
+    """Two wide layers take more together than what each adds alone."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", 1)
+    deep = IRIS.replace("[4, 3]", "[8, 8, 3]").replace("[tanh,", "[tanh, tanh,")
+    words = [f"network.layers.{layer}.units=8,3000" for layer in (0, 1)]
+    made = plan(write("iris", deep), *words)
+    assert made.memory == max(variant.estimate.memory for variant in made.variants)
+
+
+def test_a_small_grid_has_the_estimates_of_its_settings(plan, write):
+    """Not those of its values, by which a setting trains with another engine."""
+    made = plan(write("iris"), "network.layers.0.units=4,400", "training.iterations=100,90000")
+    assert made.seconds == pytest.approx(sum(v.estimate.seconds for v in made.variants))
 
 
 def test_long_runs_of_a_large_grid_come_first(plan, write, monkeypatch):
