@@ -28,9 +28,9 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import Listeners, SweepListener
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.beside import models_of
+from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
@@ -103,7 +103,8 @@ def sweep(
         plugins: Python files that register parts which the configs name; see `nnrun.plugins`.
 
     Raises:
-        ConfigError: with all mistakes of the configs; nothing was trained.
+        ConfigError: with all mistakes of the configs and of the values of their grids; nothing was
+            trained. Values that contradict each other only together are `failures` of the board.
         UsageError: there is no config, or there are too many runs, or an argument is invalid.
         NnrunError: no worker is left, or the disk is full; finished runs are saved.
         OSError: the leaderboard cannot be written.

@@ -25,9 +25,9 @@ from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published import read_references, replications
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.beside import models_of
+from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.shard import WHOLE
 from nnrun.sweeps.planning.validate import make_plan
 

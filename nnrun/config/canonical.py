@@ -6,49 +6,21 @@ language renames no run, if its default changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from nnrun.config.canonical_json import canonical_json
 from nnrun.config.schema.base.block import Block, is_block
-from nnrun.config.yaml.parse import KeyPath
 from nnrun.plugins.loading import digests, find
 from nnrun.plugins.part import Part
-
-Apply = Callable[[Callable[[Any], Any], Any], Any]
-
-
-def apply_once(make: Callable[[Any], Any], value: Any) -> Any:
-    """What a function makes of a value."""
-    return make(value)
 
 
 def canonical(block: Block) -> dict[str, Any]:
     """The keys of a block, and of those within it, that differ from their defaults."""
-    return {key: plain for key, _, plain in _beyond_defaults(block, apply_once)}
-
-
-def canonical_parts(config: Block, apply: Apply = apply_once) -> dict[str, str]:
-    """`canonical` of a config, with the value of each key as `canonical_json`.
-
-    `apply` calls a function with an object, or returns what it has made of that object before.
-    """
-    return {
-        key: apply(canonical_json, plain) if is_block(given) else canonical_json(plain)
-        for key, given, plain in _beyond_defaults(config, apply)
-    }
-
-
-def _beyond_defaults(block: Block, apply: Apply) -> Iterator[tuple[str, Any, Any]]:
-    """The keys that differ from their defaults, each with its value, as it is and as plain data."""
-    for key, defaults in _fields(type(block)):
-        given = getattr(block, key)
-        plain = apply(_plain, given) if is_block(given) else _plain(given)
-        if plain not in defaults:
-            yield key, given, plain
+    found = ((key, _plain(getattr(block, key)), usual) for key, usual in _fields(type(block)))
+    return {key: plain for key, plain, usual in found if plain not in usual}
 
 
 def _plain(value: Any) -> Any:
@@ -82,27 +54,12 @@ def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
     return (_plain(default), *resolved)
 
 
-def left_out(config: Block, path: KeyPath) -> Sequence[Any]:
-    """The values that digests leave out of a key of blocks."""
-    found: Any = config
-    for step in path[:-1]:
-        found = found[step] if isinstance(step, int) else getattr(found, step)
-    block: type[Block] = type(found)
-    return dict(_fields(block))[str(path[-1])]
-
-
-def plugin_parts(config: Block, apply: Apply = apply_once) -> tuple[Part, ...]:
-    """The parts of plugins that a config names, by name; `apply` as for `canonical`."""
+def plugin_parts(config: Block) -> tuple[Part, ...]:
+    """The parts of plugins that a config names, by name."""
     if not digests():
         return ()  # no plugin is loaded
-    blocks = [value for _, value in config if is_block(value)]
-    named = {*config.named_parts()}.union(*(apply(_parts_named, block) for block in blocks))
-    found = [part for kind, name in named if (part := find(kind, name)) is not None]
+    found = [part for kind, name in {*_named(config)} if (part := find(kind, name)) is not None]
     return tuple(sorted(found, key=lambda part: part.name))
-
-
-def _parts_named(value: Block) -> set[tuple[str, str]]:
-    return {*_named(value)}
 
 
 def _named(value: Any) -> Iterator[tuple[str, str]]:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
-from nnrun.config.schema.base.block import Block, ConfigIssue, is_block
+from nnrun.config.schema.base.block import ConfigIssue
 from nnrun.config.schema.base.pydantic_errors import issues
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
 from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source, copied, in_order
+from nnrun.config.yaml.source_map import Source, in_order
 from nnrun.data.readers.formats import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 
@@ -106,7 +105,9 @@ def load_content(
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
         raise ConfigError(in_order([*problems, source.problem((), message)], words))
-    arguments += _of_iterations(iterations)
+    if iterations is not None:
+        word = f"--iterations {iterations}"
+        arguments.append(Override(word, ("training", "iterations"), iterations))
     problems += apply_overrides(source, arguments)
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
@@ -120,44 +121,6 @@ def load_content(
     if dataset is not config.dataset:
         config = config.model_copy(update={"dataset": dataset})
     return Experiment(config, source, file)
-
-
-def load_block(
-    content: Content, key: str, overrides: Sequence[Override], iterations: int | None = None
-) -> tuple[Any, Any] | None:
-    """One outermost block of a config, and its data; None if it is invalid.
-
-    Args:
-        content: of the config; it is not changed.
-        key: of the block.
-        overrides: of the block, with values that may be changed.
-        iterations: as for `load_config`.
-    """
-    written = content.source.data
-    source = Source({key: copied(written[key])} if key in written else {})
-    more = _of_iterations(iterations) if key == "training" else []
-    if [*apply_overrides(source, [*overrides, *more])]:
-        return None
-    try:
-        block = field_of(ExperimentConfig, key).validate_python(source.data[key])
-    except ValidationError:
-        return None
-    if isinstance(block, DatasetConfig):
-        block = _with_absolute_path(block, source, content.file)
-    return block, source.data[key]
-
-
-@cache
-def field_of(block: type[Block], key: str) -> TypeAdapter[Any]:
-    """What validates the value of a key."""
-    return TypeAdapter(block.model_fields[key].rebuild_annotation())
-
-
-def _of_iterations(iterations: int | None) -> list[Override]:
-    """What `--iterations` overrides."""
-    if iterations is None:
-        return []
-    return [Override(f"--iterations {iterations}", ("training", "iterations"), iterations)]
 
 
 def _problems(source: Source, found: Sequence[ConfigIssue]) -> Iterator[Problem]:
@@ -190,23 +153,15 @@ def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=left_out)
 
 
-def config_to_json(config: ExperimentConfig, apply: Apply = apply_once) -> str:
-    """The resolved config as JSON; `apply` as for `canonical`."""
-    if config.left_out is not None:
-        return json.dumps(config_to_dict(config))
-    values = ((key, getattr(config, key)) for key in type(config).model_fields)
-    return "{" + ", ".join(f'"{key}": {_json(value, apply)}' for key, value in values) + "}"
+def config_to_json(config: ExperimentConfig) -> str:
+    """The resolved config as JSON."""
+    return json.dumps(config_to_dict(config))
 
 
-def _json(value: Any, apply: Apply) -> str:
-    if value is None:
-        return "null"
-    text: str = apply(_block_json if is_block(value) else json.dumps, value)
-    return text
-
-
-def _block_json(block: Block) -> str:
-    return json.dumps(block.model_dump(mode="json"))
+@lru_cache(maxsize=64)
+def resolved_config(text: str, plugins: Hashable = ()) -> ExperimentConfig:
+    """The config that `config_to_json` wrote, in a process with these plugins."""
+    return config_from_dict(json.loads(text))
 
 
 def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:

@@ -24,18 +24,15 @@ class Identity:
 
     @classmethod
     def of(
-        cls, canonical: Mapping[str, str], data_sha256: str, plugins: Mapping[str, str]
+        cls, canonical: Mapping[str, Any], data_sha256: str, plugins: Mapping[str, str]
     ) -> Identity:
         """From the canonical config, the digest of the data and the version of the numerics.
-
-        The canonical config is given by `canonical_json` of each of its keys.
 
         The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
         has the digest of the source of each part of a plugin that the config names.
         """
-        config = ",".join(f'"{key}":{canonical[key]}' for key in sorted(canonical))
-        others = _others(data_sha256, NUMERICS_VERSION, tuple(plugins.items()))
-        return cls(f'{{"config":{{{config}}},{others}')
+        content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        return cls(canonical_json({**content, "plugins": plugins} if plugins else content))
 
     def with_split_seed(self, seed: int | None) -> Identity:
         """The identity of the same run with this split seed; None changes nothing."""
@@ -48,14 +45,6 @@ class Identity:
     def run_id(self, seed: int) -> str:
         """The name of the run's folder."""
         return f"s{seed}-{self.digest(seed)[:10]}"
-
-
-@lru_cache(maxsize=128)
-def _others(data_sha256: str, numerics: int, plugins: tuple[tuple[str, str], ...]) -> str:
-    content: dict[str, Any] = {"data": data_sha256, "numerics": numerics}
-    if plugins:
-        content["plugins"] = dict(plugins)
-    return canonical_json(content)[1:]
 
 
 @lru_cache(maxsize=1024)

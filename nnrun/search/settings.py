@@ -12,10 +12,10 @@ from nnrun.config.load import Experiment, config_to_dict, load_content
 from nnrun.config.overrides import Override
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.sweeps.planning.arguments import Seeds
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.combinations import GridPoint, overrides_of
+from nnrun.sweeps.planning.grid import overrides_of
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.planning.seeds import Seeds
 from nnrun.sweeps.planning.variants import folds_of, make_variant
 
 VALIDATION_SIZE = 0.2
@@ -124,8 +124,7 @@ class Settings:
         experiment = self._load({**own, **values})
         runs = folds_of(experiment, self.datasets.load, self._cache)
         prepared = next(iter(runs.values()))
-        point = GridPoint(dict(choice), experiment)
-        variant = make_variant(number, str(self.content.file), point, runs, Seeds([*seeds]))
+        variant = make_variant(number, str(self.content.file), dict(choice), runs, Seeds([*seeds]))
         return Setting(
             variant, prepared.planned_iterations, prepared.evaluate_every,
             config_to_dict(prepared.config),

@@ -85,7 +85,7 @@ def code_key(config: dict[str, Any], data: str) -> str:
 
 
 def compile_first(plan: Plan, datasets: Datasets, workers: int) -> None:
-    """Compile the code of the first runs into the cache, of as many families as there are workers.
+    """Compile the code of the first runs into the cache, of as many settings as there are workers.
 
     Otherwise, several workers would compile the same code at the same time: the first eight runs of
     digits_arch2 take 14% more CPU time then by two workers. All other code is compiled by the first

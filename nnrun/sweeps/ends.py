@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from nnrun.config.resolved import resolved_config
+from nnrun.config.load import resolved_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import serialize_error
 from nnrun.runs.execution.ended import Ended

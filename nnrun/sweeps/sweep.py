@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
-from nnrun.config.resolved import resolved_config
+from nnrun.config.load import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
@@ -189,7 +189,10 @@ class Sweep:
         return len(self._held_elsewhere) < held
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
-        """Begin a run, unless it is complete or another process holds it."""
+        """Begin a run, unless its setting is wrong, it is complete, or another process holds it."""
+        if run.variant.refused:
+            self._ends.fail(run, run.variant.refused)
+            return
         try:
             begun = begin(
                 self.store, run.variant.name, run.run_id,

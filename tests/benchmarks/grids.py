@@ -1,8 +1,7 @@
 """S5: grids of many settings: how soon the first run starts, sweeps beside seeds and beside peers.
 
 NNRUN_PEERS names an interpreter that has the peers (hydra-joblib-launcher, optuna, ray[tune],
-scikit-learn); by default it is this one. `python -m tests.benchmarks.grids 2000 20000` shows what
-planning takes for each kind of value.
+scikit-learn); by default it is this one.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tests.benchmarks.sweepers import measured
 from tests.benchmarks.tables.grid import grid
@@ -29,7 +26,7 @@ _PLAN = """
 import json, sys, time
 from pathlib import Path
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 
 file = Path(sys.argv[1])
@@ -44,69 +41,6 @@ peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
 print(json.dumps([seconds, whole, int(peak) / 1000]))
 """
 
-# By the kind of what a grid varies: the config's values for these keys, by the number of each.
-KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
-    "learning rates": {"training.learning_rate": lambda n: 1e-4 + n / 1e6},
-    "dropout rates": {"network.layers.1.rate": lambda n: 1e-4 + n / 1e6},
-    "units": {"network.layers.0.units": lambda n: n + 1},
-    "iterations": {"training.iterations": lambda n: n + 1},
-    "schedules": {"training.learning_rate": lambda n: {"schedule": "cosine", "initial": 1e-4 + n}},
-    "optimizers": {"training.optimizer": lambda n: {"type": "adam", "beta1": 0.9 - n / 1e6}},
-    "networks": {"network": lambda n: {"sizes": [n + 1, 3], "activations": ["tanh", "softmax"]}},
-    "test sizes": {"dataset.test_size": lambda n: 0.1 + n / 1e5},
-    "units × iterations": {
-        "network.layers.0.units": lambda n: n + 1,
-        "training.iterations": lambda n: n + 1,
-    },
-    "optimizers × schedules": {
-        "training.optimizer": lambda n: {"type": "adam", "beta1": 0.9 - n / 1e6},
-        "training.learning_rate": lambda n: {"schedule": "cosine", "initial": 1e-4 + n},
-    },
-    "periods of schedules and of evaluations": {
-        "training.learning_rate": lambda n: {"schedule": "step", "initial": 0.1, "every": n + 1},
-        "training.evaluate_every": lambda n: n + 1,
-    },
-    "units × batch size × iterations": {
-        "network.layers.0.units": lambda n: n + 1,
-        "training.batch_size": lambda n: n + 1,
-        "training.iterations": lambda n: n + 1,
-    },
-}
-_LAYERS = """\
-network: {layers: [{type: dense, units: 8, activation: tanh}, {type: dropout, rate: 0.1},
-  {type: dense, units: 3, activation: softmax}]}
-"""
-
-
-def of_kind(kind: str, settings: int) -> Path:
-    """A config with a grid of so many settings that differ in what the kind says."""
-    keys = KINDS[kind]
-    each = round(settings ** (1 / len(keys)))
-    grid = {key: [make(n) for n in range(each)] for key, make in keys.items()}
-    file = Path("kind.yaml")
-    one = "network: {sizes: [3], activations: [softmax]}\n"
-    file.write_text(f"{CONFIG.replace(one, _LAYERS)}sweep: {json.dumps({'grid': grid})}\n")
-    return file
-
-
-def kinds(numbers: list[int]) -> str:
-    """A Markdown table: CPU seconds until the first run is known, milliseconds for each setting
-    until all are, and the peak memory.
-    """
-    rows = []
-    with in_temporary_folder():
-        for kind, keys in KINDS.items():
-            counts = [round(number ** (1 / len(keys))) ** len(keys) for number in numbers]
-            found = [_planned("", of_kind(kind, n), n, 1)[1:] for n in counts]
-            each = zip(counts, found, strict=True)
-            cells = [
-                f"{first}, {1000 * float(whole) / n:.2f}, {peak}"
-                for n, (first, whole, peak) in each
-            ]
-            rows.append([kind, *cells])
-    header = ["a grid of", *(f"{number:,} settings: s, ms each, MB" for number in numbers)]
-    return "\n".join(grid(header, rows))
-
 
 def written(settings: int) -> Path:
     """A config with a grid of this many learning rates."""
@@ -117,7 +51,7 @@ def written(settings: int) -> Path:
 
 
 def structural(values: int) -> Path:
-    """A config with a grid of this many units and batch sizes, each pair to be checked."""
+    """A config with a grid of this many units and batch sizes."""
     file = Path(f"structural{values}.yaml")
     network = "network: {sizes: [8, 3], activations: [tanh, softmax]}"
     text = CONFIG.replace("network: {sizes: [3], activations: [softmax]}", network)
@@ -183,7 +117,3 @@ def _planned(title: str, file: Path, settings: int, rounds: int) -> list[str]:
 def _swept(title: str, words: list[str]) -> Taken:
     """Once: it takes a minute."""
     return nnrun("sweep", *words, "--results", title.replace(" ", "_"), "-q", "-j", "1")
-
-
-if __name__ == "__main__":
-    print(kinds([int(word) for word in sys.argv[1:]] or [2_000]))

@@ -11,10 +11,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from nnrun.config.canonical import canonical, canonical_parts
-from nnrun.config.canonical_json import canonical_json
-from nnrun.config.load import config_from_dict, config_to_dict, config_to_json, load_config
-from nnrun.config.resolved import resolved_config
+from nnrun.config.load import config_from_dict, config_to_dict, load_config
 from nnrun.config.schema.json_schema import json_schema
 from nnrun.config.yaml.dump import dump
 from tests.config.random_configs import CONFIGS, STACKS
@@ -30,35 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def validator() -> jsonschema.Draft202012Validator:
     """The JSON Schema, ready to check data."""
     return jsonschema.Draft202012Validator(json_schema())
-
-
-@given(data=CONFIGS)
-@settings(max_examples=50, deadline=None)
-def test_texts_of_blocks_make_those_of_the_config(data: dict[str, Any]) -> None:
-    """The JSON of a config, and its canonical form key by key."""
-    config = config_from_dict({"name": "any", **data})
-    assert json.dumps(config_to_dict(config)) == config_to_json(config)
-    assert canonical(config) == {k: json.loads(t) for k, t in canonical_parts(config).items()}
-    assert [canonical_json(v) for v in canonical(config).values()] == [
-        *canonical_parts(config).values()
-    ]
-
-
-@given(data=CONFIGS)
-@settings(max_examples=50, deadline=None)
-def test_resolved_configs_share_their_blocks(data: dict[str, Any]) -> None:
-    """Each is read as a whole would be, and what it has in common with another is the same."""
-    first = config_from_dict({"name": "any", **data})
-    training = {**data["training"], "learning_rate": 0.5}
-    second = config_from_dict({"name": "any", **data, "training": training})
-    a, b = (resolved_config(config_to_json(config)) for config in (first, second))
-    assert (a, b) == (first, second)
-    assert a.dataset is b.dataset
-    assert a.network is b.network
-    assert a.loss is b.loss
-    assert config_to_json(a) == config_to_json(first)
-    beside = config_from_dict({"name": "any", "dataset": {"name": "boston"}, "beside": "linear"})
-    assert beside == resolved_config(config_to_json(beside))
 
 
 @given(data=CONFIGS)

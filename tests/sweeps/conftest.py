@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers import processes

@@ -33,7 +33,7 @@ from threading import Lock
 from nnrun.runs.storage.durable import group_commit
 from nnrun.runs.storage.sweep_progress import FOLDER
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep

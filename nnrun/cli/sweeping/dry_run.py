@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nnrun.cli.output import Output
 from nnrun.cli.sweeping.request import Request
+from nnrun.errors import NnrunError, first_of
+from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.storage.reading import damaged
@@ -16,10 +18,14 @@ _NOT_IN_CODE = {f"training.{key}" for key in NOT_IN_CODE}
 
 
 def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
-    """Show the plan of a sweep, with the runs that are complete."""
+    """Show the plan of a sweep, with the runs that are complete.
+
+    Raises:
+        NnrunError: the values of some settings contradict each other.
+    """
     # A look for each run would take longer than making the plan.
     begun = {} if asked.force else {name: store.begun(name) for name in plan.names}
-    rows, seconds, compiling = [], 0.0, dict[str, float]()
+    rows, seconds, compiling, refused = [], 0.0, dict[str, float](), dict[int, str]()
     with watching_checks(output) as looked:
         for _, variant, planned in plan.portions(least=0):  # another pass would make them anew
             name, runs = variant.name, [run.run_id for run in planned]
@@ -30,6 +36,8 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
             complete = sum(run.complete for run in found)
             rows.append((variant.number, len(runs), complete, wrong))
             left = len(runs) - sum(run.complete or run.is_damaged for run in found)
+            if variant.refused:
+                refused[variant.number] = f"  {variant.label}: {variant.refused}"
             seconds += variant.estimate.seconds * left
             if runs and (most := variant.estimate.compiling):
                 code = _code(variant)  # which a complete run has put into the cache
@@ -46,6 +54,10 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
         output.data(outlook.to_dict())
     else:
         output.show(plan_table(outlook))
+    if refused:
+        lines = first_of([refused[number] for number in sorted(refused)])
+        these = plural(len(refused), "setting")
+        raise NnrunError("\n".join([f"{these} cannot be trained, and the others can", *lines]))
 
 
 def _code(variant: Variant) -> str:

@@ -129,8 +129,8 @@ class ExperimentConfig(Block):
         yield from _drawing_nothing(dataset, data.get("sweep"))
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):
-                yield from lost_in_float32(data.get(key), (key,))
-            yield from lost_in_float32(training.get("optimizer"), ("training", "optimizer"))
+                yield from _lost_in_float32(data.get(key), (key,))
+            yield from _lost_in_float32(training.get("optimizer"), ("training", "optimizer"))
 
 
 def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
@@ -143,14 +143,14 @@ def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
         yield ConfigIssue(message, ("sweep", "seeds", "split"), "key")
 
 
-def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
+def _lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
     """An issue for each such number of a block, at its path.
 
     An epsilon of 0 divides by zero; an infinite weight decay destroys all weights.
     """
     if isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from lost_in_float32(part, (*path, key))
+            yield from _lost_in_float32(part, (*path, key))
     elif isinstance(value, float) and value:
         size, remedy = abs(value), "in float32; take a number that it has, or dtype: float64"
         if size <= _ZERO:

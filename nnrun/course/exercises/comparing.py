@@ -12,9 +12,8 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.choose import local_workers
 from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning.arguments import Arguments, seeds_of
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.seeds import seeds_of
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 

@@ -71,6 +71,7 @@ def _variant(variant: Variant, runs: int, complete: int) -> dict[str, Any]:
         "iterations": variant.estimate.iterations,
         "parameters": variant.estimate.parameters,
         "estimated_seconds_per_run": variant.estimate.seconds,
+        **({"refused": variant.refused} if variant.refused else {}),
     }
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts
+from nnrun.config.canonical import canonical
 from nnrun.config.schema.experiment import BesideConfig
 from nnrun.data.columns.column import TrainingRows
 from nnrun.data.columns.target_mean import target_means
@@ -41,7 +41,7 @@ class PreparedBeside(Prepared):
         return self.config.beside
 
     def _identity(self) -> Identity:
-        return Identity.of(canonical_parts(self.config), self.dataset.sha256, self.plugin_digests)
+        return Identity.of(canonical(self.config), self.dataset.sha256, self.plugin_digests)
 
     @cached_property
     def network(self) -> Network:

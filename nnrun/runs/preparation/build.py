@@ -7,7 +7,6 @@ from itertools import count
 from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.network import LossConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
@@ -20,7 +19,6 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
-from nnrun.runs.preparation.config_cache import Memo
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 from nnrun.training.augmentation.augment import Augmentation
 
@@ -61,23 +59,17 @@ def build_network(
 
 
 def network_mismatches(
-    network: Network, config: ExperimentConfig, dataset: Dataset, memo: Memo
+    network: Network, config: ExperimentConfig, dataset: Dataset
 ) -> list[Mismatch]:
     """Where a network does not fit the data, the loss or the rest of the config."""
     return [
-        *memo.of(_without_training, network, config.loss, dataset),
+        *_softmax_in_the_middle(network),
+        *_outputs(network, dataset),
+        *_loss(network, config.loss.type, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
         *augmentation_mismatches(config, dataset),
         *metric_mismatches(config, gives_probabilities(network), dataset),
-    ]
-
-
-def _without_training(network: Network, loss: LossConfig, dataset: Dataset) -> list[Mismatch]:
-    return [
-        *_softmax_in_the_middle(network),
-        *_outputs(network, dataset),
-        *_loss(network, loss.type, dataset),
     ]
 
 

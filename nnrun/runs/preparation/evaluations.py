@@ -28,8 +28,3 @@ def rows_of(training: TrainingConfig, sizes: Sizes) -> int | None:
     parts = [sizes.train, *sizes.held_out]
     usual = most_rows(every_of(training, sizes), training.batch_size, len(parts))
     return rows_taken(training.evaluate_rows, usual, parts, sizes.planned)
-
-
-def evaluations_of(training: TrainingConfig, sizes: Sizes) -> dict[str, int | None]:
-    """How often and on how many rows a run is evaluated, as keys of the block `training`."""
-    return {"evaluate_every": every_of(training, sizes), "evaluate_rows": rows_of(training, sizes)}

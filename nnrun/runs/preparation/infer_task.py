@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.network import NetworkConfig
 from nnrun.data.dataset import Task
@@ -19,11 +18,11 @@ class InferredTask:
     reason: str
 
 
-def infer_task(config: ExperimentConfig, apply: Apply = apply_once) -> InferredTask | None:
+def infer_task(config: ExperimentConfig) -> InferredTask | None:
     """The task that the loss and the last layer imply; None if both tasks are possible.
 
     A table has one target, so several outputs mean classes. An npz file may have several targets;
-    there, only a loss or an activation for classes means classes. `apply` as for `canonical`.
+    there, only a loss or an activation for classes means classes.
     """
     path = config.dataset.path
     if path is None or config.dataset.name is not None or isinstance(config, BesideConfig):
@@ -31,7 +30,7 @@ def infer_task(config: ExperimentConfig, apply: Apply = apply_once) -> InferredT
     loss = config.loss.type
     if loss in ("cross_entropy", "binary_cross_entropy"):
         return InferredTask("classification", f"as the loss {loss} says")
-    last, units = apply(last_layer, config.network)
+    last, units = last_layer(config.network)
     if last == "softmax":
         return InferredTask("classification", "as softmax at the end says")
     return None if config.dataset.columns is None else _of_table(loss, last, units)

@@ -12,7 +12,7 @@ from nnrun.data.rows.mapped import is_mapped
 from nnrun.engines.selection import buffers
 from nnrun.nn.network import Network, chunk_rows, once_for_each
 from nnrun.runs.preparation.build import Mismatch
-from nnrun.runs.preparation.config_cache import GridCache, Memo, built
+from nnrun.runs.preparation.config_cache import GridCache
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
@@ -32,9 +32,7 @@ class MemoryEstimate:
         return self.parameters + self.activations + self.data
 
 
-def estimate_memory(
-    config: ExperimentConfig, network: Network, dataset: Dataset, memo: Memo
-) -> MemoryEstimate:
+def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
     """A generous estimate from the shapes."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
@@ -45,7 +43,7 @@ def estimate_memory(
     data = rows * (row * (raw + width) + dataset.outputs * (32 + 2 * width))
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))
-    optimizer = built(training.optimizer, memo)
+    optimizer = training.optimizer.build()
     more = buffers(training.engine, network, optimizer, batch_size=training.batch_size)
     copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
     return MemoryEstimate(

@@ -32,7 +32,7 @@ from nnrun.runs.preparation.build import (
     check_batches,
     network_mismatches,
 )
-from nnrun.runs.preparation.config_cache import ConfigCache, GridCache, Memo, changed
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
@@ -65,7 +65,7 @@ def prepare(
     the network does not fit together, or the run needs more memory than there is.
     """
     cache, experiment = cache or GridCache(), with_data(experiment)
-    config, inference = _with_task(experiment.config, cache.memo)
+    config, inference = _with_task(experiment.config)
     rows = config.dataset, config.seed, config.in_order
     try:
         dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
@@ -81,24 +81,20 @@ def prepare(
         head = experiment.problem(place, "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
-        return _beside(experiment, config, dataset, split, cache.memo)
+        return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
-    resolved = _resolve(config, dataset, split, cache.memo)
-    common = ConfigCache(memo=cache.memo)
-    prepared = Prepared(resolved, dataset, split, inferred, penalty, common)
+    resolved = _resolve(config, dataset, split)
+    prepared = Prepared(resolved, dataset, split, inferred, penalty)
     try:
         # In place of the properties: settings with the same layers or data share these.
-        network = cache.memo.get(
-            (config.training.dtype, prepared.weighted),
-            (config.network, config.loss, dataset),
-            lambda: prepared.network,
-        )
+        built_of = config.network, config.loss, config.training.dtype, prepared.weighted, dataset
+        network = cache.get("network", built_of, lambda: prepared.network)
         vars(prepared)["network"] = network
         of_training = (
             check_batches(prepared.config.training, network, len(split.train)),
-            _rates(prepared, cache.memo),
+            _rates(prepared),
         )
-        mismatches = network_mismatches(network, prepared.config, dataset, cache.memo)
+        mismatches = network_mismatches(network, prepared.config, dataset)
         mismatches += [each for each in of_training if each is not None]
         if not mismatches and (
             too_much := excess(prepared.config, network, prepared.memory, cache)
@@ -121,13 +117,12 @@ def prepare(
 
 
 def _beside(
-    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split, memo: Memo
+    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
 ) -> PreparedBeside:
     mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
     if mismatches:
         raise _config_error(experiment, mismatches)
-    resolved = _resolve(config, dataset, split, memo)
-    return PreparedBeside(resolved, dataset, split, cache=ConfigCache(memo=memo))
+    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
 
 
 def prepare_arrays(
@@ -145,28 +140,21 @@ def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]
     return MisfitError(experiment.problem(path, message) for path, message in problems)
 
 
-def _with_task(
-    config: ExperimentConfig, memo: Memo
-) -> tuple[ExperimentConfig, InferredTask | None]:
+def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask | None]:
     """The config with the task that its network implies, if it names none."""
-    inference = infer_task(config, memo.of) if config.dataset.task is None else None
+    inference = infer_task(config) if config.dataset.task is None else None
     if inference is None:
         return config, None
-    block = changed(config.dataset, {"task": inference.task}, memo)
+    block = config.dataset.model_copy(update={"task": inference.task})
     return config.model_copy(update={"dataset": block}), inference
 
 
-def _rates(prepared: Prepared, memo: Memo) -> Mismatch | None:
+def _rates(prepared: Prepared) -> Mismatch | None:
     """The first learning rate that overflows, if there is one."""
     block, iterations = prepared.config.training.learning_rate, prepared.iterations
     if isinstance(block, float):
         return None
-    key = ("rates", iterations)
-    found: Mismatch | None = memo.get(key, (block,), lambda: _overflow(block.build(), iterations))
-    return found
-
-
-def _overflow(schedule: Schedule, iterations: int) -> Mismatch | None:
+    schedule: Schedule = block.build()
     t = _checked_iterations(iterations)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.isfinite(schedule.rates(t, iterations))
@@ -226,9 +214,7 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
     return with_training_categories(dataset, split, streams.split)
 
 
-def _resolve(
-    config: ExperimentConfig, dataset: Dataset, split: Split, memo: Memo
-) -> ExperimentConfig:
+def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
     """The config with the values that depend on the data."""
     decided = {
         "task": dataset.task,
@@ -236,9 +222,8 @@ def _resolve(
         "fold": config.dataset.fold or (1 if config.dataset.folds else None),
         "stratify": split.stratified,
     }
-    block = changed(config.dataset, decided, memo)
-    found = wanted_metrics(config, dataset, memo.of)
-    metrics = memo.get(("metrics", *found), (), lambda: found)
+    block = config.dataset.model_copy(update=decided)
+    metrics = wanted_metrics(config, dataset)
     return config.model_copy(update={"dataset": block, "metrics": metrics, **_unused(config)})
 
 

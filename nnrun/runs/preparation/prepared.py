@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical_parts, plugin_parts
+from nnrun.config.canonical import canonical, plugin_parts
 from nnrun.config.load import config_to_json
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
@@ -29,7 +29,7 @@ from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baselines_of
 from nnrun.runs.preparation.build import augmentation_of, build_network
-from nnrun.runs.preparation.config_cache import ConfigCache, built, changed
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.evaluations import every_of, iterations_of, rows_of
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
@@ -69,7 +69,7 @@ class Prepared:
     @property
     def config_json(self) -> str:
         """The resolved config of the first run that shares the cache."""
-        return self.cache.get("config", lambda: config_to_json(self.config, self.cache.memo.of))
+        return self.cache.get("config", lambda: config_to_json(self.config))
 
     @property
     def streams(self) -> Streams:
@@ -82,16 +82,14 @@ class Prepared:
         return self.cache.get("identity", self._identity)
 
     def _identity(self) -> Identity:
-        training = changed(self.config.training, self.evaluations, self.cache.memo)
+        training = self.config.training.model_copy(update=self.evaluations)
         config = self.config.model_copy(update={"training": training})
-        plain = canonical_parts(config, self.cache.memo.of)
-        return Identity.of(plain, self.dataset.sha256, self.plugin_digests)
+        return Identity.of(canonical(config), self.dataset.sha256, self.plugin_digests)
 
     @property
     def plugins(self) -> Sequence[Part]:
         """The parts of plugins that its config names."""
-        make = partial(plugin_parts, self.config, self.cache.memo.of)
-        found: Sequence[Part] = self.cache.get("plugins", make)
+        found: Sequence[Part] = self.cache.get("plugins", lambda: plugin_parts(self.config))
         return found
 
     @property
@@ -206,7 +204,7 @@ class Prepared:
             return select_engine(
                 training.engine,
                 self.network,
-                built(training.optimizer, self.cache.memo),
+                training.optimizer.build(),
                 batch_size=training.batch_size,
                 iterations=self.planned_iterations,
             )
@@ -218,7 +216,7 @@ class Prepared:
     @cached_property
     def memory(self) -> MemoryEstimate:
         """How much memory the run will take."""
-        return estimate_memory(self.config, self.network, self.dataset, self.cache.memo)
+        return estimate_memory(self.config, self.network, self.dataset)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnrun.config.canonical import Apply, apply_once
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
@@ -15,14 +14,9 @@ _MONITOR: KeyPath = ("training", "early_stopping", "monitor")
 _ORDER: KeyPath = ("sweep", "order_by")
 
 
-def wanted_metrics(
-    config: ExperimentConfig, dataset: Dataset, apply: Apply = apply_once
-) -> list[str]:
-    """What `metrics` says, or by default what unequal classes need; then those named elsewhere.
-
-    `apply` as for `canonical`.
-    """
-    asked = _by_default(config, dataset, apply) if config.metrics is None else config.metrics
+def wanted_metrics(config: ExperimentConfig, dataset: Dataset) -> list[str]:
+    """What `metrics` says, or by default what unequal classes need; then those named elsewhere."""
+    asked = _by_default(config, dataset) if config.metrics is None else config.metrics
     named = (metric for _, metric in _named(config) if find(metric) and not _is_usual(metric))
     return list(dict.fromkeys([*asked, *named]))
 
@@ -72,13 +66,13 @@ def _wrong_classes(metric: Metric, classes: int, dataset: str) -> str | None:
     return None
 
 
-def _by_default(config: ExperimentConfig, dataset: Dataset, apply: Apply) -> list[str]:
+def _by_default(config: ExperimentConfig, dataset: Dataset) -> list[str]:
     if dataset.task != "classification":
         return []
     if not are_unequal((dataset.whole or dataset).class_counts):
         return []
     beside = isinstance(config, BesideConfig)
-    last, units = ("softmax", 0) if beside else apply(last_layer, config.network)
+    last, units = ("softmax", 0) if beside else last_layer(config.network)
     probabilistic = last == "softmax" or (last == "sigmoid" and units == 1)
     return ["balanced_accuracy", *(["roc_auc"] if probabilistic else [])]
 

@@ -1,14 +1,16 @@
-"""The plan of a sweep: configs × grid × seeds × folds, all valid; and where its runs come from."""
+"""The plan of a sweep: configs × grid × seeds × folds, and where its runs come from."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
-from typing import Protocol
 
+import numpy as np
+
+from nnrun.nn.signature import Array
 from nnrun.plugins.loading import NO_PLUGINS, Shipment
 from nnrun.plugins.part import PluginError
 from nnrun.runs.identity import Identity
@@ -37,6 +39,8 @@ class Variant(Comparable):
         watched: whether their networks are looked at while they train.
         ended: how many of its runs an unfinished board is over; None for all.
         plugins: the sources of parts that its config names.
+        refused: why none of its runs can be trained; "" for a valid setting. All but its choice is
+            that of another setting then.
     """
 
     file: str
@@ -50,6 +54,7 @@ class Variant(Comparable):
     watched: bool = False
     ended: int | None = None
     plugins: Shipment = NO_PLUGINS
+    refused: str = ""
 
     @property
     def digest(self) -> str:
@@ -107,63 +112,85 @@ class PlannedRun:
         return f"{self.variant.label} {self.replicate.words}"
 
 
-class Settings(Protocol):
-    """Variants of one name that are made when they are needed, such as a `Family`; each has as many
-    runs as the others. Long ones come first.
+class Settings(Collection[Variant]):
+    """The settings of a plan by number: variants that are made when they are needed, each once.
 
-    `seconds` are the mean of what a run takes, `memory` the most that one takes.
+    Args:
+        make: the variant with a number; None for one that is equal to another.
+        seconds: of a run of each, by estimate.
+        runs: how many each has.
+        memory: the most bytes that a run takes.
+        made: those that are there already.
     """
 
-    @property
-    def name(self) -> str: ...
+    def __init__(
+        self,
+        make: Callable[[int], Variant | None],
+        seconds: Array,
+        runs: Array,
+        memory: int,
+        made: Mapping[int, Variant | None],
+    ) -> None:
+        self.seconds = seconds
+        self.memory = memory
+        self.is_new = np.ones(len(runs), bool)
+        """Whether a setting is equal to none of the others that were made."""
+        self._make = make
+        self._made = dict(made)
+        self.is_new[[number for number, variant in made.items() if variant is None]] = False
+        self.runs = runs * self.is_new
+        """How many each has; 0 where it was known from the beginning that it is equal."""
+
+    @classmethod
+    def of(cls, variants: Sequence[Variant]) -> Settings:
+        """These variants."""
+        return cls(
+            variants.__getitem__,
+            np.array([variant.estimate.seconds for variant in variants], np.float64),
+            np.array([variant.planned for variant in variants], np.int64),
+            max((variant.estimate.memory for variant in variants), default=0),
+            dict(enumerate(variants)),
+        )
 
     @property
-    def planned(self) -> int: ...
+    def made(self) -> list[Variant]:
+        """The variants that are there; a plan made one with each value of each key."""
+        return [variant for variant in self._made.values() if variant is not None]
 
-    @property
-    def seconds(self) -> float: ...
+    def __getitem__(self, number: int) -> Variant | None:
+        if number not in self._made:
+            self._made[number] = self._make(number)
+            self.is_new[number] = self._made[number] is not None
+        return self._made[number]
 
-    @property
-    def memory(self) -> int: ...
+    def __len__(self) -> int:
+        return int(self.is_new.sum())
 
-    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Variant]:
+        return (v for number in range(len(self.runs)) if (v := self[number]) is not None)
 
-    def __getitem__(self, index: int, /) -> Variant: ...
-
-
-class _Alone(tuple[Variant]):
-    """One variant."""
-
-    name = property(lambda self: self[0].name)
-    planned = property(lambda self: self[0].planned)
-    seconds = property(lambda self: self[0].estimate.seconds)
-    memory = property(lambda self: self[0].estimate.memory)
+    def __contains__(self, variant: object) -> bool:
+        return any(variant == each for each in self)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The variants of a sweep; they and their runs are made when they are needed.
+    """The settings of a sweep and their runs, which are made when they are needed.
 
     Args:
         variants: all of them, in the order of boards.
-        families: the same variants, in groups that were checked together; by default each is alone.
         shard: the part of the runs that is trained; by default all of them.
         open: whether there are as many runs as there is time for: `variants` stand for them.
         notes: on values that make no settings of their own.
     """
 
     variants: Collection[Variant] = field(default_factory=list)
-    families: Sequence[Settings] = ()
     shard: Shard = WHOLE
     open: bool = False
     notes: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
-        if not self.families:
-            object.__setattr__(self, "families", [_Alone([variant]) for variant in self.variants])
-
     def __len__(self) -> int:
-        return self._length  # asked for by each run that ends
+        return int(self._counts @ self._settings.is_new)
 
     @property
     def whole(self) -> Plan:
@@ -173,25 +200,25 @@ class Plan:
     @cached_property
     def names(self) -> dict[str, None]:
         """The names of its experiments, each once."""
-        return dict.fromkeys(family.name for family in self.families)
+        return dict.fromkeys(variant.name for variant in self._settings.made)
 
     @cached_property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
-        return sum(count * family.seconds for family, count in self._counts())
+        return float(self._counts @ self._settings.seconds)
 
     @property
     def memory(self) -> int:
         """The estimated memory of the largest run, in bytes."""
-        return max(family.memory for family, count in self._counts() if count)
+        return self._settings.memory
 
     def firsts(self) -> Iterator[Variant]:
-        """The first variant of each family that has runs."""
-        return (family[0] for family, count in self._counts() if count)
+        """The variants that have runs here and can be trained, long ones first."""
+        return (variant for _, variant, _ in self.portions() if not variant.refused)
 
     def refuse_plugin_files(self) -> None:
         """Raise a PluginError if a config needs a plugin that is no installed package."""
-        for variant in self.firsts():
+        for variant in self._settings.made:
             for source in variant.plugins.sources:
                 if source.path is not None:
                     raise PluginError(
@@ -205,14 +232,15 @@ class Plan:
 
         The number before them is the index of the variant's first run, here or in another shard.
         """
-        start = 0
-        for family in self._ordered():
-            each = family.planned
-            for at in range(len(family)):
-                if self.shard.count(start, start + each) >= least:
-                    variant, ahead = family[at], self.shard.first_from(start)
-                    yield start, variant, islice(variant.runs(), ahead, None, self.shard.of)
-                start += each
+        for number in self._order.tolist():
+            if self._counts[number] < least or (variant := self._settings[number]) is None:
+                continue
+            start = int(self._starts[number])
+            yield (
+                start,
+                variant,
+                islice(variant.runs(), self.shard.first_from(start), None, self.shard.of),
+            )
 
     def runs(self) -> Iterator[PlannedRun]:
         """All runs: the first of each variant, then the others; long runs first.
@@ -226,19 +254,27 @@ class Plan:
             yield from islice(runs, 1, None)
 
     @cached_property
-    def _length(self) -> int:
-        return sum(count for _, count in self._counts())
+    def _settings(self) -> Settings:
+        variants = self.variants
+        return variants if isinstance(variants, Settings) else Settings.of([*variants])
 
-    def _ordered(self) -> list[Settings]:
-        return sorted(self.families, key=lambda family: -family.seconds)
+    @cached_property
+    def _order(self) -> Array:
+        """The numbers of the settings, those with long runs first."""
+        return np.argsort(-self._settings.seconds, kind="stable")
 
-    def _counts(self) -> Iterator[tuple[Settings, int]]:
-        """Each family, and how many of its runs are here."""
-        start = 0
-        for family in self._ordered():
-            stop = start + len(family) * family.planned
-            yield family, self.shard.count(start, stop)
-            start = stop
+    @cached_property
+    def _starts(self) -> Array:
+        """The index of the first run of each setting, in the order of all shards."""
+        runs = self._settings.runs[self._order]
+        starts = np.empty_like(runs)
+        starts[self._order] = np.cumsum(runs) - runs
+        return starts
+
+    @cached_property
+    def _counts(self) -> Array:
+        """How many runs of each setting are here."""
+        return self.shard.count(self._starts, self._starts + self._settings.runs)
 
 
 class RunSource:

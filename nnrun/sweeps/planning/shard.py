@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from nnrun.errors import UsageError
+from nnrun.nn.signature import Array
 
 _DIGITS = 6
 
@@ -15,10 +16,9 @@ _DIGITS = 6
 class Shard:
     """Every `of`-th run of a plan, beginning with the `number`-th.
 
-    Runs are numbered setting by setting, long ones first within each family of settings. So shards
-    differ by one run at most, and little in their estimated time; a setting's seeds are spread over
-    all of them, and if their number is a multiple of `of`, each shard has the same seeds of every
-    setting.
+    Runs are numbered setting by setting, long ones first. So shards differ by one run at most, and
+    little in their estimated time; a setting's seeds are spread over all of them, and if their
+    number is a multiple of `of`, each shard has the same seeds of every setting.
     """
 
     number: int
@@ -48,9 +48,10 @@ class Shard:
         """How far after the run with the index `start` the shard's next run is; 0 for itself."""
         return (self.number - 1 - start) % self.of
 
-    def count(self, start: int, stop: int) -> int:
+    def count(self, start: Array, stop: Array) -> Array:
         """How many of the runs with the indices `start` to `stop` - 1 are in the shard."""
-        return len(range(start + self.first_from(start), stop, self.of))
+        count: Array = (stop - self.number) // self.of - (start - self.number) // self.of
+        return count
 
 
 WHOLE = Shard(1, 1)

@@ -1,36 +1,38 @@
-"""Makes the plan of a sweep, and checks every config before any run starts."""
+"""Makes the plan of a sweep, and checks each value of each key before any run starts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from hashlib import blake2b
-from itertools import compress
+from dataclasses import dataclass, replace
+from functools import reduce
+from hashlib import sha256
+from itertools import islice
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from nnrun.config.content import Origin
-from nnrun.data.splits.parts import Sizes
 from nnrun.errors import ConfigError, NnrunError, Problem
+from nnrun.nn.signature import Array
+from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
-from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.replicate import KEYS
-from nnrun.sweeps.planning.between import Between
+from nnrun.sweeps.planning.arguments import Arguments, Seeds, refuse_too_many, seeds_of
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.estimate import costs_of, estimate
-from nnrun.sweeps.planning.families import Family, Variants
-from nnrun.sweeps.planning.grid.arguments import Arguments, refuse_too_many
-from nnrun.sweeps.planning.grid.beside import BesideGrid, grids_beside
-from nnrun.sweeps.planning.grid.combinations import Grid, GridPoint
-from nnrun.sweeps.planning.grid.groups import Group
-from nnrun.sweeps.planning.grid.load import load_grid
-from nnrun.sweeps.planning.grid.together import Together
-from nnrun.sweeps.planning.grid.whole import join
-from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.grid import BesideGrid, Grid, Positions, grids_beside
+from nnrun.sweeps.planning.load import load_grid
+from nnrun.sweeps.planning.plan import Plan, Settings, Variant
 from nnrun.sweeps.planning.problems import Problems
-from nnrun.sweeps.planning.seeds import Seeds, seeds_of
-from nnrun.sweeps.planning.texts import Texts
-from nnrun.sweeps.planning.variants import folds_of, shared_fields
+from nnrun.sweeps.planning.variants import folds_of, make_variant
+
+# All settings of a grid of at most this many are made before any run starts, in a fraction of a
+# second.
+MOST_AT_ONCE = 500
+# Of a key, to find whether a problem depends on its value; and of the problems of a config.
+_MOST_TRIED = 20
 
 Watching = Callable[[], AbstractContextManager[Callable[[int], None]]]
 """Shows progress: yields a function to call after each step, with the number of all steps."""
@@ -46,8 +48,8 @@ def make_plan(
 
     What `watching` yields is called after each setting that is checked.
 
-    Raises: PlanError, with all problems, if configs are invalid; UsageError if there are more runs
-    than there may be.
+    Raises: PlanError, with all problems, if configs are invalid with a value of one of their keys;
+    UsageError if there are more runs than there may be.
     """
     planner = _Planner(arguments, datasets)
     planner.problems.add(arguments.wrong_seeds())
@@ -55,51 +57,189 @@ def make_plan(
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
     with watching() as checked:
-        planner.plan(checked)
+        planner.check(checked)
     planner.problems.require_none(len(origins))
-    grids = [(place.grid, families) for place, families in planner.planned]
-    return Plan(Variants(grids), planner.families, notes=[*planner.notes()])
+    return Plan(planner.maker.settings(), notes=[*planner.notes()])
 
 
-class _NotJoinedError(Exception):
-    """Whole numbers of a grid have to be checked one by one."""
+@dataclass(frozen=True)
+class _Wrong:
+    """Why a setting is invalid; `loaded` is whether its config alone is valid."""
+
+    problems: Sequence[Problem]
+    exit_code: int
+    loaded: bool
+
+    @property
+    def texts(self) -> set[str]:
+        """The problems as text."""
+        return set(map(str, self.problems))
+
+    @property
+    def reason(self) -> str:
+        """The problems with their places, on one line."""
+        return "; ".join(str(problem).partition("\n")[0] for problem in self.problems)
 
 
-class _Checked(NamedTuple):
-    """A valid setting, with the first run of each fold, and the fields that it shares."""
+@dataclass
+class _Place:
+    """A grid in a plan.
 
-    prepared: Prepared
-    runs: Mapping[int | None, Prepared]
-    shared: Mapping[str, Any]
-
-
-class _Place(NamedTuple):
-    """A grid of the plan, the name of its file, and the number of its first variant."""
+    Args:
+        file: its config.
+        grid: of the config.
+        seeds: of each setting.
+        offset: the number of its first setting.
+        outcomes: of the settings that were checked, by the positions of their values.
+    """
 
     file: str
     grid: Grid
     seeds: Seeds
     offset: int
-    texts: Texts
+    outcomes: dict[Positions, Variant | _Wrong]
+
+    @property
+    def first(self) -> Variant:
+        """The setting with the first value of each key, which is valid."""
+        first = self.outcomes[(0,) * len(self.grid.axes)]
+        assert isinstance(first, Variant)
+        return first
+
+    def estimates(self, value: Callable[[Variant], float]) -> Array:
+        """A number for each setting, from those of the settings that were checked.
+
+        If two epochs take twice as long as one, and 64 units three times as long as 8, then both
+        together take about six times as long.
+        """
+        factors = self.factors(value)
+        found: Array = np.ravel(reduce(np.multiply.outer, factors, np.array(value(self.first))))
+        for positions, variant in self.outcomes.items():
+            if isinstance(variant, Variant):
+                found[self.grid.number(positions)] = value(variant)
+        return found
+
+    def factors(self, value: Callable[[Variant], float]) -> list[Array]:
+        """For each axis, what its values make of a number of the first setting, as a factor."""
+        factors = [np.ones(length) for length in self.grid.shape]
+        for positions, variant in self.outcomes.items():
+            moved = [axis for axis, at in enumerate(positions) if at]
+            if len(moved) == 1 and isinstance(variant, Variant):
+                factors[moved[0]][positions[moved[0]]] = value(variant) / value(self.first)
+        return factors
+
+
+class _Maker:
+    """Makes the variants of a plan, each when it is needed.
+
+    Args:
+        datasets: that loads data.
+
+    `replaced` has, by file, notes on what arguments and grids replace of a config.
+    """
+
+    def __init__(self, datasets: Datasets) -> None:
+        self.places: list[_Place] = []
+        self.replaced: dict[str, dict[str, None]] = {}
+        self._datasets = datasets
+        self._cache = GridCache()
+        self._numbers: dict[str, int] = {}
+
+    def settings(self) -> Settings:
+        """Those of all grids, which are checked."""
+        made: dict[int, Variant | None] = {}
+        seconds, runs = [np.zeros(0)], [np.zeros(0)]
+        for place in self.places:
+            # Of a large grid, the setting that takes most memory by estimate is made as well.
+            factors = place.factors(lambda variant: variant.estimate.memory)
+            largest = tuple([int(factor.argmax()) for factor in factors])
+            place.outcomes[largest] = self.outcome(place, largest)
+            for positions in sorted(place.outcomes):
+                number = place.offset + place.grid.number(positions)
+                made[number] = self._settled(place, positions, place.outcomes[positions])
+            seconds.append(place.estimates(lambda variant: variant.estimate.seconds))
+            runs.append(place.estimates(lambda variant: variant.planned))
+        memory = max([v.estimate.memory for v in made.values() if v is not None], default=0)
+        runs_of = np.rint(np.concatenate(runs)).astype(np.int64)
+        return Settings(self._make, np.concatenate(seconds), runs_of, memory, made)
+
+    def outcome(self, place: _Place, positions: Positions) -> Variant | _Wrong:
+        """The variant with these values, or why there is none."""
+        if positions in place.outcomes:
+            return place.outcomes[positions]
+        grid, loaded = place.grid, False
+        of_runs = any(at for axis, at in zip(grid.axes, positions, strict=True) if axis.of_runs)
+        try:
+            experiment = grid.load(positions)
+            loaded = True
+            self.replaced.setdefault(place.file, {}).update(dict.fromkeys(experiment.notes))
+            folds = () if of_runs else grid.folds
+            runs = folds_of(experiment, self._datasets.load, self._cache, folds)
+            number = 0 if of_runs else place.offset + grid.number(positions)
+            variant = make_variant(number, place.file, grid.choice(positions), runs, place.seeds)
+            crossed = place.seeds.splits is not None and not grid.split_seeds
+            if crossed and len(variant.split_seeds) > 1 and not variant.drawn:
+                message = "no seed decides which rows are in which split"
+                raise ConfigError([experiment.problem(("sweep", "seeds", "split"), message)])
+        except ConfigError as error:
+            problems = grid.relocated(error, positions).problems if loaded else error.problems
+            return _Wrong(problems, error.exit_code, loaded)
+        except NnrunError as error:
+            return _Wrong([Problem(str(error), path=place.file)], error.exit_code, loaded)
+        return variant
+
+    def refused(self, place: _Place, positions: Positions, wrong: _Wrong) -> Variant:
+        """The setting with these values, whose runs all fail."""
+        first, choice = place.first, place.grid.choice(positions)
+        folds, like = [*first.identities], place.factors(lambda v: len(v.identities))
+        count = round(len(folds) * prod(f[at] for f, at in zip(like, positions, strict=True)))
+        if len(folds) != count:
+            folds = [*range(1, count + 1)]
+        return replace(
+            first,
+            number=place.offset + place.grid.number(positions),
+            choice=choice,
+            estimate=replace(first.estimate, seconds=0.0, compiling=0.0),
+            identities={fold: _no_identity(place.file, choice, fold) for fold in folds},
+            refused=wrong.reason,
+        )
+
+    def _make(self, number: int) -> Variant | None:
+        """The variant with a number; None if it is equal to another."""
+        place = self.places[bisect_right(self.places, number, key=lambda p: p.offset) - 1]
+        positions = place.grid.positions(number - place.offset)
+        return self._settled(place, positions, self.outcome(place, positions))
+
+    def _settled(
+        self, place: _Place, positions: Positions, outcome: Variant | _Wrong
+    ) -> Variant | None:
+        """The variant of an outcome; None if it is equal to another."""
+        if isinstance(outcome, _Wrong):
+            return self.refused(place, positions, outcome)
+        # A model beside several configs on the same data is trained once.
+        name = "" if isinstance(place.grid, BesideGrid) else outcome.name
+        split_seed = outcome.split_seeds[0] if place.seeds.splits else None
+        texts = [each.with_split_seed(split_seed).text for each in outcome.identities.values()]
+        content = repr((name, [*outcome.seeds], [*outcome.split_seeds], sorted(texts)))
+        digest = sha256(content.encode()).hexdigest()
+        known = self._numbers.setdefault(digest, outcome.number)
+        return outcome if known == outcome.number else None
+
+
+def _no_identity(file: str, choice: dict[str, Any], fold: int | None) -> Identity:
+    """One that no run has."""
+    return Identity.of({"dataset": {}}, f"{file} {choice} {fold}", {})
 
 
 class _Planner:
-    """Collects variants and problems."""
+    """Loads configs, checks their values, and collects problems."""
 
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
-        self.datasets = datasets
-        self.planned: list[tuple[_Place, dict[tuple[int, ...], Family]]] = []
-        self.count = 0
+        self.maker = _Maker(datasets)
         self.problems = Problems(arguments)
-        self.opened: list[tuple[str, Grid, Seeds]] = []
-        self._checks = self._done = 0
-        self._again = 0  # checks that were counted already
-        self._tell: Callable[[int], None] = lambda checks: None
+        self.count = 0
         self._names: dict[str, tuple[str, str]] = {}
-        self._cache = GridCache()
-        self._known: set[bytes] = set()
-        self._replaced: dict[str, dict[str, None]] = {}
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
@@ -115,158 +255,67 @@ class _Planner:
         else:
             for each in (grid, *beside):
                 self.count += each.count_of_folds * len(seeds)
-                self.opened.append((file, each, seeds))
+                offset = sum(place.grid.size for place in self.maker.places)
+                self.maker.places.append(_Place(file, each, seeds, offset, {}))
 
-    def plan(self, checked: Callable[[int], None]) -> None:
-        """Check the loaded configs with every combination of values that may contradict.
+    def check(self, checked: Callable[[int], None]) -> None:
+        """Check the loaded configs; `checked` is called after each setting, with their number."""
+        places = self.maker.places
+        of_runs = [[*place.grid.values_of_runs()] for place in places]
+        settings = [[*place.grid.settings_to_check(MOST_AT_ONCE)] for place in places]
+        count = sum(map(len, [*of_runs, *settings]))
+        for place, first, then in zip(places, of_runs, settings, strict=True):
+            wrong = False
+            for positions in first:
+                wrong |= self._is_refused(place, positions, self.maker.outcome(place, positions))
+                checked(count)
+            if wrong:
+                continue
+            if place.grid.split_seeds:
+                place.seeds = replace(place.seeds, splits=place.grid.split_seeds)
+            for positions in then:
+                outcome = place.outcomes[positions] = self.maker.outcome(place, positions)
+                self._is_refused(place, positions, outcome)
+                checked(count)
 
-        `checked` is called after each, with how many there are, as far as is known.
+    def _is_refused(self, place: _Place, positions: Positions, outcome: Variant | _Wrong) -> bool:
+        """Whether a setting is refused; if so, its problems are recorded.
+
+        One whose config is valid, as each of its values is, fails when its runs start.
         """
-        offset, texts, self._tell = 0, Texts(), checked
-        self._checks = sum(grid.checks for _, grid, _ in self.opened)
-        for file, grid, seeds in self.opened:
-            place = _Place(file, grid, seeds, offset, texts)
-            families = None if grid.is_sure else self._joined(place)
-            if families is None:
-                place = place._replace(grid=grid.apart())
-                families = self._families(place)
-            self.planned.append((place, families))
-            offset += place.grid.size
+        if isinstance(outcome, Variant) or (outcome.loaded and sum(map(bool, positions)) > 1):
+            return False
 
-    def _joined(self, place: _Place) -> dict[tuple[int, ...], Family] | None:
-        """The families of a grid with whole numbers that are checked together.
+        def causes(problem: Problem) -> dict[str, Any]:
+            """The values without which the setting does not have the problem."""
+            name, before, values = str(problem), outcome.texts, {}
+            for at, axis in enumerate(place.grid.axes):
+                own = problem.argument == self.arguments.words.get(axis.key, "")
+                for other in islice(range(len(axis.values)), _MOST_TRIED):
+                    changed = (*positions[:at], other, *positions[at + 1 :])
+                    tried = self.maker.outcome(place, changed)
+                    after = tried.texts if isinstance(tried, _Wrong) else set()
+                    # A problem of its own may hide those at other keys.
+                    if name not in after and (after <= before or own):
+                        values[axis.key] = axis.values[positions[at]]
+                        break
+            return values
 
-        None if a setting is invalid, or one between two valid ones may be: then each has to be
-        checked alone, so that every problem is found.
-        """
-        kept, known, done = self.problems.kept(), set(self._known), self._done
-        try:
-            return self._families(place)
-        except _NotJoinedError:
-            self.problems.restore(kept)
-            self._known = known
-            self._checks += place.grid.apart().checks - place.grid.checks
-            self._again = self._done - done
-            return None
-
-    def _families(self, place: _Place) -> dict[tuple[int, ...], Family]:
-        """The families of a grid, by the groups of their values."""
-        families: dict[tuple[int, ...], Family] = {}
-        settings: dict[tuple[int, ...], tuple[int, ...]] = {}
-        axes = place.grid.axes
-        varied = [axis.key not in KEYS for axis in axes]
-        together = Together(axes)
-        for groups, points in place.grid.combinations():
-            self.problems.of_setting.clear()
-            members = tuple([axis.groups[g] for axis, g in zip(axes, groups, strict=True)])
-            family = self._family(place, members, points)
-            if self.problems.of_setting and not place.grid.is_sure:
-                raise _NotJoinedError
-            together.add(groups, self.problems.of_setting)
-            if family is not None:
-                # Folds and seeds of splits in a grid are runs of the same setting.
-                first = settings.setdefault(tuple(compress(groups, varied)), groups)
-                known = families.get(first)
-                families[first] = family if known is None else known.joined(family)
-        for name, values in together.causes():
-            self.problems.add_cause(name, values)
-        return families
+        self.problems.add(outcome.problems, outcome.exit_code, place.file, causes)
+        return True
 
     def notes(self) -> Iterator[str]:
         """Sentences on what arguments and grids replace: settings, or values of their own."""
-        for file, notes in self._replaced.items():
+        for file, notes in self.maker.replaced.items():
             yield from (f"{file}: {note}" for note in notes)
-        keys = dict.fromkeys(f"'{key}'" for _, grid, _ in self.opened for key in grid.lengths)
+        keys = dict.fromkeys(
+            f"'{key}'" for place in self.maker.places for key in place.grid.lengths
+        )
         if keys:
             yield (
                 f"--iterations {self.arguments.iterations} replaces the values of "
                 f"{' and '.join(keys)}, so that they make no settings of their own"
             )
-
-    @property
-    def families(self) -> list[Family]:
-        """The families of all grids."""
-        return [family for _, families in self.planned for family in families.values()]
-
-    def _family(
-        self,
-        place: _Place,
-        members: Sequence[Group],
-        points: Iterable[GridPoint | ConfigError],
-    ) -> Family | None:
-        """The family of the settings with these members of each axis; `points` are checked for all.
-
-        None if one is invalid, or the first is equal to that of an earlier family.
-
-        Raises: _NotJoinedError if whole numbers between valid ones may be invalid.
-        """
-        grid, texts = place.grid, place.texts
-        unsure = not all(group.is_sure for group in members)
-        whole = {path: group.numbers[path] for group in members if (path := group.whole)}
-        ends: list[_Checked] = []
-        for point in points:
-            checked = self._check(place, point)
-            self._count()
-            if checked is None:
-                return None
-            if unsure and not ends and not join(whole, checked.prepared):
-                raise _NotJoinedError
-            ends.append(checked)
-        prepared, runs, shared = ends[0]
-        # A model beside several configs on the same data is trained once.
-        name = str(place.seeds) if isinstance(grid, BesideGrid) else prepared.config.name
-        identities = [run.identity.text for run in runs.values()]
-        split_seed = next(iter(place.seeds.splits or ()), None)  # that of a setting is not used
-        first = [run.identity.with_split_seed(split_seed) for run in runs.values()]
-        digests = {_digest(name, identity.text) for identity in first}
-        if digests <= self._known:
-            return None
-        self._known |= digests
-        between = None
-        if whole:
-            costs = [costs_of(end.prepared) for end in ends]
-            between = Between(costs, whole, prepared.config.training, prepared.split.sizes)
-        packed = texts.pack([prepared.config_json, *identities])
-        return Family(
-            shared,
-            _sizes(runs),
-            estimate(prepared),
-            between,
-            grid,
-            members,
-            place.offset,
-            texts,
-            packed,
-        )
-
-    def _count(self) -> None:
-        """Count a check, unless it only repeats one."""
-        if self._again:
-            self._again -= 1
-        else:
-            self._done += 1
-            self._tell(self._checks)
-
-    def _check(self, place: _Place, point: GridPoint | ConfigError) -> _Checked | None:
-        """What is known of a setting; None if it is invalid."""
-        if isinstance(point, ConfigError):
-            self.problems.add(point.problems, point.exit_code, place.file)
-            return None
-        self._replaced.setdefault(place.file, {}).update(dict.fromkeys(point.experiment.notes))
-        try:
-            runs = folds_of(point.experiment, self.datasets.load, self._cache)
-            prepared = next(iter(runs.values()))
-            seeds, shared = place.seeds, shared_fields(place.file, runs, place.seeds)
-            if seeds.splits is not None and len(seeds.splits) > 1 and not shared["drawn"]:
-                message = "no seed decides which rows are in which split"
-                raise ConfigError([point.experiment.problem(("sweep", "seeds", "split"), message)])
-        except ConfigError as error:
-            self.problems.add(map(point.relocated, error.problems), error.exit_code, place.file)
-        except NnrunError as error:
-            self.problems.add([Problem(str(error), path=place.file)], error.exit_code)
-        else:
-            return _Checked(prepared, runs, shared)
-        return None
 
     def _require_new_name(self, name: str, file: str) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))
@@ -277,15 +326,3 @@ class _Planner:
                 "by name, so give each its own name"
             )
             raise ConfigError([Problem(message, path=file)])
-
-
-def _digest(name: str, text: str) -> bytes:
-    """Of a name and an identity."""
-    return blake2b(f"{name} {text}".encode(), digest_size=16).digest()
-
-
-def _sizes(runs: Mapping[int | None, Prepared]) -> Mapping[int | None, Sizes]:
-    """Those of the splits of each fold: the same object for the same ones."""
-    found = {fold: run.split.sizes for fold, run in runs.items()}
-    memo = next(iter(runs.values())).cache.memo
-    return memo.get(("sizes", *found.items()), (), lambda: found)

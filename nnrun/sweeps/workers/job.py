@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from nnrun.config.resolved import entries_of, resolved_config
+from nnrun.config.load import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
@@ -20,7 +20,7 @@ from nnrun.plugins.part import Source
 from nnrun.pool.task import Channel
 from nnrun.runs.execution.callbacks import Callbacks, now_and_then
 from nnrun.runs.execution.execute import execute
-from nnrun.runs.preparation.config_cache import ConfigCache, Memo
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import check_rows, prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
@@ -130,27 +130,19 @@ def _cache_of(
     sources: Sequence[Source],
 ) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
-    texts = []
-    for entry in entries_of(config):
-        text = entry.text
-        if entry.key == "training":
-            own = {key for key in NOT_IN_CODE if not isinstance(entry.value.get(key), dict)}
-            text = json.dumps({key: v for key, v in entry.value.items() if key not in own})
-        texts.append((entry.key, text))
+    content = json.loads(config)
+    training = content.get("training", {})
+    for key in NOT_IN_CODE:
+        if not isinstance(training.get(key), dict):
+            training.pop(key, None)
     plugins = [source.sha256 for source in sources]
-    return ConfigCache(_shared_cache_of(data, split_seed, fold, *plugins, *texts), _memo())
+    return ConfigCache(_shared_cache_of(data, split_seed, fold, *plugins, json.dumps(content)))
 
 
 @lru_cache(maxsize=64)
 def _shared_cache_of(*_content: Hashable) -> ConfigCache:
     """The cache shared by configs whose code and the check of it are the same."""
     return ConfigCache()
-
-
-@cache
-def _memo() -> Memo:
-    """What is made of the blocks of configs, for all runs of this process."""
-    return Memo()
 
 
 def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:

@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 from tests.benchmarks.tables.grid import grid
 from tests.forging import forge, said

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nnrun.engines.compiled.generated import engine
 from nnrun.sweeps import choose
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 
 CONFIG = """

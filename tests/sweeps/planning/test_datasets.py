@@ -8,7 +8,6 @@ import pytest
 from pydantic import create_model
 
 from nnrun.config import load as config_loading
-from nnrun.config import resolved
 from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import DatasetProblem
@@ -22,8 +21,7 @@ def new_key(monkeypatch):
     """A key of `dataset` that no list in nnrun knows: what is added to all features."""
     block = create_model("Shifted", __base__=DatasetConfig, shift=(float, 0.0))
     config = create_model("Experiment", __base__=ExperimentConfig, dataset=(block, ...))
-    for module in (config_loading, resolved):
-        monkeypatch.setattr(module, "ExperimentConfig", config)
+    monkeypatch.setattr(config_loading, "ExperimentConfig", config)
     read = sweep_data.read_dataset
 
     def shifted(block):

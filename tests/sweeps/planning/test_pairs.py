@@ -265,11 +265,11 @@ def test_a_value_may_need_those_of_several_other_keys(plan, write):
 
 @pytest.mark.parametrize("before", [1, 9])
 def test_check_leaves_to_the_plan_what_some_value_makes_valid(plan, write, before):
-    """However late it stands; the sweep names the values that are wrong together."""
+    """However late it stands; the sweep refuses it at its place, with the value that it needs."""
     grid = {"dataset.validation_size": [0] * before + [0.2], **STOPPING}
     file = write("iris", IRIS + block(grid))
     assert "iris" == load_config(file).config.name
-    with pytest.raises(ConfigError, match=r"\(with validation_size=0, early_stopping="):
+    with pytest.raises(ConfigError, match=r"early_stopping: .* \(with validation_size=0\)"):
         plan(file)
 
 

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from nnrun.sweeps.planning.families import Texts
+from nnrun.sweeps.planning import validate
 
 CONFIG = """
 dataset: {name: iris, features: standard, validation_size: 0.2}
@@ -69,9 +69,14 @@ def runs_of(made):
     ]
 
 
+@pytest.mark.parametrize("most", [1, 500])
 @pytest.mark.parametrize("number", range(12))
-def test_each_setting_is_the_one_planned_alone(plan, write, number):
-    """With its config, estimate and run ids, in the order of the product, equal ones once."""
+def test_each_setting_is_the_one_planned_alone(plan, write, monkeypatch, number, most):
+    """With its config, estimate and run ids, in the order of the product, equal ones once.
+
+    Whether it is made with the plan, or when it is needed.
+    """
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
     draw, file = random.Random(number), write("iris", CONFIG)
     keys = draw.sample(sorted(VALUES.keys() - {"dataset.split.seed"}), 3)
     grid = {key: draw.sample(VALUES[key], 2) for key in keys}
@@ -99,12 +104,3 @@ def test_seeds_of_splits_and_folds_are_runs_of_one_setting(plan, write):
         for size in sizes
     ]
     assert expected == [[run.run_id for run in variant.runs()] for variant in made.variants]
-
-
-def test_packed_texts_are_the_same_again():
-    """Whether they are like the first ones or not, and longer than what zlib looks back at."""
-    texts, first = Texts(), ["a config" * 9000, "", "é"]
-    others = [first, ["another"], [first[0][:-3] + "ure", "x", "é"], ["".join(map(str, range(99)))]]
-    packed = [texts.pack(each) for each in others]
-    assert others == [texts.unpack(each) for each in packed]
-    assert len(packed[0]) < len(first[0]) / 100

@@ -111,6 +111,19 @@ def test_a_grid_over_folds_or_splits_is_one_row(plan, write, text, word, expecte
     assert 4 == len(both)
 
 
+@pytest.mark.parametrize("word", ["dataset.fold=2,null", "dataset.fold=null,3"])
+def test_no_fold_among_those_of_a_grid_is_all_of_them(plan, write, word):
+    """Each once."""
+    assert [(3, None, 1), (3, None, 2), (3, None, 3)] == keys(plan(write("iris", FOLDS), word))
+
+
+def test_a_fold_of_a_grid_that_is_none_is_refused_once(plan, write):
+    """Beside the others, which are not checked without it."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris", FOLDS), "dataset.fold=2,9,x", "training.batch_size=4,8")
+    assert ["dataset.fold", "dataset.fold"] == [problem.path for problem in caught.value.problems]
+
+
 def test_rows_of_a_grid_have_their_own_folds(plan, write):
     """Each number of folds is a setting, with all of its folds."""
     made = plan(write("iris", FOLDS), "dataset.folds=3,5", seeds=2)

@@ -25,7 +25,12 @@ def gathered(progress: SweepProgress, store: Store) -> SweepProgress:
     known = whole.ended_places()
     for _, _, runs in whole.plan.portions():
         for run in runs:
-            record = None if run.place in known else _stored(run, store)
+            if run.place in known:
+                continue
+            if run.variant.refused:  # by whichever shard it is in
+                whole.fail(run, run.variant.refused)
+                continue
+            record = _stored(run, store)
             if record is None:
                 continue
             if record.status == "failed":

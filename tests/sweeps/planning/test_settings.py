@@ -1,9 +1,9 @@
-"""Settings that are put together from blocks of others are those that loading them would give."""
+"""Settings of a grid are those that loading them gives; a wrong value is refused at first."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -13,10 +13,18 @@ from nnrun.config.several import parse_grid
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning import validate, variants
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.grid import combinations as made
-from tests.sweeps.helpers import IRIS
+from nnrun.sweeps.planning.shard import Shard
+from tests.sweeps.helpers import IRIS, run_inline, words_of
 
+# Few training rows make a hundred updates, most of them more than a thousand.
+EPOCHS = """
+dataset: {name: iris, features: standard}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, epochs: 10}
+"""
 UNITS, BATCHES = "network.layers.0.units=2,70", "training.batch_size=1,4"
 VALID = {
     "networks outermost": [UNITS, BATCHES],
@@ -69,55 +77,145 @@ def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
     assert [7, 7, 7] == lengths
 
 
-@pytest.mark.parametrize(
-    ("words", "blocks"),
-    [
-        ([UNITS, BATCHES], {"network": 1, "training": 1}),  # the first of both is that of the base
-        (
-            [UNITS, BATCHES, "dataset.test_size=0.1,0.2"],
-            {"network": 1, "training": 1, "dataset": 1},
-        ),
-        ([UNITS, "network.layers.0.activation=tanh,relu"], {"network": 3}),
-        (["training.learning_rate.over=10,20"], {"training": 1}),
-        (["sweep.order_by=loss", "training.batch_size=1,4"], {"training": 1}),
-    ],
-)
-def test_how_often_a_config_is_validated(plan, write, monkeypatch, words, blocks):
-    """As a whole before the grid and with its first values; then each block once, alone."""
-    whole, alone = [], []
-    load_content, load_block = made.load_content, made.load_block
-    monkeypatch.setattr(made, "load_content", lambda *a: whole.append(a) or load_content(*a))
-    monkeypatch.setattr(made, "load_block", lambda *a: alone.append(a[1]) or load_block(*a))
-    rate = "learning_rate: {schedule: cosine, initial: 0.1}"
-    plan(write("iris", IRIS.replace("learning_rate: 0.05", rate)), *words)
-    assert 2 == len(whole)
-    assert blocks == Counter(alone)
+WEIGHTS = {"setosa": 1, "virginica": 2}
+# Keys of a block, and others in their place that make the same setting here.
+IN_TWO_WAYS = [
+    ({}, {"watch": True}),
+    ({}, {"augment": {}}),
+    ({}, {"augment": {"noise": 0}}),
+    ({}, {"evaluate_every": 3}),
+    ({}, {"evaluate_rows": "all"}),
+    ({"class_weight": WEIGHTS}, {"class_weight": dict(reversed(WEIGHTS.items()))}),
+]
 
 
-# Each of these values is valid with the others' first ones, but not with all of them.
-CONTRADICTING = [
+@pytest.mark.parametrize("ways", IN_TWO_WAYS, ids=json.dumps)
+@pytest.mark.parametrize("rates", [(0.1, 0.5), (0.5, 0.2)], ids=["first again", "another again"])
+def test_a_setting_that_is_written_in_two_ways_is_one(plan, write, ways, rates):
+    """And none of those that differ from it is lost, or there twice."""
+    file = write("net", IRIS)
+    blocks = [
+        {"learning_rate": rate, "iterations": 60, **more}
+        for more, own in zip(ways, ((0.1, 0.2), rates), strict=True)
+        for rate in own
+    ]
+    made = plan(file, *words_of({"training": blocks}))
+    alone = {next(plan(file, *words_of({"training": [block]})).runs()).run_id for block in blocks}
+    assert alone == {run.run_id for run in made.runs()}
+    assert 3 == len(made) == len(alone)
+
+
+@pytest.mark.parametrize("most", [1, 500])
+def test_a_setting_that_two_keys_give_twice_is_planned_once(plan, write, monkeypatch, most):
+    """Of 60 iterations every third is evaluated by default; in a large grid this shows later."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
+    grid = {"training.evaluate_every": [None, 3], "training.iterations": [20, 60, 80]}
+    made = plan(write("iris"), *words_of(grid))
+    runs = [*made.runs()]
+    assert 5 == len(made) == len(runs) == len({run.run_id for run in runs}) == len(made.variants)
+    if most > 1:  # else a shard whose run this is has none
+        assert [1] * 5 == [len(replace(made, shard=Shard(number, 5))) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("key", ["iterations", "epochs"])
+@pytest.mark.parametrize("among", [[], [0], [5]], ids=["each has one", "none first", "none last"])
+def test_blocks_have_the_length_of_the_argument(plan, write, key, among):
+    """With `--iterations`, those that differ in length alone are one setting, or have none."""
+    file = write("net", IRIS)
+    pairs = [(0.1, 2), (0.1, 3), (0.1, 4), (0.2, 4), (0.3, 2)]
+    blocks = [{"learning_rate": rate, key: length} for rate, length in pairs]
+    for place in among:
+        blocks.insert(place, {"learning_rate": 0.1})
+    made = plan(file, *words_of({"training": blocks}), iterations=5)
+    trained = [json.loads(variant.config)["training"] for variant in made.variants]
+    assert [0.1, 0.2, 0.3] == [block["learning_rate"] for block in trained]
+    assert {(5, None)} == {(block["iterations"], block["epochs"]) for block in trained}
+    assert {5} == {variant.estimate.iterations for variant in made.variants}
+
+
+def test_settings_have_the_engines_of_single_runs(plan, sweep, write, store):
+    """Of epochs of different lengths, whichever was trained first in the same worker."""
+    file = write("iris", EPOCHS)
+    sizes, engines = (140, 0.2), []
+    made = plan(file, f"dataset.test_size={sizes[0]},{sizes[1]}", "training.learning_rate=0.1,0.2")
+    assert 4 == run_inline(sweep(made)).trained
+    for size in sizes:
+        words = [f"dataset.test_size={size}", "training.learning_rate=0.2"]
+        run = prepare(load_config(file, words))
+        report = json.loads((store.folder("iris", run.run_id) / "report.json").read_text())
+        assert run.engine == report["engine"]
+        engines.append(run.engine)
+    assert ["numpy", "compiled"] == engines
+
+
+@pytest.mark.parametrize("most", [1, 500])
+def test_large_grids_are_checked_value_by_value(plan, write, monkeypatch, most):
+    """A sum of checks: each setting is made when it is needed, with the estimates of its values."""
+    checked = []
+    monkeypatch.setattr(variants, "prepare", lambda *a, **k: checked.append(a) or prepare(*a, **k))
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
+    units, lengths = "network.layers.0.units", "training.iterations"
+    numpy = IRIS.replace("iterations: 60", "engine: numpy, iterations: 60")
+    made = plan(write("iris", numpy), f"{units}=range(1,21)", f"{lengths}=range(100,3000,100)")
+    assert (580, 48) == (len(made), len(checked))
+    run = next(made.runs())
+    assert {units: 20, lengths: 2900} == run.variant.choice
+    assert 49 == len(checked)
+    exact = sum(variant.estimate.seconds for variant in made.variants)
+    assert made.seconds == pytest.approx(exact, rel=0.2)
+    assert made.memory == max(variant.estimate.memory for variant in made.variants)
+
+
+def test_the_memory_of_a_large_grid_is_that_of_its_largest_setting(plan, write, monkeypatch):
+    """Two wide layers take more together than what each adds alone."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", 1)
+    deep = IRIS.replace("[4, 3]", "[8, 8, 3]").replace("[tanh,", "[tanh, tanh,")
+    words = [f"network.layers.{layer}.units=8,3000" for layer in (0, 1)]
+    made = plan(write("iris", deep), *words)
+    assert made.memory == max(variant.estimate.memory for variant in made.variants)
+
+
+def test_a_small_grid_has_the_estimates_of_its_settings(plan, write):
+    """Not those of its values, by which a setting trains with another engine."""
+    made = plan(write("iris"), "network.layers.0.units=4,400", "training.iterations=100,90000")
+    assert made.seconds == pytest.approx(sum(v.estimate.seconds for v in made.variants))
+
+
+def test_long_runs_of_a_large_grid_come_first(plan, write, monkeypatch):
+    """By the estimates of its values, so that its shards take about as long."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", 1)
+    made = plan(
+        write("iris"),
+        "network.layers.0.units=range(100,1000,100)",
+        "training.iterations=1000,100000,200000",
+        "training.learning_rate=0.1,0.2",
+    )
+    runs = [*made.runs()]
+    seconds = [run.variant.estimate.seconds for run in runs]
+    assert (max(seconds), min(seconds)) == (seconds[0], seconds[-1])
+    parts = [[*replace(made, shard=Shard(number, 3)).runs()] for number in (1, 2, 3)]
+    assert [18, 18, 18] == [*map(len, parts)]
+    assert {run.run_id for run in runs} == {run.run_id for part in parts for run in part}
+    sums = [sum(run.variant.estimate.seconds for run in part) for part in parts]
+    assert max(sums) - min(sums) <= max(seconds)
+
+
+# By the words of a grid, the values that its keys' own rules exclude.
+EXCLUDED = [
     (
         ["dataset.validation_size=0.2,0", "training.early_stopping=null,{patience: 3}"],
         [" (with validation_size=0, early_stopping={patience: 3})"],
-    ),
-    (
-        ["dataset.test_size=0.2,0.5", "training.batch_size=4,8,100"],
-        [" (with test_size=0.5, batch_size=100)"],
     ),
     (["training.batch_size=4,8", "network.layers.1.units=3,4,5"], []),
     (
         ["training.optimizer=adam,{type: adam, epsilon: 1e-60}", "training.dtype=float64,float32"],
         [" (with optimizer={type: adam, epsilon: 1.0e-60}, dtype=float32)"],
     ),
-    (
-        ["loss=mean_squared,cross_entropy", "network.layers.1.activation=softmax,sigmoid"],
-        [" (with loss=cross_entropy, activation=sigmoid)"],
-    ),
 ]
 
 
-@pytest.mark.parametrize(("words", "together"), CONTRADICTING)
-def test_what_blocks_contradict_is_found(plan, write, words, together):
+@pytest.mark.parametrize(("words", "together"), EXCLUDED)
+def test_what_the_rules_of_keys_exclude_is_refused(plan, write, words, together):
     """With the messages that loading each setting gives, each once, at an argument; and with the
     values that are wrong only together.
     """
@@ -136,6 +234,31 @@ def test_what_blocks_contradict_is_found(plan, write, words, together):
     assert together == [m[m.index(" (with ") :] for m in messages if " (with " in m]
     assert sorted(expected) == sorted(message.partition(" (with ")[0] for message in messages)
     assert {problem.argument for problem in problems} <= {*words}
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "column", "message"),
+    [
+        ("training.learning_rate", "[0.1, -1, 0.2]", 35, "-1 is not a number greater than 0 or"),
+        ("training.optimizer.epsilon", "[1e-8, 1e-60]", 40, "1.0e-60 is 0 in float32;"),
+    ],
+)
+def test_a_wrong_number_is_refused_at_its_place(plan, write, key, values, column, message):
+    """Also one that float32 does not have."""
+    float32 = IRIS.replace("batch_size: 8", "batch_size: 8, dtype: float32, optimizer: adam")
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris", f"{float32}sweep:\n  grid:\n    {key}: {values}\n"))
+    (problem,) = caught.value.problems
+    assert (9, column) == (problem.place.line, problem.place.column)
+    assert problem.message.startswith(message)
+
+
+def test_problems_of_one_config_leave_those_of_another(plan, write):
+    """Each config has its own."""
+    first, second = write("first", IRIS.replace("iris,", "iris, test_size: 0.9,")), write("second")
+    with pytest.raises(ConfigError) as caught:
+        plan(first, second, "training.batch_size=1,2,300", "seed=3")
+    assert 2 == len(caught.value.problems)
 
 
 def test_a_problem_of_the_file_has_its_place(plan, write):

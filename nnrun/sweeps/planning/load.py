@@ -9,20 +9,24 @@ from typing import Any
 
 from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.load import Experiment
-from nnrun.config.overrides import apply_overrides, format_override, is_key, steps_of
+from nnrun.config.overrides import (
+    apply_overrides,
+    format_override,
+    is_key,
+    rate_within,
+    steps_of,
+)
 from nnrun.config.replaced import replaced
+from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.yaml.source_map import Source
 from nnrun.errors import ConfigError, Problem
 from nnrun.runs.replicate import KEYS, SPLIT_SEED
-from nnrun.sweeps.planning.grid.arguments import Arguments
-from nnrun.sweeps.planning.grid.axes import axes_of, place_of
-from nnrun.sweeps.planning.grid.causes import with_cause
-from nnrun.sweeps.planning.grid.combinations import Grid, load_with, overrides_of
-from nnrun.sweeps.planning.grid.numbers import LENGTHS
-from nnrun.sweeps.planning.seeds import seeds_of
+from nnrun.sweeps.planning.arguments import Arguments, seeds_of
+from nnrun.sweeps.planning.grid import Axis, Grid, load_with, overrides_of
+from nnrun.sweeps.planning.problems import with_cause
 
 _MOST_TRIED = 100
-_LENGTHS = [f"training.{key}" for key in LENGTHS]
+_LENGTHS = ["training.iterations", "training.epochs"]
 
 
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
@@ -34,17 +38,33 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     base = _base(content, arguments)
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
-    places = (place_of(base.config, steps_of(key), v) for key, v in arguments.grid.items())
+    places = (_place_of(base, steps_of(key), v) for key, v in arguments.grid.items())
     taken = {*arguments.grid, *(".".join(place) for place in places if place), "seed"}
     own = {key: values for key, values in own.items() if key not in taken}
     whole = {**own, **arguments.grid}
     grid = _without_replaced(content, base, whole, arguments)
     several = [key for key, values in grid.items() if len(values) > 1]
     given = arguments.iterations is not None
-    axes = axes_of(grid, base.config, of_one_length=given) if own or several else []
+    axes = [Axis.of(key, values) for key, values in grid.items()] if own or several else []
     varied = [key for key in several if key not in KEYS]
     lengths = [key for key in _LENGTHS if given and len(whole.get(key, ())) > 1]
     return Grid(content.without_sweep(), arguments, base, axes, varied, lengths)
+
+
+def _place_of(
+    base: Experiment, steps: tuple[str, ...], values: Sequence[Any]
+) -> tuple[str, ...] | None:
+    """Where the values of a key stand in the config; None if not all stand at the same place.
+
+    A number for a schedule is that of a key within.
+    """
+    block = getattr(getattr(base.config, "training", None), "learning_rate", None)
+    if not isinstance(block, ScheduleConfig):
+        return steps
+    inner = [rate_within(steps, vars(block), value) for value in values]
+    if any(inner):
+        return (*steps, inner[0]) if inner[0] and all(inner) else None
+    return steps
 
 
 def _without_replaced(

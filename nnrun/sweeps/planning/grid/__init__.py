@@ -1,1 +1,0 @@
-"""A config's grid: its keys with their values, and the configs that these make."""
