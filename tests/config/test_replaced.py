@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from nnrun.sweeps.planning.grid.arguments import Arguments
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
+from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
 
