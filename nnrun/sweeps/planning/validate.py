@@ -91,6 +91,7 @@ class _Place:
         seeds: of each setting.
         offset: the number of its first setting.
         outcomes: of the settings that were checked, by the positions of their values.
+        folds: that the grid names, once these values are checked.
     """
 
     file: str
@@ -98,6 +99,7 @@ class _Place:
     seeds: Seeds
     offset: int
     outcomes: dict[Positions, Variant | _Wrong]
+    folds: Sequence[int] = ()
 
     @property
     def first(self) -> Variant:
@@ -173,11 +175,11 @@ class _Maker:
             experiment = grid.load(positions)
             loaded = True
             self.replaced.setdefault(place.file, {}).update(dict.fromkeys(experiment.notes))
-            folds = () if of_runs else grid.folds
+            folds = () if of_runs else place.folds
             runs = folds_of(experiment, self._datasets.load, self._cache, folds)
             number = 0 if of_runs else place.offset + grid.number(positions)
             variant = make_variant(number, place.file, grid.choice(positions), runs, place.seeds)
-            crossed = place.seeds.splits is not None and not grid.split_seeds
+            crossed = place.seeds.splits is not None and grid.split_seeds is None
             if crossed and len(variant.split_seeds) > 1 and not variant.drawn:
                 message = "no seed decides which rows are in which split"
                 raise ConfigError([experiment.problem(("sweep", "seeds", "split"), message)])
@@ -271,6 +273,7 @@ class _Planner:
                 checked(count)
             if wrong:
                 continue
+            place.folds = place.grid.folds
             if place.grid.split_seeds:
                 place.seeds = replace(place.seeds, splits=place.grid.split_seeds)
             for positions in then:
