@@ -45,9 +45,9 @@ def command(
     its own. Then it is trained again, in memory: every cell of its history, every metric and every
     weight must be the same bits, and so must all else that its files say and training gives again:
     network, preprocessing, threshold, state, config, seed, data, baseline, early stopping,
-    warnings. If Python, NumPy, BLAS, the CPU or nnrun
-    have changed, losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by
-    0.01; the output says which of the two was met.
+    warnings. Where the versions of Python, NumPy, BLAS or nnrun, or the CPU, have changed, losses
+    and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by 0.01; the output says
+    which of the two was met.
 
     Exits with 3 if a run is damaged or gives other results, with 1 if one cannot be verified.
 

@@ -170,7 +170,7 @@ def _explained(
         seed=prepared.config.seed,
         clip_norm=training.clip_norm,
     )
-    numbers = [int(number) + 1 for number in prepared.split.train.rows[places]]
+    numbers = [int(number) for number in _numbers(prepared)[places]]
     # Last, since it trains the network.
     film = filmed_training(prepared)
     return Explanation(
@@ -212,14 +212,19 @@ def _first(prepared: Prepared) -> Array:
     return order[: min(needed, int(bounds[1]))]
 
 
+def _numbers(prepared: Prepared) -> Array:
+    """The numbers of the training rows in the data, from 1 on; rows that were left out count."""
+    return prepared.dataset.row_numbers[prepared.split.train.rows]
+
+
 def _places(prepared: Prepared, rows: Sequence[int]) -> Array:
     """The places of rows in the training split, by their numbers in the data."""
-    numbers = prepared.split.train.rows
+    numbers = _numbers(prepared)
     found = []
     for row in rows:
-        places = np.flatnonzero(numbers == row - 1)
+        places = np.flatnonzero(numbers == row)
         if not len(places):
-            some = ", ".join(f"{number + 1:,}" for number in np.sort(numbers)[:5])
+            some = ", ".join(f"{number:,}" for number in np.sort(numbers)[:5])
             raise UsageError(f"--row {row}: not a training row; training rows are {some}, …")
         found.append(int(places[0]))
     return np.array(found)

@@ -47,6 +47,24 @@ def test_a_config_shows_the_first_update(sampling):
     assert expected.tobytes() == weights(explain_config(experiment)).tobytes()
 
 
+def test_rows_have_their_numbers_in_the_file(tmp_path):
+    """Rows with missing cells, which are left out, count as well."""
+    lines = ["a,y", *(f"{'' if row in (1, 3) else row},{row % 2}" for row in range(1, 13))]
+    (tmp_path / "holes.csv").write_text("\n".join(lines))
+    data = {"path": str(tmp_path / "holes.csv"), "columns": {"target": "y"},
+            "missing": "drop_rows", "test_size": 0}  # fmt: skip
+    network = {"sizes": [1], "activations": ["linear"]}
+    holes = {"dataset": data, "network": network, "loss": "mean_squared"}
+    experiment = load_config({**config(), **holes})
+
+    found = explain_config(experiment, [5])
+
+    assert [5] == found.rows
+    assert [[5.0]] == found.update.x.tolist()
+    with pytest.raises(UsageError, match="--row 3: not a training row"):
+        explain_config(experiment, [3])
+
+
 def test_a_run_shows_the_update_after_its_last(store):
     """With the optimizer's memory and the schedule's rate: the weights of a run longer by one."""
     rate = {"schedule": "exponential", "initial": 0.1, "every": 5}

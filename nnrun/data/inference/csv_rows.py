@@ -214,7 +214,7 @@ class Batch:
         carried = tuple(texts(column.texts) for column in self.carried)
         shape = source.layout.shape if len(source.layout.shape) > 1 else x.shape[1:]
         weight = self.weights[0].features()[:, 0] if self.weights else None
-        return RowBatch(x.reshape(-1, *shape), self._y(), carried, weight)
+        return RowBatch(x.reshape(len(x), *shape), self._y(), carried, weight)
 
     def _y(self) -> npt.NDArray[Any] | None:
         parts = [

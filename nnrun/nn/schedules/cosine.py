@@ -30,8 +30,9 @@ class Cosine(Schedule):
 
     Args:
         initial: The rate of the first iteration.
-        final: The rate at the end.
-        over: Iterations from the first to the last; all of the run by default.
+        final: The rate after `over` iterations, which the last of them comes close to, as PyTorch's
+            CosineAnnealingLR.
+        over: Iterations of the half cosine; all of the run by default.
     """
 
     initial: PositiveFloat
@@ -50,9 +51,8 @@ class WarmupCosine(Schedule):
     Args:
         peak: The largest rate.
         warmup: Iterations in which it rises.
-        final: The rate at the end.
-        over: Iterations from the first to the last, those of `warmup` included; all of the run by
-            default.
+        final: The rate after `over` iterations, which the last of them comes close to.
+        over: Iterations of the line and the half cosine together; all of the run by default.
     """
 
     peak: PositiveFloat

@@ -61,6 +61,18 @@ def trained(folder, nnrun):
     return load(select_run("load", Path("results")))
 
 
+def test_a_network_of_earlier_values_alone_predicts_a_file(folder, nnrun):
+    """Without any other column a row of the file has no features of its own."""
+    write("load.csv", written(series()))
+    write("lags.yaml", CONFIG.replace("  dates: {hour: [hour, weekday, cyclic]}\n", ""))
+    assert 0 == nnrun("train", "lags.yaml").exit_code
+
+    done = nnrun("predict", "lags", "load.csv")
+
+    assert 0 == done.exit_code, done.stderr
+    assert 1 + HOURS - 48 == len(done.stdout.splitlines())
+
+
 def test_rows_with_too_few_before_them_are_left_out(trained, nnrun, report):
     """Two days of 12; the report and the command say so."""
     data = report()["dataset"]

@@ -37,12 +37,10 @@ def load_history(folder: Path) -> list[HistoryRow]:
     """
     file = folder / HISTORY
     try:
+        header, *rows = csv.reader(_lines(file), strict=True)
         return [
-            {
-                name: int(cell) if name.endswith(_COUNTS) else float(cell)
-                for name, cell in row.items()
-            }
-            for row in csv.DictReader(_lines(file), strict=True)
+            {name: _cell(name, cell) for name, cell in zip(header, row, strict=True)}
+            for row in rows
         ]
     except FileNotFoundError:
         return []
