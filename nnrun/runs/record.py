@@ -12,9 +12,7 @@ if TYPE_CHECKING:  # slow to import
     from nnrun.training.state import HistoryRow, TrainingState
     from nnrun.training.watching.watched import Watched
 
-SCHEMA_VERSION = 2
-UNSEALED_VERSION = 1
-"""The version of reports without a digest of themselves."""
+SCHEMA_VERSION = 1
 
 # Entries that reports have only where they say something.
 _RARE = ("plugins", "search")

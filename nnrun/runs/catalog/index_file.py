@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 16
+_VERSION = 1
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
@@ -99,7 +99,7 @@ class JsonMapping(Mapping[str, Any]):
 
 
 class IndexFile:
-    """The database of an index; made if there is none, or one of an older version.
+    """The database of an index; made if there is none, or one of another version.
 
     With `writes` false it is only read, and must be there.
 
@@ -207,9 +207,8 @@ class IndexFile:
         return version != (_VERSION,)
 
     def _make(self) -> None:
-        for table in (*_TABLES, "varied"):  # which older versions have
-            self._db.execute(f"DROP TABLE IF EXISTS {table}")
         for table, columns in _TABLES.items():
+            self._db.execute(f"DROP TABLE IF EXISTS {table}")
             self._db.execute(f"CREATE TABLE {table} ({columns})")
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 

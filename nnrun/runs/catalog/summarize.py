@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -36,30 +35,6 @@ from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import STUCK, StoredRun, is_stuck, read_run
 
-# Keys that reports of older versions do not have, and what these runs had in their place. The split
-# stands before its own keys, since it may be missing as a whole.
-_ADDED: dict[str, Any] = {
-    "dataset.folds": None,
-    "dataset.split": {},
-    "dataset.split.by": "random",
-    "dataset.split.column": None,
-    "dataset.split.test_seed": None,
-    "dataset.hide_test": False,
-    "dataset.images": None,
-    "dataset.channel_axis": None,
-    "dataset.unknown": "ignore",
-    "dataset.dates": {},
-    "dataset.lags": {},
-    "dataset.columns.weight": None,
-    "dataset.columns.embedding": {},
-    "dataset.columns.target_mean": [],
-    "dataset.columns.min_count": 1,
-    "dataset.columns.formats": {},
-    "training.class_weight": None,
-    "training.augment": None,
-    "training.evaluate_rows": None,
-    "decide": None,
-}
 # Where data are; `dataset.sha256` says which.
 PLACES = ("dataset.path", "dataset.images.folder")
 
@@ -102,22 +77,10 @@ def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
-    found = flatten(_completed(json.loads(config)))
+    found = flatten(json.loads(config))
     for key in (*PLACES, *filter(changes_nothing, [*found])):
         found.pop(key, None)
     return JsonMapping(json.dumps({**found, "dataset.sha256": data}))
-
-
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """A config with the keys that are new since it was written, in the blocks that it has."""
-    for key, value in _ADDED.items():
-        *blocks, name = key.split(".")
-        block: Any = config
-        for step in blocks:
-            block = block.get(step) if isinstance(block, dict) else None
-        if isinstance(block, dict):
-            block.setdefault(name, copy(value))
-    return config
 
 
 def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
@@ -170,7 +133,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             **numbers,
             started=str(record.started),
             seconds=record.timing["train_seconds"],
-            iterations=record.timing.get("iterations"),
+            iterations=record.timing["iterations"],
             extended_from=(record.extended_from or {}).get("run_id"),
             search=record.search,
             metrics=_numbers(record),

@@ -17,7 +17,7 @@ ROWS = [{"iteration": 100, "train_loss": 2.0}, {"iteration": 200, "train_loss": 
 
 
 def run(seed: int, rate: float, status: str = "running") -> RunSummary:
-    at = RunProgress(200, 1000, 1.0, None, None, ROWS, seed, None, None, None, "")
+    at = RunProgress(200, 1000, 1.0, None, None, ROWS, seed, None, None, None, "", 2)
     settings = {"training.learning_rate": rate}
     return RunSummary(
         "a", f"s{seed}-0123456789", status, seed=seed, settings=settings, progress=at,

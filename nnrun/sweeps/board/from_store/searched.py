@@ -22,7 +22,7 @@ from nnrun.sweeps.board.from_store.entry import RunEntry
 FILE = "search.json"
 AGAIN = "the same nnrun search again writes it anew, and trains no run that is stored"
 """What to do about a search.json that cannot be used."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 _MOST_BYTES = 2**28
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LookupError)
 _HIDDEN = "dataset.hide_test"
