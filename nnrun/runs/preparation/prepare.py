@@ -85,15 +85,9 @@ def prepare(
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     resolved = _resolve(config, dataset, split, cache.memo)
     common = ConfigCache(memo=cache.memo)
-    prepared = Prepared(resolved, dataset, split, inferred, penalty, common)
+    prepared = Prepared(resolved, dataset, split, inferred, penalty, common, cache)
     try:
-        # In place of the properties: settings with the same layers or data share these.
-        network = cache.memo.get(
-            (config.training.dtype, prepared.weighted),
-            (config.network, config.loss, dataset),
-            lambda: prepared.network,
-        )
-        vars(prepared)["network"] = network
+        network = prepared.network
         of_training = (
             check_batches(prepared.config.training, network, len(split.train)),
             _rates(prepared, cache.memo),
@@ -111,8 +105,6 @@ def prepare(
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
             numbers = rows, network.input_shape, network.dtype
             cache.get("ranges", numbers, lambda: check_ranges(prepared))
-            fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
-            vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:

@@ -38,6 +38,6 @@ def test_a_curve_so_far_is_over_the_whole_run() -> None:
 
 def test_a_run_that_waits_has_not_started() -> None:
     """It has neither a start nor a time, unlike one that trains."""
-    found = [Found(Path("a"), one, None) for one in (run(1, 0.1, "queued"), run(2, 0.1))]
+    found = [Found(Path("a"), one) for one in (run(1, 0.1, "queued"), run(2, 0.1))]
     shown = [[row[5].text, row[7].text] for row in table_of(found, found, "Runs").rows]
     assert [["–", "–"], ["2026-01-02 03:04:05", "0.00 s"]] == shown

@@ -7,8 +7,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
-from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summary import JsonMapping
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import setting
