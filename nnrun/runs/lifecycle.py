@@ -20,7 +20,7 @@ from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import RunResult, reworded
+from nnrun.runs.record import RunRecord, RunResult, compare_published, published_of
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
@@ -61,7 +61,7 @@ def train(
     )  # fmt: skip
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):
-        return replace(begun, record=reworded(begun.record, prepared))
+        return replace(begun, record=_reworded(begun.record, prepared))
     with begun as lease:
         checkpoint = lease.checkpoint(callbacks.note)
         writing = _written(callbacks, prepared, lease)
@@ -109,4 +109,14 @@ def _written(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callb
 
     return replace(
         callbacks, start=start, wait=wait, observe=observe, checkpoint=now_and_then(save)
+    )
+
+
+def _reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
+    """A record with the config's present description and published numbers."""
+    return replace(
+        record,
+        config=prepared.config_dict,
+        description=prepared.config.description,
+        published=compare_published(published_of(prepared.config), record.metrics),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +12,6 @@ if TYPE_CHECKING:  # slow to import
     from nnrun.config.schema.experiment import ExperimentConfig
     from nnrun.models.scores import Metrics
     from nnrun.nn.signature import Array
-    from nnrun.runs.preparation.prepared import Prepared
     from nnrun.training.state import HistoryRow, TrainingState
     from nnrun.training.watching.watched import Watched
 
@@ -160,13 +159,3 @@ def compare_published(
         difference = None if ours is None else ours - number
         rows.append({"metric": key, "published": number, "ours": ours, "difference": difference})
     return rows
-
-
-def reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
-    """A record with the config's present description and published numbers."""
-    return replace(
-        record,
-        config=prepared.config_dict,
-        description=prepared.config.description,
-        published=compare_published(published_of(prepared.config), record.metrics),
-    )
