@@ -13,8 +13,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset, loader_of
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.checking.checks import CheckedRun
-from nnrun.runs.execution.described_data import describe_dataset
-from nnrun.runs.execution.described_network import described_network
+from nnrun.runs.execution.described import describe_dataset, described_network
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.gradients import check_run_gradients

@@ -24,7 +24,6 @@ from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
-from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.searched import searches_of
 from nnrun.sweeps.board.from_store.stored import stored_variants
 from nnrun.systems import system
@@ -76,8 +75,8 @@ class Watch:
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
         self._root = root
         self._names = {*names}
-        self._live = LiveRuns(root, lambda run, content: (run, entry_of(run, content)))
-        self._known: list[tuple[RunSummary, RunEntry | None]] = []
+        self._live = LiveRuns(root)
+        self._known: list[RunSummary] = []
         self._shown: set[str] = set()
         self._rows = FormingRows()
         self._chosen: Mapping[tuple[str, str], Mapping[str, Any]] = {}
@@ -93,7 +92,7 @@ class Watch:
         start = monotonic()
         before = {(run.name, run.run_id): run for run in self.runs}
         changed = self._live.look()
-        known = {(run.name, run.run_id): run for run, _ in self._live.runs if self._wants(run)}
+        known = {(run.name, run.run_id): run for run in self._live.runs if self._wants(run)}
         self.runs = [run for run in known.values() if run.status in IN_PROGRESS]
         ended = [
             run
@@ -107,15 +106,13 @@ class Watch:
         self._looked = True
         new = {run.name for run in (*self.runs, *ended)} - self._shown
         self._shown |= new
-        self._known = [found for found in self._live.runs if found[0].name in self._shown]
+        self._known = [run for run in self._live.runs if run.name in self._shown]
         if new or ended:
             self._rows = FormingRows()
-            entries = (entry for _, entry in self._known if entry is not None)
-            searches = searches_of(
-                (self._root / name for name in sorted(self._shown)), [run for run, _ in self._known]
-            )
+            sound = (run for run in self._known if run.is_sound)
+            searches = searches_of((self._root / name for name in sorted(self._shown)), self._known)
             self._chosen, self.problems = searches.choices, searches.problems
-            for variant in stored_variants(entries, self._chosen):
+            for variant in stored_variants(sound, self._chosen):
                 for score in variant.scores:
                     self._rows.add(variant, score)
         self.pause = max(_SECONDS, (monotonic() - start) / _SHARE)
@@ -129,7 +126,7 @@ class Watch:
 
     def view(self, hint: str = "") -> View:
         """What is shown of it."""
-        keys = most_varied([run for run, _ in self._known])
+        keys = most_varied(self._known)
         return View(
             self.runs,
             keys,

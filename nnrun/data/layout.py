@@ -21,7 +21,6 @@ from nnrun.data.formats.numbers import NumberFormat
 from nnrun.data.labels import all_numbers, canonical
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.rows.mapped import kept
-from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 
 # The most rows and numbers that are joined at once.
@@ -179,25 +178,16 @@ class Layout:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
-        """The layout that `to_dict` described.
-
-        Raises: DataError if it is from before columns had kinds; today's reading would take all of
-        its columns for plain numbers.
-        """
-        if stored.get("categories") or stored.get("imputed"):
-            raise DataError(
-                "its columns are described as an older version did; nnrun train --force trains the "
-                "run again"
-            )
+        """The layout that `to_dict` described."""
         form, every = stored.get("target_form"), map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
-            columns=Columns(tuple(every), stored.get("separator"), stored.get("decimal", ".")),
+            columns=Columns(tuple(every), stored["separator"], stored["decimal"]),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
-            text_labels=bool(stored.get("text_labels", False)),
-            bool_labels=bool(stored.get("bool_labels", False)),
+            text_labels=bool(stored["text_labels"]),
+            bool_labels=bool(stored["bool_labels"]),
             target_form=form and NumberFormat.from_example(form),
             from_images=bool(stored.get("from_images", False)),
         )

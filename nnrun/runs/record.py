@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # slow to import
+    from nnrun.config.schema.experiment import ExperimentConfig
+    from nnrun.models.scores import Metrics
     from nnrun.nn.signature import Array
     from nnrun.training.state import HistoryRow, TrainingState
     from nnrun.training.watching.watched import Watched
 
-SCHEMA_VERSION = 2
-UNSEALED_VERSION = 1
-"""The version of reports without a digest of themselves."""
+SCHEMA_VERSION = 1
 
 # Entries that reports have only where they say something.
 _RARE = ("plugins", "search")
@@ -121,8 +122,8 @@ class RunResult:
     """
 
     record: RunRecord
-    history: list[HistoryRow]
-    weights: dict[str, Array] | None
+    history: list[HistoryRow] = field(default_factory=list)
+    weights: dict[str, Array] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     checkpoint: TrainingState | None = None
     ending: TrainingState | None = None
@@ -140,3 +141,21 @@ class RunResult:
 def now() -> str:
     """The time in UTC, to the microsecond: runs of one second have an order."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def published_of(config: ExperimentConfig) -> dict[str, float]:
+    """The published numbers of a config, by `<split>_<metric>`."""
+    return config.published.numbers if config.published else {}
+
+
+def compare_published(
+    numbers: Mapping[str, float], metrics: Mapping[str, Metrics | None]
+) -> list[dict[str, Any]]:
+    """Each published number with ours; `ours` is None where the run has no such number."""
+    rows = []
+    for key, number in numbers.items():
+        split, _, metric = key.partition("_")
+        ours = (metrics.get(split) or {}).get(metric)
+        difference = None if ours is None else ours - number
+        rows.append({"metric": key, "published": number, "ours": ours, "difference": difference})
+    return rows

@@ -22,7 +22,7 @@ from nnrun.runs.storage.reading import read_run
 
 
 def load_stored(folder: Path, record: RunRecord) -> Experiment:
-    """The config in the folder of a run; what older versions had no key for is as it was then.
+    """The config in the folder of a run, with its data where they are now.
 
     Raises: ConfigError if it is damaged; DataError if its data are not there; PluginError if a
     plugin that it needs is not loaded.
@@ -30,14 +30,7 @@ def load_stored(folder: Path, record: RunRecord) -> Experiment:
     require(record.plugins)
     experiment = load_config(folder / CONFIG)
     require_data(record)
-    experiment = _with_path(experiment, record)
-    config, stored = experiment.config, experiment.source.data
-    if "metrics" not in stored:
-        config = config.model_copy(update={"metrics": []})
-    if "evaluate_rows" not in (stored.get("training") or ("evaluate_rows",)):
-        training = config.training.model_copy(update={"evaluate_rows": "all"})
-        config = config.model_copy(update={"training": training})
-    return replace(experiment, config=config)
+    return _with_path(experiment, record)
 
 
 def require_data(record: RunRecord) -> None:

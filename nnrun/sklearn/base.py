@@ -27,7 +27,7 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.described_network import describe_model
+from nnrun.runs.execution.described import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters, not_negative, stopping_of

@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 from nnrun.config.load import resolved_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import serialize_error
-from nnrun.runs.execution.ended import Ended
-from nnrun.runs.execution.result import result_of
+from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -208,8 +207,9 @@ class RunEnds:
         run = active.run
 
         def failed(checkpoint: TrainingState | None) -> RunResult:
-            ended = Ended("failed", reason, checkpoint=checkpoint, traceback=traceback or None)
-            return self._named(result_of(self._prepared(run), ended))
+            record = record_of(self._prepared(run), "failed", reason)
+            result = RunResult(record, checkpoint=checkpoint, traceback=traceback or None)
+            return self._named(result)
 
         try:
             active.lease.fail(failed)

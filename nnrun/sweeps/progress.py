@@ -5,63 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from nnrun.runs.catalog.board_part import BoardPart, by_split
+from nnrun.runs.catalog.summarize import score_of
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
 
-
-class RunScore(NamedTuple):
-    """The scores of a run that has ended.
-
-    `metrics` are the main metric on the training, validation and test split, None for a missing
-    split; `part` is what else boards take of its report.
-    """
-
-    seed: int
-    status: str
-    metrics: tuple[float | None, ...]
-    seconds: float
-    part: BoardPart
-    run_id: str = ""
-    split_seed: int | None = None
-    fold: int | None = None
-
-    @property
-    def replicate(self) -> Replicate:
-        """What tells the run from others of its setting."""
-        return Replicate(self.seed, self.split_seed, self.fold)
-
-    def resolved(self, *, drawn: bool) -> Replicate:
-        """Its replicate, resolved."""
-        split = self.seed if self.split_seed is None else self.split_seed
-        return Replicate(self.seed, split if drawn else None, self.fold)
-
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """`order` of its replicate."""
-        return self.seed, self.seed if self.split_seed is None else self.split_seed, self.fold or 0
-
-    @classmethod
-    def of(cls, record: RunRecord, replicate: Replicate | None = None) -> RunScore:
-        """The scores in a record; its config says the replicate, unless that is given."""
-        replicate = replicate or Replicate.of(record.config, record.seed)
-        return cls(
-            record.seed,
-            record.status,
-            by_split(record.metrics, record.main_metric),
-            record.timing["train_seconds"],
-            BoardPart.of(record),
-            record.run_id,
-            replicate.split_seed,
-            replicate.fold,
-        )
-
-
-Member = tuple[Comparable, list[RunScore]]
+Member = tuple[Comparable, list[RunSummary]]
 """A config with the scores of its runs."""
 
 
@@ -90,7 +41,7 @@ class SweepProgress:
     """
 
     plan: Plan
-    scores: dict[int, list[RunScore]] = field(default_factory=dict)
+    scores: dict[int, list[RunSummary]] = field(default_factory=dict)
     trained: int = 0
     found: int = 0
     interrupted: int = 0
@@ -141,7 +92,7 @@ class SweepProgress:
 
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a complete run."""
-        self.scores.setdefault(run.variant.number, []).append(RunScore.of(record, run.replicate))
+        self.scores.setdefault(run.variant.number, []).append(score_of(record, run.replicate))
         self.stopped += record.status == "stopped"
         if trained:
             self.trained += 1
@@ -157,7 +108,7 @@ class SweepProgress:
         """Record why a run failed or diverged, without counting it."""
         self._failures[run.place] = Failure(run.key, run.label, reason)
 
-    def by_variant(self) -> Iterator[tuple[Variant, list[RunScore]]]:
+    def by_variant(self) -> Iterator[tuple[Variant, list[RunSummary]]]:
         """Each variant of the plan, in its order, with its scores by seed."""
         for variant in self.plan.variants:
             scores = self.scores.get(variant.number, [])

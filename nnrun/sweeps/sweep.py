@@ -14,8 +14,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
 from nnrun.runs.lease import Outcome, begin
-from nnrun.runs.published import compare_published
-from nnrun.runs.record import RunResult
+from nnrun.runs.record import RunResult, compare_published
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.ends import ActiveRun, RunEnds, checked

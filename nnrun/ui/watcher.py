@@ -11,11 +11,9 @@ from time import monotonic
 
 from nnrun.garbage import not_collected
 from nnrun.reports.html.overview.found import Found
-from nnrun.runs.catalog.index import Content
 from nnrun.runs.catalog.live import Key, LiveRuns
-from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
+from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
-from nnrun.sweeps.board.from_store.entry import entry_of
 from nnrun.ui.parts import Part, problem_part
 
 _SECONDS = 1.0
@@ -44,7 +42,7 @@ class Watcher:
     ) -> None:
         self._root = root
         self.snapshot = Snapshot()
-        self._live = LiveRuns(root, self._found)
+        self._live = LiveRuns(root)
         self._draw_now, self._draw, self._publish = draw_now, draw, publish
         self._state = Condition()
         self._listeners = 0
@@ -141,14 +139,14 @@ class Watcher:
         moved = before != self._missing
         if changed or moved or sweeps != self.snapshot.sweeps or self._looked == -inf:
             self._outdated |= any(map(self._has_ended, changed))
-            runs = self._live.runs
+            runs = [Found(f"{self._root}/{run.label}", run) for run in self._live.runs]
             now = self._draw_now(runs, sweeps, self._missing)
             self._show(replace(self.snapshot, runs=runs, sweeps=sweeps, now=now))
         self._next_look = start + max(_SECONDS, (monotonic() - start) / _LOOKING)
 
     def _has_ended(self, key: Key) -> bool:
         run = self._live.get(key)
-        return run is None or run.overview.status not in IN_PROGRESS
+        return run is None or run.status not in IN_PROGRESS
 
     def _draw_results(self) -> None:
         start = monotonic()
@@ -171,9 +169,6 @@ class Watcher:
             self.snapshot = snapshot
             self._state.notify_all()
         self._publish(snapshot)
-
-    def _found(self, run: RunSummary, content: Content) -> Found:
-        return Found(f"{self._root}/{run.label}", run, entry_of(run, content))
 
 
 @dataclass(frozen=True)

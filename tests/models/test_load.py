@@ -148,39 +148,6 @@ def test_what_does_not_fit_together_is_refused(model, what):
     assert len(message) < 400
 
 
-@pytest.fixture
-def older(trained, tmp_path):
-    """Writes a model of iris as before columns had kinds: categories and rules beside the names."""
-    arrays, values = unpack(trained("iris").folder / "model.safetensors")
-
-    def write(**beside):
-        layout = values["preprocessing"]["layout"]
-        layout |= {"categories": {}, "imputed": {}, "by_value": []} | beside
-        path = tmp_path / "model.safetensors"
-        path.write_bytes(pack(arrays, values))
-        return path, layout["columns"]
-
-    return write
-
-
-@pytest.mark.parametrize(("key", "value"), [("categories", ["7"]), ("imputed", "median")])
-def test_columns_of_an_older_version_are_not_taken_for_plain_numbers(older, key, value):
-    """A column with one category is as wide as a number: 7 would be read as 7, and not as 1."""
-    path, names = older()
-    older(**{key: {names[0]: value}})
-    with pytest.raises(NnrunError, match="as an older version did; nnrun train --force trains"):
-        load(path)
-
-
-def test_an_older_model_of_plain_numbers_predicts_as_ever(older, trained):
-    """It says no more of its columns than models do today."""
-    x = np.random.default_rng(0).random((5, 4))
-    path, _ = older()
-    np.testing.assert_array_equal(
-        load(trained("iris").folder).predict_proba(x), load(path).predict_proba(x)
-    )
-
-
 def test_memory_is_not_taken_for_what_a_file_claims(trained, tmp_path):
     """Weights that fit, and a frame of zeros around the image that would fill any machine."""
     folder = trained(IMAGES).folder

@@ -31,6 +31,10 @@ REGRESSION = RunRecord(
         "classes": None,
         "description": "house prices",
         "note": "It is flawed. Use another one.",
+        "left_out": 0,
+        "dropped": 0,
+        "duplicates": {},
+        "unseen": [],
     },
     network={
         "input_shape": [13],

@@ -91,7 +91,7 @@ def test_one_module_reads_reports():
         ("no model", "model.safetensors is missing"),
         ("no report", None),
         ("cut", "report.json is not the file that was written"),
-        ("other version", "report.json is of a newer version of nnrun"),
+        ("other version", "report.json is of another version of nnrun"),
         ("failed", None),
         ("interrupted", None),
     ],

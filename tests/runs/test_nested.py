@@ -10,7 +10,7 @@ from nnrun.errors import ConfigError
 from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.diagnosis import describe_divergence
-from nnrun.runs.execution.described_network import describe_network
+from nnrun.runs.execution.described import describe_network
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.training.divergence import Divergence
 

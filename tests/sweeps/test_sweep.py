@@ -96,7 +96,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     )
     assert list(theirs["config"]["published"]) == list(ours["config"]["published"])
     by_name = (ours["metrics"]["test"]["accuracy"], ours["metrics"]["train"]["accuracy"])
-    assert by_name == progress.scores[0][0].part.ours
+    assert by_name == progress.scores[0][0].ours
 
 
 def test_complete_runs_are_found(plan, sweep, write, store):

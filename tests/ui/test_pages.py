@@ -81,7 +81,7 @@ def test_runs_of_a_search_show_what_it_chose(results, ask_in, tmp_path):
         for n, name in enumerate(names)
     ]
     lists = {"trials": parts, "random": [], "finalists": []}
-    about = {"schema_version": 2, "metric": "accuracy", "larger_is_better": True}
+    about = {"schema_version": 1, "metric": "accuracy", "larger_is_better": True}
     found = {**about, **lists, "board": None, "test": None, "winner": None}
     (folder / "search.json").write_bytes(sealed_json(found))
     text = ask_in().get("/runs").text

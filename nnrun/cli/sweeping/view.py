@@ -13,8 +13,8 @@ from nnrun.reports.numbers import MISSING, count, counted, duration, number, plu
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS
+from nnrun.runs.catalog.summarize import score_of
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.progress import RunScore
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,7 +87,7 @@ class _View(DrawnRuns, _Lines):
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
-        self.rows.add(run.variant, RunScore.of(record, run.replicate))
+        self.rows.add(run.variant, score_of(record, run.replicate))
         if trained:
             self.trained += run.variant.estimate.seconds
         else:

@@ -29,10 +29,10 @@ from nnrun.reports.terminal.board.columns import (
 from nnrun.reports.terminal.board.columns import splits as all_splits
 from nnrun.reports.terminal.board.notes import notes
 from nnrun.reports.verdict.names import Names, names_of, told_by
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.sweeps.board.comparison.statistics import Summary
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.progress import RunScore
 
 _MOST_NAMES = 2
 # A strip with all values would be this many times as long as one without the outermost.
@@ -180,13 +180,13 @@ def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scal
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
 
 
-def values_of(group: Group, scores: Iterable[RunScore]) -> list[float]:
+def values_of(group: Group, scores: Iterable[RunSummary]) -> list[float]:
     """The metric of each completed run, on the split that decides the order."""
     column = SPLITS.index(group.ordered_by)
     return [
         value
         for score in scores
-        if score.status == "completed" and (value := score.metrics[column]) is not None
+        if score.status == "completed" and (value := score.by_split[column]) is not None
     ]
 
 

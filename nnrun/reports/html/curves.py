@@ -166,12 +166,12 @@ def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Conf
 
 
 def _is_lost(variant: StoredVariant) -> bool:
-    return all(run.score.status == _DIVERGED for run in variant.runs)
+    return all(run.status == _DIVERGED for run in variant.runs)
 
 
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
     lost = _is_lost(variant)
-    runs = [run for run in variant.runs if lost or run.score.status != _DIVERGED]
+    runs = [run for run in variant.runs if lost or run.status != _DIVERGED]
     found = (histories.get(run.key) for run in runs)
     return [history for history in found if history and history.get("iteration")]
 

@@ -23,7 +23,7 @@ from nnrun.reports.importance.columns import (
     places_of,
 )
 from nnrun.reports.importance.images import PixelMap, pixel_maps
-from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summarize import settings_of, summary_of
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
@@ -31,7 +31,6 @@ from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.comparison.verdicts import design_of
-from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import stored_variants
 
 REPEATS = 10
@@ -170,7 +169,7 @@ def _table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -
 def _summed(
     records: Sequence[RunRecord], tables: Sequence[Array], columns: Sequence[str], split: str
 ) -> list[ColumnImportance]:
-    (variant,) = stored_variants(map(RunEntry.of, records))
+    (variant,) = stored_variants(map(summary_of, records))
     replicates = [
         Replicate.of(one.config, one.seed).resolved(drawn=variant.drawn) for one in records
     ]

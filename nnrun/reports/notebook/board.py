@@ -18,18 +18,18 @@ from nnrun.reports.numbers import count
 from nnrun.reports.terminal.board.columns import columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes
 from nnrun.reports.verdict.board import board_verdict
-from nnrun.runs.catalog.summarize import read_with_summary
+from nnrun.runs.catalog.summarize import read_summary
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.storage.contents.history import read_history
-from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.progress import RunScore, SweepProgress
+from nnrun.sweeps.progress import SweepProgress
 
 _MOST_ROWS = 100
 # Curves are of the first groups, rows and runs.
 _GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
 
-Scores = Mapping[tuple[str, str, str], Sequence[RunScore]]
+Scores = Mapping[tuple[str, str, str], Sequence[RunSummary]]
 
 
 def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -> str:
@@ -78,7 +78,7 @@ def _rows(group: Group, scores: Scores) -> Markup:
     return table(header, zip(*cells, strict=True))
 
 
-def _of(group: Group, row: Row, scores: Scores) -> Sequence[RunScore]:
+def _of(group: Group, row: Row, scores: Scores) -> Sequence[RunSummary]:
     return scores.get((group.dataset, row.name, repr(row.choice)), ())
 
 
@@ -87,10 +87,10 @@ def _curves(group: Group, scores: Scores, root: Path) -> Iterator[Markup]:
     entries, histories = [], {}
     for row in group.rows[:_DRAWN]:
         for score in _of(group, row, scores)[:_RUNS]:
-            entry = _entry(root / row.name / score.run_id)
-            if entry is not None:
+            entry = read_summary(root / row.name / score.run_id, placed=True)
+            if entry is not None and entry.is_sound:
                 entries.append(entry)
-                histories[entry.key] = read_history(root / row.name / score.run_id)
+                histories[entry.label] = read_history(root / row.name / score.run_id)
     charts = [
         chart
         for board in stored_boards(stored_variants(entries))
@@ -102,8 +102,3 @@ def _curves(group: Group, scores: Scores, root: Path) -> Iterator[Markup]:
     for split in (group.ordered_by, "train"):
         for chart in [chart for chart in charts if split in chart.title.split()][:_CHARTS]:
             yield captioned(chart, "49%")
-
-
-def _entry(folder: Path) -> RunEntry | None:
-    read = read_with_summary(folder, placed=True)
-    return None if read is None else entry_of(*read)

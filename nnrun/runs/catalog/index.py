@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from nnrun.garbage import not_collected
-from nnrun.runs.catalog.board_part import BoardPart
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
@@ -36,55 +34,40 @@ _ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
 _TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
-Run = tuple[RunSummary, RunRecord | None]
-Content = BoardPart | RunRecord | None
-V = TypeVar("V")
-Make = Callable[[RunSummary, Content], V]
-SUMMARY, BOARD, RECORD = "summary", "board", "record"
-"""What is wanted of runs."""
 
 
-def look(root: Path, names: Iterable[str] = ()) -> list[RunSummary]:
-    """The runs of these experiments, by default of all in a results folder."""
-    return _found(root, names, lambda run, _: run, SUMMARY)
-
-
-def look_through(root: Path, names: Iterable[str], make: Make[V], wanted: str = BOARD) -> list[V]:
-    """What is made of each run, by default of all in a results folder.
+def look(
+    root: Path, names: Iterable[str] = (), *, boards: bool = False, order_by: str | None = None
+) -> list[RunSummary]:
+    """The runs of these experiments, by default of all in a results folder.
 
     Args:
         root: the results folder.
         names: of experiments.
-        make: called with each run's summary and what is wanted of its report; None without one that
-            is as it was written.
-        wanted: `BOARD` for what boards take, or the record; `RECORD` for the record, which may lack
-            what is large, such as its config.
+        boards: whether rows have what boards take.
+        order_by: their main metric, where they have it; for boards alone.
     """
-    return _found(root, names, make, wanted)
-
-
-def read_through(root: Path, stamps: Mapping[str, Stamps], make: Make[V]) -> list[V]:
-    """What `look_through` returns, of the runs with these stamps, by name and id.
-
-    The index is read where there is one, and not written.
-    """
-    with suppress(*_ERRORS):
-        return _look(root, stamps, make, BOARD, writes=False)
-    return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
-
-
-def _found(root: Path, names: Iterable[str], make: Make[V], wanted: str) -> list[V]:
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
         for _ in range(2):
             try:
-                return _look(root, stamps, make, wanted)
+                return _look(root, stamps, order_by, boards=boards)
             except _ERRORS as error:
                 if any(word in str(error) for word in _TEMPORARY):
                     break
                 with suppress(OSError):
                     (root / FILE).unlink(missing_ok=True)
-    return [make(*found) for name in stamps for found in _read(root / name, stamps[name])]
+    return [run for name in stamps for run in _read(root / name, stamps[name], order_by)]
+
+
+def read_through(root: Path, stamps: Mapping[str, Stamps]) -> list[RunSummary]:
+    """The runs with these stamps, by name and id, for boards.
+
+    The index is read where there is one, and not written.
+    """
+    with suppress(*_ERRORS):
+        return _look(root, stamps, boards=True, writes=False)
+    return [run for name in stamps for run in _read(root / name, stamps[name])]
 
 
 class RunIndex:
@@ -168,59 +151,68 @@ def stamp(folder: str) -> str:
 
 
 def _look(
-    root: Path, stamps: Mapping[str, Stamps], make: Make[V], wanted: str, *, writes: bool = True
-) -> list[V]:
-    made: list[V] = []
+    root: Path,
+    stamps: Mapping[str, Stamps],
+    order_by: str | None = None,
+    *,
+    boards: bool,
+    writes: bool = True,
+) -> list[RunSummary]:
+    runs: list[RunSummary] = []
     with not_collected(), IndexFile(root / FILE, writes=writes) as file:
         for name, found in stamps.items():
-            refused = _update(file, root / name, found) if writes else ()
-            others = {run.run_id: make(run, record) for run, record in refused}
+            refused = _update(file, root / name, found, order_by) if writes else ()
+            others = {run.run_id: run for run in refused}
             lines = {
-                run.run_id: make(run, content)
-                for run, content, when in _lines(file, name, wanted)
+                run.run_id: run
+                for run, when in _lines(file, name, order_by, boards=boards)
                 if when == found.get(run.run_id)
             }
             # Where it writes, another process may have dropped some lines, to write them again.
             left = {k: v for k, v in found.items() if k not in lines and k not in others}
-            others |= {run.run_id: make(run, record) for run, record in _read(root / name, left)}
-            made += ({**others, **lines}).values()
-    return made
+            others |= {run.run_id: run for run in _read(root / name, left, order_by)}
+            runs += ({**others, **lines}).values()
+    return runs
 
 
-def _lines(file: IndexFile, name: str, wanted: str) -> Iterator[tuple[RunSummary, Content, str]]:
-    """Of an experiment's lines the summary, what is wanted of the report, and the stamp."""
-    parts: dict[str, BoardPart] = {}
-    for run, text, found in file.runs(name):
-        if wanted == SUMMARY:
-            yield run, None, found
-        elif wanted == BOARD:
-            if text not in parts:
-                parts[text] = BoardPart.restored(text)
-            yield run, parts[text], found
-        elif (content := file.record(name, run.run_id, found)) is not None:
-            yield run, RunRecord(**content), found
+def _lines(
+    file: IndexFile, name: str, order_by: str | None, *, boards: bool
+) -> Iterator[tuple[RunSummary, str]]:
+    """The rows of an experiment's lines, with their stamps."""
+    if order_by is None:
+        yield from file.runs(name, boards=boards)
+        return
+    from nnrun.runs.catalog.summarize import by_metric  # noqa: PLC0415  # slow to import
+
+    for run, found in file.runs(name, boards=True):
+        if (content := file.record(name, run.run_id, found)) is not None:
+            yield by_metric(run, RunRecord(**content), order_by), found
 
 
-def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Run]:
+def _update(
+    file: IndexFile, folder: Path, stamps: Stamps, order_by: str | None = None
+) -> list[RunSummary]:
     """Bring the lines of an experiment up to date; returns the runs that have no line."""
     known = file.stamps(folder.name)
     if known == stamps:
         return []
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
     file.drop(folder.name, [run_id for run_id in known if known[run_id] != stamps.get(run_id)])
-    return list(_read(folder, changed, file)) if changed else []
+    return list(_read(folder, changed, order_by, file)) if changed else []
 
 
-def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[Run]:
+def _read(
+    folder: Path, stamps: Stamps, order_by: str | None = None, file: IndexFile | None = None
+) -> Iterator[RunSummary]:
     """Read the runs of an experiment; with a file, yields only those that get no line in it."""
-    from nnrun.runs.catalog.summarize import line_of, read_with_summary  # noqa: PLC0415  # slow to import
+    from nnrun.runs.catalog.summarize import line_of, read_summary  # noqa: PLC0415  # slow to import
 
     lines: list[Line] = []
     for run_id, found in stamps.items():
         line = None if file is None else line_of(folder / run_id, found)
         if line is not None:
             lines.append(line)
-        elif (run := read_with_summary(folder / run_id, placed=True)) is not None:
+        elif (run := read_summary(folder / run_id, order_by, placed=True)) is not None:
             yield run
         if file is not None and len(lines) == _BATCH:
             file.write(lines)

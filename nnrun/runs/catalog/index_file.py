@@ -11,17 +11,16 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
-from nnrun.runs.catalog.summary import PLAIN, RunSummary
+from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, restored
 
-_VERSION = 16
+_VERSION = 1
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
@@ -58,48 +57,17 @@ def _id_of(text: str) -> int:
 class Line:
     """The line of one run.
 
-    `record` is the part of its report that sweeps need, as JSON; `board` what boards take of it;
-    `stamp` that of its folder when all were read.
+    `record` is the part of its report that sweeps need, as JSON; `stamp` that of its folder when
+    all were read.
     """
 
     summary: RunSummary
     record: str
-    board: str
     stamp: str
 
 
-@lru_cache(maxsize=64)
-def _shared(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """These keys, as one object for all mappings that have them: they take more than the values."""
-    return keys
-
-
-class JsonMapping(Mapping[str, Any]):
-    """A mapping as JSON text, parsed when first used; empty if the text is no JSON."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @cached_property
-    def plain(self) -> dict[str, Any]:
-        """All of it, which must not be changed."""
-        with suppress(ValueError, TypeError):
-            found = dict(json.loads(self.text))
-            return dict(zip(_shared(tuple(found)), found.values(), strict=True))
-        return {}
-
-    def __getitem__(self, key: str) -> Any:
-        return self.plain[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.plain)
-
-    def __len__(self) -> int:
-        return len(self.plain)
-
-
 class IndexFile:
-    """The database of an index; made if there is none, or one of an older version.
+    """The database of an index; made if there is none, or one of another version.
 
     With `writes` false it is only read, and must be there.
 
@@ -143,23 +111,25 @@ class IndexFile:
         """The stamps of an experiment's lines, by run id."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def runs(self, name: str) -> Iterator[tuple[RunSummary, str, str]]:
-        """Of an experiment's lines the summary, what boards take of the report, and the stamp.
+    def runs(self, name: str, *, boards: bool = False) -> Iterator[tuple[RunSummary, str]]:
+        """The rows of an experiment's lines, with their stamps; `boards` as for `look`.
 
-        Equal settings are one object, and so are equal texts. Lines that another process writes
-        meanwhile may be left out.
+        Equal settings are one object, and so are equal values of what boards take. Lines that
+        another process writes meanwhile may be left out.
         """
-        used = " UNION ".join(
-            f"SELECT {c} FROM runs WHERE name = :n" for c in ("settings", "board")
-        )
-        texts = self._db.execute(f"SELECT id, text FROM settings WHERE id IN ({used})", {"n": name})
-        settings = {number: JsonMapping(text) for number, text in texts}
+        settings = {number: JsonMapping(text) for number, text in self._texts("settings", name)}
+        texts = self._texts("board", name) if boards else ()
+        parts = {number: restored(text) for number, text in texts}
         select = f"SELECT {', '.join(_COLUMNS)} FROM runs WHERE name = ?"
         for *values, metrics, number, board, stamp in self._db.execute(select, (name,)):
-            if number in settings and board in settings:
+            if number in settings and (board in parts or not boards):
                 values[_FLAG] = bool(values[_FLAG])
-                values += [JsonMapping(metrics), settings[number]]
-                yield RunSummary(*values), settings[board].text, stamp
+                values += [JsonMapping(metrics), settings[number], None]
+                yield RunSummary(*values, *parts.get(board, ())), stamp
+
+    def _texts(self, column: str, name: str) -> Iterable[tuple[int, str]]:
+        used = f"SELECT {column} FROM runs WHERE name = ?"
+        return self._db.execute(f"SELECT id, text FROM settings WHERE id IN ({used})", (name,))
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
         """The part of a report that a sweep needs; None if the folder has changed."""
@@ -175,10 +145,10 @@ class IndexFile:
         texts: dict[int, str] = {}
         runs = []
         for line in lines:
-            run, settings = line.summary, line.summary.settings
-            text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
-            ids = _id_of(text), _id_of(line.board)
-            texts |= zip(ids, (text, line.board), strict=True)
+            run = line.summary
+            board = json.dumps([getattr(run, column) for column in BOARD])
+            ids = _id_of(run.settings.text), _id_of(board)
+            texts |= zip(ids, (run.settings.text, board), strict=True)
             plain = [getattr(run, column) for column in PLAIN]
             runs.append((*plain, json.dumps(dict(run.metrics)), *ids, line.stamp))
         records = [(line.summary.name, line.summary.run_id, line.record) for line in lines]
@@ -207,9 +177,8 @@ class IndexFile:
         return version != (_VERSION,)
 
     def _make(self) -> None:
-        for table in (*_TABLES, "varied"):  # which older versions have
-            self._db.execute(f"DROP TABLE IF EXISTS {table}")
         for table, columns in _TABLES.items():
+            self._db.execute(f"DROP TABLE IF EXISTS {table}")
             self._db.execute(f"CREATE TABLE {table} ({columns})")
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
 
-from nnrun.runs.catalog.index import WORTH, Content, Make, read_through, stamp
-from nnrun.runs.catalog.summarize import read_with_summary
+from nnrun.runs.catalog.index import WORTH, read_through, stamp
+from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.storage.folders import folders, names_in
@@ -18,22 +17,20 @@ _OTHERS = 2000
 _IN_STAMPS = " "
 
 Key = tuple[str, str]
-V = TypeVar("V")
 
 
-class LiveRuns(Generic[V]):
-    """The runs of a results folder, which need not exist yet, each as what `make` makes of it.
+class LiveRuns:
+    """The runs of a results folder, which need not exist yet, for lists and boards.
 
     The first look, and others that find many new runs, read the index where there is one. The
     others read runs that are new, in progress or changed; of runs that had ended, each look asks a
-    part in turn, so that it stays cheap. `make` is called as by `look_through`.
+    part in turn, so that it stays cheap.
     """
 
-    def __init__(self, root: Path, make: Make[V]) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
         self._place = str(root)
-        self._make = make
-        self._made: dict[Key, V] = {}
+        self._runs: dict[Key, RunSummary] = {}
         self._folders: dict[str, list[str]] = {}
         self._listed: list[Key] = []
         self._marks: dict[Key, str] = {}
@@ -57,13 +54,13 @@ class LiveRuns(Generic[V]):
         return changed | gone
 
     @property
-    def runs(self) -> list[V]:
+    def runs(self) -> list[RunSummary]:
         """All of them, by name and seed."""
-        return [self._made[key] for key in self._listed if key in self._made]
+        return [self._runs[key] for key in self._listed if key in self._runs]
 
-    def get(self, key: Key) -> V | None:
+    def get(self, key: Key) -> RunSummary | None:
         """The run with this name and id."""
-        return self._made.get(key)
+        return self._runs.get(key)
 
     def _list(self) -> list[Key]:
         """The folders that may be runs, by name and seed, which are only sorted if there are new
@@ -93,7 +90,8 @@ class LiveRuns(Generic[V]):
             mark = self._marks[key] = self._mark(key)
             stamps.setdefault(key[0], {})[key[1]] = mark if _IN_STAMPS in mark else ""
         self._open |= {*new}  # until they are found to have ended
-        read_through(self._root, stamps, self._keep)
+        for run in read_through(self._root, stamps):
+            self._keep(run)
 
     def _read(self, key: Key) -> bool:
         """Read a run, unless it had ended and is as it was; returns whether it has changed."""
@@ -101,22 +99,22 @@ class LiveRuns(Generic[V]):
         if key not in self._open and self._marks.get(key) == mark:
             return False
         self._marks[key] = mark  # from before it is read: what changes then is read again
-        before = self._made.get(key)
-        found = read_with_summary(self._root.joinpath(*key), placed=True)
-        if found is None:
-            self._made.pop(key, None)
+        before = self._runs.get(key)
+        run = read_summary(self._root.joinpath(*key), placed=True)
+        if run is None:
+            self._runs.pop(key, None)
             self._open.add(key)  # it may be about to begin
         else:
-            self._keep(*found)
-        return before != self._made.get(key)
+            self._keep(run)
+        return before != self._runs.get(key)
 
-    def _keep(self, run: RunSummary, content: Content) -> None:
+    def _keep(self, run: RunSummary) -> None:
         key = run.name, run.run_id
-        self._made[key] = self._make(run, content)
+        self._runs[key] = run
         (self._open.add if run.status in IN_PROGRESS else self._open.discard)(key)
 
     def _forget(self, key: Key) -> None:
-        self._made.pop(key, None)
+        self._runs.pop(key, None)
         self._open.discard(key)
         del self._marks[key]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from nnrun.config.names import is_name
 from nnrun.config.setting_words import choice_words
@@ -129,7 +130,7 @@ def _with_differences(root: Path, name: str, ids: list[str]) -> list[str]:
     keys = differing([settings for settings in runs.values() if settings])
     described = []
     for run_id in ids:
-        settings = runs.get(run_id, {})
+        settings: Mapping[str, Any] = runs.get(run_id, {})
         words = choice_words({key: settings[key] for key in keys if key in settings})
         described.append(f"{run_id} ({clipped(' '.join(words), _WORDS)})" if words else run_id)
     return described

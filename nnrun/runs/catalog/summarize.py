@@ -6,17 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.metrics.table import larger_is_better
-from nnrun.runs.catalog.board_part import text_of
-from nnrun.runs.catalog.index_file import JsonMapping, Line
+from nnrun.runs.catalog.index_file import Line
 from nnrun.runs.catalog.summary import (
     COMPLETED,
     DAMAGED,
@@ -25,6 +24,8 @@ from nnrun.runs.catalog.summary import (
     QUEUED,
     RUNNING,
     UNREADABLE,
+    JsonMapping,
+    Numbers,
     RunSummary,
 )
 from nnrun.runs.identity import is_run_id
@@ -36,46 +37,26 @@ from nnrun.runs.storage.durable.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import STUCK, StoredRun, is_stuck, read_run
 
-# Keys that reports of older versions do not have, and what these runs had in their place. The split
-# stands before its own keys, since it may be missing as a whole.
-_ADDED: dict[str, Any] = {
-    "dataset.folds": None,
-    "dataset.split": {},
-    "dataset.split.by": "random",
-    "dataset.split.column": None,
-    "dataset.split.test_seed": None,
-    "dataset.hide_test": False,
-    "dataset.images": None,
-    "dataset.channel_axis": None,
-    "dataset.unknown": "ignore",
-    "dataset.dates": {},
-    "dataset.lags": {},
-    "dataset.columns.weight": None,
-    "dataset.columns.embedding": {},
-    "dataset.columns.target_mean": [],
-    "dataset.columns.min_count": 1,
-    "dataset.columns.formats": {},
-    "training.class_weight": None,
-    "training.augment": None,
-    "training.evaluate_rows": None,
-    "decide": None,
-}
 # Where data are; `dataset.sha256` says which.
 PLACES = ("dataset.path", "dataset.images.folder")
 
 
-def read_with_summary(
-    folder: Path, *, placed: bool = False
-) -> tuple[RunSummary, RunRecord | None] | None:
-    """The run in a folder, `placed` as for `read_run`; None where there is none.
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+"""Errors that the values of a damaged report can raise."""
+_SOUND = {int, float, bool, type(None)}
 
-    There is no record where it is not as it was written.
+
+def read_summary(
+    folder: Path, order_by: str | None = None, *, placed: bool = False
+) -> RunSummary | None:
+    """The run in a folder, `placed` as for `read_run`, by a metric as `by_metric`; None where there
+    is none.
     """
     run = read_run(folder, placed=placed)
     summary = summarize(run, folder)
-    if summary is None:
-        return None
-    return summary, None if run is None or run.problem else run.record
+    if summary is None or run is None or run.record is None or run.problem:
+        return summary
+    return by_metric(summary, run.record, order_by)
 
 
 def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
@@ -102,22 +83,10 @@ def _settings(config: Mapping[str, Any], sha256: str) -> JsonMapping:
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> JsonMapping:
-    found = flatten(_completed(json.loads(config)))
+    found = flatten(json.loads(config))
     for key in (*PLACES, *filter(changes_nothing, [*found])):
         found.pop(key, None)
     return JsonMapping(json.dumps({**found, "dataset.sha256": data}))
-
-
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """A config with the keys that are new since it was written, in the blocks that it has."""
-    for key, value in _ADDED.items():
-        *blocks, name = key.split(".")
-        block: Any = config
-        for step in blocks:
-            block = block.get(step) if isinstance(block, dict) else None
-        if isinstance(block, dict):
-            block.setdefault(name, copy(value))
-    return config
 
 
 def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
@@ -150,49 +119,117 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
         faulty = UNREADABLE if run.is_unreadable else DAMAGED
         status = INTERRUPTED if run.unfinished else faulty
         return RunSummary(run.name, run.run_id, status, error=run.problem, started=_changed(folder))
-    record, status = run.record, DAMAGED if run.problem else run.record.status
-    stuck = status == INTERRUPTED and is_stuck(record.environment.get("numerics"))
+    record = run.record
     try:
-        replicate = Replicate.of(record.config, record.seed)
-        found = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
-        numbers: dict[str, Any] = {s: v for s, v in found.items() if isinstance(v, int | float)}
-        summary = RunSummary(
-            name=run.name,
-            run_id=run.run_id,
-            status=str(status),
-            warnings=len(record.warnings) if record.status == COMPLETED else 0,
-            error=run.problem or (STUCK if stuck else record.error),
-            seed=record.seed,
-            split_seed=replicate.split_seed,
-            fold=replicate.fold,
-            metric=record.main_metric,
-            larger_is_better=larger_is_better(record.main_metric),
-            **numbers,
-            started=str(record.started),
-            seconds=record.timing["train_seconds"],
-            iterations=record.timing.get("iterations"),
-            extended_from=(record.extended_from or {}).get("run_id"),
-            search=record.search,
-            metrics=_numbers(record),
-            settings=settings_of(record),
-        )
-        if not held:
-            return summary
-        # The error of its record is how it ended before.
-        return summary._replace(error=run.problem, **_now(read_progress(folder)))
+        summary = summary_of(record)
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
         return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))
+    if run.problem:
+        summary = summary._replace(
+            name=run.name, run_id=run.run_id, status=DAMAGED, error=run.problem, rows=()
+        )
+    elif record.status == INTERRUPTED and is_stuck(record.environment.get("numerics")):
+        summary = summary._replace(error=STUCK)
+    if not held:
+        return summary
+    # The error of its record is how it ended before.
+    return summary._replace(error=run.problem, **_now(read_progress(folder)))
 
 
-def _numbers(record: RunRecord) -> dict[str, float]:
-    """All metrics that are a number, by split and name."""
-    return {
+def summary_of(record: RunRecord) -> RunSummary:
+    """The row of a record.
+
+    Raises: AttributeError, TypeError, KeyError if it does not hold what nnrun writes.
+    """
+    metrics = {
         f"{split}_{name}": value
         for split in SPLITS
         for name, value in (record.metrics.get(split) or {}).items()
         if isinstance(value, int | float)
     }
+    replicate = Replicate.of(record.config, record.seed)
+    return score_of(record, replicate)._replace(metrics=metrics, settings=settings_of(record))
+
+
+def score_of(record: RunRecord, replicate: Replicate) -> RunSummary:
+    """The row of a record without its settings and other metrics, which a sweep need not keep."""
+    main = record.main_metric
+    found = {split: (record.metrics.get(split) or {}).get(main) for split in SPLITS}
+    numbers: dict[str, Any] = {s: v for s, v in found.items() if isinstance(v, int | float)}
+    return RunSummary(
+        name=record.name,
+        run_id=record.run_id,
+        status=str(record.status),
+        warnings=len(record.warnings) if record.status == COMPLETED else 0,
+        error=record.error,
+        seed=record.seed,
+        split_seed=replicate.split_seed,
+        fold=replicate.fold,
+        metric=intern(main),
+        larger_is_better=larger_is_better(main),
+        **numbers,
+        started=str(record.started),
+        seconds=record.timing["train_seconds"],
+        iterations=record.timing["iterations"],
+        extended_from=(record.extended_from or {}).get("run_id"),
+        search=record.search,
+        **_board_part(record),
+    )
+
+
+def _board_part(record: RunRecord) -> dict[str, Any]:
+    """The values that boards take besides; none if one of them is damaged."""
+    try:
+        ours = {row["metric"]: row["ours"] for row in record.published}
+        published = record.config.get("published") or {}
+        baseline = _by_split(record.baseline, record.main_metric)
+        metrics = _by_split(record.metrics, record.main_metric)
+        part = {
+            "dataset": intern(record.dataset["name"]),
+            "sha256": intern(record.dataset["sha256"]),
+            "rows": tuple(record.dataset[f"n_{split}"] for split in SPLITS),
+            "parameters": int(record.network["parameters"]),
+            "baseline": baseline,
+            "published": {key: value for key, value in published.items() if key != "source"},
+            "ours": tuple(ours[metric] for metric in sorted(ours)),
+            "warning": intern(str(record.warnings[0]["kind"])) if record.warnings else "",
+            "arithmetic": intern(record.numeric_backend),
+        }
+    except DAMAGE:
+        return {}
+    return part if _are_sound(*metrics, *baseline, record.timing["train_seconds"]) else {}
+
+
+def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSummary:
+    """A row with this as its main metric, where its record has it; as it is for None."""
+    if metric is None or not run.is_sound or not record.has_metric(metric):
+        return run
+    try:
+        numbers, baseline = (_by_split(n, metric) for n in (record.metrics, record.baseline))
+    except DAMAGE:
+        return run._replace(rows=())
+    train, validation, test = numbers
+    return run._replace(
+        metric=intern(metric),
+        larger_is_better=larger_is_better(metric),
+        train=train,
+        validation=validation,
+        test=test,
+        baseline=baseline,
+        rows=run.rows if _are_sound(*numbers, *baseline) else (),
+    )
+
+
+def _are_sound(*numbers: Any) -> bool:
+    """Whether these can be numbers of a sound report, or are not known."""
+    return _SOUND.issuperset(map(type, numbers))
+
+
+def _by_split(numbers: Mapping[str, Mapping[str, Any] | None], metric: str) -> Numbers:
+    """A metric on each split."""
+    found = [numbers[split] for split in SPLITS]
+    return tuple([None if each is None else each.get(metric) for each in found])
 
 
 def _changed(folder: Path) -> str | None:
@@ -224,11 +261,11 @@ def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
 def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
     if run.record is None or not run.complete:
         return None
-    summary, board = _described(run, folder), text_of(run.record)
+    summary = _described(run, folder)
     numbers = (value for name in PLAIN if type(value := getattr(summary, name)) is int)
-    if summary.status == DAMAGED or not board or any(abs(number) >= 2**63 for number in numbers):
+    if not summary.is_sound or any(abs(number) >= 2**63 for number in numbers):
         return None
-    return Line(summary, json.dumps(_essentials(run.record)), board, stamp)
+    return Line(summary, json.dumps(_essentials(run.record)), stamp)
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, lru_cache
+from sys import intern
 from typing import Any, NamedTuple
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import choice_of, differing, setting_of, telling_first
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.contents.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
@@ -18,9 +23,47 @@ IN_PROGRESS = (QUEUED, RUNNING)
 # Interrupted and running runs come last in a list, nearest to the prompt.
 _LATE = {INTERRUPTED: 1, QUEUED: 2, RUNNING: 3}
 
+Numbers = tuple[float | None, ...]
+
+
+@lru_cache(maxsize=64)
+def _shared(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """These keys, as one object for all mappings that have them: they take more than the values."""
+    return keys
+
+
+class JsonMapping(Mapping[str, Any]):
+    """A mapping as JSON text, parsed when first used; empty if the text is no JSON."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """All of it, which must not be changed."""
+        with suppress(ValueError, TypeError):
+            found = dict(json.loads(self.text))
+            return dict(zip(_shared(tuple(found)), found.values(), strict=True))
+        return {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self.plain[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plain)
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+
+_NOTHING = JsonMapping("{}")
+
 
 class RunSummary(NamedTuple):
-    """A run in a few plain values; None for what is not known.
+    """A stored run in a few plain values, for lists and boards; None for what is not known.
+
+    A hundred thousand of them fit in memory: runs with equal settings share an object, and so do
+    runs with equal values of what boards take besides.
 
     `status` is as in its report; or `running` while a process holds it, `queued` while a sweep does
     that has not begun it, `interrupted` if it can be continued, `damaged` if its report or its
@@ -32,6 +75,12 @@ class RunSummary(NamedTuple):
     changed last. `extended_from` is the id of the shorter run that this one goes on from;
     `search` the identity of the search that trained it; `settings` are those of its config, by
     dotted keys.
+
+    From `dataset` on, they are what boards take of its report, empty where that was not wanted or
+    is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
+    its network, the main metric of the `baseline` by split, `published` numbers by
+    `<split>_<metric>` and `ours` for each of them by name, the kind of the first `warning`, and the
+    `arithmetic`, its numeric backend.
     """
 
     name: str
@@ -53,13 +102,42 @@ class RunSummary(NamedTuple):
     extended_from: str | None = None
     search: str | None = None
     metrics: Mapping[str, float] = {}
-    settings: Mapping[str, Any] = {}
+    settings: JsonMapping = _NOTHING
     progress: RunProgress | None = None
+    dataset: str = ""
+    sha256: str = ""
+    rows: tuple[int, ...] = ()
+    parameters: int = 0
+    baseline: Numbers = ()
+    published: Mapping[str, float] = {}
+    ours: Numbers = ()
+    warning: str = ""
+    arithmetic: str = ""
 
     @property
     def label(self) -> str:
         """The run's name in commands."""
         return f"{self.name}/{self.run_id}"
+
+    @property
+    def key(self) -> str:
+        """The same, as what distinguishes it."""
+        return self.label
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it has what boards take."""
+        return bool(self.rows)
+
+    @property
+    def by_split(self) -> Numbers:
+        """The main metric on each split."""
+        return self.train, self.validation, self.test
+
+    @property
+    def replicate(self) -> Replicate:
+        """What tells it from other runs of its setting."""
+        return Replicate(self.seed or 0, self.split_seed, self.fold)
 
     @property
     def result(self) -> tuple[str, float] | None:
@@ -99,8 +177,19 @@ class RunSummary(NamedTuple):
 
 
 MAPPINGS = ("metrics", "settings")
-PLAIN = tuple(k for k in RunSummary._fields if k not in (*MAPPINGS, "progress"))
-"""The fields of a summary that are single values, in order."""
+PLAIN = RunSummary._fields[: RunSummary._fields.index(MAPPINGS[0])]
+"""The fields that are single values of lists, in order."""
+BOARD = RunSummary._fields[RunSummary._fields.index("dataset") :]
+"""The fields that boards take besides."""
+
+
+def restored(text: str) -> tuple[Any, ...]:
+    """The values of `BOARD`, from JSON."""
+    dataset, sha256, rows, parameters, baseline, published, ours, *rest = json.loads(text)
+    return (
+        *(intern(dataset), intern(sha256), tuple(rows), parameters, tuple(baseline), published),
+        *(tuple(ours), *map(intern, rest)),
+    )
 
 
 def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:

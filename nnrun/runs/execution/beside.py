@@ -10,14 +10,14 @@ from threadpoolctl import threadpool_limits
 from nnrun.errors import NnrunError
 from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.ended import Ended, timing_of
 from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, fit, outputs_of
+from nnrun.runs.execution.result import record_of, timing_of
 from nnrun.runs.metrics import metrics_of_splits
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
-from nnrun.runs.record import now
+from nnrun.runs.record import RunResult, now
 
 
-def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> Ended:
+def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
     """Train the model and score it on each split; it cannot be stopped on the way.
 
     Raises: NnrunError if scikit-learn refuses the data, or its scores are not finite.
@@ -62,7 +62,8 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> Ended:
     )
     if dataset.weights is not None and model in UNWEIGHTED:
         said[f"'{model}' trains without the weights of rows, which it does not have"] = None
-    return Ended(
+    record = record_of(
+        prepared,
         "completed",
         diagnostics=[Diagnostic("scikit_learn", text) for text in said],
         metrics=metrics,
@@ -70,3 +71,4 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> Ended:
         engine=ENGINE,
         started=started,
     )
+    return RunResult(record)

@@ -10,9 +10,8 @@ from nnrun.models.task import Task
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
-from nnrun.runs.execution.ended import ended_of
 from nnrun.runs.execution.environment import run_arithmetic
-from nnrun.runs.execution.result import result_of
+from nnrun.runs.execution.result import trained_result
 from nnrun.runs.execution.trainer import trainer_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
@@ -40,7 +39,7 @@ def execute(
     """
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):
-            return result_of(prepared, train_beside(prepared, callbacks))
+            return train_beside(prepared, callbacks)
         execution = _resumed(prepared, checkpoint, origin, callbacks)
         try:
             execution = execution or Execution(prepared, start, origin, callbacks)
@@ -111,14 +110,13 @@ class Execution:
         with run_arithmetic():
             cut = self._train(callbacks)
             uncut: Status = "completed" if self.trainer.divergence is None else "diverged"
-            ended = ended_of(
+            return trained_result(
                 self.prepared,
                 self.trainer,
                 cut or uncut,
                 started=self.started,
                 extended_from=self.extended_from,
             )
-            return result_of(self.prepared, ended)
 
     def train(self, callbacks: Callbacks) -> bool:
         """Train without making a result; returns whether `callbacks` stopped it."""

@@ -1,65 +1,225 @@
-"""The one maker of results, however a run has ended."""
+"""The result of a run, however it has ended: its record with what else its folder has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
 from nnrun import __version__
 from nnrun.config.names import SPLITS
-from nnrun.models.weights import weights_sha256
-from nnrun.runs.diagnosis import about_held_out, about_undefined
-from nnrun.runs.execution.described_data import describe_dataset
-from nnrun.runs.execution.described_network import describe_model, described_network
-from nnrun.runs.execution.ended import Ended
+from nnrun.data.dataset import Dataset
+from nnrun.models.scores import Metrics
+from nnrun.models.weights import weights_of, weights_sha256
+from nnrun.nn.signature import Array
+from nnrun.runs.diagnosis import (
+    DiagnosisInput,
+    Diagnostic,
+    about_held_out,
+    about_undefined,
+    describe_divergence,
+    diagnose,
+    diagnose_divergence,
+)
+from nnrun.runs.execution.described import (
+    Description,
+    describe_dataset,
+    describe_model,
+    described_network,
+)
 from nnrun.runs.execution.environment import environment
+from nnrun.runs.metrics import metrics_of_splits
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.published import compare_published, published_of
-from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.record import (
+    RunRecord,
+    RunResult,
+    Status,
+    compare_published,
+    now,
+    published_of,
+)
+from nnrun.training.trainer import Trainer
+
+# How many causes the error of a diverged run names; its report has all.
+_CAUSES_NAMED = 2
 
 
-def result_of(prepared: Prepared, ended: Ended) -> RunResult:
-    """The record of a run, with everything else that is saved in its folder."""
-    config, weights = prepared.config, ended.weights
+def trained_result(
+    prepared: Prepared,
+    trainer: Trainer,
+    status: Status,
+    *,
+    started: str,
+    extended_from: Description | None,
+) -> RunResult:
+    """The result of a run that was trained, to its last update or before."""
+    examples = prepared.examples
+    completed, divergence = status == "completed", trainer.divergence
+    lost = divergence if divergence is not None and divergence.cause == "not_finite" else None
+    # Updates after numbers that are not finite were no training.
+    iterations = lost.iteration if lost else trainer.iteration
+    evaluations = {} if lost else {name: trainer.evaluate(name) for name in examples}
+    task, decision = trainer.task, None
+    if completed and prepared.config.decide is not None:
+        from nnrun.runs.execution.deciding import decide  # noqa: PLC0415  # slow to import
+
+        outputs = {name: given for name, (_, given) in evaluations.items()}
+        task, decision = decide(prepared, trainer.task, outputs)
+    undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
+    metrics = undecided
+    if task is not trainer.task:
+        metrics = metrics_of_splits(task, examples, evaluations, prepared.metrics)
+    # A diagnosis is of predictions without the threshold: an accuracy below the baseline's may be
+    # intended.
+    error, diagnostics = diagnosed(prepared, trainer, status, undecided)
+    if completed and trainer.unmonitored:
+        diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
+    if decision is not None and decision["note"]:
+        diagnostics.append(Diagnostic("no_threshold", decision["note"]))
+    weights = None if lost else weights_of(trainer.network)
+    record = record_of(
+        prepared,
+        status,
+        error,
+        diagnostics,
+        metrics=metrics,
+        timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
+        weights=weights,
+        surroundings=trainer.engine.surroundings,
+        engine=trainer.engine.name,
+        started=started,
+        best_iteration=trainer.stopping.best_iteration if trainer.stopping else None,
+        stopped_early=trainer.stopped_early,
+        divergence=asdict(divergence) if divergence else None,
+        decision=decision,
+        extended_from=extended_from,
+    )
+    return RunResult(
+        record,
+        trainer.history,
+        weights=weights,
+        metadata={} if lost else describe_model(prepared, decision),
+        checkpoint=trainer.checkpoint() if status in ("interrupted", "stopped") else None,
+        ending=trainer.ending() if completed else None,
+        watched=None if trainer.watch is None else trainer.watch.watched,
+    )
+
+
+def record_of(
+    prepared: Prepared,
+    status: Status,
+    error: str | None = None,
+    diagnostics: Sequence[Diagnostic] = (),
+    *,
+    metrics: Mapping[str, Metrics | None] | None = None,
+    timing: Description | None = None,
+    weights: dict[str, Array] | None = None,
+    surroundings: Description | None = None,
+    **others: Any,
+) -> RunRecord:
+    """The record of a run; by default of one that was not trained.
+
+    Args:
+        prepared: the run.
+        status: with the reason, in `error`, if it is not completed.
+        error: the reason.
+        diagnostics: of its training; those of its data are not among them.
+        metrics: by split.
+        timing: as `timing_of` returns it.
+        weights: as trained; None without any.
+        surroundings: what the bits of the engine depend on, besides the usual environment.
+        others: fields of `RunRecord`, by default those of a run that starts now.
+    """
+    config, metrics = prepared.config, metrics or dict.fromkeys(SPLITS)
     dataset = describe_dataset(prepared)
-    model = {} if weights is None else describe_model(prepared, ended.decision)
-    completed = ended.status == "completed"
-    held_out = about_held_out(dataset) if completed else []
-    main = prepared.task.main_metric
-    undefined = about_undefined(ended.metrics, main) if completed else []
-    record = RunRecord(
+    if status == "completed":
+        undefined = about_undefined(metrics, prepared.task.main_metric)
+        diagnostics = [*diagnostics, *undefined, *about_held_out(dataset)]
+    return RunRecord(
         name=config.name,
         run_id=prepared.run_id,
-        status=ended.status,
-        error=ended.error,
+        status=status,
+        error=error,
         task=prepared.dataset.task,
         config=prepared.config_dict,
         seed=config.seed,
         dataset=dataset,
         network=described_network(prepared),
-        metrics=dict(ended.metrics),
-        baseline=dict.fromkeys(SPLITS) if ended.status == "failed" else prepared.baseline,
-        published=compare_published(published_of(config), ended.metrics),
-        timing=ended.timing,
-        engine=ended.engine or prepared.requested_engine,
-        environment={**environment(), **ended.surroundings},
+        metrics=dict(metrics),
+        baseline=dict.fromkeys(SPLITS) if status == "failed" else prepared.baseline,
+        published=compare_published(published_of(config), metrics),
+        timing=timing or timing_of(0.0, 0.0, 0),
+        environment={**environment(), **(surroundings or {})},
         weights_sha256=None if weights is None else weights_sha256(weights),
-        started=ended.started,
         main_metric=prepared.main_metric,
-        best_iteration=ended.best_iteration,
-        stopped_early=ended.stopped_early,
-        divergence=ended.divergence,
-        warnings=[found.to_dict() for found in (*ended.diagnostics, *undefined, *held_out)],
-        extended_from=ended.extended_from,
-        decision=ended.decision,
+        warnings=[found.to_dict() for found in diagnostics],
         plugins=[part.fingerprint for part in prepared.plugins],
         description=config.description,
         nnrun_version=__version__,
+        **{"engine": prepared.requested_engine, "started": now(), **others},
     )
-    return RunResult(
-        record,
-        ended.history,
-        weights,
-        model,
-        ended.checkpoint,
-        ended.ending,
-        ended.traceback,
-        ended.watched,
+
+
+def timing_of(train_seconds: float, evaluation_seconds: float, iterations: int) -> Description:
+    """Seconds of updates and of evaluations, and the speed of the updates."""
+    timed = iterations > 0 and train_seconds > 0
+    return {
+        "train_seconds": train_seconds,
+        "evaluation_seconds": evaluation_seconds,
+        "iterations": iterations,
+        "iterations_per_second": iterations / train_seconds if timed else None,
+    }
+
+
+def diagnosed(
+    prepared: Prepared,
+    trainer: Trainer,
+    status: Status,
+    metrics: dict[str, Metrics | None],
+) -> tuple[str | None, list[Diagnostic]]:
+    """What went wrong, in a sentence, and what is wrong with the result."""
+    if status == "interrupted":
+        return "stopped before its end; it can continue from here", []
+    if status == "stopped":
+        done, planned = trainer.iteration, trainer.iterations
+        return f"on_evaluation stopped it at iteration {done:,} of {planned:,}", []
+    case, found = diagnosis_input(prepared, trainer, metrics), trainer.divergence
+    if found is None:
+        return None, diagnose(case)
+    causes = diagnose_divergence(case)
+    return describe_divergence(prepared.config, found, causes[:_CAUSES_NAMED]), causes
+
+
+def diagnosis_input(
+    prepared: Prepared,
+    trainer: Trainer,
+    metrics: dict[str, Metrics | None],
+) -> DiagnosisInput:
+    """The input of a diagnosis; without outputs and metrics for a run that diverged."""
+    diverged = trainer.divergence is not None
+    first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
+    return DiagnosisInput(
+        config=prepared.config,
+        task=trainer.task,
+        features=_column_names(prepared.dataset),
+        examples=prepared.examples,
+        outputs={} if diverged else {name: trainer.evaluate(name)[1] for name in trainer.splits},
+        metrics={} if diverged else metrics,
+        baseline=prepared.baseline,
+        history=trainer.history,
+        network=prepared.network,
+        peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
+        iterations=trainer.iteration,
+        stopped_early=trainer.stopped_early,
+        codes=[*prepared.dataset.layout.columns.codes],
+        sources=prepared.dataset.layout.columns.sources,
+        watched=None if trainer.watch is None else trainer.watch.watched,
     )
+
+
+def _column_names(dataset: Dataset) -> Sequence[str]:
+    if len(dataset.shape) > 1:
+        return ()
+    return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.data.splits.parts import SplitData
 from nnrun.nn.gradient_check import GradientCheck, check_gradients
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.prepared import Prepared
 
 ROWS = 5
@@ -23,8 +23,10 @@ def check_run_gradients(
     """
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})
-    double = replace(prepared, config=config, cache=ConfigCache())
-    vars(double)["preprocessing"] = prepared.preprocessing  # the same for each dtype
+    grid = GridCache()
+    double = replace(prepared, config=config, cache=ConfigCache(), grid=grid)
+    # It is the same for each dtype.
+    grid.get("preprocessing", double.rows, lambda: prepared.preprocessing)
     few, streams = _few_rows(prepared.split.train), double.streams
     double.network.initialize(rng=streams.weights)
     batch = double.prepare_rows(few)

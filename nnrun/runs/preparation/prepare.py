@@ -84,12 +84,9 @@ def prepare(
         return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     resolved = _resolve(config, dataset, split)
-    prepared = Prepared(resolved, dataset, split, inferred, penalty)
+    prepared = Prepared(resolved, dataset, split, inferred, penalty, grid=cache)
     try:
-        # In place of the properties: settings with the same layers or data share these.
-        built_of = config.network, config.loss, config.training.dtype, prepared.weighted, dataset
-        network = cache.get("network", built_of, lambda: prepared.network)
-        vars(prepared)["network"] = network
+        network = prepared.network
         of_training = (
             check_batches(prepared.config.training, network, len(split.train)),
             _rates(prepared),
@@ -107,8 +104,6 @@ def prepare(
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
             numbers = rows, network.input_shape, network.dtype
             cache.get("ranges", numbers, lambda: check_ranges(prepared))
-            fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
-            vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:

@@ -29,7 +29,7 @@ from nnrun.plugins.part import Part
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baselines_of
 from nnrun.runs.preparation.build import augmentation_of, build_network
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.evaluations import every_of, iterations_of, rows_of
 from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
@@ -51,6 +51,8 @@ class Prepared:
         inferred: the task and the reason for it, if the config does not name the task.
         penalty: on large weights; only estimators have one.
         cache: shared by all seeds of the config.
+        grid: shared by settings that are prepared one after the other, and not trained together:
+            those with the same layers and data have one network, and one fitted preprocessing.
     """
 
     config: ExperimentConfig
@@ -59,6 +61,7 @@ class Prepared:
     inferred: str = ""
     penalty: L2Penalty | None = None
     cache: ConfigCache = field(default_factory=ConfigCache, repr=False, compare=False)
+    grid: GridCache | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def config_dict(self) -> dict[str, Any]:
@@ -154,7 +157,15 @@ class Prepared:
 
         Raises: ConfigMismatchError if it does not fit the data or the loss.
         """
-        return build_network(self.config, self.dataset, self._penalty, weighted=self.weighted)
+
+        def build() -> Network:
+            return build_network(self.config, self.dataset, self._penalty, weighted=self.weighted)
+
+        if self.grid is None:
+            return build()
+        config = self.config
+        parts = config.network, config.loss, config.training.dtype, self.weighted, self.dataset
+        return self.grid.get("network", parts, build)
 
     @property
     def weighted(self) -> bool:
@@ -221,8 +232,17 @@ class Prepared:
     @cached_property
     def preprocessing(self) -> Preprocessing:
         """Fitted on the training split."""
-        fitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
-        return fitted.fit(self.split.train.raw, self.split.train.y)
+
+        def fit() -> Preprocessing:
+            steps = Preprocessing.for_dataset(self.dataset, self.config.dataset)
+            return steps.fit(self.split.train.raw, self.split.train.y)
+
+        return fit() if self.grid is None else self.grid.get("preprocessing", self.rows, fit)
+
+    @property
+    def rows(self) -> tuple[object, ...]:
+        """What decides the rows of its splits."""
+        return self.config.dataset, self.config.seed, self.config.in_order
 
     @cached_property
     def task(self) -> Task:

@@ -7,22 +7,18 @@ bytes depend on the version of zlib, in a fixed order and without times.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import stat
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from nnrun.config.content import read_config
 from nnrun.data.readers.opening import disk_errors, open_data
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import CONFIG, REPORT
+from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.data_place import INSIDE, path_of
-from nnrun.runs.storage.durable.files import read_regular, written_whole
+from nnrun.runs.storage.durable.files import written_whole
 from nnrun.runs.storage.integrity import refuse_changed
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.runs.stored_config import require_data
@@ -36,9 +32,8 @@ def pack(folder: Path, file: Path, *, with_data: bool = False) -> RunRecord:
 
     `with_data` is whether the data file, if there is one, is in it, too.
 
-    Raises: UsageError if the run is not complete, or damaged, or its files name a folder; or its
-    data are a folder, or not there, or no longer what they were; OSError if the file cannot be
-    written.
+    Raises: UsageError if the run is not complete, or damaged, or its data are a folder, or not
+    there, or no longer what they were; OSError if the file cannot be written.
     """
     record = _complete(folder)
     data = _data_of(folder, record) if with_data else None
@@ -64,11 +59,6 @@ def _complete(folder: Path) -> RunRecord:
         )
         raise UsageError(f"{folder}: only complete runs are packed; this: {status}")
     refuse_changed(folder, run.record)
-    if names_folders(folder):
-        raise UsageError(
-            f"{folder}: it names the folder of its data, as older versions of nnrun wrote it; "
-            "nnrun train --force trains it again, to be packed without"
-        )
     return run.record
 
 
@@ -92,26 +82,3 @@ def _add(archive: zipfile.ZipFile, name: str, source: IO[bytes]) -> str:
             digest.update(chunk)
             sink.write(chunk)
     return digest.hexdigest()
-
-
-_MOST_BYTES = 1 << 24
-# Paths that begin at a root, a drive or a home.
-_WHOLE = re.compile(r"[/\\~]|[A-Za-z]:")
-# From a run's folder to data beside the results folder, or in a folder beside it.
-_NEAR = re.compile(r"(\.\./){0,3}([^/]+/)?[^/]+")
-
-
-def names_folders(folder: Path) -> bool:
-    """Whether config or report have a whole or long path of the data, as older versions wrote it.
-
-    Raises: ConfigError if config.yaml cannot be read; OSError or ValueError for the report.
-    """
-    report = json.loads(read_regular(folder / REPORT, _MOST_BYTES))
-    configs = [report.get("config") if isinstance(report, dict) else None]
-    configs.append(read_config(folder / CONFIG).source.data)
-    paths = [path_of(config) for config in configs if isinstance(config, Mapping)]
-    return any(path is not None and _names_folders(path) for path in paths)
-
-
-def _names_folders(path: str) -> bool:
-    return bool(_WHOLE.match(path)) or not _NEAR.fullmatch(path.replace("\\", "/"))

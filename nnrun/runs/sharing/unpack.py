@@ -8,22 +8,23 @@ digests in the report, before any of them is used.
 from __future__ import annotations
 
 import atexit
+import json
 import re
 import shutil
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
+from nnrun.config.content import read_config
 from nnrun.config.names import is_name
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
-from nnrun.runs.sharing.pack import names_folders
 from nnrun.runs.storage.contents.names import (
     CHECKPOINT,
     CONFIG,
@@ -32,8 +33,8 @@ from nnrun.runs.storage.contents.names import (
     OPTIONAL,
     REPORT,
 )
-from nnrun.runs.storage.data_place import INSIDE, PACKED
-from nnrun.runs.storage.durable.files import temporary_folder
+from nnrun.runs.storage.data_place import INSIDE, PACKED, path_of
+from nnrun.runs.storage.durable.files import read_regular, temporary_folder
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import read_run
 
@@ -45,6 +46,11 @@ _DAMAGE = (
     RecursionError,
 )
 _ENCRYPTED = 1
+_MOST_BYTES = 1 << 24
+# Paths that begin at a root, a drive or a home.
+_WHOLE = re.compile(r"[/\\~]|[A-Za-z]:")
+# From a run's folder to data beside the results folder, or in a folder beside it.
+_NEAR = re.compile(r"(\.\./){0,3}([^/]+/)?[^/]+")
 
 
 @contextmanager
@@ -85,7 +91,7 @@ def _extracted(file: Path, into: Path) -> Path:
                         shutil.copyfileobj(content, sink)
             if (fault := _changed(top)) is not None:
                 raise _refused(file, fault)
-            if names_folders(top):
+            if _names_folders(top):
                 raise _refused(file, "its config names a file in a folder of another machine")
         except _DAMAGE as error:
             raise _refused(file, f"it is damaged ({error})") from error
@@ -118,6 +124,22 @@ def _differing(top: Path, record: RunRecord) -> str | None:
         if file_sha256(data) != record.dataset["sha256"]:
             return f"{INSIDE}/{data.name} is not the file that the run was trained on"
     return None
+
+
+def _names_folders(folder: Path) -> bool:
+    """Whether config or report have a whole or long path of the data, which `pack` never writes.
+
+    Raises: ConfigError if config.yaml cannot be read; OSError or ValueError for the report.
+    """
+    report = json.loads(read_regular(folder / REPORT, _MOST_BYTES))
+    configs = [report.get("config") if isinstance(report, dict) else None]
+    configs.append(read_config(folder / CONFIG).source.data)
+    paths = [path_of(config) for config in configs if isinstance(config, Mapping)]
+    return any(path is not None and _is_long(path) for path in paths)
+
+
+def _is_long(path: str) -> bool:
+    return bool(_WHOLE.match(path)) or not _NEAR.fullmatch(path.replace("\\", "/"))
 
 
 def _checked(file: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:

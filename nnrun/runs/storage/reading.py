@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from nnrun import NUMERICS_VERSION
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.identity import by_seed, is_run_id
-from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
+from nnrun.runs.record import SCHEMA_VERSION, RunRecord
 from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, REPORT
 from nnrun.runs.storage.contents.progress import PROGRESS, read_progress
 from nnrun.runs.storage.contents.strict_json import DIGEST, is_sealed
@@ -32,9 +31,7 @@ STUCK = (
 """Of an interrupted run whose numerics are of another version of nnrun."""
 
 _OF_ANOTHER = f"{REPORT} is that of "
-_OLDER = f"{REPORT} is of an older version of nnrun"
-_NEWER = f"{REPORT} is of a newer version of nnrun"
-_OF_VERSIONS = (_OLDER, _NEWER)
+_OTHER_VERSION = f"{REPORT} is of another version of nnrun"
 
 _MOST_BYTES = 16 * 2**20
 
@@ -77,13 +74,13 @@ class StoredRun:
     @property
     def is_unreadable(self) -> bool:
         """Whether another version of nnrun has written it, in a form of its own."""
-        return self.problem in _OF_VERSIONS
+        return self.problem == _OTHER_VERSION
 
 
 def damaged(place: Path | str, why: str | None, folder: Path | None = None) -> str:
     """What every command says of a run that is damaged, in a folder that is the place or known."""
     folder = place if isinstance(place, Path) else folder
-    state = "cannot be read" if why in _OF_VERSIONS else "is damaged"
+    state = "cannot be read" if why == _OTHER_VERSION else "is damaged"
     return f"{place} {state}: {why}; {remedy(why, folder)}"
 
 
@@ -138,12 +135,12 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
     return StoredRun(name, run_id, record, f"{MODEL} is missing" if missing else None)
 
 
-def is_stuck(numerics: int | None) -> bool:
+def is_stuck(numerics: object) -> bool:
     """Whether an interrupted run with this version of the numerics cannot be continued.
 
-    The same config is another run by now. Where the version is not known, nothing is said.
+    The same config is another run by now.
     """
-    return numerics not in (None, NUMERICS_VERSION)
+    return numerics != NUMERICS_VERSION
 
 
 def list_runs(root: Path) -> Iterator[StoredRun]:
@@ -172,11 +169,10 @@ def _read(report: Path) -> RunRecord:
     written = read_regular(report, _MOST_BYTES)
     try:
         if not is_sealed(written):
-            raise NnrunError(_why_unsealed(written))
+            raise NnrunError(f"{REPORT} is not the file that was written")
         content = _parsed(written)
-        version = content["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise NnrunError(_OLDER if version < SCHEMA_VERSION else _NEWER)
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise NnrunError(_OTHER_VERSION)
         record = RunRecord.from_dict(content)
         part = invalid_part(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -185,14 +181,6 @@ def _read(report: Path) -> RunRecord:
         raise NnrunError(f"the '{part}' of {REPORT} is not what it should be")
     config = usable_config(record.config, report.parent, record.dataset["sha256"])
     return replace(record, config=config)
-
-
-def _why_unsealed(written: bytes) -> str:
-    """Why a report does not end in its digest."""
-    with suppress(ValueError, KeyError, TypeError, RecursionError):
-        if _parsed(written)["schema_version"] == UNSEALED_VERSION:
-            return _OLDER
-    return f"{REPORT} is not the file that was written"
 
 
 def report_values(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.replicate import Replicate, among_equals
 from nnrun.sweeps.board.comparison.beside import beside_networks
 from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
@@ -26,7 +27,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Variant
-from nnrun.sweeps.progress import Member, RunScore, SweepProgress
+from nnrun.sweeps.progress import Member, SweepProgress
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
@@ -47,9 +48,9 @@ def key_of(variants: Iterable[Variant]) -> str:
     return f"{what}-{digest.hexdigest()[:8]}"
 
 
-def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+def trained(variant: Variant, scores: Iterable[RunSummary]) -> Variant:
     """With the sizes of splits that its completed runs have, as those of stored runs are."""
-    rows = mean_rows(score.part.rows for score in scores if score.status == "completed")
+    rows = mean_rows(score.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:
         return variant
     overlap = overlap_of(rows, json.loads(variant.config)["dataset"])
@@ -85,9 +86,9 @@ def ordering_split(splits: Collection[str]) -> str:
     return next(split for split in CHOOSING if split in splits)
 
 
-def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
+def usual_arithmetic(scores: Iterable[RunSummary]) -> set[str]:
     """For each engine, the arithmetic of most of its runs; of equally many, the last by name."""
-    counted = Counter(filter(None, (score.part.arithmetic for score in scores)))
+    counted = Counter(filter(None, (score.arithmetic for score in scores)))
     ordered = sorted(counted, key=lambda arithmetic: (counted[arithmetic], arithmetic))
     return set({found.partition(",")[0]: found for found in ordered}.values())
 
@@ -98,16 +99,16 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
     split = by if by in first.splits else ordering_split(first.splits)
     column, sign = SPLITS.index(split), -1 if first.larger_is_better else 1
 
-    def value(score: RunScore) -> float:
-        number = score.metrics[column]
+    def value(score: RunSummary) -> float:
+        number = score.by_split[column]
         return inf if number is None else sign * number
 
     def cost(member: Member) -> tuple[bool, float, int, tuple[int, str]]:
         runs = completed[member[0].number]
-        values = [v for score in runs.values() if (v := score.metrics[column]) is not None]
+        values = [v for score in runs.values() if (v := score.by_split[column]) is not None]
         mean = sign * mean_of(values) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
-        equals = (among_equals(score.seed, score.run_id) for score in runs.values())
+        equals = (among_equals(score.seed or 0, score.run_id) for score in runs.values())
         return not runs, mean, parameters_of(member), min(equals, default=(0, ""))
 
     rows = []
@@ -130,17 +131,17 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
 def parameters_of(member: Member) -> int:
     """Of its largest network: with categories, a split decides how large one is."""
     variant, scores = member
-    return max([score.part.parameters for score in scores], default=variant.parameters)
+    return max([score.parameters for score in scores], default=variant.parameters)
 
 
 def _row(
     variant: Comparable,
-    scores: list[RunScore],
-    runs: Mapping[Replicate, RunScore],
+    scores: list[RunSummary],
+    runs: Mapping[Replicate, RunSummary],
     verdict: Verdict,
     usual: set[str],
     ordered_by: str,
-    place: tuple[int, RunScore] | None,
+    place: tuple[int, RunSummary] | None,
     *,
     brief: bool,
 ) -> Row:
@@ -177,7 +178,7 @@ def _row(
         sd=None if summary is None else summary.sd,
         ci_low=None if summary is None else summary.ci_low,
         ci_high=None if summary is None else summary.ci_high,
-        baseline=_mean([score.part.baseline[column] for score in completed]),
+        baseline=_mean([score.baseline[column] for score in completed]),
         best_seed=None if best is None else best.seed,
         best_run=None if best is None else f"{variant.name}/{best.run_id}",
         best_fold=None if best is None else best.fold,
@@ -191,9 +192,9 @@ def _row(
         p=verdict.p,
         tied=verdict.tied,
         published=variant.published,
-        warned=sum(score.part.warning != "" for score in completed),
-        warnings=_counts(score.part.warning for score in completed),
-        elsewhere=_counts(a for s in completed if (a := s.part.arithmetic) not in usual),
+        warned=sum(score.warning != "" for score in completed),
+        warnings=_counts(score.warning for score in completed),
+        elsewhere=_counts(a for s in completed if (a := s.arithmetic) not in usual),
         shares=shares_of(known[ordered_by]),
         weights=len({(run.seed, run.fold) for run in runs}),
         splits=len({(run.split_seed, run.fold) for run in runs}),

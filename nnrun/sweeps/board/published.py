@@ -128,9 +128,9 @@ def replications(
         values: dict[str, list[float | None]] = {}
         for split in ("train", "test"):
             column = SPLITS.index(split)
-            values[f"{split}_{variant.metric}"] = [score.metrics[column] for score in completed]
+            values[f"{split}_{variant.metric}"] = [score.by_split[column] for score in completed]
         for column, metric in enumerate(sorted(variant.published)):
-            values[metric] = [score.part.ours[column] for score in completed]
+            values[metric] = [score.ours[column] for score in completed]
         for metric, numbers in values.items():
             ours = summarize([number for number in numbers if number is not None])
             if ours is None and metric not in variant.published and completed:

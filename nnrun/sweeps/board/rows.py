@@ -17,6 +17,8 @@ from nnrun.sweeps.board.unfinished import Unfinished
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+SCHEMA_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Row:
@@ -206,7 +208,11 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        content = {"schema_version": 4, "confidence": CONFIDENCE, **_plain().dump_python(self)}
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "confidence": CONFIDENCE,
+            **_plain().dump_python(self),
+        }
         if self.unfinished is None:
             del content["unfinished"]
         return content
@@ -217,6 +223,8 @@ class Leaderboard:
 
         Raises: ValueError, UsageError if it was not written by this version of nnrun.
         """
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise ValueError("it is of another version")
         found = _plain().validate_python(content)
         if found.unfinished is not None:
             found.unfinished.require_sound()

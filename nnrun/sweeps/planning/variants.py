@@ -18,7 +18,7 @@ from nnrun.plugins.loading import shipment
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import MisfitError, check_rows, prepare, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.published import published_of
+from nnrun.runs.record import published_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.arguments import Seeds
 from nnrun.sweeps.planning.datasets import data_key

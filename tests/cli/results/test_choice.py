@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.catalog import index
-from nnrun.runs.catalog.index_file import JsonMapping
+from nnrun.runs.catalog.summary import JsonMapping
 from nnrun.runs.storage import reading
 
 CONFIG = """

@@ -9,18 +9,15 @@ import pytest
 
 from tests.forging import revise
 
-VERSIONS = {1: "an older", 99: "a newer"}
 
-
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=[0, 2])
 def run(request, nnrun, cars):
     """Beside a run that can be read: its folder, and the words for it."""
     nnrun("train", cars, "seed=1")
     nnrun("train", cars, "seed=2")
     report = next(Path("results/cars").glob("s2-*/report.json"))
     revise(report, schema_version=request.param)
-    why = f"report.json is of {VERSIONS[request.param]} version of nnrun"
-    return report.parent, f"cannot be read: {why}"
+    return report.parent, "cannot be read: report.json is of another version of nnrun"
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
 def progress(number):
     """Of a run with long numbers."""
     row = {"iteration": 5, "train_loss": 0.123456, "validation_loss": 1.23456e-5}
-    return RunProgress(number, 1000, 9.0, 1e6, 1e5, [row], number, None, None, None, "ab")
+    return RunProgress(number, 1000, 9.0, 1e6, 1e5, [row], number, None, None, None, "ab", 2)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

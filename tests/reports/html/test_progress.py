@@ -17,7 +17,7 @@ ROWS = [{"iteration": 100, "train_loss": 2.0}, {"iteration": 200, "train_loss": 
 
 
 def run(seed: int, rate: float, status: str = "running") -> RunSummary:
-    at = RunProgress(200, 1000, 1.0, None, None, ROWS, seed, None, None, None, "")
+    at = RunProgress(200, 1000, 1.0, None, None, ROWS, seed, None, None, None, "", 2)
     settings = {"training.learning_rate": rate}
     return RunSummary(
         "a", f"s{seed}-0123456789", status, seed=seed, settings=settings, progress=at,
@@ -38,6 +38,6 @@ def test_a_curve_so_far_is_over_the_whole_run() -> None:
 
 def test_a_run_that_waits_has_not_started() -> None:
     """It has neither a start nor a time, unlike one that trains."""
-    found = [Found(Path("a"), one, None) for one in (run(1, 0.1, "queued"), run(2, 0.1))]
+    found = [Found(Path("a"), one) for one in (run(1, 0.1, "queued"), run(2, 0.1))]
     shown = [[row[5].text, row[7].text] for row in table_of(found, found, "Runs").rows]
     assert [["–", "–"], ["2026-01-02 03:04:05", "0.00 s"]] == shown

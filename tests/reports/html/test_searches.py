@@ -35,7 +35,7 @@ def trial(number: int, value: float | None, depth: int | None = 2) -> dict[str, 
 def content(**changes: Any) -> dict[str, Any]:
     trials = [trial(n, value, 1 + n % 3) for n, value in enumerate(VALUES)]
     return {
-        "schema_version": 2, "judged_by": "validation", "metric": "accuracy", "sampler": "tpe",
+        "schema_version": 1, "judged_by": "validation", "metric": "accuracy", "sampler": "tpe",
         "larger_is_better": True, "status": "finished", "parameters": [RATE, SIZE, DEPTH],
         "trials": trials, "random": [trial(0, 0.6)], "winner": {"number": 2},
         "importance": {"network.depth": 0.3, "training.learning_rate": 0.7},
@@ -137,7 +137,7 @@ def test_smaller_may_be_better(section):
 @pytest.mark.parametrize(
     "damage",
     [
-        "text", [], {"schema_version": 2}, content(trials=[]), content(trials="many"),
+        "text", [], {"schema_version": 1}, content(trials=[]), content(trials="many"),
         content(parameters=[RATE | {"low": "a"}]), content(parameters=[RATE | {"high": 0.0001}]),
         content(parameters=[SIZE | {"options": [16]}]), content(parameters=5),
         content(parameters=[SIZE | {"options": ["{", None]}]),

@@ -471,7 +471,7 @@ def test_what_is_wrong_with_a_run_is_said_in_short(regression):
 
 def test_a_run_without_a_report_says_how_far_it_is():
     """In progress, waiting, or not to be read."""
-    at = RunProgress(300, 1000, 1.0, None, None, [], 1, None, None, None, "")
+    at = RunProgress(300, 1000, 1.0, None, None, [], 1, None, None, None, "", 2)
     runs = [
         RunSummary("a", "s1-0123456789", "running", progress=at),
         RunSummary("a", "s1-0123456789", "queued"),

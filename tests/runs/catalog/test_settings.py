@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
-from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summary import JsonMapping
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import setting
@@ -22,55 +20,6 @@ dataset: {path: houses.csv, columns: {target: price, categorical: [town]}, featu
 network: {sizes: [2, 1], activations: [tanh, linear]}
 loss: mean_squared
 training: {learning_rate: 0.05, epochs: 2, batch_size: 8}
-"""
-# As config.yaml and the report of the first version whose reports are still read had it.
-OLDER = """\
-name: houses
-description: ""
-dataset:
-  name: null
-  path: houses.csv
-  columns: {target: price, features: null, drop: [], categorical: [town], missing: {}}
-  task: regression
-  missing: error
-  separator: null
-  decimal: "."
-  test_size: 0.2
-  folds: null
-  fold: null
-  split: {by: random, column: null, seed: null}
-  validation_size: 0.0
-  stratify: false
-  features: [standard]
-  target: none
-network:
-  initializer: {type: glorot_uniform, scale: 1.0}
-  layers:
-    - type: dense
-      units: 2
-      activation: tanh
-      bias: true
-      initializer: {type: glorot_uniform, scale: 1.0}
-    - type: dense
-      units: 1
-      activation: linear
-      bias: true
-      initializer: {type: glorot_uniform, scale: 1.0}
-loss: {type: mean_squared}
-training:
-  optimizer: {type: sgd, momentum: 0.0, nesterov: false, weight_decay: 0.0}
-  learning_rate: 0.05
-  iterations: null
-  epochs: 2
-  batch_size: 8
-  sampling: shuffle
-  evaluate_every: null
-  early_stopping: null
-  clip_norm: null
-  dtype: float64
-  engine: auto
-seed: 42
-published: null
 """
 
 
@@ -85,15 +34,6 @@ def read(tmp_path):
         return prepare(experiment), experiment.source.data
 
     return load
-
-
-def test_keys_that_are_new_do_not_tell_runs_of_one_setting_apart(read):
-    """All seeds of a sweep are on a row, whichever version has trained them."""
-    prepared, _ = read(TODAY)
-    older, written = read(OLDER)
-    assert older.run_id == prepared.run_id
-    record = train(prepared, None).result.record
-    assert dict(settings_of(record)) == dict(settings_of(replace(record, config=written)))
 
 
 def test_a_watched_run_is_of_the_same_setting(read):

@@ -12,8 +12,8 @@ from nnrun.runs.diagnosis.iterations import unfinished
 from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
 from nnrun.runs.diagnosis.overfitting import trained_past_the_best
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.diagnosing import diagnosis_input
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from tests.simulations.advice import outcome
 from tests.simulations.corpus.recipes import FINE, ILL, looked_at
 

@@ -12,8 +12,8 @@ from nnrun.config.load import load_config
 from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.diagnosing import diagnosis_input
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.preparation.prepare import prepare
 
 BOSTON = """
@@ -155,7 +155,7 @@ def test_too_few_iterations(record):
 def test_more_iterations_are_not_advised_where_held_out_rows_ended_the_run(record, monkeypatch):
     """Of another metric than the loss, the patience may have been too small."""
     cases = []
-    keep = "nnrun.runs.execution.diagnosing.diagnose"
+    keep = "nnrun.runs.execution.result.diagnose"
     monkeypatch.setattr(keep, lambda case: cases.append(case) or [])
     for monitor in ("validation_loss", "validation_r2"):
         stopping = f"training.early_stopping={{monitor: {monitor}}}"

@@ -19,8 +19,8 @@ from nnrun.runs.diagnosis.watched import (
     since,
 )
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.diagnosing import diagnosis_input
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watching.watched import Watched

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.validation import invalid_part
 from nnrun.runs.verification.verify import verify
-from tests.forging import revise, said
 
 NAMES = ("roc_auc", "average_precision", "balanced_accuracy")
 
@@ -169,18 +167,6 @@ def test_the_order_of_a_sweep_is_the_main_metric(prepared):
     record = train(prepared(None, "sweep={seeds: 3, order_by: mcc}"), None).record
     sweep = record.config["sweep"]
     assert ("mcc", None, "mcc") == (record.main_metric, sweep["seeds"], sweep["order_by"])
-
-
-def test_runs_of_before_are_verified_without_new_metrics(rare, store):
-    """A config without the key is that of an older version, which computed none."""
-    outcome = train(rare("metrics=[]"), store)
-    file = outcome.folder / "config.yaml"
-    file.write_text(file.read_text().replace("metrics: []\n", ""))
-    written = said(outcome.folder / "report.json")["config"]
-    config = {key: value for key, value in written.items() if key != "metrics"}
-    files = {**outcome.record.files, file.name: sha256(file.read_bytes()).hexdigest()}
-    revise(outcome.folder / "report.json", config=config, files=files)
-    assert verify(outcome.folder).finding == "same_bits"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.sharing.pack import _names_folders
+from nnrun.runs.sharing.unpack import _is_long
 from nnrun.runs.storage.data_place import stored_config
 
 
@@ -73,6 +73,6 @@ def test_a_folder_in_a_shared_one_may_be_named_after_a_person(shared, tmp_path, 
         ("C:\\alice\\a.csv", True),
     ],
 )
-def test_only_runs_with_short_paths_are_packed(path, names):
-    """Older versions stored longer ones, which lead through folders that may be people's."""
-    assert names == _names_folders(path)
+def test_only_runs_with_short_paths_are_unpacked(path, names):
+    """Longer ones lead through folders of this machine, and `pack` writes none."""
+    assert names == _is_long(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nnrun.runs.catalog.board_part import BoardPart
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.plan import Plan, Variant
-from nnrun.sweeps.progress import RunScore, SweepProgress
+from nnrun.sweeps.progress import SweepProgress
 
 VARIANT = Variant(
     number=0,
@@ -35,8 +35,11 @@ def score(
     seed, test, train=0.9, validation=None, status="completed", published=(), warning="",
     parameters=1,
 ):  # fmt: skip
-    part = BoardPart("iris", "1", (), parameters, (0.1, 0.1, 0.2), {}, published, warning, "")
-    return RunScore(seed, status, (train, validation, test), 2.0, part)
+    return RunSummary(
+        "", "", status, seed=seed, train=train, validation=validation, test=test, seconds=2.0,
+        dataset="iris", sha256="1", parameters=parameters, baseline=(0.1, 0.1, 0.2),
+        ours=published, warning=warning,
+    )  # fmt: skip
 
 
 def progress(*members):

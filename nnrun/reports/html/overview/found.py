@@ -12,16 +12,16 @@ from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import PRUNED, StatusMark
-from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
+from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in
-from nnrun.runs.catalog.summarize import read_with_summary
+from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.names import REPORT
 from nnrun.runs.storage.reading import damaged, read_run
-from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of, ordered_by
 from nnrun.sweeps.board.from_store.searched import Searches, is_searched
+from nnrun.sweeps.board.from_store.stored import ordered_by
 from nnrun.sweeps.picking import pick_run
 
 ENDED = ("completed", "diverged", "stopped", "failed")
@@ -52,14 +52,15 @@ PRINTED = Limits(rows=60, runs=100, in_full=0, drawn=8, seeds=20)
 
 
 class Found(NamedTuple):
-    """A run's folder, as a path or as its text, and what is known of the run.
-
-    `entry` is None if its report cannot be read.
-    """
+    """A run's folder, as a path or as its text, and what is known of the run."""
 
     place: Path | str
     overview: RunSummary
-    entry: RunEntry | None
+
+    @property
+    def entry(self) -> RunSummary | None:
+        """What boards take of it; None if its report cannot be read."""
+        return self.overview if self.overview.is_sound else None
 
     @property
     def folder(self) -> Path:
@@ -69,7 +70,7 @@ class Found(NamedTuple):
     @property
     def key(self) -> str:
         """`name/run id`."""
-        return self.overview.label if self.entry is None else self.entry.key
+        return self.overview.label
 
     @property
     def status(self) -> str:
@@ -94,8 +95,8 @@ class Found(NamedTuple):
         run, entry = read_run(self.folder), self.entry
         if run is None or run.problem or run.record is None or entry is None:
             return None
-        own = run.record.run_id == entry.score.run_id
-        return replace(run.record, name=entry.name, main_metric=entry.metric) if own else None
+        own = run.record.run_id == entry.run_id
+        return replace(run.record, name=entry.name, main_metric=entry.metric or "") if own else None
 
 
 def with_endings(runs: Iterable[Found], searches: Searches) -> list[Found]:
@@ -152,13 +153,9 @@ def _order(found: Found) -> tuple[str, tuple[int, str]]:
 
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
-    root = str(results)
-
-    def found(run: RunSummary, content: Content) -> Found:
-        return Found(f"{root}/{run.label}", run, entry_of(run, content, order_by))
-
-    runs = look_through(results, names, found, BOARD if order_by is None else RECORD)
-    return sorted(runs, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
+    runs = look(results, names, boards=True, order_by=order_by)
+    found = (Found(f"{results}/{run.label}", run) for run in runs)
+    return sorted(found, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
 
 
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
@@ -186,5 +183,5 @@ def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
 
 
 def _look(folder: Path, order_by: str | None, *, placed: bool = False) -> Found | None:
-    read = read_with_summary(folder, placed=placed)
-    return None if read is None else Found(folder, read[0], entry_of(*read, order_by))
+    run = read_summary(folder, order_by, placed=placed)
+    return None if run is None else Found(folder, run)

@@ -141,7 +141,7 @@ def _row(run: Found, own: Placed | None, anchors: Mapping[str, str]) -> list[Cel
         name,
         Cell((own.settings if own else "") or MISSING),
         status,
-        Cell(str(sound.score.seed), sound.score.seed),
-        Cell(shortened(metric_label(sound.metric), 30)),
-        *(Cell(number(value), value) for value in sound.score.metrics),
+        Cell(str(sound.seed), sound.seed),
+        Cell(shortened(metric_label(sound.metric or ""), 30)),
+        *(Cell(number(value), value) for value in sound.by_split),
     ]

@@ -26,7 +26,6 @@ from nnrun.runs.catalog.summary import QUEUED, RunSummary
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.comparison.statistics import half_interval
 from nnrun.sweeps.planning.comparable import Comparable
-from nnrun.sweeps.progress import RunScore
 
 _BAR = 10
 # Narrower terminals have no bars, or no rates.
@@ -171,10 +170,10 @@ class _Row:
     mean: float = 0.0
     squares: float = 0.0
 
-    def add(self, score: RunScore, column: int) -> None:
+    def add(self, score: RunSummary, column: int) -> None:
         self.ended += 1
         self.diverged += score.status == "diverged"
-        value = score.metrics[column]
+        value = score.by_split[column]
         if value is not None and score.status == "completed":
             self.known += 1
             step = value - self.mean
@@ -208,7 +207,7 @@ class FormingRows:
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], dict[int, _Row]] = {}
 
-    def add(self, variant: Comparable, score: RunScore) -> None:
+    def add(self, variant: Comparable, score: RunSummary) -> None:
         """Add a run that has ended."""
         split = next(split for split in ("validation", "test", "train") if split in variant.splits)
         rows = self._groups.setdefault(

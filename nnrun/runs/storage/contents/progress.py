@@ -55,8 +55,8 @@ class RunProgress:
         fold: that it tests; None without folds.
         config: resolved, as plain values; None where it is long.
         sha256: the digest of its data.
+        numerics: the version of nnrun's numerics.
         waits: whether it has not begun, since the workers of its sweep are busy.
-        numerics: the version of nnrun's numerics; None where that is not known.
     """
 
     iteration: int
@@ -70,8 +70,8 @@ class RunProgress:
     fold: int | None
     config: Mapping[str, Any] | None
     sha256: str
+    numerics: int
     waits: bool = False
-    numerics: int | None = None
 
     @property
     def share(self) -> float | None:
@@ -223,7 +223,7 @@ def _is_valid(found: RunProgress) -> bool:
         and isinstance(found.config, dict | None)
         and isinstance(found.sha256, str)
         and isinstance(found.waits, bool)
-        and isinstance(found.numerics, int | None)
+        and isinstance(found.numerics, int)
         and is_history(found.history)
     )
 

@@ -146,10 +146,9 @@ _REPORT = {
         **dict.fromkeys(("name", "sha256"), str),
         **dict.fromkeys(("n_train", "n_validation", "n_test", "n_features"), _is_count),
         "classes": ([str], None),
-        # Older versions did not write these.
-        **dict.fromkeys(("left_out", "dropped"), (_is_count, _MISSING)),
-        "duplicates": (_are_counts_by_split, _MISSING),
-        "unseen": ([{"split": SPLITS.__contains__, "rows": _is_count, "column": str}], _MISSING),
+        **dict.fromkeys(("left_out", "dropped"), _is_count),
+        "duplicates": _are_counts_by_split,
+        "unseen": [{"split": SPLITS.__contains__, "rows": _is_count, "column": str}],
         "split": (_is_split, _MISSING),
         "weights": (_are_weights, _MISSING),
         "class_weight": ({...: _is_number}, _MISSING),

@@ -10,6 +10,7 @@ from math import isfinite, nan
 import numpy as np
 
 from nnrun.metrics.table import is_share, span_of
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparison.comparisons import Standings, Table, standings
 from nnrun.sweeps.board.comparison.design import Shown, shown_by, size_of
@@ -17,9 +18,9 @@ from nnrun.sweeps.board.comparison.statistics import in_units
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Array, Design
 from nnrun.sweeps.planning.comparable import Comparable
-from nnrun.sweeps.progress import Member, RunScore
+from nnrun.sweeps.progress import Member
 
-Runs = Mapping[Replicate, RunScore]
+Runs = Mapping[Replicate, RunSummary]
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
 
 
@@ -92,11 +93,11 @@ def table_of(
     )
 
 
-def completed_runs(member: Member) -> dict[Replicate, RunScore]:
+def completed_runs(member: Member) -> dict[Replicate, RunSummary]:
     """The runs that a row is about."""
     variant, scores = member
     return {
-        score.resolved(drawn=variant.drawn): score
+        score.replicate.resolved(drawn=variant.drawn): score
         for score in scores
         if score.status == "completed"
     }
@@ -112,7 +113,7 @@ def values_of(runs: Runs, column: int, sign: int = 1) -> dict[Replicate, float]:
     return {
         replicate: sign * number
         for replicate, score in runs.items()
-        if (number := score.metrics[column]) is not None
+        if (number := score.by_split[column]) is not None
     }
 
 
@@ -168,9 +169,10 @@ def _note(member: Member, runs: Runs, values: Mapping[Replicate, float]) -> str 
 
 def _sound(member: Member, values: Mapping[Replicate, float]) -> bool:
     """Whether all runs that ended have a result."""
-    if len(values) == len(member[1]):
+    variant, scores = member
+    if len(values) == len(scores):
         return True
-    return len(values) == len({score.resolved(drawn=member[0].drawn) for score in member[1]})
+    return len(values) == len({s.replicate.resolved(drawn=variant.drawn) for s in scores})
 
 
 def kind_of_splits(variant: Comparable) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,13 @@ from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import DamageError, UsageError
 from nnrun.garbage import not_collected
-from nnrun.runs.catalog.index import BOARD, RECORD, Content, look_through
+from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.comparison.verdicts import completed_runs, known_values
-from nnrun.sweeps.board.from_store.entry import RunEntry, by_metric, entry_of, ordered_by
 from nnrun.sweeps.board.from_store.searched import AGAIN, SearchedRuns, read_search
-from nnrun.sweeps.board.from_store.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.from_store.stored import StoredVariant, ordered_by, stored_variants
 from nnrun.sweeps.board.from_store.written import read_board
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row
@@ -55,7 +54,7 @@ class Choice:
 
     def row_of(self, run_id: str) -> Row | None:
         """The row that a run belongs to; None where it has none with completed runs."""
-        ids = [{run.score.run_id for run in variant.runs} for variant in self.variants]
+        ids = [{run.run_id for run in variant.runs} for variant in self.variants]
         own = next((found for found in ids if run_id in found), set())
         return next((row for row in self.group.rows if _best_id(row) in own), None)
 
@@ -111,8 +110,8 @@ def _relative(dataset: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _searched(
-    root: Path, name: str, runs: Sequence[RunEntry], summaries: Iterable[RunSummary]
-) -> Sequence[RunEntry]:
+    root: Path, name: str, runs: Sequence[RunSummary], summaries: Iterable[RunSummary]
+) -> Sequence[RunSummary]:
     """The runs to choose among, where the experiment was searched."""
     try:
         content = read_search(root, name, summaries)
@@ -147,19 +146,13 @@ def best_of(
     damaged; DamageError if the choice may depend on a file that is.
     """
     try:
-        summaries: list[RunSummary] = []
-
-        def make(run: RunSummary, content: Content) -> RunEntry | None:
-            summaries.append(run)
-            return entry_of(run, content, order_by)
-
         names = [name, *_sharing(root, name)]
-        wanted = BOARD if order_by is None else RECORD
-        known = filter(None, look_through(root, names, make, wanted))
-        own = (run for run in known if run.name == name or BESIDE in dict(run.settings))
-        runs: Sequence[RunEntry] = ordered_by(own, order_by)
+        every = look(root, names, boards=True, order_by=order_by)
+        sound = (run for run in every if run.is_sound)
+        own = (run for run in sound if run.name == name or BESIDE in dict(run.settings))
+        runs: Sequence[RunSummary] = ordered_by(own, order_by)
         if by is None and order_by is None:
-            runs = _searched(root, name, runs, (run for run in summaries if run.name == name))
+            runs = _searched(root, name, runs, (run for run in every if run.name == name))
         read = partial(_record, root / name, order_by)
         return choose(runs, name, by, read=read, in_folds=in_folds)
     except _DAMAGE:
@@ -167,7 +160,7 @@ def best_of(
 
 
 def choose(
-    runs: Iterable[RunEntry],
+    runs: Iterable[RunSummary],
     name: str,
     by: str | None = None,
     *,
@@ -208,7 +201,7 @@ def choose(
     (group,) = groups_of([(variant, variant.scores) for variant in compared], by)
     row = group.first_network
     assert row is not None, "one of its networks has completed"
-    first = next(v for v in compared if _best_id(row) in {run.score.run_id for run in v.runs})
+    first = next(v for v in compared if _best_id(row) in {run.run_id for run in v.runs})
     record = read(_median_id(first, group.ordered_by))
     newest = _last_of(compared) >= max(map(_last_of, boards.values()), default=())
     return Choice(group, row, record, compared, [*boards.values()], newest)
@@ -238,8 +231,8 @@ def _settings(board: Sequence[StoredVariant]) -> int:
 
 def _last_of(board: Sequence[StoredVariant]) -> tuple[str, ...]:
     """Start and id of the completed run that was started last; empty without any."""
-    completed = (r for variant in board for r in variant.runs if r.score.status == "completed")
-    return max(((run.started, run.score.run_id) for run in completed), default=())
+    completed = (r for variant in board for r in variant.runs if r.status == "completed")
+    return max(((run.started or "", run.run_id) for run in completed), default=())
 
 
 def _median_id(variant: StoredVariant, split: str) -> str:
@@ -264,4 +257,6 @@ def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
     refuse_damaged(run, folder / run_id)
     if run is None or run.record is None:
         raise UsageError(f"{folder / run_id} was removed meanwhile")
-    return by_metric(run.record, order_by)
+    if order_by is None or not run.record.has_metric(order_by):
+        return run.record
+    return replace(run.record, main_metric=order_by)

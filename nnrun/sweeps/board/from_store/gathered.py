@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nnrun.runs.published import compare_published
-from nnrun.runs.record import RunRecord
+from nnrun.runs.catalog.summarize import summary_of
+from nnrun.runs.record import RunRecord, compare_published
 from nnrun.runs.storage.reading import StoredRun, read_run
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import ENDED, dataset_of, variant_of
 from nnrun.sweeps.board.leaderboard import groups_of, key_of, make_leaderboard, trained
 from nnrun.sweeps.board.rows import Leaderboard, with_margin
@@ -65,8 +64,8 @@ def made_again(board: Leaderboard, root: Path) -> Leaderboard:
     for number, row in enumerate(board.unfinished.rows):
         found = [read_run(root / row.name / run_id, placed=True) for run_id in row.runs]
         records = (record for run in found if (record := _ended(run)) is not None)
-        runs = sorted(map(RunEntry.of, records), key=lambda run: run.score.replicate.order)
-        ended |= {run.key for run in runs}
+        runs = sorted(map(summary_of, records), key=lambda run: run.replicate.order)
+        ended |= {run.label for run in runs}
         if runs:
             variant = variant_of(number, row.choice, runs, dataset_of(runs[-1].settings.plain))
             members.append((variant, variant.scores))

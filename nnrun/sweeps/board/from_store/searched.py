@@ -17,12 +17,11 @@ from nnrun.errors import DamageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import COMPLETED, IN_PROGRESS, RunSummary
 from nnrun.runs.storage.contents.sealed import read_sealed
-from nnrun.sweeps.board.from_store.entry import RunEntry
 
 FILE = "search.json"
 AGAIN = "the same nnrun search again writes it anew, and trains no run that is stored"
 """What to do about a search.json that cannot be used."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 _MOST_BYTES = 2**28
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, LookupError)
 _HIDDEN = "dataset.hide_test"
@@ -48,18 +47,18 @@ class SearchedRuns:
         test = content["test"] or content["winner"]
         return cls({*_all_ids(content)}, {*map(str, test["run_ids"])})
 
-    def taken(self, runs: Sequence[RunEntry]) -> Sequence[RunEntry]:
+    def taken(self, runs: Sequence[RunSummary]) -> Sequence[RunSummary]:
         """The winner's runs, unless another run was trained after the search: then all.
 
         Raises: DamageError if the winner's runs are not all there.
         """
-        last = max(runs, key=lambda run: (run.started, run.score.run_id), default=None)
-        if last is None or last.score.run_id not in self.known:
+        last = max(runs, key=lambda run: (run.started or "", run.run_id), default=None)
+        if last is None or last.run_id not in self.known:
             return runs
-        missing = {*self.winner} - {run.score.run_id for run in runs}
+        missing = {*self.winner} - {run.run_id for run in runs}
         if missing:
             raise DamageError(f"{min(missing)}, a run of the winner of its search, is missing")
-        return [run for run in runs if run.score.run_id in self.winner]
+        return [run for run in runs if run.run_id in self.winner]
 
 
 def is_searched(root: Path, name: str) -> bool:

@@ -12,19 +12,19 @@ from typing import Any
 
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.settings import BESIDE, choice_of, differing, setting_of
-from nnrun.runs.catalog.index import BOARD, RECORD, look_through
-from nnrun.runs.catalog.index_file import JsonMapping
+from nnrun.errors import UsageError
+from nnrun.metrics.table import find
+from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import lies_in
-from nnrun.runs.catalog.summarize import read_with_summary, settings_of
+from nnrun.runs.catalog.summarize import read_summary, settings_of
+from nnrun.runs.catalog.summary import JsonMapping, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.sweeps.board.comparison.pair import PairTest, pair_test
-from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row, with_margin, within
 from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
-from nnrun.sweeps.progress import RunScore
 
 ENDED = ("completed", "diverged", "stopped", "failed")
 Divided = Callable[..., Mapping[str, Any]]
@@ -34,21 +34,21 @@ Divided = Callable[..., Mapping[str, Any]]
 class StoredVariant(Comparable):
     """One config with its stored `runs`, by seed and fold; the last of them says most of it."""
 
-    runs: Sequence[RunEntry]
+    runs: Sequence[RunSummary]
 
     @cached_property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(run.score.status in ENDED for run in self.runs)
+        return sum(run.status in ENDED for run in self.runs)
 
     @property
     def parameters(self) -> int:
-        return self.runs[-1].score.part.parameters
+        return self.runs[-1].parameters
 
     @property
-    def scores(self) -> list[RunScore]:
+    def scores(self) -> list[RunSummary]:
         """The numbers of the runs that were trained, as far as they were meant to be."""
-        return [run.score for run in self.runs if run.score.status in ENDED[:3]]
+        return [run for run in self.runs if run.status in ENDED[:3]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Standing:
 
     row: Row
     variant: StoredVariant
-    scores: Sequence[RunScore]
+    scores: Sequence[RunSummary]
 
 
 @dataclass(frozen=True)
@@ -132,24 +132,34 @@ def comparison_board(
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
 
 
-def _complete(folder: Path, results: Path, order_by: str | None) -> list[RunEntry]:
+def _complete(folder: Path, results: Path, order_by: str | None) -> list[RunSummary]:
     """The runs of an experiment that reached their end, or diverged."""
     if lies_in(folder / "run", results):
-        found = look_through(
-            results,
-            [folder.name],
-            lambda run, content: entry_of(run, content, order_by),
-            BOARD if order_by is None else RECORD,
-        )
+        rows = look(results, [folder.name], boards=True, order_by=order_by)
     else:
         ids = ids_in(folder.parent, folder.name)
-        read = filter(None, (read_with_summary(folder / run_id) for run_id in ids))
-        found = [entry_of(*run, order_by) for run in read]
-    return [run for run in found if run is not None and run.score.status in ENDED[:2]]
+        rows = [*filter(None, (read_summary(folder / run_id, order_by) for run_id in ids))]
+    # Without the other metrics, which take more memory than the rest.
+    return [run._replace(metrics={}) for run in rows if run.is_sound and run.status in ENDED[:2]]
+
+
+def ordered_by(runs: Iterable[RunSummary], metric: str | None) -> list[RunSummary]:
+    """These runs, made by this metric.
+
+    Raises: UsageError if none of them has it.
+    """
+    found = list(runs)
+    if metric is not None and all(run.metric != metric for run in found):
+        advice = "add it to `metrics` of the config and train again"
+        wanted, tasks = find(metric), {m.task for run in found if (m := find(run.metric or ""))}
+        if wanted and tasks and wanted.task not in tasks:
+            advice = f"it is for {wanted.task}, and they are {tasks.pop()}"
+        raise UsageError(f"--order-by {metric}: no run here has it; {advice}")
+    return found
 
 
 def stored_variants(
-    runs: Iterable[RunEntry], chosen: Mapping[tuple[str, str], dict[str, Any]] | None = None
+    runs: Iterable[RunSummary], chosen: Mapping[tuple[str, str], dict[str, Any]] | None = None
 ) -> list[StoredVariant]:
     """Runs by config, in the order of names; of equal seeds, as of another time, all are kept.
 
@@ -157,10 +167,10 @@ def stored_variants(
     which its config differs.
     """
     known = chosen or {}
-    ordered = sorted(runs, key=lambda run: (run.name, *run.score.order, run.score.run_id))
+    ordered = sorted(runs, key=lambda run: (run.name, *run.replicate.order, run.run_id))
     canonical: dict[str, str] = {}  # of texts that differ in order alone
     usual = [*ordered[0].settings.plain] if ordered else []
-    by_config: dict[tuple[str, str], list[RunEntry]] = {}
+    by_config: dict[tuple[str, str], list[RunSummary]] = {}
     for run in ordered:
         text = run.settings.text
         if text not in canonical:
@@ -174,7 +184,7 @@ def stored_variants(
     together = zip(by_config.items(), settings, strict=True)
     variants, blocks = [], dict[tuple[str, bool], Divided]()
     for number, (((name, _), found), own) in enumerate(together):
-        choice = known.get((name, found[0].score.run_id))
+        choice = known.get((name, found[0].run_id))
         choice = choice or choice_of(own, [*varied[name], BESIDE])
         if any(key.partition(".")[0] == "dataset" for key in varied[name]):
             block = dataset_of(own)
@@ -220,21 +230,21 @@ def dataset_of(settings: Mapping[str, Any]) -> Divided:
 
 
 def variant_of(
-    number: int, choice: dict[str, Any], runs: Sequence[RunEntry], divided: Divided
+    number: int, choice: dict[str, Any], runs: Sequence[RunSummary], divided: Divided
 ) -> StoredVariant:
     """A config with these runs, which are ordered by seed and fold."""
-    run, part = runs[-1], runs[-1].score.part
-    completed = [each for each in runs if each.score.status == "completed"]
-    sizes = [each.score.part.rows for each in completed or runs]
+    run = runs[-1]
+    completed = [each for each in runs if each.status == "completed"]
+    sizes = [each.rows for each in completed or runs]
     return StoredVariant(
         number=number,
         name=run.name,
         choice=choice,
         runs=runs,
-        dataset=part.dataset,
-        sha256=part.sha256,
-        metric=run.metric,
+        dataset=run.dataset,
+        sha256=run.sha256,
+        metric=run.metric or "",
         larger_is_better=run.larger_is_better,
-        published=dict(part.published),
+        published=dict(run.published),
         **divided(*(sizes[:1] if sizes.count(sizes[0]) == len(sizes) else sizes)),
     )

@@ -139,7 +139,7 @@ def test_many_evaluations_are_thinned():
 VALID = {
     "iteration": 5, "iterations": 10, "seconds": 1.0, "rate": None, "left": None,
     "history": [{"iteration": 5, "train_loss": 0.5}], "seed": 3, "split_seed": None, "fold": None,
-    "config": {"name": "tiny"}, "sha256": "ab",
+    "config": {"name": "tiny"}, "sha256": "ab", "numerics": 2,
 }  # fmt: skip
 INVALID = {
     "further than its end": {"iteration": 11},

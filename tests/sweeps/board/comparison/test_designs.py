@@ -15,11 +15,11 @@ from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
 from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
 from nnrun.reports.terminal.board.chosen import chosen_words
+from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.comparison.design import Size
 from nnrun.sweeps.board.comparison.pair import pair_test
 from nnrun.sweeps.board.from_store.best import best_of, chosen_config, config_yaml
-from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Leaderboard
@@ -86,7 +86,7 @@ def test_stored_runs_make_the_same_board(swept, text, shared):
     """
     board, records = swept(text)
     (group,) = board.groups
-    (stored,) = (found.group for found in stored_boards(stored_variants(map(RunEntry.of, records))))
+    (stored,) = (found.group for found in stored_boards(stored_variants(map(summary_of, records))))
     assert [12, 12] == [row.completed for row in group.rows]
     for one, other in zip(group.rows, stored.rows, strict=True):
         assert (one.choice, one.tied, one.shares) == (other.choice, other.tied, other.shares)
@@ -104,7 +104,7 @@ def test_groups_of_unequal_sizes_make_the_same_board_from_stored_runs(swept, tmp
     lines = [f"{rng.normal():.3f},p{each},{rng.normal():.3f}" for each in who]
     (tmp_path / "visits.csv").write_text("\n".join(["x,patient,y", *lines]) + "\n")
     board, records = swept(VISITS.format(tmp_path / "visits.csv"))
-    (group,), (stored,) = board.groups, stored_boards(stored_variants(map(RunEntry.of, records)))
+    (group,), (stored,) = board.groups, stored_boards(stored_variants(map(summary_of, records)))
     tested = [record.dataset["n_test"] for record in sorted(records, key=lambda r: r.seed)]
     assert tested[0] != np.mean(tested)
     ours, theirs = (
@@ -242,7 +242,7 @@ def test_folds_and_drawn_splits_are_two_boards(swept):
     """Their numbers are of training sets of other sizes."""
     swept(FOLDS)
     _, records = swept(IRIS)
-    found = stored_boards(stored_variants(map(RunEntry.of, records)))
+    found = stored_boards(stored_variants(map(summary_of, records)))
     assert {None, 4} == {board.group.folds for board in found}
 
 

@@ -13,9 +13,9 @@ from nnrun.reports.terminal.board.chosen import chosen_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.from_store.best import best_of, choose
-from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.leaderboard import kind_of, make_leaderboard
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
@@ -26,7 +26,7 @@ RATES = "training.learning_rate=0.001,0.05,0.01"
 def chosen_from(records):
     """The choice among the runs of these records."""
     by_id = {record.run_id: record for record in records}
-    return choose(map(RunEntry.of, records), "mine", read=by_id.__getitem__)
+    return choose(map(summary_of, records), "mine", read=by_id.__getitem__)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_choice_is_the_first_row_of_every_board(swept, store, text, size, se
     board, records = swept(text, *words, seeds=seeds)
     choice = best_of(store.root, "mine")
     (group,) = board.groups
-    (page,) = stored_boards(stored_variants(map(RunEntry.of, records)))
+    (page,) = stored_boards(stored_variants(map(summary_of, records)))
     first = group.rows[0]
     assert ("validation" if size else "test") == group.ordered_by == choice.group.ordered_by
     assert first.best_run == choice.row.best_run == page.group.rows[0].best_run
@@ -180,9 +180,9 @@ def test_lists_put_together_what_a_board_does(swept, store):
     records += swept(IRIS, RATES, name="flowers")[1]
     records += swept(BOSTON, RATES, name="plain")[1]
     kinds = {}
-    for variant in stored_variants(map(RunEntry.of, records)):
+    for variant in stored_variants(map(summary_of, records)):
         for run in variant.runs:
-            kinds[run.score.run_id] = kind_of(variant)
+            kinds[run.run_id] = kind_of(variant)
     runs = look(store.root)
     ranked = ordered(runs, RESULT)
     found = dict.fromkeys(kinds[run.run_id] for run in ranked)

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from nnrun.runs.catalog import index
-from nnrun.runs.catalog.index import BOARD, RECORD, look_through
-from nnrun.runs.catalog.summarize import line_of_record
+from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.summarize import line_of_record, summary_of
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
-from nnrun.sweeps.board.from_store.entry import RunEntry, entry_of
 from tests.reports.conftest import CLASSIFICATION, REGRESSION
 
 PLAIN = {"dataset": {}, "network": {}, "training": {"learning_rate": 0.1}}
@@ -42,18 +41,27 @@ def put(root, record):
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_the_index_has_what_a_report_has(tmp_path, monkeypatch, record):
-    """The entry of a run is the same, whether it comes from its report, its record or its line."""
+    """The row of a run is the same, whether it comes from its report, its record or its line."""
     monkeypatch.setattr(index, "WORTH", 1)
     record = replace(record, run_id=f"s{record.seed}-0123456789", status="completed")
     put(tmp_path, record)
-    expected = RunEntry.of(record)._replace(settings=None)
-    contents = []
-    for wanted in (BOARD, RECORD):
-        (found,) = look_through(tmp_path, [], lambda *both: both, wanted)
-        contents.append(type(found[1]).__name__)
-        assert expected == entry_of(*found)._replace(settings=None)
-        assert RunEntry.of(record).settings.plain == entry_of(*found).settings.plain
-    assert ["BoardPart", "RunRecord"] == contents
+    assert summary_of(record).is_sound
+    for order_by in (None, record.main_metric):
+        for _ in range(2):  # from its report, and from its line
+            assert [summary_of(record)] == look(tmp_path, boards=True, order_by=order_by)
+
+
+def test_a_row_is_by_the_metric_that_is_asked_for(tmp_path, monkeypatch):
+    """Its own and that of the baseline, from a report and from a line of the index."""
+    monkeypatch.setattr(index, "WORTH", 1)
+    record = replace(REGRESSION, run_id="s7-0123456789")
+    put(tmp_path, record)
+    for _ in range(2):
+        (run,) = look(tmp_path, boards=True, order_by="r2")
+        assert ("r2", True, (0.85, None, 0.7)) == (run.metric, run.larger_is_better, run.by_split)
+        assert (0.0, None, -0.01) == run.baseline
+        (other,) = look(tmp_path, boards=True, order_by="mcc")
+        assert "mse" == other.metric
 
 
 @pytest.mark.parametrize(
@@ -61,12 +69,11 @@ def test_the_index_has_what_a_report_has(tmp_path, monkeypatch, record):
     [{"timing": {"train_seconds": "1"}}, {"metrics": {"train": None}}, {"dataset": {"name": []}}],
 )
 def test_a_report_without_what_boards_need_has_no_part(tmp_path, changes):
-    """So that its record is looked at."""
+    """So that its report is read again."""
     record = replace(
         CLASSIFICATION,
         **{key: {**getattr(CLASSIFICATION, key), **new} for key, new in changes.items()},
     )
     if "metrics" in changes:
         record = replace(record, metrics=changes["metrics"])
-    line = line_of_record(record, tmp_path, "now")
-    assert line is None or "" == line.board
+    assert line_of_record(record, tmp_path, "now") is None

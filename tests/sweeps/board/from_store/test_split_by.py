@@ -9,8 +9,8 @@ from scipy.stats import t as student
 
 from nnrun.reports.terminal.board.columns import heading
 from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
-from nnrun.sweeps.board.from_store.entry import RunEntry
 from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.helpers import run_inline
@@ -59,7 +59,7 @@ def test_rows_that_are_split_in_another_way_have_a_board_of_their_own(swept, sto
         "clinics": "ordered by the test split, split by clinic",
         "days": "ordered by the test split, split by time in day",
     }
-    stored = [board.group for board in stored_boards(stored_variants(map(RunEntry.of, records)))]
+    stored = [board.group for board in stored_boards(stored_variants(map(summary_of, records)))]
     for groups in (board.groups, stored):
         found = {group.rows[0].name: heading(group).partition("mse of y, ")[2] for group in groups}
         assert (4, expected) == (len(groups), found)
@@ -78,7 +78,7 @@ def test_a_row_has_one_interval_whatever_board_it_is_on(swept, store):
     found, _ = swept("patients", "clinics", seeds=seeds)
     stored = {
         b.group.rows[0].name: b.group
-        for b in stored_boards(stored_variants(map(RunEntry.of, records)))
+        for b in stored_boards(stored_variants(map(summary_of, records)))
     }
     for one, other in zip(trained.groups, found.groups, strict=True):
         assert other == one
