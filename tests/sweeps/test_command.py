@@ -296,6 +296,25 @@ def test_failures_show_at_once_and_in_the_end(run, write):
     assert all("left the range of numbers" in failure["reason"] for failure in data["failures"])
 
 
+def test_a_run_that_cannot_be_saved_again_has_the_reason(run, write, monkeypatch):
+    """Not the path of the report of before, which knows of no failure."""
+    write("iris")
+    assert 0 == run("sweep", "configs")[0]
+    sync = os.fsync
+
+    def full(descriptor):
+        if "iris/s" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EFBIG, "File too large")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = run("sweep", "configs", "--force", "-j", 1)
+    assert 1 == code
+    assert err.endswith(
+        "error: of 1 run, 1 failed\n  iris seed=3: cannot be saved: File too large\n"
+    )
+
+
 def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
     """And leaves no leaderboard of half a sweep."""
     write("wild", WILD)

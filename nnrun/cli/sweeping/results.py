@@ -20,6 +20,7 @@ from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.board.tables import leaderboard_tables
 from nnrun.reports.verdict.board import board_data
+from nnrun.runs.storage.reading import read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.from_store.gathered import gathered, gathered_leaderboard
 from nnrun.sweeps.board.leaderboard import make_leaderboard
@@ -117,8 +118,11 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
-    # Its folder may be one that is not to be entered.
-    return f"  {failure.label}: {report if os.access(report, os.R_OK) else failure.reason}"
+    # Its folder may be one that is not to be entered; and where the end could not be saved, an older
+    # report may be in it.
+    stored = read_run(report.parent) if os.access(report, os.R_OK) else None
+    saved = stored is not None and stored.record is not None and stored.record.error is not None
+    return f"  {failure.label}: {report if saved else failure.reason}"
 
 
 def _board_of(progress: SweepProgress, store: Store, margin: float | None) -> Leaderboard:
