@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
-from nnrun.sweeps.listener import SweepListener
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +25,7 @@ _REFRESH_SECONDS = 0.1
 _REST = 10
 
 
-class RunLines(SweepListener):
+class RunLines(Listener):
     """A line for each problem, and for runs or trials that ended; none if the output is quiet."""
 
     def __init__(self, output: Output) -> None:

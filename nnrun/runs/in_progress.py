@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.events import Listener, now_and_then
 from nnrun.runs.lease import RunLease
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.replicate import Replicate
-from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 
-def written(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callbacks:
-    """The callbacks, which also write checkpoints and progress into the folder of the run."""
+class InProgress(Listener):
+    """Writes checkpoints and progress into the folder of a run."""
 
-    def save(state: TrainingState) -> None:
-        lease.save_checkpoint(state, callbacks.note)
+    def __init__(self, prepared: Prepared, lease: RunLease, warn: Callable[[str], None]) -> None:
+        self._prepared = prepared
+        self._lease = lease
+        save = now_and_then(lambda state: lease.save_checkpoint(state, warn))
+        super().__init__(checkpoint=save)
 
-    def about() -> tuple[Replicate, Mapping[str, Any], str]:
-        config = prepared.config_dict
-        return Replicate.of(config, prepared.config.seed), config, prepared.dataset.sha256
+    def wait(self, text: str) -> None:
+        self._at(0)
 
-    def note(progress: Progress) -> None:
-        lease.note(progress, about)
-
-    def at(iteration: int) -> None:
-        note(Progress(iteration, max(1, prepared.iterations), None, 0.0))
-
-    def start(iteration: int) -> None:
+    def started(self, run: Prepared, iteration: int) -> None:
         if iteration:  # it continues, so it is long
-            at(iteration)
-        callbacks.start(iteration)
+            self._at(iteration)
 
-    def wait(text: str) -> None:
-        at(0)
-        callbacks.wait(text)
+    def progressed(self, run: Prepared, progress: Progress) -> None:
+        self._lease.note(progress, self._about)
 
-    def observe(progress: Progress) -> None:
-        note(progress)
-        callbacks.observe(progress)
+    def _at(self, iteration: int) -> None:
+        total = max(1, self._prepared.iterations)
+        self._lease.note(Progress(iteration, total, None, 0.0), self._about)
 
-    return replace(
-        callbacks, start=start, wait=wait, observe=observe, checkpoint=now_and_then(save)
-    )
+    def _about(self) -> tuple[Replicate, Mapping[str, Any], str]:
+        config = self._prepared.config_dict
+        replicate = Replicate.of(config, self._prepared.config.seed)
+        return replicate, config, self._prepared.dataset.sha256

@@ -54,7 +54,7 @@ class TrialLines(RunLines):
     def __init__(self, search: Search, output: Output) -> None:
         super().__init__(output)
         self.search = search
-        self.started = monotonic()
+        self.begun = monotonic()
         self._told: set[int] = set()
 
     def trial(self, trial: Trial) -> None:
@@ -80,7 +80,7 @@ class TrialLines(RunLines):
         limited = self.search.clock.left
         if limited is not None or most is None or not ended:
             return limited
-        return (monotonic() - self.started) / ended * (most - ended)
+        return (monotonic() - self.begun) / ended * (most - ended)
 
     def best(self) -> str:
         """The best trial so far, in words."""

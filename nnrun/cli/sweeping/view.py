@@ -13,7 +13,7 @@ from nnrun.reports.numbers import MISSING, count, counted, duration, number, plu
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS
-from nnrun.sweeps.listener import SweepListener
+from nnrun.runs.events import Listener
 from nnrun.sweeps.progress import RunScore
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ _TRUST = 3.0
 _SHARE = 0.1
 
 
-def watching_sweep(
-    runs: int, output: Output, part: str = ""
-) -> AbstractContextManager[SweepListener]:
+def watching_sweep(runs: int, output: Output, part: str = "") -> AbstractContextManager[Listener]:
     """Shows the progress of a sweep of `runs` runs; `part` goes before their count."""
     return drawn_or_lines(_View, _Lines, runs, output, part)
 
@@ -69,7 +67,7 @@ class _View(DrawnRuns, _Lines):
         from nnrun.reports.terminal.live.watching import FormingRows  # noqa: PLC0415  # terminals only
 
         super().__init__(runs, output, part)
-        self.started = monotonic()
+        self.begun = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
         self.progress: SweepProgress | None = None
@@ -148,7 +146,7 @@ class _View(DrawnRuns, _Lines):
         done = self.trained + begun
         together = self.most_running or 1  # very short runs are never seen in progress
         trust = min(_TRUST * together, _SHARE * progress.plan.seconds)
-        pace = (monotonic() - self.started + trust / together) / (done + trust)
+        pace = (monotonic() - self.begun + trust / together) / (done + trust)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 

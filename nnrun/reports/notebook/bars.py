@@ -16,7 +16,7 @@ from nnrun.reports.notebook.session import display
 from nnrun.reports.numbers import count, plural, remaining
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import RunFigures
-from nnrun.sweeps.listener import SweepListener
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from nnrun.runs.record import RunRecord
@@ -63,21 +63,21 @@ class Bar:
             self._handle.update(shown)
 
 
-class RunBar(Bar):
-    """The bar of a run, an observer of its progress."""
+class RunBar(Bar, Listener):
+    """The bar of a run."""
 
     def __init__(self, label: str) -> None:
         super().__init__()
         self._label = label
         self._figures = RunFigures(draws_curve=True)
 
-    def __call__(self, progress: Progress) -> None:
+    def progressed(self, run: Any, progress: Progress) -> None:
         figures = self._figures(progress)
         if self.is_due():
             self.draw(progress.iteration / progress.total, self._label, ", ".join(figures), [])
 
 
-class SweepBar(SweepListener):
+class SweepBar(Listener):
     """The bar of a sweep of this many runs, with a line for each run in progress."""
 
     def __init__(self, runs: int) -> None:

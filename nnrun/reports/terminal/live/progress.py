@@ -11,6 +11,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,10 +44,6 @@ class Output(Protocol):
         """Write a line."""
 
 
-Observer = Callable[["Progress"], None]
-"""Called with the progress of a run, to show it."""
-
-
 def console_of(stream: IO[str], width: int | None = None) -> Console:
     """A console that shows text as it is: names of runs and files are no markup."""
     from rich.console import Console  # noqa: PLC0415  # `--help` does without
@@ -75,10 +72,10 @@ def draws(stream: IO[str]) -> bool:
 
 
 @contextmanager
-def watching(label: str, output: Output) -> Iterator[Observer]:
+def watching(label: str, output: Output) -> Iterator[Listener]:
     """Show the progress of a run; a bar is removed at the end."""
     if output.quiet:
-        yield lambda progress: None
+        yield Listener()
     elif not draws(sys.stderr):
         yield _Lines(label, output)
     else:
@@ -182,7 +179,7 @@ class _Pace:
         return speed, (progress.total - progress.iteration) / speed if speed else float("inf")
 
 
-class _Lines:
+class _Lines(Listener):
     """A line soon after the start and one now and then, so that log files show progress."""
 
     def __init__(self, label: str, output: Output) -> None:
@@ -191,7 +188,7 @@ class _Lines:
         self.pace = _Pace()
         self.next = monotonic() + _START_SECONDS
 
-    def __call__(self, progress: Progress) -> None:
+    def progressed(self, run: Any, progress: Progress) -> None:
         speed, left = self.pace(progress)
         if monotonic() >= self.next:
             self.next = monotonic() + LINE_SECONDS
@@ -238,7 +235,7 @@ class RunFigures:
         return f" {sparkline(values, _CURVE_WIDTH)}"
 
 
-class _Live:
+class _Live(Listener):
     """A bar drawn by the training loop itself, since a thread would disturb its timing."""
 
     def __init__(self, label: str, bar: Bar) -> None:
@@ -248,7 +245,7 @@ class _Live:
         self.task = bar.add_task(short, total=None, figures="")
         self.figures = RunFigures(draws_curve=bar.console.width > _WIDEST)
 
-    def __call__(self, progress: Progress) -> None:
+    def progressed(self, run: Any, progress: Progress) -> None:
         figures = self.figures(progress)
         if monotonic() - self.last < _REFRESH_SECONDS:
             return
