@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.reports.notebook.session import session
-from nnrun.reports.terminal.live.progress import watching, watching_all
+from nnrun.reports.terminal.live.progress import RunBar, watching, watching_all
 from nnrun.runs.events import Listener
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.planning.plan import PlannedRun
@@ -41,10 +41,10 @@ def stderr_for(progress: bool | None) -> Stderr:
 def watching_run(label: str, output: Stderr) -> Iterator[Listener]:
     """Show the progress of a run."""
     if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook.bars import RunBar  # noqa: PLC0415  # notebooks only
+        from nnrun.reports.notebook.bars import NotebookBar  # noqa: PLC0415  # notebooks only
 
-        with closing(RunBar(label)) as bar:
-            yield bar
+        with closing(NotebookBar()) as bar:
+            yield RunBar(label, bar)
     else:
         with watching(label, output) as view:
             yield view

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
+from nnrun.reports.terminal.live.progress import (
+    LINE_SECONDS,
+    LINES_EACH,
+    drawing_console,
+    draws,
+    live_on,
+)
 from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
@@ -82,18 +88,9 @@ class DrawnRuns(RunLines):
 
     def start(self) -> None:
         """Begin to draw."""
-        from rich.live import Live  # noqa: PLC0415  # terminals only
-
         self.next_drawing = monotonic() + _REFRESH_SECONDS
         self.console = drawing_console()
-        self.live = Live(
-            console=self.console,
-            get_renderable=self._render,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self.live = live_on(self.console, self._render)
         self.live.start()
 
     def _print(self, text: str) -> None:
