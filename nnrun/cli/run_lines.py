@@ -105,6 +105,18 @@ class DrawnRuns(RunLines):
             ended = monotonic()
             self.next_drawing = max(begun + _REFRESH_SECONDS, ended + _REST * (ended - begun))
 
+    @staticmethod
+    def _overall(share: float, counts: str, width: int | None = None) -> RenderableType:
+        """The bar of all work, and counts in a column of at least this width."""
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415  # terminals only
+        from rich.table import Table  # noqa: PLC0415
+
+        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        overall.add_column(ratio=1)
+        overall.add_column(no_wrap=True, min_width=width)
+        overall.add_row(ProgressBar(completed=100 * share), counts)
+        return overall
+
     def _render(self) -> RenderableType:
         raise NotImplementedError
 

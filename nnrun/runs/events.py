@@ -6,7 +6,7 @@ A run, in the process that trains it, and in the thread of its training loop:
 
 A sweep, in the process that began it and the thread of its loop; a search trains by such sweeps:
 
-    progressed, evaluated ─► saved ─► ended (─► failed) ─► released
+    progressed, evaluated ─► saved ─► (tried) ─► ended (─► failed) ─► released
 
 `train` calls `saved` after these of its run. A worker's listener sends `started`, `progressed`,
 `evaluated` and `checkpoint` over its channel; the sweep saves checkpoints, hands the rest to its
@@ -98,6 +98,9 @@ class Listener:
 
     def stopping(self, runs: int) -> None:
         """No more runs are started; this many runs in progress are asked to stop."""
+
+    def tried(self, trial: Any) -> None:
+        """A trial of a search has ended or reached a rung, which is noted in `search.json`."""
 
     def tick(self, counts: Any) -> None:
         """A sweep goes on: called now and then, to update displays."""

@@ -106,8 +106,6 @@ class _View(DrawnRuns, _Lines):
 
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only
-        from rich.progress_bar import ProgressBar  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         from nnrun.reports.terminal.live.watching import columns_of  # noqa: PLC0415
@@ -117,10 +115,7 @@ class _View(DrawnRuns, _Lines):
         counts = self._counts(done)
         # The counts keep their widest width, so that the bar does not change its length.
         self.widest = max(self.widest, len(counts))
-        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        overall.add_column(ratio=1)
-        overall.add_column(no_wrap=True, min_width=self.widest)
-        overall.add_row(ProgressBar(total=self.runs, completed=done + begun), counts)
+        overall = self._overall((done + begun) / max(1, self.runs), counts, self.widest)
         running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
         # The bar, a blank line, and the line of the cursor need room as well.
         rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
