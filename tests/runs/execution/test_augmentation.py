@@ -36,7 +36,7 @@ def trained(prepared):
     """The weights and history of a run; its engine is checked before."""
 
     def make(text, *overrides):
-        execution = Execution(prepared(text, *overrides), callbacks=Listener())
+        execution = Execution(prepared(text, *overrides))
         execution.train(Listener())
         return execution.trainer.network.theta, execution.trainer.history
 
