@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.runs.events import Listener
 from nnrun.training.state import HistoryRow
 
 
@@ -56,29 +57,37 @@ class Evaluation:
 OnEvaluation = Callable[[Evaluation], object]
 
 
-def _ignore(evaluation: Evaluation) -> None:
-    """What is called without a function of the caller."""
+class Watched(Listener):
+    """Calls a caller's function, if there is one, with each evaluation.
 
+    An error of it ends the work, and is raised once that is saved.
 
-class Watched:
-    """Calls a caller's function; an error of it ends the work, and is raised once that is saved."""
+    Args:
+        function: of the caller.
+        evaluation_of: makes what it is called with, of a run and a row of its history.
+    """
 
-    def __init__(self, function: OnEvaluation | None) -> None:
-        self._function = function or _ignore
+    def __init__(
+        self,
+        function: OnEvaluation | None,
+        evaluation_of: Callable[[Any, HistoryRow], Evaluation],
+    ) -> None:
+        self.decides = function is not None
+        self._function = function
+        self._evaluation_of = evaluation_of
         self._error: Exception | None = None
 
-    def __call__(self, evaluation: Evaluation) -> bool:
-        """Whether the run ends here."""
-        if self._error is None:
-            try:
-                self._function(evaluation)
-            except Exception as error:  # the caller's
-                self._error = error
-                return False
+    def evaluated(self, run: Any, rows: Sequence[HistoryRow]) -> bool:
+        if self._function is None or self._error is not None:
+            return False
+        evaluation = self._evaluation_of(run, rows[-1])
+        try:
+            self._function(evaluation)
+        except Exception as error:  # the caller's
+            self._error = error
         return evaluation.stopped and self._error is None
 
-    def failed(self) -> bool:
-        """Whether the function has raised an error."""
+    def stop(self) -> bool:
         return self._error is not None
 
     def check(self) -> None:

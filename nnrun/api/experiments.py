@@ -26,7 +26,7 @@ from nnrun.data.load import load_dataset, loader_of
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.deferred_signals import DeferredSignals
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
@@ -36,8 +36,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
 from nnrun.systems.cores import threads_for
-from nnrun.trackers.tracking import Tracking, tracked
-from nnrun.training.state import HistoryRow
+from nnrun.trackers.tracking import Tracking
 
 
 @explained
@@ -199,22 +198,24 @@ def _train(
 ) -> Run:
     store = None if results is None else Store(results, report_markdown)
     name, run_id, seed = prepared.config.name, prepared.run_id, prepared.config.seed
-    output, watched = stderr_for(progress), Watched(on_evaluation)
-
-    def evaluated(row: HistoryRow) -> bool:
-        return watched(Evaluation.of(row, f"{name}/{run_id}", seed, {}))
-
-    with _DeferredInterrupt() as interrupt, watching_run(name, output) as observe:
-        callbacks = Callbacks(
-            start=interrupt.defer,
-            observe=tracking.observing(prepared, observe),
-            stop=lambda: interrupt.stop() or watched.failed(),
-            evaluated=None if on_evaluation is None else evaluated,
-            note=output.note,
-            threads=threads_for(threads),
+    output = stderr_for(progress)
+    watched = Watched(
+        on_evaluation, lambda run, row: Evaluation.of(row, f"{name}/{run_id}", seed, {})
+    )
+    with _DeferredInterrupt() as interrupt, watching_run(name, output) as view:
+        call = Listener(
+            started=lambda run, iteration: interrupt.defer(),
+            stop=interrupt.stop,
+            warn=output.note,
         )
-        outcome = train_prepared(prepared, store, callbacks, force=force, extension=extension)
-        tracking.conclude(tracked(prepared), outcome)
+        outcome = train_prepared(
+            prepared,
+            store,
+            Listeners(view, tracking, watched, call),
+            threads=threads_for(threads),
+            force=force,
+            extension=extension,
+        )
     watched.check()
     return Run(outcome.record, outcome.folder, outcome.result)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.reports.notebook.session import session
-from nnrun.reports.terminal.live.progress import Observer, watching, watching_all
+from nnrun.reports.terminal.live.progress import RunBar, watching, watching_all
+from nnrun.runs.events import Listener
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.trackers.addresses import Group, Trackers
@@ -38,23 +38,23 @@ def stderr_for(progress: bool | None) -> Stderr:
 
 
 @contextmanager
-def watching_run(label: str, output: Stderr) -> Iterator[Observer]:
+def watching_run(label: str, output: Stderr) -> Iterator[Listener]:
     """Show the progress of a run."""
     if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook.bars import RunBar  # noqa: PLC0415  # notebooks only
+        from nnrun.reports.notebook.bars import NotebookBar  # noqa: PLC0415  # notebooks only
 
-        with closing(RunBar(label)) as bar:
-            yield bar
+        with closing(NotebookBar()) as bar:
+            yield RunBar(label, bar)
     else:
-        with watching(label, output) as observe:
-            yield observe
+        with watching(label, output) as view:
+            yield view
 
 
 @contextmanager
-def watching_sweep(runs: int, output: Stderr) -> Iterator[SweepListener]:
+def watching_sweep(runs: int, output: Stderr) -> Iterator[Listener]:
     """Show the progress of a sweep of this many runs."""
     if output.quiet:
-        yield SweepListener()
+        yield Listener()
     elif session() == "notebook":
         from nnrun.reports.notebook.bars import SweepBar  # noqa: PLC0415  # notebooks only
 
@@ -65,7 +65,7 @@ def watching_sweep(runs: int, output: Stderr) -> Iterator[SweepListener]:
             yield _Counting(advance, output)
 
 
-class _Counting(SweepListener):
+class _Counting(Listener):
     """Counts the runs that have ended, and passes warnings on."""
 
     def __init__(self, advance: Callable[[str], None], output: Stderr) -> None:

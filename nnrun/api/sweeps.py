@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,19 @@ from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.listener import Listeners, SweepListener
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import models_of
-from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.inline import ExecutorWorkers
 from nnrun.systems.cores import threads_for
-from nnrun.trackers.sending import with_trackers
-from nnrun.training.state import HistoryRow
 
 
 @explained
@@ -62,7 +58,7 @@ def sweep(
     on_evaluation: OnEvaluation | None = None,
     mlflow: str | None = None,
     tensorboard: Path_ | None = None,
-    listener: SweepListener | None = None,
+    listener: Listener | None = None,
     plugins: Plugins = (),
 ) -> Board:
     """Train configs × grid × seeds, except for complete runs, and compare them.
@@ -131,7 +127,11 @@ def sweep(
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)
-    watched = Watched(on_evaluation)
+    watched = Watched(
+        on_evaluation,
+        lambda run, row: Evaluation.of(row, run.key, run.seed, run.variant.choice),
+    )
+    own = [] if listener is None else [listener]
     with (
         sending(mlflow, tensorboard, root, "sweep") as tracking,
         watching_sweep(len(plan), stderr_for(progress)) as shown,
@@ -140,12 +140,10 @@ def sweep(
             plan,
             store,
             datasets,
-            with_trackers(shown if listener is None else Listeners(shown, listener), tracking),
-            watched.failed,
+            Listeners(shown, *own, tracking, watched),
             force=force,
             fail_fast=fail_fast,
             threads=(threads or 1) if executor else threads_for(threads, processes),
-            on_evaluation=None if on_evaluation is None else partial(_asked, watched),
         )
         if executor is not None:
             if _is_of_dask(executor):
@@ -162,10 +160,6 @@ def sweep(
             store.write(files)
             tracking.board([root / name for name in files])
     return Board(board, done, root)
-
-
-def _asked(watched: Watched, run: PlannedRun, row: HistoryRow) -> bool:
-    return watched(Evaluation.of(row, run.key, run.seed, run.variant.choice))
 
 
 def _origins(configs: Sequence[Config]) -> dict[str, Origin]:

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, drawing_console, draws
-from nnrun.sweeps.listener import SweepListener
+from nnrun.reports.terminal.live.progress import (
+    LINE_SECONDS,
+    LINES_EACH,
+    drawing_console,
+    draws,
+    live_on,
+)
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +31,7 @@ _REFRESH_SECONDS = 0.1
 _REST = 10
 
 
-class RunLines(SweepListener):
+class RunLines(Listener):
     """A line for each problem, and for runs or trials that ended; none if the output is quiet."""
 
     def __init__(self, output: Output) -> None:
@@ -82,18 +88,9 @@ class DrawnRuns(RunLines):
 
     def start(self) -> None:
         """Begin to draw."""
-        from rich.live import Live  # noqa: PLC0415  # terminals only
-
         self.next_drawing = monotonic() + _REFRESH_SECONDS
         self.console = drawing_console()
-        self.live = Live(
-            console=self.console,
-            get_renderable=self._render,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self.live = live_on(self.console, self._render)
         self.live.start()
 
     def _print(self, text: str) -> None:
@@ -107,6 +104,18 @@ class DrawnRuns(RunLines):
                 self.live.refresh()
             ended = monotonic()
             self.next_drawing = max(begun + _REFRESH_SECONDS, ended + _REST * (ended - begun))
+
+    @staticmethod
+    def _overall(share: float, counts: str, width: int | None = None) -> RenderableType:
+        """The bar of all work, and counts in a column of at least this width."""
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415  # terminals only
+        from rich.table import Table  # noqa: PLC0415
+
+        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        overall.add_column(ratio=1)
+        overall.add_column(no_wrap=True, min_width=width)
+        overall.add_row(ProgressBar(completed=100 * share), counts)
+        return overall
 
     def _render(self) -> RenderableType:
         raise NotImplementedError

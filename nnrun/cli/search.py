@@ -154,7 +154,7 @@ def command(
         again = command_again()
         runner = CliRunner(Training(asked, store, datasets, output, interruption, tracking))
         search = Search(
-            plan, store, runner, interruption.stop, runner.changed, before,
+            plan, store, runner, interruption.stop, runner, before,
             command_again(export=None), started,
         )  # fmt: skip
         runner.search = search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.lease import Outcome
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -33,7 +32,7 @@ from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
-from nnrun.trackers.tracking import Tracking, tracked
+from nnrun.trackers.tracking import Tracking
 
 if TYPE_CHECKING:
     from nnrun.runs.extend import Extension
@@ -158,24 +157,20 @@ def _run(
     if prepared.inferred:
         output.note(f"task: {prepared.inferred}")
 
-    def start(iteration: int) -> None:
+    def started(run: Prepared, iteration: int) -> None:
         interruption.defer()
         if iteration:
             output.note(f"continuing from iteration {count(iteration)}")
 
-    with watching(prepared.config.name, output) as observe:
-        control = Callbacks(
-            start=start,
-            observe=tracking.observing(prepared, observe),
-            stop=interruption.stop,
-            note=output.note,
-            threads=threads,
-        )
+    with watching(prepared.config.name, output) as view:
+        command = Listener(started=started, stop=interruption.stop, warn=output.note)
         if sys.stderr.isatty():
             # Of no use to a log: it lasts a second or some, and says nothing of the run.
-            control = replace(control, wait=output.note)
-        outcome = train(prepared, store, control, force=force, extension=extension)
-    tracking.conclude(tracked(prepared), outcome)
+            command.wait = output.note  # type: ignore[method-assign]  # as its arguments
+        listeners = Listeners(view, tracking, command)
+        outcome = train(
+            prepared, store, listeners, threads=threads, force=force, extension=extension
+        )
     if not outcome.trained:
         output.note("already trained; --force trains it again")
     return outcome

@@ -10,9 +10,9 @@ from pathlib import Path
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError, NothingSavedError, UsageError
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
@@ -21,7 +21,6 @@ from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.systems.cores import threads_for
 from nnrun.trackers.addresses import Trackers
-from nnrun.trackers.sending import with_trackers
 from nnrun.trackers.tracking import Tracking
 
 
@@ -64,7 +63,7 @@ class Training:
     def run(
         self,
         plan: Plan,
-        watching: AbstractContextManager[SweepListener],
+        watching: AbstractContextManager[Listener],
         source: RunSource | None = None,
         *,
         force: bool = False,
@@ -86,7 +85,7 @@ class Training:
         )
         with watching as listener:
             sweep = Sweep(
-                plan, self.store, self.datasets, with_trackers(listener, self.tracking),
+                plan, self.store, self.datasets, Listeners(listener, self.tracking),
                 self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
                 source=source,
             )  # fmt: skip

@@ -15,7 +15,7 @@ from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.source_map import Source
 from nnrun.nn.signature import Array
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
@@ -132,5 +132,5 @@ def _trained(config: str, seeds: tuple[int, ...]) -> Runs:
         if (seconds := estimate(prepared).seconds) > _MOST_SECONDS:
             most = f"at most {_MOST_SECONDS:.0f} s are graded"
             raise UnmetError(f"a run takes about {seconds:.0f} s, and {most}")
-        results.append(execute(prepared, None, Callbacks()))
+        results.append(execute(prepared, None, Listener()))
     return Runs(results)

@@ -13,7 +13,7 @@ from nnrun.explain.surfaces import Surfaces, extent_of, surfaces
 from nnrun.models.model import Model
 from nnrun.models.weights import load_weights, weights_of
 from nnrun.nn.signature import Array
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow
@@ -109,13 +109,12 @@ def filmed_training(prepared: Prepared) -> Film | None:
     kept = Spread[Mapping[str, Array]](trainer.evaluate_every, _MOST_KEPT)
     kept.add(0, weights_of(network))
 
-    def evaluated(row: HistoryRow) -> bool:
-        iteration = int(row["iteration"])
+    def evaluated(run: Prepared, rows: Sequence[HistoryRow]) -> None:
+        iteration = int(rows[-1]["iteration"])
         if kept.wants(iteration):
             kept.add(iteration, weights_of(network))
-        return False
 
-    execution.train(Callbacks(evaluated=evaluated, until=until))
+    execution.train(Listener(decides=True, evaluated=evaluated), until)
     last, notes = _ending(trainer)
     # Kept in any case, also if this moment was kept before.
     kept.found[last] = weights_of(network)

@@ -9,22 +9,19 @@ each `RunLease` conclude with their results. Nothing else takes locks or writes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnrun.errors import EngineFaultError, PluginFaultError
-from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.result import record_of
-from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.in_progress import InProgress
+from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult, compare_published, published_of
-from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
 
 if TYPE_CHECKING:
     from nnrun.runs.extend import Extension
@@ -33,41 +30,46 @@ if TYPE_CHECKING:
 def train(
     prepared: Prepared,
     store: Store | None,
-    callbacks: Callbacks | None = None,
+    listener: Listener | None = None,
     *,
+    threads: int = 1,
+    until: int | None = None,
     force: bool = False,
     extension: Extension | None = None,
 ) -> Outcome:
     """Train a run and save it, unless it is complete already.
 
     Without a store the results are kept in memory. `force` trains a run even if it is complete or
-    damaged; `extension` is the shorter run that this one continues, if any.
+    damaged; `extension` is the shorter run that this one continues, if any. A run has the same bits
+    for any number of `threads`, and pauses at the first evaluation from the iteration `until` on.
 
     Raises: UsageError if the stored run is damaged; OSError if the results cannot be written;
     EngineFaultError if the compiled engine does not compute what NumPy does, PluginFaultError if a
     plugin is wrong: the run is kept as failed.
     """
-    callbacks = callbacks or Callbacks()
+    listener = listener or Listener()
     name, run_id = prepared.config.name, prepared.run_id
 
     def held() -> bool:
-        callbacks.note("another process is training this run; waiting for it")
+        listener.warn("another process is training this run; waiting for it")
         return True
 
     begun = begin(
         store, name, run_id,
-        force=force, held=held, stopped=callbacks.evaluated is not None, metrics=prepared.metrics,
+        force=force, held=held, stopped=listener.decides, metrics=prepared.metrics,
         watched=prepared.watched,
     )  # fmt: skip
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):
-        return replace(begun, record=_reworded(begun.record, prepared))
+        outcome = replace(begun, record=_reworded(begun.record, prepared))
+        listener.saved(prepared, outcome)
+        return outcome
     with begun as lease:
-        checkpoint = lease.checkpoint(callbacks.note)
-        writing = _written(callbacks, prepared, lease)
+        checkpoint = lease.checkpoint(listener.warn)
+        every = Listeners(InProgress(prepared, lease, listener.warn), listener)
         try:
             shorter = () if extension is None else (extension.state, extension.origin)
-            result = execute(prepared, checkpoint, writing, *shorter)
+            result = execute(prepared, checkpoint, every, *shorter, threads=threads, until=until)
         except (EngineFaultError, PluginFaultError) as error:
             reason = str(error)
             with suppress(OSError):  # the user must see the fault, not this error
@@ -75,41 +77,9 @@ def train(
                     lambda state: RunResult(record_of(prepared, "failed", reason), checkpoint=state)
                 )
             raise
-        return lease.conclude(result, callbacks.note)
-
-
-def _written(callbacks: Callbacks, prepared: Prepared, lease: RunLease) -> Callbacks:
-    """The callbacks, which also write checkpoints and progress into the folder of the run."""
-
-    def save(state: TrainingState) -> None:
-        lease.save_checkpoint(state, callbacks.note)
-
-    def about() -> tuple[Replicate, Mapping[str, Any], str]:
-        config = prepared.config_dict
-        return Replicate.of(config, prepared.config.seed), config, prepared.dataset.sha256
-
-    def note(progress: Progress) -> None:
-        lease.note(progress, about)
-
-    def at(iteration: int) -> None:
-        note(Progress(iteration, max(1, prepared.iterations), None, 0.0))
-
-    def start(iteration: int) -> None:
-        if iteration:  # it continues, so it is long
-            at(iteration)
-        callbacks.start(iteration)
-
-    def wait(text: str) -> None:
-        at(0)
-        callbacks.wait(text)
-
-    def observe(progress: Progress) -> None:
-        note(progress)
-        callbacks.observe(progress)
-
-    return replace(
-        callbacks, start=start, wait=wait, observe=observe, checkpoint=now_and_then(save)
-    )
+        outcome = lease.conclude(result, listener.warn)
+    listener.saved(prepared, outcome)
+    return outcome
 
 
 def _reworded(record: RunRecord, prepared: Prepared) -> RunRecord:

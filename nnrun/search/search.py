@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from nnrun.errors import NnrunError
+from nnrun.runs.events import Listener
 from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
 from nnrun.search.budget import Budget
@@ -64,7 +65,7 @@ class Search:
         store: where its runs and search.json are kept.
         runner: trains runs.
         stopped: returns whether to stop; the same search can be continued later.
-        changed: called with each trial that has ended or reached a rung.
+        listener: gets `tried`; the events of runs go to that of the runner.
         before: the content of search.json, by which an earlier call is continued.
         command: for the board.
         started: when the time began, by the timer; by default now.
@@ -77,7 +78,7 @@ class Search:
         store: Store,
         runner: Runner,
         stopped: Callable[[], bool] = lambda: False,
-        changed: Callable[[Trial], None] = lambda trial: None,
+        listener: Listener | None = None,
         before: Mapping[str, Any] | None = None,
         command: str = "",
         started: float | None = None,
@@ -89,7 +90,7 @@ class Search:
         self._results = Results(store, plan.settings.judging.split)
         self._runner = runner
         self._stopped = stopped
-        self._changed = changed
+        self._listener = listener or Listener()
         self._command = command
         self._is_first = before is None
         self._before = Before.of(before, plan.identity)
@@ -178,7 +179,7 @@ class Search:
     def _note(self, trial: Trial) -> None:
         if monotonic() > self._next_write:
             self._write()
-        self._changed(trial)
+        self._listener.tried(trial)
 
     def _write(self) -> None:
         begun = monotonic()

@@ -26,7 +26,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.described import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
@@ -216,7 +216,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _train(self, fitting: Fitting, *, continues: bool) -> None:
         """Train, become the estimator of the result, and lengthen or replace the curves."""
-        fitting.train(Callbacks())
+        fitting.train(Listener())
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from nnrun.config.load import resolved_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import serialize_error
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
@@ -21,7 +22,6 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import PlannedRun, RunSource
 from nnrun.sweeps.progress import SweepProgress
@@ -99,7 +99,7 @@ class RunEnds:
         progress: SweepProgress,
         store: Store | None,
         datasets: Datasets,
-        listener: SweepListener,
+        listener: Listener,
         source: RunSource,
     ) -> None:
         self.progress = progress
@@ -135,7 +135,7 @@ class RunEnds:
             outcome = self._stored(saved.active, saved.outcome.result)
             if outcome is None:
                 continue
-            self.listener.concluded(saved.active.run, outcome)
+            self.listener.saved(saved.active.run, outcome)
             if outcome.record.status != "interrupted":
                 self.count(saved.active.run, outcome.record, trained=True)
             elif saved.active.has_paused(outcome.record):

@@ -13,24 +13,23 @@ from nnrun.config.load import resolved_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.record import RunResult, compare_published
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.ends import ActiveRun, RunEnds, checked
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import Workers, most_results, most_runs
 from nnrun.sweeps.workers.job import Evaluations
-from nnrun.training.state import HistoryRow, TrainingState
+from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
 _DISCONNECTED = "its worker had lost the connection to this process"
-OnEvaluation = Callable[[PlannedRun, HistoryRow], bool]
 
 
 class Sweep:
@@ -46,7 +45,6 @@ class Sweep:
         fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
         source: where runs come from; by default all runs of the plan.
-        on_evaluation: called with each evaluation of a run, which waits for whether to stop there.
     """
 
     def __init__(
@@ -54,14 +52,13 @@ class Sweep:
         plan: Plan,
         store: Store | None,
         datasets: Datasets,
-        listener: SweepListener,
+        listener: Listener,
         stopped: Callable[[], bool] = lambda: False,
         *,
         force: bool = False,
         fail_fast: bool = False,
         threads: int = 1,
         source: RunSource | None = None,
-        on_evaluation: OnEvaluation | None = None,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
@@ -72,8 +69,9 @@ class Sweep:
         self.force = force
         self.fail_fast = fail_fast
         self.threads = threads
-        self._on_evaluation = on_evaluation
-        self._stopped: Callable[[], bool] = lambda: stopped() or self._source.overdue()
+        self._stopped: Callable[[], bool] = lambda: (
+            stopped() or listener.stop() or self._source.overdue()
+        )
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._advanced: set[str] = set()  # saved a checkpoint since they were submitted
@@ -151,9 +149,9 @@ class Sweep:
             if active.saved(message.content, self.listener.warn):
                 self._advanced.add(message.key)
         elif isinstance(message.content, Evaluations):
-            self.listener.evaluated(active.run, message.content.rows)
-            if message.answer is not None and self._on_evaluation is not None:
-                message.answer(self._on_evaluation(active.run, message.content.rows[-1]))
+            ends = self.listener.evaluated(active.run, message.content.rows)
+            if message.answer is not None:
+                message.answer(bool(ends))
         else:
             active.lease.note(message.content, active.about)
             self.listener.progressed(active.run, message.content)
@@ -196,7 +194,7 @@ class Sweep:
             begun = begin(
                 self.store, run.variant.name, run.run_id,
                 force=self.force, brief=True, metrics=run.variant.metrics,
-                watched=run.variant.watched, stopped=self._on_evaluation is not None,
+                watched=run.variant.watched, stopped=self.listener.decides,
             )  # fmt: skip
         except OSError as error:
             self._ends.fail_to_write(run, "its folder cannot be made", error)
@@ -206,7 +204,7 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, Outcome):
-                self.listener.concluded(run, begun)
+                self.listener.saved(run, begun)
                 # Published numbers and the order are no part of the run id, and may have changed.
                 record = replace(begun.record, main_metric=run.variant.metric)
                 published = compare_published(run.variant.published, record.metrics)
@@ -216,11 +214,10 @@ class Sweep:
 
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._ends.active[active.run.key] = active
-        asks = self._on_evaluation is not None
         job = replace(
             active.job(self.listener.warn, self.threads),
             follows=self.listener.follows,
-            asks=asks,
+            asks=self.listener.decides,
             alone=active.alone,
         )
         if workers.reports and not job.is_short:  # its worker says when it begins

@@ -25,7 +25,7 @@ class Trackers:
     """Where runs are sent, as options name it.
 
         with Trackers(mlflow="http://127.0.0.1:5000").open(output.note, results) as tracking:
-            listener = with_trackers(listener, tracking)
+            train(prepared, store, tracking)
 
     Args:
         mlflow: the address of an MLflow server.

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from nnrun.errors import NnrunError
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import Outcome
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.reading import read_run
-from nnrun.trackers.content import EndedRun, TrackedRun
+from nnrun.trackers.content import EndedRun, TrackedRun, Tracker
 from nnrun.trackers.feed import Feed
 
 if TYPE_CHECKING:
-    from nnrun.runs.preparation.prepared import Prepared
+    from nnrun.sweeps.planning.plan import PlannedRun
     from nnrun.training.state import HistoryRow
-    from nnrun.training.trainer import Progress
 
 
-class Tracking:
+class Tracking(Listener):
     """Sends runs to trackers, if there are any; its context ends when all is sent.
+
+    Each tracker has a thread, so that `evaluated`, `saved` and `failed` return at once.
 
     Args:
         feeds: one for each tracker.
@@ -28,6 +32,7 @@ class Tracking:
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self._feeds = feeds
+        self.follows = bool(feeds)
 
     def __enter__(self) -> Self:
         return self
@@ -36,41 +41,22 @@ class Tracking:
         for feed in self._feeds:
             feed.close()
 
-    def __bool__(self) -> bool:
-        return bool(self._feeds)
+    def evaluated(self, run: Prepared | PlannedRun, rows: Sequence[HistoryRow]) -> None:
+        self._send(run, lambda tracker, tracked: tracker.rows(tracked, rows))
 
-    def observing(
-        self, prepared: Prepared, observe: Callable[[Progress], None]
-    ) -> Callable[[Progress], None]:
-        """The observer of a run, which sends its evaluations, too."""
-        if not self._feeds:
-            return observe
-        run, sent = tracked(prepared), 0
+    def saved(self, run: Prepared | PlannedRun, outcome: Outcome) -> None:
+        self._send(run, lambda tracker, tracked: tracker.end(tracked, _ended(outcome)))
 
-        def both(progress: Progress) -> None:
-            nonlocal sent
-            observe(progress)
-            rows = progress.since(sent)
-            if rows:
-                sent += len(rows)
-                self.add(run, rows)
+    def failed(self, run: Prepared | PlannedRun, reason: str) -> None:
+        self._send(run, lambda tracker, tracked: tracker.fail(tracked))
 
-        return both
-
-    def add(self, run: TrackedRun, rows: Sequence[HistoryRow]) -> None:
-        """Send evaluations of a run in progress."""
-        for feed in self._feeds:
-            feed.send(run.label, lambda tracker: tracker.rows(run, rows))
-
-    def conclude(self, run: TrackedRun, outcome: Outcome) -> None:
-        """Send the end of a run, be it of this process or of one before."""
-        for feed in self._feeds:
-            feed.send(run.label, lambda tracker: tracker.end(run, _ended(outcome)))
-
-    def fail(self, run: TrackedRun) -> None:
-        """Send that a run could not be trained, or saved."""
-        for feed in self._feeds:
-            feed.send(run.label, lambda tracker: tracker.fail(run))
+    def _send(
+        self, run: Prepared | PlannedRun, task: Callable[[Tracker, TrackedRun], None]
+    ) -> None:
+        if self._feeds:
+            tracked = _tracked(run)
+            for feed in self._feeds:
+                feed.send(tracked.label, lambda tracker: task(tracker, tracked))
 
     def board(self, files: Sequence[Path]) -> None:
         """Send the files of a leaderboard."""
@@ -78,10 +64,17 @@ class Tracking:
             feed.send("", lambda tracker: tracker.board(files))
 
 
-def tracked(prepared: Prepared) -> TrackedRun:
-    """A run that is about to be trained, as trackers know it."""
+def _tracked(run: Prepared | PlannedRun) -> TrackedRun:
+    """A run as trackers know it."""
+    if isinstance(run, Prepared):
+        return TrackedRun(run.config.name, run.run_id, run.config_dict, run.dataset.sha256)
+    variant = run.variant
     return TrackedRun(
-        prepared.config.name, prepared.run_id, prepared.config_dict, prepared.dataset.sha256
+        variant.name,
+        run.run_id,
+        run.replicate.within(json.loads(variant.config)),
+        variant.sha256,
+        variant.choice.keys(),
     )
 
 

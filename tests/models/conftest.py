@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lease import begin
 from nnrun.runs.preparation.prepare import prepare
@@ -77,6 +77,6 @@ def _train(text: str, overrides: tuple[str, ...], folder: Path) -> Trained:
     (folder / "config.yaml").write_text(text + training)
     execution = Execution(prepare(load_config(folder / "config.yaml", overrides)))
     store = Store(folder / "results", lambda result: "")
-    result = execution.run(Callbacks())
+    result = execution.run(Listener())
     with begin(store, result.record.name, result.record.run_id) as claim:
         return Trained(execution, claim.conclude(result).folder)

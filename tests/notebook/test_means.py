@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.sweeps.board.comparison.statistics import summarize
 from nnrun.sweeps.board.published import LEVEL, holm, read_references, welch_p
 from tests.notebook.conftest import CONFIGS
@@ -38,7 +38,7 @@ def summaries():
     for experiment in dict.fromkeys(name for name, _ in REFERENCES):
         path = CONFIGS / f"{experiment}.yaml"
         records = [
-            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Callbacks()).record
+            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Listener()).record
             for seed in SEEDS
         ]
         for split in ("train", "test"):

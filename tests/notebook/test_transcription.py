@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.sampling import Sampler
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.training.streams import Streams
 from tests.notebook.transcription import binary, one_hot, train_cnn, train_dense, unit_rows
 
@@ -56,7 +56,7 @@ def test_dense_networks_end_at_the_same_weights(experiment, name):
     t = y if classes is None else one_hot(y, classes)
     layers = [(initial[f"{k}.weight"], initial[f"{k}.bias"]) for k in range(len(activations))]
     trained = train_dense(x, t, order, layers, activations, rate)
-    result = run.run(Callbacks())
+    result = run.run(Listener())
     assert (iterations, "completed") == (run.trainer.iteration, result.record.status)
     expected = {}
     for k, (w, b) in enumerate(trained):
@@ -73,7 +73,7 @@ def test_the_convolutional_network_ends_at_the_same_weights(experiment):
     f, b_conv, w, b = train_cnn(
         binary(x[:, 0].astype(float)), one_hot(y, 10), order, [filters, *weights[1:]], 0.01
     )
-    result = run.run(Callbacks())
+    result = run.run(Listener())
     assert (5_000, "completed") == (run.trainer.iteration, result.record.status)
     expected = {"0.weight": f[:, None], "0.bias": b_conv, "2.weight": w, "2.bias": b}
     assert_same(expected, result.weights)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from nnrun.cli import cli
 from nnrun.config.load import config_from_dict, load_config
 from nnrun.errors import NnrunError, UsageError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
@@ -81,10 +81,16 @@ def test_only_the_new_iterations_are_trained(prepared, store):
     """It starts where the other ended; and again from there, extended twice."""
     first = train(prepared(), store)
     starts = []
+    listener = Listener(started=lambda run, at: starts.append(at))
     longer = extend(first.folder, 150)
-    second = train(longer.prepared, store, Callbacks(start=starts.append), extension=longer)
+    second = train(
+        longer.prepared,
+        store,
+        listener,
+        extension=longer,
+    )
     again = extend(second.folder, 50)
-    third = train(again.prepared, store, Callbacks(start=starts.append), extension=again)
+    third = train(again.prepared, store, listener, extension=again)
     assert [200, 350] == starts
     config = config_from_dict(third.record.config)
     whole = train(prepare_again(config, again.prepared.dataset), None)
@@ -99,12 +105,18 @@ def test_an_extension_that_was_cut_off_goes_on(prepared, store):
     half = train(
         longer.prepared,
         store,
-        Callbacks(observe=seen.append, stop=lambda: len(seen) == 3),
+        Listener(progressed=lambda run, at: seen.append(at), stop=lambda: len(seen) == 3),
         extension=longer,
     )
     assert "interrupted" == half.record.status
     starts = []
-    end = train(longer.prepared, store, Callbacks(start=starts.append), extension=longer)
+    listener = Listener(started=lambda run, at: starts.append(at))
+    end = train(
+        longer.prepared,
+        store,
+        listener,
+        extension=longer,
+    )
     assert starts[0] > 200
     whole = train(longer.prepared, None)
     assert whole.record.weights_sha256 == end.record.weights_sha256
@@ -122,7 +134,7 @@ def test_what_cannot_be_extended_is_reported(prepared, store, tmp_path):
     odd = ("training.early_stopping={patience: 100}", "training.evaluate_every=70")
     with pytest.raises(UsageError, match="early stopping has counted the evaluation at iteration"):
         extend(train(prepared(DEEP, *odd), store).folder, 10)
-    half = train(prepared(None, "seed=9"), store, Callbacks(stop=lambda: True))
+    half = train(prepared(None, "seed=9"), store, Listener(stop=lambda: True))
     with pytest.raises(UsageError, match="only a completed run can be extended; this is interr"):
         extend(half.folder, 10)
     whole = train(prepared(), store)

@@ -8,7 +8,7 @@ import pytest
 from nnrun.config.load import config_from_dict, config_to_dict, load_config
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import ConfigError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
@@ -141,7 +141,7 @@ def test_runs_are_verified_resumed_and_extended(visits, store, tmp_path, given):
     """Each gives the bits of a run in one piece."""
     run = visits(*given, "training.engine=numpy")
     whole = train(run, None).result
-    cut = train(run, store, Callbacks(stop=lambda: True))
+    cut = train(run, store, Listener(stop=lambda: True))
     assert "interrupted" == cut.record.status
     done = train(run, store)
     assert ("completed", True) == (done.record.status, done.trained)

@@ -15,7 +15,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
@@ -140,7 +140,7 @@ def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, m
 
 def test_an_interruption_in_memory_is_reported(prepared):
     """There is nothing to save it in; its record says how far it came."""
-    outcome = train(prepared(), None, Callbacks(stop=lambda: True))
+    outcome = train(prepared(), None, Listener(stop=lambda: True))
     assert ("interrupted", False) == (outcome.record.status, outcome.saved)
     assert outcome.record.timing["iterations"] > 0
 
@@ -155,7 +155,7 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     outcomes = []
 
     def second():
-        outcomes.append(train(run, store, Callbacks(note=notes.append)))
+        outcomes.append(train(run, store, Listener(warn=notes.append)))
 
     waiting = threading.Thread(target=second)
     waiting.start()
@@ -210,13 +210,13 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
     run, outside, notes = prepared(), tmp_path / "outside", []
     outside.mkdir()
 
-    def exchange(progress):
+    def exchange(run_, progress):
         place = store.root / run.config.name / (run.run_id if level == "run" else "")
         if not place.is_symlink():
             place.rename(tmp_path / "moved")
             place.symlink_to(outside)
 
-    outcome = train(run, store, Callbacks(observe=exchange, note=notes.append))
+    outcome = train(run, store, Listener(progressed=exchange, warn=notes.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
     assert outcome.record == store.run(run.config.name, run.run_id).read().record
     assert [] == os.listdir(outside)
@@ -228,24 +228,24 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
     run = prepared()
     gone = []
 
-    def remove(progress):
+    def remove(run_, progress):
         if not gone:
             gone.append((store.root / run.config.name / run.run_id).rmdir())
 
-    assert train(run, store, Callbacks(observe=remove)).saved
+    assert train(run, store, Listener(progressed=remove)).saved
     assert store.run(run.config.name, run.run_id).read().complete
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
     """A note says so, and training continues."""
-    from nnrun.runs.execution import callbacks
+    from nnrun.runs import events
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(events, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(RunFolder, "save_checkpoint", full)
     notes = []
-    outcome = train(prepared(), store, Callbacks(note=notes.append))
+    outcome = train(prepared(), store, Listener(warn=notes.append))
     assert "completed" == outcome.record.status
     assert {"no checkpoint: No space left on device"} == set(notes)

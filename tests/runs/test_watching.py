@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.models.tensors import pack
 from nnrun.runs.catalog import index
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.extend import extend
 from nnrun.runs.lease import Outcome, begin
@@ -114,13 +114,13 @@ def test_a_run_that_was_left_has_the_record_of_a_whole_one(prepared, run):
     while True:
         calls = iter(range(left + 1))
         first = Execution(new())
-        stopped = first.train(Callbacks(stop=lambda calls=calls: next(calls, None) is None))
+        stopped = first.train(Listener(stop=lambda calls=calls: next(calls, None) is None))
         if not stopped:
             break
         state = first.trainer.checkpoint()
         state = TrainingState(state.arrays, json.loads(json.dumps(state.values)))
         again = Execution(new(), state, checked=True)
-        again.train(Callbacks())
+        again.train(Listener())
         assert written(whole.watched) == written(again.trainer.watch.watched)
         left += 1
     assert left > 0
@@ -169,10 +169,9 @@ def test_a_watched_run_is_found_where_there_is_an_index(prepared, store, monkeyp
 
 def test_a_checkpoint_without_a_record_is_not_continued(prepared, store):
     """An interrupted run that was not watched starts over to be watched."""
-    stop = Callbacks(until=100)
-    assert train(prepared(IRIS), store, stop).record.status == "interrupted"
+    assert train(prepared(IRIS), store, until=100).record.status == "interrupted"
     notes = []
-    outcome = train(prepared(IRIS, "training.watch=true"), store, Callbacks(note=notes.append))
+    outcome = train(prepared(IRIS, "training.watch=true"), store, Listener(warn=notes.append))
     assert ["its checkpoint does not fit the run, so it starts over"] == notes
     assert read_watched(outcome.folder, outcome.record).iterations[0] == 0
 

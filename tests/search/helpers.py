@@ -12,12 +12,12 @@ from typing import Any
 from unittest.mock import patch
 
 from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
 from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
 from nnrun.search.state import SearchState
 from nnrun.sweeps.board.from_store.searched import read_search
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.inline import InlineWorkers, ended
@@ -113,7 +113,7 @@ def search(
     shuffled: int | None = None,
     asynchronous: bool = False,
     stopped: Callable[[], bool] = lambda: False,
-    listener: SweepListener | None = None,
+    listener: Listener | None = None,
     timer: Callable[[], float] = monotonic,
 ) -> SearchState:
     """Search a config in this process: one run at a time, or eight that end in random order.
@@ -125,7 +125,7 @@ def search(
     store = Store(root, lambda result: f"{result.record.name}\n", RunIndex(root))
 
     def runner(plan, what, source=None):
-        shown = listener or SweepListener()
+        shown = listener or Listener()
         sweep = Sweep(plan, store, datasets, shown, stopped, source=source)
         if shuffled is None:
             workers = InlineWorkers(sweep.receive, sweep.stopping)

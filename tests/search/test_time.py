@@ -6,14 +6,14 @@ import pytest
 
 from nnrun.cli.searching.results import _left_out
 from nnrun.reports.progress_words import sweep_line
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.sweep_progress import SweepNotes
-from nnrun.sweeps.listener import SweepListener
 from tests.search.helpers import IRIS, config, content_of, outcome, search
 
 ITERATIONS = IRIS["training"]["iterations"]
 
 
-class FakeClock(SweepListener):
+class FakeClock(Listener):
     """Each run takes this many seconds; `slower` times as many after `change` seconds."""
 
     def __init__(self, seconds: float, slower: float = 1.0, change: float = 0.0) -> None:
@@ -25,7 +25,7 @@ class FakeClock(SweepListener):
     def timer(self) -> float:
         return self.now
 
-    def concluded(self, run, outcome):
+    def saved(self, run, outcome):
         if outcome.trained:  # to a rung, or to its end
             self._count(run, outcome.record)
 
@@ -105,7 +105,7 @@ def test_more_time_goes_on(tmp_path):
     assert [t["params"] for t in at_once[:both]] == [t["params"] for t in after[:both]]
 
 
-class Ticking(SweepListener):
+class Ticking(Listener):
     """A clock on which every look takes a moment, and a longer one from the fourth run on, until a
     run is interrupted.
 
@@ -121,7 +121,7 @@ class Ticking(SweepListener):
         self.now += 0.02 * (self._slower if self._ended == 3 else 1)
         return self.now
 
-    def concluded(self, run, outcome):
+    def saved(self, run, outcome):
         self._ended += 1
 
 
@@ -168,10 +168,10 @@ class Starting(FakeClock):
         super().__init__(seconds)
         self._start = start
 
-    def concluded(self, run, outcome):
+    def saved(self, run, outcome):
         if outcome.trained and not self.begun:
             self.now += self._start
-        super().concluded(run, outcome)
+        super().saved(run, outcome)
 
 
 @pytest.mark.parametrize("pruning", ["median", "halving"])

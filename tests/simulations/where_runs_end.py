@@ -19,7 +19,7 @@ from math import ceil, log10
 from pathlib import Path
 
 from nnrun.config.load import load_config
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import prepare
 
@@ -79,7 +79,7 @@ def networks(share: float) -> Iterator[Execution]:
 def ending(run: Execution) -> tuple[str, float, float] | None:
     """Kind, skill, and the last training loss in units of where it began; None for no number."""
     began = run.trainer.bounds.began
-    record = run.run(Callbacks()).record
+    record = run.run(Listener()).record
     ours, base = record.metrics["train"], record.baseline["train"]
     metric = record.main_metric
     if ours is None or ours[metric] is None or ours["loss"] is None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from nnrun.runs.catalog.index import RunIndex
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.forked import COMMANDS, Forked
@@ -53,7 +53,7 @@ def lasting(iterations: int) -> str:
     return IRIS.replace("iterations: 60", f"engine: numpy, iterations: {iterations}")
 
 
-class Diary(SweepListener):
+class Diary(Listener):
     """Records the calls it gets."""
 
     def __init__(self) -> None:

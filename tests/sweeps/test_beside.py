@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import nnrun
 from nnrun.cli import cli
 from nnrun.config.load import load_config
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers.wire import pack_result, unpack_result
@@ -262,7 +262,7 @@ def test_wire():
     """The result of a model comes back from a worker as it was."""
     experiment = load_config({"name": "one", "dataset": {"name": "iris"}, "beside": "linear"})
     prepared = prepare(experiment)
-    result = execute(prepared, None, Callbacks())
+    result = execute(prepared, None, Listener())
     again = unpack_result(pack_result(result), f"one/{prepared.run_id}")
     assert result.record == again.record
     assert again.weights is None

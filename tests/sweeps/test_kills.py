@@ -33,8 +33,8 @@ from threading import Lock
 from nnrun.runs.storage.durable import group_commit
 from nnrun.runs.storage.sweep_progress import FOLDER
 from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.runs.events import Listener
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from tests.sweeps.helpers import make_store, run_inline
@@ -52,7 +52,7 @@ def call(*arguments, **more):
             os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments, **more)
 
-class Reports(SweepListener):
+class Reports(Listener):
     def ended(self, run, record, progress, *, trained):
         print(run.key, flush=True)
         keys.append(run.key)

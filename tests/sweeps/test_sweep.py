@@ -18,13 +18,13 @@ from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import WorkerLostError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.runs.events import Listener
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.contents.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import workers_for
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import dask_tasks, inline
 from nnrun.sweeps.workers.inline import InlineWorkers
@@ -390,7 +390,7 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     runs = 5000 if large() else 600
     held = []
 
-    class Scales(SweepListener):
+    class Scales(Listener):
         def ended(self, run, record, progress, *, trained):
             if progress.ended in (20, runs):
                 gc.collect()

@@ -9,6 +9,7 @@ from nnrun.cli.searching.view import TrialLines, watching_trials
 from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.cli.training import Training
 from nnrun.reports.numbers import count
+from nnrun.runs.events import Listener
 from nnrun.search.search import Search
 from nnrun.search.trials.source import SearchRuns
 from nnrun.search.trials.trial import Trial
@@ -16,7 +17,7 @@ from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.progress import SweepProgress
 
 
-class CliRunner:
+class CliRunner(Listener):
     """Trains runs, and shows them."""
 
     def __init__(self, training: Training) -> None:
@@ -53,7 +54,6 @@ class CliRunner:
                 f"search.window={workers} lets all of them train, and makes it another search"
             )
 
-    def changed(self, trial: Trial) -> None:
-        """Show a trial that has ended or reached a rung."""
+    def tried(self, trial: Trial) -> None:
         if self._view is not None:
-            self._view.trial(trial)
+            self._view.tried(trial)

@@ -54,11 +54,10 @@ class TrialLines(RunLines):
     def __init__(self, search: Search, output: Output) -> None:
         super().__init__(output)
         self.search = search
-        self.started = monotonic()
+        self.begun = monotonic()
         self._told: set[int] = set()
 
-    def trial(self, trial: Trial) -> None:
-        """A trial has ended or reached a rung."""
+    def tried(self, trial: Trial) -> None:
         if not trial.ended or id(trial) in self._told:
             return
         self._told.add(id(trial))  # its other runs may end later
@@ -80,7 +79,7 @@ class TrialLines(RunLines):
         limited = self.search.clock.left
         if limited is not None or most is None or not ended:
             return limited
-        return (monotonic() - self.started) / ended * (most - ended)
+        return (monotonic() - self.begun) / ended * (most - ended)
 
     def best(self) -> str:
         """The best trial so far, in words."""
@@ -91,7 +90,7 @@ class TrialLines(RunLines):
 class _View(DrawnRuns, TrialLines):
     """A bar, and the best trials so far."""
 
-    def trial(self, trial: Trial) -> None:
+    def tried(self, trial: Trial) -> None:
         self._draw()
 
     def tick(self, progress: SweepProgress) -> None:
@@ -100,8 +99,6 @@ class _View(DrawnRuns, TrialLines):
 
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only
-        from rich.progress_bar import ProgressBar  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         search = self.search
@@ -115,9 +112,5 @@ class _View(DrawnRuns, TrialLines):
         ]
         for line in lines:
             line.truncate(max(self.console.width - 1, 1), overflow="ellipsis")
-        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        overall.add_column(ratio=1)
-        overall.add_column(no_wrap=True)
-        bar = ProgressBar(total=max(1, total), completed=done)
-        overall.add_row(bar, f"{self.counted()}{self.best()}")
+        overall = self._overall(done / max(1, total), f"{self.counted()}{self.best()}")
         return Group(overall, Text(), *lines)

@@ -14,7 +14,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS
 from nnrun.runs.catalog.summarize import score_of
-from nnrun.sweeps.listener import SweepListener
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,9 +30,7 @@ _TRUST = 3.0
 _SHARE = 0.1
 
 
-def watching_sweep(
-    runs: int, output: Output, part: str = ""
-) -> AbstractContextManager[SweepListener]:
+def watching_sweep(runs: int, output: Output, part: str = "") -> AbstractContextManager[Listener]:
     """Shows the progress of a sweep of `runs` runs; `part` goes before their count."""
     return drawn_or_lines(_View, _Lines, runs, output, part)
 
@@ -69,7 +67,7 @@ class _View(DrawnRuns, _Lines):
         from nnrun.reports.terminal.live.watching import FormingRows  # noqa: PLC0415  # terminals only
 
         super().__init__(runs, output, part)
-        self.started = monotonic()
+        self.begun = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
         self.progress: SweepProgress | None = None
@@ -108,8 +106,6 @@ class _View(DrawnRuns, _Lines):
 
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only
-        from rich.progress_bar import ProgressBar  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
         from nnrun.reports.terminal.live.watching import columns_of  # noqa: PLC0415
@@ -119,10 +115,7 @@ class _View(DrawnRuns, _Lines):
         counts = self._counts(done)
         # The counts keep their widest width, so that the bar does not change its length.
         self.widest = max(self.widest, len(counts))
-        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        overall.add_column(ratio=1)
-        overall.add_column(no_wrap=True, min_width=self.widest)
-        overall.add_row(ProgressBar(total=self.runs, completed=done + begun), counts)
+        overall = self._overall((done + begun) / max(1, self.runs), counts, self.widest)
         running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
         # The bar, a blank line, and the line of the cursor need room as well.
         rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
@@ -148,7 +141,7 @@ class _View(DrawnRuns, _Lines):
         done = self.trained + begun
         together = self.most_running or 1  # very short runs are never seen in progress
         trust = min(_TRUST * together, _SHARE * progress.plan.seconds)
-        pace = (monotonic() - self.started + trust / together) / (done + trust)
+        pace = (monotonic() - self.begun + trust / together) / (done + trust)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 

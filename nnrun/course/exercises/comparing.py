@@ -8,10 +8,10 @@ from functools import cache
 from nnrun.config.load import config_to_dict
 from nnrun.course.attempt import Attempt
 from nnrun.course.grading import Criterion, Exercise, Verdict
+from nnrun.runs.events import Listener
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.choose import local_workers
-from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.arguments import Arguments, seeds_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
@@ -62,7 +62,7 @@ def _board(config: str) -> list[Row]:
     content, datasets = json.loads(config), Datasets()
     del content["sweep"]["seeds"]
     plan = make_plan({"exercise": content}, Arguments.parse(_GRADED), datasets)
-    sweep = Sweep(plan, None, datasets, SweepListener())
+    sweep = Sweep(plan, None, datasets, Listener())
     return make_leaderboard(sweep.run(local_workers(sweep, 1)), "").groups[0].rows
 
 

@@ -7,6 +7,7 @@ notebook show an empty widget.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,7 @@ from nnrun.reports.charts.svg import element
 from nnrun.reports.notebook.session import display
 from nnrun.reports.numbers import count, plural, remaining
 from nnrun.reports.terminal.board.columns import incomplete
-from nnrun.reports.terminal.live.progress import RunFigures
-from nnrun.sweeps.listener import SweepListener
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
     from nnrun.runs.record import RunRecord
@@ -30,7 +30,7 @@ _REFRESH_SECONDS = 0.2
 _MOST_RUNNING = 8
 
 
-class Bar:
+class NotebookBar:
     """A bar with a line of text, and lines below; it is not seen before half a second."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Bar:
         """Whether it is time to draw it again."""
         return monotonic() >= self._next
 
-    def draw(self, share: float, label: str, figures: str, below: list[str]) -> None:
+    def draw(self, share: float, label: str, figures: str, below: Sequence[str] = ()) -> None:
         """Draw it now."""
         self._next = monotonic() + _REFRESH_SECONDS
         percent = f"{int(100 * share)}%"
@@ -63,25 +63,11 @@ class Bar:
             self._handle.update(shown)
 
 
-class RunBar(Bar):
-    """The bar of a run, an observer of its progress."""
-
-    def __init__(self, label: str) -> None:
-        super().__init__()
-        self._label = label
-        self._figures = RunFigures(draws_curve=True)
-
-    def __call__(self, progress: Progress) -> None:
-        figures = self._figures(progress)
-        if self.is_due():
-            self.draw(progress.iteration / progress.total, self._label, ", ".join(figures), [])
-
-
-class SweepBar(SweepListener):
+class SweepBar(Listener):
     """The bar of a sweep of this many runs, with a line for each run in progress."""
 
     def __init__(self, runs: int) -> None:
-        self._bar = Bar()
+        self._bar = NotebookBar()
         self._runs = runs
         self._begun = monotonic()
         self._running: dict[str, tuple[PlannedRun, Progress]] = {}

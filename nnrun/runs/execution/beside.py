@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from nnrun.errors import NnrunError
 from nnrun.runs.diagnosis import Diagnostic
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, fit, outputs_of
 from nnrun.runs.execution.result import record_of, timing_of
 from nnrun.runs.metrics import metrics_of_splits
@@ -17,7 +17,7 @@ from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.record import RunResult, now
 
 
-def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
+def train_beside(prepared: PreparedBeside, listener: Listener) -> RunResult:
     """Train the model and score it on each split; it cannot be stopped on the way.
 
     Raises: NnrunError if scikit-learn refuses the data, or its scores are not finite.
@@ -26,7 +26,7 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
     model = prepared.model
     dataset = prepared.dataset
     train = prepared.examples["train"]
-    callbacks.start(0)
+    listener.started(prepared, 0)
     # Sums of several threads have no fixed order.
     with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -7,8 +7,8 @@ from typing import Any
 
 from nnrun.errors import NnrunError
 from nnrun.models.task import Task
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.beside import train_beside
-from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
 from nnrun.runs.execution.environment import run_arithmetic
 from nnrun.runs.execution.result import trained_result
@@ -28,9 +28,12 @@ _UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowE
 def execute(
     prepared: Prepared,
     checkpoint: TrainingState | None,
-    callbacks: Callbacks,
+    listener: Listener,
     start: TrainingState | None = None,
     origin: dict[str, Any] | None = None,
+    *,
+    threads: int = 1,
+    until: int | None = None,
 ) -> RunResult:
     """Train a run in this process, from its last checkpoint if that fits the run.
 
@@ -39,22 +42,23 @@ def execute(
     """
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):
-            return train_beside(prepared, callbacks)
-        execution = _resumed(prepared, checkpoint, origin, callbacks)
+            return train_beside(prepared, listener)
+        execution = _resumed(prepared, checkpoint, origin, listener, threads)
         try:
-            execution = execution or Execution(prepared, start, origin, callbacks)
+            execution = execution or Execution(prepared, start, origin, listener, threads=threads)
         except _UNFIT as error:
             if start is None:
                 raise
             raise NnrunError(f"the state that {origin} ended in is damaged") from error
-        return execution.run(callbacks)
+        return execution.run(listener, until)
 
 
 def _resumed(
     prepared: Prepared,
     checkpoint: TrainingState | None,
     origin: dict[str, Any] | None,
-    callbacks: Callbacks,
+    listener: Listener,
+    threads: int,
 ) -> Execution | None:
     if checkpoint is None:
         return None
@@ -62,8 +66,8 @@ def _resumed(
     unwatched = prepared.watched and record_in(checkpoint) is None
     if checkpoint.iteration <= prepared.iterations and not unwatched:
         with suppress(*_UNFIT):
-            return Execution(prepared, checkpoint, origin, callbacks)
-    callbacks.note("its checkpoint does not fit the run, so it starts over")
+            return Execution(prepared, checkpoint, origin, listener, threads=threads)
+    listener.warn("its checkpoint does not fit the run, so it starts over")
     return None
 
 
@@ -74,7 +78,8 @@ class Execution:
         prepared: the run; its network is trained in place.
         checkpoint: the state to continue from.
         extended_from: the shorter run that it continues, as its report names it.
-        callbacks: `note` and `wait` are called before training begins.
+        listener: `warn` and `wait` are called before training begins.
+        threads: how many it may use.
         checked: whether the engine has been checked before.
         task, stopping, curve: as for `trainer_of`.
 
@@ -87,8 +92,9 @@ class Execution:
         prepared: Prepared,
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
-        callbacks: Callbacks | None = None,
+        listener: Listener | None = None,
         *,
+        threads: int = 1,
         checked: bool = False,
         task: Task | None = None,
         stopping: EarlyStopping | None = None,
@@ -97,18 +103,19 @@ class Execution:
         self.prepared = prepared
         self.extended_from = extended_from
         self.started = now()
-        callbacks = callbacks or Callbacks()
-        self.trainer = trainer_of(prepared, callbacks, task=task, stopping=stopping, curve=curve)
+        self.trainer = trainer_of(
+            prepared, listener or Listener(), threads, task=task, stopping=stopping, curve=curve
+        )
         if not checked:
             check_plugins(prepared)
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.resume(checkpoint)
 
-    def run(self, callbacks: Callbacks) -> RunResult:
-        """Train to the end, or until `callbacks` stops or pauses it."""
+    def run(self, listener: Listener, until: int | None = None) -> RunResult:
+        """Train to the end, or until the listener stops it or it pauses."""
         with run_arithmetic():
-            cut = self._train(callbacks)
+            cut = self._train(listener, until)
             uncut: Status = "completed" if self.trainer.divergence is None else "diverged"
             return trained_result(
                 self.prepared,
@@ -118,24 +125,25 @@ class Execution:
                 extended_from=self.extended_from,
             )
 
-    def train(self, callbacks: Callbacks) -> bool:
-        """Train without making a result; returns whether `callbacks` stopped it."""
+    def train(self, listener: Listener, until: int | None = None) -> bool:
+        """Train without making a result; returns whether it was stopped or paused."""
         with run_arithmetic():
-            return self._train(callbacks) is not None
+            return self._train(listener, until) is not None
 
-    def _train(self, callbacks: Callbacks) -> Status | None:
-        """Returns how `callbacks` stopped it, if they did."""
-        trainer, evaluated = self.trainer, callbacks.evaluated
-        callbacks.start(trainer.iteration)
-        known = len(trainer.history)
-        for state in trainer.run(callbacks.until, at_once=evaluated is None):
-            callbacks.observe(state)
-            if evaluated is not None and len(trainer.history) > known:
-                known = len(trainer.history)
-                if evaluated(trainer.history[-1]) and trainer.goes_on:
+    def _train(self, listener: Listener, until: int | None) -> Status | None:
+        """Returns how it ended before its end, if it did."""
+        trainer, run = self.trainer, self.prepared
+        listener.started(run, trainer.iteration)
+        known = len(trainer.history) if listener.decides else 0
+        for state in trainer.run(until, at_once=not listener.decides):
+            listener.progressed(run, state)
+            if len(trainer.history) > known and (listener.follows or listener.decides):
+                rows = state.since(known)
+                known += len(rows)
+                if listener.evaluated(run, rows) and trainer.goes_on:
                     return "stopped"
-            if state.iteration < state.total and callbacks.stop():
+            if state.iteration < state.total and listener.stop():
                 return "interrupted"
-            callbacks.checkpoint(trainer.checkpoint)
+            listener.checkpoint(trainer.checkpoint)
         paused = trainer.goes_on and trainer.divergence is None
         return "interrupted" if paused else None

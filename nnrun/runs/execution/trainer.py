@@ -13,7 +13,7 @@ from nnrun.engines.selection import build_engine
 from nnrun.metrics.table import larger_is_better
 from nnrun.models.task import Task
 from nnrun.nn.optimizers import Optimizer
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.augmentation.augment import Augmenter, AugmentingEngine
 from nnrun.training.early_stopping import EarlyStopping, monitored_metric
@@ -24,7 +24,8 @@ from nnrun.training.trainer import Trainer
 
 def trainer_of(
     prepared: Prepared,
-    callbacks: Callbacks,
+    listener: Listener,
+    threads: int = 1,
     *,
     task: Task | None = None,
     stopping: EarlyStopping | None = None,
@@ -42,7 +43,7 @@ def trainer_of(
     network.initialize(rng=streams.weights)
     optimizer = training.optimizer.build()
     optimizer.allocate(network.theta)
-    engine = _engine_of(prepared, optimizer, streams, callbacks, losses=curve is not None)
+    engine = _engine_of(prepared, optimizer, streams, listener, threads, losses=curve is not None)
     examples = prepared.examples
     if stopping is None and (config := training.early_stopping) is not None:
         larger = larger_is_better(config.monitor.removeprefix("validation_"))
@@ -87,7 +88,8 @@ def _engine_of(
     prepared: Prepared,
     optimizer: Optimizer,
     streams: Streams,
-    callbacks: Callbacks,
+    listener: Listener,
+    threads: int,
     *,
     losses: bool,
 ) -> Engine:
@@ -99,7 +101,7 @@ def _engine_of(
     train = prepared.examples["train"]
     selected = prepared.select_engine()
     if selected.note is not None:
-        callbacks.note(selected.note)
+        listener.warn(selected.note)
     engine = build_engine(
         selected.name,
         network,
@@ -110,8 +112,8 @@ def _engine_of(
         clip_norm=training.clip_norm,
         batch_size=training.batch_size,
         losses=losses,
-        threads=callbacks.threads,
-        wait=callbacks.wait,
+        threads=threads,
+        wait=listener.wait,
         compiled_functions=prepared.cache.code.get(f"made for {network.input_shape}", dict),
     )
     if not np.may_share_memory(engine.x, train.x):  # two copies would take twice the memory

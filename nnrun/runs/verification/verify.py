@@ -23,7 +23,7 @@ from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.weights import weights_sha256
 from nnrun.plugins.loading import changed
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -202,11 +202,12 @@ def _compared(
     )
 
 
-def _until(record: RunRecord) -> Callbacks | None:
+def _until(record: RunRecord) -> Listener | None:
     """Stops where the run was stopped."""
     if record.status != "stopped":
         return None
-    return Callbacks(evaluated=lambda row: bool(row["iteration"] >= record.timing["iterations"]))
+    last = record.timing["iterations"]
+    return Listener(decides=True, evaluated=lambda run, rows: bool(rows[-1]["iteration"] >= last))
 
 
 def _reason(stored: RunRecord, again: RunRecord, compared: list[Part]) -> str:

@@ -18,10 +18,11 @@ from nnrun.errors import NnrunError
 from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
 from nnrun.plugins.part import Source
 from nnrun.pool.task import Channel
-from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.events import Listener, now_and_then
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import check_rows, prepare_again
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
 from nnrun.training.state import HistoryRow, TrainingState
@@ -109,7 +110,8 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     check_rows(prepared)
-    return execute(prepared, job.checkpoint, _callbacks(channel, job, max(1, prepared.iterations)))
+    sender = _Sender(job, channel)
+    return execute(prepared, job.checkpoint, sender, threads=job.threads, until=job.until)
 
 
 @cache
@@ -145,32 +147,29 @@ def _shared_cache_of(*_content: Hashable) -> ConfigCache:
     return ConfigCache()
 
 
-def _callbacks(channel: Channel, job: Job, iterations: int) -> Callbacks:
-    shown, sent = monotonic(), 0
+class _Sender(Listener):
+    """Sends the events of a run from its worker."""
 
-    def start(iteration: int) -> None:
-        if not job.is_short:  # such a run is shown as queued until it says this
-            channel.send(Progress(iteration, iterations, None, 0.0))
+    def __init__(self, job: Job, channel: Channel) -> None:
+        super().__init__(stop=channel.stopped, checkpoint=now_and_then(channel.send))
+        self.decides = job.asks
+        self._job = job
+        self._channel = channel
+        self._shown = monotonic()
+        self._rows = 0
 
-    def observe(progress: Progress) -> None:
-        nonlocal shown, sent
-        if monotonic() - shown <= _PROGRESS_SECONDS:
+    def started(self, run: Prepared, iteration: int) -> None:
+        if not self._job.is_short:  # such a run is shown as queued until it says this
+            self._channel.send(Progress(iteration, max(1, run.iterations), None, 0.0))
+
+    def progressed(self, run: Prepared, progress: Progress) -> None:
+        if monotonic() - self._shown <= _PROGRESS_SECONDS:
             return
-        channel.send(progress.brief())
-        if job.follows and not job.asks and len(progress.history) > sent:
-            channel.send(Evaluations(progress.since(sent)))
-            sent = len(progress.history)
-        shown = monotonic()
+        self._channel.send(progress.brief())
+        if self._job.follows and not self.decides and len(progress.history) > self._rows:
+            self._channel.send(Evaluations(progress.since(self._rows)))
+            self._rows = len(progress.history)
+        self._shown = monotonic()
 
-    def evaluated(row: HistoryRow) -> bool:
-        return bool(channel.ask(Evaluations([row])))
-
-    return Callbacks(
-        start=start,
-        observe=observe,
-        stop=channel.stopped,
-        evaluated=evaluated if job.asks else None,
-        checkpoint=now_and_then(channel.send),
-        threads=job.threads,
-        until=job.until,
-    )
+    def evaluated(self, run: Prepared, rows: Sequence[HistoryRow]) -> bool:
+        return bool(self._channel.ask(Evaluations(rows)))

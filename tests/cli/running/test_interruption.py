@@ -15,6 +15,7 @@ import pytest
 from nnrun.cli import signals
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.durable.files import acquire
 from tests.waiting import PATIENCE_SECONDS, ended, training, until
 
@@ -28,14 +29,14 @@ def interrupting(monkeypatch):
     def at(iteration: int, number: int):
         sent = []
 
-        def watch(progress):
+        def watch(run, progress):
             if progress.iteration >= iteration and not sent:
                 sent.append(number)
                 signal.raise_signal(number)
 
         @contextmanager
         def watching(*_):
-            yield watch
+            yield Listener(progressed=watch)
 
         monkeypatch.setattr("nnrun.cli.train.watching", watching)
 

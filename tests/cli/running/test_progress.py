@@ -153,7 +153,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     with watching("cars", Output()) as watcher:
         for iteration in range(1000, 70_000, 1000):
-            watcher(Progress(iteration, 100_000, 0.25, now[0]))
+            watcher.progressed(None, Progress(iteration, 100_000, 0.25, now[0]))
             now[0] += 1.0
     lines = capsys.readouterr().err.splitlines()
     assert 7 == len(lines)
@@ -166,9 +166,9 @@ def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     with watching("cars", Output()) as watcher:
-        watcher(Progress(90_000, 100_000, None, 500.0))
+        watcher.progressed(None, Progress(90_000, 100_000, None, 500.0))
         now[0] = 40.0
-        watcher(Progress(94_000, 100_000, None, 540.0))
+        watcher.progressed(None, Progress(94_000, 100_000, None, 540.0))
     assert "100/s, 1 min 00 s left" in capsys.readouterr().err
 
 
@@ -187,5 +187,5 @@ def test_the_first_line_knows_no_speed_yet(monkeypatch, capsys):
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     with watching("cars", Output()) as watcher:
         now[0] = 2.0
-        watcher(Progress(1, 100_000, 0.25, 0.1))
+        watcher.progressed(None, Progress(1, 100_000, 0.25, 0.1))
     assert "cars: training for 100,000 iterations\n" == capsys.readouterr().err

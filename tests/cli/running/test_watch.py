@@ -18,7 +18,7 @@ from nnrun.config.load import load_config
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.live.watching import FormingRows, View
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -147,7 +147,7 @@ def test_looks_tell_what_became_of_runs(cars):
 def test_a_continued_run_has_no_error(cars, nnrun):
     """Once it runs again, how it ended before is no error; it is one until then."""
     store, run = Store(Path("results"), report_markdown), prepare(load_config(Path(cars)))
-    train(run, store, Callbacks(stop=lambda: True))
+    train(run, store, Listener(stop=lambda: True))
     (listed,) = json.loads(nnrun("ls", "--json").stdout)
     assert "interrupted" == listed["status"]
     assert listed["error"].startswith("stopped before its end")

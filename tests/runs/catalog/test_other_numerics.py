@@ -12,7 +12,7 @@ from nnrun import NUMERICS_VERSION
 from nnrun.cli import cli
 from nnrun.reports.terminal.runs import runs_table
 from nnrun.runs.catalog.index import look
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
@@ -31,7 +31,7 @@ def killed(run, store):
 
 def interrupted(run, store):
     """A run that was stopped by Ctrl-C."""
-    train(run, store, Callbacks(stop=lambda: True))
+    train(run, store, Listener(stop=lambda: True))
 
 
 def test_nothing_is_said_of_runs_that_have_not_begun_or_ended_early(prepared, store, monkeypatch):

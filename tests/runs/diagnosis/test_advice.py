@@ -11,7 +11,7 @@ from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.iterations import unfinished
 from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
 from nnrun.runs.diagnosis.overfitting import trained_past_the_best
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.execution.result import diagnosis_input
 from tests.simulations.advice import outcome
@@ -44,7 +44,7 @@ def finished(prepared):
 
     def make(text, *overrides):
         execution = Execution(prepared(text, *overrides))
-        metrics = execution.run(Callbacks()).record.metrics
+        metrics = execution.run(Listener()).record.metrics
         return diagnosis_input(execution.prepared, execution.trainer, metrics)
 
     return make

@@ -11,7 +11,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.preparation.prepare import prepare
@@ -45,7 +45,7 @@ training: {learning_rate: 0.01, iterations: 20000}
 @pytest.fixture
 def record(prepared):
     """Trains a config and gives its record."""
-    return lambda text, *overrides: Execution(prepared(text, *overrides)).run(Callbacks()).record
+    return lambda text, *overrides: Execution(prepared(text, *overrides)).run(Listener()).record
 
 
 def kinds(record):
@@ -70,7 +70,7 @@ def said(record, kind):
 )
 def test_a_good_run_has_no_warning(configs, name):
     """None of the shipped configs that learn well, at full length."""
-    run = Execution(prepare(load_config(configs / f"{name}.yaml"))).run(Callbacks()).record
+    run = Execution(prepare(load_config(configs / f"{name}.yaml"))).run(Listener()).record
     assert ("completed", []) == (run.status, run.warnings)
 
 
@@ -187,7 +187,7 @@ def test_a_tiny_learning_rate_and_the_majoritys_share(record):
 def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both_numbers(prepared):
     """It is above the majority's share, and not at it."""
     execution = Execution(prepared(IRIS, "dataset.test_size=5"))
-    execution.run(Callbacks())
+    execution.run(Listener())
 
     def message(accuracy):
         metrics = {"test": {"accuracy": accuracy}}
@@ -229,7 +229,7 @@ def test_overfitting(record):
 def test_numbers_that_are_alike_are_not_far_apart(prepared):
     """Test rows that vary less are predicted no worse; nor are any that were not learned."""
     execution = Execution(prepared(BOSTON))
-    execution.run(Callbacks())
+    execution.run(Listener())
 
     def gap(ours, other, base_train, base_test):
         metrics = {"train": {"mse": ours}, "test": {"mse": other}}
@@ -261,14 +261,14 @@ training: {learning_rate: 0.1, epochs: 20, batch_size: 10}
 def test_warnings_are_the_same_from_a_checkpoint(prepared):
     """A run that was left and gone on with says what an uninterrupted one says."""
     wild = (BOSTON, "dataset.features=none")
-    whole = Execution(prepared(*wild)).run(Callbacks()).record
+    whole = Execution(prepared(*wild)).run(Listener()).record
     looks = iter(range(10**6))
     first = Execution(prepared(*wild, "training.engine=numpy"))
     first.trainer._steps = 100
-    left = first.run(Callbacks(stop=lambda: next(looks) == 2))
+    left = first.run(Listener(stop=lambda: next(looks) == 2))
     assert "interrupted" == left.record.status
     second = Execution(prepared(*wild, "training.engine=numpy"), left.checkpoint)
-    again = second.run(Callbacks()).record
+    again = second.run(Listener()).record
     assert (whole.warnings, whole.divergence["iteration"]) == (
         again.warnings,
         again.divergence["iteration"],

@@ -18,7 +18,7 @@ from nnrun.runs.diagnosis.watched import (
     saturated_layer,
     since,
 )
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
@@ -184,7 +184,7 @@ def case_of(rate):
         "training": {"learning_rate": rate, "iterations": 200, "batch_size": 16},
     }
     execution = Execution(prepare(load_config(config)))
-    metrics = execution.run(Callbacks()).record.metrics
+    metrics = execution.run(Listener()).record.metrics
     return diagnosis_input(execution.prepared, execution.trainer, metrics)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled.generated.engine import CompiledEngine
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 
 # Each with whether it is made in one go.
@@ -60,7 +60,9 @@ RUNS |= {
 def everything(execution: Execution) -> tuple[Any, ...]:
     """The result of a run, but for times, and how often it was shown."""
     shown: list[int] = []
-    result = execution.run(Callbacks(observe=lambda progress: shown.append(progress.iteration)))
+    result = execution.run(
+        Listener(progressed=lambda run, progress: shown.append(progress.iteration))
+    )
     record = result.record.to_dict()
     for key in ("timing", "started"):
         record.pop(key)

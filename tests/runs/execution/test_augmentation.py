@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.errors import ConfigError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 
 DIGITS = """
@@ -36,8 +36,8 @@ def trained(prepared):
     """The weights and history of a run; its engine is checked before."""
 
     def make(text, *overrides):
-        execution = Execution(prepared(text, *overrides), callbacks=Callbacks())
-        execution.train(Callbacks())
+        execution = Execution(prepared(text, *overrides))
+        execution.train(Listener())
         return execution.trainer.network.theta, execution.trainer.history
 
     return make

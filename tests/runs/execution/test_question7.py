@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 
 CONFIG = """
@@ -37,7 +37,7 @@ def run(tmp_path, prepared):
     def go(target):
         x = np.array(IMAGE, dtype=float).reshape(1, 1, 4, 4)
         np.savez(tmp_path / "example.npz", x=x, y=np.array(target, dtype=float).reshape(1, 16))
-        return Execution(prepared(CONFIG)).run(Callbacks())
+        return Execution(prepared(CONFIG)).run(Listener())
 
     return go
 

@@ -12,9 +12,9 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
+from nnrun.runs.events import Listener
 from nnrun.runs.execution import checks as run_checks
 from nnrun.runs.execution import execute
-from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
@@ -184,7 +184,7 @@ def test_a_run_that_goes_on_is_checked_and_has_the_same_bits(prepared, store, ch
     """From a checkpoint: the process may be another, on another machine."""
     stops = iter([False, True])
     run = prepared(KERNELS, "training.evaluate_every=20")
-    callbacks = Callbacks(stop=lambda: next(stops))
+    callbacks = Listener(stop=lambda: next(stops))
     assert "interrupted" == train(run, store, callbacks).record.status
     again = train(prepared(KERNELS, "training.evaluate_every=20"), store).record
     alone = train(prepared(KERNELS, "training.evaluate_every=20"), None).record

@@ -8,7 +8,7 @@ import pytest
 
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
@@ -43,7 +43,7 @@ training:
 def test_threads_change_no_bit(prepared):
     """Weights, history and the run's id are the same; the report says how many there were."""
     run = prepared(IMAGES, "training.iterations=20")
-    found = [train(run, None, Callbacks(threads=count)) for count in (1, 2, 16)]
+    found = [train(run, None, threads=count) for count in (1, 2, 16)]
     assert 1 == len({outcome.record.weights_sha256 for outcome in found})
     assert 1 == len({outcome.record.run_id for outcome in found})
     assert found[0].result.history == found[1].result.history == found[2].result.history
@@ -56,8 +56,8 @@ def test_interrupted_is_uninterrupted(prepared, store):
     run = prepared(IMAGES)
     whole = train(run, None).record
     stops = iter([False, True])
-    train(run, store, Callbacks(stop=lambda: next(stops, True)))
-    ended = train(run, store, Callbacks(threads=3)).record
+    train(run, store, Listener(stop=lambda: next(stops, True)))
+    ended = train(run, store, threads=3).record
     assert "completed" == ended.status
     assert whole.weights_sha256 == ended.weights_sha256
     assert whole.metrics == ended.metrics
@@ -126,6 +126,6 @@ def test_a_run_beyond_numbers_says_so_and_numpy_does_not_warn(prepared, engine, 
             ("watch", "true"),
         )
     ]
-    found = execute(prepared(None, normalized, *settings), None, Callbacks())
+    found = execute(prepared(None, normalized, *settings), None, Listener())
     assert "diverged" == found.record.status
     assert "try training.learning_rate=" in found.record.error

@@ -7,7 +7,7 @@ import pytest
 
 from nnrun.models.load import restore
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.config_cache import ConfigCache
@@ -113,7 +113,7 @@ def test_in_order_visits_rows_as_they_stand_in_the_file(towns):
     taken, _ = execution.trainer.sampler.take(execution.prepared.batches_per_epoch)
     ages = execution.prepared.split.train.x[taken, 0]
     assert sorted(train_rows) == ages.tolist()
-    assert "completed" == execution.run(Callbacks()).record.status
+    assert "completed" == execution.run(Listener()).record.status
 
 
 def test_own_test_rows_that_are_left_out_are_reported(prepared, tmp_path):

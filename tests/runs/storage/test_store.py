@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from nnrun.errors import UsageError
 from nnrun.models.tensors import pack
 from nnrun.models.weights import weights_sha256
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
@@ -134,13 +134,15 @@ def test_a_damaged_run_is_trained_again(prepared, store, damage):
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
     """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
-    whole = Execution(prepared()).run(Callbacks())
+    whole = Execution(prepared()).run(Listener())
     seen = []
 
     def stop():
         return len(seen) == 4
 
-    first = train(prepared(), store, Callbacks(observe=seen.append, stop=stop))
+    first = train(
+        prepared(), store, Listener(progressed=lambda run, at: seen.append(at), stop=stop)
+    )
     assert "interrupted" == first.record.status
     assert (first.folder / "checkpoint.safetensors").is_file()
     second = train(prepared(), store)
@@ -154,7 +156,7 @@ def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
     """Half of a run never takes the place of a whole one."""
     first = train(prepared(), store)
     (first.folder / "checkpoint.safetensors").write_bytes(b"of the forced run")
-    again = train(prepared(), store, Callbacks(stop=lambda: True), force=True)
+    again = train(prepared(), store, Listener(stop=lambda: True), force=True)
     assert ("interrupted", False) == (again.record.status, again.saved)
     assert not (first.folder / "checkpoint.safetensors").exists()
     assert first.record == train(prepared(), store).record
@@ -165,7 +167,7 @@ def test_a_damaged_checkpoint_means_starting_over(prepared, store):
     run = prepared()
     folder = store.folder(run.config.name, run.run_id)
     folder.mkdir(parents=True)
-    whole = Execution(run).run(Callbacks()).record.weights_sha256
+    whole = Execution(run).run(Listener()).record.weights_sha256
     for content in (b"", b"not safetensors", pack({"theta": np.zeros(3)}, {"iteration": 1})):
         (folder / "checkpoint.safetensors").write_bytes(content)
         assert whole == train(prepared(), store, force=False).record.weights_sha256

@@ -17,7 +17,7 @@ from nnrun.cli import cli
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
@@ -325,7 +325,7 @@ def test_a_model_of_scikit_learn_has_no_network_to_predict_with(prepared, store)
 def test_the_state_of_a_stopped_run_is_compared(prepared, store, trained_once):
     """All that the next command would continue from, but how long it took."""
     run = prepared(None, "training.optimizer=adam", "training.evaluate_every=50")
-    stops = Callbacks(evaluated=lambda row: row["iteration"] >= 100)
+    stops = Listener(decides=True, evaluated=lambda run, rows: rows[-1]["iteration"] >= 100)
     folder = train(run, store, stops).folder
     name, run_id = "checkpoint.safetensors", folder.name
     state = parse_checkpoint((folder / name).read_bytes(), run_id, folder / name)
@@ -346,7 +346,7 @@ def test_the_state_of_a_stopped_run_is_compared(prepared, store, trained_once):
 def test_runs_that_went_on_end_in_the_state_of_one_that_did_not(prepared, store):
     """Interrupted, extended, or neither: the generators of random numbers included."""
     run = prepared(None, "training.optimizer=adam", "training.batch_size=7")
-    train(run, store, Callbacks(stop=lambda: True))
+    train(run, store, Listener(stop=lambda: True))
     whole = train(run, store)
     assert "same_bits" == verify(whole.folder, render=report_markdown).finding
     longer = extend(whole.folder, 50)

@@ -20,7 +20,7 @@ from nnrun.cli import cli
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification import parallel
@@ -72,7 +72,7 @@ def test_a_run_has_the_same_bits_again(prepared, store, overrides):
 def test_interrupted_extended_and_diverged_runs_have_them_too(prepared, store):
     """However they came about."""
     run = prepared()
-    train(run, store, Callbacks(stop=lambda: True))
+    train(run, store, Listener(stop=lambda: True))
     whole = train(run, store)
     assert "same_bits" == verify(whole.folder).finding
     longer = extend(whole.folder, 50)
@@ -254,7 +254,7 @@ def test_what_cannot_be_verified_is_reported(prepared, store, tmp_path):
     """No run, half a run, other data; and a report that is damaged."""
     with pytest.raises(UsageError, match="there is no run"):
         verify(tmp_path)
-    half = train(prepared(None, "seed=8"), store, Callbacks(stop=lambda: True))
+    half = train(prepared(None, "seed=8"), store, Listener(stop=lambda: True))
     with pytest.raises(UsageError, match="only complete runs are verified; this is interrupted"):
         verify(half.folder)
     folder = train(prepared(), store).folder

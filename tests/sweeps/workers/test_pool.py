@@ -17,7 +17,7 @@ from nnrun.cli.sweeping.view import _Lines
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import LostTogetherError, Message, WorkerLostError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import Replicate
@@ -129,7 +129,7 @@ def test_a_run_that_gets_further_is_not_given_up(plan, sweep, write, tmp_path):
     stuck = sweep(plan(file), make_store(tmp_path / "stuck"))
     assert 1 == stuck.run(Losing(stuck)).failed
     made = prepare(load_config(file))
-    checkpoint = execute(made, None, Callbacks(stop=lambda: True)).checkpoint
+    checkpoint = execute(made, None, Listener(stop=lambda: True)).checkpoint
     moving = sweep(plan(file), make_store(tmp_path / "moving"))
     assert (1, 0) == (moving.run(Losing(moving, checkpoint)).trained, moving.progress.failed)
 

@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.tensors import pack, unpack
 from nnrun.pool.task import CrashError, WorkerLostError
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask_tasks
@@ -40,7 +40,7 @@ def result(write):
 
     def train(text=IRIS, **control):
         prepared = prepare(load_config(write("config", text)))
-        found = execute(prepared, None, Callbacks(**control))
+        found = execute(prepared, None, Listener(**control))
         return found, f"{prepared.config.name}/{prepared.run_id}"
 
     return train

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from math import isfinite, log
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
+from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress as Bar
+    from rich.console import Console, RenderableType
+    from rich.live import Live
 
     from nnrun.training.trainer import Progress
 
@@ -43,8 +44,14 @@ class Output(Protocol):
         """Write a line."""
 
 
-Observer = Callable[["Progress"], None]
-"""Called with the progress of a run, to show it."""
+class Bar(Protocol):
+    """A bar with a label before it and figures behind it."""
+
+    def is_due(self) -> bool:
+        """Whether it is time to draw it again."""
+
+    def draw(self, share: float, label: str, figures: str) -> None:
+        """Draw it now."""
 
 
 def console_of(stream: IO[str], width: int | None = None) -> Console:
@@ -75,19 +82,16 @@ def draws(stream: IO[str]) -> bool:
 
 
 @contextmanager
-def watching(label: str, output: Output) -> Iterator[Observer]:
+def watching(label: str, output: Output) -> Iterator[Listener]:
     """Show the progress of a run; a bar is removed at the end."""
     if output.quiet:
-        yield lambda progress: None
+        yield Listener()
     elif not draws(sys.stderr):
         yield _Lines(label, output)
     else:
-        bar = _bar()
-        try:
-            yield _Live(label, bar)
-        finally:
-            with suppress(OSError):
-                bar.stop()
+        with closing(TerminalBar()) as bar:
+            short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
+            yield RunBar(short, bar, draws_curve=bar.console.width > _WIDEST)
 
 
 @contextmanager
@@ -96,22 +100,16 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
     if output.quiet or total < 2 or not draws(sys.stderr):
         yield _Counted(total, output)
         return
-    bar = _bar()
-    task = bar.add_task("", total=total, figures=f"0 of {count(total)}")
+    done = 0
 
     def advance(label: str) -> None:
-        done = count(round(bar.tasks[task].completed) + 1)
-        with suppress(OSError):  # work goes on if the terminal is closed
-            bar.update(task, advance=1, figures=f"{done} of {count(total)}: {label}")
-            bar.refresh()
+        nonlocal done
+        done += 1
+        bar.draw(done / total, "", f"{count(done)} of {count(total)}: {label}")
 
-    with suppress(OSError):
-        bar.start()
-    try:
+    with closing(TerminalBar()) as bar:
+        bar.draw(0.0, "", f"0 of {count(total)}")
         yield advance
-    finally:
-        with suppress(OSError):
-            bar.stop()
 
 
 @contextmanager
@@ -121,33 +119,20 @@ def watching_checks(output: Output) -> Iterator[Callable[[int], None]]:
 
     A terminal gets a bar where that takes more than a moment, a log nothing.
     """
-    done, drawn = 0, monotonic() + _START_SECONDS - _REFRESH_SECONDS
-    bar: Any = None
-
-    def advance(total: int) -> None:
-        nonlocal done, drawn, bar
-        done += 1
-        if monotonic() - drawn < _REFRESH_SECONDS:
-            return
-        drawn = monotonic()
-        with suppress(OSError):  # work goes on if the terminal is closed
-            if bar is None:
-                bar = _bar()
-                bar.add_task("checking", total=total, figures="")
-                bar.start()
-            figures = f"{count(done)} of {plural(total, 'setting')}"
-            bar.update(bar.task_ids[0], completed=done, total=total, figures=figures)
-            bar.refresh()
-
     if output.quiet or not draws(sys.stderr):
         yield lambda total: None
         return
-    try:
+    done = 0
+
+    def advance(total: int) -> None:
+        nonlocal done
+        done += 1
+        if bar.is_due():
+            figures = f"{count(done)} of {plural(total, 'setting')}"
+            bar.draw(done / max(1, total), "checking", figures)
+
+    with closing(TerminalBar(_START_SECONDS)) as bar:
         yield advance
-    finally:
-        if bar is not None:
-            with suppress(OSError):
-                bar.stop()
 
 
 class _Counted:
@@ -182,7 +167,7 @@ class _Pace:
         return speed, (progress.total - progress.iteration) / speed if speed else float("inf")
 
 
-class _Lines:
+class _Lines(Listener):
     """A line soon after the start and one now and then, so that log files show progress."""
 
     def __init__(self, label: str, output: Output) -> None:
@@ -191,7 +176,7 @@ class _Lines:
         self.pace = _Pace()
         self.next = monotonic() + _START_SECONDS
 
-    def __call__(self, progress: Progress) -> None:
+    def progressed(self, run: Any, progress: Progress) -> None:
         speed, left = self.pace(progress)
         if monotonic() >= self.next:
             self.next = monotonic() + LINE_SECONDS
@@ -238,53 +223,74 @@ class RunFigures:
         return f" {sparkline(values, _CURVE_WIDTH)}"
 
 
-class _Live:
-    """A bar drawn by the training loop itself, since a thread would disturb its timing."""
+class RunBar(Listener):
+    """The bar of a run, on a terminal or in a notebook."""
 
-    def __init__(self, label: str, bar: Bar) -> None:
-        self.bar = bar
-        self.last = 0.0
-        short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
-        self.task = bar.add_task(short, total=None, figures="")
-        self.figures = RunFigures(draws_curve=bar.console.width > _WIDEST)
+    def __init__(self, label: str, bar: Bar, *, draws_curve: bool = True) -> None:
+        self._label = label
+        self._bar = bar
+        self._figures = RunFigures(draws_curve=draws_curve)
 
-    def __call__(self, progress: Progress) -> None:
-        figures = self.figures(progress)
-        if monotonic() - self.last < _REFRESH_SECONDS:
-            return
-        self.last = monotonic()
+    def progressed(self, run: Any, progress: Progress) -> None:
+        figures = self._figures(progress)
+        if self._bar.is_due():
+            share = progress.iteration / progress.total
+            self._bar.draw(share, self._label, ", ".join(figures))
+
+
+class TerminalBar:
+    """A bar drawn by the loop that works, since a thread would disturb its timing.
+
+    Args:
+        delay: seconds in which it is not due.
+    """
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.console = drawing_console()
+        self._next = monotonic() + delay
+        self._live: Any = None
+
+    def is_due(self) -> bool:
+        """Whether it is time to draw it again."""
+        return monotonic() >= self._next
+
+    def draw(self, share: float, label: str, figures: str) -> None:
+        """Draw it now."""
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415  # terminals only
+        from rich.table import Table  # noqa: PLC0415
+
+        self._next = monotonic() + _REFRESH_SECONDS
+        row = Table.grid(padding=(0, 1), pad_edge=False, expand=True)
+        cells: list[Any] = [f"{100 * share:>3.0f}%", figures]
+        if self.console.width >= _WIDE:
+            row.add_column(no_wrap=True)
+            row.add_column(ratio=1)
+            cells = [label, ProgressBar(completed=100 * share), *cells]
+        row.add_column(no_wrap=True)
+        row.add_column(no_wrap=True)
+        row.add_row(*cells)
         with suppress(OSError):  # work goes on if the terminal is closed
-            self._draw(progress, ", ".join(figures))
+            if self._live is None:
+                self._live = live_on(self.console)
+                self._live.start()
+            self._live.update(row, refresh=True)
 
-    def _draw(self, progress: Progress, figures: str) -> None:
-        self.bar.start()
-        self.bar.update(
-            self.task, completed=progress.iteration, total=progress.total, figures=figures
-        )
-        self.bar.refresh()
+    def close(self) -> None:
+        """Remove it."""
+        if self._live is not None:
+            with suppress(OSError):
+                self._live.stop()
 
 
-def _bar() -> Any:
-    from rich.progress import (  # noqa: PLC0415  # terminals only
-        BarColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-    )
+def live_on(console: Console, render: Callable[[], RenderableType] | None = None) -> Live:
+    """What is drawn on a console when asked to, and is gone at the end."""
+    from rich.live import Live  # noqa: PLC0415  # terminals only
 
-    console = drawing_console()
-    columns: list[ProgressColumn] = [
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[figures]}", markup=False),
-    ]
-    if console.width >= _WIDE:
-        columns = [TextColumn("{task.description}", markup=False), BarColumn(None), *columns]
-    return Progress(
-        *columns,
+    return Live(
         console=console,
+        get_renderable=render,
         auto_refresh=False,
         transient=True,
-        expand=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
-from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents import checkpoints
 from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
@@ -22,7 +22,7 @@ def half(prepared, store):
     """An interrupted run: the run, its checkpoint, and the weights to get."""
     run = prepared()
     whole = train(run, None).record.weights_sha256
-    folder = train(run, store, Callbacks(stop=lambda: True)).folder
+    folder = train(run, store, Listener(stop=lambda: True)).folder
     return run, folder / "checkpoint.safetensors", whole
 
 
@@ -100,11 +100,12 @@ def test_what_makes_no_sense_is_started_over(half, store, change):
         path.unlink()
         path.mkdir()
     notes, starts = [], []
+    listener = Listener(warn=notes.append, started=lambda run, at: starts.append(at))
     if change == "folder":
         with pytest.raises(OSError, match="Is a directory"):
-            train(run, store, Callbacks(note=notes.append, start=starts.append))
+            train(run, store, listener)
     else:
-        outcome = train(run, store, Callbacks(note=notes.append, start=starts.append))
+        outcome = train(run, store, listener)
         assert whole == outcome.record.weights_sha256
         assert not path.exists()
     assert [0] == starts
@@ -118,7 +119,7 @@ def test_arrays_of_another_network_are_started_over(half, store):
     state = parse_checkpoint(path.read_bytes(), run.run_id, path)
     signed(path, run.run_id, state.values, {"theta": np.zeros(3)})
     notes = []
-    outcome = train(run, store, Callbacks(note=notes.append))
+    outcome = train(run, store, Listener(warn=notes.append))
     assert whole == outcome.record.weights_sha256
     assert 1 == len(notes)
 
