@@ -148,8 +148,8 @@ def test_parts_of_blocks_tell_choices_apart():
         ),
         (
             "network.initializer",
-            [{"type": "uniform", "scale": 0.5}, {"type": "normal", "scale": 0.5}],
-            ["initializer=uniform(scale=0.5)", "initializer=normal(scale=0.5)"],
+            [{"type": "uniform", "scale": 0.5}, {"type": "scaled_uniform", "scale": 0.5}],
+            ["initializer=uniform(scale=0.5)", "initializer=scaled_uniform(scale=0.5)"],
         ),
         ("training.loss", ["huber", {"type": "huber", "delta": 2}], ["delta=1", "delta=2"]),
         (
