@@ -2,12 +2,12 @@
 
 Rows of a list are named by the keys of their configs in which they differ, and by nothing else:
 
-    optimizer: [sgd, {type: adam, beta1: 0.8}]     optimizer=sgd
-                                                   optimizer=adam(beta1=0.8)
-    learning_rate: {schedule: step, initial: [1, 2]}    learning_rate.initial=1
+    optimizer=sgd units=8
+    optimizer=adam(beta1=0.8) units=16
 
-- A key is shown by its shortest end that is no end of another key shown. The words `type`, `over`
-  and the like need the block before them; a learning rate that is a number is `learning_rate`.
+- A key is shown by its shortest end that is no end of another key shown: `layers.0.units` where
+  another layer's vary, too. `type` and parts of a schedule need the block before them; the initial
+  rate is `learning_rate`, unless that is shown itself.
 - A value is written as in a config: a block as `kind(key=value)`, without what is null or has its
   default; a layer as `dense(16, relu)`, its first argument and its activation without names.
 - A block that makes a name too long gives way to those of its parts that differ; a name that is

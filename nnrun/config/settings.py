@@ -182,7 +182,8 @@ def parts_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         keys += [k for k in apart if f"{k}.".startswith(f"{key}.") or key.startswith(f"{k}.")] or [
             key
         ]
-    return [choice_of(settings, outermost(keys)) for settings in flat]
+    keys = outermost(keys)
+    return [choice_of(settings, keys) for settings in flat]
 
 
 def _flat(choice: Mapping[str, Any], blocks: Collection[str]) -> dict[str, Any]:
