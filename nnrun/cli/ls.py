@@ -15,8 +15,14 @@ from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.terminal.run_settings import NOT_SEARCHED, Searched
-from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.reports.terminal.runs import (
+    NOT_SEARCHED,
+    Searched,
+    listed_data,
+    runs_csv,
+    runs_markdown,
+    runs_table,
+)
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named

@@ -1,20 +1,20 @@
-"""Settings of configs by dotted keys: flattened and compared."""
+"""Settings of configs by dotted keys: flattened, compared, and without defaults."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from inspect import Parameter, signature
 from itertools import chain
 from typing import Any
-
-from nnrun.config.short_blocks import KINDS, filled, in_short, same
 
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
 INITIAL = ".initial"
 """The end of a key: a learning rate that is a number in a config is that of a schedule."""
-# What a config may give in place of a block.
-_NAMING = (".type", INITIAL)
+KINDS = ("type", "schedule")
+"""The keys that say of what kind a block is."""
 _LAYERS = "network.layers"
 OF_STACK = {"network.sizes": "units", "network.activations": "activation"}
 """The lists of a plain stack, and what each of its layers has of them."""
@@ -168,56 +168,43 @@ def told_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def told_within(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def parts_apart(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These choices with only those parts of blocks that differ: `beta1=0.5`, where all have Adam.
 
-    A block without such a part has its first one, and its kind beside values without one; a block
-    that all share is left as it is. What other keys of a choice replace is no part of its blocks.
+    A block is whole where its kind differs, or where nothing in it does. What other keys of a
+    choice replace is no part of its blocks.
     """
-    found: list[dict[str, dict[str, Any]]] = [{} for _ in choices]
+    blocks = {key for choice in choices for key in choice if isinstance(choice[key], Mapping)}
+    flat = [_flat(choice, blocks) for choice in choices]
+    apart = dict.fromkeys(_of_kind(key) for key in differing(flat))
+    keys: list[str] = []
     for key in dict.fromkeys(chain.from_iterable(choices)):
-        own = [place for place, choice in enumerate(choices) if key in choice]
-        values = [choices[place][key] for place in own]
-        if any(isinstance(value, Mapping) for value in values):
-            values = [filled(value) for value in values]
-        pairs = zip(own, values, strict=True)
-        flat = [_unreplaced(key, flatten(v, key), choices[place]) for place, v in pairs]
-        named = (f"{key}{end}" for end in _NAMING if any(f"{key}{end}" in one for one in flat))
-        name = next(named, key)  # `adam` is the type of a block elsewhere
-        told = told_apart([{name: one[key]} if key in one else one for one in flat])
-        alike = all(one == flat[0] for one in flat)
-        kinds = [f"{key}.{kind}" for kind in KINDS]
-        mixed = [kind for kind in kinds if not all(kind in one for one in flat)]
-        for place, one, parts in zip(own, flat, told, strict=True):
-            first = dict([*one.items()][:1])
-            more = {kind: one[kind] for kind in mixed if kind in one}
-            found[place][key] = {key: choices[place][key]} if alike else more | parts or first
-    ordered = zip(choices, found, strict=True)
-    return [{k: v for key in choice for k, v in parts[key].items()} for choice, parts in ordered]
+        keys += [k for k in apart if f"{k}.".startswith(f"{key}.") or key.startswith(f"{k}.")] or [
+            key
+        ]
+    keys = outermost(keys)
+    return [choice_of(settings, keys) for settings in flat]
 
 
-def _unreplaced(key: str, parts: dict[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of the block with a key that no other key of the choice replaces."""
-    others = tuple([f"{other}." for other in choice if other.startswith(f"{key}.")])
-    if not others:
-        return parts
-    return {name: v for name, v in parts.items() if not f"{name}.".startswith(others)}
+def _flat(choice: Mapping[str, Any], blocks: Collection[str]) -> dict[str, Any]:
+    """A choice by dotted keys, with the defaults of these blocks; inner keys replace outer ones."""
+    flat: dict[str, Any] = {}
+    for key in sorted(choice, key=lambda key: any(key.startswith(f"{k}.") for k in choice)):
+        flat = {k: value for k, value in flat.items() if not f"{k}.".startswith(f"{key}.")}
+        is_kind = key in blocks and isinstance(choice[key], str)
+        flat |= flatten({"type": choice[key]} if is_kind else choice[key], key)
+    for key in blocks:
+        kind = flat.get(f"{key}.type", flat.get(f"{key}.schedule"))
+        for name, usual in defaults(kind).items() if isinstance(kind, str) else ():
+            if usual is not Parameter.empty:
+                flat.setdefault(f"{key}.{name}", usual)
+    return flat
 
 
-def rebuilt(parts: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts of the blocks of a choice as blocks, where the kind of these is among the parts.
-
-    One with a type is whole, since `sgd` alone has no momentum; a schedule has some parts always.
-    """
-    kinds = (key.rpartition(".") for key in parts)
-    blocks = {block for block, _, last in kinds if last in KINDS}
-    keys = (next((whole for whole in _wholes(key) if whole in blocks), key) for key in parts)
-    found = {key: setting_of(parts, key) for key in dict.fromkeys(keys)}
-    for key in blocks & choice.keys():
-        replaced = any(other.startswith(f"{key}.") for other in choice)
-        if not replaced and "type" in found[key]:
-            found[key] = choice[key]
-    return found
+def _of_kind(key: str) -> str:
+    """The block, for the key of its kind."""
+    block, _, last = key.rpartition(".")
+    return block if last in KINDS else key
 
 
 def in_common(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -248,3 +235,54 @@ def telling_first(choices: Sequence[Mapping[str, Any]]) -> list[str]:
         for key, value in choice.items():
             values.setdefault(key, set()).add(repr(value))
     return sorted(values, key=lambda key: (key in ASIDE, -len(values[key])))
+
+
+def in_short(value: Any) -> Any:
+    """A value with its blocks in short; a block with nothing but its kind is that word."""
+    if isinstance(value, str | int):  # as most are
+        return value
+    if isinstance(value, list):
+        return [in_short(part) for part in value]
+    if isinstance(value, float) and repr(value).endswith(".0"):
+        return int(value)  # 100, however it was written
+    if not isinstance(value, Mapping):
+        return value
+    parts = {key: in_short(part) for key, part in value.items() if part is not None}
+    kind = kind_of(parts)
+    if kind is None:
+        return parts
+    usual = defaults(kind)
+    said = {k: v for k, v in parts.items() if k in KINDS or k not in usual or not same(usual[k], v)}
+    return kind if len(said) == 1 else said
+
+
+def kind_of(block: Mapping[str, Any]) -> str | None:
+    """Its `type` or its `schedule`; None for one that has no kind."""
+    found = block.get("type") or block.get("schedule")
+    return found if isinstance(found, str) else None
+
+
+def defaults(kind: str) -> dict[str, Any]:
+    """The defaults of a layer, loss, optimizer, schedule or initializer."""
+    from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
+
+    if kind in INITIALIZERS:
+        return _defaults_of(Initializer)
+    tables: tuple[Mapping[str, Callable[..., Any]], ...] = LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+    return next((_defaults_of(table[kind]) for table in tables if kind in table), {})
+
+
+@cache
+def _defaults_of(call: Callable[..., Any]) -> dict[str, Any]:
+    from nnrun.nn import Initializer  # noqa: PLC0415  # as above
+
+    found = {a.name: a.default for a in signature(call).parameters.values()}
+    # A layer takes it from the network, whose default this is.
+    return found | ({"initializer": Initializer().type} if "initializer" in found else {})
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same setting: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import ascii_uppercase
 from typing import Any
 
-from nnrun.config.setting_words import setting_words, short_key
+from nnrun.config.setting_words import short_key, value_words
 from nnrun.reports.numbers import (
     MISSING,
     count,
@@ -34,7 +34,7 @@ def setting_rows(comparison: Comparison) -> list[list[str]]:
             key.removeprefix("network.")
             if key.startswith("network.layers.")
             else short_key(key, comparison.settings),
-            *(MISSING if value is None else setting_words(key, value) for value in values),
+            *(MISSING if value is None else value_words(key, value) for value in values),
         ]
         for key, values in comparison.settings.items()
     ]

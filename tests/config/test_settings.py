@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.setting_words import choice_words, setting_words, short_words, told_words
-from nnrun.config.settings import choice_of, rebuilt, told_apart, told_within
+from nnrun.config.setting_words import choice_words, value_words
+from nnrun.config.settings import choice_of, parts_apart, told_apart
 from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 
 
@@ -16,9 +16,9 @@ from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
     ("value", "words"),
     [
         ({"type": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}, "adam"),
-        ({"type": "sgd", "momentum": 0.9, "nesterov": False}, "{type: sgd, momentum: 0.9}"),
+        ({"type": "sgd", "momentum": 0.9, "nesterov": False}, "sgd(momentum=0.9)"),
         ({"type": "glorot_uniform", "scale": 1.0}, "glorot_uniform"),
-        ({"type": "uniform", "scale": 0.5}, "{type: uniform, scale: 0.5}"),
+        ({"type": "uniform", "scale": 0.5}, "uniform(scale=0.5)"),
         (
             {
                 "type": "dense",
@@ -34,18 +34,18 @@ from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
             "dense(3, initializer=zeros)",
         ),
         ([{"type": "flatten"}, {"type": "dropout", "rate": 0.5}], "[flatten, dropout]"),
-        ({"type": "unheard_of", "rate": 1}, "{type: unheard_of, rate: 1}"),
+        ({"type": "unheard_of", "rate": 1}, "unheard_of(rate=1)"),
         ({"type": "batch_norm", "momentum": None}, "batch_norm"),
-        ({"schedule": "cosine", "initial": 0.1}, "{schedule: cosine, initial: 0.1}"),
+        ({"schedule": "cosine", "initial": 0.1}, "cosine(initial=0.1)"),
         (
             {"schedule": "step", "initial": 0.1, "every": 5, "factor": 0.1},
-            "{schedule: step, initial: 0.1, every: 5}",
+            "step(initial=0.1, every=5)",
         ),
     ],
 )
 def test_what_nobody_had_to_write_is_left_out(value: Any, words: str) -> None:
     """What equals the default of the layer, loss, optimizer, schedule or initializer that it is."""
-    assert words == setting_words("network.layers", value)
+    assert words == value_words("network.layers", value)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_what_nobody_had_to_write_is_left_out(value: Any, words: str) -> None:
     [
         (100.0, "100"), (100, "100"), (-2.0, "-2"), (0.0, "0"), (0.1, "0.1"), (True, "true"),
         (1e16, "1.0e+16"), (1e-8, "1.0e-08"), ("100", '"100"'), ([1.0, 2.5], "[1, 2.5]"),
-        ({"schedule": "cosine", "initial": 10.0}, "{schedule: cosine, initial: 10}"),
+        ({"schedule": "cosine", "initial": 10.0}, "cosine(initial=10)"),
     ],
 )  # fmt: skip
 def test_whole_numbers_are_written_as_such(value: Any, words: str) -> None:
     """Whatever type their key has: a learning rate of 100 is 100 in lists, not 100.0."""
-    assert words == setting_words("training.learning_rate", value)
+    assert words == value_words("training.learning_rate", value)
 
 
 def test_a_name_says_of_what_table_it_is() -> None:
@@ -84,7 +84,7 @@ def test_a_schedule_and_its_initial_rate_have_two_names():
         "training.learning_rate": {"schedule": "cosine", "initial": 0.1},
         "training.learning_rate.initial": 0.2,
     }
-    block = "learning_rate={schedule: cosine, initial: 0.1}"
+    block = "learning_rate=cosine(initial=0.1)"
     assert [block, "learning_rate.initial=0.2"] == choice_words(choice)
     one = dict([choice.popitem()])
     assert ["learning_rate.initial=0.2"] == choice_words(one, choice)
@@ -112,67 +112,68 @@ def test_rows_keep_the_settings_that_tell_them_apart():
 
 
 def test_parts_of_blocks_tell_choices_apart():
-    """Blocks that are long have little in which they differ."""
+    """Blocks that are long have little in which they differ; those of other kinds stay whole."""
     rate, network, optimizer = "training.learning_rate", "network", "training.optimizer"
     shared = {"training.loss": {"type": "huber", "delta": 2}}
-    small, linear = {"sizes": [8, 3], "activations": ["tanh"]}, {"layers": [{"type": "dense"}]}
+    small, large = ({"sizes": [units, 3], "activations": ["tanh"]} for units in (8, 9))
     choices: list[dict[str, Any]] = [
         {optimizer: "adam", rate: 0.05, network: small},
         {optimizer: {"type": "adam", "beta1": 0.5}, rate: 0.05, network: small},
         {optimizer: "adam", rate: {"initial": 0.1, "schedule": "cosine", "final": 0}},
-        {optimizer: "adam", rate: {"initial": 0.1, "schedule": "step"}, network: linear},
+        {optimizer: "adam", rate: {"initial": 0.1, "schedule": "step", "every": 5}, network: large},
     ]
-    parts = told_within([choice | shared for choice in choices])
-    loss = "loss={type: huber, delta: 2}"
+    parts = parts_apart([choice | shared for choice in choices])
     keys = [key for part in parts for key in part]
     assert [
-        f"beta1=0.9 learning_rate=0.05 sizes=[8, 3] {loss}",
-        f"beta1=0.5 learning_rate=0.05 sizes=[8, 3] {loss}",
-        f"beta1=0.9 learning_rate.schedule=cosine learning_rate=0.1 {loss}",
-        f"beta1=0.9 learning_rate.schedule=step learning_rate=0.1 layers.0.type=dense {loss}",
+        "beta1=0.9 learning_rate=0.05 sizes=[8, 3] activations=[tanh] loss=huber(delta=2)",
+        "beta1=0.5 learning_rate=0.05 sizes=[8, 3] activations=[tanh] loss=huber(delta=2)",
+        "beta1=0.9 learning_rate=cosine(initial=0.1) loss=huber(delta=2)",
+        "beta1=0.9 learning_rate=step(initial=0.1, every=5) sizes=[9, 3] activations=[tanh] "
+        "loss=huber(delta=2)",
     ] == [" ".join(choice_words(part, keys)) for part in parts]
 
 
-def test_values_of_a_key_are_told_by_what_differs():
-    """A chart of a setting has little room for each of its values."""
-    optimizers = [
-        "sgd",
-        {"type": "sgd", "momentum": 0.9, "nesterov": False},
-        {"type": "sgd", "momentum": 0.9, "nesterov": True},
-        {"type": "adam", "beta1": 0.8},
-        {"type": "adam", "beta1": 0.9},
-    ]
-    rates = [
-        0.1,
-        {"schedule": "cosine", "initial": 0.1, "final": 0.0},
-        {"schedule": "step", "initial": 0.1, "every": 50, "factor": 0.1},
-        {"schedule": "step", "initial": 0.1, "every": 50, "factor": 0.9},
-    ]
-    assert [
-        "sgd", "sgd(momentum=0.9)", "sgd(momentum=0.9, nesterov=true)", "adam(beta1=0.8)", "adam",
-    ] == told_words("training.optimizer", optimizers)  # fmt: skip
-    assert ["0.1", "cosine", "step", "step(factor=0.9)"] == told_words("learning_rate", rates)
-    assert ["beta1=0.8", "beta1=0.9"] == told_words("training.optimizer", optimizers[3:])
-    layers = [[{"type": "dense", "units": units}] for units in (3, 5)]
-    assert ["[dense(3)]", "[dense(5)]"] == told_words("network.layers", layers)
-
-
-def test_parts_of_a_block_and_its_kind_are_a_block_again():
-    """In the words of a block, and beside parts of one that has no kind."""
-    optimizer, rate = "training.optimizer", "training.learning_rate"
-    parts = {f"{optimizer}.type": "adam", f"{optimizer}.beta1": 0.5, f"{rate}.initial": 0.1}
-    found = rebuilt(parts, {})
-    assert {optimizer: {"type": "adam", "beta1": 0.5}, f"{rate}.initial": 0.1} == found
-    assert "adam(beta1=0.5)" == short_words(optimizer, found[optimizer])
-    assert ["optimizer=adam(beta1=0.5)", "learning_rate=0.1"] == choice_words(found, short=True)
-
-
-def test_a_type_stands_alone_for_its_defaults_alone():
-    """Where all have momentum, `sgd` would say that they have none."""
-    shared = {"type": "sgd", "momentum": 0.9}
-    values = ["adam", shared, shared | {"nesterov": True}]
-    words = ["adam", "sgd(momentum=0.9)", "sgd(momentum=0.9, nesterov=true)"]
-    assert words == told_words("training.optimizer", values)
+@pytest.mark.parametrize(
+    ("key", "values", "words"),
+    [
+        (
+            "training.optimizer",
+            ["sgd", {"type": "sgd", "momentum": 0.9}, {"type": "adam", "beta1": 0.8}],
+            ["optimizer=sgd", "optimizer=sgd(momentum=0.9)", "optimizer=adam(beta1=0.8)"],
+        ),
+        (
+            "training.optimizer",
+            ["adam", {"type": "adam", "beta1": 0.8}],
+            ["beta1=0.9", "beta1=0.8"],
+        ),
+        (
+            "network.initializer",
+            [{"type": "uniform", "scale": 0.5}, {"type": "scaled_uniform", "scale": 0.5}],
+            ["initializer=uniform(scale=0.5)", "initializer=scaled_uniform(scale=0.5)"],
+        ),
+        ("training.loss", ["huber", {"type": "huber", "delta": 2}], ["delta=1", "delta=2"]),
+        (
+            "training.learning_rate",
+            [0.1, {"schedule": "cosine", "initial": 0.1}],
+            ["learning_rate=0.1", "learning_rate=cosine(initial=0.1)"],
+        ),
+        (
+            "network.layers",
+            [[{"type": "dense", "units": units}] for units in (3, 5)],
+            ["units=3", "units=5"],
+        ),
+        (
+            "network.layers",
+            [[{"type": "dense", "units": 3}], [{"type": "dropout", "rate": 0.5}]],
+            ["layers.0=dense(3)", "layers.0=dropout"],
+        ),
+        ("name", ["huber", "step"], ["name=huber", "name=step"]),
+    ],
+)
+def test_a_block_is_whole_where_its_kind_differs(key, values, words):
+    """`beta1` means nothing beside a row that has none; among rows of one kind it says all."""
+    parts = parts_apart([{key: value} for value in values])
+    assert words == [" ".join(choice_words(part)) for part in parts]
 
 
 OF_TRAINING = [
@@ -191,33 +192,27 @@ def test_what_another_key_replaces_in_a_block_tells_nothing(order):
     ]
     if order is None:
         choices = [dict(reversed(choice.items())) for choice in choices]
-    parts = told_within(choices)
-    found = [
-        {*choice_words(rebuilt(one, choice), short=True)}
-        for one, choice in zip(parts, choices, strict=True)
-    ]
+    found = [{*choice_words(parts)} for parts in parts_apart(choices)]
     expected = [
         {length, f"learning_rate={rate}"}
         for length in ("iterations=12", "epochs=2")
-        for rate in ("0.02", "step(initial=0.1)")
+        for rate in ("0.02", "step(initial=0.1, every=10)")
     ]
     assert found == expected
 
 
-def test_a_block_whose_type_another_key_replaces_is_not_whole():
-    choice = {"training.optimizer": {"type": "sgd"}, "training.optimizer.type": "adam"}
-    found = rebuilt({"training.optimizer.type": "adam"}, choice)
-    assert found == {"training.optimizer": {"type": "adam"}}
+def test_a_type_that_another_key_replaces_is_that_of_the_block():
+    choices = [
+        {"training.optimizer": {"type": "sgd"}, "training.optimizer.type": name}
+        for name in ("adam", "sgd")
+    ]
+    words = [choice_words(parts) for parts in parts_apart(choices)]
+    assert [["optimizer=adam"], ["optimizer=sgd"]] == words
 
 
-def test_short_words_are_those_of_blocks_alone():
-    """What has no kind keeps its braces; layers are short wherever they stand."""
+def test_what_has_no_kind_keeps_its_braces():
+    """Layers are short wherever they stand."""
     network = {"layers": [{"type": "dense", "units": 3, "activation": "relu"}, {"type": "flatten"}]}
     assert ["network={layers: [dense(3, relu), flatten]}"] == choice_words({"network": network})
-    split = {
-        "dataset.split": {"by": "time", "column": "sold"},
-        "loss": {"type": "huber", "delta": 2},
-    }
-    assert ["split={by: time, column: sold}", "loss=huber(delta=2)"] == choice_words(
-        split, short=True
-    )
+    split = {"dataset.split": {"by": "time", "column": "sold"}}
+    assert ["split={by: time, column: sold}"] == choice_words(split)

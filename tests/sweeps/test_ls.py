@@ -228,8 +228,8 @@ def test_a_setting_of_another_kind_is_one_setting(run, write):
     run("train", "configs/iris.yaml", schedule, "dataset.features=none", "seed=7")
     run("train", "configs/iris.yaml", schedule, "dataset.features={binarize: 8}", "seed=7")
     out = run("ls", "--wide")[1]
-    assert 3 == out.count("learning_rate={schedule: cosine, initial: 0.01} ")
-    assert 1 == out.count("learning_rate={schedule: step, initial: 0.1, every: 5} ")
+    assert 3 == out.count("learning_rate=cosine(initial=0.01) ")
+    assert 1 == out.count("learning_rate=step(initial=0.1, every=5) ")
     assert 1 == out.count("learning_rate=0.1 ")
     assert 1 == out.count("features=none ")
     assert 1 == out.count("features={binarize: 8")
@@ -445,11 +445,11 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
 
 
 def test_a_narrow_list_tells_blocks_apart(run, write, monkeypatch):
-    """By what differs in them, where the words of a config would be cut before it."""
+    """By what differs in them, which stands on a line of its own where the first one is cut."""
     write("iris")
     rates = ",".join(f"{{schedule: step, initial: 0.1, every: {every}}}" for every in (5, 10))
     run("sweep", "configs/iris.yaml", f"training.learning_rate={rates},0.1", "--seeds", 1, "-q")
     monkeypatch.setenv("COLUMNS", "80")
     narrow, wide = run("ls")[1], run("ls", "--wide")[1]
-    assert [1, 1] == [narrow.count(f"learning_rate=step(every={every})") for every in (5, 10)]
-    assert 1 == wide.count("learning_rate={schedule: step, initial: 0.1, every: 5}")
+    assert [1, 1] == [narrow.count(f" every={every})") for every in (5, 10)]
+    assert 1 == wide.count("learning_rate=step(initial=0.1, every=5)")

@@ -15,6 +15,9 @@ class Activation(Layer):
     dL/dx = dL/dy · f'(x) into dx and may use both x and y = f(x).
     """
 
+    # Whether gradients keep their size behind weights of the right one, as drawn by he_normal.
+    keeps_slope = False
+
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.x = x
         # An input of integers gets an output of floats.

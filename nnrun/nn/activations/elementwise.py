@@ -68,6 +68,7 @@ class ReLU(Activation):
     """f(x) = max(x, 0), f'(x) = 1 where x > 0, else 0."""
 
     type = "relu"
+    keeps_slope = True
 
     def value(self, x: Array, y: Array) -> None:
         np.maximum(x, 0, out=y)
@@ -80,6 +81,7 @@ class LeakyReLU(Activation):
     """f(x) = x where x > 0, else 0.01 x; f'(x) = 1 or 0.01. Maas et al., ICML 2013."""
 
     type = "leaky_relu"
+    keeps_slope = True
     slope = 0.01
 
     def value(self, x: Array, y: Array) -> None:
@@ -98,6 +100,7 @@ class ELU(Activation):
     """
 
     type = "elu"
+    keeps_slope = True
 
     def value(self, x: Array, y: Array) -> None:
         np.minimum(x, 0, out=y)
@@ -135,6 +138,7 @@ class GELU(Activation):
     """
 
     type = "gelu"
+    keeps_slope = True
 
     def value(self, x: Array, y: Array) -> None:
         np.multiply(x, normal_cdf(x), out=y)

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nnrun.config.canonical_json import canonical_json
-from nnrun.config.setting_words import choice_words, told_words
-from nnrun.config.settings import told_apart
+from nnrun.config.setting_words import choice_words, value_words
+from nnrun.config.settings import parts_apart, told_apart
 from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
@@ -45,8 +45,12 @@ class _Key:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Of blocks, what differs between them."""
-        return [shortened(words, _LONGEST) for words in told_words(self.key, self.values)]
+        """The values in words; parts of long ones that differ, as in names of rows."""
+        texts = [value_words(self.key, value) for value in self.values]
+        if any(len(text) > _LONGEST for text in texts):
+            parts = parts_apart([{self.key: value} for value in self.values])
+            texts = [" ".join(choice_words(each)) for each in parts]
+        return [shortened(text, _LONGEST) for text in texts]
 
     def coordinate(self, value: Any) -> float | str:
         """A number as it is; another value as text."""

@@ -102,7 +102,7 @@ def plan_table(outlook: Outlook) -> RenderableType:
 
 
 def _label(variant: Variant) -> str:
-    return " ".join([variant.name, *choice_words(variant.choice, short=True)])
+    return " ".join([variant.name, *choice_words(variant.choice)])
 
 
 def _of(runs: int, planned: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -14,29 +14,26 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import setting_words
-from nnrun.config.settings import setting_of
+from nnrun.config.setting_words import choice_words, value_words
+from nnrun.config.settings import choice_of, in_common, setting_of, told_apart
 from nnrun.reports.markup import escape
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
-from nnrun.reports.terminal.run_settings import (
-    LEAST_DIGITS,
-    NOT_SEARCHED,
-    Searched,
-    Varied,
-    in_every_row,
-    settings_of_each,
-    start_of,
-    without,
-)
 from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
-from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, UNREADABLE, RunSummary
+from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.storage.reading import STUCK, damaged
 from nnrun.spreadsheet import cell
 
+Varied = Mapping[str, Sequence[str]]
+Choices = Mapping[tuple[str, str], Mapping[str, Any]]
+Searched = tuple[Choices, Set[tuple[str, str]]]
+"""The settings that a search chose, by name and id of their runs, and which runs it ended early."""
+NOT_SEARCHED: Searched = {}, frozenset()
+
+_LEAST_DIGITS = 4  # of the digest in a run's id, in short forms
 _MOST_LINES = 2
 
 _EARLY = "ended early"
@@ -68,7 +65,7 @@ def runs_table(
     that it chose. The list is cut from `total` runs, to the `top` of each kind where that is given;
     a full key `sort` that it is sorted by has a column.
     """
-    if shared := in_every_row(runs, keys, sort, searched):
+    if shared := _in_every_row(_choices(runs, keys, sort, searched)):
         yield Text(clean(shared))
         yield Text()
     yield FittedTable(_columns(runs, keys, sort, searched), more="--wide")
@@ -93,13 +90,9 @@ def _columns(
     sort: str | None = None,
     searched: Searched = NOT_SEARCHED,
 ) -> list[Column]:
-    choices, early = searched
-    told = without(keys, sort)
-    words = settings_of_each(runs, told, choices)
-    has_blocks = any("{" in text for text in words)
-    parts = [settings_of_each(runs, told, choices, short=True)] if has_blocks else []
+    words = _settings(runs, _choices(runs, keys, sort, searched))
     prefixes = _short_ids(runs)
-    ended = {run.label for run in runs if (run.name, run.run_id) in early}
+    ended = {run.label for run in runs if (run.name, run.run_id) in searched[1]}
     columns = [
         Column(
             "run",
@@ -122,7 +115,7 @@ def _columns(
             if any(r.warnings for r in runs)
             else "",
         ),
-        Column("settings", words, need=2, left=True, wraps=True, short=parts, lines=_MOST_LINES),
+        Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),
@@ -131,6 +124,65 @@ def _columns(
     train_is_shown = only_train or sort == "train"
     empty = {"settings": not any(words), "train": train_is_shown}
     return [column for column in columns if not empty.get(column.title)]
+
+
+def _choices(
+    runs: Sequence[RunSummary], keys: Varied, sort: str | None, searched: Searched
+) -> dict[str, dict[int, Mapping[str, Any]]]:
+    """The settings of each run that differ, or those that a search chose, by name and place.
+
+    A column of its own shows what the list is sorted by.
+    """
+    by_name: dict[str, dict[int, Mapping[str, Any]]] = {}
+    choices: dict[tuple[str, int], Mapping[str, Any]] = {}  # seeds of one config share settings
+    for place, run in enumerate(runs):
+        config = run.name, id(run.settings)
+        if config not in choices:
+            shown = [key for key in keys.get(run.name, ()) if key != sort]
+            choices[config] = choice_of(run.settings, shown)
+        choice = searched[0].get((run.name, run.run_id)) or choices[config]
+        by_name.setdefault(run.name, {})[place] = choice
+    return by_name
+
+
+def _settings(
+    runs: Sequence[RunSummary], by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]
+) -> list[str]:
+    """What tells each run from the other listed ones of its name: its fold, the settings that
+    differ, and the run that it goes on from.
+    """
+    texts = [""] * len(runs)
+    for choices in by_name.values():
+        for place, choice in zip(choices, told_apart([*choices.values()]), strict=True):
+            run = runs[place]
+            parts = {"split.seed": run.split_seed, "fold": run.fold}
+            words = [f"{key}={value}" for key, value in parts.items() if value is not None]
+            words += _words(choice)
+            if run.extended_from is not None:
+                words.append(f"extended from {_start_of(run.extended_from, _LEAST_DIGITS)}")
+            texts[place] = " ".join(words)
+    return texts
+
+
+def _in_every_row(by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> str:
+    """`In every row: depth=2.`, the settings that several runs of a name share; or nothing."""
+    texts = []
+    for name, choices in by_name.items():
+        words = " ".join(_words(in_common([*choices.values()]))) if len(choices) > 1 else ""
+        if words:
+            texts.append(words if len(by_name) == 1 else f"{name}: {words}")
+    return (
+        f"In every row{': ' if len(by_name) == 1 else ' of '}{'; of '.join(texts)}."
+        if texts
+        else ""
+    )
+
+
+def _words(choice: Mapping[str, Any]) -> list[str]:
+    """Null values are left out: extended runs would have many of them."""
+    values = {key: value for key, value in choice.items() if value is not None}
+    data = values.pop(DATA, None)
+    return choice_words(values) + ([] if data is None else [f"data with digest {data}"])
 
 
 def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
@@ -146,12 +198,18 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
     """The shortest unique start of each run's id among the runs of its name."""
-    for digits in range(LEAST_DIGITS, 11):
-        found = [start_of(run.run_id, digits) for run in runs]
+    for digits in range(_LEAST_DIGITS, 11):
+        found = [_start_of(run.run_id, digits) for run in runs]
         labels = {run.label for run in runs}
         if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
             return found
     return [run.run_id for run in runs]
+
+
+def _start_of(run_id: str, digits: int) -> str:
+    """A run's id with this many digits of its digest."""
+    seed, dash, digest = run_id.partition("-")
+    return f"{seed}{dash}{digest[:digits]}"
 
 
 def _status(run: RunSummary, words: str) -> Text:
@@ -190,7 +248,7 @@ def runs_markdown(
     """The table as Markdown."""
     columns = _columns(runs, keys, sort, searched)
     table = markdown_table([column.escaped for column in columns]) + "\n"
-    shared = in_every_row(runs, keys, sort, searched)
+    shared = _in_every_row(_choices(runs, keys, sort, searched))
     return f"{escape(shared)}\n\n{table}" if shared else table
 
 
@@ -242,4 +300,4 @@ def _cell(run: RunSummary, key: str) -> str:
     value = value_of(run, key)
     if value is None:
         return MISSING
-    return number(value) if key == "seconds" else clean(setting_words(key, value))
+    return number(value) if key == "seconds" else clean(value_words(key, value))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import setting_words
+from nnrun.config.setting_words import value_words
 from nnrun.config.settings import setting_of
 from nnrun.errors import NnrunError
 from nnrun.reports.numbers import count, moment
@@ -94,7 +94,7 @@ def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
     yield labelled("seed", replicate.words.removeprefix("seed="))
     for key in _BLOCKS:
         if block := setting_of(run.settings, key):
-            yield labelled(key, clean(setting_words(key, block)))
+            yield labelled(key, clean(value_words(key, block)))
     history = progress.columns()
     if plot := _plot("loss", "loss", history, SPLITS):
         yield Text()

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnrun.characters import clean
 from nnrun.config.setting_words import choice_words
-from nnrun.config.settings import ASIDE, in_common, rebuilt, told_apart, told_within
+from nnrun.config.settings import ASIDE, in_common, parts_apart, told_apart
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
@@ -103,8 +103,7 @@ class Names:
             alike = in_common([self._parts[at] for at in ids])
             others = [other for at, other in self._parts.items() if at not in ids]
             keys = dict.fromkeys(key for parts in self._parts.values() for key in parts)
-            telling = {key: alike[key] for key in _telling(alike, others)}
-            words = _words(rebuilt(telling, own if len(rows) == 1 else {}), keys)
+            words = _words({key: alike[key] for key in _telling(alike, others)}, keys)
         place = rows[0].rank if len(rows) == 1 else None
         if len(words) <= longest or place is None or self._boards > 1:
             return shortened(words, longest)
@@ -115,7 +114,7 @@ class Names:
     def _parts(self) -> dict[int, Settings]:
         """The parts of blocks that tell rows apart, by row."""
         own = [self._own[id(row)] for row in self._rows]
-        return dict(zip(map(id, self._rows), told_within(own), strict=True))
+        return dict(zip(map(id, self._rows), parts_apart(own), strict=True))
 
     @cached_property
     def _boards(self) -> int:
@@ -169,5 +168,5 @@ def _words(settings: Settings, keys: Collection[str] = ()) -> str:
     """`first learning_rate=0.1`, each key as short as it is among all."""
     choice = {key: value for key, value in settings.items() if key != _NAME}
     name = [settings[_NAME]] if _NAME in settings else []
-    words = choice_words(choice, [key for key in keys if key != _NAME], short=True)
+    words = choice_words(choice, [key for key in keys if key != _NAME])
     return clean(" ".join([*name, *words]))

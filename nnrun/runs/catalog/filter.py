@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import setting_words
-from nnrun.config.settings import as_text, setting_of, written_out
+from nnrun.config.setting_words import value_words
+from nnrun.config.settings import as_text, in_short, setting_of, written_out
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
@@ -58,7 +58,7 @@ def unmatched(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]
         for value in values:
             if not any(_has(run, found, value) for run in runs):
                 near = _nearest(found, value, [_value_like(run, found, value) for run in runs])
-                yield f"no run has {key}={setting_words(found, value)}{near}"
+                yield f"no run has {key}={_typed(found, value)}{near}"
 
 
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
@@ -147,7 +147,7 @@ def _refuse_unknown(statuses: Sequence[Any]) -> None:
 
 def _has(run: RunSummary, key: str, wanted: Any) -> bool:
     value = _value_like(run, key, wanted)
-    if isinstance(wanted, Mapping):  # as lists print it, without what is its default
+    if isinstance(wanted, Mapping):  # what is its default may be left out
         return as_text(value) == as_text(wanted)
     return _equal(value, wanted)
 
@@ -162,9 +162,16 @@ def _nearest(key: str, wanted: Any, known: Sequence[Any]) -> str:
     if isinstance(wanted, int | float) and not isinstance(wanted, bool):
         numbers = [value for value in known if isinstance(value, int | float)]
         near = min(numbers, key=lambda value: abs(value - wanted), default=None)
-        return "" if near is None else f"; did you mean {setting_words(key, near)}?"
-    words = (setting_words(key, value) for value in known if value is not None)
-    return suggestion(setting_words(key, wanted), dict.fromkeys(words))
+        return "" if near is None else f"; did you mean {_typed(key, near)}?"
+    words = (_typed(key, value) for value in known if value is not None)
+    return suggestion(_typed(key, wanted), dict.fromkeys(words))
+
+
+def _typed(key: str, value: Any) -> str:
+    """A value as `--where` takes it."""
+    from nnrun.config.yaml.dump import flow  # noqa: PLC0415  # slow to import, for mistakes only
+
+    return flow(in_short(value)) if isinstance(value, Mapping) else value_words(key, value)
 
 
 def _equal(value: Any, wanted: Any) -> bool:

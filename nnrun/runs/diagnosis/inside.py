@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log10
 
+from nnrun.nn import ACTIVATIONS
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, rounded
 from nnrun.runs.diagnosis.learning_rate import learning_rate, one_digit
 from nnrun.runs.diagnosis.watched import (
@@ -18,8 +19,6 @@ from nnrun.runs.diagnosis.watched import (
 
 # The share of their size by which updates usually move weights.
 _USUAL = 0.01
-# Activations whose slope does not shrink gradients, where weights are of the right size.
-_STEEP = ("relu", "leaky_relu", "elu", "gelu")
 
 
 def vanishing_gradients(case: DiagnosisInput) -> Diagnostic | None:
@@ -31,8 +30,9 @@ def vanishing_gradients(case: DiagnosisInput) -> Diagnostic | None:
         f"gradients vanish from layer {found.where} on down, since iteration {found.iteration:,}: "
         f"at the first layer they are {found.value:.1g} of those at the last; try "
     )
-    flat = [unit["activation"] for unit in case.watched.units if unit["activation"] not in _STEEP]
-    cure = "relu in place of " + " and ".join(dict.fromkeys(flat)) + ", with " if flat else ""
+    names = dict.fromkeys(unit["activation"] for unit in case.watched.units)
+    flat = [name for name in names if not ACTIVATIONS[name].keeps_slope]
+    cure = f"relu in place of {' and '.join(flat)}, with " if flat else ""
     text += f"{cure}network.initializer=he_normal, or batch_norm layers"
     return Diagnostic("vanishing_gradients", text, 2.0)
 

@@ -15,7 +15,7 @@ from nnrun.config.schema.search.distributions import (
     holds_distribution,
     is_conditional,
 )
-from nnrun.config.setting_words import setting_words
+from nnrun.config.setting_words import value_words
 from nnrun.config.settings import OF_STACK, flatten, setting_of, written_out
 from nnrun.config.yaml.dump import flow
 from nnrun.search.spaces.hidden import Layers, of_hidden, with_hidden
@@ -203,5 +203,5 @@ def _as_option(key: str, value: Any, among: Distribution) -> Any:
     """A value as the option of a choice that means the same: `standard` for `[standard]`."""
     options = among.options if isinstance(among, Choice) else ()
     fixed = (option for option in options if not holds_distribution(option))
-    words = setting_words(key, value)
-    return next((option for option in fixed if setting_words(key, option) == words), value)
+    words = value_words(key, value)
+    return next((option for option in fixed if value_words(key, option) == words), value)

@@ -223,7 +223,7 @@ def test_runs_of_a_search_are_named_by_what_it_chose():
     other = RunSummary("q", "s2-0123456789", "running", settings=settings)
     chosen = {(one.name, one.run_id): {"training.learning_rate.initial": 0.1}}
     view = View([one, other], {"q": [*settings]}, FormingRows(), 0, chosen=chosen)
-    labels = ["s1 learning_rate=0.1", "s2 hide_test=true learning_rate=0.1"]
+    labels = ["s1 learning_rate=0.1", "s2 learning_rate=0.1 hide_test=true"]
     assert labels == [view.label(run) for run in view.runs]
 
 

@@ -382,11 +382,8 @@ def of_blocks(**others):
 def test_rows_of_long_blocks_are_named_by_the_parts_that_differ():
     """Cut blocks would have one text in all rows."""
     best, others = said(*of_blocks())[:2]
-    assert "first is beta1=0.5 learning_rate=cosine, test" in best
-    assert (
-        "Others: beta1=0.5 learning_rate=exponential, beta1=0.75 learning_rate=cosine and 1"
-        in others
-    )
+    assert "first is beta1=0.5 learning_rate=cosine(initial=0.1), test" in best
+    assert "Others: beta1=0.5 learning_rate=exponential(initial=0.1) and 2 more" in others
 
 
 def test_names_side_by_side_have_one_form():
@@ -404,8 +401,8 @@ def test_names_side_by_side_have_one_form():
     names = Names(group.rows)
     by_place = sorted(group.rows, key=lambda row: choices.index(row.choice))
     assert [
-        "optimizer=adam learning_rate=cosine",
-        "optimizer=adam learning_rate=step",
+        "optimizer=adam learning_rate=cosine(initial=0.1)",
+        "optimizer=adam learning_rate=step(initial=0.1, every=30)",
         "optimizer=sgd(momentum=0.9, nesterov=true, weight_decay=0.01)",
     ] == names.each(by_place)
 

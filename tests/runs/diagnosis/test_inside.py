@@ -59,6 +59,13 @@ def test_vanishing_gradients_are_named_with_their_layer():
     assert "vanishing_gradients" not in plain
 
 
+def test_activations_that_keep_gradients_are_not_blamed():
+    """A layer of relu before sigmoids stays as it is."""
+    layers = [dense(8, "relu"), *[dense(8, "sigmoid")] * 8, dense(2, "softmax")]
+    message = said(layers, MOONS, 0.1)[0]["vanishing_gradients"]
+    assert "try relu in place of sigmoid, with network.initializer=he_normal" in message
+
+
 def test_dead_units_are_named_with_their_iteration():
     """Units that a large rate has killed were alive before the first update."""
     layers = [dense(16, "relu"), dense(16, "relu"), dense(2, "softmax")]

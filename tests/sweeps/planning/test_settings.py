@@ -209,7 +209,7 @@ EXCLUDED = [
     (["training.batch_size=4,8", "network.layers.1.units=3,4,5"], []),
     (
         ["training.optimizer=adam,{type: adam, epsilon: 1e-60}", "training.dtype=float64,float32"],
-        [" (with optimizer={type: adam, epsilon: 1.0e-60}, dtype=float32)"],
+        [" (with optimizer=adam(epsilon=1.0e-60), dtype=float32)"],
     ),
 ]
 

@@ -46,7 +46,7 @@ class Placed:
     def settings(self) -> str:
         """Those that its row has."""
         choice = self.names.settings(self.standing.row)
-        return shortened(" ".join(choice_words(choice, short=True)))
+        return shortened(" ".join(choice_words(choice)))
 
 
 @dataclass(frozen=True)

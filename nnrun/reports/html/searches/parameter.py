@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from nnrun.config.overrides import OverrideError, parse_value
-from nnrun.config.setting_words import told_words
+from nnrun.config.setting_words import value_words
 from nnrun.reports.charts.svg import shortened
 
 _LONGEST = 60
@@ -44,9 +44,9 @@ class Parameter:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """Of the options, of blocks in short; as they are where one cannot be read."""
+        """Of the options, in words; as they are where one cannot be read."""
         try:
-            return told_words(self.name, [parse_value(option) for option in self.options])
+            return [value_words(self.name, parse_value(option)) for option in self.options]
         except OverrideError:
             return self.options
 

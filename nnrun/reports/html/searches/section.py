@@ -222,9 +222,7 @@ def _finalists(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         if finalist is not None:
             origin, number_ = _ORIGINS[finalist["origin"]], finalist["number"]
             words = origin if number_ is None else f"{origin} {int(number_)}"
-            choice = shortened(
-                " ".join(choice_words(finalist["choice"], short=True)), _LONGEST_CHOICE
-            )
+            choice = shortened(" ".join(choice_words(finalist["choice"])), _LONGEST_CHOICE)
             yield words, choice, _measured(row), str(int(row["completed"]))
 
 

@@ -127,5 +127,5 @@ def _setting(row: Row, group: Group) -> str:
     order = telling_first([each.choice for each in group.rows])
     shown = {key: row.choice[key] for key in order if key in row.choice}
     shown = {k: v for k, v in shown.items() if v is not None or k not in CONTINUED}
-    words = choice_words(shown, short=True)
+    words = choice_words(shown)
     return " ".join(words[:_MOST_SETTINGS] + ["…"] * (len(words) > _MOST_SETTINGS))

@@ -18,7 +18,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words
-from nnrun.config.settings import choice_of, rebuilt, telling_first, told_within
+from nnrun.config.settings import choice_of, parts_apart, telling_first
 from nnrun.reports.numbers import MISSING, count, measured, number, plural, remaining
 from nnrun.reports.progress_words import names_of, share_words, sweep_line, telling
 from nnrun.reports.summary import metric_label
@@ -113,7 +113,7 @@ class View:
 
     def label(self, run: RunSummary) -> str:
         """The name where there are several, seed and fold, and the settings that differ."""
-        words = choice_words(self._choices[run.name, run.run_id], short=True)
+        words = choice_words(self._choices[run.name, run.run_id])
         several = len({run.name for run in self.runs}) > 1 or not words
         fold = [] if run.fold is None else [f"fold={run.fold}"]
         seed = run.run_id.partition("-")[0]
@@ -129,9 +129,9 @@ class View:
             choice = self.chosen.get(own) or choice_of(run.settings, keys)
             by_name.setdefault(run.name, {})[own] = choice
         return {
-            own: rebuilt(parts, choices[own])
+            own: parts
             for choices in by_name.values()
-            for own, parts in zip(choices, told_within([*choices.values()]), strict=True)
+            for own, parts in zip(choices, parts_apart([*choices.values()]), strict=True)
         }
 
 
@@ -239,12 +239,11 @@ class FormingRows:
             named = alone and dataset not in names
             yield clean(f"{names.pop()} on {dataset}" if named else dataset), metric, ""
             shown = nsmallest(most - 1, rows.values(), key=lambda row: row.cost)
-            whole = [row.variant.choice for row in shown]
-            choices = [*map(rebuilt, told_within(whole), whole)]
+            choices = parts_apart([row.variant.choice for row in shown])
             keys = telling_first(choices)
             for row, choice in zip(shown, choices, strict=True):
                 own = {key: choice[key] for key in keys if key in choice}
-                words = choice_words(own, keys, short=True)
+                words = choice_words(own, keys)
                 name = [] if alone and words else [row.variant.name]
                 yield clean(" ".join([*name, *words])), row.result, row.runs
             most -= 1 + len(rows)

@@ -113,5 +113,5 @@ def test_rows_show_in_what_their_blocks_differ():
     for number, kind in enumerate(("cosine", "exponential")):
         choice = {"training.learning_rate": {"initial": 0.1, "over": 1000, "schedule": kind}}
         rows.add(numbered(number, "mine", choice=choice), score(0, number / 2))
-    names = [line.split()[0] for line in lines(rows, width=48)[1:]]
+    names = [line.partition("(")[0] for line in lines(rows, width=52)[1:]]
     assert ["learning_rate=exponential", "learning_rate=cosine"] == names
