@@ -118,8 +118,8 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
-    # Its folder may be one that is not to be entered. Where the end could not be saved, there may be
-    # an older report in it.
+    # Its folder may not be one to enter; and if the end could not be saved, an older report may
+    # be in it.
     stored = read_run(report.parent) if os.access(report, os.R_OK) else None
     saved = stored is not None and stored.record is not None and stored.record.error is not None
     return f"  {failure.label}: {report if saved else failure.reason}"
