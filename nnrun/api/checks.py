@@ -26,9 +26,10 @@ class Check(CheckedRun):
 
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
-        from nnrun.reports.notebook.results import check_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.parts import document_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.terminal.checking.checks import check_document  # noqa: PLC0415  # likewise
 
-        return check_html(self)
+        return document_html(check_document(self))
 
 
 @explained

@@ -22,7 +22,7 @@ from nnrun.reports.numbers import count, number, spread
 from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
-from nnrun.reports.terminal.tables import run_summary
+from nnrun.reports.terminal.show import run_summary
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lease import Outcome
 from nnrun.runs.lifecycle import train

@@ -11,6 +11,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import coordinate, shortened
+from nnrun.reports.document import Note
+from nnrun.reports.markup import sentence
 
 
 @cache
@@ -28,9 +30,17 @@ def environment(*packages: str) -> Environment:
         "coordinate": coordinate,
         "series_class": series_class,
         "shortened": shortened,
+        "statement": statement,
         "unbroken": unbroken,
     }
     return found
+
+
+def statement(note: Note) -> str:
+    """The text of a note; after a label it becomes a sentence."""
+    if not note.label:
+        return note.text
+    return sentence(note.text) if note.kind else f"{note.text.rstrip('.')}."
 
 
 def unbroken(text: str) -> str:

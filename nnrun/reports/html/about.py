@@ -1,9 +1,8 @@
-"""A run's config, network, environment, and the command that repeats it."""
+"""A run's config."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Code, Folded, Note, Setting, Settings
+from nnrun.reports.document import Block, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table, plugin_options
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 
@@ -60,11 +58,3 @@ def _given(config: dict[str, Any]) -> set[str]:
         return set(flatten(config))
     default = type(whole).model_fields["seed"].get_default()
     return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
-
-
-def again_blocks(record: RunRecord) -> Iterator[Block]:
-    """The command, the environment, and the digests of data and weights."""
-    yield Note("In the run's folder; on the same machine, to the same bits:")
-    yield Code(f"nnrun train config.yaml --results again{plugin_options(record)}")
-    table = environment_table(record)
-    yield Folded(table.title, [replace(table, hidden=True)])

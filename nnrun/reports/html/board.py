@@ -8,11 +8,10 @@ from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Note
+from nnrun.reports.document import Block, Cell, Grid, Note
 from nnrun.reports.numbers import MISSING, durations, first_of, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.summary import metric_label
-from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.board.columns import (
     SOURCES,
     TO_THE_BEST,

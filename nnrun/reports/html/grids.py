@@ -17,7 +17,7 @@ from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import by_setting
 from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figures, Note
+from nnrun.reports.document import Block, Figures, Note
 from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label

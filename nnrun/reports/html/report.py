@@ -9,8 +9,7 @@ from itertools import chain, islice
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.examine import LoadData
-from nnrun.reports.html.blocks import (
+from nnrun.reports.document import (
     BOARD,
     CURVES,
     PRUNED,
@@ -20,8 +19,10 @@ from nnrun.reports.html.blocks import (
     Note,
     Section,
     StatusMark,
+    Verdict,
     charts_of,
 )
+from nnrun.reports.examine import LoadData
 from nnrun.reports.html.board import board_blocks, board_titles
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
@@ -40,7 +41,6 @@ from nnrun.reports.html.searches.section import search_sections
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import History
 from nnrun.reports.verdict.board import groups_verdict
-from nnrun.reports.verdict.lines import Verdict
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history

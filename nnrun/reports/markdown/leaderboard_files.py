@@ -16,14 +16,13 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import UsageError
-from nnrun.reports.markup import code, escape
+from nnrun.reports.markup import code, escape, verdict_markdown
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.board.columns import best_run, columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.verdict.board import board_data, board_verdict
-from nnrun.reports.verdict.lines import verdict_markdown
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.folders import names_in
 from nnrun.spreadsheet import cell

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from nnrun.characters import clean
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.svg import element
-from nnrun.reports.html.blocks import Figures
+from nnrun.reports.document import Figures
 from nnrun.reports.html.board import scale_of, values_of
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.notebook.parts import captioned, strip_image, table, verdict_lines

@@ -9,9 +9,9 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.verdict.group import NO_RUN, NOTHING, group_verdict
-from nnrun.reports.verdict.lines import Line, Verdict
 from nnrun.reports.verdict.names import told_by
 from nnrun.reports.verdict.problems import problems
 from nnrun.sweeps.board.rows import Group, Leaderboard

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from nnrun.reports.document import Line
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.verdict.lines import Line, kind_words
 from nnrun.reports.verdict.names import Names
+from nnrun.reports.verdict.run import kind_words
 from nnrun.sweeps.board.rows import Group, Row
 
 _MOST_KINDS = 2

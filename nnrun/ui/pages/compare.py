@@ -12,10 +12,9 @@ from nnrun.errors import UsageError
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
-from nnrun.reports.html.blocks import Figures, Note, Section
+from nnrun.reports.document import Cell, Figures, Grid, Note, Section
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.summary import curve_names, metric_label
-from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.compare import Comparison, compare
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history

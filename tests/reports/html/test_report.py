@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
 from nnrun.reports.html.about import config_blocks
-from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.reports.summary import first_sentence
-from nnrun.reports.terminal.tables import run_summary
+from nnrun.reports.terminal.show import run_summary
 
 FOLDER = Path("results/houses/s7-0123456789")
 
@@ -29,11 +29,12 @@ mae     2.250    3.125           6.500
 R²     0.8500   0.7000        -0.01000
 loss    12.50    25.00           81.00
 
+baseline   always the mean of the training split
+
            published    ours   difference   relative
 ────────────────────────────────────────────────────
 test mse          20   25.00       +5.000     +25.0%
 
-baseline   always the mean of the training split
 published  a | book
 note       It is flawed. (`nnrun datasets boston` says more.)
 data       boston: 404 train, 102 test rows of 13 features

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.reports.numbers import plural
+from nnrun.reports.terminal.blocks import verdict_text
 from nnrun.reports.terminal.board.choice import taken_words
 from nnrun.reports.terminal.board.columns import columns, heading, in_every_row
 from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import FittedTable
-from nnrun.reports.terminal.tables import verdict_text
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.sweeps.board.rows import Group, Leaderboard
 

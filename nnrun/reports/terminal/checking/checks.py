@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Group, RenderableType, group
 from rich.text import Text
 
-from nnrun.characters import clean
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
+from nnrun.reports.document import Block, Cell, Document, Grid, Note, Section, StatusMark
 from nnrun.reports.numbers import count, number, plural
-from nnrun.reports.run_tables import network_table
+from nnrun.reports.run import network_table
 from nnrun.reports.summary import data_line
+from nnrun.reports.terminal.blocks import document, labelled
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Axis, Curve, Plot
-from nnrun.reports.terminal.tables import labelled, rich_table
 from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
 from nnrun.runs.preparation.memory import MemoryEstimate, human_bytes
 
@@ -70,24 +70,24 @@ class CheckedRun:
         return {**own, "memory": memory, "gradients": gradients, "learning_rate": rate}
 
 
+def check_document(run: CheckedRun) -> Document:
+    """Everything about one config, but for its learning rate."""
+    blocks: list[Block] = [] if run.beside else [network_table(run.network)]
+    blocks.append(Note(data_line(run.dataset), label="data"))
+    blocks.append(Note(training_line(run), label="training"))
+    if run.memory is not None:
+        blocks.append(Note(memory_line(run.memory), label="memory"))
+    blocks.append(Note(f"{run.name}/{run.run_id}", label="run"))
+    if run.gradients is not None:
+        blocks.append(gradients_table(run.gradients))
+    valid = StatusMark("valid", "valid")
+    return Document(run.file, None, [Section("Run", blocks)], "", valid, run.description)
+
+
 @group()
 def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     """Everything about one config."""
-    yield Text.assemble((clean(run.file), "bold"), "  ", ("valid", "green"))
-    if run.description:
-        yield Text(clean(run.description), style="italic")
-    yield Text()
-    if run.beside is None:
-        yield rich_table(network_table(run.network))
-        yield Text()
-    yield labelled("data", clean(data_line(run.dataset)))
-    yield labelled("training", training_line(run))
-    if run.memory is not None:
-        yield labelled("memory", memory_line(run.memory))
-    yield labelled("run", f"{run.name}/{run.run_id}")
-    if run.gradients is not None:
-        yield Text()
-        yield gradients_table(run.gradients)
+    yield document(check_document(run))
     if run.learning_rate is not None:
         yield Text()
         yield from rate_curve(run.learning_rate)
@@ -138,16 +138,19 @@ def _verdict(agrees: bool) -> Text:
     return Text("agree", "green") if agrees else Text("WRONG", "bold red")
 
 
-def gradients_table(checks: Sequence[GradientCheck]) -> FittedTable:
+def gradients_table(checks: Sequence[GradientCheck]) -> Grid:
     """How the gradient of each parameter array compares with a numerical one."""
-    return FittedTable([
-        Column("gradient of", [check.name for check in checks], left=True),
-        Column("entries", [count(check.entries) for check in checks], need=2),
-        Column("compared", [count(check.compared) for check in checks], need=1),
-        Column("at a kink", [count(check.skipped) for check in checks], need=3),
-        Column("worst error", [number(check.error) for check in checks]),
-        Column("", [_verdict(check.passed) for check in checks]),
-    ])  # fmt: skip
+    rows = [
+        [
+            Cell(check.name),
+            *(Cell(count(n), n) for n in (check.entries, check.compared, check.skipped)),
+            Cell(number(check.error), check.error),
+            Cell("agree", kind="right") if check.passed else Cell("WRONG", kind="wrong"),
+        ]
+        for check in checks
+    ]
+    header = ["gradient of", "entries", "compared", "at a kink", "worst error", ""]
+    return Grid("Gradients", header, rows, needs=[0, 2, 1, 3, 0, 0])
 
 
 def gradient_failures(runs: Sequence[CheckedRun]) -> str:
