@@ -112,6 +112,7 @@ class Cell:
         link: the id of a section of an HTML page, or the path of a page beside it.
         kind: `strong`, `soft`, another CSS class, or none; in a terminal, `bad` in the column with
             the names of rows is the colour of the row.
+        short: shown by terminals instead of the text.
     """
 
     text: str
@@ -119,6 +120,7 @@ class Cell:
     drawing: Markup | None = None
     link: str | None = None
     kind: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True)

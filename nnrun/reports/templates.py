@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -43,9 +44,13 @@ def statement(note: Note) -> str:
     return sentence(note.text) if note.kind else f"{note.text.rstrip('.')}."
 
 
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
+
+
 def unbroken(text: str) -> str:
-    """Numbers without a break after ± and within the ends of intervals."""
-    return text.replace(" ± ", " ±\u00a0").replace(", +", ",\u00a0+").replace(", 0]", ",\u00a00]")
+    """Numbers with a minus sign, and without a break at ± and within the ends of intervals."""
+    text = _MINUS.sub("−", text).replace(" ± ", "\u00a0±\u00a0")
+    return text.replace(", +", ",\u00a0+").replace(", 0]", ",\u00a00]")
 
 
 @cache

@@ -20,7 +20,7 @@ from nnrun.nn.gradient_check import GradientCheck
 from nnrun.reports.comparison_words import letter
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.blocks import table_of
-from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.terminal.boards import leaderboard_tables
 from nnrun.reports.terminal.checking.checks import gradients_table
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable

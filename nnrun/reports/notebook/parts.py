@@ -36,12 +36,12 @@ _RULES = [
 ]
 
 
-def document_html(document: Document, level: int = ASKED) -> str:
-    """What is as important as this; what comes after the curves is folded."""
-    return str(element("div", *_document(document, level)))
+def document_html(document: Document, level: int = ASKED, *, folds: bool = True) -> str:
+    """What is as important as this; all but the first section and curves is folded, or nothing."""
+    return str(element("div", *_document(document, level, folds=folds)))
 
 
-def _document(document: Document, level: int) -> Iterator[Markup]:
+def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup]:
     title = element("strong", clean(" ".join(filter(None, [document.title, document.name]))))
     status = "" if document.status is None else f" {document.status.text}"
     yield element("p", title, clean(status))
@@ -51,7 +51,10 @@ def _document(document: Document, level: int) -> Iterator[Markup]:
         yield from verdict_lines(document.verdict)
     for place, section in enumerate(up_to(level, document.sections)):
         shown = [*blocks_html(section.blocks)]
-        if place == 0 or any(isinstance(block, Curves) for block in section.blocks):
+        if not folds:
+            yield element("p", element("strong", clean(section.title)))
+            yield from shown
+        elif place == 0 or any(isinstance(block, Curves) for block in section.blocks):
             yield from shown
         else:
             yield element("details", element("summary", clean(section.title)), *shown)

@@ -55,13 +55,15 @@ def document(found: Document, level: int = AT_ONCE) -> Iterator[RenderableType]:
 
 
 @group()
-def sections(found: Iterator[Section], *, titled: bool = True) -> Iterator[RenderableType]:
-    """Each below a blank line and its title, but for the title of the first one."""
+def sections(
+    found: Iterator[Section], *, titled: bool = True, first: bool = False
+) -> Iterator[RenderableType]:
+    """Each below a blank line and its title; the `first` one has one, too, where that is true."""
     for place, section in enumerate(found):
         # Plots have titles of their own, and a command its label.
         plain = all(isinstance(block, Curves | Code) for block in section.blocks)
         yield Text()
-        if titled and place and not plain:
+        if titled and (place or first) and not plain:
             yield Text(clean(section.title), "bold")
         yield from blocks(section.blocks)
 
@@ -70,8 +72,7 @@ def blocks(found: Sequence[Block]) -> Iterator[RenderableType]:
     """Blocks with blank lines around tables and plots."""
     before: Block | None = None
     for block in found:
-        lines = isinstance(block, Note | Code)
-        if before is not None and not (lines and isinstance(before, Note | Code)):
+        if before is not None and not (_is_line(before) and _is_line(block)):
             yield Text()
         if isinstance(block, Note):
             is_next = isinstance(before, Note) and before.label == block.label
@@ -86,6 +87,11 @@ def blocks(found: Sequence[Block]) -> Iterator[RenderableType]:
             yield Text(clean(block.title), "bold")
             yield from blocks(block.blocks)
         before = block
+
+
+def _is_line(block: Block) -> bool:
+    """Whether no blank line is between it and another one."""
+    return isinstance(block, Note) or (isinstance(block, Code) and bool(block.label))
 
 
 def note(found: Note, *, is_next: bool = False) -> RenderableType:
@@ -129,7 +135,10 @@ def mark_style(mark: StatusMark) -> str:
 def table_of(grid: Grid) -> RenderableType:
     """A table, fitted to the terminal where it says which columns can be left out."""
     grid = grid.only(grid.narrow) if grid.narrow else grid
-    rows = [[Text(clean(c.text), _CELL_STYLES.get(c.kind, "")) for c in row] for row in grid.rows]
+    rows = [
+        [Text(clean(c.short or c.text), _CELL_STYLES.get(c.kind, "")) for c in row]
+        for row in grid.rows
+    ]
     if grid.needs:
         columns = [
             Column(

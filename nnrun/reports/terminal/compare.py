@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
 from nnrun.reports.numbers import count
-from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.terminal.boards import leaderboard_tables
 from nnrun.reports.terminal.fitting import MOST_NAMED, Column, FittedTable
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.comparison.pair import PairTest

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from nnrun.reports.boards import board_titles
 from nnrun.reports.document import Figures, Folded, Grid, Note
-from nnrun.reports.html.board import board_titles
 from nnrun.reports.html.searches.section import search_sections
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.sweeps.board.from_store.searched import Searches, searches_of

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 from scipy.stats import t as student
 
-from nnrun.reports.terminal.board.columns import heading
+from nnrun.reports.boards import heading
 from nnrun.runs.catalog.index import look
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.from_store.entry import RunEntry
