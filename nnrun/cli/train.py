@@ -18,8 +18,8 @@ from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.commands import command_line
-from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, number, spread
+from nnrun.reports.run import report_markdown
 from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.show import run_summary

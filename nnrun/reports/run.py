@@ -25,6 +25,7 @@ from nnrun.reports.document import (
     Section,
     StatusMark,
 )
+from nnrun.reports.markup import document_markdown
 from nnrun.reports.numbers import (
     MISSING,
     count,
@@ -56,7 +57,7 @@ from nnrun.reports.summary import (
 from nnrun.reports.verdict.run import run_verdict
 
 if TYPE_CHECKING:  # not imported for lists of runs
-    from nnrun.runs.record import RunRecord
+    from nnrun.runs.record import RunRecord, RunResult
     from nnrun.training.watching.watched import Watched
 
 Part = tuple[str, Callable[[], Iterable[Block]]]
@@ -106,6 +107,16 @@ def run_parts(
         ("Config", lambda: [Code(config_yaml, language="yaml", level=WHOLE)] * bool(config_yaml)),
         ("To repeat it", partial(again_blocks, record, again)),
     ]
+
+
+def report_markdown(result: RunResult) -> str:
+    """The content of report.md: everything about a run, for people."""
+    rows = result.history
+    columns = {key: [row[key] for row in rows] for key in (rows[0] if rows else ())}
+    parts = run_parts(
+        result.record, columns, watched=lambda: result.watched, config_yaml=result.config_yaml
+    )
+    return document_markdown(run_document(result.record, parts))
 
 
 def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:

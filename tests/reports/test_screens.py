@@ -17,7 +17,7 @@ from rich.console import Console
 
 from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.reports.comparison_words import letter
+from nnrun.reports.comparison import letter
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.blocks import table_of
 from nnrun.reports.terminal.boards import leaderboard_tables

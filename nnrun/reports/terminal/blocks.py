@@ -136,8 +136,7 @@ def table_of(grid: Grid) -> RenderableType:
     """A table, fitted to the terminal where it says which columns can be left out."""
     grid = grid.only(grid.narrow) if grid.narrow else grid
     rows = [
-        [Text(clean(c.short or c.text), _CELL_STYLES.get(c.kind, "")) for c in row]
-        for row in grid.rows
+        [_text(c.short or c.text, _CELL_STYLES.get(c.kind, "")) for c in row] for row in grid.rows
     ]
     if grid.needs:
         columns = [
@@ -156,6 +155,10 @@ def table_of(grid: Grid) -> RenderableType:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _text(text: str, style: str) -> Text:
+    return Text("\n".join(map(clean, text.splitlines())), style)
 
 
 def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim") -> Table:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.markup import code, escape, sentence, table
+from nnrun.reports.run import report_markdown
 
 
 def section(text: str, title: str) -> str:

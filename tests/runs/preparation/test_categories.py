@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import restore
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
