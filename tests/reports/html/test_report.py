@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
-from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
+from nnrun.reports.html.runs import config_blocks
 from nnrun.runs.storage.reading import read_run
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.planning.datasets import Datasets
