@@ -20,6 +20,7 @@ from nnrun.reports.document import (
     Curves,
     Document,
     Figures,
+    Folded,
     Grid,
     Note,
     Verdict,
@@ -79,6 +80,9 @@ def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
         elif isinstance(block, Curves) and len(block.iterations) > 1:
             for figures in figures_of(block):
                 yield from (captioned(chart, "49%") for chart in figures.charts[:_MOST_CHARTS])
+        elif isinstance(block, Folded):
+            title = element("summary", clean(block.title))
+            yield element("details", title, *blocks_html(block.blocks))
         elif isinstance(block, Figures):
             yield from (captioned(chart, "49%") for chart in block.charts)
 
