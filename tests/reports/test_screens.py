@@ -17,11 +17,11 @@ from rich.console import Console
 
 from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
+from nnrun.reports.checks import gradients_table
 from nnrun.reports.comparison import letter
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.blocks import table_of
 from nnrun.reports.terminal.boards import leaderboard_tables
-from nnrun.reports.terminal.checking.checks import gradients_table
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plan import Outlook, plan_table

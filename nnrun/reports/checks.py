@@ -1,24 +1,17 @@
-"""The results of `nnrun check` as terminal tables."""
+"""The document of a checked config."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
-
-from rich.console import Group, RenderableType, group
-from rich.text import Text
 
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.document import Block, Cell, Document, Grid, Note, Section, StatusMark
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.run import network_table
 from nnrun.reports.summary import data_line
-from nnrun.reports.terminal.blocks import document, labelled
-from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.plot import Axis, Curve, Plot
-from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
+from nnrun.runs.execution.rate_finder import RateCurve
 from nnrun.runs.preparation.memory import MemoryEstimate, human_bytes
 
 
@@ -84,15 +77,6 @@ def check_document(run: CheckedRun) -> Document:
     return Document(run.file, None, [Section("Run", blocks)], "", valid, run.description)
 
 
-@group()
-def check_details(run: CheckedRun) -> Iterator[RenderableType]:
-    """Everything about one config."""
-    yield document(check_document(run))
-    if run.learning_rate is not None:
-        yield Text()
-        yield from rate_curve(run.learning_rate)
-
-
 def training_line(run: CheckedRun) -> str:
     """Iterations, dtype and engine, in a line."""
     if run.beside is not None:
@@ -110,32 +94,6 @@ def memory_line(memory: MemoryEstimate) -> str:
         human_bytes, (memory.total, memory.parameters, memory.activations, memory.data)
     )
     return f"about {total} ({parameters} for parameters, {layers} for layers, {data} for data)"
-
-
-def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
-    """A line for each of several configs."""
-    with_gradients = any(run.gradients is not None for run in runs)
-    folders = {str(Path(run.file).parent) for run in runs}
-    files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
-    sizes = [human_bytes(run.memory.total) if run.memory else "" for run in runs]
-    table = FittedTable([
-        Column("config", files, left=True),
-        Column("data", [run.dataset["name"] for run in runs], need=2, left=True),
-        Column("parameters", [_if_network(run, run.network["parameters"]) for run in runs], need=1),
-        Column("iterations", [_if_network(run, run.iterations) for run in runs], need=3),
-        Column("gradients", [_verdict(run.gradients_agree) for run in runs])
-        if with_gradients
-        else Column("memory", sizes, need=4),
-    ])  # fmt: skip
-    return Group(table, Text(), Text(plural(len(runs), "valid config"), "green"))
-
-
-def _if_network(run: CheckedRun, number_of: int) -> str:
-    return count(number_of) if run.beside is None else ""
-
-
-def _verdict(agrees: bool) -> Text:
-    return Text("agree", "green") if agrees else Text("WRONG", "bold red")
 
 
 def gradients_table(checks: Sequence[GradientCheck]) -> Grid:
@@ -172,27 +130,3 @@ def _failure(check: GradientCheck) -> str:
         f"backpropagated {check.backpropagated:.10g}, numerical {check.numerical:.10g}, "
         f"relative error {check.error:.2e} (at most {TOLERANCE:g})"
     )
-
-
-def rate_curve(found: RateCurve) -> Iterator[RenderableType]:
-    """The training loss over the rates, and the suggestion."""
-    if len(found.rates) > 1:
-        curve = Curve("while the rate rises", range(len(found.rates)), found.losses, "•", "cyan")
-        axis = Axis(_rate(LOWEST), "learning rate, logarithmic", _rate(found.rates[-1]))
-        yield Plot("training loss", [curve], axis)
-    updates = plural(found.updates, "update")
-    if found.suggestion is None:
-        yield labelled("rate", f"within {updates}, no rate lowers the loss by {FALLEN:.0%}")
-    else:
-        rate = _rate(found.suggestion)
-        yield labelled("rate", f"try {rate}, a tenth of where the loss is smallest:")
-        yield labelled("", f"training.learning_rate={rate}")
-    if found.highest is None:
-        yield labelled("", f"the loss does not explode up to {HIGHEST:g}")
-    else:
-        yield labelled("", f"the loss explodes at {_rate(found.highest)}")
-
-
-def _rate(value: float) -> str:
-    """In two digits, which is more than the test can tell."""
-    return f"{value:.2g}"
