@@ -104,7 +104,7 @@ def run_parts(
         ("Inside while it trained", partial(_inside, record, watched)),
         ("Predictions", partial(_predictions, record)),
         ("Network", partial(_network, record)),
-        ("Config", lambda: [Code(config_yaml, language="yaml", level=WHOLE)] * bool(config_yaml)),
+        ("Config", partial(_config, config_yaml)),
         ("To repeat it", partial(again_blocks, record, again)),
     ]
 
@@ -153,6 +153,7 @@ def _curves(record: RunRecord, history: History) -> Iterator[Block]:
     found = curves_of(history, names, splits(record.dataset), kept_moment(record))
     if found is not None:
         yield found
+        yield Note("Every evaluation is in history.csv of the run's folder.", "small", level=WHOLE)
     sizes = {split: history.get(f"{split}_rows") for split in splits(record.dataset)}
     parts = [f"{count(int(rows[0]))} {split}" for split, rows in sizes.items() if rows]
     if parts:
@@ -160,6 +161,12 @@ def _curves(record: RunRecord, history: History) -> Iterator[Block]:
             f"Evaluations before the last one are on {', '.join(parts)} rows, the last on all.",
             level=ASKED,
         )
+
+
+def _config(config_yaml: str) -> Iterator[Block]:
+    if config_yaml:
+        yield Note("Resolved, with all defaults; the same as config.yaml.", level=WHOLE)
+        yield Code(config_yaml, language="yaml", level=WHOLE)
 
 
 def curves_of(
@@ -247,7 +254,7 @@ def again_blocks(record: RunRecord, again: str = "") -> Iterator[Block]:
     alike = record.engine == "compiled" and record.environment.get("architecture") == "x86_64"
     machine = f"the same machine{' or another of this architecture with FMA' * alike}"
     yield Note(
-        f"In the run's folder this command trains it again, into a folder `again`; on {machine} "
+        f"In the run's folder this command trains it again, into the folder again; on {machine} "
         "to the same bits:",
         level=WHOLE,
     )

@@ -107,7 +107,7 @@ def test_early_stopping_marks_the_weights_that_it_kept(results, restored, words)
         training = {**record.config["training"], "early_stopping": stopping}
         config = {**record.config, "training": training}
         record = replace(record, config=config, best_iteration=20)
-    (figures,) = drawn(dict(run_parts(record, HISTORY))["Learning curves"]())
+    figures, *_ = drawn(dict(run_parts(record, HISTORY))["Learning curves"]())
     assert all(words in chart.drawing for chart in figures.charts)
     assert {restored is not None} == {"moment" in chart.drawing for chart in figures.charts}
 
@@ -118,7 +118,7 @@ def test_a_single_loss_is_beside_its_logarithm(results) -> None:
     one = {**HISTORY, "train_mse": HISTORY["train_loss"]}
     found = []
     for history in (one, {**one, "train_mse": [4, 3, 2]}):
-        (figures,) = drawn(dict(run_parts(record, history))["Learning curves"]())
+        figures, *_ = drawn(dict(run_parts(record, history))["Learning curves"]())
         found.append([(chart.title, chart.log is not None) for chart in figures.charts])
     assert [("loss", False), ("loss, logarithmic", False)] == found[0]
     assert [("loss", True), ("mse", True)] == found[1]

@@ -87,6 +87,7 @@ def test_the_report_says_how_to_repeat_it(regression, result):
     assert "nnrun train config.yaml --results again" in section(text, "To repeat it")
     assert f"| SHA-256 of the weights | {'cd' * 32} |" in text
     assert "learning_rate: 0.01" in section(text, "Config")
+    assert "Every evaluation is in history.csv" in text
     assert f"| SHA-256 of the data | {'ab' * 32} |" in text
     assert "**Note:** It is flawed. Use another one." in text
     assert "| packages | numpy 2.0 |" in text
