@@ -12,7 +12,7 @@ from nnrun.config.schema.data.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset, loader_of
 from nnrun.errors import UsageError
-from nnrun.reports.terminal.checking.checks import CheckedRun
+from nnrun.reports.checks import CheckedRun
 from nnrun.runs.execution.described import describe_dataset, described_network
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
@@ -25,9 +25,10 @@ class Check(CheckedRun):
 
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
-        from nnrun.reports.notebook.results import check_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.checks import check_document  # noqa: PLC0415  # likewise
+        from nnrun.reports.notebook.parts import document_html  # noqa: PLC0415  # imports charts
 
-        return check_html(self)
+        return document_html(check_document(self))
 
 
 @explained

@@ -23,7 +23,7 @@ from nnrun.api.given import (
 from nnrun.api.progress import sending, stderr_for, watching_run
 from nnrun.api.values.run import Run, read
 from nnrun.data.load import load_dataset, loader_of
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.events import Listener, Listeners

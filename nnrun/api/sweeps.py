@@ -20,7 +20,7 @@ from nnrun.config.yaml.plain import plain
 from nnrun.data.load import GivenData
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from nnrun.config.files import SUFFIXES
 from nnrun.errors import UsageError, clipped
-from nnrun.reports.terminal.commands import command_line
+from nnrun.reports.commands import command_line
 
 _ITEM = re.compile(r"([^=]+)=(\w{2,}):([^:]+)")
 

@@ -10,7 +10,7 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.completion import names
 from nnrun.cli.output import Output
-from nnrun.reports.terminal.board.chosen import chosen_words
+from nnrun.reports.best import chosen_words
 from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.storage.durable.files import write_atomically
 from nnrun.sweeps.board.from_store.best import config_yaml

@@ -20,13 +20,9 @@ from nnrun.config.load import Experiment, load_config
 from nnrun.course.files import NUMBERS
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
+from nnrun.reports.checks import CheckedRun, gradient_failures
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.checking.checks import (
-    CheckedRun,
-    check_details,
-    check_overview,
-    gradient_failures,
-)
+from nnrun.reports.terminal.checking import check_details, check_overview
 from nnrun.runs.preparation.prepare import prepare
 
 

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from nnrun.cli.output import Output
 from nnrun.course.files import OWN_LAYER
 from nnrun.errors import DisagreementError, ExerciseError, UsageError
-from nnrun.reports.terminal.checking.parts import checked_parts, graded
+from nnrun.reports.terminal.checking import checked_parts, graded
 from nnrun.runs.storage.contents.strict_json import strict_json
 
 _SUFFIX = ".py"

@@ -196,9 +196,9 @@ def _show_leaderboard(
     form: str | None,
     output: Output,
 ) -> None:
+    from nnrun.reports.commands import command_line  # noqa: PLC0415  # likewise
     from nnrun.reports.markdown import leaderboard_files as files  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.board.tables import leaderboard_tables  # noqa: PLC0415  # likewise
-    from nnrun.reports.terminal.commands import command_line  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.boards import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.sweep_progress import damaged_in, unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
@@ -242,8 +242,8 @@ def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -
 
     `last` is whether it is that of the last sweep.
     """
+    from nnrun.reports.commands import in_folder  # noqa: PLC0415  # likewise
     from nnrun.reports.markdown.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.commands import in_folder  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.from_store.gathered import made_again  # noqa: PLC0415  # likewise
 

@@ -12,8 +12,8 @@ from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count
-from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import WITHOUT_MODEL, refuse_unusable_model

@@ -45,7 +45,7 @@ def picked(
         return click.get_current_context().with_resource(unpacked(Path(run)))
     choice = choice_of(run, results, by, in_folds=in_folds)
     if choice is not None:
-        from nnrun.reports.terminal.board.chosen import chosen_words  # noqa: PLC0415  # slow to import
+        from nnrun.reports.best import chosen_words  # noqa: PLC0415  # slow to import
 
         for line in chosen_words(choice, results, {"--by": by}):
             output.note(line)
@@ -69,7 +69,7 @@ def _note_better(folder: Path, results: Path, output: Output) -> None:
     name = folder.parent.name
     if output.quiet or not settings_vary(name, results):
         return
-    from nnrun.reports.terminal.board.chosen import better_words  # noqa: PLC0415  # slow to import
+    from nnrun.reports.best import better_words  # noqa: PLC0415  # slow to import
 
     try:
         choice = best(results, name)

@@ -22,7 +22,7 @@ from nnrun.config.files import SUFFIXES
 from nnrun.config.names import is_name
 from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
 from nnrun.errors import DamageError, UsageError
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.folders import names_in
 from nnrun.runs.storage.store import Store

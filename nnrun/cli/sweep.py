@@ -20,7 +20,7 @@ from nnrun.cli.training import Training, saying_how_to_go_on
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE, REPLICATION
 from nnrun.config.several import MAX_RANGE
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_checks
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store

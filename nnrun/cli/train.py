@@ -16,12 +16,12 @@ from nnrun.config.files import SUFFIXES
 from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count, number, spread
+from nnrun.reports.run import report_markdown
 from nnrun.reports.summary import published_rows
-from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
-from nnrun.reports.terminal.tables import run_summary
+from nnrun.reports.terminal.show import run_summary
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.lease import Outcome
 from nnrun.runs.lifecycle import train

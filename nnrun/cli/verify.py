@@ -13,7 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in

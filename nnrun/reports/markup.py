@@ -1,14 +1,26 @@
-"""Pieces of Markdown."""
+"""Documents in Markdown, block by block, and pieces of Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from nnrun.characters import clean
-from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.document import (
+    Block,
+    Cell,
+    Code,
+    Curves,
+    Document,
+    Folded,
+    Grid,
+    Note,
+    Verdict,
+)
+from nnrun.reports.numbers import count, number, sparkline, thinned
 
+_MOST_ROWS = 10  # of evaluations
 # The character class comes first, so that texts without such characters are fast to check.
 # An underscore within a word is no mark-up.
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~&_](?:(?<!\w_)|(?!\w))")
@@ -57,3 +69,73 @@ def code(text: str, language: str = "") -> str:
     while fence in text:
         fence += "`"
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def document_markdown(document: Document) -> str:
+    """All of a document."""
+    return "\n\n".join(_parts(document)) + "\n"
+
+
+def _parts(document: Document) -> Iterator[str]:
+    yield f"# {escape(document.title)}"
+    if document.about:
+        yield escape(document.about)
+    if document.verdict is not None:
+        yield verdict_markdown(document.verdict)
+    if document.status is not None:
+        yield f"Run `{document.name}`: **{document.status.text}**."
+    for section in document.sections:
+        if section.blocks:
+            yield f"## {escape(section.title)}"
+            yield from blocks_markdown(section.blocks)
+
+
+def blocks_markdown(blocks: Iterable[Block]) -> Iterator[str]:
+    """Blocks; pictures and charts are for pages."""
+    for block in blocks:
+        if isinstance(block, Grid):
+            yield grid_table(block)
+        elif isinstance(block, Note):
+            yield _note(block)
+        elif isinstance(block, Code):
+            yield code(block.text, block.language)
+        elif isinstance(block, Curves):
+            yield from _curves(block)
+        elif isinstance(block, Folded):
+            yield f"### {escape(block.title)}"
+            yield from blocks_markdown(block.blocks)
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """A list of its lines."""
+    return "\n".join(f"- **{line.lead}:** {escape(line.text)}." for line in verdict.lines)
+
+
+def _note(note: Note) -> str:
+    if not note.label:
+        return escape(note.text)
+    text = sentence(note.text) if note.kind else f"{note.text.rstrip('.')}."
+    return f"**{note.label.capitalize()}:** {escape(text)}"
+
+
+def _curves(found: Curves) -> Iterator[str]:
+    """Small curves, then some of the evaluations, the first and the last among them."""
+    columns = [
+        (f"{split} {curve.title}", line)
+        for split in dict.fromkeys(split for curve in found.curves for split in curve.lines)
+        for curve in found.curves
+        if (line := curve.lines.get(split))
+    ]
+    if len(found.iterations) > 1:
+        small = [[t, sparkline(y), number(y[0]), number(y[-1])] for t, y in columns]
+        yield table(["", "curve", "first", "last"], small, texts=2)
+    rows = [
+        [
+            count(int(found.iterations[place])),
+            *([f"{found.epochs[place]:.1f}"] if found.epochs else []),
+            *(number(line[place]) for _, line in columns),
+        ]
+        for place in thinned(range(len(found.iterations)), _MOST_ROWS)
+    ]
+    header = ["iteration", *(["epoch"] if found.epochs else []), *(title for title, _ in columns)]
+    yield table(header, rows, texts=0)

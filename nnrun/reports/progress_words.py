@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from nnrun.reports.document import status_words
 from nnrun.reports.numbers import count, number, remaining
-from nnrun.reports.summary import status_words
 from nnrun.runs.catalog.summary import RUNNING, RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
+from nnrun.reports.document import Cell, Grid
 from nnrun.reports.numbers import count, number
-from nnrun.reports.tables import Cell, Grid
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord

@@ -287,12 +287,6 @@ def planned_iterations(record: RunRecord) -> int:
     return 0
 
 
-def status_words(status: str, warnings: int) -> str:
-    """The status of a run, with the number of warnings of a completed one."""
-    warned = status == "completed" and warnings
-    return f"{status}, {plural(warnings, 'warning')}" if warned else status
-
-
 def warnings_of(record: RunRecord) -> list[str]:
     """The messages of its warnings that the error of a diverged run does not contain already."""
     error = (record.error or "").lower()

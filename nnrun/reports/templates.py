@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -11,6 +12,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import coordinate, shortened
+from nnrun.reports.document import Note
+from nnrun.reports.markup import sentence
 
 
 @cache
@@ -28,14 +31,26 @@ def environment(*packages: str) -> Environment:
         "coordinate": coordinate,
         "series_class": series_class,
         "shortened": shortened,
+        "statement": statement,
         "unbroken": unbroken,
     }
     return found
 
 
+def statement(note: Note) -> str:
+    """The text of a note; after a label it becomes a sentence."""
+    if not note.label:
+        return note.text
+    return sentence(note.text) if note.kind else f"{note.text.rstrip('.')}."
+
+
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
+
+
 def unbroken(text: str) -> str:
-    """Numbers without a break after ± and within the ends of intervals."""
-    return text.replace(" ± ", " ±\u00a0").replace(", +", ",\u00a0+").replace(", 0]", ",\u00a00]")
+    """Numbers with a minus sign, and without a break at ± and within the ends of intervals."""
+    text = _MINUS.sub("−", text).replace(" ± ", "\u00a0±\u00a0")
+    return text.replace(", +", ",\u00a0+").replace(", 0]", ",\u00a00]")
 
 
 @cache

@@ -7,9 +7,9 @@ from math import isfinite
 import numpy as np
 
 from nnrun.nn.signature import Array
+from nnrun.reports.document import ASKED, Cell, Grid
 from nnrun.reports.numbers import MISSING, plural, spread
 from nnrun.reports.summary import layer_kind, layers_by_name
-from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 from nnrun.training.watching.watched import Watched
 
@@ -44,7 +44,7 @@ def inside_table(watched: Watched, record: RunRecord) -> Grid:
             ]
         )
     header = ["#", "layer", "gradient, first", "last", "update/weight", "dead", "saturated"]
-    return Grid("Inside while it trained", header, rows, texts=2)
+    return Grid("Inside while it trained", header, rows, texts=2, hidden=True, level=ASKED)
 
 
 def layer_places(watched: Watched) -> list[str]:

@@ -8,15 +8,14 @@ from typing import Any
 from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import choice_of
 from nnrun.reports.charts.svg import element, shortened
+from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
 from nnrun.reports.examine import LoadData
-from nnrun.reports.html.blocks import NOW, RUNS, Note, Section, StatusMark
 from nnrun.reports.html.overview.found import Found, Limits, kinds_of, with_endings
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.progress_words import share_words
 from nnrun.reports.summary import metric_label
-from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.from_store.searched import searches_of

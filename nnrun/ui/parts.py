@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Note, Section
+from nnrun.reports.document import Note, Section
 from nnrun.reports.html.page import parts_of
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.progress_words import sweep_line

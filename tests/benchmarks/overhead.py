@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from nnrun.config.load import load_config
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
 from nnrun.runs.storage.store import Store

@@ -115,7 +115,7 @@ def test_a_board_of_24_rows_can_be_read(many_rows, open_page, width, scheme) -> 
     assert width == page.evaluate("document.documentElement.scrollWidth")
     fits = frame.evaluate("frame => frame.scrollWidth === frame.clientWidth")
     assert (width == 1280) == fits
-    for heading in ("place", "config", "test accuracy ± 95%"):
+    for heading in ("#", "config", "test ± 95%"):
         cell = board.locator("thead th", has_text=heading).first
         assert width >= cell.evaluate("cell => cell.getBoundingClientRect().right")
     assert 1 == board.locator("thead th", has_text="split/weights/both").count()

@@ -18,7 +18,7 @@ from nnrun.config.schema.data.steps import FEATURE_STEPS, STEP_BLOCKS
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import ConfigError
 from nnrun.nn import LOSSES, OPTIMIZERS
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store

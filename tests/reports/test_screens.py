@@ -17,10 +17,11 @@ from rich.console import Console
 
 from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.reports.comparison_words import letter
+from nnrun.reports.checks import gradients_table
+from nnrun.reports.comparison import letter
 from nnrun.reports.terminal import fitting
-from nnrun.reports.terminal.board.tables import leaderboard_tables
-from nnrun.reports.terminal.checking.checks import gradients_table
+from nnrun.reports.terminal.blocks import table_of
+from nnrun.reports.terminal.boards import leaderboard_tables
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plan import Outlook, plan_table
@@ -140,11 +141,13 @@ def planned():
 
 def gradients():
     """One that agrees, and one that does not."""
-    return gradients_table(
-        [
-            GradientCheck("0.weight", 1200, 200, 0, 1.2345e-12, 1.0, 1.0),
-            GradientCheck("1.0.weight", 12, 12, 3, 0.5, 1.0, 2.0),
-        ]
+    return table_of(
+        gradients_table(
+            [
+                GradientCheck("0.weight", 1200, 200, 0, 1.2345e-12, 1.0, 1.0),
+                GradientCheck("1.0.weight", 12, 12, 3, 0.5, 1.0, 2.0),
+            ]
+        )
     )
 
 

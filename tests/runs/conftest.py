@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from nnrun.cli import cli, run_lines
 from nnrun.cli.searching.view import TrialLines
 from nnrun.errors import NnrunError
-from nnrun.reports.html.blocks import StatusMark
+from nnrun.reports.document import StatusMark
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.report import Report
 from nnrun.search.spaces import spread

@@ -20,7 +20,7 @@ from nnrun.cli.run_lines import RunLines
 from nnrun.config.load import load_config
 from nnrun.engines.compiled.generated.cost import compiling_seconds
 from nnrun.errors import NnrunError
-from nnrun.reports.terminal.board.tables import MOST_ROWS
+from nnrun.reports.terminal.boards import MOST_ROWS
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.ends import RunEnds
@@ -140,7 +140,8 @@ def test_a_long_leaderboard_is_cut_and_says_so(run, write):
     every = run("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
     some = run("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
     key = json.loads(run("ls", "--leaderboard", "--json")[1])["key"]
-    assert f"and 2 rows below; nnrun ls {key} --leaderboard --all shows all" in some
+    left = "2 more rows, all ranked below these, are left out"
+    assert f"{left}; nnrun ls {key} --leaderboard --all shows all." in some
     moved = Path("results").rename("moved runs")
     hint = f"nnrun ls {key} --leaderboard --all --results 'moved runs' shows all"
     assert hint in run("ls", "--leaderboard", "--top", 1, "--wide", "--results", moved)[1]

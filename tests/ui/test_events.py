@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.lease import begin
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.store import Store

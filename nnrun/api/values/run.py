@@ -180,9 +180,14 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The table of results and the learning curve, for notebooks."""
-        from nnrun.reports.notebook.results import run_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.document import Code  # noqa: PLC0415  # as charts
+        from nnrun.reports.notebook.parts import document_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.run import run_document, run_parts  # noqa: PLC0415  # as charts
 
-        return run_html(self.record, self.history.rows(), self.path)
+        place = None if self.path is None else Code(str(self.path), "folder")
+        history = {name: self.history[name].tolist() for name in self.history}
+        parts = run_parts(self.record, history, place)
+        return document_html(run_document(self.record, parts))
 
 
 def read(folder: Path, *, placed: bool = False) -> Run:

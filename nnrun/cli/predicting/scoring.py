@@ -11,8 +11,9 @@ from nnrun.cli.output import Output
 from nnrun.data.columns.kinds import Written
 from nnrun.data.inference.columns import Rows, WeightColumn
 from nnrun.models import measured
+from nnrun.reports.run import scores_table
 from nnrun.reports.summary import metric_label, second_class_note
-from nnrun.reports.terminal.tables import score_table
+from nnrun.reports.terminal.blocks import table_of
 
 
 def scorer(selected: Selected) -> measured.Measured:
@@ -45,7 +46,7 @@ def show_score(
     output: Output, metrics: dict[str, Any], classes: Sequence[Any], *, to_stderr: bool
 ) -> None:
     """Print a table of the metrics, those of one class alone, and why some are undefined."""
-    output.show(score_table(metrics), to_stderr=to_stderr)
+    output.show(table_of(scores_table(metrics)), to_stderr=to_stderr)
     output.notes(map(clean, second_class_note(metrics, classes)))
     for name, reason in (metrics.get("undefined") or {}).items():
         output.note(f"{metric_label(name)} is undefined: {reason}")

@@ -14,11 +14,11 @@ from nnrun.cli.sweeping.request import Request
 from nnrun.config.names import REPLICATION
 from nnrun.errors import NnrunError
 from nnrun.garbage import not_collected
+from nnrun.reports.boards import incomplete
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.numbers import count, duration, plural
-from nnrun.reports.terminal.board.columns import incomplete
-from nnrun.reports.terminal.board.tables import leaderboard_tables
+from nnrun.reports.terminal.boards import leaderboard_tables
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.reading import read_run
 from nnrun.runs.storage.store import Store

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.cli.run_lines import DrawnRuns, RunLines, drawn_or_lines
+from nnrun.reports.boards import incomplete
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS
 from nnrun.runs.catalog.summarize import score_of
 from nnrun.runs.events import Listener

@@ -19,10 +19,10 @@ from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
+from nnrun.reports.document import Figures
 from nnrun.reports.explain.origins import Origin, Source, origins, same
 from nnrun.reports.explain.terminal import agreement, layer_title, number_text, step_words
 from nnrun.reports.film_charts import film_charts
-from nnrun.reports.html.blocks import Figures
 from nnrun.reports.numbers import number
 from nnrun.reports.templates import content_policy, environment, resource
 

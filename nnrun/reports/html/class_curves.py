@@ -12,8 +12,8 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, rates
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Figures, Note
 from nnrun.reports.examine import Predictions, calibration_bins
-from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.numbers import number
 
 _MOST_CLASSES = 10

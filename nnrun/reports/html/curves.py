@@ -12,11 +12,10 @@ from nnrun.config.settings import choice_of, differing
 from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Moment, Series, lines
-from nnrun.reports.html.blocks import Block, Figures, Note
+from nnrun.reports.document import Block, Curve, Curves, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
-from nnrun.reports.summary import History, curve_names, metric_label, monitored
+from nnrun.reports.summary import History, curve_names, metric_label
 from nnrun.reports.verdict.names import names_of
-from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.comparison.statistics import mean_of
 from nnrun.sweeps.board.from_store.stored import StoredBoard, StoredVariant
 
@@ -93,43 +92,27 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
         yield Note(f"{some} of {every} are drawn, the first by rank that have curves.")
 
 
-def run_curves(history: History, record: RunRecord) -> Iterator[Block]:
+def figures_of(found: Curves) -> Iterator[Figures]:
     """The learning curves of a single run: a line for each split."""
-    names = curve_names(record.main_metric, [history], monitored(record))
-    moment = kept_moment(record)
+    moment = None if found.moment is None else Moment(*found.moment)
     charts = [
-        _chart(metric_label(what), series, what, moment=moment)
-        for what in names
-        if (series := by_split(history, what))
+        _chart(curve.title, by_split(found.iterations, curve), curve.key, moment=moment)
+        for curve in found.curves
     ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
-    if charts:
-        legend = [
-            (index, split)
-            for index, split in enumerate(SPLITS)
-            if any(f"{split}_{what}" in history for what in names)
-        ]
-        yield Figures(charts, legend)
+    drawn = {split for curve in found.curves for split in curve.lines}
+    yield Figures(charts, [(i, split) for i, split in enumerate(SPLITS) if split in drawn])
 
 
-def by_split(history: History, what: str) -> list[Series]:
-    """A thinned line for each split that these columns of history.csv have."""
+def by_split(iterations: Sequence[float], curve: Curve) -> list[Series]:
+    """A thinned line for each split that it has."""
     return [
-        Series.thinned(split, history["iteration"], column, index)
+        Series.thinned(split, iterations, curve.lines[split], index)
         for index, split in enumerate(SPLITS)
-        if (column := history.get(f"{split}_{what}"))
+        if split in curve.lines
     ]
-
-
-def kept_moment(record: RunRecord) -> Moment | None:
-    """Where early stopping has kept the weights, or saw the best if it restores none."""
-    stopping = (record.config.get("training") or {}).get("early_stopping")
-    if not stopping or record.best_iteration is None:
-        return None
-    what = "weights kept from" if stopping["restore_best"] else "best at"
-    return Moment(record.best_iteration, f"{what} iteration {count(record.best_iteration)}")
 
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:

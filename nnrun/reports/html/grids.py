@@ -11,14 +11,14 @@ from nnrun.config.canonical_json import canonical_json
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.config.settings import parts_apart, told_apart
 from nnrun.metrics.table import bounds_of
+from nnrun.reports.boards import values_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import by_setting
 from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figures, Note
-from nnrun.reports.html.board import values_of
+from nnrun.reports.document import Block, Figures, Note
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label
 from nnrun.sweeps.board.comparison.statistics import summarize

@@ -15,12 +15,11 @@ from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figures, Gallery, Note
+from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, Note
 from nnrun.reports.importance.columns import Dependence
 from nnrun.reports.importance.images import PixelMap
 from nnrun.reports.importance.measure import ColumnImportance, Importance
 from nnrun.reports.numbers import number, plural
-from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.importance import heading, notes, remark, title, value_text
 
 _MOST_LINES = 8

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
-from nnrun.reports.html.blocks import RUNS, Section
+from nnrun.reports.document import RUNS, Section
 from nnrun.reports.html.report import Report
 from nnrun.reports.html.runs import RunSections
 from nnrun.reports.numbers import count, plural

@@ -14,8 +14,8 @@ from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
 from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, MistakenCell, Mistakes, Note
 from nnrun.reports.examine import Histogram, Predictions, calibration_bins
-from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
 from nnrun.reports.html.inside.rows import (
     are_images,
     image_of,
@@ -24,10 +24,9 @@ from nnrun.reports.html.inside.rows import (
     table_of,
 )
 from nnrun.reports.numbers import count, plural
-from nnrun.reports.run_tables import classes_table
+from nnrun.reports.run import classes_table
 from nnrun.reports.split_words import split_title
 from nnrun.reports.summary import splits
-from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26

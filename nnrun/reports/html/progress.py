@@ -10,12 +10,12 @@ from nnrun.config.settings import choice_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import lines
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import NOW, Block, Figures, Note, Section
+from nnrun.reports.document import NOW, Block, Cell, Figures, Grid, Note, Section
 from nnrun.reports.html.curves import by_split
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.progress_words import share_words, sweep_line, telling
-from nnrun.reports.tables import Cell, Grid
+from nnrun.reports.run import curves_of
 from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.sweep_progress import SweepCounts
@@ -78,9 +78,10 @@ def _choice(run: RunSummary, keys: Sequence[str]) -> str:
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
     """Its losses, over all of the iterations that it will make."""
-    series = by_split(progress.columns(), "loss")
-    if not series:
+    found = curves_of(progress.columns(), ["loss"], SPLITS)
+    if found is None:
         return None
+    series = by_split(found.iterations, found.curves[0])
     choice = _choice(run, keys)
     name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
     reach = (0.0, float(progress.iterations))

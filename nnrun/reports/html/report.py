@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
 
+from nnrun.reports.board_notes import notes
+from nnrun.reports.boards import board_titles, group_blocks
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.examine import LoadData
-from nnrun.reports.html.blocks import (
+from nnrun.reports.document import (
     BOARD,
     CURVES,
     PRUNED,
@@ -20,9 +21,10 @@ from nnrun.reports.html.blocks import (
     Note,
     Section,
     StatusMark,
+    Verdict,
     charts_of,
 )
-from nnrun.reports.html.board import board_blocks, board_titles
+from nnrun.reports.examine import LoadData
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.overview.found import (
@@ -40,7 +42,6 @@ from nnrun.reports.html.searches.section import search_sections
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import History
 from nnrun.reports.verdict.board import groups_verdict
-from nnrun.reports.verdict.lines import Verdict
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
@@ -156,8 +157,13 @@ class Report:
         histories, faults = self._histories()
         titles = board_titles(self.boards)
         for board, title in zip(self.boards, titles, strict=True):
-            rows = board_blocks(board, title, self.anchors, self.limits.rows)
-            yield Section(title, [*rows], BOARD)
+            shown = board.standings[: self.limits.rows]
+            table = group_blocks(
+                board.group, [one.row for one in shown], len(board.standings),
+                [one.scores for one in shown], self.anchors, title,
+            )  # fmt: skip
+            said = [Note(note, "small") for note in notes([board.group])]
+            yield Section(title, [*table, *said], BOARD)
         for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from nnrun.config.canonical import canonical
+from nnrun.config.load import config_from_dict
+from nnrun.config.names import changes_nothing
+from nnrun.config.settings import flatten
+from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Code, Curves, Note, Section, Setting, Settings, StatusMark
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
-from nnrun.reports.html.about import again_blocks, config_blocks
-from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.class_curves import curve_blocks
-from nnrun.reports.html.curves import run_curves
+from nnrun.reports.html.curves import figures_of
 from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.inside.layers import layer_blocks
 from nnrun.reports.html.inside.rows import boundary_blocks
@@ -23,29 +29,57 @@ from nnrun.reports.html.inside.training import film_blocks, training_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.importance.measure import importance_of
-from nnrun.reports.markup import sentence
-from nnrun.reports.run_tables import (
-    metrics_table,
-    network_table,
-    published_table,
-)
-from nnrun.reports.split_words import decision_line, decision_table
-from nnrun.reports.summary import (
-    baseline_line,
-    held_out_notes,
-    metric_notes,
-    published_source,
-    split_line,
-    training_line,
-    warnings_of,
-)
+from nnrun.reports.numbers import MISSING
+from nnrun.reports.run import Part, run_parts
+from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY, TRACEBACK
 from nnrun.runs.storage.durable.files import read_regular
 from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
 
-Part = tuple[str, Callable[[], Iterator[Block]]]
+
+def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
+    """Every key of the config, defaults dimmed."""
+    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
+    given = _given(record.config)
+    settings = [
+        Setting(
+            shortened(key, 80),
+            MISSING if value is None else shortened(flow(_without_folder(key, value))),
+            default=not _is_within(key, given),
+            differs=_is_within(key, varying),
+        )
+        for key, value in flatten(config).items()
+    ]
+    chosen = [one for one in settings if one.differs or not one.default]
+    yield Settings(chosen, [one for one in settings if one not in chosen])
+    if varying:
+        yield Note(
+            "Marked keys are those in which runs of this name differ; grey ones are defaults."
+        )
+
+
+def _is_within(key: str, blocks: Iterable[str]) -> bool:
+    """Whether it is one of these keys, or of a block that is one of them."""
+    return any(f"{key}.".startswith(f"{block}.") for block in blocks)
+
+
+def _without_folder(key: str, value: Any) -> Any:
+    """Of the path of data their name: the page is made to be shared."""
+    return Path(value).name if key in PLACES and isinstance(value, str) else value
+
+
+def _given(config: dict[str, Any]) -> set[str]:
+    """The keys that differ from their defaults, and the blocks that are there of their own."""
+    try:
+        whole = config_from_dict(config)
+    except NnrunError:
+        return set(flatten(config))
+    default = type(whole).model_fields["seed"].get_default()
+    return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
+
+
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
 # What is worth printing in brief.
@@ -84,23 +118,24 @@ def run_sections(
     `anchor` is its id in the page, and runs of its name differ in the keys `varying`; with
     `importance` it is computed which columns count, and `brief` is what is worth printing.
     """
+    document = dict(run_parts(record, {}))
+    about = [Note(record.description)] if record.description else []
     parts: list[Part] = [
-        ("Result", lambda: _result(record)),
+        ("Result", lambda: chain(about, document["Result"]())),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
         ("Inside while it trained", lambda: training_blocks(record, folder)),
         *_trained(record, folder, anchor, load_data),
         *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
-        ("Network", lambda: iter([] if record.beside else [network_table(record.network)])),
-        ("To repeat it", lambda: again_blocks(record)),
+        *((title, document[title]) for title in ("Network", "To repeat it")),
     ]
     sections = []
     for title, blocks in parts:
         if brief and title not in _BRIEF:
             continue
         try:
-            found = list(blocks())
+            found = [*drawn(blocks())]
         except DAMAGE as error:
             kind = shortened(f"{type(error).__name__}: {error}", 80)
             found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
@@ -161,7 +196,8 @@ def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     if fault is not None:
         yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
-    yield from run_curves(read_history(folder), record)
+    parts = dict(run_parts(record, read_history(folder)))
+    yield from parts["Learning curves"]()
 
 
 def _predictions(
@@ -183,28 +219,13 @@ def _predictions(
         return model, None, f"Its predictions cannot be shown: {why}."
 
 
-def _result(record: RunRecord) -> Iterator[Block]:
-    if record.description:
-        yield Note(shortened(record.description, 500))
-    if record.status != "completed":
-        yield Note(sentence(shortened(record.error or record.status, 500)), "bad")
-    for warning in warnings_of(record):
-        yield Note(sentence(shortened(warning, 500)), "warning")
-    if any(record.metrics.values()):
-        yield metrics_table(record)
-        yield Note(f"The baseline is {baseline_line(record)}.")
-    yield from (Note(sentence(note), "warning") for note in metric_notes(record))
-    if (decided := decision_table(record)) is not None:
-        yield replace(decided, title=shortened(decided.title))
-        yield Note(sentence(shortened(decision_line(record), 500)))
-    if record.published:
-        table, source = published_table(record), published_source(record)
-        yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
-    yield Note(f"{shortened(split_line(record.dataset))}.")
-    yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
-    if record.dataset.get("note"):
-        yield Note(shortened(str(record.dataset["note"]), 1000), "warning")
-    yield Note(sentence(training_line(record)))
+def drawn(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks of a document as pages have them: curves as charts."""
+    for block in blocks:
+        if isinstance(block, Curves):
+            yield from figures_of(block)
+        else:
+            yield block
 
 
 def _traceback(folder: Path) -> Iterator[Block]:

@@ -18,11 +18,10 @@ from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.style import RED_BLUE
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Cell, Figures, Folded, Gallery, Grid, Note
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note
 from nnrun.reports.numbers import count, last_digit, number, plural, rounded
 from nnrun.reports.summary import layer_kind, layers_by_name
-from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48

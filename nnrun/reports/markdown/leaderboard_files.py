@@ -9,21 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nnrun.characters import escaped
 from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import UsageError
-from nnrun.reports.markup import code, escape
+from nnrun.reports.boards import board_document
+from nnrun.reports.commands import command_line
+from nnrun.reports.markup import document_markdown
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.board.columns import best_run, columns, heading, in_every_row
-from nnrun.reports.terminal.board.notes import data_notes, notes, unfinished
-from nnrun.reports.terminal.commands import command_line
-from nnrun.reports.terminal.fitting import markdown_table
-from nnrun.reports.verdict.board import board_data, board_verdict
-from nnrun.reports.verdict.lines import verdict_markdown
+from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.folders import names_in
 from nnrun.spreadsheet import cell
@@ -118,25 +113,7 @@ def _file(root: Path, key: str) -> Path:
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
     """For people; of each data set all rows, or this many of the first."""
-    return "\n\n".join(_blocks(board, most)) + "\n"
-
-
-def _blocks(board: Leaderboard, most: int | None) -> Iterator[str]:
-    yield "# Leaderboard"
-    yield verdict_markdown(board_verdict(board))
-    yield code(escaped(board.command), "sh")
-    if board.unfinished is not None:
-        yield unfinished(board.unfinished)
-    for group in board.groups:
-        yield f"## {escape(heading(group))}"
-        if words := in_every_row(group):
-            yield escape(words)
-        place, config, *numbers = columns(group, most)
-        yield markdown_table([place, config.escaped, *numbers])
-        if run := best_run(group):
-            yield f"Best run of the first row: `{run}`."
-    yield from notes(board.groups)
-    yield from map(escape, data_notes(board.groups))
+    return document_markdown(board_document(board, most=most))
 
 
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:

@@ -12,10 +12,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from nnrun.characters import clean
+from nnrun.reports.boards import incomplete
 from nnrun.reports.charts.svg import element
 from nnrun.reports.notebook.session import display
 from nnrun.reports.numbers import count, plural, remaining
-from nnrun.reports.terminal.board.columns import incomplete
 from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:

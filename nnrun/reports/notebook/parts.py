@@ -1,4 +1,4 @@
-"""Tables, pictures and whole pages for notebooks, without a style that the rest would get."""
+"""Documents in notebooks, block by block, and whole pages, without a style for all the rest."""
 
 from __future__ import annotations
 
@@ -12,19 +12,94 @@ from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.style import STANDALONE
 from nnrun.reports.charts.svg import element
-from nnrun.reports.verdict.lines import Verdict
+from nnrun.reports.document import (
+    ASKED,
+    Block,
+    Cell,
+    Code,
+    Curves,
+    Document,
+    Figures,
+    Folded,
+    Grid,
+    Note,
+    Verdict,
+    up_to,
+)
+from nnrun.reports.html.curves import figures_of
+from nnrun.reports.templates import statement
 
 _SHORT = 18
+_MOST_CHARTS = 2
 _RULES = [
     (rule, {*re.findall(r"\.([a-z]\w*)", rule.partition("{")[0])})
     for rule in STANDALONE.splitlines()
 ]
 
 
+def document_html(document: Document, level: int = ASKED, *, folds: bool = True) -> str:
+    """What is as important as this; all but the first section and curves is folded, or nothing."""
+    return str(element("div", *_document(document, level, folds=folds)))
+
+
+def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup]:
+    title = element("strong", clean(" ".join(filter(None, [document.title, document.name]))))
+    status = "" if document.status is None else f" {document.status.text}"
+    yield element("p", title, clean(status))
+    if document.about:
+        yield element("p", clean(document.about))
+    if document.verdict is not None:
+        yield from verdict_lines(document.verdict)
+    for place, section in enumerate(up_to(level, document.sections)):
+        shown = [*blocks_html(section.blocks)]
+        if not folds:
+            yield element("p", element("strong", clean(section.title)))
+            yield from shown
+        elif place == 0 or any(isinstance(block, Curves) for block in section.blocks):
+            yield from shown
+        else:
+            yield element("details", element("summary", clean(section.title)), *shown)
+
+
 def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
     """The lines of a verdict, each a paragraph."""
     for line in verdict.lines:
         yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
+
+
+def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
+    """Blocks, without what takes a page."""
+    for block in blocks:
+        if isinstance(block, Grid):
+            yield grid(block)
+        elif isinstance(block, Note):
+            label = [element("strong", f"{block.label.capitalize()}:"), " "] * bool(block.label)
+            yield element("p", *label, clean(statement(block)))
+        elif isinstance(block, Code):
+            yield element("pre", clean(block.text))
+        elif isinstance(block, Curves) and len(block.iterations) > 1:
+            for figures in figures_of(block):
+                yield from (captioned(chart, "49%") for chart in figures.charts[:_MOST_CHARTS])
+        elif isinstance(block, Folded):
+            title = element("summary", clean(block.title))
+            yield element("details", title, *blocks_html(block.blocks))
+        elif isinstance(block, Figures):
+            yield from (captioned(chart, "49%") for chart in block.charts)
+
+
+def grid(found: Grid) -> Markup:
+    """A table; drawings of its cells and columns are pictures."""
+
+    def cell(one: Cell) -> str:
+        return one.text if one.drawing is None else strip_image(one.drawing)
+
+    header = [
+        Markup("{}<br>{}").format(name, strip_image(found.marks[name]))
+        if name in found.marks
+        else name
+        for name in found.header
+    ]
+    return table(header, [[cell(one) for one in row] for row in found.rows])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
@@ -43,15 +118,15 @@ def _style(kind: str, cell: str) -> str | None:
     return "white-space:nowrap" if kind == "td" and len(cell) <= _SHORT else None
 
 
-def image(chart: Chart) -> Markup:
-    """A chart as an `img` element."""
-    return _embedded(chart.file, f"{chart.title}. {chart.alternative}")
-
-
 def captioned(chart: Chart, width: str) -> Markup:
     """A chart below its title, as wide as a CSS length says; two of them are side by side."""
     style = f"display:inline-block;width:{width};margin:0"
-    return element("figure", element("figcaption", clean(chart.title)), image(chart), style=style)
+    return element(
+        "figure",
+        element("figcaption", clean(chart.title)),
+        _embedded(chart.file, f"{chart.title}. {chart.alternative}"),
+        style=style,
+    )
 
 
 def strip_image(strip: Markup) -> Markup:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nnrun.reports.reference.pages import for_terminal
 from nnrun.reports.reference.topics import KINDS, PAGES, Key, Topic, plural
-from nnrun.reports.terminal.tables import labelled
+from nnrun.reports.terminal.blocks import labelled
 
 _MOST_MENTIONS = 12
 # The width of docstrings, without indentation and quotation marks.

@@ -11,8 +11,8 @@ from nnrun.config.schema.data.dataset import Option
 from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import Entry
 from nnrun.reports.numbers import count, shape
+from nnrun.reports.terminal.blocks import labelled
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import labelled
 
 
 @group()

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import takewhile
 from textwrap import TextWrapper, wrap
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -16,7 +17,6 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.tables import plain_table
 
 _BETWEEN = 3
 # All cells shorter, cells that are cut narrower, and at last names of runs in two lines.
@@ -191,6 +191,14 @@ class FittedTable:
         for style, cells in zip(self.styles or [""] * len(rows), rows, strict=True):
             table.add_row(*cells, style=style)
         return table
+
+
+def plain_table(*columns: str, texts: int = 1) -> Table:
+    """A table without borders: the first columns left-aligned, the others right-aligned."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
+    return table
 
 
 def markdown_table(columns: Sequence[Column]) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nnrun.config.setting_words import choice_words
 from nnrun.reports.numbers import count, duration, durations, plural
-from nnrun.reports.terminal.board.tables import MOST_ROWS
+from nnrun.reports.terminal.boards import MOST_ROWS
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.planning.shard import WHOLE

@@ -16,12 +16,13 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.config.settings import choice_of, in_common, setting_of, told_apart
+from nnrun.reports.document import StatusMark
 from nnrun.reports.markup import escape
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
+from nnrun.reports.terminal.blocks import mark_style
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
-from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.storage.reading import STUCK, damaged
@@ -213,7 +214,7 @@ def _start_of(run_id: str, digits: int) -> str:
 
 
 def _status(run: RunSummary, words: str) -> Text:
-    return Text(clean(words), style=status_style(run.status, run.warnings))
+    return Text(clean(words), style=mark_style(StatusMark.of(run.status, run.warnings)))
 
 
 def _short_status(run: RunSummary) -> str:

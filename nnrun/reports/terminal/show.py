@@ -1,12 +1,11 @@
-"""Everything about one run, for the terminal."""
+"""One run, for the terminal."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType, group
 from rich.text import Text
@@ -15,15 +14,12 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import value_words
 from nnrun.config.settings import setting_of
-from nnrun.errors import NnrunError
-from nnrun.reports.numbers import count, moment
+from nnrun.reports.document import ASKED, Code
+from nnrun.reports.numbers import moment
 from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of
-from nnrun.reports.run_tables import network_table, plugin_options
-from nnrun.reports.split_words import split_title
-from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
-from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.plot import Curve, Plot
-from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken, verdict_text
+from nnrun.reports.run import curves_of, run_document, run_parts
+from nnrun.reports.summary import History
+from nnrun.reports.terminal.blocks import document, labelled, plots, unbroken, verdict_text
 from nnrun.reports.verdict.run import summary_verdict
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
 from nnrun.runs.record import RunRecord
@@ -32,10 +28,16 @@ from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.progress import RunProgress
 from nnrun.runs.storage.reading import remedy
 
-_MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
+if TYPE_CHECKING:  # imports NumPy
+    from nnrun.training.watching.watched import Watched
+
 _BLOCKS = ("dataset", "network", "loss", "training")
-# A larger matrix does not fit a screen; report.json has it.
-_MOST_CLASSES = 20
+
+
+def run_summary(record: RunRecord, folder: Path) -> RenderableType:
+    """A run's result: name, metrics, remarks, and the path of its report."""
+    place = Code(str(folder / "report.md"), "report")
+    return document(run_document(record, run_parts(record, {}, place)))
 
 
 @group()
@@ -48,24 +50,23 @@ def run_in_full(
     """
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
-    if run.error and run.status == DAMAGED:
+    if run.error and run.error != record.error:
         yield Text(clean(run.error), "bold red")
+    if run.error and run.status == DAMAGED:
         yield unbroken("to do", clean(remedy(run.error, None if packed else folder)))
-    yield run_summary(record, folder, packed)
-    if run.error and run.status != DAMAGED:
-        yield labelled("error", clean(run.error), style="bold red")
-    for plot in _plots(record, history):
-        yield Text()
-        yield plot
-    yield from _confusion(record)
-    if record.beside is None:
-        yield Text()
-        yield rich_table(network_table(record.network))
-    yield from _inside(record, folder)
-    yield Text()
-    options = plugin_options(record)
-    here = again(folder) if packed is None else f"nnrun verify {quote(packed)}"
-    yield unbroken("again", here + options)
+    if packed is None:
+        place, command = Code(str(folder / "report.md"), "report"), again(folder)
+    else:
+        place, command = Code(packed, "file"), shlex.join(["nnrun", "verify", packed])
+
+    def watched() -> Watched | None:
+        if WATCHED not in record.files:
+            return None
+        from nnrun.runs.storage.contents.watched import read_watched  # noqa: PLC0415  # slow
+
+        return read_watched(folder, record)
+
+    yield document(run_document(record, run_parts(record, history, place, command, watched)), ASKED)
 
 
 @group()
@@ -95,75 +96,13 @@ def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
     for key in _BLOCKS:
         if block := setting_of(run.settings, key):
             yield labelled(key, clean(value_words(key, block)))
-    history = progress.columns()
-    if plot := _plot("loss", "loss", history, SPLITS):
-        yield Text()
-        yield plot
-        yield Text()
+    if (curves := curves_of(progress.columns(), ["loss"], SPLITS)) is not None:
+        for plot in plots(curves):
+            yield Text()
+            yield plot
+            yield Text()
 
 
 def again(folder: Path) -> str:
     """The command that repeats a run, into another folder."""
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
-
-
-def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
-    for key in curve_names(record.main_metric, [history], monitored(record)):
-        if plot := _plot(metric_label(key), key, history, splits(record.dataset)):
-            yield plot
-
-
-def _plot(title: str, key: str, history: History, names: Sequence[str]) -> Plot | None:
-    """The curves of these splits; None without two evaluations."""
-    curves = [
-        Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
-        for split in reversed(names)
-        if f"{split}_{key}" in history
-    ]
-    return Plot(title, curves) if any(len(curve.x) > 1 for curve in curves) else None
-
-
-def _confusion(record: RunRecord) -> Iterator[RenderableType]:
-    """A row for each true class, a column for each predicted class, on the last split."""
-    split = splits(record.dataset)[-1]
-    numbers: dict[str, Any] = record.metrics[split] or {}
-    classes = [clean(str(name)) for name in record.dataset.get("classes") or ()]
-    matrix = numbers.get("confusion")
-    if not matrix or len(matrix) != len(classes) or len(classes) > _MOST_CLASSES:
-        return
-    columns = [
-        Column("true class", classes, left=True),
-        *(
-            Column(
-                name,
-                [_cell(line[k], k == row) for row, line in enumerate(matrix)],
-                need=k + 1 if len(classes) > 2 else 0,
-            )
-            for k, name in enumerate(classes)
-        ),
-    ]
-    yield Text()
-    yield Text(f"Predictions on the {split_title(split)}", "bold")
-    yield FittedTable(columns, more="--wide or report.md")
-
-
-def _inside(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
-    if WATCHED not in record.files:
-        return
-    # Slow to import.
-    from nnrun.reports.watched_words import inside_table, looks_line  # noqa: PLC0415
-    from nnrun.runs.storage.contents.watched import read_watched  # noqa: PLC0415
-
-    try:
-        watched = read_watched(folder, record)
-    except NnrunError as error:
-        yield Text(clean(str(error)), "bold red")
-        return
-    if watched is not None and watched.iterations:
-        yield Text()
-        yield rich_table(inside_table(watched, record))
-        yield Text(f"{looks_line(watched)}; nnrun report has it as charts", "dim")
-
-
-def _cell(value: int, right: bool) -> Text:
-    return Text(count(value) if value or right else "·", style="bold" if right else "")

@@ -12,7 +12,8 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
-from nnrun.reports.terminal.tables import labelled, plain_table
+from nnrun.reports.terminal.blocks import labelled
+from nnrun.reports.terminal.fitting import plain_table
 from nnrun.runs.verification.agreement import Difference
 from nnrun.runs.verification.verify import Finding, Verification
 

@@ -11,12 +11,11 @@ from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.comparison_words import letter, pair_words, result_rows, setting_rows
-from nnrun.reports.html.blocks import Figures, Note, Section
+from nnrun.reports.comparison import differences, letter, tested
+from nnrun.reports.document import Figures, Note, Section
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.summary import curve_names, metric_label
-from nnrun.reports.tables import Cell, Grid
-from nnrun.runs.catalog.compare import Comparison, compare
+from nnrun.runs.catalog.compare import compare
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.contents.history import read_history
 from nnrun.runs.storage.contents.names import HISTORY
@@ -28,7 +27,6 @@ from nnrun.ui.content import report_of
 from nnrun.ui.pages.base import fresh, page, state_of
 
 _MOST = 26
-_LONGEST = 600
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -39,7 +37,7 @@ def compare_page(request: Request) -> Response:
     error = ""
     try:
         found, records = _chosen(request, keys)
-        sections += _differences(compare(records))
+        sections += differences(compare(records))
         sections += _curves(found, records)
         alike = _alike(request, found)
         sections += _tested(alike, found)
@@ -85,8 +83,7 @@ def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]
     first = found[0].key
     members.sort(key=lambda member: all(run.key != first for run in member[0].runs))
     if (test := pair_test(members[0], members[1], groups[0].ordered_by)) is not None:
-        words = (shortened(text, _LONGEST) for text in pair_words(test))
-        yield Section("The first less the second, as one test", [*map(Note, words)])
+        yield tested(test)
 
 
 def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
@@ -116,18 +113,3 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
     ]
     if charts:
         yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(found))))])])
-
-
-def _differences(comparison: Comparison) -> Iterator[Section]:
-    letters = [*map(letter, range(len(comparison.labels)))]
-    of = {"Settings": setting_rows(comparison), "Results": result_rows(comparison)}
-    for title, rows in of.items():
-        if not rows:
-            yield Section(title, [Note(f"Their {title.lower()} are the same.")])
-            continue
-        cells = [
-            [Cell(shortened(name, 60)), *(Cell(shortened(value, 120)) for value in values)]
-            for name, *values in rows
-        ]
-        texts = 1 + len(letters) * (title == "Settings")
-        yield Section(title, [Grid(title, ["", *letters], cells, texts=texts, hidden=True)])

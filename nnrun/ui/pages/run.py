@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from nnrun.config.settings import differing
 from nnrun.errors import NnrunError
-from nnrun.reports.html.blocks import Note, Section
+from nnrun.reports.document import Note, Section
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.runs import run_sections
 from nnrun.reports.verdict.run import run_verdict, summary_verdict

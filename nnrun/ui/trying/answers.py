@@ -16,8 +16,8 @@ from nnrun.models.model import Model
 from nnrun.models.writing.columns import cells, spelled
 from nnrun.nn.signature import Array
 from nnrun.pool.task import LruCache
+from nnrun.reports.document import Block
 from nnrun.reports.examine import LoadData, last_split, prepared_again
-from nnrun.reports.html.blocks import Block
 from nnrun.reports.html.inside.layers import traced_blocks
 from nnrun.reports.numbers import number
 from nnrun.runs.record import RunRecord

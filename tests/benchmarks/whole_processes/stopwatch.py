@@ -22,7 +22,7 @@ PARTS = {
     "nnrun.runs.execution.environment": {"environment": "versions, processor and BLAS are noted"},
     "nnrun.runs.storage.durable.files": {"write_together": "files are written"},
     "nnrun.runs.storage.durable.staged": {"commit": "files are written"},
-    "nnrun.reports.markdown.run": {"report_markdown": "the report as Markdown"},
+    "nnrun.reports.run": {"report_markdown": "the report as Markdown"},
     "nnrun.cli.output": {"Output.show": "the report on the terminal"},
 }
 PACKAGES = {

@@ -38,7 +38,7 @@ def test_a_run_is_shown_in_full(nnrun, iris):
     run = iris(0.1)[0]
     shown = nnrun("show", run, env={"COLUMNS": "90"})
     assert 0 == shown.exit_code
-    for words in ("accuracy", "iteration", "└", "Predictions on the test split", "true class",
+    for words in ("accuracy", "iteration", "└", "Predictions", "true class",
                   "setosa", "dense, softmax", "nnrun train", f"{run}/config.yaml"):  # fmt: skip
         assert words in shown.stdout
     assert "loss   • test   · train" in shown.stdout

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from nnrun.cli.watch import Watch
 from nnrun.config.load import load_config
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.reports.terminal.live.watching import FormingRows, View
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.events import Listener

@@ -9,9 +9,9 @@ from math import nan
 
 import pytest
 
+from nnrun.reports.boards import scale_of
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.html.board import scale_of
 
 
 def places(drawing: str, kind: str) -> list[float]:

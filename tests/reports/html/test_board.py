@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.reports.terminal.board.choice import choice_notes
+from nnrun.reports.board_notes import choice_notes
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from nnrun.reports.charts.kinds.lines import Series
-from nnrun.reports.html.blocks import Figures
-from nnrun.reports.html.curves import run_curves, shared_scale
+from nnrun.reports.document import Figures
+from nnrun.reports.html.curves import shared_scale
+from nnrun.reports.html.runs import drawn
+from nnrun.reports.run import run_parts
 from nnrun.runs.storage.reading import read_run
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_report import sections
@@ -105,7 +107,7 @@ def test_early_stopping_marks_the_weights_that_it_kept(results, restored, words)
         training = {**record.config["training"], "early_stopping": stopping}
         config = {**record.config, "training": training}
         record = replace(record, config=config, best_iteration=20)
-    (figures,) = run_curves(HISTORY, record)
+    figures, *_ = drawn(dict(run_parts(record, HISTORY))["Learning curves"]())
     assert all(words in chart.drawing for chart in figures.charts)
     assert {restored is not None} == {"moment" in chart.drawing for chart in figures.charts}
 
@@ -116,7 +118,7 @@ def test_a_single_loss_is_beside_its_logarithm(results) -> None:
     one = {**HISTORY, "train_mse": HISTORY["train_loss"]}
     found = []
     for history in (one, {**one, "train_mse": [4, 3, 2]}):
-        (figures,) = run_curves(history, record)
+        figures, *_ = drawn(dict(run_parts(record, history))["Learning curves"]())
         found.append([(chart.title, chart.log is not None) for chart in figures.charts])
     assert [("loss", False), ("loss, logarithmic", False)] == found[0]
     assert [("loss", True), ("mse", True)] == found[1]

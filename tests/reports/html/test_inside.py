@@ -7,8 +7,8 @@ import pytest
 
 from nnrun.models.load import load
 from nnrun.reports.charts.pictures import block_means
+from nnrun.reports.document import Figures, Gallery, Grid, charts_of
 from nnrun.reports.examine import layer_outputs, predictions_of
-from nnrun.reports.html.blocks import Figures, Gallery, Grid, charts_of
 from nnrun.reports.html.inside.layers import chosen_rows, layer_blocks
 from nnrun.reports.html.inside.rows import boundary_blocks, nearest_boundary
 from nnrun.reports.html.weights import _panels

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from nnrun.cli.report import find_runs
-from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
+from nnrun.reports.html.runs import config_blocks
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.datasets import Datasets
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.reports.html.blocks import Figures
+from nnrun.reports.document import Figures
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.html.progress import in_progress
 from nnrun.runs.catalog.summary import RunSummary

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.reports.html.about import config_blocks
-from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings, charts_of
+from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
+from nnrun.reports.html.runs import config_blocks
 from nnrun.runs.storage.reading import read_run
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.planning.datasets import Datasets
@@ -412,7 +412,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     """Of leaderboards, of the list, and of what is shown in full."""
     report = make_report(results, rows=1, runs=5, in_full=2)
     found = sections(report)
-    assert "3 more configs, all ranked below these, are left out." in notes(
+    assert "3 more rows, all ranked below these, are left out." in notes(
         found["flowers on iris: accuracy, ordered by the test split"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
@@ -457,7 +457,7 @@ def test_strips_of_many_seeds_say_what_they_leave_out(results, make_report, monk
     title = "flowers on iris: accuracy, ordered by the test split"
     words = "Dots are of the first 1 runs of each config, numbers of all."
     assert words.replace("1", "60") not in notes(sections(make_report(results))[title])
-    monkeypatch.setattr("nnrun.reports.html.board.MOST_DOTS", 1)
+    monkeypatch.setattr("nnrun.reports.boards.MOST_DOTS", 1)
     assert 1 == notes(sections(make_report(results))[title]).count(words)
 
 

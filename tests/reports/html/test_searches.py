@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from nnrun.reports.html.blocks import Figures, Folded, Note
-from nnrun.reports.html.board import board_titles
+from nnrun.reports.boards import board_titles
+from nnrun.reports.document import Figures, Folded, Grid, Note
 from nnrun.reports.html.searches.section import search_sections
-from nnrun.reports.tables import Grid
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.sweeps.board.from_store.searched import Searches, searches_of
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.markup import code, escape, sentence, table
+from nnrun.reports.run import report_markdown
 
 
 def section(text: str, title: str) -> str:
@@ -17,41 +17,33 @@ def section(text: str, title: str) -> str:
 
 def test_results_hold_every_number_and_its_baseline(regression, result):
     """A column for each split, and for the baseline on each."""
-    lines = section(report_markdown(result(regression)), "Results").strip().splitlines()
+    lines = section(report_markdown(result(regression)), "Result").strip().splitlines()
     assert "|  | train | test | baseline train | baseline test |" == lines[0]
     assert "| **mse** | **12.50** | **25.00** | 84.00 | 81.00 |" == lines[2]
     assert "| R² | 0.8500 | 0.7000 | 0 | -0.01000 |" == lines[5]
-    assert "The baseline is always the mean of the training split." == lines[-1]
-
-
-def test_what_the_losses_of_a_classifiers_baseline_are(classification, result):
-    """The majority class gives its accuracy, the shares of the classes its losses."""
-    lines = section(report_markdown(result(classification)), "Results").strip().splitlines()
-    baseline = "always the majority class of the training split"
-    shares = "loss and log loss are those of its class shares"
-    assert f"The baseline is {baseline}; {shares}." == lines[-1]
+    assert "**Baseline:** always the mean of the training split." in lines
 
 
 def test_published_numbers_stand_beside_ours(regression, result):
     """With their source, the difference and its share."""
-    text = section(report_markdown(result(regression)), "Published numbers")
-    assert "From: a \\| book." in text
+    text = section(report_markdown(result(regression)), "Result")
+    assert "**Published:** a \\| book." in text
     assert "| test mse | 20 | 25.00 | +5.000 | +25.0% |" in text
-    assert "Published" not in report_markdown(result(replace(regression, published=[])))
+    assert "Published:" not in report_markdown(result(replace(regression, published=[])))
 
 
 def test_classes_and_confusion(classification, result):
     """Per-class numbers and the matrix of the test split, whatever the classes are called."""
     text = report_markdown(result(classification))
-    lines = section(text, "Classes (test)").strip().splitlines()
-    assert "| a\\|b | 5 | 0.8333 | 1.000 | 0.9091 |" == lines[2]
-    assert "| **a\\|b** | **5** | · |" == lines[-2]
-    assert "| **\\<c\\>** | 1 | **4** |" == lines[-1]
+    lines = section(text, "Predictions").strip().splitlines()
+    assert "| a\\|b | 5 | 0.8333 | 1.000 | 0.9091 |" in lines
+    assert "| a\\|b | **5** | · |" in lines
+    assert "| \\<c\\> | 1 | **4** |" in lines
 
 
 def test_regression_has_no_classes(regression, result):
     """Nor has a run that diverged."""
-    assert "## Classes" not in report_markdown(result(regression))
+    assert "## Predictions" not in report_markdown(result(regression))
 
 
 def test_a_matrix_too_large_for_a_page_is_left_out(classification, result):
@@ -70,13 +62,13 @@ def test_a_matrix_too_large_for_a_page_is_left_out(classification, result):
     )
     text = report_markdown(result(record))
     assert "| class 25 | 26 | 0.5000 | 0.5000 | 0.5000 |" in text
-    assert "Confusion" not in text
+    assert "true class" not in text
 
 
 @pytest.mark.parametrize(("evaluations", "rows"), [(1, 1), (10, 10), (11, 10), (1000, 10)])
 def test_the_learning_curve_fits_a_page(regression, result, evaluations, rows):
     """At most ten rows, the first and the last evaluation among them, and no row twice."""
-    text = section(report_markdown(result(regression, evaluations)), "Learning curve")
+    text = section(report_markdown(result(regression, evaluations)), "Learning curves")
     starts = [line.split(" | ")[0] for line in text.splitlines() if line[2:3].isdigit()]
     assert rows == len(set(starts)) == len(starts)
     assert "| 500" == starts[0]
@@ -93,11 +85,12 @@ def test_the_report_says_how_to_repeat_it(regression, result):
     """Config, command, data and weights by their digests, environment, and the data's note."""
     text = report_markdown(result(regression))
     assert "nnrun train config.yaml --results again" in section(text, "To repeat it")
-    assert "cd" * 32 in section(text, "To repeat it")
+    assert f"| SHA-256 of the weights | {'cd' * 32} |" in text
     assert "learning_rate: 0.01" in section(text, "Config")
-    assert "ab" * 32 in section(text, "Data")
-    assert "> It is flawed. Use another one." in text
-    assert "| packages | numpy 2.0 |" in section(text, "Environment")
+    assert "Every evaluation is in history.csv" in text
+    assert f"| SHA-256 of the data | {'ab' * 32} |" in text
+    assert "**Note:** It is flawed. Use another one." in text
+    assert "| packages | numpy 2.0 |" in text
     assert "| 0 | dense, tanh | 4 | 56 |" in section(text, "Network")
 
 
@@ -112,7 +105,7 @@ def test_a_diverged_run_says_why(regression, result):
         published=[{"metric": "test_mse", "published": 20.0, "ours": None, "difference": None}],
     )
     text = report_markdown(result(record, 0))
-    assert "**diverged**. Diverged: the loss of Layer 0 left the range. 10,000" in text
+    assert "**Error:** Diverged: the loss of Layer 0 left the range." in text
     assert "| **mse** | **–** | **–** | 84.00 | 81.00 |" in text
     assert "| test mse | 20 | – | – | – |" in text
     assert "None" not in text
@@ -128,15 +121,15 @@ def test_markup_in_text_is_shown_as_it_is():
     assert "| a | b |\n| :-- | --: |\n| c | 1 |" == table(["a", "b"], [["c", "1"]])
 
 
-def test_warnings_stand_above_the_results(regression, result):
-    """Each as a line of its own, with no markup of theirs; a good run has none."""
+def test_each_warning_has_a_line(regression, result):
+    """With no markup of its own; a good run has none."""
     warnings = [
         {"kind": "one_prediction", "message": "the same for *every* row"},
         {"kind": "feature_scale", "message": "try dataset.features=standard"},
     ]
-    text = report_markdown(result(replace(regression, warnings=warnings)))
-    assert r"- The same for \*every\* row." in text.split("## Results")[0]
-    assert "- Try dataset.features=standard." in text.split("## Results")[0]
+    lines = report_markdown(result(replace(regression, warnings=warnings))).splitlines()
+    assert r"**Warning:** The same for \*every\* row." in lines
+    assert "**Warning:** Try dataset.features=standard." in lines
     assert "Warning" not in report_markdown(result(regression))
 
 
@@ -148,9 +141,9 @@ def test_what_the_error_says_is_not_said_again(regression, result):
     ]
     error = "diverged: the loss left. Features differ in scale"
     record = replace(regression, status="diverged", error=error, warnings=warnings)
-    text = report_markdown(result(record)).split("## Results")[0]
+    text = report_markdown(result(record))
     assert 1 == text.lower().count("features differ in scale")
-    assert "- The rate is large." in text
+    assert "**Warning:** The rate is large." in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nnrun.reports.terminal.board.chosen import chosen_words
+from nnrun.reports.best import chosen_words
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score
 

@@ -11,9 +11,8 @@ import pytest
 
 import nnrun
 from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
-from nnrun.reports.verdict.lines import kind_words
 from nnrun.reports.verdict.names import Names
-from nnrun.reports.verdict.run import run_verdict, summary_verdict
+from nnrun.reports.verdict.run import kind_words, run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import Identity
 from nnrun.runs.storage.contents.progress import RunProgress

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import restore
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
@@ -54,7 +54,7 @@ def test_rare_categories_of_the_test_split_are_none(towns):
     assert [entry] == record.dataset["unseen"]
     assert "unseen_category" == record.warnings[-1]["kind"]
     assert f"{len(lost)} in 'town': '{lost[0]}'" in record.warnings[-1]["message"]
-    note = f"Test rows with a category that no training row has: town {len(lost)}."
+    note = f"; test rows with a category that no training row has: town {len(lost)}."
     assert note in report_markdown(result)
 
 
@@ -125,7 +125,7 @@ def test_own_test_rows_that_are_left_out_are_reported(prepared, tmp_path):
     result = train(prepared(text), None).result
     dataset = result.record.dataset
     assert (20, 0, 5) == (dataset["n_train"], dataset["n_test"], dataset["left_out"])
-    assert "Without the set's own 5 test rows." in report_markdown(result)
+    assert "; without the set's own 5 test rows." in report_markdown(result)
 
 
 def test_rows_that_missing_values_leave_out_are_counted(prepared, tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image
 from nnrun.cli import cli
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
-from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.run import report_markdown
 from nnrun.runs.events import Listener
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train

@@ -13,8 +13,8 @@ from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
 from nnrun.reports.charts.pictures import block_means, mosaic
 from nnrun.reports.charts.style import BLUES, RED_BLUE
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Figures, Folded, Gallery, Note
 from nnrun.reports.examine import Predictions, layer_outputs
-from nnrun.reports.html.blocks import Block, Figures, Folded, Gallery, Note
 from nnrun.reports.html.inside.rows import are_images, image_of, place_of
 from nnrun.reports.numbers import count, last_digit, number, plural, rounded, shape
 from nnrun.reports.split_words import split_title

@@ -12,11 +12,10 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.pictures import Picture, grey_picture, photograph
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Cell, Gallery, Grid, Note
 from nnrun.reports.examine import Predictions
-from nnrun.reports.html.blocks import Block, Gallery, Note
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.split_words import split_title
-from nnrun.reports.tables import Cell, Grid
 
 _MOST_COLUMNS = 12
 

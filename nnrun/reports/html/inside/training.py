@@ -16,9 +16,9 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Block, Figures, Folded, Note
 from nnrun.reports.examine import Predictions
 from nnrun.reports.film_charts import film_charts
-from nnrun.reports.html.blocks import Block, Figures, Folded, Note
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, number
 from nnrun.reports.watched_words import (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import PRUNED, StatusMark
+from nnrun.reports.document import PRUNED, StatusMark
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_summary

@@ -9,13 +9,12 @@ from itertools import chain, islice
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Note
+from nnrun.reports.document import Block, Cell, Grid, Note
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label
-from nnrun.reports.tables import Cell, Grid
-from nnrun.reports.verdict.lines import kind_words
 from nnrun.reports.verdict.names import Names, names_of
+from nnrun.reports.verdict.run import kind_words
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard

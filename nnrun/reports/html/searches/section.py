@@ -16,10 +16,9 @@ from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import history, slice_chart
 from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figures, Folded, Note, Section
+from nnrun.reports.document import Block, Cell, Figures, Folded, Grid, Note, Section
 from nnrun.reports.html.searches.parameter import Parameter, text_of
 from nnrun.reports.numbers import count, measured, number, plural, thinned
-from nnrun.reports.tables import Cell, Grid
 from nnrun.sweeps.board.from_store.searched import AGAIN, DAMAGE, FILE, Searches
 
 SEARCH = "Search"

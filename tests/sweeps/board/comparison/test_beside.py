@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.reports.terminal.board.choice import beside_words, choice_notes
+from nnrun.reports.board_notes import beside_words, choice_notes
 from nnrun.sweeps.board.comparison.beside import Beside
 from nnrun.sweeps.board.comparison.comparisons import beside_best
 from nnrun.sweeps.board.comparison.pair import pair_test

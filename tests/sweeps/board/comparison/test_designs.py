@@ -13,8 +13,8 @@ from scipy.stats import t as student
 
 from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
+from nnrun.reports.best import chosen_words
 from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
-from nnrun.reports.terminal.board.chosen import chosen_words
 from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.comparison.design import Size

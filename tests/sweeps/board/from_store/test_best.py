@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nnrun.errors import UsageError
-from nnrun.reports.terminal.board.chosen import chosen_words
-from nnrun.reports.terminal.commands import command_line
+from nnrun.reports.best import chosen_words
+from nnrun.reports.commands import command_line
 from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summarize import summary_of

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 from scipy.stats import t as student
 
-from nnrun.reports.terminal.board.columns import heading
+from nnrun.reports.boards import heading
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs

@@ -9,11 +9,11 @@ from types import MappingProxyType
 from nnrun.characters import clean
 from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import BESIDE, telling_first
+from nnrun.reports.board_notes import beside_words, network_label
+from nnrun.reports.boards import mean, ordered_by
+from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.board.choice import beside_words, network_label
-from nnrun.reports.terminal.board.columns import mean, ordered_by
-from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.summary import CONTINUED
 from nnrun.sweeps.board.from_store.best import Choice
 from nnrun.sweeps.board.rows import Group, Row

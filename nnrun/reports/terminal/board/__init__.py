@@ -1,1 +1,0 @@
-"""Leaderboards for the terminal, and what every output says of them: columns, notes, choices."""

@@ -1,1 +1,0 @@
-"""What `nnrun check` shows: configs, a range test of the learning rate, parts of plugins."""
