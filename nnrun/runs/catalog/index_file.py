@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from sys import intern
 from typing import Any, Self
 
 from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, restored
@@ -23,6 +24,7 @@ from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, re
 _VERSION = 1
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
+_STATUS, _METRIC = PLAIN.index("status"), PLAIN.index("metric")
 _COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
@@ -124,6 +126,8 @@ class IndexFile:
         for *values, metrics, number, board, stamp in self._db.execute(select, (name,)):
             if number in settings and (board in parts or not boards):
                 values[_FLAG] = bool(values[_FLAG])
+                values[0] = name
+                values[_STATUS], values[_METRIC] = map(intern, (values[_STATUS], values[_METRIC]))
                 values += [JsonMapping(metrics), settings[number], None]
                 yield RunSummary(*values, *parts.get(board, ())), stamp
 

@@ -27,6 +27,7 @@ from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 
 ENDED = ("completed", "diverged", "stopped", "failed")
+_NO_METRICS: Mapping[str, float] = {}
 Divided = Callable[..., Mapping[str, Any]]
 
 
@@ -140,7 +141,11 @@ def _complete(folder: Path, results: Path, order_by: str | None) -> list[RunSumm
         ids = ids_in(folder.parent, folder.name)
         rows = [*filter(None, (read_summary(folder / run_id, order_by) for run_id in ids))]
     # Without the other metrics, which take more memory than the rest.
-    return [run._replace(metrics={}) for run in rows if run.is_sound and run.status in ENDED[:2]]
+    return [
+        run._replace(metrics=_NO_METRICS)
+        for run in rows
+        if run.is_sound and run.status in ENDED[:2]
+    ]
 
 
 def ordered_by(runs: Iterable[RunSummary], metric: str | None) -> list[RunSummary]:
