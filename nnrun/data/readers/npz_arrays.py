@@ -12,6 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,7 @@ def arrays_in(path: Path, file: BinaryIO, names: Sequence[str]) -> dict[str, Arr
     """The same of an open file, which its path names in errors."""
     found: dict[str, Array] = {}
     with npz_errors(path), zipfile.ZipFile(file) as archive:
+        _check_doubles(path, archive)
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         headers = {name: checked_header(path, archive, name) for name in held}
         for name, header in headers.items():
@@ -83,6 +85,15 @@ def arrays_in(path: Path, file: BinaryIO, names: Sequence[str]) -> dict[str, Arr
         rest = [name for name in held if name not in found]
         refuse_if_too_big(sum(headers[name].size for name in rest), str(path))
         return found | {name: _read(archive, name, headers[name]) for name in rest}
+
+
+def _check_doubles(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise a DataError if two entries are one array: readers differ in which of them counts."""
+    counts = Counter(name.removesuffix(".npy") for name in archive.namelist())
+    for name, count in counts.items():
+        if count > 1:
+            message = f"the archive has {count} entries of this name; save the arrays again"
+            raise DataError(f"{path}: {name}: {message}")
 
 
 def _map(

@@ -265,3 +265,19 @@ def test_a_flipped_byte_is_noticed(npz):
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="is damaged"):
         read_npz(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("double", ["x.npy", "x", "z.npy"])
+def test_two_entries_of_one_name_are_refused(npz, double):
+    """Readers differ in which of them counts, so that neither does."""
+    path = npz(x=np.eye(2), y=[0, 1], z=np.eye(2))
+    content = io.BytesIO()
+    np.save(content, np.ones((2, 2)))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(double, content.getvalue())
+    name = double.removesuffix(".npy")
+    with pytest.raises(DataError) as error:
+        read_npz(path)
+    says = "the archive has 2 entries of this name; save the arrays again"
+    assert f"{path}: {name}: {says}" == str(error.value)
