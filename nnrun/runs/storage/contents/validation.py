@@ -99,9 +99,15 @@ def _is_split(value: Any) -> bool:
 
 def _are_metrics(value: Any) -> bool:
     return _has_form(value, dict.fromkeys(SPLITS, (dict, None))) and all(
-        metrics is None or (_has_form(metrics, _METRICS) and _are_named_metrics(metrics))
+        metrics is None
+        or (_has_form(metrics, _METRICS) and _are_named_metrics(metrics) and _fit(metrics))
         for metrics in value.values()
     )
+
+
+def _fit(metrics: Mapping[str, Any]) -> bool:
+    """Whether there are all numbers of classes or none, each for as many classes."""
+    return len({len(metrics.get(key) or ()) for key in _OF_CLASSES}) == 1
 
 
 def _are_named_metrics(value: Mapping[str, Any]) -> bool:
@@ -111,12 +117,14 @@ def _are_named_metrics(value: Mapping[str, Any]) -> bool:
 
 
 _MISSING = object()
+_OF_CLASSES = ("confusion", "support", "precision", "recall", "f1")
 _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
     "loss": _MAYBE_NUMBER,
     "undefined": ({...: str}, _MISSING),
     "confusion": (_is_square, None, _MISSING),
     "support": ([_is_count], None, _MISSING),
+    **dict.fromkeys(("precision", "recall", "f1"), ([(_is_number, None)], None, _MISSING)),
 }
 _SPLIT = {
     "by": str,
@@ -174,7 +182,7 @@ _REPORT = {
         "iterations_per_second": (_is_number, None),
     },
     "files": {...: str},
-    "environment": dict,
+    "environment": {"packages": (dict, _MISSING)},
     "divergence": (dict, None),
     "decision": (_is_decision, None),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
