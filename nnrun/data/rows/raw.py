@@ -149,11 +149,10 @@ def equal_rows(parts: Sequence[Array], y: Array) -> npt.NDArray[np.intp] | None:
     is_new = ordered[1:] != ordered[:-1]
     if is_new.all():
         return None
-    order = np.argsort(hashes)
-    # In place, as there may be many rows: `np.unique` takes twice the memory.
+    # In place, and sorted twice, as there may be many rows: `np.unique` takes twice the memory.
     ordered[:1], ordered[1:] = 0, is_new
     np.cumsum(ordered, out=ordered)
-    hashes[order] = ordered
+    hashes[np.argsort(hashes)] = ordered
     return hashes.astype(np.intp, copy=False)
 
 
