@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nnrun.data.formats.dates import formats_of
 from nnrun.data.formats.numbers import NumberFormat, SeveralNumbers
 from nnrun.data.labels import number
+from nnrun.errors import clipped
 
 _WORDS = "na,n/a,nan,-nan,nat,null,?,<na>,#na,#n/a,#n/a n/a,1.#ind,-1.#ind,1.#qnan,-1.#qnan"
 MISSING_LABELS = {"", *_WORDS.split(",")}
@@ -141,7 +142,7 @@ def _about_form(text: str, decimal: str) -> Mistake:
         found = form(text, decimal)
         if found is not None:
             return found
-    return Mistake("text", f"'{text}' is not a number")
+    return Mistake("text", f"'{clipped(text)}' is not a number")
 
 
 def _infinite(text: str, decimal: str) -> Mistake | None:

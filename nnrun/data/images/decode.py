@@ -34,6 +34,8 @@ CHANNELS = {"gray": 1, "rgb": 3}
 
 # A file decodes to at most this many pixels, and has at most this many bytes.
 _MOST_PIXELS, _MOST_BYTES = 1 << 26, 1 << 28
+# Pillow has 4 bytes for a pixel and the address of each line: much, if lines are short.
+_PIXEL, _LINE, _MOST_MEMORY = 4, 8, 5 * _MOST_PIXELS
 # The modes of Pillow with transparent parts, with 8 bits, and grey ones with 16.
 _CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")
 _SHALLOW = (*_CLEAR, "1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr")
@@ -104,6 +106,9 @@ def _opened(path: Path) -> Iterator[Any]:
             if width * height > _MOST_PIXELS:
                 many = f"{height:,}×{width:,} pixels; at most {_MOST_PIXELS:,} are read"
                 raise DataError(f"{path}: has {many}")
+            if height * (_PIXEL * width + _LINE) > _MOST_MEMORY:
+                many = f"{height:,} lines of {width:,} pixels, which take too much memory"
+                raise DataError(f"{path}: has {many}")
             yield image
 
 
@@ -129,8 +134,11 @@ def _flat(path: Path, image: Any, mode: str) -> Any:
     from PIL import Image  # noqa: PLC0415  # as above
 
     if image.mode in _DEEP:
-        deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        image = Image.fromarray(((deep * 255 + 32767) // 65535).astype(np.uint8))
+        deep = np.clip(np.asarray(image), 0, 65535).astype(np.int32)
+        deep *= 255
+        deep += 32767
+        deep //= 65535
+        image = Image.fromarray(deep.astype(np.uint8))
     elif image.mode not in _SHALLOW:
         raise DataError(f"{path}: has pixels of the kind {image.mode}, which is not read")
     if image.mode in _CLEAR or "transparency" in image.info:

@@ -144,6 +144,20 @@ def equal_rows(parts: Sequence[Array], y: Array) -> npt.NDArray[np.intp] | None:
     The arrays of `parts`, one after the other, are x. Rows count as equal if their 64-bit hashes
     are: among a million different rows, two have the same hash with a probability of 3e-8.
     """
+    hashes = _hashes(parts, y)
+    ordered = np.sort(hashes)
+    is_new = ordered[1:] != ordered[:-1]
+    if is_new.all():
+        return None
+    # In place, and sorted twice, as there may be many rows: `np.unique` takes twice the memory.
+    ordered[:1], ordered[1:] = 0, is_new
+    np.cumsum(ordered, out=ordered)
+    hashes[np.argsort(hashes)] = ordered
+    return hashes.astype(np.intp, copy=False)
+
+
+def _hashes(parts: Sequence[Array], y: Array) -> Words:
+    """The hash of each row of x and y."""
     x, targets = RawRows.of(*parts), y.reshape(len(y), -1)
     integers = all(part.dtype == np.uint8 for part in parts)
     hashes = np.zeros(len(x), np.uint64)
@@ -151,10 +165,7 @@ def equal_rows(parts: Sequence[Array], y: Array) -> npt.NDArray[np.intp] | None:
         for seed, numbers in enumerate((values, targets[places])):
             words = _words(numbers.reshape(len(places), -1), integers or seed == 1)
             hashes[places] += _mixed(words, _factors(words.shape[1], seed))
-    ordered = np.sort(hashes)
-    if (ordered[1:] != ordered[:-1]).all():
-        return None
-    return np.unique(hashes, return_inverse=True)[1]
+    return hashes
 
 
 def _words(values: Array, integers: bool) -> Words:

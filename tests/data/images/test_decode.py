@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -187,6 +188,27 @@ def test_large_files_are_not_opened(save, monkeypatch):
     monkeypatch.setattr(decode, "_MOST_BYTES", 10)
     with pytest.raises(DataError, match=r"has \d+ bytes; at most 10 are read"):
         read_image(save(GREY), "gray")
+
+
+def test_memory_for_lines_counts(save, monkeypatch):
+    """A line of one pixel takes three times the memory of a pixel in a longer one."""
+    monkeypatch.setattr(decode, "_MOST_MEMORY", 1000)
+    assert (1, 8, 8) == read_image(save(np.zeros((8, 8), np.uint8)), "gray").shape
+    with pytest.raises(DataError, match=r"has 84 lines of 1 pixels, which take too much memory"):
+        read_image(save(np.zeros((84, 1), np.uint8)), "gray")
+
+
+def test_deep_images_take_few_bytes_a_pixel(save):
+    """At most 12 while 16 bits become 8: no array of 64-bit numbers is made."""
+    path = save(np.zeros((1000, 1000), np.uint16))
+    read_image(path, "gray")
+    tracemalloc.start()
+    try:
+        read_image(path, "gray")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * 1000 * 1000
 
 
 def test_without_pillow_the_extra_is_named(save, monkeypatch):

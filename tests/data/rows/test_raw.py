@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.data.rows import raw
-from nnrun.data.rows.raw import RawRows
+from nnrun.data.rows.raw import RawRows, equal_rows
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare_again, prepare_arrays
 
@@ -78,3 +80,18 @@ def test_a_split_is_no_copy_of_its_rows():
     data = Dataset("a", "regression", np.zeros((9, 2)), np.zeros((9, 1)))
     rows = RawRows.of(*data.parts).take(np.arange(5))
     assert data.x is rows.parts[0]
+
+
+def test_equal_rows_take_little_memory(monkeypatch):
+    """At most four arrays of a number a row; those returned are in the order of the hashes."""
+    monkeypatch.setattr(raw, "_BLOCK", 1000)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (400_000, 1)).astype(np.float64), np.zeros(400_000)
+    tracemalloc.start()
+    try:
+        numbers = equal_rows([x], y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * len(x)
+    assert np.unique(raw._hashes([x], y), return_inverse=True)[1].tolist() == numbers.tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +22,12 @@ from nnrun.data.readers.tables.values import (
     has_times,
     text,
 )
+from nnrun.data.readers.text.text_lines import LONGEST_LINE
 from nnrun.errors import DataError
 
 _ROWS = 1 << 16
+_UNPACKED, _UNPACKED_TEXT = 2, 5
+"""Memory for a byte of a group of rows, and for one of its column of text."""
 _MOST_LISTED = 1 << 24
 """Values in the lists of a group of rows, which are text then and nothing to learn from."""
 
@@ -80,11 +83,12 @@ class ParquetTable(Table):
         return Problems(self.path, unseen, IN_ROWS)
 
     def parts(self, wanted: Mapping[str, bool], problems: Problems) -> Iterator[Part]:
-        self._refuse_if_too_big()
         names = dict(zip(self.header, self._file.schema_arrow.names, strict=True))
+        self._refuse_if_too_big({names[name] for name in wanted})
         first = 1
         for batch in self._batches([names[name] for name in wanted]):
             with _damage_errors(self.path):
+                self._refuse_long_texts(batch)
                 columns = {
                     name: arrow_cells(batch.column(place), as_numbers)
                     for place, (name, as_numbers) in enumerate(wanted.items())
@@ -104,7 +108,7 @@ class ParquetTable(Table):
                 found |= {name for name, column in columns if has_times(column.to_pylist())}
         return found
 
-    def _refuse_if_too_big(self) -> None:
+    def _refuse_if_too_big(self, wanted: Container[str]) -> None:
         """Raise a DataError for large groups of rows, unpacked as a whole, or long lists."""
         with _damage_errors(self.path):
             meta = self._file.metadata
@@ -112,15 +116,37 @@ class ParquetTable(Table):
             columns = [
                 (group, group.column(at)) for group in groups for at in range(meta.num_columns)
             ]
-            sizes = [group.total_byte_size for group in groups]
+            sizes = [_UNPACKED * group.total_byte_size for group in groups]
+            # Of a text there are more copies: its page, its dictionary, those of parts, in Python.
+            sizes += [
+                _UNPACKED_TEXT * column.total_uncompressed_size
+                for _, column in columns
+                if column.physical_type == "BYTE_ARRAY" and column.path_in_schema in wanted
+            ]
             lists = [
                 c.path_in_schema for g, c in columns if c.num_values > g.num_rows + _MOST_LISTED
             ]
-        refuse_if_too_big(2 * max(sizes, default=0), str(self.path))
+        refuse_if_too_big(max(sizes, default=0), str(self.path))
         if lists:
             name = escaped(lists[0].partition(".")[0], kept="")
             message = f"column '{name}' has lists with more than {_MOST_LISTED:,} values in all"
             raise DataError(f"{self.path}: {message}; a cell of a table has one")
+
+    def _refuse_long_texts(self, batch: Any) -> None:
+        """Raise a DataError for a text that is longer than a line of other files may be."""
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra
+        import pyarrow.compute as pc  # noqa: PLC0415 - likewise
+
+        kinds = (*_texts(), pa.types.is_fixed_size_binary)
+        for name, column in zip(batch.column_names, batch.columns, strict=True):
+            for chunk in column.chunks:
+                texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+                if not any(is_kind(texts.type) for is_kind in kinds):
+                    continue
+                longest = pc.max(pc.binary_length(texts)).as_py() or 0
+                if longest > LONGEST_LINE:
+                    long = f"column '{escaped(name, kept='')}' has a text of {longest:,} bytes"
+                    raise DataError(f"{self.path}: {long}; at most {LONGEST_LINE:,} are read")
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
         import pyarrow as pa  # noqa: PLC0415 - slow to import, and an extra

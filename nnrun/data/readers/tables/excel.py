@@ -28,6 +28,8 @@ _BLOCK = 1 << 20
 _damage_errors = partial(damage_errors, what=".xlsx", kinds=(Exception,))
 _SAVE = "; open the file in a spreadsheet program, which computes it, and save it there"
 _ROW = re.compile(rb"<(?:\w+:)?row\b")
+_BETWEEN = re.compile(rb"(?:[/?]|</[^<>]*)>([^<]{64,})")
+"""Text after the end of an element, which openpyxl keeps; it may indent the next one a little."""
 _MOST_ROWS = 1 << 20
 """The rows of a sheet of Excel. The number of a row in a file may be any, those before it blank."""
 _BYTES_BY_TEXT = 20
@@ -162,18 +164,27 @@ class _Formulas:
 
 
 def _check_rows(path: Path, archive: zipfile.ZipFile) -> None:
-    """Raise a DataError if a row of some sheet is larger than any table's, while it is unpacked."""
+    """Raise a DataError if a row of some sheet is larger than any table's, while it is unpacked.
+
+    Or if there is that much text between rows and cells.
+    """
     for one in archive.infolist():
         if "/worksheets/" not in one.filename:
             continue
         with archive.open(one) as content:
-            size, is_marked = 0, False
+            size, is_marked, between, rest = 0, False, 0, b""
             while block := content.read(_BLOCK):
                 is_marked |= b"<!" in block  # what follows may be text that looks like rows
                 begins = not is_marked and _ROW.search(block)
                 size = 0 if begins else size + len(block)
                 if size > LONGEST_LINE:
                     more = f"a row of {one.filename} has more than {LONGEST_LINE:,} bytes"
+                    raise DataError(f"{path}: {more}")
+                before, sign, after = (rest + block).rpartition(b"<")
+                rest = sign + after
+                between += sum(map(len, _BETWEEN.findall(before)))
+                if between > LONGEST_LINE:
+                    more = f"{one.filename} has more than {LONGEST_LINE:,} bytes between its rows"
                     raise DataError(f"{path}: {more}")
 
 

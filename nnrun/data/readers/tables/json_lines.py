@@ -13,7 +13,7 @@ from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.readers.tables.values import cells_of, checked_header
-from nnrun.data.readers.text.text_lines import TextLines
+from nnrun.data.readers.text.text_lines import TextLines, check_blank
 from nnrun.errors import DataError
 
 _ROWS = 4096
@@ -59,11 +59,14 @@ class JsonLines(Table):
             yield Part([line for line, _ in rows], columns)
 
     def _read(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        lines = iter(self._text)
+        lines, blank = iter(self._text), 0
         while (text := next(lines, None)) is not None:
             line = self._text.line - 1
             if text.strip():
                 yield line, self._object(text, line)
+                continue
+            blank += 1
+            check_blank(self.path, line, blank)
 
     def _object(self, text: str, line: int) -> dict[str, Any]:
         try:

@@ -20,7 +20,7 @@ from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.labels import number
 from nnrun.data.readers.text.common_rows import CommonRows
-from nnrun.data.readers.text.text_lines import TextLines, not_text
+from nnrun.data.readers.text.text_lines import TextLines, check_blank, not_text
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
@@ -32,7 +32,6 @@ NUMBERS_AS_HEADER = (
 )
 _LONGEST_HEADER = 100  # lines
 _ROWS = 4096
-_MOST_BLANK = 1 << 20  # lines in a row
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _DOUBLED = "; a quote in a cell with quotes around it is written twice"
 _OPEN = "; a quote that begins a cell of this row is not closed"
@@ -98,7 +97,7 @@ class CsvTable(Table):
             self.delimiter = SEPARATORS[separator]
         self._named = separator is not None
         self._taken: list[str] = []
-        self._before = 0
+        self._before = self._blank = 0
         self._apart = 0  # lines before this one are read cell by cell
         self._end: DataError | None = None  # why what comes next cannot be read
         self._lines_left = chain(head, lines)
@@ -130,7 +129,6 @@ class CsvTable(Table):
 
         Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
-        blank = 0
         while True:
             line = self._line
             cells = self._next(line)
@@ -138,11 +136,9 @@ class CsvTable(Table):
                 return
             if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
                 yield line, cells
-                blank = 0
                 continue
-            blank += 1
-            if blank > _MOST_BLANK:
-                raise DataError(f"{self.path}:{line}: more than {_MOST_BLANK:,} lines are blank")
+            self._blank += 1
+            check_blank(self.path, line, self._blank)
 
     def rows_or_faults(self, numbers: Container[str] = ()) -> Iterator[tuple[int, list[str] | str]]:
         """Each row with its line, or the mistake in the line; the rows after it are read, too."""

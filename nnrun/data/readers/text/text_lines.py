@@ -12,6 +12,7 @@ from nnrun.errors import DataError
 
 LONGEST_LINE = 1 << 24
 """Bytes. A longer line is refused while it is read, since a small compressed file may hold one."""
+_MOST_BLANK = 1 << 20
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 _BYTE = re.compile("[\udc80-\udcff]")
 _NOT_TEXT = "is not UTF-8 text: byte 0x{:02x}"
@@ -98,6 +99,12 @@ class TextLines:
                 return raw.decode("utf-8", "surrogateescape")
             message = f"{_NOT_TEXT.format(error.object[error.start])}; save the file as UTF-8"
             raise DataError(f"{self.path}:{self.line}: {message}") from error
+
+
+def check_blank(path: Path, line: int, blank: int) -> None:
+    """Raise a DataError if too many lines up to this one are blank, and most of them."""
+    if blank > max(_MOST_BLANK, line // 2):
+        raise DataError(f"{path}:{line}: more than {_MOST_BLANK:,} lines are blank")
 
 
 def not_text(lines: str) -> str:

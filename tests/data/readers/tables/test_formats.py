@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
-from nnrun.data.readers.tables import opening
+from nnrun.data.readers.tables import arrow, excel, opening
+from nnrun.data.readers.text import text_lines
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
 from tests.data.tables import CategorySettings, read_csv
@@ -165,6 +166,78 @@ def test_rows_are_refused_once_they_fill_the_memory(tmp_path, monkeypatch, name)
         read_csv(tmp_path / name, "y", task="regression")
     with opening.open_table(tmp_path / name) as table:
         assert rows == sum(1 for _ in table.rows())
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary(), pa.binary(31)])
+def test_a_text_in_parquet_has_a_length(tmp_path, monkeypatch, kind):
+    """As a line of text has; in any type that holds texts, in a dictionary or not."""
+    table = pa.table({"a": pa.array([b"x" * 31, b"y" * 31], kind), "y": [1.0, 2.0]})
+    pq.write_table(table, tmp_path / "x.parquet", use_dictionary=kind == pa.string())
+    message = r"x\.parquet: column 'a' has a text of 31 bytes; at most 30 are read"
+    monkeypatch.setattr(arrow, "LONGEST_LINE", 31)
+    with opening.open_table(tmp_path / "x.parquet") as read:
+        assert 2 == sum(1 for _ in read.rows())
+    monkeypatch.setattr(arrow, "LONGEST_LINE", 30)
+    with pytest.raises(DataError, match=message), opening.open_table(read.path) as read:
+        next(read.rows())
+
+
+def test_a_long_text_is_not_shown_whole(tmp_path):
+    """In the message that it is not a number."""
+    pq.write_table(pa.table({"a": ["x" * 100_000], "y": [1.0]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="is not a number") as error:
+        read_csv(tmp_path / "x.parquet", "y", task="regression")
+    assert len(str(error.value)) < 5000
+
+
+def test_copies_of_texts_count(tmp_path, monkeypatch):
+    """A column of text takes more memory than its bytes unpacked twice, if it is read."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": ["x" * 100_000], "y": [1.0]}), path)
+    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 400_000)
+    with opening.open_table(path) as read:
+        assert 1 == sum(map(len, read.parts({"y": True}, read.problems())))
+    with (
+        opening.open_table(path) as read,
+        pytest.raises(DataError, match=r"needs 0\.5 MB of memory; 0\.4 MB are free"),
+    ):
+        next(read.rows())
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_most_lines_may_not_be_blank(tmp_path, monkeypatch, name):
+    """Neither together nor between rows: a small compressed file holds billions of them."""
+    monkeypatch.setattr(text_lines, "_MOST_BLANK", 10)
+    head, row = ("", '{"a": 1}\n') if "json" in name else ("a,b\n", "1,2\n")
+    for blank, refused in (("\n", False), ("\n" * 5, True)):
+        (tmp_path / name).write_text(head + (row + blank) * 40)
+        with (
+            opening.open_table(tmp_path / name) as read,
+            pytest.raises(DataError, match="more than 10 lines are blank")
+            if refused
+            else nullcontext(),
+        ):
+            assert 40 == sum(1 for _ in read.rows())
+
+
+def test_text_between_the_rows_of_a_sheet_is_bounded(tmp_path, monkeypatch):
+    """It would stay in memory; what indents rows and cells is not counted."""
+    (tmp_path / "sound.xlsx").write_bytes(_book())
+    monkeypatch.setattr(excel, "_BLOCK", 100)
+    monkeypatch.setattr(excel, "LONGEST_LINE", 5000)
+    for blanks, refused in ((40, False), (4000, True)):
+        path = tmp_path / f"{blanks}.xlsx"
+        with zipfile.ZipFile(tmp_path / "sound.xlsx") as sound, zipfile.ZipFile(path, "w") as to:
+            for one in sound.namelist():
+                wide = b"</row>" + b" " * blanks
+                to.writestr(one, sound.read(one).replace(b"</row>", wide))
+        with (
+            pytest.raises(DataError, match="has more than 5,000 bytes between its rows")
+            if refused
+            else nullcontext(),
+            opening.open_table(path) as read,
+        ):
+            assert 0 < sum(1 for _ in read.rows())
 
 
 def test_long_texts_that_repeat_take_no_memory(tmp_path):
