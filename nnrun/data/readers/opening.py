@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nnrun.errors import DataError, NnrunError
 from nnrun.systems import system
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile  # slow to import
 
 _KINDS = {
     stat.S_ISREG: "a file",
@@ -132,6 +135,13 @@ def damage_errors(path: Path, what: str, kinds: tuple[type[Exception], ...]) -> 
             raise
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: is damaged or no {what} file: {reason}") from error
+
+
+def refuse_bytes_before(path: Path, archive: ZipFile) -> None:
+    """Raise a DataError if anything is before a zip archive: others may read the file as that."""
+    first = min((one.header_offset for one in archive.infolist()), default=archive.start_dir)
+    if first:
+        raise DataError(f"{path}: has {first:,} bytes before its zip archive; save it anew")
 
 
 def file_sha256(path: Path) -> str:
