@@ -81,7 +81,7 @@ class Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value):
             self.fail("it is empty; '.' is the current folder", param, ctx)
-        folder = super().convert(value, param, ctx)
+        folder = cast(Path, super().convert(value, param, ctx))
         # click lets devices, FIFOs and places in a file pass.
         there = next((p for p in (folder, *folder.parents) if os.path.exists(p)), Path())
         if not there.is_dir():

@@ -223,7 +223,7 @@ def test_markdown_shows_what_was_written(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
 def test_no_cell_is_several_to_a_reader_with_another_separator(separator: str) -> None:
-    """A reader splits outside of quotes alone; None and nothing are empty cells, and no blank line."""
+    """A reader splits outside of quotes alone; None and nothing are empty cells, no blank line."""
     row = [f"a{separator}b", " c", 'd"e', "f\ng", 1.5, None, ""]
     line = csv_line(row)
     assert ["" if value is None else str(value) for value in row] == next(csv.reader([line]))
@@ -237,14 +237,15 @@ def test_every_csv_quotes_what_others_split(folder: Path, nnrun: Callable[..., A
     (folder / "x.csv").write_text("a,id,y\n" + "1,p|q,u;v\n2,r,w|x\n" * 9)
     config = CONFIG.format(target="y", description="x").replace("sizes: [1]", "sizes: [2]")
     config = config.replace("regression", "classification").replace("mean_squared", "cross_entropy")
-    config = config.replace("linear", "softmax").replace("target: y", "target: y, ignore: [id]")
+    config = config.replace("linear", "softmax").replace("target: y", "target: y, features: [a]")
     (folder / "a.yaml").write_text(config)
     assert 0 == nnrun("train", "a.yaml").code
     assert 0 == nnrun("train", "a.yaml", "description=s;t|u").code
     predicted = nnrun("predict", "latest", "x.csv", "--id", "id").out
     listed = nnrun("ls", "--csv").out
     assert 0 == nnrun("export", "latest", "-o", "m.py").code
-    script = subprocess.run([sys.executable, "m.py", "x.csv"], capture_output=True, text=True)
+    command = [sys.executable, "m.py", "x.csv"]
+    script = subprocess.run(command, capture_output=True, text=True, check=True)
     assert nnrun("predict", "latest", "x.csv").out == script.stdout
     for text in (predicted, script.stdout, listed):
         assert '"' in text

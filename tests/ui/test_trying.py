@@ -6,6 +6,7 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnrun
@@ -170,5 +171,5 @@ def test_no_control_character_is_shown_and_each_category_can_be_chosen(ask_in, t
         ]
         if cell in chosen:
             kind = next(kind for kind in kinds if escaped(kind) == cell)
-            expected = run.predict([{"k\x07": kind}])[0]
+            expected = run.predict(pd.DataFrame({"k\x07": [kind]}))[0]
             assert escaped(expected) == re.search(r'<data value="(.*?)"', answer)[1]
