@@ -41,7 +41,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o666)
+    return os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, 0o666)
 
 
 def is_open_already(_state: os.stat_result, _besides: int = -1) -> bool:

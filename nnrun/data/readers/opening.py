@@ -140,7 +140,7 @@ def damage_errors(path: Path, what: str, kinds: tuple[type[Exception], ...]) -> 
 def refuse_bytes_before(path: Path, archive: ZipFile) -> None:
     """Raise a DataError if anything is before a zip archive: others may read the file as that."""
     first = min((one.header_offset for one in archive.infolist()), default=archive.start_dir)
-    if first:
+    if first > 0:
         raise DataError(f"{path}: has {first:,} bytes before its zip archive; save it anew")
 
 
