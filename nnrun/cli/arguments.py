@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from nnrun.config.files import SUFFIXES
+from nnrun.data.readers.opening import refuse_fifo
 from nnrun.errors import UsageError, clipped
 from nnrun.reports.commands import command_line
 
@@ -95,11 +96,12 @@ def check_target(file: Path, source: Path | None = None, option: str = "-o") -> 
     """Check before all work that a file can be written, and is not its own source.
 
     Raises:
-        UsageError: it is a folder, in none, or the source itself.
+        UsageError: it is a folder, in none, a FIFO, or the source itself.
     """
     if file.is_dir():
         raise UsageError(f"{option} {file}: is a folder; name a file in it")
     check_parent(file, option)
+    refuse_fifo(file, option)
     if source is not None and file.is_file() and source.is_file() and file.samefile(source):
         raise UsageError(f"{option} {file}: is the input itself; name another file")
 

@@ -69,7 +69,7 @@ def command(
     if len(names) != 1:
         raise click.UsageError("give one config or one run")
     if html is not None:
-        check_target(html)
+        check_target(html, option="--html")
     found = _explanation(str(names[0]), overrides, rows, by, results, output)
     output.data(as_data(found))
     if html is None:

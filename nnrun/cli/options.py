@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -80,7 +81,12 @@ class Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value):
             self.fail("it is empty; '.' is the current folder", param, ctx)
-        return super().convert(value, param, ctx)
+        folder = cast(Path, super().convert(value, param, ctx))
+        # click lets devices, FIFOs and places in a file pass.
+        there = next((p for p in (folder, *folder.parents) if os.path.exists(p)), Path())
+        if not there.is_dir():
+            self.fail(f"'{there}' is no folder; name one, or a new one", param, ctx)
+        return folder
 
 
 results_option = click.option(

@@ -12,7 +12,7 @@ from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
-from nnrun.data.readers.opening import fault_of
+from nnrun.data.readers.opening import fault_of, open_named
 from nnrun.plugins.kinds import check
 from nnrun.plugins.part import Part, PluginError, Source
 from nnrun.plugins.registering import forget, registered
@@ -41,7 +41,7 @@ def read_source(file: str | PathLike[str]) -> Source:
         fault = fault_of(place)
         if fault is not None:
             raise PluginError(f"{place} {fault}")
-        with place.open("rb") as opened:
+        with open_named(place) as opened:
             code = opened.read(_MOST_BYTES + 1)
     except OSError as error:
         raise PluginError(f"{place}: {error.strerror or error}") from None

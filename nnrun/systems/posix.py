@@ -32,6 +32,25 @@ READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """A descriptor as `open` makes it, without waiting for the other end of a FIFO.
+
+    Raises: OSError, ENXIO where nobody reads from a FIFO that is to be written.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def is_open_already(state: os.stat_result, besides: int = -1) -> bool:
+    """Whether a descriptor of this process, `besides` aside, is what has this state."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # the descriptor of the listing itself is closed
+            if int(name) != besides and os.path.samestat(os.fstat(int(name)), state):
+                return True
+    return False
+
+
 class Folder:
     """An open folder: another one that takes its name later is not touched.
 

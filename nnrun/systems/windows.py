@@ -40,6 +40,14 @@ _kept: list[Any] = []
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
+def open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_BINARY | os.O_NOINHERIT, 0o666)
+
+
+def is_open_already(_state: os.stat_result, _besides: int = -1) -> bool:
+    return True  # Windows has no FIFOs among files
+
+
 class Folder:
     """A folder; Windows opens none, so that its files are named by their paths.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from nnrun.characters import escaped
 from nnrun.cli.group import run
 from nnrun.reports.markup import escape
-from nnrun.spreadsheet import cell
+from nnrun.spreadsheet import cell, csv_line
 from tests.hostile.conftest import Answer
 
 CONTROLS = [chr(point) for point in (*range(0x20), *range(0x7F, 0xA0)) if chr(point) not in "\n\t"]
@@ -217,3 +219,32 @@ def test_predictions_have_no_formulas(folder: Path, nnrun: Callable[..., Answer]
 def test_markdown_shows_what_was_written(text: str, shown: str) -> None:
     """No link, no entity, no list: Markdown's own escapes stand before what would be one."""
     assert shown == escape(text)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_no_cell_is_several_to_a_reader_with_another_separator(separator: str) -> None:
+    """A reader splits outside of quotes alone; None and nothing are empty cells, no blank line."""
+    row = [f"a{separator}b", " c", 'd"e', "f\ng", 1.5, None, ""]
+    line = csv_line(row)
+    assert ["" if value is None else str(value) for value in row] == next(csv.reader([line]))
+    unquoted = re.sub(r'"(?:[^"]|"")*"', "", line)
+    assert separator == "," or separator not in unquoted
+    assert '""\n' == csv_line([""])
+
+
+def test_predictions_quote_what_others_split(folder: Path, nnrun: Callable[..., Answer]) -> None:
+    """Labels and what is carried; a script writes the bytes of `nnrun predict`."""
+    (folder / "x.csv").write_text("a,id,y\n" + "1,p|q,u;v\n2,r,w|x\n" * 9)
+    config = CONFIG.format(target="y", description="x").replace("sizes: [1]", "sizes: [2]")
+    config = config.replace("regression", "classification").replace("mean_squared", "cross_entropy")
+    config = config.replace("linear", "softmax").replace("target: y", "target: y, features: [a]")
+    (folder / "a.yaml").write_text(config)
+    assert 0 == nnrun("train", "a.yaml").code
+    predicted = nnrun("predict", "latest", "x.csv", "--id", "id").out
+    assert 0 == nnrun("export", "latest", "-o", "m.py").code
+    command = [sys.executable, "m.py", "x.csv"]
+    script = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert nnrun("predict", "latest", "x.csv").out == script.stdout
+    for text in (predicted, script.stdout):
+        assert '"' in text
+        assert [] == re.findall("[;|]", re.sub('"[^"]*"', "", text))

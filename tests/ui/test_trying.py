@@ -6,9 +6,11 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnrun
+from nnrun.characters import escaped
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.models.load import load
 from nnrun.reports.examine import last_split, prepared_again
@@ -142,3 +144,32 @@ def test_a_changed_network_is_not_loaded(results, ask_in, tmp_path):
     (folder / "model.safetensors").write_bytes(b"x" * 100)
     other = ask_in().get(f"/runs/{key}/form")
     assert (422, True) == (other.status, "is not the file that was written" in other.text)
+
+
+def test_no_control_character_is_shown_and_each_category_can_be_chosen(ask_in, tmp_path):
+    """Categories, classes and columns are written out; chosen so, a category is itself."""
+    kinds, labels = ["x\x1b[2Jy", "b\x00c", "\u202ed"], ["l\x1b", "m\x9b"]
+    rows = "".join(f"{kinds[i % 3]},{labels[i % 2]}\n" for i in range(36))
+    (tmp_path / "a.csv").write_text(f"k\x07,y\n{rows}", encoding="utf-8")
+    columns = {"target": "y", "categorical": ["k\x07"]}
+    config = {
+        "name": "steering", "loss": "cross_entropy",
+        "dataset": {"path": str(tmp_path / "a.csv"), "columns": columns, "test_size": 6},
+        "network": {"sizes": [2], "activations": ["softmax"]},
+        "training": {"learning_rate": 0.1, "iterations": 9, "engine": "numpy"},
+    }  # fmt: skip
+    results = tmp_path / "results"
+    run = nnrun.train(config, results=results)
+    key, asker = run_of(results, "steering"), ask_in()
+    form = asker.get(f"/runs/{key}/form").text
+    chosen = re.findall(r'<option value="(.*?)">', form, re.DOTALL)
+    assert {escaped(kind) for kind in kinds} == {*chosen}
+    for cell in [*chosen, "z\x1b"]:
+        answer = asker.post(f"/runs/{key}/answer", {"cells": [cell]}).text
+        assert [] == [
+            c for c in form + answer if c != "\n" and not (c.isprintable() or c == "\xa0")
+        ]
+        if cell in chosen:
+            kind = next(kind for kind in kinds if escaped(kind) == cell)
+            expected = run.predict(pd.DataFrame({"k\x07": [kind]}))[0]
+            assert escaped(expected) == re.search(r'<data value="(.*?)"', answer)[1]

@@ -9,7 +9,8 @@ from pathlib import Path
 from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import is_name
 from nnrun.data.readers.formats import is_data_file
-from nnrun.errors import ConfigError, Place, Problem
+from nnrun.data.readers.opening import open_named
+from nnrun.errors import ConfigError, DataError, Place, Problem
 from nnrun.suggestions import nearest
 
 MAX_BYTES = 2**20
@@ -46,7 +47,7 @@ def read_text(file: Path) -> Text:
     """
     name = str(file)
     try:
-        with file.open("rb") as stream:
+        with open_named(file) as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         hint = f"for data, {init_hint(name)}" if is_data_file(name) else _advice(file)
@@ -54,6 +55,8 @@ def read_text(file: Path) -> Text:
         raise ConfigError([Problem(f"there is no such file{hint}", name)]) from None
     except IsADirectoryError:
         raise ConfigError([Problem("is a folder, not a config file", name)]) from None
+    except DataError as error:
+        raise ConfigError([Problem(str(error).removeprefix(f"{name}: "), name)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem(f"cannot be read: {reason}", name)]) from error

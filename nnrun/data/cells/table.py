@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems, UnseenCategories
+from nnrun.spreadsheet import csv_line
 
 
 class Table(ABC):
@@ -85,6 +84,4 @@ class Table(ABC):
     @property
     def record(self) -> str:
         """The row that was read last, or the header, as text of a CSV file."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(self._last or self.header)
-        return text.getvalue()
+        return csv_line(self._last or self.header)

@@ -22,7 +22,7 @@ from nnrun.data.inference.csv_rows import CsvRows, LagRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
-from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.opening import disk_errors, open_named
 from nnrun.data.readers.tables.opening import table_in
 from nnrun.errors import UsageError
 
@@ -70,7 +70,7 @@ def open_rows(
     with ExitStack() as stack:
         # Only here: OSErrors of the caller's code are about other files.
         with disk_errors(path):
-            file = _stdin() if str(source) == STDIN else stack.enter_context(path.open("rb"))
+            file = _stdin() if str(source) == STDIN else stack.enter_context(open_named(path))
             options = {"with_target": with_target, "carried": carried, "aside": aside}
             rows = _rows(path, file, stack, layout, weight, **options)
         yield rows

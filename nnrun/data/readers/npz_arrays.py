@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import damage_errors, open_data
+from nnrun.data.readers.opening import damage_errors, open_data, refuse_bytes_before
 from nnrun.data.rows.mapped import LARGE, kept, map_array
 from nnrun.data.rows.raw import block_rows
 from nnrun.errors import DataError, first_of
@@ -62,6 +62,7 @@ def held_names(path: Path) -> str:
 def names_in(path: Path, file: BinaryIO) -> list[str]:
     """The names of all arrays of an open file."""
     with npz_errors(path), zipfile.ZipFile(file) as archive:
+        refuse_bytes_before(path, archive)
         return [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
 
 
@@ -75,6 +76,7 @@ def arrays_in(path: Path, file: BinaryIO, names: Sequence[str]) -> dict[str, Arr
     """The same of an open file, which its path names in errors."""
     found: dict[str, Array] = {}
     with npz_errors(path), zipfile.ZipFile(file) as archive:
+        refuse_bytes_before(path, archive)
         _check_doubles(path, archive)
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         headers = {name: checked_header(path, archive, name) for name in held}

@@ -1,4 +1,4 @@
-"""Opening data files; errors of the disk differ from missing or wrong files.
+"""Opening files that users name; errors of the disk differ from missing or wrong files.
 
 Errors say what is there instead of a file. Files of results (`runs/storage/durable/files.py`) and
 of the cache of machine code, which must belong to the user, have checks of their own: all three
@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
+from contextlib import contextmanager, suppress
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from nnrun.errors import DataError, NnrunError
+from nnrun.systems import system
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile  # slow to import
 
 _KINDS = {
     stat.S_ISREG: "a file",
@@ -27,6 +33,11 @@ _KINDS = {
 }
 
 
+_FIFO = "is a FIFO, not a file"
+_OTHER = "; name a file"
+_F = TypeVar("_F", BufferedReader, BufferedWriter)
+
+
 @contextmanager
 def open_data(path: Path) -> Iterator[BufferedReader]:
     """Open a file for reading bytes.
@@ -36,8 +47,43 @@ def open_data(path: Path) -> Iterator[BufferedReader]:
     with disk_errors(path):
         if (fault := fault_of(path)) is not None:
             raise DataError(f"{path}: {fault}")
-        with path.open("rb") as file:
+        with open_named(path) as file:
             yield file
+
+
+def open_named(path: Path) -> BufferedReader:
+    """Open a file, or a pipe or device, for reading bytes once.
+
+    A FIFO, which may have no writer, is refused; but not one that this process holds open already,
+    such as /dev/stdin and the `<(…)` of a shell.
+
+    Raises: DataError if it is such a FIFO; OSError if it cannot be opened.
+    """
+    file = open(path, "rb", opener=system.open_at_once)  # noqa: SIM115  # the caller closes it
+    return _not_waiting(file, path, "; save its content in a file")
+
+
+def open_sink(path: Path) -> BufferedWriter:
+    """Open a pipe or device for writing; raises as `open_named` does."""
+    refuse_fifo(path)
+    file = open(path, "wb", opener=system.open_at_once)  # noqa: SIM115  # as above
+    return _not_waiting(file, path, _OTHER)
+
+
+def refuse_fifo(path: Path, option: str = "") -> None:
+    """Raise a DataError if a file to write is a FIFO that may have no reader."""
+    with suppress(OSError, ValueError):
+        state = path.stat()
+        if stat.S_ISFIFO(state.st_mode) and not system.is_open_already(state):
+            raise DataError(f"{option} {path}: {_FIFO}{_OTHER}".lstrip())
+
+
+def _not_waiting(file: _F, path: Path, advice: str) -> _F:
+    state = os.fstat(file.fileno())
+    if stat.S_ISFIFO(state.st_mode) and not system.is_open_already(state, file.fileno()):
+        file.close()
+        raise DataError(f"{path}: {_FIFO}{advice}")
+    return file
 
 
 def fault_of(path: Path, *, folder: bool = False) -> str | None:
@@ -89,6 +135,13 @@ def damage_errors(path: Path, what: str, kinds: tuple[type[Exception], ...]) -> 
             raise
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: is damaged or no {what} file: {reason}") from error
+
+
+def refuse_bytes_before(path: Path, archive: ZipFile) -> None:
+    """Raise a DataError if anything is before a zip archive: others may read the file as that."""
+    first = min((one.header_offset for one in archive.infolist()), default=archive.start_dir)
+    if first > 0:
+        raise DataError(f"{path}: has {first:,} bytes before its zip archive; save it anew")
 
 
 def file_sha256(path: Path) -> str:

@@ -16,8 +16,9 @@ from nnrun.models.code.encoding import encoding
 from nnrun.models.code.language import constant
 from nnrun.models.code.source import cells, program, table
 from nnrun.models.model import Model
-from nnrun.models.writing.columns import label_text, prediction_names, spelled
+from nnrun.models.writing.columns import label_cells, prediction_names, spelled
 from nnrun.nn.network import chunk_rows
+from nnrun.spreadsheet import quoted
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     numbers.plain,
@@ -80,10 +81,10 @@ def program_parts(model: Model) -> Iterator[str]:
 def _constants(model: Model) -> Iterator[str]:
     """What the functions of `nnrun.models.code.source.program` need to know."""
     yield constant("USAGE", usage(model))
-    yield constant("HEADER", [escaped(name) for name in prediction_names(model)])
-    labels = zip(map(str, model.classes.tolist()), spelled(model.classes).tolist(), strict=True)
-    texts = {label: label_text(spelling) for label, spelling in labels}
-    yield constant("LABELS", {label: text for label, text in texts.items() if label != text})
+    yield constant("HEADER", [quoted(escaped(name)) for name in prediction_names(model)])
+    spellings = label_cells(spelled(model.classes).tolist())
+    labels = zip(map(str, model.classes.tolist()), spellings, strict=True)
+    yield constant("LABELS", {label: cell for label, cell in labels if label != cell})
     yield f"BATCH = {chunk_rows(model.network)}"
     yield "UNSEEN = {}"
     yield f"RESULTS = [{'predict, predict_proba' if model.probabilistic else 'predict'}]"

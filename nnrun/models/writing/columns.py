@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
@@ -13,10 +12,7 @@ from nnrun.data.labels import number
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
-from nnrun.spreadsheet import cell
-
-# Blanks in front are quoted, since some readers skip them after a separator.
-_QUOTED = re.compile(r'[",\r\n]|^\s')
+from nnrun.spreadsheet import cell, quoted
 
 
 def prediction_names(model: Model) -> list[str]:
@@ -61,11 +57,6 @@ def check_carried(carried: Iterable[str], names: Container[str]) -> None:
 def csv_lines(columns: Iterable[Sequence[str]]) -> str:
     """Columns of cells as lines of a CSV file."""
     return "".join(f"{','.join(row)}\n" for row in zip(*columns, strict=True))
-
-
-def quoted(text: str) -> str:
-    """A cell of a CSV file, in quotes where it needs them."""
-    return '"{}"'.format(text.replace('"', '""')) if _QUOTED.search(text) else text
 
 
 def cells(column: Array) -> list[str]:

@@ -18,9 +18,9 @@ from nnrun.models.writing.columns import (
     json_values,
     prediction_columns,
     prediction_names,
-    quoted,
 )
 from nnrun.nn.signature import Array
+from nnrun.spreadsheet import quoted
 
 _encode = JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False).encode
 

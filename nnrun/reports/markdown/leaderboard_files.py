@@ -6,8 +6,6 @@ which no other sweep replaces: the key has a digest of its settings and seeds.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from nnrun.reports.numbers import first_of
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.runs.storage.folders import names_in
-from nnrun.spreadsheet import cell
+from nnrun.spreadsheet import cell, csv_line
 from nnrun.sweeps.board.from_store.written import read_board
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
@@ -121,12 +119,9 @@ def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
 
     Of each data set all rows, or this many of the first.
     """
-    text = io.StringIO()
     rows = [flat_row(group, row) for group in board.groups for row in group.rows[:most]]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0] if rows else ["name"])
-    writer.writerows([*map(cell, row.values())] for row in rows)
-    return text.getvalue()
+    lines = [rows[0] if rows else ["name"], *(map(cell, row.values()) for row in rows)]
+    return "".join(map(csv_line, lines))
 
 
 def flat_row(group: Group, row: Row) -> dict[str, Any]:

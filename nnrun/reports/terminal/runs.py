@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
@@ -26,7 +24,7 @@ from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.storage.reading import STUCK, damaged
-from nnrun.spreadsheet import cell
+from nnrun.spreadsheet import cell, csv_line
 
 Varied = Mapping[str, Sequence[str]]
 Choices = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -229,15 +227,13 @@ def _moment(started: str | None) -> str:
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """CSV with full precision and a column for each metric and each differing setting."""
-    text = io.StringIO()
     found = dict.fromkeys(key for name in keys for key in keys[name])
     metrics = dict.fromkeys(key for run in runs for key in run.metrics)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(cell, [*PLAIN, *metrics, *found]))
+    rows: list[list[Any]] = [[*PLAIN, *metrics, *found]]
     for run in runs:
         values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
-        writer.writerow(map(cell, [*values, *(setting_of(run.settings, key) for key in found)]))
-    return text.getvalue()
+        rows.append([*values, *(setting_of(run.settings, key) for key in found)])
+    return "".join(csv_line(map(cell, row)) for row in rows)
 
 
 def runs_markdown(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nnrun.config.content import read_config
 from nnrun.config.names import is_name
-from nnrun.data.readers.opening import file_sha256, open_data
+from nnrun.data.readers.opening import file_sha256, open_data, refuse_bytes_before
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
@@ -79,6 +79,7 @@ def _extracted(file: Path, into: Path) -> Path:
     with open_data(file) as source:
         try:
             with zipfile.ZipFile(source) as archive:
+                refuse_bytes_before(file, archive)
                 members = _checked(file, archive, source.seek(0, 2))
                 top = into.joinpath(*members[0].filename.split("/")[:2])
                 (top / INSIDE).mkdir(parents=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import TextIOWrapper
 from math import frexp, isfinite, ldexp, sqrt
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
+from nnrun.data.readers.opening import open_named
 from nnrun.errors import UsageError
 from nnrun.sweeps.board.comparison.statistics import Summary, summarize
 from nnrun.sweeps.progress import SweepProgress
@@ -35,7 +37,7 @@ def read_references(path: Path) -> dict[tuple[str, str], Reference]:
     Raises: UsageError if it is no such file, with the line that is wrong.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with TextIOWrapper(open_named(path), encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
             if tuple(rows.fieldnames or ()) != COLUMNS:
                 raise UsageError(f"{path}:1: the columns must be {','.join(COLUMNS)}")

@@ -18,11 +18,11 @@ from nnrun.models.writing.columns import (
     cells,
     check_carried,
     csv_lines,
-    quoted,
     spelled,
 )
 from nnrun.models.writing.formats import JsonRows
 from nnrun.nn.signature import Array
+from nnrun.spreadsheet import quoted
 
 Drawn = tuple[int | None, int]
 """The seed of the split, if it has its own, and that of the run."""

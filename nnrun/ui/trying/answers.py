@@ -22,7 +22,7 @@ from nnrun.reports.html.inside.layers import traced_blocks
 from nnrun.reports.numbers import number
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
-from nnrun.ui.trying.forms import Form, form_of, is_plain, row_of, takes_images
+from nnrun.ui.trying.forms import Form, form_of, is_plain, row_of, takes_images, visible
 
 # Of this many rows, the least and the largest number are the scale of pixels.
 _ROWS = 500
@@ -111,6 +111,7 @@ class Answers:
         with self._lock:
             model = self._model(folder, record)
             x, notes = row_of(model, given)
+            notes = [*map(visible, notes)]
             if takes_images(model):
                 rows = self._data(record)
                 x = rows.low + x * (rows.high - rows.low)
@@ -140,10 +141,10 @@ def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequen
         chances: list[tuple[str, float]] = []
         if model.probabilistic:
             found = model.probabilities(outputs)[0].tolist()
-            chances = [*zip(model.layout.classes, found, strict=True)]
-        label = str(spelled(np.atleast_1d(predicted))[0])
+            chances = [*zip(map(visible, model.layout.classes), found, strict=True)]
+        label = visible(str(spelled(np.atleast_1d(predicted))[0]))
         return Answer("class", label, label, chances, layers, notes)
     values = np.atleast_1d(predicted)
-    what = ", ".join(model.layout.target_names) or "prediction"
+    what = ", ".join(map(visible, model.layout.target_names)) or "prediction"
     shown = ", ".join(map(number, values.tolist()))
     return Answer(what, shown, ", ".join(cells(values)), [], layers, notes)

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from nnrun.characters import escaped
 from nnrun.data.columns.lag import Lag
 from nnrun.data.inference.frames import table_rows
 from nnrun.errors import DataError, UsageError
@@ -90,8 +91,13 @@ def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -
     for place, name in enumerate(names):
         known = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
         value = numbers[place] if numbers is not None else (known or [""])[0]
-        cells.append(Cell(name, value, known))
+        cells.append(Cell(visible(name), visible(value), [*map(visible, known)]))
     return Form(None, cells, split, rows)
+
+
+def visible(text: str) -> str:
+    r"""Text as it is shown: what no browser shows, or keeps in a field, as `\x1b`."""
+    return escaped(text, kept="")
 
 
 def exact(values: Array) -> list[str]:
@@ -129,12 +135,22 @@ def _typed(model: Model, values: Sequence[object]) -> tuple[Array, list[str]]:
     try:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
-            row = table_rows(_Frame(names, [cell.strip() for cell in cells]), model.layout)
+            row = table_rows(_Frame(names, _meant(model, names, cells)), model.layout)
             assert row is not None  # its columns have names
     except DataError as error:
         raise DataError(str(error).replace("row 0, ", "")) from None
     rows = model.rows(row.reshape(1, *model.layout.shape))
     return rows, [str(warning.message) for warning in found]
+
+
+def _meant(model: Model, names: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """The cells as files have them, where a category was chosen by the text that shows it."""
+    meant = []
+    for name, cell in zip(names, (cell.strip() for cell in cells), strict=True):
+        known = model.layout.columns.categories.get(name, ())
+        shown = {visible(choice): choice for choice in known if choice}
+        meant.append(cell if cell in known else shown.get(cell, cell))
+    return meant
 
 
 def _number(name: str, text: str) -> float:

@@ -15,6 +15,7 @@ from nnrun.data.inference.frames import table_rows
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.text.csv_table import CsvTable
 from nnrun.errors import DataError, NnrunError
+from nnrun.systems import system
 from tests.data.features import load_features
 from tests.data.tables import CategorySettings, read_csv
 
@@ -392,11 +393,11 @@ def test_missing_files_and_failing_disks_have_messages_of_their_own(tmp_path, mo
     with pytest.raises(DataError, match="is a link that leads to itself"):
         read_csv(looped, "y")
     (tmp_path / "sound.csv").write_text("a,y\n1,2\n")
-    monkeypatch.setattr(Path, "open", _failing_disk)
+    monkeypatch.setattr(system, "open_at_once", _failing_disk)
     with pytest.raises(NnrunError, match="cannot be read: Input/output error") as error:
         read_csv(tmp_path / "sound.csv", "y")
     assert 1 == error.value.exit_code
 
 
-def _failing_disk(path, mode):
+def _failing_disk(path, flags):
     raise OSError(errno.EIO, "Input/output error")

@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
-from tests.hostile.refused.refusals import CONFIG, Case, link, path, text
+from tests.hostile.refused.refusals import CONFIG, Case, X, both, link, path, text
 
 LONG = "a" * 5000
 
+
+RESULTS = [
+    *(("train", "a.yaml"), ("sweep", "a.yaml"), ("search", "a.yaml"), ("ls",), ("show", "r")),
+    *(("report",), ("compare", "r", "s"), ("best", "r"), ("verify",), ("predict", "r", "a.csv")),
+    *(("pack", "r", "-o", "r.zip"), ("export", "r", "-o", "r.py"), ("explain", "r"), ("ui",)),
+]
+
+
+def before(name: str, content: bytes) -> None:
+    """An archive after something else, as a page of HTML."""
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr("x.npy", content)
+    Path(name).write_bytes(b"<html>" + Path(name).read_bytes())
+
+
 CASES = [
+    path(
+        "an npz after other bytes",
+        "b.npz",
+        "b.npz: has 6 bytes before its zip archive; save it anew",
+        lambda: before("b.npz", X),
+    ),
+    path(
+        "a workbook after other bytes",
+        "b.xlsx",
+        "b.xlsx: has 6 bytes before its zip archive; save it anew",
+        lambda: before("b.xlsx", X),
+    ),
+    Case(
+        "a packed run after other bytes",
+        lambda: before("b.zip", X),
+        ("show", "b.zip"),
+        "b.zip: has 6 bytes before its zip archive; save it anew",
+    ),
     path("a FIFO as a csv", "f.csv", "f.csv is a FIFO, not a file", lambda: os.mkfifo("f.csv")),
     path("a FIFO as an npz", "f.npz", "f.npz is a FIFO, not a file", lambda: os.mkfifo("f.npz")),
     path("zeros without end", "z.csv", "z.csv is a device, not a file", link("z.csv", "/dev/zero")),
@@ -107,5 +141,15 @@ CASES = [
         lambda: Path("a.yaml").write_text("# " + "x" * 2**20),
         ("check", "a.yaml"),
         "is larger than 1 MiB, so it is not a config",
+    ),
+    *(
+        Case(
+            f"{' '.join(words)} with results in {place}",
+            both(text("a.yaml", CONFIG), text("plain", ""), lambda: os.mkfifo("f")),
+            (*words, "--results", place),
+            f"'{there}' is no folder; name one, or a new one",
+        )
+        for place, there in (("/dev/null", "/dev/null"), ("plain/x", "plain"), ("f", "f"))
+        for words in RESULTS
     ),
 ]

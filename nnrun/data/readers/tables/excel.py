@@ -16,7 +16,7 @@ from nnrun.data.cells.part import Part
 from nnrun.data.cells.problems import Problems
 from nnrun.data.cells.table import Table
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.opening import damage_errors, file_sha256
+from nnrun.data.readers.opening import damage_errors, file_sha256, refuse_bytes_before
 from nnrun.data.readers.tables.values import cells_of, checked_header, has_times
 from nnrun.data.readers.text.csv_table import NUMBERS_AS_HEADER, unnamed
 from nnrun.data.readers.text.text_lines import LONGEST_LINE
@@ -48,6 +48,7 @@ class ExcelTable(Table):
         with _damage_errors(path), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles, for example
             with zipfile.ZipFile(file) as archive:
+                refuse_bytes_before(path, archive)
                 kept = [one for one in archive.infolist() if "/worksheets/" not in one.filename]
                 unpacked = sum(one.file_size for one in kept)
                 _check_rows(path, archive)

@@ -54,14 +54,13 @@ def read_rows(path: str) -> np.ndarray[Any, Any]:
 def write(x: np.ndarray[Any, Any]) -> None:
     """Write predictions for raw rows as CSV to stdout, in the batches of `nnrun predict`."""
     with open(1, "w", encoding="utf-8", newline="", closefd=False) as stdout:
-        writer = csv.writer(stdout, lineterminator="\n")
-        writer.writerow(HEADER)
+        stdout.write(",".join(HEADER) + "\n")
         for start in range(0, len(x), BATCH):
             found = [result(x[start : start + BATCH]) for result in RESULTS]
             columns = [column for each in found for column in np.atleast_2d(each.T)]
             cells = list(map(shown, columns))
             cells[0] = [LABELS.get(cell, cell) for cell in cells[0]]
-            writer.writerows(zip(*cells, strict=True))
+            stdout.writelines(",".join(row) + "\n" for row in zip(*cells, strict=True))
 
 
 def main() -> None:

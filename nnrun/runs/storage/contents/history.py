@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nnrun.errors import NnrunError
 from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.durable.files import read_regular
+from nnrun.spreadsheet import csv_line
 
 if TYPE_CHECKING:  # slow to import
     from nnrun.training.state import HistoryRow
@@ -22,12 +23,8 @@ _COUNTS = ("iteration", "_rows")
 
 def history_csv(history: list[HistoryRow]) -> str:
     """A line for each evaluation; floats in their shortest exact form."""
-    text = io.StringIO()
     columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(map(itemgetter(*columns), history))
-    return text.getvalue()
+    return "".join(map(csv_line, [columns, *map(itemgetter(*columns), history)]))
 
 
 def load_history(folder: Path) -> list[HistoryRow]:

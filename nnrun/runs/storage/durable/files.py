@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from nnrun import unfinished
+from nnrun.data.readers.opening import open_sink
 from nnrun.runs.storage.durable.staged import Staged, commit, is_temporary, temporary_name
 from nnrun.systems import system
 
@@ -94,10 +95,11 @@ def written_whole(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     A pipe or device gets all content at the end, too. What a process that was killed has left of
     such a file is removed.
 
-    Raises: FileExistsError if there is such a file, and it is not to be replaced.
+    Raises: FileExistsError if there is such a file, and it is not to be replaced; DataError if it
+    is a FIFO that may have no reader.
     """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file, kept_back(file) as held:
+    if replace and path.exists() and not path.is_file():
+        with open_sink(path) as file, kept_back(file) as held:
             yield held
         return
     temporary = path.with_name(temporary_name(path.name, _HELD_BYTES))
