@@ -42,6 +42,8 @@ _SKIPPED = {
     *("name", "config", "weights_sha256", *_SCORES),
     *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
 }
+# Parts of a state: the history is compared by its rows, the environment by `verify`.
+_CARRIED = ("state history", "state environments")
 # Numbers of a watched run. Other rounding moves numbers between bins, and units across a limit.
 _SEEN = ("histogram", "range", "units", "gradients", "updates", "output_gradients")
 _FITTED = "model preprocessing."
@@ -130,7 +132,7 @@ def _states(stored: RunResult, again: RunResult) -> Iterator[Difference]:
     yield from _arrays("state", old.arrays, new.arrays)
     yield from _history(old.values.get("history", []), new.values.get("history", []))
     for pair in _each("state ", old.values, _json(new.values)):
-        if not pair.place.startswith("state history") and not pair.place.endswith("_seconds"):
+        if not pair.place.startswith(_CARRIED) and not pair.place.endswith("_seconds"):
             yield pair
 
 
