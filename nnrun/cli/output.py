@@ -132,7 +132,7 @@ def open_missing_streams() -> None:
 class _Named(io.FileIO):
     """Stdout, whose errors have its name as those of other files do."""
 
-    def write(self, content: Any) -> int | None:
+    def write(self, content: Any) -> int:
         try:
             return super().write(content)
         except OSError as error:

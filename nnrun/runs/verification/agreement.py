@@ -42,8 +42,6 @@ _SKIPPED = {
     *("name", "config", "weights_sha256", *_SCORES),
     *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
 }
-# Parts of a state: the history is compared by its rows, the environment by `verify`.
-_CARRIED = ("state history", "state environments")
 # Numbers of a watched run. Other rounding moves numbers between bins, and units across a limit.
 _SEEN = ("histogram", "range", "units", "gradients", "updates", "output_gradients")
 _FITTED = "model preprocessing."
@@ -129,10 +127,13 @@ def _states(stored: RunResult, again: RunResult) -> Iterator[Difference]:
     none = TrainingState({}, {})
     yield from _arrays("state", (stored.ending or none).arrays, (again.ending or none).arrays)
     old, new = stored.checkpoint or none, again.checkpoint or none
+    if stored.checkpoint is not None:
+        # The report says where updates were made, which training again cannot.
+        new = TrainingState(new.arrays, {**new.values, "environments": stored.record.environments})
     yield from _arrays("state", old.arrays, new.arrays)
     yield from _history(old.values.get("history", []), new.values.get("history", []))
     for pair in _each("state ", old.values, _json(new.values)):
-        if not pair.place.startswith(_CARRIED) and not pair.place.endswith("_seconds"):
+        if not pair.place.startswith("state history") and not pair.place.endswith("_seconds"):
             yield pair
 
 
