@@ -37,7 +37,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             else:
                 report(error, output)
             return error.exit_code
-        case OSError(errno=errno.EBADF, filename=None):
+        case OSError(errno=errno.EBADF, filename=None | "stdout"):
             _print("stdout is closed; what was to be shown is lost", output)
         case OSError():
             file = f"{error.filename}: " if error.filename else ""
@@ -82,7 +82,7 @@ def report(error: NnrunError, output: Output) -> None:
     """Print an error's message; all problems of a config, each with its place."""
     output.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
     problems = problems_data(error) if isinstance(error, ConfigError) else {}
-    output.data(error_data(str(error)) | problems)
+    _data(error_data(str(error)) | problems, output)
 
 
 def error_data(message: str) -> dict[str, Any]:
@@ -110,4 +110,12 @@ def _problem(problem: Problem) -> dict[str, Any]:
 def _print(message: str, output: Output, before: str = "") -> None:
     message = clipped(message)
     output.error(f"{before}error: {message}")
-    output.data(error_data(message))
+    _data(error_data(message), output)
+
+
+def _data(content: dict[str, Any], output: Output) -> None:
+    """Print an error as JSON, which stderr has as text if stdout cannot be written."""
+    try:
+        output.data(content)
+    except OSError:
+        silence(sys.stdout)

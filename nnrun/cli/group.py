@@ -20,7 +20,7 @@ from nnrun.characters import escaped
 from nnrun.cli import COMMANDS, COMPLETE, overview
 from nnrun.cli.errors import exit_code_for
 from nnrun.cli.options import debug_option
-from nnrun.cli.output import Output, abandon_unwritable, open_missing_streams
+from nnrun.cli.output import Output, abandon_unwritable, name_stdout, open_missing_streams
 from nnrun.cli.signals import Interruption
 from nnrun.systems import system
 
@@ -199,5 +199,6 @@ def run() -> None:
         # A terminal without `×` shows `?`, instead of ending the program.
         if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
             stream.reconfigure(encoding=system.encoding_of(stream), errors="replace")
+    name_stdout()
     warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"
     cli()

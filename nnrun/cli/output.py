@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from nnrun.characters import escaped, hidden_escaped
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+STDOUT = "stdout"
+"""The name of stdout in errors of writing to it."""
 ANY_WIDTH = 1_000_000  # a comparison has a column for each run
 
 
@@ -124,6 +127,30 @@ def open_missing_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # stays open
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+class _Named(io.FileIO):
+    """Stdout, whose errors have its name as those of other files do."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = STDOUT
+            raise
+
+
+def name_stdout() -> None:
+    """Give errors of writing to stdout its name; a terminal says by itself what is wrong."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Named(stream.fileno(), "w", closefd=False)),
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
 
 
 def abandon_unwritable(stream: IO[str]) -> None:

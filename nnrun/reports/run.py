@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nnrun.config.settings import flatten
 from nnrun.errors import NnrunError
 from nnrun.reports.document import (
     ASKED,
@@ -357,7 +358,7 @@ def plugin_options(record: RunRecord) -> str:
 
 def environment_table(record: RunRecord) -> Grid:
     """What a run was trained with, and its digests."""
-    environment = record.environment
+    environment = record.last_environment
     packages = environment.get("packages") or {}
     rows = [
         ("seed", record.seed),
@@ -365,6 +366,7 @@ def environment_table(record: RunRecord) -> Grid:
         ("nnrun", record.nnrun_version),
         *((key, value) for key, value in environment.items() if key != "packages"),
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        *(("earlier updates", text) for text in _earlier(record)),
         ("SHA-256 of the data", record.dataset["sha256"]),
         ("SHA-256 of the weights", record.weights_sha256 or MISSING),
         *((f"SHA-256 of {name}", sha256) for name, sha256 in plugins_of(record).items()),
@@ -372,3 +374,11 @@ def environment_table(record: RunRecord) -> Grid:
     ]
     cells = [[Cell(key), Cell(str(value))] for key, value in rows]
     return Grid("Environment and digests", ["", ""], cells, texts=2, hidden=True, level=WHOLE)
+
+
+def _earlier(record: RunRecord) -> Iterator[str]:
+    """What each environment of earlier updates has that that of the last one has not."""
+    last = flatten(record.last_environment)
+    for environment in record.earlier_environments:
+        differing = {k: v for k, v in flatten(environment).items() if v != last.get(k)}
+        yield ", ".join(f"{k.removeprefix('packages.')} {v}" for k, v in differing.items())

@@ -187,6 +187,7 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
         if values["iteration"] % longer.evaluate_every:
             history = history[:-1]
         values = {**values, "history": history, **_seconds(record)}
+        values["environments"] = record.environments
         state = TrainingState({**arrays, **kept}, values)
     except (KeyError, TypeError, ValueError) as error:
         raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # slow to import
     from nnrun.training.watching.watched import Watched
 
 SCHEMA_VERSION = 1
+EARLIER = "earlier"
+"""The key of an environment under which others are, in which the run had its earlier updates."""
 
 # Entries that reports have only where they say something.
 _RARE = ("plugins", "search")
@@ -75,12 +77,32 @@ class RunRecord:
     @property
     def numeric_backend(self) -> str:
         """A text that is equal for runs with equal bits; empty if it has no environment."""
-        found = self.environment
-        if not found.get("architecture"):
+        if not self.environment.get("architecture"):
             return ""
         keys = _ALWAYS if self.engine == "compiled" else (*_ALWAYS, *_BY_NUMPY)
-        numpy = (found.get("packages") or {}).get("numpy")
-        return ", ".join([self.engine, f"numpy {numpy}", *(str(found.get(key)) for key in keys)])
+
+        def arithmetic(environment: dict[str, Any]) -> str:
+            numpy = (environment.get("packages") or {}).get("numpy")
+            return ", ".join([f"numpy {numpy}", *(str(environment.get(key)) for key in keys)])
+
+        last_first = (self.last_environment, *reversed(self.earlier_environments))
+        return f"{self.engine}, " + ", after ".join(dict.fromkeys(map(arithmetic, last_first)))
+
+    @property
+    def last_environment(self) -> dict[str, Any]:
+        """The environment of its last updates and of all else."""
+        return {key: value for key, value in self.environment.items() if key != EARLIER}
+
+    @property
+    def earlier_environments(self) -> list[dict[str, Any]]:
+        """The environments of its earlier updates, without that of its last ones."""
+        found: list[dict[str, Any]] = self.environment.get(EARLIER, [])
+        return found
+
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """The environments of all its updates, in their order."""
+        return [*self.earlier_environments, environment_of_updates(self.environment)]
 
     def has_metric(self, name: str) -> bool:
         """Whether it has a metric, be it undefined; those of a run without metrics are unknown."""
@@ -103,7 +125,22 @@ def numeric_environment(environment: dict[str, Any]) -> dict[str, Any]:
     """The part of an environment that `numeric_backend` uses."""
     packages = environment.get("packages") or {}
     found = {key: environment[key] for key in (*_ALWAYS, *_BY_NUMPY) if key in environment}
-    return {**found, "packages": {"numpy": packages.get("numpy")}} if found else {}
+    if not found:
+        return {}
+    earlier = [numeric_environment(each) for each in environment.get(EARLIER, [])]
+    return with_earlier({**found, "packages": {"numpy": packages.get("numpy")}}, earlier)
+
+
+def environment_of_updates(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that the bits of updates may depend on."""
+    packages = environment.get("packages") or {}
+    found = {key: environment[key] for key in environment if key not in ("threads", EARLIER)}
+    return {**found, "packages": {"numpy": packages.get("numpy")}}
+
+
+def with_earlier(environment: dict[str, Any], earlier: list[dict[str, Any]]) -> dict[str, Any]:
+    """An environment with those of earlier updates, if there are any."""
+    return {**environment, EARLIER: earlier} if earlier else environment
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -65,8 +65,13 @@ def _losses(row: Mapping[str, float | None]) -> dict[str, float | None]:
 
 @dataclass
 class Trainer(TrainingCore):
-    """Trains a network; iterating over `run()` does the work."""
+    """Trains a network; iterating over `run()` does the work.
 
+    `environments` are those of its updates so far, the present one last. Training only carries them
+    from one process to the next.
+    """
+
+    environments: list[dict[str, Any]] = field(default_factory=list)
     _steps: int = 1
     _last: TrainingState | None = None  # before the best weights were put back
 
@@ -127,6 +132,7 @@ class Trainer(TrainingCore):
         if good.iteration != self.iteration:
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values
+        state.values["environments"] = [*self.environments]
         if self.watch is not None:
             add_record(state, self.watch.watched)
         return state
@@ -136,6 +142,8 @@ class Trainer(TrainingCore):
         arrays, values = checkpoint.arrays, checkpoint.values
         own = {name: array for name, array in arrays.items() if not name.startswith("good.")}
         self.restore(TrainingState(own, values))
+        earlier = [each for each in values["environments"] if each not in self.environments]
+        self.environments = [*earlier, *self.environments]
         record = record_in(checkpoint)
         if self.watch is not None and record is not None:
             self.watch.restore(record)

@@ -247,7 +247,7 @@ def printed():
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
     def run(command, stdout):
-        words = [sys.executable, "-m", "nnrun", command]
+        words = [sys.executable, "-m", "nnrun", *command.split()]
         done = subprocess.run(
             words, stdout=stdout, stderr=subprocess.PIPE, env=environment, text=True, check=False
         )
@@ -269,7 +269,16 @@ def test_a_closed_pipe_ends_quietly(command, printed):
 def test_a_full_disk_is_an_error(command, printed):
     """Text that could not be written is said to be missing, in one line."""
     with open("/dev/full", "w") as full:
-        assert (1, "error: No space left on device\n") == printed(command, full)
+        assert (1, "error: stdout: No space left on device\n") == printed(command, full)
+
+
+def test_an_error_is_said_once_where_its_json_cannot_be_written(printed):
+    """Its text is on stderr, with the exit code of the error and not of the full disk."""
+    with open("/dev/full", "w") as full:
+        code, errors = printed("show nosuch --json", full)
+    assert 2 == code
+    assert errors.startswith("error: ")
+    assert 1 == len(errors.splitlines())
 
 
 def test_the_group_is_a_click_group():

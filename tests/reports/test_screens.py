@@ -168,6 +168,17 @@ def screen(renderable, width, **console) -> str:
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
+@pytest.fixture(autouse=True)
+def year(monkeypatch):
+    """Sets the year of now; the screens were recorded in that of their runs."""
+
+    def make(number: int) -> None:
+        monkeypatch.setattr("nnrun.reports.terminal.runs.now", lambda: f"{number}-06-07T08:09:10")
+
+    make(2026)
+    return make
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", SHOWN)
 def test_screens_are_as_they_were_recorded(name, width):
@@ -183,6 +194,21 @@ def test_screens_are_as_they_were_recorded(name, width):
         assert ("no_color" in settings) != bool(_COLOURS.search(shown)) or name != "ls"
     broken = [line for line in text.splitlines() if not line.startswith(COPIED)]
     assert max(map(len, broken)) <= width
+
+
+def test_runs_of_other_years_have_the_year(year):
+    """All of a list then, so that its dates compare; a run that is in no year yet has none."""
+    waiting = RUN._replace(run_id="s43-0123456789", started=None)
+    older = RUN._replace(run_id="s44-0123456789", started="2025-12-31T23:59:59+00:00")
+
+    def dates(*runs):
+        lines = screen(runs_table(runs, len(runs), {}), 120).splitlines()
+        return [line[line.index("0.9583") + 6 :].strip() for line in lines if "0.9583" in line]
+
+    assert ["01-02 03:04", "–"] == dates(RUN, waiting)
+    assert ["2026-01-02 03:04", "–", "2025-12-31 23:59"] == dates(RUN, waiting, older)
+    year(2027)
+    assert ["2026-01-02 03:04"] == dates(RUN)
 
 
 @pytest.mark.parametrize("width", range(60, 121, 10))

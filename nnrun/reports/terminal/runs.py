@@ -23,6 +23,7 @@ from nnrun.reports.terminal.blocks import mark_style
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
+from nnrun.runs.record import now
 from nnrun.runs.storage.reading import STUCK, damaged
 from nnrun.spreadsheet import cell, csv_line
 
@@ -117,7 +118,7 @@ def _columns(
         Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
-        Column("started", [_moment(run.started) for run in runs], need=3, left=True),
+        Column("started", _moments([run.started for run in runs]), need=3, left=True),
     ]
     only_train = all(run.result is None or run.result[0] == "train" for run in runs)
     train_is_shown = only_train or sort == "train"
@@ -220,9 +221,11 @@ def _short_status(run: RunSummary) -> str:
     return f"{run.status} ({count(run.warnings)})" if run.warnings else status_of(run)
 
 
-def _moment(started: str | None) -> str:
-    """Month, day and time; the year is left out for lack of room."""
-    return clean(str(started))[5:16].replace("T", " ") if started else MISSING
+def _moments(started: Sequence[str | None]) -> list[str]:
+    """Month, day and time; for lack of room with the year only if one is not of this year."""
+    texts = [clean(str(moment)) if moment else "" for moment in started]
+    begin = 5 if {text[:4] for text in texts if text} <= {now()[:4]} else 0
+    return [text[begin:16].replace("T", " ") or MISSING for text in texts]
 
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:

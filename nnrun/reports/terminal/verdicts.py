@@ -83,4 +83,6 @@ def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(_shown, value))
     return MISSING if value is None else str(value)

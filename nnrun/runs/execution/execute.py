@@ -10,12 +10,12 @@ from nnrun.models.task import Task
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.checks import check_engine, check_plugins, naming_plugins
-from nnrun.runs.execution.environment import run_arithmetic
+from nnrun.runs.execution.environment import environment, run_arithmetic
 from nnrun.runs.execution.result import trained_result
 from nnrun.runs.execution.trainer import trainer_of
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import RunResult, Status, now
+from nnrun.runs.record import RunResult, Status, environment_of_updates, now
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.state import TrainingState
@@ -109,6 +109,8 @@ class Execution:
         if not checked:
             check_plugins(prepared)
             check_engine(prepared, self.trainer)
+        here = {**environment(), **self.trainer.engine.surroundings}
+        self.trainer.environments = [environment_of_updates(here)]
         if checkpoint is not None:
             self.trainer.resume(checkpoint)
 

@@ -39,6 +39,7 @@ from nnrun.runs.record import (
     compare_published,
     now,
     published_of,
+    with_earlier,
 )
 from nnrun.training.trainer import Trainer
 
@@ -87,7 +88,7 @@ def trained_result(
         metrics=metrics,
         timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
         weights=weights,
-        surroundings=trainer.engine.surroundings,
+        surroundings=with_earlier(trainer.engine.surroundings, trainer.environments[:-1]),
         engine=trainer.engine.name,
         started=started,
         best_iteration=trainer.stopping.best_iteration if trainer.stopping else None,
@@ -129,7 +130,8 @@ def record_of(
         metrics: by split.
         timing: as `timing_of` returns it.
         weights: as trained; None without any.
-        surroundings: what the bits of the engine depend on, besides the usual environment.
+        surroundings: what the bits depend on besides the usual environment: by the engine, and by
+            the environments of earlier updates.
         others: fields of `RunRecord`, by default those of a run that starts now.
     """
     config, metrics = prepared.config, metrics or dict.fromkeys(SPLITS)

@@ -127,6 +127,9 @@ def _states(stored: RunResult, again: RunResult) -> Iterator[Difference]:
     none = TrainingState({}, {})
     yield from _arrays("state", (stored.ending or none).arrays, (again.ending or none).arrays)
     old, new = stored.checkpoint or none, again.checkpoint or none
+    if stored.checkpoint is not None:
+        # The report says where updates were made, which training again cannot.
+        new = TrainingState(new.arrays, {**new.values, "environments": stored.record.environments})
     yield from _arrays("state", old.arrays, new.arrays)
     yield from _history(old.values.get("history", []), new.values.get("history", []))
     for pair in _each("state ", old.values, _json(new.values)):

@@ -58,7 +58,8 @@ class Verification:
         differences: the first value that differs of each part: history, metrics, weights, the
             record of a watched run, the description of the model, the state that a longer run
             starts from, and the rest of the report.
-        environment: what differs in it: for each key, the value then and now.
+        environment: what differs in it: for each key, the value then and now; the value then is a
+            list where updates of the run had several.
         exit_code: of the command.
     """
 
@@ -217,13 +218,16 @@ def _reason(stored: RunRecord, again: RunRecord, compared: list[Part]) -> str:
 
 
 def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
-    """The parts of the environment that differ."""
-    before = flatten({"nnrun": stored.nnrun_version, **stored.environment})
+    """The parts of the environment that differ, be it that of the first updates alone."""
+    before = flatten({"nnrun": stored.nnrun_version, **stored.last_environment})
     now = flatten({"nnrun": __version__, **again.environment, **environment()})
     if stored.nnrun_version != __version__:
         before["engine"], now["engine"] = stored.engine, again.engine
-    return {
-        key: (before.get(key), now.get(key))
-        for key in sorted((before.keys() | now.keys()) - {"threads"})
-        if before.get(key) != now.get(key)
-    }
+    earlier = [flatten(environment) for environment in stored.earlier_environments]
+    changes: dict[str, tuple[Any, Any]] = {}
+    for key in sorted((before.keys() | now.keys()).union(*earlier) - {"threads"}):
+        values = [*(values[key] for values in earlier if key in values), before.get(key)]
+        then = [value for at, value in enumerate(values) if value not in values[:at]]
+        if then != [now.get(key)]:
+            changes[key] = (then if then[1:] else then[0], now.get(key))
+    return changes

@@ -165,7 +165,7 @@ def test_messages_are_the_same_after_the_way_or_left_out():
     assert progress == unpack_message(pack_message(progress, "iris/s3-1"), "iris/s3-1")
     values = {
         "iteration": 3, "optimizer_steps": 3, "train_seconds": 0.1, "evaluation_seconds": 0.1,
-        "rate": 0.1, "history": [],
+        "rate": 0.1, "history": [], "environments": [],
     }  # fmt: skip
     state = TrainingState({"theta": np.arange(3.0)}, values)
     packed = pack_message(state, "iris/s3-1")

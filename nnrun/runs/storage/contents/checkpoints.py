@@ -10,6 +10,7 @@ from typing import Any
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.nn.signature import Array
+from nnrun.runs.storage.contents.validation import are_environments
 from nnrun.training.state import TrainingState
 
 # The digest is over the file with these zeros in its place.
@@ -46,10 +47,12 @@ def _is_valid(values: Any, arrays: dict[str, Array]) -> bool:
         counts = (values["iteration"], values["optimizer_steps"])
         numbers = (values["train_seconds"], values["evaluation_seconds"], values["rate"])
         rows = [number for row in values["history"] for number in row.values()]
+        environments = values["environments"]
     except (KeyError, TypeError, AttributeError):
         return False
     return (
         "theta" in arrays
+        and are_environments(environments)
         and all(type(count) is int and count >= 0 for count in counts)
         and all(type(number) in (int, float) and isfinite(number) for number in (*numbers, *rows))
     )

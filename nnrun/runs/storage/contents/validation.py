@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import find
-from nnrun.runs.record import RunRecord, Status
+from nnrun.runs.record import EARLIER, RunRecord, Status
 
 
 def invalid_part(record: RunRecord) -> str | None:
@@ -22,6 +22,11 @@ def invalid_part(record: RunRecord) -> str | None:
     if record.status == "completed" and not (known or undefined):
         return "metrics"
     return None
+
+
+def are_environments(value: Any) -> bool:
+    """Whether these are environments of updates."""
+    return _has_form(value, [_ENVIRONMENT])
 
 
 def _has_form(value: Any, form: Any) -> bool:
@@ -144,6 +149,7 @@ _DECISION = {
 }
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "parameters"), _is_count)}
+_ENVIRONMENT = {"packages": (dict, None, _MISSING)}
 _REPORT = {
     **dict.fromkeys(("name", "run_id", "task", "engine", "started", "main_metric"), str),
     **dict.fromkeys(("description", "nnrun_version"), str),
@@ -182,7 +188,7 @@ _REPORT = {
         "iterations_per_second": (_is_number, None),
     },
     "files": {...: str},
-    "environment": {"packages": (dict, _MISSING)},
+    "environment": {**_ENVIRONMENT, EARLIER: (are_environments, _MISSING)},
     "divergence": (dict, None),
     "decision": (_is_decision, None),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
