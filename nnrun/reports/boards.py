@@ -19,8 +19,8 @@ from nnrun.reports.board_notes import (
     taken_words,
     unfinished,
 )
+from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
-from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
 from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number

@@ -9,9 +9,9 @@ import numpy as np
 from nnrun.explain.film import Film
 from nnrun.explain.surfaces import LayerSurfaces, Surfaces
 from nnrun.nn.signature import Array
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.kinds.filmstrip import LARGE, SMALL, Dots, Strips, filmstrip
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import BLUES, CIVIDIS, RED_BLUE, SERIES, Ramp, rgb
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, number, plural

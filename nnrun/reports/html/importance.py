@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nnrun.nn.signature import Array
+from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.pictures import signed_picture
-from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, Note
-from nnrun.reports.importance.columns import Dependence
-from nnrun.reports.importance.images import PixelMap
+from nnrun.reports.importance.columns import Dependence, PixelMap
 from nnrun.reports.importance.measure import ColumnImportance, Importance
 from nnrun.reports.numbers import number, plural
 from nnrun.reports.terminal.importance import heading, notes, remark, title, value_text

@@ -27,18 +27,21 @@ from nnrun.reports.document import (
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.overview.found import (
+from nnrun.reports.html.overview import (
     ENDED,
     PRINTED,
     Found,
+    Head,
     Limits,
+    head_of,
     kinds_of,
+    list_blocks,
+    placed,
     with_endings,
 )
-from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
-from nnrun.reports.html.searches.section import search_sections
+from nnrun.reports.html.searches import search_sections
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import History
 from nnrun.reports.verdict.board import groups_verdict

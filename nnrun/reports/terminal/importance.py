@@ -11,7 +11,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.metrics.table import larger_is_better
 from nnrun.nn.signature import Array
-from nnrun.reports.importance.images import MOST_ROWS
+from nnrun.reports.importance.columns import MOST_ROWS
 from nnrun.reports.importance.measure import ColumnImportance, Importance
 from nnrun.reports.numbers import count, difference, number, plural
 from nnrun.reports.summary import metric_label

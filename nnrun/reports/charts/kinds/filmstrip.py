@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import CIVIDIS, Ramp, series_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
 

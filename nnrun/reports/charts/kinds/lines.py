@@ -12,6 +12,8 @@ from nnrun.reports.charts.axes import (
     SIZE,
     TALL,
     Frame,
+    Linear,
+    Log,
     Numbers,
     area,
     clipped,
@@ -21,7 +23,6 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear, Log
 from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
 from nnrun.reports.numbers import MISSING, number, thinned, to_error
