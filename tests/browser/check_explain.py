@@ -52,7 +52,7 @@ def test_a_number_shows_its_sources(open_page, page_of):
     page.locator('[data-array="t"] .box').focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    assert page.locator("#panel p").inner_text().startswith("t, the target[0, 1] = ")
+    assert page.locator("#panel p").inner_text().startswith("t[0, 1] = ")
 
 
 def test_weights_that_meet_the_padding_are_no_sources(open_page, tmp_path):
