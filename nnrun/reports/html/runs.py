@@ -21,11 +21,11 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Code, Curves, Note, Section, Setting, Settings, StatusMark
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
 from nnrun.reports.html.curves import figures_of
-from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.layers import activity_blocks, layer_blocks, surface_blocks, weight_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, curve_blocks, regression_blocks
 from nnrun.reports.html.rows import boundary_blocks
 from nnrun.reports.html.training import film_blocks, training_blocks
+from nnrun.reports.importance.document import importance_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.numbers import MISSING
 from nnrun.reports.run import Part, run_parts
