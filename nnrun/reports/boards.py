@@ -119,13 +119,14 @@ def group_blocks(
         split for split in splits(group) if any(row.summary(split) for row in rows)
     ] or [group.ordered_by]
     names, times = names_of(group), [row.seconds for row in rows]
+    sds = [None if (summary := row.summary(first)) is None else summary.sd for row in rows]
     strips = None if scores is None else _strips(group, rows, scores)
     columns: list[_Column] = [
         ("#", 0, [Cell(place(group, row), row.rank) for row in rows]),
         ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
         (f"{first} ± 95%", 0, [_mean(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
-        ("sd", 4, [_sd(row.summary(first)) for row in rows]),
+        ("sd", 4, [Cell(sd_text(sd), sd) for sd in sds]),
         ("runs", 2, [_runs(row) for row in rows]),
         *_if(any(row.shares for row in rows), SOURCES, 7, [_sources(row) for row in rows]),
         *_if(total > 1, TO_THE_BEST, 3, [Cell(to_the_best(r), r.difference) for r in rows]),
@@ -184,11 +185,6 @@ def _without_same(columns: Sequence[_Column], total: int) -> tuple[list[_Column]
 
 def _mean(summary: Summary | None) -> Cell:
     return Cell(mean(summary), None if summary is None else summary.mean)
-
-
-def _sd(summary: Summary | None) -> Cell:
-    sd = None if summary is None else summary.sd
-    return Cell(sd_text(sd), sd)
 
 
 def _runs(row: Row) -> Cell:

@@ -193,9 +193,7 @@ def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
 
 
 def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
-    rows = [
-        [name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)
-    ]  # fmt: skip
+    rows = [[name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)]
     return Table([f"{what} \\ iteration", *_moments(film)], rows)
 
 

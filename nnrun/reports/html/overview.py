@@ -150,19 +150,17 @@ def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
     by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
-    return sorted(by_key.values(), key=_order)
+    return _by_name_and_seed(by_key.values())
 
 
-def _order(found: Found) -> tuple[str, tuple[int, str]]:
-    name, _, run_id = found.key.partition("/")
-    return name, by_seed(run_id)
+def _by_name_and_seed(found: Iterable[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
 
 
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
     runs = look(results, names, boards=True, order_by=order_by)
-    found = (Found(f"{results}/{run.label}", run) for run in runs)
-    return sorted(found, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
+    return _by_name_and_seed(Found(f"{results}/{run.label}", run) for run in runs)
 
 
 def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:

@@ -19,13 +19,7 @@ from nnrun.reports.charts.style import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, MistakenCell, Mistakes, Note
 from nnrun.reports.examine import Histogram, Predictions, calibration_bins
-from nnrun.reports.html.rows import (
-    are_images,
-    image_of,
-    place_of,
-    probability,
-    table_of,
-)
+from nnrun.reports.html.rows import are_images, image_of, place_of, probability, table_of
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.run import classes_table
 from nnrun.reports.split_words import split_title
@@ -276,10 +270,7 @@ def curve_blocks(predictions: Predictions) -> Iterator[Block]:
 
 
 def _class_charts(
-    predictions: Predictions,
-    curves: dict[int, ClassCurves],
-    drawn: list[int],
-    names: list[str],
+    predictions: Predictions, curves: dict[int, ClassCurves], drawn: list[int], names: list[str]
 ) -> Iterator[Chart]:
     of = f", {predictions.split} split"
     roc, precision, gains = zip(*(curves[k].on_grid() for k in drawn), strict=True)

@@ -189,7 +189,9 @@ class _Search:
             charts.append(self._map(*pair))
         yield Figures(charts, legend=charts[0].legend)
         if self.importance:
-            yield self._importance()
+            shares = sorted(self.importance.items(), key=lambda item: -item[1])
+            rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
+            yield Grid("What explains the spread of the trials", ["parameter", "share"], rows)
         slices = [self._slice(parameter) for parameter in self.parameters[:_MOST_SLICES]]
         title = f"{self.metric} against each parameter"
         yield Folded(title, [Figures(slices), *self._left_out(_MOST_TRIALS)])
@@ -245,11 +247,6 @@ class _Search:
             best = self.pick(known, default=None)
             found.append(best)
         return found
-
-    def _importance(self) -> Grid:
-        shares = sorted(self.importance.items(), key=lambda item: -item[1])
-        rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
-        return Grid("What explains the spread of the trials", ["parameter", "share"], rows)
 
     def _slice(self, parameter: Parameter) -> Chart:
         known = [trial for trial in self.valued if parameter.name in trial[0]]

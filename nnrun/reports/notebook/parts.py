@@ -25,7 +25,6 @@ from nnrun.reports.document import (
     Folded,
     Grid,
     Note,
-    Verdict,
     up_to,
 )
 from nnrun.reports.html.curves import board_curves, figures_of
@@ -57,7 +56,8 @@ def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup
     if document.about:
         yield element("p", clean(document.about))
     if document.verdict is not None:
-        yield from verdict_lines(document.verdict)
+        for line in document.verdict.lines:
+            yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
     for place, section in enumerate(up_to(level, document.sections)):
         shown = [*blocks_html(section.blocks)]
         if not folds:
@@ -67,12 +67,6 @@ def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup
             yield from shown
         else:
             yield element("details", element("summary", clean(section.title)), *shown)
-
-
-def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
-    """The lines of a verdict, each a paragraph."""
-    for line in verdict.lines:
-        yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
 
 
 def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:

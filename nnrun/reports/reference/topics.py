@@ -139,7 +139,10 @@ def topics() -> tuple[Topic, ...]:
 
 @lru_cache(maxsize=2)  # for the entries that there are, and were before a plugin
 def _topics(entries: tuple[str, ...]) -> tuple[Topic, ...]:
-    return (*_keys(), *_tables(), *_metrics(), _exit_codes())
+    codes = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
+    about = "The exit codes of commands, which the shell gets when they end."
+    exit_codes = Topic("exit code", EXIT_CODES_TOPIC, "\n\n".join([about, *codes]))
+    return (*_keys(), *_tables(), *_metrics(), exit_codes)
 
 
 def _keys() -> Iterator[Topic]:
@@ -269,12 +272,6 @@ def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
             continue
         shapes.append(f"{shape(row)} → {shape(network.output_shape)}")
     return ", ".join(shapes)
-
-
-def _exit_codes() -> Topic:
-    lines = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
-    text = "\n\n".join(["The exit codes of commands, which the shell gets when they end.", *lines])
-    return Topic("exit code", EXIT_CODES_TOPIC, text)
 
 
 def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:

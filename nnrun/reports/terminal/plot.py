@@ -54,12 +54,7 @@ class Plot:
     """
 
     def __init__(
-        self,
-        title: str,
-        curves: Sequence[Curve],
-        axis: Axis | None = None,
-        *,
-        linear: bool = False,
+        self, title: str, curves: Sequence[Curve], axis: Axis | None = None, *, linear: bool = False
     ) -> None:
         self.title = title
         self.curves = curves

@@ -27,6 +27,7 @@ from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
 from nnrun.reports.numbers import MISSING, number, thinned, to_error
 
+_NOTHING = Markup("")
 _MOST_NAMED = 6  # in the text alternative
 
 
@@ -91,11 +92,11 @@ def lines(
     x = Linear.between([*reach, *(x for one in series for x in one.x)])
     frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
     words = _ends(series, values if log else (), y_label)
-    before = after = Markup("")
+    after = _NOTHING
     if moment is not None:
         after = _upright(frame, moment)
         words += f" At {x_label} {_x(moment.x)}: {moment.text}."
-    return _drawn(title, words, frame, series, (x_label, y_label), size, before, after)
+    return _drawn(title, words, frame, series, (x_label, y_label), size, after=after)
 
 
 def rates(
@@ -114,9 +115,9 @@ def rates(
     """
     scale = Linear(0.0, 1.0)
     frame = Frame.around(scale, scale, TALL)
-    diagonal = rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else Markup("")
+    diagonal = rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else _NOTHING
     words = " ".join(filter(None, (_middle(series, x_label, y_label), summary, guide)))
-    return _drawn(title, words, frame, series, (x_label, y_label), TALL, diagonal, Markup(""))
+    return _drawn(title, words, frame, series, (x_label, y_label), TALL, diagonal)
 
 
 def _drawn(
@@ -126,11 +127,13 @@ def _drawn(
     series: Sequence[Series],
     labels: tuple[str, str],
     size: tuple[float, float],
-    before: Markup,
-    after: Markup,
+    before: Markup = _NOTHING,
+    after: Markup = _NOTHING,
 ) -> Chart:
+    # Of lines that cross, the first series in colour is in front.
+    in_front = sorted(series, key=lambda one: one.other)[::-1]
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
+    drawing += clipped(frame, (_line(frame, one) for one in in_front)) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
         legend=[(one.index, one.name) for one in series if not one.other],
@@ -138,15 +141,9 @@ def _drawn(
     )  # fmt: skip
 
 
-def _grey_first(series: Sequence[Series]) -> list[Series]:
-    """In the order of drawing: of lines that cross, the first series in colour is in front."""
-    grey, coloured = [[one for one in series if one.other is other] for other in (True, False)]
-    return [*reversed(grey), *reversed(coloured)]
-
-
 def _line(frame: Frame, one: Series) -> Markup:
     class_ = series_class(one.index)
-    band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
+    band = area(frame, one.x, one.low, one.high, class_) if one.low else _NOTHING
     drawn = line(frame, one.x, one.y, class_)
     kind = f"series s{one.index}{' other' * one.other}"
     return element("g", element("title", one.name), band, drawn, class_=kind)
@@ -156,7 +153,7 @@ def _upright(frame: Frame, moment: Moment) -> Markup:
     """The line at a moment, with its words above the plot, where they cover no curve."""
     x = frame.across(moment.x)
     if x is None:
-        return Markup("")
+        return _NOTHING
     late = x > (frame.left + frame.right) / 2
     side: dict[str, Value] = {"x": x + 6, "class_": "name"}
     if late:
