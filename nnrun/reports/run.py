@@ -49,7 +49,6 @@ from nnrun.reports.summary import (
     metrics_of,
     monitored,
     published_rows,
-    published_source,
     splits,
     training_line,
     warnings_of,
@@ -135,7 +134,8 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
         yield Note(decision_line(record), label="threshold")
     if record.published:
         yield published_table(record)
-        yield Note(published_source(record) or "the config names no source", label="published")
+        source = str((record.config.get("published") or {}).get("source") or "")
+        yield Note(source or "the config names no source", label="published")
     if note := str(record.dataset.get("note") or ""):
         first = first_sentence(note)
         more = f" (`nnrun datasets {record.dataset['name']}` says more.)"

@@ -154,16 +154,10 @@ def baseline_line(record: RunRecord) -> str:
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:
     """Published numbers, in the order of the config."""
-    rows = []
-    for row in record.published:
-        label = split_label(row["metric"])
-        rows.append(PublishedRow(label, row["published"], row["ours"], row["difference"]))
-    return rows
-
-
-def published_source(record: RunRecord) -> str:
-    """Where those numbers come from."""
-    return str((record.config.get("published") or {}).get("source") or "")
+    return [
+        PublishedRow(split_label(row["metric"]), row["published"], row["ours"], row["difference"])
+        for row in record.published
+    ]
 
 
 def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -210,15 +204,11 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def data_line(dataset: dict[str, Any]) -> str:
     """The data, its splits and the notes on held-out rows, in a sentence."""
-    return "; ".join([split_line(dataset), *held_out_notes(dataset)])
-
-
-def split_line(dataset: dict[str, Any]) -> str:
-    """The data and its splits."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     # `task_from` is what implies the task, also of a run whose config has it in dataset.task.
-    return f"{line}; {dataset['task']}" if dataset.get("task_from") else line
+    task = [str(dataset["task"])] if dataset.get("task_from") else []
+    return "; ".join([line, *task, *held_out_notes(dataset)])
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:

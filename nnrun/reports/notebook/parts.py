@@ -101,23 +101,17 @@ def grid(found: Grid) -> Markup:
         else name
         for name in found.header
     ]
-    return table(header, [[cell(one) for one in row] for row in found.rows])
 
+    def line(kind: str, cells: Iterable[str]) -> Markup:
+        # Short cells stay on one line; names of columns need not.
+        shown = (one if isinstance(one, Markup) else clean(one) or "\u00a0" for one in cells)
+        short = {"td": "white-space:nowrap"}.get(kind)
+        return element(
+            "tr", *(element(kind, t, style=short if len(t) <= _SHORT else None) for t in shown)
+        )
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table; cells that are no `Markup` are escaped."""
-
-    def line(kind: str, cells: Sequence[str]) -> Markup:
-        shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
-        return element("tr", *(element(kind, cell, style=_style(kind, cell)) for cell in shown))
-
-    body = element("tbody", *(line("td", row) for row in rows))
+    body = element("tbody", *(line("td", map(cell, row)) for row in found.rows))
     return element("table", element("thead", line("th", header)), body)
-
-
-def _style(kind: str, cell: str) -> str | None:
-    """Short cells stay on one line; names of columns need not."""
-    return "white-space:nowrap" if kind == "td" and len(cell) <= _SHORT else None
 
 
 def captioned(chart: Chart, width: str) -> Markup:

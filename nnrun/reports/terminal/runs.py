@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from rich.console import RenderableType, group
@@ -17,12 +18,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.config.settings import choice_of, in_common, setting_of, told_apart
 from nnrun.reports.document import StatusMark
-from nnrun.reports.markup import escape
+from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.blocks import mark_style
-from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
+from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.storage.reading import STUCK, damaged
@@ -93,6 +94,9 @@ def _columns(
 ) -> list[Column]:
     words = _settings(runs, _choices(runs, keys, sort, searched))
     prefixes = _short_ids(runs)
+    # Month, day and time; the year is left out for lack of room.
+    days = [clean(str(run.started))[5:16].replace("T", " ") if run.started else "" for run in runs]
+    started = [day or MISSING for day in days]
     ended = {run.label for run in runs if (run.name, run.run_id) in searched[1]}
     columns = [
         Column(
@@ -119,7 +123,7 @@ def _columns(
         Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
-        Column("started", [_moment(run.started) for run in runs], need=3, left=True),
+        Column("started", started, need=3, left=True),
     ]
     only_train = all(run.result is None or run.result[0] == "train" for run in runs)
     train_is_shown = only_train or sort == "train"
@@ -222,11 +226,6 @@ def _short_status(run: RunSummary) -> str:
     return f"{run.status} ({count(run.warnings)})" if run.warnings else status_of(run)
 
 
-def _moment(started: str | None) -> str:
-    """Month, day and time; the year is left out for lack of room."""
-    return clean(str(started))[5:16].replace("T", " ") if started else MISSING
-
-
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """CSV with full precision and a column for each metric and each differing setting."""
     text = io.StringIO()
@@ -248,9 +247,11 @@ def runs_markdown(
 ) -> str:
     """The table as Markdown."""
     columns = _columns(runs, keys, sort, searched)
-    table = markdown_table([column.escaped for column in columns]) + "\n"
+    rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
+    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
+    text = table([column.title for column in columns], rows, texts) + "\n"
     shared = _in_every_row(_choices(runs, keys, sort, searched))
-    return f"{escape(shared)}\n\n{table}" if shared else table
+    return f"{escape(shared)}\n\n{text}" if shared else text
 
 
 def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
