@@ -26,8 +26,7 @@ from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Not
 from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.split_words import split_title
-from nnrun.reports.summary import metric_label
+from nnrun.reports.summary import metric_label, split_title
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.reports.verdict.names import names_of, told_by
 from nnrun.runs.catalog.summary import RunSummary

@@ -36,12 +36,13 @@ from nnrun.reports.numbers import (
     shape,
     signed,
 )
-from nnrun.reports.split_words import decision_line, decision_table, split_title
 from nnrun.reports.summary import (
     History,
     baseline_line,
     curve_names,
     data_line,
+    decision_line,
+    decision_table,
     first_sentence,
     layer_rows,
     metric_label,
@@ -49,6 +50,7 @@ from nnrun.reports.summary import (
     metrics_of,
     monitored,
     published_rows,
+    split_title,
     splits,
     training_line,
     warnings_of,

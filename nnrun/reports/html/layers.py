@@ -22,8 +22,7 @@ from nnrun.reports.document import Block, Cell, Figures, Folded, Gallery, Grid, 
 from nnrun.reports.examine import Histogram, Predictions, layer_outputs
 from nnrun.reports.html.rows import are_images, image_of, place_of
 from nnrun.reports.numbers import count, last_digit, number, plural, rounded, shape
-from nnrun.reports.split_words import split_title
-from nnrun.reports.summary import layer_kind, layers_by_name
+from nnrun.reports.summary import layer_kind, layers_by_name, split_title
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48

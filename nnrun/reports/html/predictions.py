@@ -22,8 +22,7 @@ from nnrun.reports.examine import Histogram, Predictions, calibration_bins
 from nnrun.reports.html.rows import are_images, image_of, place_of, probability, table_of
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.run import classes_table
-from nnrun.reports.split_words import split_title
-from nnrun.reports.summary import splits
+from nnrun.reports.summary import split_title, splits
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26
