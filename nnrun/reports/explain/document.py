@@ -133,25 +133,28 @@ def _forward(update: UpdateTrace, roles: Sequence[Mapping[str, str]]) -> Iterato
         y = _from(origins(trace)["y"], roles[index])
         items = [
             *(Numbers(f"value-{p.name}", p.short, p.value) for p in trace.parameters),
-            *_window(trace, index),
             Numbers(f"y{index}", "y", trace.y, y),
         ]
         yield Part(items, layer_title(trace), equations(trace.layer).forward)
+        yield from _window(trace, index)
 
 
-def _window(trace: LayerTrace, index: int) -> Iterator[Numbers | Note]:
+def _window(trace: LayerTrace, index: int) -> Iterator[Part]:
     """How one number of a convolution comes about; nothing of other layers."""
     window = middle_window(trace)
     if window is None:
         return
-    channel, row, column = window.place
-    yield Note(f"y[{channel}, {row}, {column}], one window:", "small")
-    for name in ("window", "kernel", "products"):
-        yield Numbers(f"{name}{index}", name, getattr(window, name), whole=True)
+    factors = [same(f"{name}{index}", 2) for name in ("window", "kernel")]
+    origins_of = {"window": _GIVEN, "kernel": _GIVEN, "products": Origin(factors, products=True)}
+    arrays = [
+        Numbers(f"{name}{index}", name, getattr(window, name), origin, whole=True)
+        for name, origin in origins_of.items()
+    ]
     others = window.others
     more = "" if others is None else f", and {number_text(others)} from the other channels"
     products = number_text(float(window.products.sum()))
-    yield Note(f"their sum: {products}{more}; y = {number_text(window.total)}")
+    said = Note(f"their sum: {products}{more}; y = {number_text(window.total)}")
+    yield Part([*arrays, said], f"y{list(window.place)}, one window")
 
 
 def _loss(update: UpdateTrace) -> Iterator[Numbers | Note]:

@@ -74,7 +74,7 @@ def _data(found: Numbers) -> dict[str, Any]:
         "shape": array.shape,
         "size": shape_text(array.shape),
         "axes": axes,
-        "data": [float(f"{v:.7g}") if np.isfinite(v) else None for v in values],
+        "data": [float(f"{v + 0.0:.7g}") if np.isfinite(v) else None for v in values],
         "from": [source._asdict() for source in found.origin.sources],
         "products": found.origin.products,
     }
