@@ -58,7 +58,7 @@ def _output_chart(film: Film) -> Chart:
         Strips(
             _moments(film),
             [(f"{what}{name}", [one[row] for one in shown]) for row, name in enumerate(names)],
-            CIVIDIS, scale, LARGE, number, axes=_axes(film, scale),
+            CIVIDIS, scale, LARGE, axes=_axes(film, scale),
             dots=_curve_dots(film, scale),
         ),
         _ranges(film, "output", [f"{what}{name}" for name in names], shown),
@@ -131,7 +131,7 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
         Strips(
             _moments(film),
             [(name, [one[unit] for one in shown]) for unit, name in enumerate(names)],
-            RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, number, row_label="unit",
+            RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, row_label="unit",
         ),
         _ranges(film, "unit", names, shown),
     )  # fmt: skip

@@ -81,12 +81,12 @@ def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
             yield element("pre", clean(block.text))
         elif isinstance(block, Curves) and len(block.iterations) > 1:
             for figures in figures_of(block):
-                yield from (captioned(chart, "49%") for chart in figures.charts[:_MOST_CHARTS])
+                yield from (captioned(chart) for chart in figures.charts[:_MOST_CHARTS])
         elif isinstance(block, Folded):
             title = element("summary", clean(block.title))
             yield element("details", title, *blocks_html(block.blocks))
         elif isinstance(block, Figures):
-            yield from (captioned(chart, "49%") for chart in block.charts)
+            yield from (captioned(chart) for chart in block.charts)
 
 
 def grid(found: Grid) -> Markup:
@@ -114,14 +114,13 @@ def grid(found: Grid) -> Markup:
     return element("table", element("thead", line("th", header)), body)
 
 
-def captioned(chart: Chart, width: str) -> Markup:
-    """A chart below its title, as wide as a CSS length says; two of them are side by side."""
-    style = f"display:inline-block;width:{width};margin:0"
+def captioned(chart: Chart) -> Markup:
+    """A chart below its title; two of them are side by side."""
     return element(
         "figure",
         element("figcaption", clean(chart.title)),
         _embedded(chart.file, f"{chart.title}. {chart.alternative}"),
-        style=style,
+        style="display:inline-block;width:49%;margin:0",
     )
 
 

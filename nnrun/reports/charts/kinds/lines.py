@@ -62,14 +62,6 @@ class Series:
         return [*self.y, *bands]
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A place of the x axis with a few words, such as where training stopped."""
-
-    x: float
-    text: str
-
-
 def lines(
     title: str,
     series: Sequence[Series],
@@ -78,7 +70,7 @@ def lines(
     y_label: str,
     log: bool = False,
     domain: Sequence[float | None] = (),
-    moment: Moment | None = None,
+    moment: tuple[float, str] | None = None,
     reach: Sequence[float] = (),
     size: tuple[float, float] = SIZE,
 ) -> Chart:
@@ -86,7 +78,8 @@ def lines(
 
     The y scale holds the values of `domain` instead of those of the lines, so that several charts
     share one; lines end where they leave it. `log` is whether it is logarithmic. There is an
-    upright line at a `moment`; the x scale holds the values of `reach`, too.
+    upright line at a `moment`, which has a few words, such as where training stopped; the x scale
+    holds the values of `reach`, too.
     """
     values = domain or [v for one in series for v in one.heights]
     x = Linear.between([*reach, *(x for one in series for x in one.x)])
@@ -94,8 +87,8 @@ def lines(
     words = _ends(series, values if log else (), y_label)
     after = _NOTHING
     if moment is not None:
-        after = _upright(frame, moment)
-        words += f" At {x_label} {_x(moment.x)}: {moment.text}."
+        after = _upright(frame, *moment)
+        words += f" At {x_label} {_x(moment[0])}: {moment[1]}."
     return _drawn(title, words, frame, series, (x_label, y_label), size, after=after)
 
 
@@ -149,16 +142,16 @@ def _line(frame: Frame, one: Series) -> Markup:
     return element("g", element("title", one.name), band, drawn, class_=kind)
 
 
-def _upright(frame: Frame, moment: Moment) -> Markup:
+def _upright(frame: Frame, moment: float, text: str) -> Markup:
     """The line at a moment, with its words above the plot, where they cover no curve."""
-    x = frame.across(moment.x)
+    x = frame.across(moment)
     if x is None:
         return _NOTHING
     late = x > (frame.left + frame.right) / 2
     side: dict[str, Value] = {"x": x + 6, "class_": "name"}
     if late:
         side = {"x": x - 6, "class_": "name end"}
-    words = element("text", moment.text, y=frame.top - 4, **side)
+    words = element("text", text, y=frame.top - 4, **side)
     line_ = element("path", d=f"M{x:.1f} {frame.top - 3:.1f}V{frame.bottom:.1f}", class_="moment")
     return line_ + words
 
