@@ -11,7 +11,7 @@ from nnrun.api.values.board import Board
 from nnrun.api.values.run import Run
 from nnrun.errors import UsageError
 from nnrun.garbage import not_collected
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.notebook.parts import framed

@@ -14,7 +14,7 @@ from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.picking import report_of
 from nnrun.errors import UsageError
-from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.reports.terminal.boards import comparison_tables
 from nnrun.reports.verdict.board import board_data
 from nnrun.runs.catalog.compare import compare
 from nnrun.sweeps.board.from_store.stored import comparison_board

@@ -13,11 +13,10 @@ from nnrun.cli import completion, options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.lookup import found
 from nnrun.reports.reference.pages import lessons, pages
 from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
-from nnrun.reports.reference.topics import PAGES, Topic, topics
+from nnrun.reports.reference.topics import PAGES, Topic, found, topics
 from nnrun.runs.storage.durable.files import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
 

@@ -13,8 +13,8 @@ from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
-from nnrun.reports.figures import FORMATS, figure_files
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.charts.chart import FORMATS, figure_files
+from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import count, plural

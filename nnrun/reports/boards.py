@@ -19,15 +19,14 @@ from nnrun.reports.board_notes import (
     taken_words,
     unfinished,
 )
+from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
-from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
 from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.split_words import split_title
-from nnrun.reports.summary import metric_label
+from nnrun.reports.summary import metric_label, split_title
 from nnrun.reports.verdict.board import board_verdict
 from nnrun.reports.verdict.names import names_of, told_by
 from nnrun.runs.catalog.summary import RunSummary
@@ -119,13 +118,14 @@ def group_blocks(
         split for split in splits(group) if any(row.summary(split) for row in rows)
     ] or [group.ordered_by]
     names, times = names_of(group), [row.seconds for row in rows]
+    sds = [None if (summary := row.summary(first)) is None else summary.sd for row in rows]
     strips = None if scores is None else _strips(group, rows, scores)
     columns: list[_Column] = [
         ("#", 0, [Cell(place(group, row), row.rank) for row in rows]),
         ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
         (f"{first} ± 95%", 0, [_mean(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
-        ("sd", 4, [_sd(row.summary(first)) for row in rows]),
+        ("sd", 4, [Cell(sd_text(sd), sd) for sd in sds]),
         ("runs", 2, [_runs(row) for row in rows]),
         *_if(any(row.shares for row in rows), SOURCES, 7, [_sources(row) for row in rows]),
         *_if(total > 1, TO_THE_BEST, 3, [Cell(to_the_best(r), r.difference) for r in rows]),
@@ -184,11 +184,6 @@ def _without_same(columns: Sequence[_Column], total: int) -> tuple[list[_Column]
 
 def _mean(summary: Summary | None) -> Cell:
     return Cell(mean(summary), None if summary is None else summary.mean)
-
-
-def _sd(summary: Summary | None) -> Cell:
-    sd = None if summary is None else summary.sd
-    return Cell(sd_text(sd), sd)
 
 
 def _runs(row: Row) -> Cell:

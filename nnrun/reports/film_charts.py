@@ -9,9 +9,9 @@ import numpy as np
 from nnrun.explain.film import Film
 from nnrun.explain.surfaces import LayerSurfaces, Surfaces
 from nnrun.nn.signature import Array
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.kinds.filmstrip import LARGE, SMALL, Dots, Strips, filmstrip
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import BLUES, CIVIDIS, RED_BLUE, SERIES, Ramp, rgb
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, number, plural
@@ -58,7 +58,7 @@ def _output_chart(film: Film) -> Chart:
         Strips(
             _moments(film),
             [(f"{what}{name}", [one[row] for one in shown]) for row, name in enumerate(names)],
-            CIVIDIS, scale, LARGE, number, axes=_axes(film, scale),
+            CIVIDIS, scale, LARGE, axes=_axes(film, scale),
             dots=_curve_dots(film, scale),
         ),
         _ranges(film, "output", [f"{what}{name}" for name in names], shown),
@@ -131,7 +131,7 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
         Strips(
             _moments(film),
             [(name, [one[unit] for one in shown]) for unit, name in enumerate(names)],
-            RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, number, row_label="unit",
+            RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, row_label="unit",
         ),
         _ranges(film, "unit", names, shown),
     )  # fmt: skip
@@ -193,9 +193,7 @@ def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
 
 
 def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
-    rows = [
-        [name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)
-    ]  # fmt: skip
+    rows = [[name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)]
     return Table([f"{what} \\ iteration", *_moments(film)], rows)
 
 

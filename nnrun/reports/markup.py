@@ -7,17 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from nnrun.characters import clean
-from nnrun.reports.document import (
-    Block,
-    Cell,
-    Code,
-    Curves,
-    Document,
-    Folded,
-    Grid,
-    Note,
-    Verdict,
-)
+from nnrun.reports.document import Block, Cell, Code, Curves, Document, Folded, Grid, Note
 from nnrun.reports.numbers import count, number, sparkline, thinned
 
 _MOST_ROWS = 10  # of evaluations
@@ -52,12 +42,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
-def grid_table(grid: Grid) -> str:
-    """A table with its strong cells in bold."""
-    rows = [[_cell(cell) for cell in row] for row in grid.rows]
-    return table(grid.header, rows, grid.texts)
-
-
 def _cell(cell: Cell) -> str:
     text = escape(cell.text)
     return f"**{text}**" if cell.kind == "strong" and text else text
@@ -81,7 +65,8 @@ def _parts(document: Document) -> Iterator[str]:
     if document.about:
         yield escape(document.about)
     if document.verdict is not None:
-        yield verdict_markdown(document.verdict)
+        lines = document.verdict.lines
+        yield "\n".join(f"- **{line.lead}:** {escape(line.text)}." for line in lines)
     if document.status is not None:
         yield f"Run `{document.name}`: **{document.status.text}**."
     for section in document.sections:
@@ -94,7 +79,8 @@ def blocks_markdown(blocks: Iterable[Block]) -> Iterator[str]:
     """Blocks; pictures and charts are for pages."""
     for block in blocks:
         if isinstance(block, Grid):
-            yield grid_table(block)
+            rows = [[_cell(cell) for cell in row] for row in block.rows]
+            yield table(block.header, rows, block.texts)
         elif isinstance(block, Note):
             yield _note(block)
         elif isinstance(block, Code):
@@ -104,11 +90,6 @@ def blocks_markdown(blocks: Iterable[Block]) -> Iterator[str]:
         elif isinstance(block, Folded):
             yield f"### {escape(block.title)}"
             yield from blocks_markdown(block.blocks)
-
-
-def verdict_markdown(verdict: Verdict) -> str:
-    """A list of its lines."""
-    return "\n".join(f"- **{line.lead}:** {escape(line.text)}." for line in verdict.lines)
 
 
 def _note(note: Note) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nnrun.reports.document import status_words
-from nnrun.reports.numbers import count, number, remaining
+from nnrun.reports.numbers import count
 from nnrun.runs.catalog.summary import RUNNING, RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
 
@@ -43,18 +43,6 @@ def share_words(progress: RunProgress | None) -> list[str]:
 def iteration_words(progress: RunProgress) -> str:
     """`iteration 1,200 of 5,000`."""
     return f"iteration {count(progress.iteration)} of {count(progress.iterations)}"
-
-
-def pace_words(progress: RunProgress) -> list[str]:
-    """`400/s`, `10 s left`, as far as that is known."""
-    found = [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
-    return found if progress.left is None else [*found, f"{remaining(progress.left)} left"]
-
-
-def loss_words(progress: RunProgress) -> str:
-    """`loss 0.31 train, 0.36 validation`; empty before the first evaluation."""
-    found = [f"{number(loss)} {split}" for split, loss in progress.losses.items()]
-    return f"loss {', '.join(found)}" if found else ""
 
 
 def sweep_line(sweep: SweepCounts) -> str:

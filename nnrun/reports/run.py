@@ -37,12 +37,13 @@ from nnrun.reports.numbers import (
     shape,
     signed,
 )
-from nnrun.reports.split_words import decision_line, decision_table, split_title
 from nnrun.reports.summary import (
     History,
     baseline_line,
     curve_names,
     data_line,
+    decision_line,
+    decision_table,
     first_sentence,
     layer_rows,
     metric_label,
@@ -50,7 +51,7 @@ from nnrun.reports.summary import (
     metrics_of,
     monitored,
     published_rows,
-    published_source,
+    split_title,
     splits,
     training_line,
     warnings_of,
@@ -136,7 +137,8 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
         yield Note(decision_line(record), label="threshold")
     if record.published:
         yield published_table(record)
-        yield Note(published_source(record) or "the config names no source", label="published")
+        source = str((record.config.get("published") or {}).get("source") or "")
+        yield Note(source or "the config names no source", label="published")
     if note := str(record.dataset.get("note") or ""):
         first = first_sentence(note)
         more = f" (`nnrun datasets {record.dataset['name']}` says more.)"

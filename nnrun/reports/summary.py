@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isclose
@@ -12,11 +12,110 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.numbers import count, duration, plural, shape
-from nnrun.reports.split_words import split_title, split_words, weight_words
+from nnrun.reports.document import Cell, Grid
+from nnrun.reports.numbers import count, duration, number, plural, shape
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
+
+
+def split_title(split: str) -> str:
+    """`training split`, `test split`."""
+    return f"{'training' if split == 'train' else split} split"
+
+
+def split_words(split: Mapping[str, Any]) -> Iterator[str]:
+    """The fold, and the groups or times of each split; nothing of a plain split at random.
+
+    Args:
+        split: the `split` of the data set in a report.
+    """
+    stratified = ", stratified" if split.get("stratified") else ""
+    if "folds" in split:
+        yield f"fold {split['fold']} of {split['folds']}{stratified}"
+        stratified = ""
+    if "groups" in split:
+        parts = _by_split(split["groups"], count)
+        yield f"no {split['column']} is in two splits: {parts}{stratified}"
+    if "times" in split:
+        yield f"split by time, {split['column']}: {_by_split(split['times'], _range)}"
+
+
+def _by_split(values: Mapping[str, Any], words: Callable[[Any], str]) -> str:
+    return ", ".join(f"{words(values[part])} {part}" for part in SPLITS if part in values)
+
+
+def _range(times: tuple[float | str, float | str]) -> str:
+    first, last = (time if isinstance(time, str) else f"{time:.10g}" for time in times)
+    return f"{first} to {last}"
+
+
+_MOST_WEIGHTED = 10
+_COUNTED = ("tp", "fp", "fn", "tn")
+
+
+def weight_words(dataset: Mapping[str, Any]) -> Iterator[str]:
+    """The weights of the rows of each split, and of classes; nothing where there are none."""
+    if weights := dataset.get("weights"):
+        parts = ", ".join(
+            f"{part['min']:.6g} to {part['max']:.6g} in {name} (sum {part['sum']:.6g})"
+            for name, part in weights.items()
+            if name in SPLITS
+        )
+        yield f"rows weighted by {weights['column']}: {parts}"
+    if classes := dataset.get("class_weight"):
+        shown = [f"{name} {weight:.4g}" for name, weight in [*classes.items()][:_MOST_WEIGHTED]]
+        more = ", …" * (len(classes) > _MOST_WEIGHTED)
+        yield f"class weights: {', '.join(shown)}{more}"
+
+
+def decision_line(record: RunRecord) -> str:
+    """When the positive class is predicted, in a sentence; empty without `decide`."""
+    found = record.decision
+    if found is None:
+        return ""
+    weighted = "; TP, FP, FN and TN count rows, the rest weights" * ("weights" in record.dataset)
+    if not found["fitted"]:
+        return f"{found['note']}{weighted}"
+    aim = {"cost": "the cost is smallest", "recall": "the recall is largest"}.get(
+        found["objective"], f"{_title(found['objective'])} is largest"
+    )
+    bound = f" with a precision of at least {found['precision']:g}" if "precision" in found else ""
+    return (
+        f"'{found['positive']}' is predicted from a probability of {found['threshold']:.6g} on, "
+        f"where {aim} on the validation split{bound}; learning curves are without this threshold"
+        f"{weighted}"
+    )
+
+
+def decision_table(record: RunRecord) -> Grid | None:
+    """Right and wrong predictions of held-out rows, with the threshold and without."""
+    found = record.decision
+    if found is None:
+        return None
+    objective = found["objective"]
+    measures = ["precision", "recall", *([] if objective == "recall" else [objective])]
+    rows = []
+    for split, both in found["splits"].items():
+        thresholds = {"fitted": found["threshold"], "default": 0.5}
+        for key, threshold in [*thresholds.items()][: 1 + found["fitted"]]:
+            kind = "" if key == "fitted" else "soft"
+            values = [both[key][name] for name in measures]
+            rows.append(
+                [
+                    Cell(split, kind=kind),
+                    Cell(number(threshold), threshold, kind=kind),
+                    *(Cell(count(both[key][n]), both[key][n], kind=kind) for n in _COUNTED),
+                    *(Cell(number(value), value, kind=kind) for value in values),
+                ]
+            )
+    header = ["", "threshold", *map(str.upper, _COUNTED), *map(_title, measures)]
+    return Grid(f"Threshold for '{found['positive']}'", header, rows)
+
+
+def _title(name: str) -> str:
+    return {"f1": "F1", "mcc": "MCC"}.get(name, name.replace("_", " "))
+
 
 History = Mapping[str, Sequence[float]]
 """The columns of history.csv."""
@@ -154,16 +253,10 @@ def baseline_line(record: RunRecord) -> str:
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:
     """Published numbers, in the order of the config."""
-    rows = []
-    for row in record.published:
-        label = split_label(row["metric"])
-        rows.append(PublishedRow(label, row["published"], row["ours"], row["difference"]))
-    return rows
-
-
-def published_source(record: RunRecord) -> str:
-    """Where those numbers come from."""
-    return str((record.config.get("published") or {}).get("source") or "")
+    return [
+        PublishedRow(split_label(row["metric"]), row["published"], row["ours"], row["difference"])
+        for row in record.published
+    ]
 
 
 def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -210,15 +303,11 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def data_line(dataset: dict[str, Any]) -> str:
     """The data, its splits and the notes on held-out rows, in a sentence."""
-    return "; ".join([split_line(dataset), *held_out_notes(dataset)])
-
-
-def split_line(dataset: dict[str, Any]) -> str:
-    """The data and its splits."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     # `task_from` is what implies the task, also of a run whose config has it in dataset.task.
-    return f"{line}; {dataset['task']}" if dataset.get("task_from") else line
+    task = [str(dataset["task"])] if dataset.get("task_from") else []
+    return "; ".join([line, *task, *held_out_notes(dataset)])
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:

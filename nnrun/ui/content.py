@@ -10,7 +10,7 @@ from nnrun.config.settings import choice_of
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
 from nnrun.reports.examine import LoadData
-from nnrun.reports.html.overview.found import Found, Limits, kinds_of, with_endings
+from nnrun.reports.html.overview import Found, Limits, kinds_of, with_endings
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import MISSING, duration, number

@@ -10,7 +10,7 @@ from threading import Condition, Thread
 from time import monotonic
 
 from nnrun.garbage import not_collected
-from nnrun.reports.html.overview.found import Found
+from nnrun.reports.html.overview import Found
 from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in

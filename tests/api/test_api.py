@@ -536,7 +536,7 @@ def test_a_notebook_shows_what_is_wrong_with_a_result():
         nnrun.train("flowers.yaml", {"training.learning_rate": rate}, results=None)
         for rate in (0.05, 1e-9)
     )
-    assert [0, 1] == [run._repr_html_().count("<strong>warning</strong>: ") for run in (good, bad)]
+    assert [0, 3] == [run._repr_html_().count("<strong>Warning:</strong> ") for run in (good, bad)]
 
 
 def test_training_prints_nothing_unless_asked(capfd):

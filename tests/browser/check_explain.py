@@ -52,7 +52,19 @@ def test_a_number_shows_its_sources(open_page, page_of):
     page.locator('[data-array="t"] .box').focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    assert page.locator("#panel p").inner_text().startswith("t, the target[0, 1] = ")
+    assert page.locator("#panel p").inner_text().startswith("t[0, 1] = ")
+
+
+def test_a_product_of_the_window_shows_its_factors(open_page, page_of):
+    """Beside each other are one window of the image, the kernel and their products."""
+    page = open_page(page_of("digits_cnn")).page
+    article = page.locator("article", has=page.locator('[data-array="products0"]'))
+    assert ["window", "kernel", "products"] == article.locator(".array b").all_inner_texts()
+    page.locator('[data-array="products0"] td[data-at="1,1"]').click()
+    first, second = page.locator("#panel p").inner_text().splitlines()
+    assert ", from window[1, 1] = " in first
+    assert ", kernel[1, 1] = " in first
+    assert " · " in second
 
 
 def test_weights_that_meet_the_padding_are_no_sources(open_page, tmp_path):
@@ -86,7 +98,7 @@ def test_each_layer_of_an_image_network_fits_a_laptop(open_page, page_of):
     heights = page.locator("article").evaluate_all(
         "all => all.map((one) => one.getBoundingClientRect().height)"
     )
-    assert 19 == len(heights)
+    assert 20 == len(heights)
     assert max(heights) <= 768
     assert page.evaluate("document.documentElement.scrollWidth") <= 1366
 

@@ -15,7 +15,7 @@ from nnrun.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SGD, Network
 from nnrun.nn.layers import BatchNorm, Bias, Convolution, Dropout, MatMul, Residual, dense
 from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
-from nnrun.reports.explain.terminal import agreement
+from nnrun.reports.explain.document import agreement
 
 # The worked example of the course notebook's question 7.
 X = [[1, 2, 3, 4], [2, 3, 4, 5], [7, 8, 97, 1], [1, 2, 3, 4]]

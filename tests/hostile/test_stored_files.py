@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from nnrun.cli import cli
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.overview import find_runs
 from nnrun.runs.storage.contents.sealed import read_sealed
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.ui.content import draw

@@ -21,8 +21,7 @@ from nnrun.reports.checks import gradients_table
 from nnrun.reports.comparison import letter
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.blocks import table_of
-from nnrun.reports.terminal.boards import leaderboard_tables
-from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.reports.terminal.boards import comparison_tables, leaderboard_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.reports.terminal.runs import runs_table

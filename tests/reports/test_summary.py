@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.reports.split_words import split_words
-from nnrun.reports.summary import curve_names, layer_kind, layer_rows, layers_by_name
+from nnrun.reports.summary import curve_names, layer_kind, layer_rows, layers_by_name, split_words
 
 INNER = {"type": "dense", "activation": "relu", "output_shape": [8], "parameters": 72}
 NETWORK = {

@@ -13,7 +13,7 @@ from nnrun.cli import cli, run_lines
 from nnrun.cli.searching.view import TrialLines
 from nnrun.errors import NnrunError
 from nnrun.reports.document import StatusMark
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.report import Report
 from nnrun.search.spaces import spread
 from nnrun.sweeps.planning.datasets import Datasets

@@ -95,6 +95,6 @@ class Board:
 
     def _repr_html_(self) -> str:
         """The leaderboard with a strip for each row, and curves, for notebooks."""
-        from nnrun.reports.notebook.board import board_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook.parts import board_html  # noqa: PLC0415  # imports charts
 
         return board_html(self.leaderboard, self._progress, self.path)

@@ -79,10 +79,7 @@ def _elementwise(trace: LayerTrace) -> Origins:
     if trace.x.shape != trace.y.shape:  # flatten
         return {"y": Origin([Source("x", [["flat"]])]), "dx": Origin([Source("dy", [["flat"]])])}
     n = trace.x.ndim
-    return {
-        "y": Origin([same("x", n)]),
-        "dx": Origin([same("dy", n), same("x", n)]),
-    }
+    return {"y": Origin([same("x", n)]), "dx": Origin([same("dy", n), same("x", n)])}
 
 
 def _matmul(trace: LayerTrace) -> Origins:
@@ -133,19 +130,14 @@ def _pooling(trace: LayerTrace) -> Origins:
 
 def _residual(trace: LayerTrace) -> Origins:
     n = trace.x.ndim
-    return {
-        "y": Origin([same("x", n), same("f", n)]),
-        "dx": Origin([same("dy", n), same("df", n)]),
-    }
+    return {"y": Origin([same("x", n), same("f", n)]), "dx": Origin([same("dy", n), same("df", n)])}
 
 
 def _batch_norm(trace: LayerTrace) -> Origins:
     column = [ALL, IS(1), *[ALL] * (trace.x.ndim - 2)]
     channel = [ALL, IS(0), *[ALL] * (trace.x.ndim - 2)]
     return {
-        "y": Origin(
-            [Source("x", column), Source("weight", [IS(1)]), Source("bias", [IS(1)])],
-        ),
+        "y": Origin([Source("x", column), Source("weight", [IS(1)]), Source("bias", [IS(1)])]),
         "dx": Origin([Source("dy", column), Source("x", column), Source("weight", [IS(1)])]),
         "weight": Origin([Source("dy", channel), Source("x", channel)]),
         "bias": Origin([Source("dy", channel)]),

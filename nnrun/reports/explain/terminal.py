@@ -1,24 +1,27 @@
-"""An explained update as lines for the terminal; large arrays are shortened."""
+"""An explained update as lines for the terminal: large arrays are shortened, surfaces are drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from dataclasses import dataclass
 
 import numpy as np
-from rich.console import RenderableType, group
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, group
 from rich.rule import Rule
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
+from nnrun.explain.film import Film
 from nnrun.explain.numerical import shown
-from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
+from nnrun.explain.surfaces import Surfaces
 from nnrun.explain.update import Explanation
-from nnrun.nn.gradient_check import TOLERANCE
 from nnrun.nn.signature import Array, shape_text
-from nnrun.reports.explain.film import FilmLines
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.document import Note
+from nnrun.reports.explain.document import number_text, phases
 from nnrun.reports.numbers import count, number
+from nnrun.reports.terminal.blocks import note
+from nnrun.reports.terminal.plot import Axis, Curve, Plot
 
 
 @group()
@@ -27,134 +30,28 @@ def explanation(found: Explanation, *, full: bool = False) -> Iterator[Renderabl
     yield Text.assemble((clean(found.title), "bold"), f"  {found.moment}")
     if found.description:
         yield Text(clean(found.description), style="italic")
-    for note in found.notes:
-        yield Text(note, style="dim")
-    update = found.update
-    yield from _forward(update, full)
-    yield from _loss(found, full)
-    yield from _backward(update, full)
-    yield from _step(update, full)
+    for words in found.notes:
+        yield Text(words, style="dim")
+    for phase in phases(found):
+        yield Text()
+        yield Rule(phase.title, align="left")
+        for part in phase.parts:
+            if part.title:
+                yield Text()
+                yield Text(part.title, "bold cyan")
+            if part.equation:
+                yield Text(clean(part.equation), "italic")
+            for item in part.items:
+                if isinstance(item, Note):
+                    yield note(item)
+                else:
+                    for line in matrix_lines(item.title, item.array, full=full or item.whole):
+                        line.no_wrap, line.overflow = True, "ignore"
+                        yield line
     if found.film is not None:
-        yield from _section("Over training: the output")
+        yield Text()
+        yield Rule("Over training: the output", align="left")
         yield FilmLines(found.film)
-
-
-def layer_title(trace: LayerTrace) -> str:
-    """Place, type and shapes: `0 matmul  13 → 13`."""
-    before, after = (shape_text(array.shape[1:]) for array in (trace.x, trace.y))
-    return f"{trace.place} {trace.layer.type}  {before} → {after}"
-
-
-def _forward(update: UpdateTrace, full: bool) -> Iterator[RenderableType]:
-    yield from _section("Forward: from the input to the output")
-    yield from _array("x, the input", update.x, full)
-    for trace in update.layers:
-        yield from _title(trace)
-        yield from _equation(equations(trace.layer).forward)
-        for parameter in trace.parameters:
-            yield from _array(parameter.short, parameter.value, full)
-        if (window := middle_window(trace)) is not None:
-            channel, row, column = window.place
-            yield Text(f"y[{channel}, {row}, {column}], one window:", "dim")
-            yield from _array("window", window.window, full=True)
-            yield from _array("kernel", window.kernel, full=True)
-            yield from _array("products", window.products, full=True)
-            others = ""
-            if window.others is not None:
-                others = f", and {number_text(window.others)} from the other channels"
-            products = number_text(float(window.products.sum()))
-            yield Text(f"their sum: {products}{others}; y = {number_text(window.total)}")
-        yield from _array("y", trace.y, full)
-
-
-def _loss(found: Explanation, full: bool) -> Iterator[RenderableType]:
-    update = found.update
-    head, loss = update.network.head, update.network.loss
-    yield from _section(f"Loss: {loss.type}" + (f", together with {head.type}" if head else ""))
-    yield from _equation(loss_equation(loss))
-    if found.classes:
-        yield Text(f"outputs: {', '.join(map(clean, found.classes))}", "dim")
-    if head is not None:
-        yield from _equation(f"p = {head.type}(z)")
-        yield from _array("z, the output of the last layer", update.output, full)
-        yield from _array("p, the prediction", update.prediction, full)
-    else:
-        yield from _array("y, the prediction", update.output, full)
-    yield from _array("t, the target", update.target, full)
-    if update.weight is not None:
-        yield from _array("w, the weight of the row", update.weight, full)
-    yield Text.assemble(("L", "bold"), f" = {number(update.loss)}")
-    yield from _array("dL/dz" if head else "dL/dy", update.dy, full)
-
-
-def _backward(update: UpdateTrace, full: bool) -> Iterator[RenderableType]:
-    yield from _section("Backward: from the loss to every parameter")
-    for trace in reversed(update.layers):
-        yield from _title(trace)
-        yield from _equation(equations(trace.layer).backward)
-        yield from _array("dL/dy", trace.dy, full)
-        for parameter in trace.parameters:
-            yield from _array(f"dL/d{parameter.short}", parameter.gradient, full)
-            yield from _array("by differences", parameter.numerical, full)
-            yield Text(agreement(parameter), "dim")
-        yield from _array("dL/dx", trace.dx, full)
-
-
-# Differences of a loss that is not large are rounded to less.
-_ROUNDING = 1e-10
-
-
-def agreement(parameter: ParameterTrace) -> str:
-    """How far both gradients differ, in a line."""
-    size, compared = parameter.gradient.size, parameter.compared
-    if not compared:
-        return "no entry could be compared"
-    which = "all" if compared == size else f"{count(compared)} of {count(size)}"
-    entries = f"{which} entries" if size > 1 else "its entry"
-    if parameter.worst > TOLERANCE and parameter.difference < _ROUNDING:
-        return f"{entries} compared; largest difference {parameter.difference:.1e}, by rounding"
-    return f"{entries} compared; largest difference {parameter.worst:.1e} of the largest gradient"
-
-
-def step_words(update: UpdateTrace) -> str:
-    """Learning rate and length of the gradient, in a line."""
-    words = f"η = {number(update.learning_rate)}, |g| = {number(update.norm)}"
-    if update.clip_norm is not None:
-        words += f", at most {number(update.clip_norm)}"
-        if update.clipped < 1:
-            words += f": g is multiplied by {number(update.clipped)}"
-    return words
-
-
-def _step(update: UpdateTrace, full: bool) -> Iterator[RenderableType]:
-    yield from _section(f"Step: {update.optimizer.type}")
-    yield from _equation(optimizer_equation(update.optimizer))
-    yield Text(step_words(update))
-    for trace in update.layers:
-        for parameter in trace.parameters:
-            yield from _array(f"{parameter.name}, before", parameter.value, full)
-            yield from _array(f"{parameter.name}, after", parameter.updated, full)
-
-
-def _section(title: str) -> Iterator[RenderableType]:
-    yield Text()
-    yield Rule(title, align="left")
-
-
-def _title(trace: LayerTrace) -> Iterator[RenderableType]:
-    yield Text()
-    yield Text(layer_title(trace), "bold cyan")
-
-
-def _equation(text: str) -> Iterator[RenderableType]:
-    if text:
-        yield Text(clean(text), "italic")
-
-
-def _array(name: str, array: Array, full: bool) -> Iterator[RenderableType]:
-    for line in matrix_lines(name, array, full=full):
-        line.no_wrap, line.overflow = True, "ignore"
-        yield line
 
 
 _GAP = "  "
@@ -213,8 +110,121 @@ def _joined(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int])
     return found.rstrip()
 
 
-def number_text(value: float) -> str:
-    """Whole numbers as they are, others in four digits; – for what is not computed."""
-    if isfinite(value) and value == round(value) and abs(value) < 1e6:
-        return f"{value + 0.0:,.0f}"
-    return number(value)
+_WIDE, _HIGH, _BETWEEN = 16, 8, 2  # of a picture, in characters
+_MOST_MOMENTS = 6
+_SHADES = " ░▒▓█"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_HALVES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}  # upper, lower
+_CURVES = (("·", "dim"), ("•", "cyan"), ("█", "bold"))
+
+
+@dataclass(frozen=True)
+class FilmLines:
+    """Some moments side by side: as many as the terminal is wide enough for.
+
+    Areas of two classes are drawn in half blocks, of more in shades or letters, values in shades;
+    a function of one number is drawn as a plot.
+    """
+
+    film: Film
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if len(self.film.features) == 1:
+            yield from _plots(self.film)
+        else:
+            room = (options.max_width + _BETWEEN) // (_WIDE + 2 + _BETWEEN)
+            yield from _pictures(self.film, min(max(1, room), _MOST_MOMENTS))
+        yield from (Text(words, style="dim") for words in self.film.notes)
+
+
+def _pictures(film: Film, most: int) -> Iterator[Text]:
+    frames = film.frames
+    places = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
+    shown = [frames[place] for place in (places if most > 1 else [len(frames) - 1])]
+    values = [one.outputs[0] for _, one in frames if one.classes is None]
+    ends = _ends(values)
+    pictures = [[*_rows_of(one, len(film.outputs), ends)] for _, one in shown]
+    for line in _legend(film, ends):
+        yield Text(line, style="dim")
+    heads = [f"iteration {count(iteration)}"[: _WIDE + 2] for iteration, _ in shown]
+    yield _side_by_side([head.ljust(_WIDE + 2) for head in heads])
+    yield _side_by_side([f"┌{'─' * _WIDE}┐"] * len(shown))
+    for lines in zip(*pictures, strict=True):
+        yield _side_by_side([f"│{line}│" for line in lines])
+    yield _side_by_side([f"└{'─' * _WIDE}┘"] * len(shown))
+
+
+def _side_by_side(parts: Sequence[str]) -> Text:
+    return Text((" " * _BETWEEN).join(parts).rstrip(), no_wrap=True, overflow="crop")
+
+
+def _rows_of(one: Surfaces, outputs: int, ends: tuple[float, float]) -> Iterator[str]:
+    """A picture, from top to bottom."""
+    if one.classes is None:
+        low, high = ends
+        # Halves, since the range of values may overflow.
+        shares = (_sampled(one.outputs[0], _HIGH) / 2 - low / 2) / (high / 2 - low / 2)
+        steps = np.nan_to_num(shares).clip(0, 1 - 1e-9) * len(_SHADES)
+        yield from ("".join(_SHADES[int(step)] for step in line) for line in steps)
+    elif outputs == 2:
+        halves = _sampled(one.classes, 2 * _HIGH)
+        for upper, lower in zip(halves[::2], halves[1::2], strict=True):
+            yield "".join(_HALVES[int(a), int(b)] for a, b in zip(upper, lower, strict=True))
+    else:
+        signs = _signs(outputs)
+        for line in _sampled(one.classes, _HIGH):
+            yield "".join(signs[int(label) % len(signs)] for label in line)
+
+
+def _sampled(values: Array, high: int) -> Array:
+    """The values at points that are equally far from each other, with the top first."""
+    down, across = (
+        ((np.arange(points) + 0.5) * size / points).astype(int)
+        for points, size in zip((high, _WIDE), values.shape, strict=True)
+    )
+    return values[::-1][np.ix_(down, across)]
+
+
+def _signs(classes: int) -> str:
+    if classes == 2:
+        return _SHADES[0] + _SHADES[-1]
+    return "".join(_SHADES[k] for k in (0, 2, 4, 1, 3)[:classes]) if classes <= 5 else _LETTERS
+
+
+def _ends(values: Sequence[Array]) -> tuple[float, float]:
+    known = np.concatenate([one[np.isfinite(one)] for one in values]) if values else np.zeros(1)
+    low, high = float(known.min(initial=np.inf)), float(known.max(initial=-np.inf))
+    return (low, high) if low < high else (low - 0.5, low + 0.5)
+
+
+def _legend(film: Film, ends: tuple[float, float]) -> Iterator[str]:
+    """What the signs stand for, and the ends of both axes."""
+    left, right, bottom, top = map(number, film.extent)
+    across, up = (clean(shortened(name, 20)) for name in film.features)
+    if film.frames[-1][1].classes is None:
+        name = clean(shortened(film.outputs[0], 20))
+        yield f"{name}: from blank at {number(ends[0])} to █ at {number(ends[1])}"
+    else:
+        signs = _signs(len(film.outputs))
+        named = zip(signs, film.outputs, strict=False)
+        yield ", ".join(f"{sign.strip() or 'blank'}: {shortened(name, 14)}" for sign, name in named)
+    yield f"{across} from {left} to {right}, {up} upwards from {bottom} to {top}"
+
+
+def _plots(film: Film) -> Iterator[Plot]:
+    """The first, a middle and the last curve of the output."""
+    frames = film.frames
+    row = 1 if frames[-1][1].probabilistic and len(film.outputs) == 2 else 0
+    chosen = [frames[place] for place in dict.fromkeys((0, len(frames) // 2, len(frames) - 1))]
+    curves = [
+        Curve(
+            f"iteration {count(iteration)}",
+            list(range(one.outputs.shape[-1])), one.outputs[row].tolist(), mark, style,
+        )
+        for (iteration, one), (mark, style) in zip(chosen, _CURVES[-len(chosen) :], strict=True)
+    ]  # fmt: skip
+    left, right = map(number, film.extent)
+    name = clean(shortened(film.outputs[row], 20))
+    title = f"p of {name}" if frames[-1][1].probabilistic else name
+    axis = Axis(left, clean(shortened(film.features[0], 20)), right)
+    yield Plot(title, curves[::-1], axis, linear=True)

@@ -11,7 +11,7 @@ from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import choice_of, differing
 from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Moment, Series, lines
+from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.document import Block, Curve, Curves, Figures, Note
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label
@@ -94,9 +94,8 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def figures_of(found: Curves) -> Iterator[Figures]:
     """The learning curves of a single run: a line for each split."""
-    moment = None if found.moment is None else Moment(*found.moment)
     charts = [
-        _chart(curve.title, by_split(found.iterations, curve), curve.key, moment=moment)
+        _chart(curve.title, by_split(found.iterations, curve), curve.key, moment=found.moment)
         for curve in found.curves
     ]
     if len(charts) == 1 and (log := charts[0].log):
@@ -183,7 +182,7 @@ def _chart(
     series: Sequence[Series],
     what: str,
     shared: Sequence[Series] = (),
-    moment: Moment | None = None,
+    moment: tuple[float, str] | None = None,
 ) -> Chart:
     """A chart, and beside it one with a log scale; `shared` are all lines on the same scale."""
 

@@ -27,18 +27,21 @@ from nnrun.reports.document import (
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.overview.found import (
+from nnrun.reports.html.overview import (
     ENDED,
     PRINTED,
     Found,
+    Head,
     Limits,
+    head_of,
     kinds_of,
+    list_blocks,
+    placed,
     with_endings,
 )
-from nnrun.reports.html.overview.listing import Head, head_of, list_blocks, placed
 from nnrun.reports.html.progress import in_progress
 from nnrun.reports.html.runs import RunSections, run_sections
-from nnrun.reports.html.searches.section import search_sections
+from nnrun.reports.html.searches import search_sections
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import History
 from nnrun.reports.verdict.board import groups_verdict
@@ -49,11 +52,7 @@ from nnrun.runs.storage.contents.names import HISTORY
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.from_store.searched import searches_of
-from nnrun.sweeps.board.from_store.stored import (
-    StoredBoard,
-    stored_boards,
-    stored_variants,
-)
+from nnrun.sweeps.board.from_store.stored import StoredBoard, stored_boards, stored_variants
 
 
 class Report:
@@ -167,16 +166,14 @@ class Report:
         for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
-                curves += self._runs_without_curves(board)
+                drawn = board.standings[: self.limits.drawn]
+                if any(len(one.variant.runs) > self.limits.seeds for one in drawn):
+                    first = count(self.limits.seeds)
+                    curves.append(Note(f"Curves are of the first {first} runs of each config."))
                 yield Section(f"Learning curves: {self._of(board, title)}", curves, CURVES)
         for board in self.boards:
             for name, blocks in grid_blocks(board):
                 yield Section(f"Settings of {shortened(name)}", blocks, SETTINGS)
-
-    def _runs_without_curves(self, board: StoredBoard) -> Iterator[Block]:
-        drawn = board.standings[: self.limits.drawn]
-        if any(len(standing.variant.runs) > self.limits.seeds for standing in drawn):
-            yield Note(f"Curves are of the first {count(self.limits.seeds)} runs of each config.")
 
     def _of(self, board: StoredBoard, title: str) -> str:
         """The data set, or all that the rows have in common where it has several boards."""

@@ -20,14 +20,12 @@ from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Code, Curves, Note, Section, Setting, Settings, StatusMark
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
-from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import figures_of
-from nnrun.reports.html.importance import importance_blocks
-from nnrun.reports.html.inside.layers import layer_blocks
-from nnrun.reports.html.inside.rows import boundary_blocks
-from nnrun.reports.html.inside.training import film_blocks, training_blocks
-from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
-from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
+from nnrun.reports.html.layers import activity_blocks, layer_blocks, surface_blocks, weight_blocks
+from nnrun.reports.html.predictions import agree, class_blocks, curve_blocks, regression_blocks
+from nnrun.reports.html.rows import boundary_blocks
+from nnrun.reports.html.training import film_blocks, training_blocks
+from nnrun.reports.importance.document import importance_blocks
 from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.numbers import MISSING
 from nnrun.reports.run import Part, run_parts
@@ -43,15 +41,18 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     """Every key of the config, defaults dimmed."""
     config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
     given = _given(record.config)
+    # Of the paths of data the names alone, since the page is made to be shared.
+    values = {
+        key: Path(value).name if key in PLACES and isinstance(value, str) else value
+        for key, value in flatten(config).items()
+    }
     settings = [
         Setting(
-            shortened(key, 80),
-            MISSING if value is None else shortened(flow(_without_folder(key, value))),
-            default=not _is_within(key, given),
-            differs=_is_within(key, varying),
+            shortened(key, 80), MISSING if value is None else shortened(flow(value)),
+            default=not _is_within(key, given), differs=_is_within(key, varying),
         )
-        for key, value in flatten(config).items()
-    ]
+        for key, value in values.items()
+    ]  # fmt: skip
     chosen = [one for one in settings if one.differs or not one.default]
     yield Settings(chosen, [one for one in settings if one not in chosen])
     if varying:
@@ -63,11 +64,6 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
 def _is_within(key: str, blocks: Iterable[str]) -> bool:
     """Whether it is one of these keys, or of a block that is one of them."""
     return any(f"{key}.".startswith(f"{block}.") for block in blocks)
-
-
-def _without_folder(key: str, value: Any) -> Any:
-    """Of the path of data their name: the page is made to be shared."""
-    return Path(value).name if key in PLACES and isinstance(value, str) else value
 
 
 def _given(config: dict[str, Any]) -> set[str]:

@@ -17,12 +17,13 @@ from nnrun.nn.signature import Array
 from nnrun.reports.examine import LoadData, last_split, prepared_again
 from nnrun.reports.importance.columns import (
     Dependence,
+    PixelMap,
     can_be_set,
     partial_dependence,
     permutation_importance,
+    pixel_maps,
     places_of,
 )
-from nnrun.reports.importance.images import PixelMap, pixel_maps
 from nnrun.runs.catalog.summarize import settings_of, summary_of
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate

@@ -37,10 +37,15 @@ def _blocks(rows: Sequence[Replication], command: str) -> Iterator[str]:
     yield table(header, [_cells(row, referred) for row in rows], texts=2)
     yield _verdict(rows)
     if referred:
-        yield _verdict_on_means(rows)
+        compared = [row for row in rows if row.p is not None]
+        differing = sum(row.differs for row in compared)
+        yield f"{differing} of {len(compared)} means differ from the reference."
         sources = dict.fromkeys(row.reference.source for row in rows if row.reference)
         yield f"Source of the reference: {'; '.join(map(escape, sources))}."
-    yield from _explanations(rows)
+    lines = [f"- {line}" for row in rows for line in _explanation(row)]
+    if lines:
+        yield "## What is marked"
+        yield "\n".join(lines)
     yield "Made by"
     yield code(command, "sh")
 
@@ -73,19 +78,6 @@ def _verdict(rows: Sequence[Replication]) -> str:
         return "None of these experiments has a published number."
     inside = sum(bool(row.inside) for row in held)
     return f"{inside} of {len(held)} published numbers lie inside."
-
-
-def _verdict_on_means(rows: Sequence[Replication]) -> str:
-    compared = [row for row in rows if row.p is not None]
-    differing = sum(row.differs for row in compared)
-    return f"{differing} of {len(compared)} means differ from the reference."
-
-
-def _explanations(rows: Sequence[Replication]) -> Iterator[str]:
-    lines = [line for row in rows for line in _explanation(row)]
-    if lines:
-        yield "## What is marked"
-        yield "\n".join(f"- {line}" for line in lines)
 
 
 def _explanation(row: Replication) -> Iterator[str]:

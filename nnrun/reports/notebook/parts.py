@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from markupsafe import Markup, escape
 
 from nnrun.characters import clean
+from nnrun.reports.boards import board_document
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.style import STANDALONE
 from nnrun.reports.charts.svg import element
@@ -23,11 +25,16 @@ from nnrun.reports.document import (
     Folded,
     Grid,
     Note,
-    Verdict,
     up_to,
 )
-from nnrun.reports.html.curves import figures_of
+from nnrun.reports.html.curves import board_curves, figures_of
 from nnrun.reports.templates import statement
+from nnrun.runs.catalog.summarize import read_summary
+from nnrun.runs.catalog.summary import RunSummary
+from nnrun.runs.storage.contents.history import read_history
+from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.progress import SweepProgress
 
 _SHORT = 18
 _MOST_CHARTS = 2
@@ -49,7 +56,8 @@ def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup
     if document.about:
         yield element("p", clean(document.about))
     if document.verdict is not None:
-        yield from verdict_lines(document.verdict)
+        for line in document.verdict.lines:
+            yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
     for place, section in enumerate(up_to(level, document.sections)):
         shown = [*blocks_html(section.blocks)]
         if not folds:
@@ -59,12 +67,6 @@ def _document(document: Document, level: int, *, folds: bool) -> Iterator[Markup
             yield from shown
         else:
             yield element("details", element("summary", clean(section.title)), *shown)
-
-
-def verdict_lines(verdict: Verdict) -> Iterator[Markup]:
-    """The lines of a verdict, each a paragraph."""
-    for line in verdict.lines:
-        yield element("p", element("strong", f"{line.lead}:"), f" {clean(line.text)}.")
 
 
 def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
@@ -79,12 +81,12 @@ def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
             yield element("pre", clean(block.text))
         elif isinstance(block, Curves) and len(block.iterations) > 1:
             for figures in figures_of(block):
-                yield from (captioned(chart, "49%") for chart in figures.charts[:_MOST_CHARTS])
+                yield from (captioned(chart) for chart in figures.charts[:_MOST_CHARTS])
         elif isinstance(block, Folded):
             title = element("summary", clean(block.title))
             yield element("details", title, *blocks_html(block.blocks))
         elif isinstance(block, Figures):
-            yield from (captioned(chart, "49%") for chart in block.charts)
+            yield from (captioned(chart) for chart in block.charts)
 
 
 def grid(found: Grid) -> Markup:
@@ -99,33 +101,26 @@ def grid(found: Grid) -> Markup:
         else name
         for name in found.header
     ]
-    return table(header, [[cell(one) for one in row] for row in found.rows])
 
+    def line(kind: str, cells: Iterable[str]) -> Markup:
+        # Short cells stay on one line; names of columns need not.
+        shown = (one if isinstance(one, Markup) else clean(one) or "\u00a0" for one in cells)
+        short = {"td": "white-space:nowrap"}.get(kind)
+        return element(
+            "tr", *(element(kind, t, style=short if len(t) <= _SHORT else None) for t in shown)
+        )
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table; cells that are no `Markup` are escaped."""
-
-    def line(kind: str, cells: Sequence[str]) -> Markup:
-        shown = (cell if isinstance(cell, Markup) else clean(cell) or "\u00a0" for cell in cells)
-        return element("tr", *(element(kind, cell, style=_style(kind, cell)) for cell in shown))
-
-    body = element("tbody", *(line("td", row) for row in rows))
+    body = element("tbody", *(line("td", map(cell, row)) for row in found.rows))
     return element("table", element("thead", line("th", header)), body)
 
 
-def _style(kind: str, cell: str) -> str | None:
-    """Short cells stay on one line; names of columns need not."""
-    return "white-space:nowrap" if kind == "td" and len(cell) <= _SHORT else None
-
-
-def captioned(chart: Chart, width: str) -> Markup:
-    """A chart below its title, as wide as a CSS length says; two of them are side by side."""
-    style = f"display:inline-block;width:{width};margin:0"
+def captioned(chart: Chart) -> Markup:
+    """A chart below its title; two of them are side by side."""
     return element(
         "figure",
         element("figcaption", clean(chart.title)),
         _embedded(chart.file, f"{chart.title}. {chart.alternative}"),
-        style=style,
+        style="display:inline-block;width:49%;margin:0",
     )
 
 
@@ -165,3 +160,54 @@ def framed(page: str, title: str) -> str:
         f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts" title="{escape(title)}" '
         f'style="{_STYLE}"></iframe>'
     )
+
+
+_MOST_ROWS = 100
+# Curves are of the first groups, rows and runs.
+_GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
+
+
+def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -> str:
+    """The leaderboard with its notes; the curves are of runs in the results folder `root`."""
+    scores = {
+        (variant.dataset, variant.name, repr(variant.choice)): found
+        for variant, found in progress.by_variant()
+    }
+
+    def of(group: Group, row: Row) -> Sequence[RunSummary]:
+        return scores.get((group.dataset, row.name, repr(row.choice)), ())
+
+    def curves(group: Group) -> Iterator[Block]:
+        if root is not None and group in board.groups[:_GROUPS]:
+            entries = [
+                (row.name, score.run_id)
+                for row in group.rows[:_DRAWN]
+                for score in of(group, row)[:_RUNS]
+            ]
+            yield from _curves(group, entries, root)
+
+    rest = "board.to_frame() has all"
+    found = board_document(board, most=_MOST_ROWS, all_rows=rest, also=curves, scores=of)
+    return document_html(found, folds=False)
+
+
+def _curves(group: Group, runs: Sequence[tuple[str, str]], root: Path) -> Iterator[Block]:
+    """The learning curves of the first rows, as means over their runs."""
+    entries, histories = [], {}
+    for name, run_id in runs:
+        entry = read_summary(root / name / run_id, placed=True)
+        if entry is not None and entry.is_sound:
+            entries.append(entry)
+            histories[entry.label] = read_history(root / name / run_id)
+    charts = [
+        chart
+        for board in stored_boards(stored_variants(entries))
+        for block in board_curves(board, histories)
+        if isinstance(block, Figures)
+        for chart in block.charts
+    ]
+    # The split that the order is by, then the one that was trained on; the report has all.
+    for split in (group.ordered_by, "train"):
+        yield Figures(
+            [chart for chart in charts if split in chart.title.split()][:_CHARTS], level=1
+        )

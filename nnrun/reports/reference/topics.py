@@ -1,4 +1,4 @@
-"""All topics of `nnrun help`, collected from the tables and the blocks of the config language."""
+"""All topics of `nnrun help`, from tables and the blocks of configs, and the search for words."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from nnrun.plugins.kinds import KINDS as KINDS_OF_PARTS
 from nnrun.plugins.loading import digests
 from nnrun.reports.numbers import shape
 from nnrun.reports.reference.forms import value_words
+from nnrun.suggestions import synonym
 
 KINDS = (
     "page",
@@ -138,7 +139,10 @@ def topics() -> tuple[Topic, ...]:
 
 @lru_cache(maxsize=2)  # for the entries that there are, and were before a plugin
 def _topics(entries: tuple[str, ...]) -> tuple[Topic, ...]:
-    return (*_keys(), *_tables(), *_metrics(), _exit_codes())
+    codes = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
+    about = "The exit codes of commands, which the shell gets when they end."
+    exit_codes = Topic("exit code", EXIT_CODES_TOPIC, "\n\n".join([about, *codes]))
+    return (*_keys(), *_tables(), *_metrics(), exit_codes)
 
 
 def _keys() -> Iterator[Topic]:
@@ -270,7 +274,34 @@ def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
     return ", ".join(shapes)
 
 
-def _exit_codes() -> Topic:
-    lines = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
-    text = "\n\n".join(["The exit codes of commands, which the shell gets when they end.", *lines])
-    return Topic("exit code", EXIT_CODES_TOPIC, text)
+def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
+    """Topics of this name, or of keys whose last step it is; and the others that mention it.
+
+    Of several words that are nowhere together, the others mention each. A word of other libraries
+    stands for ours.
+    """
+    word = word.strip()
+    exact = _named(word, known)
+    others = [topic for topic in known if topic not in exact]
+    mentioned = _mentioning([word], others) or _mentioning(word.split(), others)
+    mentioned.sort(key=lambda topic: all(key.name != word for key in topic.keys))
+    keys = {key.name for topic in known for key in topic.keys}
+    meant = synonym(word, {*keys, *(topic.name.rpartition(".")[2] for topic in known)})
+    if exact or meant is None:
+        return exact, mentioned
+    exact = _named(meant, known)
+    having = [topic for topic in known if any(key.name == meant for key in topic.keys)]
+    return exact, [topic for topic in mentioned if topic not in exact] or having
+
+
+def _mentioning(words: Sequence[str], known: Sequence[Topic]) -> list[Topic]:
+    """The topics that mention all words, those that do so most often first."""
+    counts = [(topic.mentions(words), topic) for topic in known]
+    return [topic for n, topic in sorted(counts, key=lambda each: -each[0]) if n]
+
+
+def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
+    wanted = {word.lower().replace(" ", sign) for sign in "-_"}
+    exact = [topic for topic in known if topic.name.lower() in wanted]
+    exact.sort(key=lambda topic: topic.kind not in PAGES)  # a page says more than a key of its name
+    return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import takewhile
 from textwrap import TextWrapper, wrap
 
 from rich.box import SIMPLE_HEAD
@@ -15,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import first_of
 
 _BETWEEN = 3
@@ -92,11 +90,6 @@ class Column:
     def texts(self) -> list[str]:
         """The cells without styles."""
         return [cell.plain if isinstance(cell, Text) else cell for cell in self.cells]
-
-    @property
-    def escaped(self) -> Column:
-        """The column for Markdown, where its cells may hold any text."""
-        return replace(self, cells=[escape(text) for text in self.texts])
 
     @cached_property
     def least(self) -> int:
@@ -199,13 +192,6 @@ def plain_table(*columns: str, texts: int = 1) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
     return table
-
-
-def markdown_table(columns: Sequence[Column]) -> str:
-    """All columns as a table in Markdown."""
-    rows = zip(*(column.texts for column in columns), strict=True)
-    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
-    return table([column.title for column in columns], rows, texts)
 
 
 def _shown(cell: str | Text) -> str | Text:

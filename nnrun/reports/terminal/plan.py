@@ -78,8 +78,9 @@ def _variant(variant: Variant, runs: int, complete: int) -> dict[str, Any]:
 def plan_table(outlook: Outlook) -> RenderableType:
     """A row for each config and grid point, of many the first ones, and the totals."""
     rows = list(islice(outlook.rows(), MOST_ROWS))
+    names = [" ".join([v.name, *choice_words(v.choice)]) for v, _, _ in rows]
     table = FittedTable([
-        Column("config", [_label(v) for v, _, _ in rows], left=True, wraps=True),
+        Column("config", names, left=True, wraps=True),
         Column("data", [v.dataset for v, _, _ in rows], need=4, left=True),
         Column("seeds", [_runs(v) for v, _, _ in rows], need=3, left=True, wraps=True),
         Column("runs", [_of(runs, v.planned) for v, runs, _ in rows]),
@@ -99,10 +100,6 @@ def plan_table(outlook: Outlook) -> RenderableType:
     below = len(outlook.runs) - len(rows)
     cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
     return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
-
-
-def _label(variant: Variant) -> str:
-    return " ".join([variant.name, *choice_words(variant.choice)])
 
 
 def _of(runs: int, planned: int) -> str:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from nnrun.reports.charts.scales import Linear, Log, Scale, log_suits
+from nnrun.reports.charts.axes import Linear, Log, Scale, log_suits
 from nnrun.reports.numbers import count, number
 
 _HEIGHT = 10
@@ -54,12 +54,7 @@ class Plot:
     """
 
     def __init__(
-        self,
-        title: str,
-        curves: Sequence[Curve],
-        axis: Axis | None = None,
-        *,
-        linear: bool = False,
+        self, title: str, curves: Sequence[Curve], axis: Axis | None = None, *, linear: bool = False
     ) -> None:
         self.title = title
         self.curves = curves

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from rich.console import RenderableType, group
@@ -15,12 +16,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.config.settings import choice_of, in_common, setting_of, told_apart
 from nnrun.reports.document import StatusMark
-from nnrun.reports.markup import escape
+from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.blocks import mark_style
-from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
+from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.record import now
@@ -92,6 +93,7 @@ def _columns(
 ) -> list[Column]:
     words = _settings(runs, _choices(runs, keys, sort, searched))
     prefixes = _short_ids(runs)
+    # Month, day and time; the year is left out for lack of room.
     ended = {run.label for run in runs if (run.name, run.run_id) in searched[1]}
     columns = [
         Column(
@@ -247,9 +249,11 @@ def runs_markdown(
 ) -> str:
     """The table as Markdown."""
     columns = _columns(runs, keys, sort, searched)
-    table = markdown_table([column.escaped for column in columns]) + "\n"
+    rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
+    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
+    text = table([column.title for column in columns], rows, texts) + "\n"
     shared = _in_every_row(_choices(runs, keys, sort, searched))
-    return f"{escape(shared)}\n\n{table}" if shared else table
+    return f"{escape(shared)}\n\n{text}" if shared else text
 
 
 def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:

@@ -33,8 +33,10 @@ def search_tables(
     if why := failure_words(content["trials"]):
         yield Text(clean(why))
     if state.group is None:
-        if state.best is not None:
-            yield Text(clean(f"best so far: {trial_words(state.best, content['metric'])}"))
+        if (best := state.best) is not None:
+            value = f"{metric_label(content['metric'])} {number(best.value)}"
+            words = f"trial {best.number}, {value}: {choice_line(best.choice)}"
+            yield Text(clean(f"best so far: {words}"))
         return
     seeds = len(state.finalists[0].setting.variant.seeds)
     yield Text()
@@ -45,8 +47,8 @@ def search_tables(
         yield Text(clean(line))
     yield Text()
     name = content["name"]
-    best = command_line("best", [name], root, {"-o": "best.yaml"})
-    yield Text(f"{name}/best is the winner; its config: {best}", no_wrap=True, overflow="ignore")
+    command = command_line("best", [name], root, {"-o": "best.yaml"})
+    yield Text(f"{name}/best is the winner; its config: {command}", no_wrap=True, overflow="ignore")
 
 
 def budget_words(content: Mapping[str, Any]) -> str:
@@ -108,12 +110,6 @@ def origin_words(finalist: Mapping[str, Any]) -> str:
 def choice_line(choice: Mapping[str, Any]) -> str:
     """A choice on one line."""
     return " ".join(choice_words(choice))
-
-
-def trial_words(trial: Trial, metric: str) -> str:
-    """A trial with its value and its choice."""
-    value = f"{metric_label(metric)} {number(trial.value)}"
-    return f"trial {trial.number}, {value}: {choice_line(trial.choice)}"
 
 
 def ending_words(trial: Trial, metric: str) -> str:

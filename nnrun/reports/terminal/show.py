@@ -15,8 +15,8 @@ from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import value_words
 from nnrun.config.settings import setting_of
 from nnrun.reports.document import ASKED, Code
-from nnrun.reports.numbers import moment
-from nnrun.reports.progress_words import iteration_words, loss_words, pace_words, status_of
+from nnrun.reports.numbers import count, moment, number, remaining
+from nnrun.reports.progress_words import iteration_words, status_of
 from nnrun.reports.run import curves_of, run_document, run_parts
 from nnrun.reports.summary import History
 from nnrun.reports.terminal.blocks import document, labelled, plots, unbroken, verdict_text
@@ -88,9 +88,13 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
 
 
 def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
-    yield labelled("at", ", ".join([iteration_words(progress), *pace_words(progress)]))
-    if losses := loss_words(progress):
-        yield labelled("loss", losses.removeprefix("loss "))
+    at = [iteration_words(progress)]
+    at += [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
+    at += [] if progress.left is None else [f"{remaining(progress.left)} left"]
+    yield labelled("at", ", ".join(at))
+    if progress.losses:
+        losses = (f"{number(loss)} {split}" for split, loss in progress.losses.items())
+        yield labelled("loss", ", ".join(losses))
     replicate = Replicate(progress.seed, progress.split_seed, progress.fold)
     yield labelled("seed", replicate.words.removeprefix("seed="))
     for key in _BLOCKS:

@@ -298,7 +298,8 @@ def _leads(groups: Sequence[Group]) -> list[str]:
 
     And where these are the same, too, with the splits that there are.
     """
-    data = [_data(group) for group in groups]
+    targets = ["" if group.target is None else f" {group.target}" for group in groups]
+    data = [shortened(f"{g.dataset}{of}", 40) for g, of in zip(groups, targets, strict=True)]
     named = [
         f"{group.rows[0].name} on {name}"
         if data.count(name) > 1 and len({row.name for row in group.rows}) == 1
@@ -312,11 +313,6 @@ def _leads(groups: Sequence[Group]) -> list[str]:
             for group in groups
         ],
     )
-
-
-def _data(group: Group) -> str:
-    of = "" if group.target is None else f" {group.target}"
-    return shortened(f"{group.dataset}{of}", 40)
 
 
 def board_data(board: Leaderboard) -> dict[str, Any]:

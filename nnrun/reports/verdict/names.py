@@ -87,11 +87,7 @@ class Names:
         return _words({key: value for key, value in found.items() if key != _NAME})
 
     def _words(
-        self,
-        own: Settings,
-        rows: Sequence[Row],
-        longest: int = _LONGEST,
-        in_parts: bool = False,
+        self, own: Settings, rows: Sequence[Row], longest: int = _LONGEST, in_parts: bool = False
     ) -> str:
         """Settings of these rows; of long ones, some parts that no other row has together.
 

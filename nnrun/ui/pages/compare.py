@@ -13,7 +13,7 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison import differences, letter, tested
 from nnrun.reports.document import Figures, Note, Section
-from nnrun.reports.html.overview.found import Found
+from nnrun.reports.html.overview import Found
 from nnrun.reports.summary import curve_names, metric_label
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.record import RunRecord

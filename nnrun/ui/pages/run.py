@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from nnrun.config.settings import differing
 from nnrun.errors import NnrunError
 from nnrun.reports.document import Note, Section
-from nnrun.reports.html.overview.found import Found
+from nnrun.reports.html.overview import Found
 from nnrun.reports.html.runs import run_sections
 from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import IN_PROGRESS

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from nnrun.config.several import parse_grid
 from nnrun.errors import UsageError
-from nnrun.reports.html.overview.found import Found
+from nnrun.reports.html.overview import Found
 from nnrun.runs.catalog.filter import RESULT, ordered, where
 from nnrun.ui.content import table_of
 from nnrun.ui.numbers import whole_number

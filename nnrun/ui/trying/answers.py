@@ -18,7 +18,7 @@ from nnrun.nn.signature import Array
 from nnrun.pool.task import LruCache
 from nnrun.reports.document import Block
 from nnrun.reports.examine import LoadData, last_split, prepared_again
-from nnrun.reports.html.inside.layers import traced_blocks
+from nnrun.reports.html.layers import traced_blocks
 from nnrun.reports.numbers import number
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model

@@ -9,10 +9,10 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Table
 from nnrun.reports.charts.kinds.filmstrip import Dots, Strips, filmstrip
 from nnrun.reports.charts.pictures import Picture
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import BLUES, CIVIDIS
 from tests.reports.charts.test_pictures import pixels
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from nnrun.reports.charts.kinds.lines import Moment, Series, lines
+from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.scatter import predicted_and_true
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,7 +43,7 @@ def test_a_file_names_the_lines_in_colour_and_counts_the_others() -> None:
 
 def test_a_moment_is_an_upright_line_with_words_above() -> None:
     """At its place; the words are above the plot, where they cover no curve."""
-    root = many(moment=Moment(0.75, "weights kept"))
+    root = many(moment=(0.75, "weights kept"))
     (rule,) = (e.get("d", "") for e in root.iter(f"{SVG}path") if e.get("class") == "moment")
     x, top = map(float, re.findall(r"[\d.]+", rule)[:2])
     (words,) = (e for e in root.iter(f"{SVG}text") if e.text == "weights kept")

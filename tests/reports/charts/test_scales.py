@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.reports.charts.axes import tick_labels
-from nnrun.reports.charts.scales import Linear, Log, log_suits
+from nnrun.reports.charts.axes import Linear, Log, log_suits, tick_labels
 
 TINY, HUGE = 1e-300, 1e300
 ANY = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-HUGE, HUGE)

@@ -10,8 +10,8 @@ from math import nan
 import pytest
 
 from nnrun.reports.boards import scale_of
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
-from nnrun.reports.charts.scales import Linear
 
 
 def places(drawing: str, kind: str) -> list[float]:

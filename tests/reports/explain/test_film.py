@@ -11,7 +11,7 @@ from rich.console import Console
 from nnrun.config.load import load_config
 from nnrun.explain.film import Film, filmed_training
 from nnrun.explain.surfaces import Surfaces
-from nnrun.reports.explain.film import FilmLines
+from nnrun.reports.explain.terminal import FilmLines
 from nnrun.reports.film_charts import film_charts
 from nnrun.reports.numbers import number
 from nnrun.runs.preparation.prepare import prepare

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.reports.explain.terminal import matrix_lines, number_text
+from nnrun.reports.explain.document import number_text
+from nnrun.reports.explain.terminal import matrix_lines
 
 
 def lines(array: np.ndarray, **options: bool) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Limits, Report
 from nnrun.sweeps.planning.datasets import Datasets

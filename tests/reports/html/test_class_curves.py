@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from nnrun.reports.html.class_curves import ClassCurves
+from nnrun.reports.html.predictions import ClassCurves
 
 
 @pytest.fixture(params=["distinct", "ties", "equal"])

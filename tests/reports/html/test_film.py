@@ -9,8 +9,8 @@ from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.load import load
 from nnrun.reports.document import Figures, Folded
 from nnrun.reports.examine import predictions_of
-from nnrun.reports.html.inside import training
-from nnrun.reports.html.inside.training import film_blocks
+from nnrun.reports.html import training
+from nnrun.reports.html.training import film_blocks
 from nnrun.runs.storage.contents.names import WATCHED
 from nnrun.runs.storage.contents.watched import frames
 from nnrun.runs.storage.reading import read_run

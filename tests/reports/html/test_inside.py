@@ -9,9 +9,8 @@ from nnrun.models.load import load
 from nnrun.reports.charts.pictures import block_means
 from nnrun.reports.document import Figures, Gallery, Grid, charts_of
 from nnrun.reports.examine import layer_outputs, predictions_of
-from nnrun.reports.html.inside.layers import chosen_rows, layer_blocks
-from nnrun.reports.html.inside.rows import boundary_blocks, nearest_boundary
-from nnrun.reports.html.weights import _panels
+from nnrun.reports.html.layers import _panels, chosen_rows, layer_blocks
+from nnrun.reports.html.rows import boundary_blocks, nearest_boundary
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.forging import revise, said

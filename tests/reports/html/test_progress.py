@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.reports.document import Figures
-from nnrun.reports.html.overview.found import Found
+from nnrun.reports.html.overview import Found
 from nnrun.reports.html.progress import in_progress
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress

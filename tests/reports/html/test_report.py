@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
-from nnrun.reports.html.overview.found import find_runs
+from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.reports.html.runs import config_blocks

@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.reports.boards import board_titles
 from nnrun.reports.document import Figures, Folded, Grid, Note
-from nnrun.reports.html.searches.section import search_sections
+from nnrun.reports.html.searches import search_sections
 from nnrun.runs.storage.contents.sealed import sealed_json
 from nnrun.sweeps.board.from_store.searched import Searches, searches_of
 
@@ -75,8 +75,8 @@ def test_the_course_and_what_matters(section):
 
 def test_charts_of_many_trials_say_what_they_leave_out(section, monkeypatch):
     """Counts and the best are those of all trials, also where few are drawn."""
-    monkeypatch.setattr("nnrun.reports.html.searches.section._MOST_TRIALS", 2)
-    monkeypatch.setattr("nnrun.reports.html.searches.section._MOST_LINES", 2)
+    monkeypatch.setattr("nnrun.reports.html.searches._MOST_TRIALS", 2)
+    monkeypatch.setattr("nnrun.reports.html.searches._MOST_LINES", 2)
     trials = [trial(n, value) for n, value in enumerate([0.5, 0.7, None, 0.6, 0.9, 0.8])]
     note, figures, _, slices, every = section(content(trials=trials, random=[]))
 

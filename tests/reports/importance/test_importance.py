@@ -14,8 +14,7 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.reports.importance.columns import partial_dependence, places_of
-from nnrun.reports.importance.images import pixel_maps
+from nnrun.reports.importance.columns import partial_dependence, pixel_maps, places_of
 from nnrun.reports.importance.measure import ColumnImportance
 from nnrun.runs.preparation.prepare import prepare
 

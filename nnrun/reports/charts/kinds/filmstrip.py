@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import CIVIDIS, Ramp, series_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
+from nnrun.reports.numbers import number
 
 Array = npt.NDArray[np.float64]
 LARGE, SMALL = 112.0, 48.0
@@ -51,7 +52,6 @@ class Strips:
     colours: Ramp
     scale: Linear | None
     side: float
-    text: Callable[[float], str] = str
     dots: Sequence[Dots] = ()
     axes: str = ""
     row_label: str = ""
@@ -148,7 +148,7 @@ def _colours(strips: Strips, scale: Linear, left: float, top: float) -> Iterator
     yield _image(strips, picture, left, top, (_SCALE, _BAR))
     yield element("path", d=_box(left, top, _SCALE, _BAR), class_="edge")
     for share, side in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
-        word = strips.text(scale.low * (1 - share) + scale.high * share)
+        word = number(scale.low * (1 - share) + scale.high * share)
         yield element("text", word, x=left + share * _SCALE, y=top + _BAR + 12, class_=side)
 
 

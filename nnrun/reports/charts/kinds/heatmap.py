@@ -10,8 +10,8 @@ from math import ceil, cos, radians
 from markupsafe import Markup
 
 from nnrun.characters import clean
+from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import STEPS, Ramp, amount_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened, width_of
 from nnrun.reports.numbers import MISSING
@@ -94,7 +94,12 @@ def heatmap(
     cells = _Cells.of(names, above, row_label)
     scale = Linear.between(heat.domain or (value for line in values for value in line))
     texts = [[heat.words(v, (r, c)) for c, v in enumerate(line)] for r, line in enumerate(values)]
-    parts = [*_labels(cells, row_label, column_label), *_columns(cells, above)]
+    room = max(3, int((cells.left - 8) / CHARACTER))
+    parts = [
+        element("text", shortened(column_label, 40), x=cells.left, y=11.0),
+        element("text", shortened(row_label, room), x=4.0, y=cells.top - 6),
+        *_columns(cells, above),
+    ]
     for row, name in enumerate(names):
         y = cells.top + cells.height * (row + 0.5) + 4
         parts.append(element("text", name, x=cells.left - 6, y=y, class_="end name"))
@@ -120,12 +125,6 @@ def heatmap(
     return Chart(
         title, alternative, Markup("").join(parts), width, bottom + 32, table, fills=False,
     )  # fmt: skip
-
-
-def _labels(cells: _Cells, row_label: str, column_label: str) -> Iterator[Markup]:
-    yield element("text", shortened(column_label, 40), x=cells.left, y=11.0)
-    most = max(3, int((cells.left - 8) / CHARACTER))
-    yield element("text", shortened(row_label, most), x=4.0, y=cells.top - 6)
 
 
 def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:

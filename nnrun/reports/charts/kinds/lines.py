@@ -12,6 +12,8 @@ from nnrun.reports.charts.axes import (
     SIZE,
     TALL,
     Frame,
+    Linear,
+    Log,
     Numbers,
     area,
     clipped,
@@ -21,11 +23,11 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear, Log
 from nnrun.reports.charts.style import series_class
 from nnrun.reports.charts.svg import Value, element
 from nnrun.reports.numbers import MISSING, number, thinned, to_error
 
+_NOTHING = Markup("")
 _MOST_NAMED = 6  # in the text alternative
 
 
@@ -60,14 +62,6 @@ class Series:
         return [*self.y, *bands]
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A place of the x axis with a few words, such as where training stopped."""
-
-    x: float
-    text: str
-
-
 def lines(
     title: str,
     series: Sequence[Series],
@@ -76,7 +70,7 @@ def lines(
     y_label: str,
     log: bool = False,
     domain: Sequence[float | None] = (),
-    moment: Moment | None = None,
+    moment: tuple[float, str] | None = None,
     reach: Sequence[float] = (),
     size: tuple[float, float] = SIZE,
 ) -> Chart:
@@ -84,17 +78,18 @@ def lines(
 
     The y scale holds the values of `domain` instead of those of the lines, so that several charts
     share one; lines end where they leave it. `log` is whether it is logarithmic. There is an
-    upright line at a `moment`; the x scale holds the values of `reach`, too.
+    upright line at a `moment`, which has a few words, such as where training stopped; the x scale
+    holds the values of `reach`, too.
     """
     values = domain or [v for one in series for v in one.heights]
     x = Linear.between([*reach, *(x for one in series for x in one.x)])
     frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
     words = _ends(series, values if log else (), y_label)
-    before = after = Markup("")
+    after = _NOTHING
     if moment is not None:
-        after = _upright(frame, moment)
-        words += f" At {x_label} {_x(moment.x)}: {moment.text}."
-    return _drawn(title, words, frame, series, (x_label, y_label), size, before, after)
+        after = _upright(frame, *moment)
+        words += f" At {x_label} {_x(moment[0])}: {moment[1]}."
+    return _drawn(title, words, frame, series, (x_label, y_label), size, after=after)
 
 
 def rates(
@@ -113,9 +108,9 @@ def rates(
     """
     scale = Linear(0.0, 1.0)
     frame = Frame.around(scale, scale, TALL)
-    diagonal = rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else Markup("")
+    diagonal = rule(frame, (0.0, 0.0), (1.0, 1.0)) if guide else _NOTHING
     words = " ".join(filter(None, (_middle(series, x_label, y_label), summary, guide)))
-    return _drawn(title, words, frame, series, (x_label, y_label), TALL, diagonal, Markup(""))
+    return _drawn(title, words, frame, series, (x_label, y_label), TALL, diagonal)
 
 
 def _drawn(
@@ -125,11 +120,13 @@ def _drawn(
     series: Sequence[Series],
     labels: tuple[str, str],
     size: tuple[float, float],
-    before: Markup,
-    after: Markup,
+    before: Markup = _NOTHING,
+    after: Markup = _NOTHING,
 ) -> Chart:
+    # Of lines that cross, the first series in colour is in front.
+    in_front = sorted(series, key=lambda one: one.other)[::-1]
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += clipped(frame, (_line(frame, one) for one in _grey_first(series))) + after
+    drawing += clipped(frame, (_line(frame, one) for one in in_front)) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
         legend=[(one.index, one.name) for one in series if not one.other],
@@ -137,30 +134,24 @@ def _drawn(
     )  # fmt: skip
 
 
-def _grey_first(series: Sequence[Series]) -> list[Series]:
-    """In the order of drawing: of lines that cross, the first series in colour is in front."""
-    grey, coloured = [[one for one in series if one.other is other] for other in (True, False)]
-    return [*reversed(grey), *reversed(coloured)]
-
-
 def _line(frame: Frame, one: Series) -> Markup:
     class_ = series_class(one.index)
-    band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
+    band = area(frame, one.x, one.low, one.high, class_) if one.low else _NOTHING
     drawn = line(frame, one.x, one.y, class_)
     kind = f"series s{one.index}{' other' * one.other}"
     return element("g", element("title", one.name), band, drawn, class_=kind)
 
 
-def _upright(frame: Frame, moment: Moment) -> Markup:
+def _upright(frame: Frame, moment: float, text: str) -> Markup:
     """The line at a moment, with its words above the plot, where they cover no curve."""
-    x = frame.across(moment.x)
+    x = frame.across(moment)
     if x is None:
-        return Markup("")
+        return _NOTHING
     late = x > (frame.left + frame.right) / 2
     side: dict[str, Value] = {"x": x + 6, "class_": "name"}
     if late:
         side = {"x": x - 6, "class_": "name end"}
-    words = element("text", moment.text, y=frame.top - 4, **side)
+    words = element("text", text, y=frame.top - 4, **side)
     line_ = element("path", d=f"M{x:.1f} {frame.top - 3:.1f}V{frame.bottom:.1f}", class_="moment")
     return line_ + words
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import tick_labels
+from nnrun.reports.charts.axes import Linear, Log, Scale, tick_labels
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear, Log, Scale
 from nnrun.reports.charts.style import amount_line_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
 from nnrun.reports.numbers import number

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from nnrun.reports.charts.axes import (
     TALL,
     Frame,
+    Linear,
     bars,
     dots,
     line,
@@ -20,7 +21,6 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import CHARACTER, element
 from nnrun.reports.numbers import count, number, plural, to_error
 

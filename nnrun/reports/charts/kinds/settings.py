@@ -10,9 +10,20 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import TALL, Frame, Numbers, dots, line, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.axes import (
+    TALL,
+    Frame,
+    Linear,
+    Log,
+    Numbers,
+    Scale,
+    dots,
+    line,
+    tick_labels,
+    x_axis,
+    y_axis,
+)
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.scales import Linear, Log, Scale
 from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 from nnrun.reports.numbers import count, number, thinned, to_error
 

@@ -7,8 +7,7 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import Frame, tick_labels
-from nnrun.reports.charts.scales import Scale
+from nnrun.reports.charts.axes import Frame, Scale, tick_labels
 from nnrun.reports.charts.svg import coordinate, element, width_of
 from nnrun.reports.numbers import count, number
 

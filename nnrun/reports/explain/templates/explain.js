@@ -41,13 +41,13 @@
     const key = holder.dataset.array, array = arrays[key];
     const head = document.createElement("p");
     const name = document.createElement("b");
-    name.textContent = array.name;
+    name.textContent = array.title;
     head.append(name, array.size);
     const box = document.createElement("div");
     box.className = array.shape.length > 2 ? "box wide" : "box";
     box.tabIndex = 0;
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", `${array.name}, ${array.size}`);
+    box.setAttribute("aria-label", `${array.title}, ${array.size}`);
     cells[key] = new Map();
     const axes = array.axes || array.shape.map((n) => [...Array(n).keys()]);
     const inner = axes.slice(-2), outer = axes.slice(0, -2);

@@ -15,7 +15,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Gallery, Grid, Note
 from nnrun.reports.examine import Predictions
 from nnrun.reports.numbers import MISSING, count, number
-from nnrun.reports.split_words import split_title
+from nnrun.reports.summary import split_title
 
 _MOST_COLUMNS = 12
 

@@ -6,10 +6,14 @@ What search.json says has the form that nnrun writes, or nothing is drawn of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
 
-from nnrun.config.setting_words import choice_words
+from nnrun.config.overrides import OverrideError, parse_value
+from nnrun.config.setting_words import choice_words, value_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
@@ -17,9 +21,100 @@ from nnrun.reports.charts.kinds.settings import history, slice_chart
 from nnrun.reports.charts.style import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Folded, Grid, Note, Section
-from nnrun.reports.html.searches.parameter import Parameter, text_of
 from nnrun.reports.numbers import count, measured, number, plural, thinned
 from nnrun.sweeps.board.from_store.searched import AGAIN, DAMAGE, FILE, Searches
+
+_LONGEST = 60
+_BINS = 6
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A range of numbers, of their logarithms or of whole numbers; or a choice of options."""
+
+    name: str
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    whole: bool = False
+    options: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Parameter:
+        """That of search.json; raises ValueError, KeyError or TypeError where it is damaged."""
+        name = text_of(found["name"])
+        if found["kind"] == "choice":
+            options = [text_of(option) for option in found["options"]]
+            if not options:
+                raise ValueError("a choice of nothing")
+            return cls(name, options=options)
+        low, high = float(found["low"]), float(found["high"])
+        if not (isfinite(low) and isfinite(high) and low <= high):
+            raise ValueError("a range without ends")
+        return cls(name, low, high, bool(found["log"]) and low > 0, bool(found["whole"]))
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Of the options, in words; as they are where one cannot be read."""
+        try:
+            return [value_words(self.name, parse_value(option)) for option in self.options]
+        except OverrideError:
+            return self.options
+
+    @property
+    def short(self) -> str:
+        """Without the block of the config, which repeats."""
+        return self.name.removeprefix("training.").removeprefix("network.")
+
+    def value(self, found: Any) -> float | str:
+        """A number, or the text of an option; raises ValueError or TypeError for other values."""
+        if not self.options:
+            return float(found)
+        return self.options[self.options.index(text_of(found))]
+
+    def said(self, value: float | str) -> float | str:
+        """A number as it is, or the name of an option."""
+        return self.names[self.options.index(str(value))] if self.options else value
+
+    def place(self, value: float | str) -> float:
+        """A number as it is, or the index of an option."""
+        return float(self.options.index(str(value)) if self.options else value)
+
+    def bin(self, value: float | str) -> int:
+        """The part of the range that a value is in, or the index of an option."""
+        if self.options:
+            return self.options.index(str(value))
+        return sum(float(value) >= edge for edge in self._edges()[1:-1])
+
+    def bin_names(self) -> Sequence[str]:
+        """What is in each part."""
+        if self.options:
+            return self.names
+        edges = self._edges()
+        if self._is_counted:
+            return [f"{edge + 0.5:g}" for edge in edges[:-1]]
+        return [f"{a:.2g}–{b:.2g}" for a, b in pairwise(edges)]
+
+    def _edges(self) -> list[float]:
+        """The ends of the parts: one part for each of a few whole numbers."""
+        low, high = self.low, self.high
+        if self._is_counted:
+            return [low - 0.5 + k for k in range(int(high - low) + 2)]
+        if self.log:
+            return [low * (high / low) ** (k / _BINS) for k in range(_BINS + 1)]
+        return [low + (high - low) * k / _BINS for k in range(_BINS + 1)]
+
+    @property
+    def _is_counted(self) -> bool:
+        return self.low == self.high or (self.whole and self.high - self.low < 2 * _BINS)
+
+
+def text_of(value: Any) -> str:
+    """A value as configs write it, shortened."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return shortened(str(value), _LONGEST)
+
 
 SEARCH = "Search"
 _FEWEST = 2
@@ -94,7 +189,9 @@ class _Search:
             charts.append(self._map(*pair))
         yield Figures(charts, legend=charts[0].legend)
         if self.importance:
-            yield self._importance()
+            shares = sorted(self.importance.items(), key=lambda item: -item[1])
+            rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
+            yield Grid("What explains the spread of the trials", ["parameter", "share"], rows)
         slices = [self._slice(parameter) for parameter in self.parameters[:_MOST_SLICES]]
         title = f"{self.metric} against each parameter"
         yield Folded(title, [Figures(slices), *self._left_out(_MOST_TRIALS)])
@@ -150,11 +247,6 @@ class _Search:
             best = self.pick(known, default=None)
             found.append(best)
         return found
-
-    def _importance(self) -> Grid:
-        shares = sorted(self.importance.items(), key=lambda item: -item[1])
-        rows = [[Cell(name), Cell(f"{share:.0%}")] for name, share in shares]
-        return Grid("What explains the spread of the trials", ["parameter", "share"], rows)
 
     def _slice(self, parameter: Parameter) -> Chart:
         known = [trial for trial in self.valued if parameter.name in trial[0]]

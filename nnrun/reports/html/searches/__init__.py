@@ -1,1 +1,0 @@
-"""The section about the search that an experiment's runs come from."""
