@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import CHARACTER, LINE, Value, coordinate, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, Value, coordinate, element
 
 SIZE = 480.0, 270.0
 """Of most charts; `TALL` of those that are nearly squares."""

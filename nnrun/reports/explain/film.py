@@ -9,11 +9,10 @@ import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.explain.film import Film
 from nnrun.explain.surfaces import Surfaces
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import count, number
 from nnrun.reports.terminal.plot import Axis, Curve, Plot
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.metrics.compute import area_under_roc
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, rates
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Figures, Note
 from nnrun.reports.examine import Predictions, calibration_bins
 from nnrun.reports.numbers import number

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
@@ -14,7 +15,6 @@ from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.style import BLUES
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, Note
 from nnrun.reports.importance.columns import Dependence
 from nnrun.reports.importance.images import PixelMap

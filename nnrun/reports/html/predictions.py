@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
 from nnrun.reports.charts.style import BLUES
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, MistakenCell, Mistakes, Note
 from nnrun.reports.examine import Histogram, Predictions, calibration_bins
 from nnrun.reports.html.inside.rows import (

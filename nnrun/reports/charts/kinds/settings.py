@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import TALL, Frame, Numbers, dots, line, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.scales import Linear, Log, Scale
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element
 from nnrun.reports.numbers import count, number, thinned, to_error
 
 _BEST, _OTHER = "k0", "k1"

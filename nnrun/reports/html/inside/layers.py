@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
 from nnrun.reports.charts.pictures import block_means, mosaic
 from nnrun.reports.charts.style import BLUES, RED_BLUE
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Figures, Folded, Gallery, Note
 from nnrun.reports.examine import Predictions, layer_outputs
 from nnrun.reports.html.inside.rows import are_images, image_of, place_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from nnrun.characters import shortened
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import PRUNED, StatusMark
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Grid, Note
 from nnrun.reports.html.overview.found import Found
 from nnrun.reports.numbers import MISSING, count, number

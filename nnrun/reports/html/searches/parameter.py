@@ -9,9 +9,9 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
+from nnrun.characters import shortened
 from nnrun.config.overrides import OverrideError, parse_value
 from nnrun.config.setting_words import value_words
-from nnrun.reports.charts.svg import shortened
 
 _LONGEST = 60
 _BINS = 6

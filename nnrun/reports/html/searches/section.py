@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+from nnrun.characters import shortened
 from nnrun.config.setting_words import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import history, slice_chart
 from nnrun.reports.charts.style import CIVIDIS
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Folded, Grid, Note, Section
 from nnrun.reports.html.searches.parameter import Parameter, text_of
 from nnrun.reports.numbers import count, measured, number, plural, thinned
