@@ -31,6 +31,12 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else " " for c in text)
 
 
+def shortened(text: str, longest: int = 160) -> str:
+    """The text on one line, cut and ended by an ellipsis where it is too long."""
+    text = clean(text)
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
 def hidden_escaped(text: str) -> str:
     r"""Text whose escape sequences are wanted: only what no terminal needs is written out.
 

@@ -25,7 +25,6 @@ from nnrun.config.schema.data.steps import STEP_BLOCKS
 from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
-from nnrun.engines.compiled.formulas.activations import EXPORTED as FORMS
 from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
 from nnrun.engines.compiled.formulas.optimizers import formula_name
@@ -33,6 +32,7 @@ from nnrun.engines.compiled.generated.layers import EMITTERS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
 from nnrun.models.code.steps import STEPS as CODE_STEPS
+from nnrun.models.emitters import EXPORTED as FORMS
 from nnrun.models.onnx.layers import EMITTERS as ONNX_LAYERS
 from nnrun.models.onnx.steps import EMITTERS as ONNX_STEPS
 from nnrun.nn import (
@@ -139,9 +139,7 @@ NEEDS = [
         {*EMITTERS, *NUMPY_ONLY},
         f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
     ),
-    Need(
-        "activation", ACTIVATIONS, FORMS, f"EXPORTED in {COMPILED}/formulas/activations/__init__.py"
-    ),
+    Need("activation", ACTIVATIONS, FORMS, "EXPORTED in nnrun/models/emitters.py"),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
     Need(
         "activation",
@@ -242,6 +240,13 @@ NEEDS = [
     Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
     Need("step", STEP_BLOCKS, random_models.OPTIONS, "OPTIONS in tests/models/random_models.py"),
+    Need(
+        "step",
+        steps.STEPS,
+        {name for name, cls in steps.STEPS.items() if hasattr(cls, "jump")},
+        "its class, the number at which its results jump, `jump` (None if they do not) as in "
+        "nnrun/data/preprocessing/steps.py",
+    ),
     Need(
         "step",
         steps.STEPS,

@@ -16,7 +16,7 @@ from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.formats import GIVEN, format_of, why_no_file
 from nnrun.data.readers.npz import dataset_of, read_npz, read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.settings import DatasetSettings, SourceSettings
+from nnrun.data.settings import DatasetSettings
 from nnrun.errors import DataError, UsageError
 from nnrun.suggestions import part_suggestion
 
@@ -38,7 +38,7 @@ def load_dataset(config: DatasetSettings) -> Dataset:
     return dataset
 
 
-def read_dataset(config: SourceSettings) -> Dataset:
+def read_dataset(config: DatasetSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
     if config.name is not None:
         return _built_in(config.name, config)
@@ -49,7 +49,7 @@ def read_dataset(config: SourceSettings) -> Dataset:
     return read_images(config.images)
 
 
-def _built_in(name: str, config: SourceSettings) -> Dataset:
+def _built_in(name: str, config: DatasetSettings) -> Dataset:
     if name not in DATASETS:
         message = f"there is no data set '{name}'{part_suggestion(name, DATASETS)}"
         raise DatasetProblem([(("dataset", "name"), message)])
@@ -63,7 +63,7 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
     return replace(dataset, name=name, description=entry.description, note=entry.note)
 
 
-def _from_path(config: SourceSettings) -> Dataset:
+def _from_path(config: DatasetSettings) -> Dataset:
     if config.path == GIVEN:
         message = "its data were given in Python and have no file; pass them again as `data`"
         raise DatasetProblem([(("dataset", "path"), message)])
@@ -127,7 +127,7 @@ class GivenData:
         check_preparation(dataset, config)
         return dataset
 
-    def read(self, config: SourceSettings) -> Dataset:
+    def read(self, config: DatasetSettings) -> Dataset:
         """The same without checks; raises as `read_dataset` does."""
         if self._frame is not None:
             from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import

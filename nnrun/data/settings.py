@@ -70,8 +70,8 @@ class SplitSettings(Protocol):
     def column(self) -> str | None: ...
 
 
-class SourceSettings(Protocol):
-    """Where data come from: a built-in set by name, with its options, or a file."""
+class DatasetSettings(Protocol):
+    """Where data come from (a built-in set by name, or a file), their splits and preprocessing."""
 
     @property
     def name(self) -> str | None: ...
@@ -97,28 +97,12 @@ class SourceSettings(Protocol):
     def dates(self) -> Mapping[str, Sequence[str]]: ...
     @property
     def lags(self) -> Mapping[str, LagSettings]: ...
-
-    def missing_rule(self) -> str:
-        """The handling of missing values: `error`, `drop_rows`, or the statistic to fill in."""
-
-    def missing_rules(self) -> Mapping[str, str]:
-        """The same for columns with rules of their own."""
-
-    def arguments(self) -> Mapping[str, Any]:
-        """The arguments for the loader of a built-in set."""
-
-
-class PreparationSettings(Protocol):
-    """How data are split and preprocessed."""
-
     @property
     def test_size(self) -> float | int | str | None: ...
     @property
     def folds(self) -> int | None: ...
     @property
     def fold(self) -> int | None: ...
-    @property
-    def split(self) -> SplitSettings: ...
     @property
     def validation_size(self) -> float | int: ...
     @property
@@ -130,6 +114,11 @@ class PreparationSettings(Protocol):
     @property
     def target(self) -> str: ...
 
+    def missing_rule(self) -> str:
+        """The handling of missing values: `error`, `drop_rows`, or the statistic to fill in."""
 
-class DatasetSettings(SourceSettings, PreparationSettings, Protocol):
-    """The whole block."""
+    def missing_rules(self) -> Mapping[str, str]:
+        """The same for columns with rules of their own."""
+
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments for the loader of a built-in set."""

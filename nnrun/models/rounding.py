@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Any
 
 import numpy as np
 
+from nnrun.data.preprocessing.impute import Impute
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import L2, Array, Binarize, Scaler
+from nnrun.data.preprocessing.steps import Array, Scaler
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
@@ -75,27 +77,33 @@ def _crossed(preprocessing: Preprocessing) -> float | None:
     Rounding keeps numbers on their side of a threshold that float32 holds, but for those closer
     to it than float32 can tell; below 2^24 it tells all whole numbers apart.
     """
-    scalings: list[Scaler] = []
-    for step in preprocessing.steps:
-        if isinstance(step, Scaler):
-            scalings.append(step)
-        elif isinstance(step, L2):  # a quotient by a root, which no float32 is sure to hold
-            return next((s.threshold for s in preprocessing.steps if isinstance(s, Binarize)), None)
-        elif isinstance(step, Binarize):
-            raw = np.asarray(step.threshold, np.float64)
-            for scaling in reversed(scalings):
-                raw = scaling.invert(raw)
-            with np.errstate(over="ignore"):
-                held = raw.astype(np.float32) == raw
-            return None if np.all(held & (np.abs(raw) < _WHOLE)) else step.threshold
-    return None
+    jumps = [_jump(step) for step in preprocessing.steps]
+    threshold = next((jump for jump in jumps if jump is not None), None)
+    if threshold is None:
+        return None
+    raw = np.asarray(threshold, np.float64)
+    for step in reversed(preprocessing.steps[: jumps.index(threshold)]):
+        if isinstance(step, Impute):  # fills in what is missing, and changes no number
+            continue
+        if not isinstance(step, Scaler):
+            return threshold  # a quotient by a root, say, which no float32 is sure to hold
+        raw = step.invert(raw)
+    with np.errstate(over="ignore"):
+        held = raw.astype(np.float32) == raw
+    return None if np.all(held & (np.abs(raw) < _WHOLE)) else threshold
+
+
+def _jump(step: Any) -> float | None:
+    """The number at which a step's results jump; steps of plugins need not say that none do."""
+    jump: float | None = getattr(step, "jump", None)
+    return jump
 
 
 def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:
     """The change of each feature; 0 if no scaling was fitted."""
     moved: Array | None = None
     for step in preprocessing.steps:
-        if isinstance(step, Binarize):
+        if _jump(step) is not None:
             break
         if isinstance(step, Scaler):
             moved = _scaled(step) if moved is None else moved / np.asarray(step.scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from nnrun.characters import escaped
+from nnrun.characters import escaped, shortened
 from nnrun.config.names import SPLITS
 from nnrun.reports.board_notes import (
     ELSEWHERE,
@@ -21,7 +21,6 @@ from nnrun.reports.board_notes import (
 )
 from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
 from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnrun.characters import shortened
 from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import choice_of
-from nnrun.reports.charts.svg import element, shortened
+from nnrun.reports.charts.svg import element
 from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
 from nnrun.reports.examine import LoadData
 from nnrun.reports.html.overview import Found, Limits, kinds_of, with_endings

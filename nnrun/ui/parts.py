@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.reports.charts.svg import shortened
+from nnrun.characters import shortened
 from nnrun.reports.document import Note, Section
 from nnrun.reports.html.page import parts_of
 from nnrun.reports.numbers import count, plural

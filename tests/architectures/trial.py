@@ -100,7 +100,7 @@ class Trial:
         sizes = [self.batch_size, self.batch_size, self.rest][: 3 if self.rest else 2] * EPOCHS
         rng = np.random.default_rng(self.seed + 2)
         rows = np.concatenate([rng.permutation(self.rows) for _ in range(EPOCHS)])
-        rate = 0.002 if hasattr(self.optimizer(), "epsilon") else 0.01
+        rate = 0.01 if self.optimizer().usual_limit is None else 0.002
         return Batches(rows, np.cumsum([0, *sizes]), rate * np.linspace(1, 0.5, len(sizes)))
 
     def __str__(self) -> str:

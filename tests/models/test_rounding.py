@@ -104,6 +104,36 @@ def test_a_threshold_that_rounding_may_cross_needs_float64(features, offset, nee
     assert needed == (rounding.threshold is not None)
 
 
+class Step:
+    """A step of a plugin."""
+
+    name = "root"
+
+    def apply(self, x):
+        return np.sqrt(x)
+
+    def state(self):
+        return {}
+
+
+class Jumping(Step):
+    """Another, whose results jump."""
+
+    jump = 0.7
+
+
+@pytest.mark.parametrize(
+    ("step", "features", "threshold"),
+    [(Step(), [option_step("binarize", 8)], 8), (Jumping(), [], 0.7)],
+)
+def test_steps_of_plugins_count(step, features, threshold):
+    """One before a threshold moves it to where float32 may not hold it; one may jump itself."""
+    x = np.stack([np.arange(9.0), np.arange(9.0)], axis=1)
+    model = model_of(x, features, y=x[:, :1])
+    model.preprocessing.steps.insert(0, step)
+    assert threshold == rounding_of(model).threshold
+
+
 @pytest.mark.parametrize("threshold", [0.7, 1.7e9 + 1])
 def test_float64_keeps_numbers_on_their_side_of_a_threshold(threshold):
     """Numbers at it and just below: the run's predictions, where float32 has others."""

@@ -38,9 +38,14 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
         {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01},
     ),
 }
-# Adam divides each gradient by its own size. One that is zero but for rounding, as before a batch
-# normalisation, becomes a step of any size; with a larger epsilon it does not.
-STABLE = sorted(set(OPTIMIZERS) - {"adam"})
+# Adam, as any with a `usual_limit`, divides each gradient by its own size. One that is zero but for
+# rounding, as before a batch normalisation, becomes a step of any size; with a larger epsilon it
+# does not.
+STABLE = sorted(
+    name
+    for name, (kind, chosen) in OPTIMIZERS.items()
+    if kind.usual_limit is None or "epsilon" in chosen
+)
 
 
 def compare(
@@ -54,7 +59,7 @@ def compare(
     """Train both for 20 steps and compare weights, buffers and outputs."""
     kind, settings_ = OPTIMIZERS[optimizer]
     network, own = plan.build(dtype=dtype), kind(**settings_)
-    rate = 0.003 if hasattr(own, "epsilon") else 0.02
+    rate = 0.02 if own.usual_limit is None else 0.003
     twin = TorchTwin(network, np.random.default_rng(7))
     theirs = twin.optimizer(own, rate)
     x, target = plan.rows(ROWS, dtype=dtype)

@@ -15,7 +15,7 @@ from nnrun.data.columns.one_hot import OneHot
 from nnrun.data.columns.target_mean import TargetMean
 from nnrun.data.formats.dates import DateFormat
 from nnrun.data.formats.numbers import NumberFormat
-from nnrun.data.settings import ColumnSettings, LagSettings, SourceSettings
+from nnrun.data.settings import ColumnSettings, DatasetSettings, LagSettings
 
 KINDS: dict[str, type[Column]] = {
     kind.kind: kind for kind in (Number, OneHot, Embedding, TargetMean, Date, Lag)
@@ -72,7 +72,7 @@ class Written:
 def planned(
     names: Sequence[str],
     rules: Mapping[str, str],
-    config: SourceSettings,
+    config: DatasetSettings,
     columns: ColumnSettings,
     written: Written,
 ) -> Iterator[Column]:

@@ -15,7 +15,7 @@ from nnrun.data.preprocessing.impute import Impute
 from nnrun.data.preprocessing.statistics import Numbers, Step
 from nnrun.data.preprocessing.steps import SCALERS, STEPS, Array, FeatureError, Scaler
 from nnrun.data.rows.raw import RawRows
-from nnrun.data.settings import PreparationSettings
+from nnrun.data.settings import DatasetSettings
 from nnrun.errors import DataError
 
 
@@ -43,7 +43,7 @@ class Preprocessing:
         self.layout = layout
 
     @classmethod
-    def for_dataset(cls, dataset: Dataset, config: PreparationSettings) -> Preprocessing:
+    def for_dataset(cls, dataset: Dataset, config: DatasetSettings) -> Preprocessing:
         """The preprocessing of a config, not fitted yet."""
         return cls(config.features, config.target, dataset.layout)
 

@@ -3,6 +3,9 @@
 Every step is applied to a float64 array of shape (rows, *shape) that it may overwrite, a block of
 rows at a time. Statistics are per feature (or per pixel), so they have the shape of one row, or one
 that broadcasts to it.
+
+`jump` is the number at which a step's results jump, so that rounding may change them at once; None
+where they do not. Exports choose float64 by it.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ class L2:
     """Each row divided by its Euclidean length: x / sqrt(sum x²). A row of zeros stays zero."""
 
     name: ClassVar[str] = "l2"
+    jump = None
 
     def fit(self, rows: Numbers) -> None:
         """Nothing to fit: each row is divided by its own length."""
@@ -88,11 +92,17 @@ class Binarize:
     def state(self) -> dict[str, Any]:
         return {"threshold": self.threshold}
 
+    @property
+    def jump(self) -> float:
+        """The threshold."""
+        return self.threshold
+
 
 class Scaler:
     """The base class of steps that can be undone: (x - shift) / scale with fitted statistics."""
 
     name: ClassVar[str]
+    jump = None
 
     def __init__(self, shift: Any = None, scale: Any = None) -> None:
         self.shift: Array | None = None if shift is None else np.asarray(shift, dtype=np.float64)

@@ -10,7 +10,7 @@ from nnrun.data.cells.part import Cells
 from nnrun.data.cells.table import Table
 from nnrun.data.columns.kinds import category_keys
 from nnrun.data.dataset import DatasetProblem, Key
-from nnrun.data.settings import ColumnSettings, SourceSettings
+from nnrun.data.settings import ColumnSettings, DatasetSettings
 from nnrun.errors import MOST_SHOWN, first_of
 from nnrun.suggestions import suggestion
 
@@ -31,7 +31,7 @@ def check_separator(table: Table, target: str) -> None:
         raise DatasetProblem([(("dataset", "columns", "target"), escaped(message, kept=""))])
 
 
-def check_named(header: Sequence[str], config: SourceSettings, columns: ColumnSettings) -> None:
+def check_named(header: Sequence[str], config: DatasetSettings, columns: ColumnSettings) -> None:
     """Raise a DatasetProblem if a key for single columns names one that does not exist."""
     single = {"formats": columns.formats, "missing": config.missing_rules()}
     named: list[tuple[Key, str]] = [
@@ -47,7 +47,7 @@ def check_named(header: Sequence[str], config: SourceSettings, columns: ColumnSe
         raise DatasetProblem([(("dataset", *key), _unknown(name, header)) for key, name in unknown])
 
 
-def choose_features(table: Table, config: SourceSettings, columns: ColumnSettings) -> list[str]:
+def choose_features(table: Table, config: DatasetSettings, columns: ColumnSettings) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
     The column that rows are split by is a feature only if it is listed in `features` or `dates`,

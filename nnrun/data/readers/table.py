@@ -28,11 +28,11 @@ from nnrun.data.readers.header import (
     refuse_identifiers,
 )
 from nnrun.data.readers.history import History, fill, with_lags
-from nnrun.data.settings import SourceSettings
+from nnrun.data.settings import DatasetSettings
 from nnrun.errors import DataError
 
 
-def read_table(table: Table, config: SourceSettings) -> Dataset:
+def read_table(table: Table, config: DatasetSettings) -> Dataset:
     """A table with a header row as a data set.
 
     Where missing values are filled in, missing numbers are NaN in x, which preprocessing replaces,

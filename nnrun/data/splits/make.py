@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.rows.raw import RawRows
-from nnrun.data.settings import PreparationSettings
+from nnrun.data.settings import DatasetSettings
 from nnrun.data.splits.at_random import AtRandom
 from nnrun.data.splits.by_column import ByGroup, ByTime
 from nnrun.data.splits.parts import Split, SplitData, count_of, problem
@@ -24,7 +24,7 @@ least `leave` groups or times have to remain."""
 
 def make_split(
     dataset: Dataset,
-    config: PreparationSettings,
+    config: DatasetSettings,
     rng: np.random.Generator,
     test_rng: np.random.Generator | None = None,
 ) -> Split:
@@ -81,7 +81,7 @@ def resolve_test_size(dataset: Dataset, test_size: float | int | str | None) -> 
     return test_size
 
 
-def resolve_stratify(dataset: Dataset, config: PreparationSettings) -> bool:
+def resolve_stratify(dataset: Dataset, config: DatasetSettings) -> bool:
     """`stratify` with its default: for folds of classes, unless by time."""
     if config.stratify and dataset.task == "regression":
         raise problem("stratify", "needs classes, but this is regression")
@@ -92,7 +92,7 @@ def resolve_stratify(dataset: Dataset, config: PreparationSettings) -> bool:
 
 
 def _splitter(
-    dataset: Dataset, config: PreparationSettings, stratified: bool, rng: np.random.Generator
+    dataset: Dataset, config: DatasetSettings, stratified: bool, rng: np.random.Generator
 ) -> Splitter:
     labels = np.asarray(dataset.classes)[dataset.pooled_y] if stratified else None
     if dataset.split_values is None:
@@ -102,7 +102,7 @@ def _splitter(
     return ByGroup(dataset.split_values, labels, rng)
 
 
-def _planned(rows: int, config: PreparationSettings) -> int:
+def _planned(rows: int, config: DatasetSettings) -> int:
     """The training rows if each row had its own group or time; raises if there would be none."""
     if config.folds:
         rows -= rows // config.folds
@@ -113,7 +113,7 @@ def _planned(rows: int, config: PreparationSettings) -> int:
 
 
 def describe_split(
-    dataset: Dataset, config: PreparationSettings, split: Split
+    dataset: Dataset, config: DatasetSettings, split: Split
 ) -> dict[str, Any] | None:
     """`by`, `stratified`, and what else the split has; None for one at random without folds.
 

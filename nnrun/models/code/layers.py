@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnrun.engines.compiled.formulas.activations import EXPORTED
-from nnrun.models.emitters import Emitters, emitter_of, own_form
+from nnrun.models.emitters import EXPORTED, Emitters, emitter_of, own_form
 from nnrun.models.weights import Names
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential

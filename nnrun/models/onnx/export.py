@@ -10,9 +10,9 @@ from onnx import TensorProto, helper
 
 from nnrun import __version__
 from nnrun.data.columns.categorical import Categorical
-from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
 from nnrun.models.decision import Decision
+from nnrun.models.emitters import EXPORTED
 from nnrun.models.model import Model
 from nnrun.models.onnx import columns, layers, steps
 from nnrun.models.onnx.graph import OPSET, Graph

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.formulas.activations import EXPORTED
-from nnrun.models.emitters import emitter_of, own_form
+from nnrun.models.emitters import EXPORTED, emitter_of, own_form
 from nnrun.models.onnx.graph import Graph
 from nnrun.models.onnx.steps import INT64
 from nnrun.models.weights import Names

@@ -15,7 +15,8 @@ from typing import TypeGuard
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.svg import CHARACTER, LINE, Value, coordinate, element, shortened
+from nnrun.characters import shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, Value, coordinate, element
 
 # Multiples of powers of ten that ticks may have.
 _STEPS = (1, 2, 5, 10)

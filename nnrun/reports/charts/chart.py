@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.errors import UsageError
 from nnrun.reports.charts.style import STANDALONE, series_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element
 
 _LINK = re.compile(r"</?a\b[^>]*>")
 _MARGIN = 10.0

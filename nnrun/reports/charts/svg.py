@@ -29,12 +29,6 @@ def element(name: str, /, *children: str | Iterable[str], **attributes: Value) -
     return Markup(f"{start}>{inner}</{name}>" if inner else f"{start}/>")
 
 
-def shortened(text: str, longest: int = 160) -> str:
-    """The text on one line, cut and ended by an ellipsis where it is too long."""
-    text = clean(text)
-    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
-
-
 def width_of(number: str) -> float:
     """The width of a number in pixels; its signs are narrower than its digits."""
     return sum(_SIGN if sign in ".,-−" else CHARACTER for sign in number)

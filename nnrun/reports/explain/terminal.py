@@ -10,13 +10,12 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, 
 from rich.rule import Rule
 from rich.text import Text
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.explain.film import Film
 from nnrun.explain.numerical import shown
 from nnrun.explain.surfaces import Surfaces
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array, shape_text
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Note
 from nnrun.reports.explain.document import number_text, phases
 from nnrun.reports.numbers import count, number

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from nnrun.characters import shortened
 from nnrun.config.canonical_json import canonical_json
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.config.settings import parts_apart, told_apart
@@ -17,7 +18,6 @@ from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import by_setting
 from nnrun.reports.charts.style import CIVIDIS
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Figures, Note
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.summary import metric_label

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.errors import NnrunError
 from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.embeddings import input_names
@@ -17,7 +18,6 @@ from nnrun.reports.charts.kinds.scatter import histogram
 from nnrun.reports.charts.kinds.surface import Point, decision_surface
 from nnrun.reports.charts.pictures import block_means, mosaic, signed_picture
 from nnrun.reports.charts.style import BLUES, RED_BLUE
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Folded, Gallery, Grid, Note
 from nnrun.reports.examine import Histogram, Predictions, layer_outputs
 from nnrun.reports.html.rows import are_images, image_of, place_of

@@ -9,10 +9,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from nnrun.characters import shortened
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.setting_words import choice_words
 from nnrun.errors import UsageError
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import PRUNED, Block, Cell, Grid, Note, StatusMark
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.summary import metric_label

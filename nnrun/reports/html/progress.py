@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
 from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import choice_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import lines
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import NOW, Block, Cell, Figures, Grid, Note, Section
 from nnrun.reports.html.curves import by_split
 from nnrun.reports.markup import sentence

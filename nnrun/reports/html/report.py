@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
 
+from nnrun.characters import shortened
 from nnrun.reports.board_notes import notes
 from nnrun.reports.boards import board_titles, group_blocks
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import (
     BOARD,
     CURVES,

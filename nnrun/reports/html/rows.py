@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.pictures import Picture, grey_picture, photograph
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Gallery, Grid, Note
 from nnrun.reports.examine import Predictions
 from nnrun.reports.numbers import MISSING, count, number

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from nnrun.characters import shortened
 from nnrun.config.canonical import canonical
 from nnrun.config.load import config_from_dict
 from nnrun.config.names import changes_nothing
@@ -17,7 +18,6 @@ from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Code, Curves, Note, Section, Setting, Settings, StatusMark
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
 from nnrun.reports.html.curves import figures_of

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
 
+from nnrun.characters import shortened
 from nnrun.config.overrides import OverrideError, parse_value
 from nnrun.config.setting_words import choice_words, value_words
 from nnrun.reports.charts.chart import Chart
@@ -19,7 +20,6 @@ from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.settings import history, slice_chart
 from nnrun.reports.charts.style import CIVIDIS
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Cell, Figures, Folded, Grid, Note, Section
 from nnrun.reports.numbers import count, measured, number, plural, thinned
 from nnrun.sweeps.board.from_store.searched import AGAIN, DAMAGE, FILE, Searches

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.errors import NnrunError
 from nnrun.explain.film import film_of
 from nnrun.models.model import Model
@@ -15,7 +16,6 @@ from nnrun.models.weights import weights_shapes
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Block, Figures, Folded, Note
 from nnrun.reports.examine import Predictions
 from nnrun.reports.film_charts import film_charts

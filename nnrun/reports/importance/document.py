@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from nnrun.characters import shortened
 from nnrun.metrics.table import larger_is_better
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.axes import Linear
@@ -15,7 +16,6 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.kinds.strip import strip, strip_scale
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.style import BLUES
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Gallery, Grid, Note
 from nnrun.reports.importance.columns import MOST_ROWS, Dependence
 from nnrun.reports.importance.measure import ColumnImportance, Importance

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
 from nnrun.reports.summary import metric_label

@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.config.setting_words import choice_words
 from nnrun.config.settings import ASIDE, in_common, parts_apart, told_apart
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.reports.charts.svg import shortened
+from nnrun.characters import shortened
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words

@@ -8,7 +8,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.preprocessing.steps import L2, Binarize, MinMax, PerChannel, Standard
 from nnrun.data.rows.raw import all_finite, array_blocks
-from nnrun.data.settings import PreparationSettings
+from nnrun.data.settings import DatasetSettings
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepared import Prepared
 
@@ -24,7 +24,7 @@ _SMALLEST, _LARGEST = 1e-9, 1e9
 _STEPS = {L2, Standard, PerChannel, MinMax, Binarize}
 
 
-def stays_in_range(dataset: Dataset, config: PreparationSettings) -> bool:
+def stays_in_range(dataset: Dataset, config: DatasetSettings) -> bool:
     """Whether all prepared numbers are finite in float32, however the rows are divided.
 
     Raises: DatasetProblem if the preparation does not suit the data.

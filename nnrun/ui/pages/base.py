@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from nnrun.characters import shortened
 from nnrun.config.names import is_name
 from nnrun.errors import first_of
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
+from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.svg import shortened
 from nnrun.reports.comparison import differences, letter, tested
 from nnrun.reports.document import Figures, Note, Section
 from nnrun.reports.html.overview import Found

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from nnrun.characters import shortened
 from nnrun.errors import ConfigError, NnrunError, UsageError
 from nnrun.nn.activations import ACTIVATIONS
-from nnrun.reports.charts.svg import shortened
 from nnrun.ui.pages.base import lines_of, page, posted, state_of, stored_run
 from nnrun.ui.playing.edits import MOST_LAYERS, MOST_ROWS, MOST_UNITS, OPTIMIZERS
 from nnrun.ui.playing.frames import Content, form_of, frame_of

@@ -18,7 +18,7 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import sums_of_squares
+from nnrun.data.preprocessing.steps import STEPS, sums_of_squares
 from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
 
@@ -30,9 +30,8 @@ tables = npst.arrays(
     npst.array_shapes(min_dims=2, max_dims=2, max_side=6),
     elements=st.floats(-1e6, 1e6),
 )
-step_lists = st.lists(
-    st.sampled_from(["l2", "standard", "minmax", SimpleNamespace(binarize=0.25)]), max_size=4
-)
+OPTIONS = {"binarize": SimpleNamespace(binarize=0.25)}
+step_lists = st.lists(st.sampled_from([OPTIONS.get(name, name) for name in STEPS]), max_size=4)
 
 
 def test_standard_has_mean_zero_and_deviation_one_by_column():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.reports.charts.svg import coordinate, element, shortened
+from nnrun.characters import shortened
+from nnrun.reports.charts.svg import coordinate, element
 
 
 def test_an_element_has_its_attributes_and_children() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.style import CIVIDIS, Ramp, series_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element
 from nnrun.reports.numbers import number
 
 Array = npt.NDArray[np.float64]

@@ -9,11 +9,11 @@ from math import ceil, cos, radians
 
 from markupsafe import Markup
 
-from nnrun.characters import clean
+from nnrun.characters import clean, shortened
 from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.style import STEPS, Ramp, amount_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened, width_of
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, width_of
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 26

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import Linear, Log, Scale, tick_labels
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.style import amount_line_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, coordinate, element
 from nnrun.reports.numbers import number
 
 _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import (
     TALL,
     Frame,
@@ -24,7 +25,7 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element
 from nnrun.reports.numbers import count, number, thinned, to_error
 
 _BEST, _OTHER = "k0", "k1"

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import Frame, Linear, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.kinds.heatmap import colour_marks
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.style import CIVIDIS, SERIES, rgb, series_class
-from nnrun.reports.charts.svg import element, shortened
+from nnrun.reports.charts.svg import element
 from nnrun.reports.numbers import count, number
 
 _WIDTH, _HEIGHT = 480.0, 380.0

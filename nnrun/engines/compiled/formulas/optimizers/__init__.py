@@ -57,8 +57,10 @@ class OptimizerFormula:
 _VELOCITY = ("velocity", "{momentum} * {velocity} + {g}")
 _MOMENTUM = {"momentum": attrgetter("momentum")}
 
+_PLAIN = OptimizerFormula(update=(("theta", "{theta} - {rate} * {g}"),))
+
 OPTIMIZERS = {
-    "sgd": OptimizerFormula(update=(("theta", "{theta} - {rate} * {g}"),)),
+    "sgd": _PLAIN,
     "sgd_momentum": OptimizerFormula(
         update=(_VELOCITY, ("theta", "{theta} - {rate} * {velocity}")),
         state=("velocity",),
@@ -109,4 +111,4 @@ def weight_decay(optimizer: Optimizer) -> float:
 
 def is_plain(optimizer: Optimizer) -> bool:
     """Whether a step is θ ← θ - η g and nothing more."""
-    return formula_name(optimizer) == "sgd" and not weight_decay(optimizer)
+    return OPTIMIZERS.get(formula_name(optimizer)) is _PLAIN and not weight_decay(optimizer)
