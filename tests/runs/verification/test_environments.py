@@ -75,6 +75,7 @@ def test_a_run_of_one_environment_has_the_report_of_an_uncut_one(run, prepared):
     folder = run("1.0", "1.0")
     whole = train(prepared(None, *OVERRIDES), None)
     assert whole.record.environment == said(folder / "report.json")["environment"]
+    assert "earlier" not in whole.record.environment
 
 
 def test_an_environment_that_returns_is_no_earlier_one(run):
