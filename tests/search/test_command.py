@@ -9,12 +9,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from nnrun.cli import cli, run_lines
-from nnrun.cli.searching.view import TrialLines
+from nnrun.cli import cli
 from nnrun.errors import NnrunError
 from nnrun.reports.document import StatusMark
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.report import Report
+from nnrun.reports.live import trials
+from nnrun.reports.live.trials import Trials
 from nnrun.search.spaces import spread
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
@@ -82,9 +83,9 @@ def test_progress_tells_random_trials_from_others(run, searched):
 def test_a_line_is_made_only_where_it_is_printed(run, searched, monkeypatch):
     """Its words take a look at all trials."""
     made = []
-    best = TrialLines.best
-    monkeypatch.setattr(TrialLines, "best", lambda self: made.append(1) or best(self))
-    monkeypatch.setattr(run_lines, "LINES_EACH", 2)
+    best = Trials.best
+    monkeypatch.setattr(Trials, "best", lambda self: made.append(1) or best(self))
+    monkeypatch.setattr(trials, "LINES_EACH", 2)
     run("search", searched / "iris.yaml", *BRIEF)
     assert 2 == len(made)
 

@@ -16,10 +16,10 @@ from threading import Event, Thread
 
 import pytest
 
-from nnrun.cli.run_lines import RunLines
 from nnrun.config.load import load_config
 from nnrun.engines.compiled.generated.cost import compiling_seconds
 from nnrun.errors import NnrunError
+from nnrun.reports.live.work import Work
 from nnrun.reports.terminal.boards import MOST_ROWS
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
@@ -456,8 +456,8 @@ def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
             said.wait(PATIENCE_SECONDS)
 
     said = Event()
-    note = RunLines.warn
-    monkeypatch.setattr(RunLines, "warn", lambda *given: (note(*given), said.set()))
+    note = Work.warn
+    monkeypatch.setattr(Work, "warn", lambda *given: (note(*given), said.set()))
     monkeypatch.setattr(dask_client, "_NOTE_SECONDS", 0.0)
     write("iris")
     for quiet in ([], ["--quiet"]):

@@ -6,9 +6,9 @@ from math import ceil
 
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.searching.view import trial_counts
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
+from nnrun.reports.live.trials import trial_counts
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.terminal.search import search_tables

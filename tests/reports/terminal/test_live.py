@@ -1,14 +1,13 @@
-"""What is drawn while runs train."""
+"""How a terminal draws work while it goes on."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from nnrun.cli import run_lines
 from nnrun.cli.output import Output
-from nnrun.cli.run_lines import DrawnRuns
+from nnrun.reports.live.work import Picture
+from nnrun.reports.terminal import live
+from nnrun.reports.terminal.live import Terminal
 
 
 @pytest.mark.parametrize(("takes", "expected"), [(0.001, 100), (0.5, 2)])
@@ -16,14 +15,17 @@ def test_drawings_that_take_long_are_rare(monkeypatch, takes, expected):
     """Ten in a second, or a tenth of the time: a board of many rows would take all of it."""
     clock, drawn = [0.0], []
 
-    def refresh():
+    def picture(width):
         clock[0] += takes
         drawn.append(clock[0])
+        return Picture("")
 
-    monkeypatch.setattr(run_lines, "monotonic", lambda: clock[0])
-    view = DrawnRuns(Output())
-    view.next_drawing, view.live = 0.0, SimpleNamespace(refresh=refresh)
+    terminal = Terminal(Output())
+    monkeypatch.setattr(live, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(terminal.live, "start", lambda: None)
+    monkeypatch.setattr(terminal.live, "update", lambda *_, **__: None)
+    terminal.next = 0.0
     while clock[0] < 10:
-        view._draw()
+        terminal.draw(picture)
         clock[0] += 0.001
     assert expected == pytest.approx(len(drawn), rel=0.02)
