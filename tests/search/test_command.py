@@ -90,6 +90,25 @@ def test_a_line_is_made_only_where_it_is_printed(run, searched, monkeypatch):
     assert 2 == len(made)
 
 
+def test_a_terminal_sees_the_best_trials_as_a_board(run, searched, monkeypatch):
+    """The best first, with the number of its runs, and the number of trials without the best."""
+    pictures, tried = [], Trials.tried
+
+    def looking(work, trial):
+        tried(work, trial)
+        pictures.append(work.picture(80))
+
+    monkeypatch.setattr(Trials, "tried", looking)
+    run("search", searched / "iris.yaml", *BRIEF)
+    last = pictures[-1]
+    heading, *rows = last.board.lines(6)
+    assert ("best trials so far", "accuracy", "") == heading
+    values = [float(value) for _, value, _ in rows]
+    assert sorted(values, reverse=True) == values != []
+    assert len(last.board) == len(rows) + 1
+    assert "best" not in last.figures
+
+
 def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):
     """It says so; runs that both have are not trained again."""
     words = ("search", searched / "iris.yaml", "--trials", 2, "-j", 1)

@@ -45,8 +45,7 @@ class Trials(Work):
             total, done = round(search.plan.block.time), round(search.clock.used)
         share = min(done / max(1, total), 1.0)
         running = [at for _, at in self.running.values()]
-        figures = f"{self._counts()}{self.best()}"
-        return Picture(figures, share, running=running, board=_Best(search))
+        return Picture(self._counts(), share, running=running, board=_Best(search))
 
     def _counts(self) -> str:
         """How many trials have ended, of how many, and the time that is left."""

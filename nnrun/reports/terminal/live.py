@@ -29,6 +29,8 @@ _ROOM = len("^C")
 # Narrower terminals show the figures only, or have no rates of runs beside others.
 _WIDE, _WIDEST = 58, 98
 _BAR = 10
+# Columns of a run's figures without a rate; its bar has what the label leaves.
+_FIGURES = 48
 _MOST_RUNNING = 12
 _GAP = 2
 
@@ -146,7 +148,8 @@ def _running(runs: Sequence[RunAt], width: int) -> RenderableType:
     table = Table.grid(padding=(0, _GAP, 0, 0), expand=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     figures = [run_figures(run, rate=width >= _WIDEST) for run in runs]
-    bars = [_BAR] if width >= _WIDE else []
+    longest = max(cell_len(run.label) for run in runs)
+    bars = [_BAR] if width >= longest + _GAP + _BAR + _FIGURES else []
     for _ in range(len(bars) + len(figures[0])):
         table.add_column(no_wrap=True)
     for run, texts in zip(runs, figures, strict=True):
