@@ -23,8 +23,9 @@ from nnrun.api.given import (
 from nnrun.api.progress import sending, stderr_for
 from nnrun.api.values.run import Run, read
 from nnrun.data.load import load_dataset, loader_of
-from nnrun.reports.live.work import OneRun, shown
+from nnrun.reports.live.work import OneRun
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.events import Listener, Listeners

@@ -20,9 +20,9 @@ from nnrun.config.yaml.plain import plain
 from nnrun.data.load import GivenData
 from nnrun.errors import UsageError
 from nnrun.reports.live.runs import Runs
-from nnrun.reports.live.work import shown
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store

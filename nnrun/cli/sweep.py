@@ -20,8 +20,9 @@ from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE, REPLICATION
 from nnrun.config.several import MAX_RANGE
 from nnrun.reports.live.runs import Runs
-from nnrun.reports.live.work import Checks, shown
+from nnrun.reports.live.work import Checks
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published import read_references, replications

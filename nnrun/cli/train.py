@@ -17,9 +17,10 @@ from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.commands import command_line
-from nnrun.reports.live.work import OneRun, shown
+from nnrun.reports.live.work import OneRun
 from nnrun.reports.numbers import count, number, spread
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.show import run_summary
 from nnrun.runs.events import Listener, Listeners

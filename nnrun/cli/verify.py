@@ -13,8 +13,9 @@ from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.live.work import Steps, shown
+from nnrun.reports.live.work import Steps
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.reading import damaged, list_runs

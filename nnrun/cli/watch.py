@@ -19,7 +19,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
 from nnrun.reports.live.runs import FormingRows
-from nnrun.reports.live.work import draws
+from nnrun.reports.shown import draws
 from nnrun.reports.terminal.live import Screen, console_of
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns

@@ -11,7 +11,6 @@ from nnrun.runs.catalog.summary import RUNNING, RunSummary
 from nnrun.runs.storage.contents.progress import RunProgress
 
 if TYPE_CHECKING:  # not imported for one run
-    from nnrun.reports.live.work import RunAt
     from nnrun.runs.storage.sweep_progress import SweepCounts
 
 
@@ -50,23 +49,6 @@ def pace_words(progress: RunProgress) -> list[str]:
     """`400/s`, `10 s left`, as far as that is known."""
     found = [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
     return found if progress.left is None else [*found, f"{remaining(progress.left)} left"]
-
-
-def run_figures(run: RunAt, *, rate: bool) -> list[str]:
-    """Share, rate, losses and time left of a run, for columns; empty where they are not known."""
-    losses = [
-        f"{word} {number(run.losses[split])}" if split in run.losses else ""
-        for split, word in (("train", "loss"), ("validation", "val"))
-    ]
-    share = "" if run.share is None else f"{int(100 * run.share)}%"
-    pace = "" if run.rate is None else f"{count(round(run.rate))}/s"
-    left = "" if run.left is None else f"{remaining(run.left)} left"
-    return [share, *([pace] if rate else []), *losses, left]
-
-
-def run_words(run: RunAt) -> str:
-    """`iris seed=3 43%, 400/s, loss 0.31, 10 s left`."""
-    return f"{run.label} {', '.join(filter(None, run_figures(run, rate=True)))}"
 
 
 def loss_words(progress: RunProgress) -> str:

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
+from nnrun.reports import trials
 from nnrun.reports.document import StatusMark
 from nnrun.reports.html.overview.found import find_runs
 from nnrun.reports.html.report import Report
-from nnrun.reports.live import trials
-from nnrun.reports.live.trials import Trials
+from nnrun.reports.trials import Trials
 from nnrun.search.spaces import spread
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from nnrun.cli.training import Training
 from nnrun.reports.live.runs import Runs
-from nnrun.reports.live.trials import Trials
-from nnrun.reports.live.work import shown
 from nnrun.reports.numbers import count
+from nnrun.reports.shown import shown
+from nnrun.reports.trials import Trials
 from nnrun.runs.events import Listener
 from nnrun.search.search import Search
 from nnrun.search.trials.source import SearchRuns

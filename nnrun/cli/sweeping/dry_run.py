@@ -5,8 +5,9 @@ from __future__ import annotations
 from nnrun.cli.output import Output
 from nnrun.cli.sweeping.request import Request
 from nnrun.errors import NnrunError, first_of
-from nnrun.reports.live.work import Checks, shown
+from nnrun.reports.live.work import Checks
 from nnrun.reports.numbers import plural
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store

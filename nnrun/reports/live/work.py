@@ -9,16 +9,12 @@ display draws pictures: neither knows the others.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite, log
 from time import monotonic
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from nnrun.reports.notebook.session import session
 from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
 from nnrun.runs.events import Listener
 
@@ -312,28 +308,18 @@ class _Nowhere:
         pass
 
 
-def draws(stream: IO[str]) -> bool:
-    """Whether the stream is a terminal that can redraw lines."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+def run_figures(run: RunAt, *, rate: bool) -> list[str]:
+    """Share, rate, losses and time left of a run, for columns; empty where they are not known."""
+    losses = [
+        f"{word} {number(run.losses[split])}" if split in run.losses else ""
+        for split, word in (("train", "loss"), ("validation", "val"))
+    ]
+    share = "" if run.share is None else f"{int(100 * run.share)}%"
+    pace = "" if run.rate is None else f"{count(round(run.rate))}/s"
+    left = "" if run.left is None else f"{remaining(run.left)} left"
+    return [share, *([pace] if rate else []), *losses, left]
 
 
-W = TypeVar("W", bound=Work)
-
-
-@contextmanager
-def shown(work: W, output: Output) -> Iterator[W]:
-    """Show work while it goes on, in a notebook, on a terminal or in a log."""
-    if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook.bars import NotebookBar  # noqa: PLC0415  # notebooks only
-
-        work.display = NotebookBar(output)
-    elif not output.quiet and draws(sys.stderr):
-        from nnrun.reports.terminal.live import Terminal  # noqa: PLC0415  # terminals only
-
-        work.display = Terminal(output, work.delay)
-    else:
-        work.display = Log(output, work.quiet_start)
-    try:
-        yield work
-    finally:
-        work.display.close()
+def run_words(run: RunAt) -> str:
+    """`iris seed=3 43%, 400/s, loss 0.31, 10 s left`."""
+    return f"{run.label} {', '.join(filter(None, run_figures(run, rate=True)))}"

@@ -13,9 +13,8 @@ from typing import Any
 
 from nnrun.characters import clean
 from nnrun.reports.charts.svg import element
-from nnrun.reports.live.work import Display, Output, Picture
+from nnrun.reports.live.work import Display, Output, Picture, run_words
 from nnrun.reports.notebook.session import display
-from nnrun.reports.progress_words import run_words
 
 # Shorter work shows no bar.
 _START_SECONDS = 0.5

@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.characters import clean, escaped
-from nnrun.reports.live.work import Board, Display, Output, Picture, RunAt
+from nnrun.reports.live.work import Board, Display, Output, Picture, RunAt, run_figures
 from nnrun.reports.numbers import count
-from nnrun.reports.progress_words import run_figures
 
 _REFRESH_SECONDS = 0.1
 # Between two drawings goes this many times what one takes: a board of many rows takes long.

@@ -14,7 +14,8 @@ import pytest
 
 from nnrun.cli.output import Output
 from nnrun.reports.live import work as module
-from nnrun.reports.live.work import Checks, OneRun, Steps, shown
+from nnrun.reports.live.work import Checks, OneRun, Steps
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal import live
 from nnrun.training.trainer import Progress
 from tests.waiting import PATIENCE_SECONDS

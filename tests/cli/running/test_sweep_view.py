@@ -11,7 +11,7 @@ from nnrun.cli.output import Output
 from nnrun.reports.live import runs as module
 from nnrun.reports.live import work
 from nnrun.reports.live.runs import Runs
-from nnrun.reports.live.work import shown
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal.live import Screen
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
