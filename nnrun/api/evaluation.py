@@ -57,7 +57,7 @@ class Evaluation:
 OnEvaluation = Callable[[Evaluation], object]
 
 
-class Watched(Listener):
+class EvaluationCallback(Listener):
     """Calls a caller's function, if there is one, with each evaluation.
 
     An error of it ends the work, and is raised once that is saved.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
+from nnrun.api.evaluation import Evaluation, EvaluationCallback, OnEvaluation
 from nnrun.api.given import (
     Config,
     Path_,
@@ -20,10 +20,12 @@ from nnrun.api.given import (
     explained,
     folder_of,
 )
-from nnrun.api.progress import sending, stderr_for, watching_run
+from nnrun.api.progress import sending, stderr_for
 from nnrun.api.values.run import Run, read
 from nnrun.data.load import load_dataset, loader_of
+from nnrun.reports.live.work import OneRun
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.events import Listener, Listeners
@@ -199,24 +201,23 @@ def _train(
     store = None if results is None else Store(results, report_markdown)
     name, run_id, seed = prepared.config.name, prepared.run_id, prepared.config.seed
     output = stderr_for(progress)
-    watched = Watched(
+    callback = EvaluationCallback(
         on_evaluation, lambda run, row: Evaluation.of(row, f"{name}/{run_id}", seed, {})
     )
-    with _DeferredInterrupt() as interrupt, watching_run(name, output) as view:
+    with _DeferredInterrupt() as interrupt, shown(OneRun(name), output) as view:
         call = Listener(
             started=lambda run, iteration: interrupt.defer(),
             stop=interrupt.stop,
-            warn=output.note,
         )
         outcome = train_prepared(
             prepared,
             store,
-            Listeners(view, tracking, watched, call),
+            Listeners(view, tracking, callback, call),
             threads=threads_for(threads),
             force=force,
             extension=extension,
         )
-    watched.check()
+    callback.check()
     return Run(outcome.record, outcome.folder, outcome.result)
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.evaluation import Evaluation, OnEvaluation, Watched
+from nnrun.api.evaluation import Evaluation, EvaluationCallback, OnEvaluation
 from nnrun.api.given import FROM_DATA, Config, Path_, Plugins, at_least_one, explained
-from nnrun.api.progress import sending, stderr_for, watching_sweep
+from nnrun.api.progress import sending, stderr_for
 from nnrun.api.values.board import Board
 from nnrun.config.content import Origin
 from nnrun.config.files import config_files
@@ -19,8 +19,10 @@ from nnrun.config.overrides import format_grid
 from nnrun.config.yaml.plain import plain
 from nnrun.data.load import GivenData
 from nnrun.errors import UsageError
+from nnrun.reports.live.runs import Runs
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
@@ -127,20 +129,20 @@ def sweep(
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)
-    watched = Watched(
+    callback = EvaluationCallback(
         on_evaluation,
         lambda run, row: Evaluation.of(row, run.key, run.seed, run.variant.choice),
     )
     own = [] if listener is None else [listener]
     with (
         sending(mlflow, tensorboard, root, "sweep") as tracking,
-        watching_sweep(len(plan), stderr_for(progress)) as shown,
+        shown(Runs(len(plan)), stderr_for(progress)) as work,
     ):
         this = Sweep(
             plan,
             store,
             datasets,
-            Listeners(shown, *own, tracking, watched),
+            Listeners(work, *own, tracking, callback),
             force=force,
             fail_fast=fail_fast,
             threads=(threads or 1) if executor else threads_for(threads, processes),
@@ -152,7 +154,7 @@ def sweep(
         else:
             workers = local_workers(this, processes)
         done = this.run(workers)
-        watched.check()
+        callback.check()
         made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
         board = with_margin(make_leaderboard(done, made_by), margin)
         if root is not None and store is not None and not done.missing:

@@ -38,7 +38,7 @@ class Output:
         """Show results as tables and text; on stderr where stdout has other data."""
         if self.json or self.quiet or not renderables:
             return
-        from nnrun.reports.terminal.live.progress import console_of  # noqa: PLC0415  # as rich
+        from nnrun.reports.terminal.live import console_of  # noqa: PLC0415  # as rich
 
         stream = sys.stderr if to_stderr else sys.stdout
         console = console_of(stream, ANY_WIDTH if self.wide else None)

@@ -71,7 +71,9 @@ class Interruption(DeferredSignals):
         """Write without buffers, which the interrupted code may be using."""
         if self.announce:
             with suppress(OSError):
-                os.write(2, f"\n{text}\n".encode())
+                # A bar on a terminal is erased: it would stay above the text.
+                drawn = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+                os.write(2, (b"\r\x1b[2K" if drawn else b"\n") + f"{text}\n".encode())
 
 
 def _show_cursor() -> None:

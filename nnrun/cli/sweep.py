@@ -15,13 +15,14 @@ from nnrun.cli.signals import Interruption
 from nnrun.cli.sweeping.dry_run import show_plan
 from nnrun.cli.sweeping.request import Request
 from nnrun.cli.sweeping.results import conclude, summary
-from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.cli.training import Training, saying_how_to_go_on
 from nnrun.config.files import config_files
 from nnrun.config.names import BESIDE, REPLICATION
 from nnrun.config.several import MAX_RANGE
+from nnrun.reports.live.runs import Runs
+from nnrun.reports.live.work import Checks
 from nnrun.reports.run import report_markdown
-from nnrun.reports.terminal.live.progress import watching_checks
+from nnrun.reports.shown import shown
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.published import read_references, replications
@@ -118,7 +119,7 @@ def command(
             {str(file): file for file in files},
             wanted,
             datasets,
-            watching=lambda: watching_checks(output),
+            progress=lambda: shown(Checks(), output),
         )
         output.notes(plan.notes)
         plan = replace(plan, shard=asked.shard)
@@ -133,11 +134,9 @@ def command(
         start = monotonic()
         with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
             training = Training(asked, store, datasets, output, interruption, tracking)
-            watching = watching_sweep(len(plan), output, part)
+            work = shown(Runs(len(plan), part), output)
             with saying_how_to_go_on(again, interruption):
-                progress = training.run(
-                    plan, watching, force=asked.force, fail_fast=asked.fail_fast
-                )
+                progress = training.run(plan, work, force=asked.force, fail_fast=asked.fail_fast)
             output.note(summary(progress, monotonic() - start))
             found = replications(progress, references) if asked.replication else []
             conclude(progress, store, output, interruption, asked, again, found, tracking)

@@ -17,10 +17,11 @@ from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.commands import command_line
+from nnrun.reports.live.work import OneRun
 from nnrun.reports.numbers import count, number, spread
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
 from nnrun.reports.summary import published_rows
-from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.show import run_summary
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.lease import Outcome
@@ -162,8 +163,8 @@ def _run(
         if iteration:
             output.note(f"continuing from iteration {count(iteration)}")
 
-    with watching(prepared.config.name, output) as view:
-        command = Listener(started=started, stop=interruption.stop, warn=output.note)
+    with shown(OneRun(prepared.config.name), output) as view:
+        command = Listener(started=started, stop=interruption.stop)
         if sys.stderr.isatty():
             # Of no use to a log: it lasts a second or some, and says nothing of the run.
             command.wait = output.note  # type: ignore[method-assign]  # as its arguments

@@ -63,7 +63,7 @@ class Training:
     def run(
         self,
         plan: Plan,
-        watching: AbstractContextManager[Listener],
+        work: AbstractContextManager[Listener],
         source: RunSource | None = None,
         *,
         force: bool = False,
@@ -83,7 +83,7 @@ class Training:
             if asked.dask
             else threads_for(asked.threads, max(processes, sharing))
         )
-        with watching as listener:
+        with work as listener:
             sweep = Sweep(
                 plan, self.store, self.datasets, Listeners(listener, self.tracking),
                 self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,

@@ -13,8 +13,9 @@ from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
+from nnrun.reports.live.work import Steps
 from nnrun.reports.run import report_markdown
-from nnrun.reports.terminal.live.progress import watching_all
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.reading import damaged, list_runs
@@ -61,7 +62,7 @@ def command(
     verdicts = []
     with (
         Interruption(before="all runs were verified"),
-        watching_all(len(folders), output) as report,
+        shown(Steps(len(folders)), output) as report,
     ):
         for found in verify_all(folders, jobs or cores(), report_markdown):
             verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)

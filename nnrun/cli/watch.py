@@ -17,8 +17,10 @@ import click
 from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.errors import InterruptionError
-from nnrun.reports.terminal.live.progress import console_of, draws
-from nnrun.reports.terminal.live.watching import HINT, FormingRows, View, state_line
+from nnrun.reports.live.following import HINT, FollowedRuns, state_line
+from nnrun.reports.live.runs import FormingRows
+from nnrun.reports.shown import draws
+from nnrun.reports.terminal.live import Screen, console_of
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
@@ -53,23 +55,23 @@ def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path
     """
     if not once and not results.is_dir():
         output.note(f"waiting for the first run: there is no results folder {results} yet")
-    watch = Watch(results, tuple(named(name, results) for name in names))
+    followed = Followed(results, tuple(named(name, results) for name in names))
     if once:
-        watch.look()
-        output.data([listed_data(run) for run in watch.runs])
-        output.show(watch.view())
+        followed.look()
+        output.data([listed_data(run) for run in followed.runs])
+        output.show(Screen(followed.view().picture()))
         return
     try:
         if output.json or not draws(sys.stdout):
-            _print_changes(watch, output)
+            _print_changes(followed, output)
         else:
-            _draw(watch)
+            _draw(followed)
     except InterruptionError as error:
         if error.exit_code != 128 + signal.SIGINT:  # which is the way to end it
             raise
 
 
-class Watch:
+class Followed:
     """The runs in progress, and the rows of the experiments that have had some."""
 
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
@@ -124,10 +126,10 @@ class Watch:
     def _wants(self, run: RunSummary) -> bool:
         return not self._names or run.name in self._names
 
-    def view(self, hint: str = "") -> View:
+    def view(self, hint: str = "") -> FollowedRuns:
         """What is shown of it."""
         keys = most_varied(self._known)
-        return View(
+        return FollowedRuns(
             self.runs,
             keys,
             self._rows,
@@ -139,15 +141,15 @@ class Watch:
         )
 
 
-def _draw(watch: Watch) -> None:
+def _draw(followed: Followed) -> None:
     from rich.live import Live  # noqa: PLC0415  # terminals only
 
     console = console_of(sys.stdout)
     with _keys() as pressed, Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            watch.look()
-            live.update(watch.view(HINT), refresh=True)
-            if pressed(watch.pause) in _END:
+            followed.look()
+            live.update(Screen(followed.view(HINT).picture()), refresh=True)
+            if pressed(followed.pause) in _END:
                 return
 
 
@@ -166,16 +168,16 @@ def _wait(seconds: float) -> str:
     return ""
 
 
-def _print_changes(watch: Watch, output: Output) -> None:
+def _print_changes(followed: Followed, output: Output) -> None:
     """A line for each run whose status is another than at the last look."""
     before: dict[str, str] = {}
     while True:
-        for run, status in watch.look():
+        for run, status in followed.look():
             if before.get(run.label) != status:
                 before[run.label] = status
                 _print(run, status, output)
         sys.stdout.flush()
-        sleep(watch.pause)
+        sleep(followed.pause)
 
 
 def _print(run: RunSummary, status: str, output: Output) -> None:

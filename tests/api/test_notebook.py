@@ -141,7 +141,7 @@ def test_a_notebook_shows_progress_and_removes_it(ipython):
     assert "<progress value=" in run[0]
     assert "flowers" in run[0]
     assert re.search(r"100%, [\d,]+/s, loss [\d.]+ █\S+, ", run[-2])
-    assert "2 of 2 runs" in sweep[-2]
+    assert "2/2 runs" in sweep[-2]
     assert ["", ""] == [run[-1], sweep[-1]]
 
 

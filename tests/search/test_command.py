@@ -9,12 +9,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from nnrun.cli import cli, run_lines
-from nnrun.cli.searching.view import TrialLines
+from nnrun.cli import cli
 from nnrun.errors import NnrunError
+from nnrun.reports import trials
 from nnrun.reports.document import StatusMark
 from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.report import Report
+from nnrun.reports.trials import Trials
 from nnrun.search.spaces import spread
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
@@ -82,11 +83,30 @@ def test_progress_tells_random_trials_from_others(run, searched):
 def test_a_line_is_made_only_where_it_is_printed(run, searched, monkeypatch):
     """Its words take a look at all trials."""
     made = []
-    best = TrialLines.best
-    monkeypatch.setattr(TrialLines, "best", lambda self: made.append(1) or best(self))
-    monkeypatch.setattr(run_lines, "LINES_EACH", 2)
+    best = Trials.best
+    monkeypatch.setattr(Trials, "best", lambda self: made.append(1) or best(self))
+    monkeypatch.setattr(trials, "LINES_EACH", 2)
     run("search", searched / "iris.yaml", *BRIEF)
     assert 2 == len(made)
+
+
+def test_a_terminal_sees_the_best_trials_as_a_board(run, searched, monkeypatch):
+    """The best first, with the number of its runs, and the number of trials without the best."""
+    pictures, tried = [], Trials.tried
+
+    def looking(work, trial):
+        tried(work, trial)
+        pictures.append(work.picture(80))
+
+    monkeypatch.setattr(Trials, "tried", looking)
+    run("search", searched / "iris.yaml", *BRIEF)
+    last = pictures[-1]
+    heading, *rows = last.board.lines(6)
+    assert ("best trials so far", "accuracy", "") == heading
+    values = [float(value) for _, value, _ in rows]
+    assert sorted(values, reverse=True) == values != []
+    assert len(last.board) == len(rows) + 1
+    assert "best" not in last.figures
 
 
 def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):

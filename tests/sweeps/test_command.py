@@ -16,10 +16,10 @@ from threading import Event, Thread
 
 import pytest
 
-from nnrun.cli.run_lines import RunLines
 from nnrun.config.load import load_config
 from nnrun.engines.compiled.generated.cost import compiling_seconds
 from nnrun.errors import NnrunError
+from nnrun.reports.live.work import Work
 from nnrun.reports.terminal.boards import MOST_ROWS
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
@@ -456,8 +456,8 @@ def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
             said.wait(PATIENCE_SECONDS)
 
     said = Event()
-    note = RunLines.warn
-    monkeypatch.setattr(RunLines, "warn", lambda *given: (note(*given), said.set()))
+    note = Work.warn
+    monkeypatch.setattr(Work, "warn", lambda *given: (note(*given), said.set()))
     monkeypatch.setattr(dask_client, "_NOTE_SECONDS", 0.0)
     write("iris")
     for quiet in ([], ["--quiet"]):
@@ -672,6 +672,17 @@ def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
     assert text.rindex("\x1b[?25l") < text.rindex("\x1b[?25h")
 
 
+def test_a_signal_removes_the_bar_of_a_run(write, tmp_path):
+    """What it prints would stand below a bar that moves no more."""
+    write("iris", lasting(100_000_000))
+    process, ours = on_terminal(tmp_path, "train", "configs/iris.yaml")
+    text = printed(ours, " left")
+    process.send_signal(signal.SIGINT)
+    text += read_all(ours)
+    assert 130 == process.wait()
+    assert "\r\x1b[2Kstopping here and saving" in text
+
+
 def on_terminal(folder, *words):
     """The command as a process whose stderr is a terminal, and the other end of that."""
     ours, theirs = pty.openpty()
@@ -706,7 +717,7 @@ def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
     process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "3", "-j", "2")
     shown = read_all(ours)
     assert 0 == process.wait()
-    assert re.search(r"iris seed=3 +\d+% +[\d,]+/s +loss 0\.\d+", shown)
+    assert re.search(r"iris seed=3 .*━.* \d+% +[\d,]+/s +loss 0\.\d+[^\n]* \d s left", shown)
     assert re.search(r"[12]/3 runs, \d+ s left", shown)
     assert "[1/3]" not in shown
     assert "3 runs: 3 trained in " in shown

@@ -6,12 +6,12 @@ from math import ceil
 
 from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.searching.view import trial_counts
 from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.terminal.search import search_tables
+from nnrun.reports.trials import trial_counts
 from nnrun.runs.storage.store import Store
 from nnrun.search.search import Search
 from nnrun.search.state import SearchState, best_trials

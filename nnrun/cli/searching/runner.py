@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nnrun.cli.searching.view import TrialLines, watching_trials
-from nnrun.cli.sweeping.view import watching_sweep
 from nnrun.cli.training import Training
+from nnrun.reports.live.runs import Runs
 from nnrun.reports.numbers import count
+from nnrun.reports.shown import shown
+from nnrun.reports.trials import Trials
 from nnrun.runs.events import Listener
 from nnrun.search.search import Search
 from nnrun.search.trials.source import SearchRuns
@@ -22,25 +23,25 @@ class CliRunner(Listener):
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._view: TrialLines | None = None
+        self._trials: Trials | None = None
         self._workers = 1
         self.search: Search | None = None
 
     def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
         training = self._training
         if isinstance(source, SearchRuns):
-            return training.run(plan, self._watching(), source, begin=self._note_idle)
-        watching = watching_sweep(len(plan), training.output, f"{what}, ")
+            return training.run(plan, self._shown(), source, begin=self._note_idle)
+        work = shown(Runs(len(plan), f"{what}, "), training.output)
         # With more threads, runs could take longer on a busy machine than those of trials, by which
         # their time is estimated.
-        return training.run(plan, watching, source, sharing=self._workers)
+        return training.run(plan, work, source, sharing=self._workers)
 
     @contextmanager
-    def _watching(self) -> Iterator[TrialLines]:
+    def _shown(self) -> Iterator[Trials]:
         assert self.search is not None
-        with watching_trials(self.search, self._training.output) as self._view:
-            yield self._view
-        self._view = None
+        with shown(Trials(self.search), self._training.output) as self._trials:
+            yield self._trials
+        self._trials = None
 
     def _note_idle(self, workers: int) -> None:
         """Say if there are more workers than runs that may be in progress."""
@@ -55,5 +56,5 @@ class CliRunner(Listener):
             )
 
     def tried(self, trial: Trial) -> None:
-        if self._view is not None:
-            self._view.tried(trial)
+        if self._trials is not None:
+            self._trials.tried(trial)

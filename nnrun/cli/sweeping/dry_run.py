@@ -5,8 +5,9 @@ from __future__ import annotations
 from nnrun.cli.output import Output
 from nnrun.cli.sweeping.request import Request
 from nnrun.errors import NnrunError, first_of
+from nnrun.reports.live.work import Checks
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.live.progress import watching_checks
+from nnrun.reports.shown import shown
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
@@ -26,7 +27,7 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
     # A look for each run would take longer than making the plan.
     begun = {} if asked.force else {name: store.begun(name) for name in plan.names}
     rows, seconds, compiling, refused = [], 0.0, dict[str, float](), dict[int, str]()
-    with watching_checks(output) as looked:
+    with shown(Checks(), output) as looked:
         for _, variant, planned in plan.portions(least=0):  # another pass would make them anew
             name, runs = variant.name, [run.run_id for run in planned]
             there = [run_id for run_id in runs if run_id in begun.get(name, ())]

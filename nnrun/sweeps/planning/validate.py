@@ -34,7 +34,7 @@ MOST_AT_ONCE = 500
 # Of a key, to find whether a problem depends on its value; and of the problems of a config.
 _MOST_TRIED = 20
 
-Watching = Callable[[], AbstractContextManager[Callable[[int], None]]]
+CheckProgress = Callable[[], AbstractContextManager[Callable[[int], None]]]
 """Shows progress: yields a function to call after each step, with the number of all steps."""
 
 
@@ -42,11 +42,11 @@ def make_plan(
     origins: Mapping[str, Origin],
     arguments: Arguments,
     datasets: Datasets,
-    watching: Watching = lambda: nullcontext(lambda checks: None),
+    progress: CheckProgress = lambda: nullcontext(lambda checks: None),
 ) -> Plan:
     """The plan for these configs: files or their contents, by the name that errors use.
 
-    What `watching` yields is called after each setting that is checked.
+    What `progress` yields is called after each setting that is checked.
 
     Raises: PlanError, with all problems, if configs are invalid with a value of one of their keys;
     UsageError if there are more runs than there may be.
@@ -56,7 +56,7 @@ def make_plan(
     for file, origin in origins.items():
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
-    with watching() as checked:
+    with progress() as checked:
         planner.check(checked)
     planner.problems.require_none(len(origins))
     return Plan(planner.maker.settings(), notes=[*planner.notes()])

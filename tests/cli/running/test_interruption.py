@@ -35,10 +35,10 @@ def interrupting(monkeypatch):
                 signal.raise_signal(number)
 
         @contextmanager
-        def watching(*_):
+        def shown(*_):
             yield Listener(progressed=watch)
 
-        monkeypatch.setattr("nnrun.cli.train.watching", watching)
+        monkeypatch.setattr("nnrun.cli.train.shown", shown)
 
     return at
 

@@ -13,8 +13,10 @@ from contextlib import suppress
 import pytest
 
 from nnrun.cli.output import Output
-from nnrun.reports.terminal.live import progress as module
-from nnrun.reports.terminal.live.progress import watching, watching_all, watching_checks
+from nnrun.reports.live import work as module
+from nnrun.reports.live.work import Checks, OneRun, Steps
+from nnrun.reports.shown import shown
+from nnrun.reports.terminal import live
 from nnrun.training.trainer import Progress
 from tests.waiting import PATIENCE_SECONDS
 
@@ -113,7 +115,7 @@ def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monke
     """Whatever they were, the table at the end tells all of them."""
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching_all(100, Output()) as tell:
+    with shown(Steps(100), Output()) as tell:
         for run in range(1, 101):
             tell(f"cars/s{run}")
             now[0] += 0.5
@@ -129,15 +131,16 @@ def test_a_bar_tells_how_many_settings_are_checked(monkeypatch, is_terminal, qui
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching_checks(output) as checked:
+    monkeypatch.setattr(live, "monotonic", lambda: now[0])
+    with shown(Checks(), output) as checked:
         for now[0] in (0.75, 1.5, 1.55, 1.75):
             checked(2_000)
-    shown = stream.getvalue()
+    drawn = stream.getvalue()
     if quiet or not is_terminal:
-        assert not shown
+        assert not drawn
         return
-    assert ["2", "4"] == [*dict.fromkeys(re.findall(r"(\d) of 2,000 settings", shown))]
-    assert shown.endswith("\x1b[2K")
+    assert ["2", "4"] == [*dict.fromkeys(re.findall(r"(\d) of 2,000 settings", drawn))]
+    assert drawn.endswith("\x1b[2K")
 
 
 def test_a_dumb_terminal_gets_lines(on_terminal, cars):
@@ -151,7 +154,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
     """Where there is no terminal: one when a run has begun, then at most one in ten seconds."""
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching("cars", Output()) as watcher:
+    with shown(OneRun("cars"), Output()) as watcher:
         for iteration in range(1000, 70_000, 1000):
             watcher.progressed(None, Progress(iteration, 100_000, 0.25, now[0]))
             now[0] += 1.0
@@ -165,7 +168,7 @@ def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
     """What an earlier process did says nothing about the speed of this one."""
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching("cars", Output()) as watcher:
+    with shown(OneRun("cars"), Output()) as watcher:
         watcher.progressed(None, Progress(90_000, 100_000, None, 500.0))
         now[0] = 40.0
         watcher.progressed(None, Progress(94_000, 100_000, None, 540.0))
@@ -185,7 +188,7 @@ def test_the_first_line_knows_no_speed_yet(monkeypatch, capsys):
     """As when the network had to be compiled first: it says how long the run is."""
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    with watching("cars", Output()) as watcher:
+    with shown(OneRun("cars"), Output()) as watcher:
         now[0] = 2.0
         watcher.progressed(None, Progress(1, 100_000, 0.25, 0.1))
     assert "cars: training for 100,000 iterations\n" == capsys.readouterr().err

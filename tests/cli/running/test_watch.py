@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nnrun.cli.watch import Watch
+from nnrun.cli.watch import Followed
 from nnrun.config.load import load_config
+from nnrun.reports.live.following import FollowedRuns
+from nnrun.reports.live.runs import FormingRows
 from nnrun.reports.run import report_markdown
-from nnrun.reports.terminal.live.watching import FormingRows, View
+from nnrun.reports.terminal.live import Screen
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
@@ -122,10 +124,10 @@ def test_looks_tell_what_became_of_runs(cars):
     store = Store(Path("results"), report_markdown)
     runs = [prepare(load_config(Path(cars), [f"seed={seed}"])) for seed in (3, 8, 9, 10)]
     train(runs[0], store)
-    watch = Watch(store.root, ("cars",))
+    followed = Followed(store.root, ("cars",))
 
     def look():
-        return {run.run_id.partition("-")[0]: status for run, status in watch.look()}
+        return {run.run_id.partition("-")[0]: status for run, status in followed.look()}
 
     assert {} == look()
     first, second = (begin(store, "cars", run.run_id) for run in runs[1:3])
@@ -141,7 +143,7 @@ def test_looks_tell_what_became_of_runs(cars):
     train(runs[3], store)
     assert {"s8": "completed", "s10": "completed"} == look()
     assert {} == look()
-    assert 2 == watch.ended
+    assert 2 == followed.ended
 
 
 def test_a_continued_run_has_no_error(cars, nnrun):
@@ -187,7 +189,7 @@ def test_only_the_next_runs_of_a_sweep_are_counted():
     """The line says so, since later runs have no folder yet."""
     runs = [RunSummary("q", f"s{n}-0123456789", "queued" if n else "running") for n in range(3)]
     console = Console(width=80, force_terminal=True)
-    (first, *_) = console.render_lines(View(runs, {}, FormingRows(), 0))
+    (first, *_) = console.render_lines(Screen(FollowedRuns(runs, {}, FormingRows(), 0).picture()))
     assert "1 running, next 2 queued" == "".join(part.text for part in first).rstrip()
 
 
@@ -197,8 +199,8 @@ def test_short_runs_of_a_sweep_are_counted_by_its_line():
     told = RunSummary("q", "s9-0123456789", "running", progress=progress(5))
     alone = RunSummary("other", "s1-0123456789", "running")
     sweep = SweepCounts(["q"], total=20, done=9, failed=0, running=2)
-    view = View([*held, told, alone], {}, FormingRows(), 0, sweeps=[sweep])
-    lines = Console(width=80, force_terminal=True).render_lines(view)
+    view = FollowedRuns([*held, told, alone], {}, FormingRows(), 0, sweeps=[sweep])
+    lines = Console(width=80, force_terminal=True).render_lines(Screen(view.picture()))
     texts = ["".join(part.text for part in line).split() for line in lines]
     assert ["3", "running"] == texts[0]
     assert [["q", "s9"], ["other", "s1"]] == [text[:2] for text in texts[2:4]]
@@ -212,7 +214,7 @@ def test_running_rows_show_in_what_their_blocks_differ():
         RunSummary("q", f"s{number}-0123456789", "running", settings={key: block})
         for number, block in enumerate(blocks)
     ]
-    view = View(runs, {"q": [key]}, FormingRows(), 0)
+    view = FollowedRuns(runs, {"q": [key]}, FormingRows(), 0)
     assert ["s0 beta2=0.8", "s1 beta2=0.9"] == [view.label(run) for run in runs]
 
 
@@ -222,7 +224,7 @@ def test_runs_of_a_search_are_named_by_what_it_chose():
     one = RunSummary("q", "s1-0123456789", "running", settings=settings)
     other = RunSummary("q", "s2-0123456789", "running", settings=settings)
     chosen = {(one.name, one.run_id): {"training.learning_rate.initial": 0.1}}
-    view = View([one, other], {"q": [*settings]}, FormingRows(), 0, chosen=chosen)
+    view = FollowedRuns([one, other], {"q": [*settings]}, FormingRows(), 0, chosen=chosen)
     labels = ["s1 learning_rate=0.1", "s2 learning_rate=0.1 hide_test=true"]
     assert labels == [view.label(run) for run in view.runs]
 
@@ -277,9 +279,11 @@ def test_it_fits_its_terminal(width):
     ]  # fmt: skip
     keys = {run.name: ["training.learning_rate"] for run in runs}
     console = Console(width=width, height=24, force_terminal=True)
-    lines = console.render_lines(View(runs, keys, FormingRows(), 7, "q ends it"))
+    lines = console.render_lines(
+        Screen(FollowedRuns(runs, keys, FormingRows(), 7, "q ends it").picture())
+    )
     texts = ["".join(part.text for part in line).rstrip() for line in lines]
     assert len(texts) <= 24
     assert max(map(len, texts)) <= width
     assert "40 running, 7 runs ended since" == texts[0]
-    assert "… 28 more" in texts
+    assert "… 32 more" in texts

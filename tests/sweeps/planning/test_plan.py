@@ -308,15 +308,15 @@ def test_a_plan_tells_how_far_its_checks_are(write, monkeypatch):
     file, told = write("iris", IRIS), []
 
     @contextmanager
-    def watching():
+    def progress():
         yield told.append
 
     grid = Arguments.parse(["training.learning_rate=0.1,0.2,0.3", "training.batch_size=4,8"])
-    make_plan({str(file): file}, grid, Datasets(), watching)
+    make_plan({str(file): file}, grid, Datasets(), progress)
     assert [6] * 6 == told
     told.clear()
     monkeypatch.setattr(validate, "MOST_AT_ONCE", 5)
-    make_plan({str(file): file}, grid, Datasets(), watching)
+    make_plan({str(file): file}, grid, Datasets(), progress)
     assert [4] * 4 == told
 
 
@@ -330,10 +330,10 @@ def test_a_dry_run_reads_the_runs_that_there_are(run, write, monkeypatch):
     monkeypatch.setattr(RunFolder, "read", lambda folder: read.append(folder) or right(folder))
 
     @contextmanager
-    def watching(output):
+    def shown(work, output):
         yield told.append
 
-    monkeypatch.setattr("nnrun.cli.sweeping.dry_run.watching_checks", watching)
+    monkeypatch.setattr("nnrun.cli.sweeping.dry_run.shown", shown)
     code, out, _ = run(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
     assert (0, 2, [3] * 3) == (code, len(read), told)
@@ -349,10 +349,10 @@ def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
     told = []
 
     @contextmanager
-    def watching(output):
+    def shown(work, output):
         yield lambda checks: told.append((checks, output.quiet))
 
     write("iris")
-    monkeypatch.setattr("nnrun.cli.sweep.watching_checks", watching)
+    monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
     code, _, _ = run("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
     assert (0, [(2, False)] * 2) == (code, told)

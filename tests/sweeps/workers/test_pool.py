@@ -13,10 +13,11 @@ import pytest
 
 import nnrun
 from nnrun.cli.output import Output
-from nnrun.cli.sweeping.view import _Lines
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import LostTogetherError, Message, WorkerLostError
+from nnrun.reports.live.runs import Runs
+from nnrun.reports.live.work import Log
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
@@ -372,7 +373,8 @@ def test_a_pool_that_ends_in_the_middle(client, plan, sweep, write):
 
 def test_runs_that_are_lost_at_once_are_one_line(capsys):
     """Of the first, with the number of the others."""
-    lines = _Lines(4, Output())
+    lines = Runs(4)
+    lines.display = Log(Output())
     for seed in (3, 4, 5):
         lines.retried(SimpleNamespace(label=f"iris seed={seed}"), "its worker was lost")
     progress = SimpleNamespace(ended=1)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from nnrun.reports.terminal.live import watching
-from nnrun.reports.terminal.live.watching import FormingRows
+from nnrun.reports.live import runs as module
+from nnrun.reports.live.runs import FormingRows
+from nnrun.reports.terminal.live import table_of
 from tests.sweeps.board.boards import named, score
 
 
@@ -19,7 +20,7 @@ def numbered(number, name, **changes):
 
 def lines(rows: FormingRows, most: int = 20, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    console.print(rows.table(most, width))
+    console.print(table_of(rows, most, width))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
@@ -98,7 +99,7 @@ def test_rows_that_are_not_shown_are_not_put_into_words(monkeypatch):
     """Of thousands of settings a drawing takes the time of those on the screen."""
     rows, words = FormingRows(), []
     monkeypatch.setattr(
-        watching, "choice_words", lambda choice, *_, **_short: words.append(choice) or ["x=1"]
+        module, "choice_words", lambda choice, *_, **_short: words.append(choice) or ["x=1"]
     )
     for number in range(50):
         choice = {"training.learning_rate": number}

@@ -1,0 +1,1 @@
+"""Work in progress, as data that every display draws: runs, sweeps, searches, verifications."""
