@@ -6,9 +6,8 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import chdir
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from click.testing import CliRunner
 
@@ -27,17 +26,12 @@ seed: 3
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Exit code and output of a command; `code, out, err = answer`."""
+class Answer(NamedTuple):
+    """Exit code and output of a command."""
 
     code: int
     out: str
     err: str
-    content: bytes  # `out` before its lines are decoded
-
-    def __iter__(self):
-        return iter((self.code, self.out, self.err))
 
     @property
     def said(self) -> str:
@@ -53,7 +47,7 @@ def run(*words: object, stdin: str | bytes | None = None, **environment: str) ->
     """Run a command in the current folder: `run("ls", COLUMNS="90")`."""
     words = [str(word) for word in words]
     done = CliRunner().invoke(cli, words, stdin, environment, prog_name="nnrun")
-    return Answer(done.exit_code, done.stdout, done.stderr, done.stdout_bytes)
+    return Answer(done.exit_code, done.stdout_bytes.decode(), done.stderr)
 
 
 def run_well(*words: object, **options: Any) -> Answer:
@@ -106,15 +100,11 @@ class Lab:
     def begin(
         self, files: Mapping[str, str | bytes | Callable[[Path], object]], *commands: str
     ) -> Answer | None:
-        """Write files and run commands, which succeed, such as `train cars.yaml -q`.
+        """Write files, and run commands that succeed, such as `train cars.yaml -q`; return the
+        last answer.
 
-        They run once, in another folder; each test begins with a copy of it.
-
-        Args:
-            files: contents by name, or functions that write the path they get.
-
-        Returns:
-            the answer of the last command.
+        The commands run once, in another folder; each test begins with a copy of that. Files are
+        contents by name, or functions that write the path they get.
         """
         key = (*files.items(), *commands)
         if key not in self._begun:
@@ -131,19 +121,14 @@ class Lab:
         shutil.copytree(folder, self.folder, dirs_exist_ok=True, symlinks=True)
         return answer
 
-    @property
-    def runs(self) -> list[Path]:
-        """Folders of the runs in `results`, by name."""
-        return sorted(path.parent for path in Path("results").glob("*/*/report.json"))
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """Report of the only run, as strict JSON, but for its digest of itself."""
+    @staticmethod
+    def report(pattern: str = "results/*/*/report.json") -> dict[str, Any]:
+        """Return the only report, read as strict JSON, without its digest of itself."""
 
         def refuse(name: str) -> None:
             raise AssertionError(f"{name} in what should be strict JSON")
 
-        (folder,) = self.runs
-        content = json.loads((folder / "report.json").read_bytes(), parse_constant=refuse)
+        (path,) = Path().glob(pattern)
+        content = json.loads(path.read_bytes(), parse_constant=refuse)
         del content["report_sha256"]
         return content
