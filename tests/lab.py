@@ -26,16 +26,16 @@ seed: 3
 """
 
 
-class Answer(NamedTuple):
-    """Exit code and output of a command."""
-
+class _Output(NamedTuple):
     code: int
     out: str
     err: str
 
-    @property
-    def said(self) -> str:
-        return self.out + self.err
+
+class Answer(_Output):
+    """Exit code and output of a command; `said` is all output in the order of writing."""
+
+    said: str
 
     @property
     def json(self) -> Any:
@@ -47,7 +47,9 @@ def run(*words: object, stdin: str | bytes | None = None, **environment: str) ->
     """Run a command in the current folder: `run("ls", COLUMNS="90")`."""
     words = [str(word) for word in words]
     done = CliRunner().invoke(cli, words, stdin, environment, prog_name="nnrun")
-    return Answer(done.exit_code, done.stdout_bytes.decode(), done.stderr)
+    answer = Answer(done.exit_code, done.stdout_bytes.decode(errors="replace"), done.stderr)
+    answer.said = done.output
+    return answer
 
 
 def run_well(*words: object, **options: Any) -> Answer:

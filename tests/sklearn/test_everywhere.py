@@ -9,19 +9,17 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 from tests.benchmarks.whole_processes.processes import CONFIGS, NOTEBOOK
+from tests.lab import run_well
 
 
 def invoke(*arguments: str) -> None:
-    done = CliRunner().invoke(cli, list(arguments))
-    assert 0 == done.exit_code, done.stderr
+    run_well(*arguments)
 
 
 @pytest.mark.parametrize("name", NOTEBOOK)

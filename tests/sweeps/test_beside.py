@@ -7,15 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers.wire import pack_result, unpack_result
+from tests.lab import refused, run
 from tests.sweeps.helpers import BOSTON, IRIS
 
 SWEEP = IRIS + "sweep: {grid: {training.learning_rate: [0.05, 1e-6]}, beside: [linear]}\n"
@@ -27,17 +26,17 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("beside")
     (root / "iris.yaml").write_text(SWEEP)
     run = invoke(root, "sweep", root / "iris.yaml", "--seeds", "3", "--jobs", "1")
-    assert 0 == run.exit_code, run.output
+    assert 0 == run.code, run.said
     return root
 
 
 def invoke(root: Path, *words):
     command, *rest = map(str, words)
-    return CliRunner().invoke(cli, [command, *rest, "--results", str(root / "results")])
+    return run(command, *rest, "--results", str(root / "results"))
 
 
-def data(run):
-    return json.loads(run.stdout)
+def data(wide):
+    return json.loads(wide.stdout)
 
 
 def linear_run(root: Path) -> Path:
@@ -69,7 +68,7 @@ def test_board(folder):
     linear = next(row for row in group["rows"] if "beside" in row["choice"])
     assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
     assert found["low"] < found["difference"] < found["high"]
-    text = invoke(folder, "ls", "--leaderboard").stdout.replace("\n", " ")
+    text = invoke(folder, "ls", "--leaderboard").out.replace("\n", " ")
     assert "Beside the best network, learning_rate=0.05: linear " in text
 
 
@@ -87,7 +86,7 @@ def test_best_is_a_network(folder):
     assert "network" in best["config"]
     for word in ("iris", "iris/best", "latest"):
         assert "network" in data(invoke(folder, "show", word, "--json"))["config"]
-    said = invoke(folder, "best", "iris").stderr
+    said = invoke(folder, "best", "iris").err
     assert best["row"]["rank"] == 1 or "scikit-learn's linear has" in said
 
 
@@ -104,8 +103,8 @@ def test_best_is_a_network(folder):
 def test_no_model_is_kept(folder, words):
     """Commands that need a trained network refuse a model in a plain sentence."""
     run = invoke(folder, *(str(linear_run(folder)) if word == "RUN" else word for word in words))
-    assert 2 == run.exit_code
-    assert "trained scikit-learn's 'linear' to compare networks with" in run.stderr
+    assert 2 == run.code
+    assert "trained scikit-learn's 'linear' to compare networks with" in run.err
 
 
 def test_verified(folder):
@@ -122,13 +121,13 @@ def test_config_is_whole(folder, tmp_path):
 def test_shown(folder):
     """`show`, `compare` and `report` show a run without layers and curves."""
     stored = linear_run(folder)
-    shown = invoke(folder, "show", stored).stdout
+    shown = invoke(folder, "show", stored).out
     assert "scikit-learn's 'linear'" in shown
     assert "layer" not in shown
     compared = data(invoke(folder, "compare", stored, "iris/best", "--json"))
     assert ["linear", None] == compared["settings"]["beside"]
     page = folder / "report.html"
-    assert 0 == invoke(folder, "report", "-o", page).exit_code
+    assert 0 == invoke(folder, "report", "-o", page).code
     assert "beside=linear" in page.read_text()
 
 
@@ -169,8 +168,8 @@ def test_python(tmp_path):
 def test_unknown_model(folder):
     """A misspelt model is a mistake of usage, with a suggestion."""
     run = invoke(folder, "sweep", folder / "iris.yaml", "--beside", "linaer")
-    assert 2 == run.exit_code
-    assert "did you mean 'linear'?" in run.stderr
+    assert 2 == run.code
+    assert "did you mean 'linear'?" in run.err
 
 
 @pytest.mark.parametrize("value", ["linear,mlp", "[linear,mlp]", "mlp"])
@@ -193,13 +192,13 @@ def test_word_in_config(tmp_path):
 def test_given_twice(folder, word):
     """A model that is given twice is a mistake."""
     run = invoke(folder, "sweep", folder / "iris.yaml", word, "--dry-run")
-    assert (2, True) == (run.exit_code, "'mlp' is given twice" in run.stderr)
+    assert (2, True) == (run.code, "'mlp' is given twice" in run.err)
 
 
 def test_misplaced_option(folder):
     """`nnrun train --beside` says which command trains models of scikit-learn."""
     run = invoke(folder, "train", folder / "iris.yaml", "--beside", "forest")
-    assert (2, True) == (run.exit_code, "nnrun sweep with --beside forest?" in run.stderr)
+    assert (2, True) == (run.code, "nnrun sweep with --beside forest?" in run.err)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +207,7 @@ def forest(tmp_path_factory):
     root = tmp_path_factory.mktemp("forest")
     (root / "iris.yaml").write_text("dataset: {name: iris, test_size: 0.5}\nbeside: neighbors\n")
     run = invoke(root, "sweep", root / "iris.yaml", "--beside", "linear,neighbors")
-    assert 0 == run.exit_code, run.output
+    assert 0 == run.code, run.said
     return root, run
 
 
@@ -228,34 +227,33 @@ def test_no_best_without_network(tmp_path, forest):
     for where, done in ((root, run), (tmp_path, alone)):
         assert (0, False) == (done.exit_code, "iris/best" in done.stdout)
         best = invoke(where, "best", "iris")
-        assert (2, True) == (best.exit_code, "no network of iris has completed" in best.stderr)
+        assert (2, True) == (best.code, "no network of iris has completed" in best.err)
 
 
 def test_check(forest):
     """`nnrun check` describes the model and its data, and names no layers."""
     config = forest[0] / "iris.yaml"
     words = ["check", str(config)]
-    shown = CliRunner().invoke(cli, words)
-    assert (0, True) == (shown.exit_code, "scikit-learn's 'neighbors'" in shown.stdout)
-    assert "75 train, 75 test rows of 4 features" in shown.stdout
-    (found,) = data(CliRunner().invoke(cli, [*words, "--json"]))["configs"]
+    shown = run(*words)
+    assert (0, True) == (shown.code, "scikit-learn's 'neighbors'" in shown.out)
+    assert "75 train, 75 test rows of 4 features" in shown.out
+    (found,) = data(run(*words, "--json"))["configs"]
     assert ("neighbors", None) == (found["beside"], found["memory"])
-    refused = CliRunner().invoke(cli, [*words, "--gradients"])
-    assert (2, True) == (refused.exit_code, "no gradients to compare" in refused.stderr)
+    assert "no gradients to compare" in refused(*words, "--gradients")
 
 
 def test_best_of_each_config(tmp_path, write):
     """A model that is trained once for two configs and is ahead is named for each of them."""
     poor = f"{IRIS}sweep: {{grid: {{training.learning_rate: [1e-6]}}, beside: [linear]}}\n"
     files = write("one", poor), write("two", poor.replace("tanh", "relu"))
-    assert 0 == invoke(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).exit_code
+    assert 0 == invoke(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).code
     for name in ("one", "two"):
         done = invoke(tmp_path, "best", name)
-        assert (0, f"name: {name}\n") == (done.exit_code, done.stdout.splitlines(True)[0])
-        assert "scikit-learn's linear has" in done.stderr
+        assert (0, f"name: {name}\n") == (done.code, done.out.splitlines(True)[0])
+        assert "scikit-learn's linear has" in done.err
     shutil.rmtree(tmp_path / "results/one")
     done = invoke(tmp_path, "best", "two")
-    assert (0, False) == (done.exit_code, "scikit-learn" in done.stderr)
+    assert (0, False) == (done.code, "scikit-learn" in done.err)
 
 
 def test_wire():
@@ -272,5 +270,5 @@ def test_importance(folder, tmp_path):
     """`report --importance` says of a model why its columns are not measured."""
     file = tmp_path / "linear.html"
     run = invoke(folder, "report", linear_run(folder), "-o", file, "--importance")
-    assert 0 == run.exit_code, run.output
+    assert 0 == run.code, run.said
     assert 1 == file.read_text().count("This is not computed: iris/")

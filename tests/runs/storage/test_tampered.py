@@ -10,10 +10,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
@@ -87,8 +85,8 @@ def command(store, tmp_path, monkeypatch):
 
     def run(words, **places):
         words = words.format(**places).split()
-        done = CliRunner().invoke(cli, [*words, "--results", str(store.root)])
-        return done.exit_code, done.stdout, done.stderr
+        done = run(*words, "--results", str(store.root))
+        return done.code, done.out, done.err
 
     return run
 
