@@ -43,8 +43,8 @@ class Answer(_Output):
         return json.loads(self.out)
 
 
-def run(*words: object, stdin: str | bytes | None = None, **environment: str) -> Answer:
-    """Run a command in the current folder: `run("ls", COLUMNS="90")`."""
+def invoke(*words: object, stdin: str | bytes | None = None, **environment: str) -> Answer:
+    """Run a command in the current folder: `invoke("ls", COLUMNS="90")`."""
     words = [str(word) for word in words]
     done = CliRunner().invoke(cli, words, stdin, environment, prog_name="nnrun")
     answer = Answer(done.exit_code, done.stdout_bytes.decode(errors="replace"), done.stderr)
@@ -52,21 +52,21 @@ def run(*words: object, stdin: str | bytes | None = None, **environment: str) ->
     return answer
 
 
-def run_well(*words: object, **options: Any) -> Answer:
+def invoke_well(*words: object, **options: Any) -> Answer:
     """Run a command that succeeds."""
-    answer = run(*words, **options)
+    answer = invoke(*words, **options)
     assert 0 == answer.code, answer.said
     return answer
 
 
 def data_of(*words: object, **options: Any) -> Any:
     """Return the data that a command prints as JSON, which succeeds."""
-    return run_well(*words, "--json", **options).json
+    return invoke_well(*words, "--json", **options).json
 
 
 def refused(*words: object, **options: Any) -> str:
     """Return the message of a command that is refused with exit code 2 and prints no result."""
-    answer = run(*words, **options)
+    answer = invoke(*words, **options)
     assert (2, "") == (answer.code, answer.out), answer.said
     return answer.err
 
@@ -93,9 +93,9 @@ class Lab:
         self._new = new
 
     def __call__(self, *words: object, **options: Any) -> Answer:
-        return run(*words, **options)
+        return invoke(*words, **options)
 
-    ok = staticmethod(run_well)
+    ok = staticmethod(invoke_well)
     json = staticmethod(data_of)
     refused = staticmethod(refused)
 
@@ -117,7 +117,7 @@ class Lab:
                         content(Path(name))
                     else:
                         write(name, content)
-                answers = [run_well(*command.split()) for command in commands]
+                answers = [invoke_well(*command.split()) for command in commands]
             self._begun[key] = folder, (answers or [None])[-1]
         folder, answer = self._begun[key]
         shutil.copytree(folder, self.folder, dirs_exist_ok=True, symlinks=True)

@@ -6,7 +6,7 @@ import re
 
 from tests.docs.conftest import folder, trained  # noqa: F401  # fixtures
 from tests.docs.examples import README, ROOT, blocks, read
-from tests.lab import data_of, run_well
+from tests.lab import data_of, invoke_well
 
 TEXT = read(README)
 
@@ -18,7 +18,7 @@ def test_it_is_short():
 
 def test_its_config_learns_and_gives_what_is_shown(folder):  # noqa: F811
     """Every line of the output is one of the command's; the loss is far below the baseline's."""
-    done = run_well("train", "first.yaml", COLUMNS="100")
+    done = invoke_well("train", "first.yaml", COLUMNS="100")
     (config,) = blocks(TEXT, "yaml")
     shown = TEXT.partition(config)[2].partition("```text\n")[2].partition("```")[0]
     assert [] == [line for line in shown.splitlines() if line not in done.out.splitlines()]

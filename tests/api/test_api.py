@@ -20,7 +20,7 @@ from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.nn import Network
 from nnrun.runs.lease import RunLease
-from tests.lab import run
+from tests.lab import invoke
 
 IRIS = {
     "name": "flowers",
@@ -80,7 +80,7 @@ def houses(folder):
 def test_a_file_a_dictionary_and_the_command_line_are_the_same_run(folder):
     """Same id, same weights, same numbers, whichever way the config comes in."""
     Path("flowers.yaml").write_text(YAML)
-    run("train", "flowers.yaml", "--results", "cli")
+    invoke("train", "flowers.yaml", "--results", "cli")
     shell = nnrun.load("latest", results="cli")
     file = nnrun.train("flowers.yaml", results="file")
     content = nnrun.train(IRIS, results=None)
@@ -279,7 +279,7 @@ def test_a_mistake_names_its_dotted_key(folder, changes, overrides, expected):
 def test_mistakes_of_a_file_are_reported_as_by_the_command_line():
     """Word for word."""
     Path("wrong.yaml").write_text(YAML.replace("tanh", "tnah").replace("seed: 3", "sead: 3"))
-    done = run("train", "wrong.yaml")
+    done = invoke("train", "wrong.yaml")
     with pytest.raises(ConfigError) as caught:
         nnrun.train("wrong.yaml")
     assert done.err.strip() == str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.cli import COMMANDS
 from tests.cli.shells import COMPLETED, SETTINGS, lines_after_tabs, write_files
-from tests.lab import refused, run
+from tests.lab import invoke, refused
 
 
 def answer(line: str, shell: str = "bash") -> list[str]:
@@ -17,7 +17,7 @@ def answer(line: str, shell: str = "bash") -> list[str]:
     words = line.split(" ")
     variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     variables |= {"_NNRUN_COMPLETE": f"{shell}_complete"}
-    done = run(**variables)
+    done = invoke(**variables)
     assert (0, "") == (done.code, done.err)
     return done.out.splitlines()
 

@@ -22,7 +22,7 @@ from nnrun.nn.schedules import SCHEDULES
 from nnrun.suggestions import nearest
 from nnrun.synonyms import SYNONYMS
 from tests.config.planted import pairs
-from tests.lab import refused, run
+from tests.lab import invoke, refused
 
 WORDS = pairs("words.txt")
 TABLES = {
@@ -162,5 +162,5 @@ def test_a_setting_that_the_command_has_no_use_for_is_not_proposed(words):
 
 def test_a_search_is_proposed_its_own_settings():
     """Of its block, as an argument."""
-    done = run("search", "a.yaml", "--top", "10")
+    done = invoke("search", "a.yaml", "--top", "10")
     assert "No such option '--top'; did you mean search.top=10?" in done.err

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.course.files import exercise_file
 from nnrun.plugins import unload
-from tests.lab import run, run_well
+from tests.lab import invoke, invoke_well
 
 SCALED = "dataset.features=standard"
 
@@ -23,7 +23,7 @@ def start(tmp_path, monkeypatch) -> Path:
 
 
 def check(*words: str):
-    return run("check", *words, COLUMNS="80")
+    return invoke("check", *words, COLUMNS="80")
 
 
 def test_what_is_missing_is_said_with_a_hint():
@@ -124,10 +124,10 @@ def test_mistakes(words, says):
 def test_the_last_lesson_grades_a_layer():
     """As without the option; the gradient that the lesson asks for is right."""
     try:
-        run("init", "--lesson", "10")
+        invoke("init", "--lesson", "10")
         layer = Path("mylayer.py")
         assert 3 == check("mylayer.py", "--lesson", "10").code
-        early = run("train", "lesson-10.yaml", "--plugin", "mylayer.py")
+        early = invoke("train", "lesson-10.yaml", "--plugin", "mylayer.py")
         assert early.err.splitlines()[-1].endswith(": it is not written yet"), early.said
         solution = (
             "a = 1 + np.abs(self.x)\n"
@@ -139,6 +139,6 @@ def test_the_last_lesson_grades_a_layer():
         done = check("mylayer.py", "--lesson", "10")
         assert 0 == done.code, done.said
         words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
-        run_well(*words)
+        invoke_well(*words)
     finally:
         unload()

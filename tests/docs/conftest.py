@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.examples import write_files
-from tests.lab import run_well
+from tests.lab import invoke_well
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def trained(tmp_path_factory) -> Path:
     try:
         write_files()
         for words in (["configs/digits_cnn.yaml"], ["first.yaml", "seed=7"], ["first.yaml"]):
-            run_well("train", *words)
+            invoke_well("train", *words)
     finally:
         os.chdir(before)
     return folder

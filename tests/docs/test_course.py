@@ -13,7 +13,7 @@ from nnrun.plugins import unload
 from nnrun.reports.reference.pages import lessons
 from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, blocks, read
-from tests.lab import refused, run, run_well
+from tests.lab import invoke, invoke_well, refused
 
 COURSE = DOCS / "course"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -71,7 +71,7 @@ def test_commands_print_what_is_shown(number, tmp_path, monkeypatch, plugins):
     monkeypatch.chdir(tmp_path)
     for lines, shown in steps(read(COURSE / f"lesson-{number}.md")):
         for index, line in enumerate(lines):
-            done = run(*shlex.split(line)[1:], COLUMNS="80")
+            done = invoke(*shlex.split(line)[1:], COLUMNS="80")
             mine = shown if index == len(lines) - 1 else []
             fails = any(shows.startswith("error: ") for shows in mine)
             assert (line, fails) == (line, done.code != 0), done.said
@@ -124,7 +124,7 @@ def test_the_course_lists_its_lessons():
 
 def test_a_lesson_is_found_on_the_terminal():
     """By its name, with its text."""
-    done = run("help", "lesson-3", COLUMNS="80")
+    done = invoke("help", "lesson-3", COLUMNS="80")
     assert "lesson-3  lesson" == done.out.splitlines()[0]
     assert "nnrun help lesson-4" in " ".join(done.out.split())
     shown = [body for language, body in _BLOCK.findall(lessons()[2].text) if language == "text"]
@@ -134,11 +134,11 @@ def test_a_lesson_is_found_on_the_terminal():
 def test_lessons_write_their_files(tmp_path, monkeypatch):
     """Their own alone; a second time nothing is overwritten, and nothing is left behind."""
     monkeypatch.chdir(tmp_path)
-    done = run_well("init", "--lesson", "2")
+    done = invoke_well("init", "--lesson", "2")
     assert "wrote lesson-2.yaml and exercise-2.yaml; now" == done.err.splitlines()[0]
     assert configs(2) == {path.name: read(path) for path in Path().iterdir()}
     Path("lesson-2.yaml").unlink()
-    done = run("init", "--lesson", "2")
+    done = invoke("init", "--lesson", "2")
     says = "error: --lesson 2: exercise-2.yaml exists already, and nothing is overwritten\n"
     assert (2, says) == (done.code, done.err)
     assert ["exercise-2.yaml"] == [path.name for path in Path().iterdir()]

@@ -14,7 +14,7 @@ from nnrun.reports.reference.pages import PAGES, PICTURES, pages
 from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
-from tests.lab import refused, run, run_well
+from tests.lab import invoke, invoke_well, refused
 from tests.sweeps.cluster import Cluster
 
 WITH_COMMANDS = [name for name, path in PLACES.items() if [*commands(read(path))]]
@@ -66,7 +66,7 @@ def test_commands_work(name, folder):
         run_on_a_cluster(text, folder)
         return
     for words in map(with_few_seeds, commands(text)):
-        done = run(*words)
+        done = invoke(*words)
         assert (words, 0) == (words, done.code), done.said
 
 
@@ -95,7 +95,7 @@ def run_on_a_cluster(text: str, folder: Path) -> None:
     try:
         for shown in map(with_few_seeds, commands(text)):
             if _ADDRESS not in shown:
-                done = run(*shown)
+                done = invoke(*shown)
                 assert (shown, 0) == (shown, done.code), done.said
                 continue
             words = [cluster.address if word == _ADDRESS else word for word in shown]
@@ -129,7 +129,7 @@ def test_configs_are_valid(name, folder):
     plugins = (
         word for file in ("squash", "curves", "stripes") for word in ("--plugin", f"{file}.py")
     )
-    run_well("check", str(path), *plugins)
+    invoke_well("check", str(path), *plugins)
 
 
 def test_the_mistake_looks_as_it_is_shown(folder):
@@ -193,7 +193,7 @@ def test_python_about_plugins_trains_with_one(folder):
 def test_python_about_watched_runs_has_their_numbers(folder):
     """A ratio for each look and parameter, of the run that the page trains."""
     words = ["train", "first.yaml", "training.watch=true"]
-    run_well(*words)
+    invoke_well(*words)
     watched = run_python("results")["watched"]
     assert (len(watched.iterations), 4) == watched.ratios.shape
 

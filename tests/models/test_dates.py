@@ -14,7 +14,7 @@ from nnrun.errors import DataError
 from nnrun.models.code.language import NUMPY
 from nnrun.models.code.script import script
 from nnrun.reports.importance.columns import can_be_set, places_of
-from tests.lab import run
+from tests.lab import invoke
 
 CONFIG = {
     "dataset": {
@@ -98,8 +98,8 @@ def test_new_dates_have_time_zones_as_those_of_training(flats_run, others, colum
     frame.loc[[7] if others == "alike" else [4, 5, 6, 7], column] = date
     frame.to_csv("new.csv", index=False)
     line = 5 if others == "alike" else 2
-    done = run("predict", str(flats_run.path), "new.csv")
-    assert (2, True) == (done.exit_code, f"new.csv:{line}:{column}: '{date}' {said}" in done.stderr)
+    done = invoke("predict", str(flats_run.path), "new.csv")
+    assert (2, True) == (done.code, f"new.csv:{line}:{column}: '{date}' {said}" in done.err)
     with pytest.raises(DataError, match=f"row {line - 2}, column '{column}': '{date}' {said}"):
         flats_run.predict(frame)
     names = {"__name__": "model"}
@@ -114,8 +114,8 @@ def test_rows_with_other_time_zones_are_put_aside_in_any_order(flats_run):
     frame.loc[4, "built"] = "2023-05-03T10:30"
     for order in (1, -1):
         frame[::order].to_csv("new.csv", index=False)
-        done = run("predict", str(flats_run.path), "new.csv", "--skip-bad", f"bad{order}.csv")
-        assert 0 == done.exit_code
+        done = invoke("predict", str(flats_run.path), "new.csv", "--skip-bad", f"bad{order}.csv")
+        assert 0 == done.code
         (bad,) = pd.read_csv(f"bad{order}.csv")["built"]
         assert "2023-05-03T10:30" == bad
 

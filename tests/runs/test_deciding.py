@@ -21,7 +21,7 @@ from nnrun.models.decision import Decision
 from nnrun.models.load import restore
 from nnrun.models.weights import weights_of
 from nnrun.runs.preparation.prepare import prepare_again
-from tests.lab import run
+from tests.lab import invoke
 
 RARE: dict[str, Any] = {
     "name": "rare",
@@ -70,7 +70,7 @@ def held_rows(run: nnrun.Run) -> np.ndarray:
 
 def command(*words: str) -> Result:
     """What a command prints."""
-    return run(*words)
+    return invoke(*words)
 
 
 @pytest.mark.parametrize("positive", ["yes", "no"])

@@ -16,7 +16,7 @@ from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
 from tests.forging import forge, revise, said
-from tests.lab import refused, run, run_well
+from tests.lab import invoke, invoke_well, refused
 
 DEEP = """
 name: deep
@@ -197,7 +197,7 @@ def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, 
     words = shlex.split(str(refused.value).splitlines()[-1])
     expected = ["nnrun", "train", f"{folder}/config.yaml", "--iterations", "300"]
     assert [*expected, *[f"training.learning_rate.{longer}"] * bool(longer)] == words
-    done = run(*words[1:], "--json", "--results", str(store.root))
+    done = invoke(*words[1:], "--json", "--results", str(store.root))
     assert (0, 300) == (done.code, done.json["timing"]["iterations"])
 
 
@@ -206,20 +206,19 @@ def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deep.yaml").write_text(DEEP)
 
-    def run(*words):
-        done = run("train", *words)
-        return done.code, done.out, done.err
+    def extended(*words):
+        return invoke("train", *words)
 
-    assert 0 == run("deep.yaml")[0]
+    assert 0 == extended("deep.yaml")[0]
     before = next(tmp_path.glob("results/deep/*")).name
-    code, out, err = run("deep", "--extend", "100")
+    code, out, err = extended("deep", "--extend", "100")
     assert (0, "continuing from iteration 200\n") == (code, err)
     assert "300 iterations in " in out
     assert f"the first 200 of them in {before}" in " ".join(out.split())
     assert 2 == len(list(tmp_path.glob("results/deep/*")))
-    code, _, err = run(f"deep/{before}", "--extend", "100")
+    code, _, err = extended(f"deep/{before}", "--extend", "100")
     assert (0, "already trained; --force trains it again\n") == (code, err)
-    code, _, err = run("deep", "seed=4", "--extend", "100")
+    code, _, err = extended("deep", "seed=4", "--extend", "100")
     assert 2 == code
     assert "--extend takes no overrides" in err
 
@@ -237,7 +236,7 @@ def test_a_folder_travels_with_its_data(tmp_path, monkeypatch):
         "training: {learning_rate: 0.01, iterations: 50}\n"
     )
     monkeypatch.chdir(tmp_path / "here")
-    run_well("train", "houses.yaml")
+    invoke_well("train", "houses.yaml")
     (folder,) = (tmp_path / "here" / "results" / "houses").iterdir()
     away = tmp_path / "away" / folder.name
     shutil.move(folder, away)
@@ -247,14 +246,14 @@ def test_a_folder_travels_with_its_data(tmp_path, monkeypatch):
     message = refused("train", "config.yaml")
     assert "dataset.path: " in message
     assert "put it there or beside the config, or name another with dataset.path=FILE" in message
-    run_well("train", "config.yaml", "dataset.path=../houses.csv")
+    invoke_well("train", "config.yaml", "dataset.path=../houses.csv")
     assert [folder.name] == [path.name for path in (away / "results" / "houses").iterdir()]
     shutil.copy(tmp_path / "away" / "houses.csv", away)
-    run_well("train", "config.yaml", "--results", "again")
+    invoke_well("train", "config.yaml", "--results", "again")
     assert [folder.name] == [path.name for path in (away / "again" / "houses").iterdir()]
-    predicted = run("predict", ".", "houses.csv")
+    predicted = invoke("predict", ".", "houses.csv")
     assert (0, 61) == (predicted.code, len(predicted.out.splitlines()))
-    run_well("train", ".", "--extend", "20")
+    invoke_well("train", ".", "--extend", "20")
 
 
 def test_a_stored_config_means_the_same_at_another_length(prepared, store, tmp_path):

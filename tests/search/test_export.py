@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.sealed import sealed_json
-from tests.lab import refused, run
+from tests.lab import invoke, refused
 from tests.search.helpers import IRIS, content_of, search
 
 SPACE = {
@@ -53,7 +53,7 @@ def exported(tmp_path_factory):
     with patch("nnrun.search.plan.check_space"):  # it refuses the batch of 4,000 rows
         search(root / "iris.yaml", root)
     words = ["search", "iris", "--export", str(root / "study.db"), "--results", str(root)]
-    done = run(*words)
+    done = invoke(*words)
     assert (0, f"wrote {root}/study.db\n") == (done.code, done.err)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -147,7 +147,7 @@ def test_a_full_disk_leaves_nothing(exported, tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit[1]))
-        done = run(*words)
+        done = invoke(*words)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
@@ -161,7 +161,7 @@ def test_an_existing_file_stays(exported):
     *_, folder, file = exported
     before = file.read_bytes()
     words = ["search", "iris", "--export", str(file), "--results", str(folder.parent)]
-    assert 2 == run(*words).code
+    assert 2 == invoke(*words).code
     assert before == file.read_bytes()
 
 

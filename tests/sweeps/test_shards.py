@@ -17,7 +17,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.shard import Shard
 from tests.forging import reseal
 from tests.forked import COMMANDS, Forked
-from tests.lab import run_well
+from tests.lab import invoke_well
 from tests.sweeps.helpers import BOSTON, IRIS, weights_of
 
 GRID = ("training.learning_rate=0.05,0.01", "training.iterations=20,60", "--seeds", 6)
@@ -110,7 +110,7 @@ def shards(tmp_path_factory):
     done = {"root": root, "words": words}
     for number in (1, 2, 3):
         results = str(root / f"part{number}")
-        shown = run_well(*words, "--shard", f"{number}/3", "--results", results, "--json")
+        shown = invoke_well(*words, "--shard", f"{number}/3", "--results", results, "--json")
         done[number] = shown.json, shown.err
     return done
 

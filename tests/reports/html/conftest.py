@@ -13,7 +13,7 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Limits, Report
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.forging import revise
-from tests.lab import run
+from tests.lab import invoke
 
 CONFIGS = {
     "flowers": """
@@ -99,7 +99,7 @@ def train_everything(folder: Path) -> Path:
     for name, text in CONFIGS.items():
         (folder / f"{name}.yaml").write_text(text)
     root = folder / "results"
-    outcome = run("sweep", str(folder), "--results", str(root), "-j", "1", "-q")
+    outcome = invoke("sweep", str(folder), "--results", str(root), "-j", "1", "-q")
     assert 1 == outcome.code, outcome.said  # for what diverges
     houses = next((root / "houses").iterdir())
     broken = root / "broken"

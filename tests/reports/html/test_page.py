@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 import pytest
 
 from nnrun.reports.html.page import render
-from tests.lab import run_well
+from tests.lab import invoke_well
 from tests.reports.html.conftest import with_report
 
 TAGS = {
@@ -168,7 +168,7 @@ def test_hostile_columns_and_classes_stay_words(make_report, tmp_path) -> None:
     """
     (tmp_path / "odd.yaml").write_text(textwrap.dedent(config))
     words = ["train", str(tmp_path / "odd.yaml"), "--results", str(tmp_path / "results"), "-q"]
-    run_well(*words)
+    invoke_well(*words)
     found = Page(render(make_report(tmp_path / "results")))
     assert set() == set(found.tags) - TAGS
     assert [] == [name for name, _ in found.attributes if name.startswith("on")]

@@ -16,7 +16,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.reading import list_runs
 from nnrun.training.trainer import Progress
-from tests.lab import run
+from tests.lab import invoke
 
 WHY = "has other numerics, and cannot continue what another has begun; train anew, and remove the"
 
@@ -55,7 +55,7 @@ def test_lists_and_show_say_so(prepared, store, monkeypatch, ended, numerics):
     ended(prepared(None, "seed=2"), store)
     monkeypatch.setattr("nnrun.runs.storage.reading.NUMERICS_VERSION", numerics, raising=False)
     for command in (["ls"], ["show", "tiny"]):
-        done = run(*command, "--results", str(store.root))
+        done = invoke(*command, "--results", str(store.root))
         shown = " ".join(done.out.split())
         assert "interrupted" in shown
         assert (numerics != NUMERICS_VERSION) == (WHY in shown)

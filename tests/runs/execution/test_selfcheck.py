@@ -16,7 +16,7 @@ from nnrun.runs.execution import execute
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
-from tests.lab import run
+from tests.lab import invoke
 
 # A network for kernels: a function is generated for none with residual connections.
 KERNELS = """
@@ -113,7 +113,7 @@ def test_a_wrong_engine_ends_the_command(tmp_path):
     config.write_text(KERNELS)
     for more in ([], ["--json"]):
         arguments = ["train", str(config), "--results", str(tmp_path / "results"), *more]
-        result = run(*arguments)
+        result = invoke(*arguments)
         assert 1 == result.code
         assert result.err.startswith("error: the compiled engine does not train this network")
         (report,) = (tmp_path / "results").glob("kernels/*/report.json")

@@ -18,6 +18,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.reading import list_runs
 from tests.forging import revise, said
+from tests.lab import invoke
 
 BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")
 
@@ -83,12 +84,10 @@ def command(store, tmp_path, monkeypatch):
     """Runs a command on the results folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def run(words, **places):
-        words = words.format(**places).split()
-        done = run(*words, "--results", str(store.root))
-        return done.code, done.out, done.err
+    def in_results(words, **places):
+        return invoke(*words.format(**places).split(), "--results", store.root)
 
-    return run
+    return in_results
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,7 +23,7 @@ from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import verify
 from nnrun.training.state import TrainingState
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
-from tests.lab import run, run_well
+from tests.lab import invoke, invoke_well
 
 MODEL, STATE, WATCHED = "model.safetensors", "state.safetensors", "watched.safetensors"
 COLUMNS = """
@@ -367,9 +367,9 @@ def test_the_command_names_what_is_forged_in_a_model_also_in_a_packed_run(
     (scale,) = values["preprocessing"]["target"]["scale"]
     place = ("preprocessing", "target", "scale", 0)
     redo(folder, MODEL, pack(arrays, altered(values, place, lambda _: -30.0)))
-    run_well("pack", folder, "-o", "homes.zip")
+    invoke_well("pack", folder, "-o", "homes.zip")
     for place in (folder, "homes.zip"):
-        done = run("verify", place)
+        done = invoke("verify", place)
         assert 3 == done.code
         shown = f"model preprocessing.target.scale.0: -30.0 is stored, and again it is {scale!r}"
         assert shown in " ".join(done.err.split())
@@ -429,5 +429,5 @@ def test_what_is_not_compared_is_said(folder_of, trained_once):
     folder = folder_of("images")
     redo(folder, "report.md", b"another\n")
     revise(folder / "report.json", nnrun_version="0.0.1")
-    done = run_well("verify", str(folder))
+    done = invoke_well("verify", str(folder))
     assert "report.md is of another version of nnrun or safetensors, and is not" in done.out

@@ -26,7 +26,7 @@ from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests import forked
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
-from tests.lab import run, run_well
+from tests.lab import invoke, invoke_well
 from tests.sweeps.helpers import wait_for_workers
 from tests.waiting import PATIENCE_SECONDS
 
@@ -272,18 +272,18 @@ def results(tmp_path, monkeypatch):
         "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
         "loss: cross_entropy\ntraining: {learning_rate: 0.05, iterations: 100, engine: numpy}\n"
     )
-    run("sweep", "flowers.yaml", "--seeds", "3", "-j", "1")
+    invoke("sweep", "flowers.yaml", "--seeds", "3", "-j", "1")
     return sorted(Path("results/flowers").iterdir())
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_command_verifies_all_of_a_folder(results, jobs):
     """In this process or in several; exit 3 names the run and the file."""
-    done = run_well("verify", "-j", str(jobs))
+    done = invoke_well("verify", "-j", str(jobs))
     assert 3 == done.out.count("the same bits\n") - done.out.count("3 with the same bits\n")
     assert "3 runs: 3 with the same bits" in done.out
     (results[1] / "history.csv").write_text("iteration\n")
-    done = run("verify", "-j", str(jobs), "--json")
+    done = invoke("verify", "-j", str(jobs), "--json")
     assert 3 == done.code
     data = done.json
     assert [False, ["same_bits", "damaged", "same_bits"]] == [
@@ -292,8 +292,8 @@ def test_the_command_verifies_all_of_a_folder(results, jobs):
     ]
     name = results[1].name
     assert f"error: flowers/{name} is damaged: history.csv is not the file that " in done.err
-    run_well("verify", f"flowers/{results[0].name}")
-    assert 2 == run("verify", "folwers").code
+    invoke_well("verify", f"flowers/{results[0].name}")
+    assert 2 == invoke("verify", "folwers").code
 
 
 def test_ctrl_c_ends_it_and_its_processes(results):

@@ -21,7 +21,7 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard
-from tests.lab import run, run_well
+from tests.lab import invoke, invoke_well
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 BOSTON = """
@@ -281,15 +281,15 @@ def test_every_form_of_a_board_has_the_note_of_its_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     note = DATASETS["boston"].note
     Path("a.yaml").write_text(BOSTON)
-    run_well("sweep", "a.yaml", "--seeds", "2", "-j", "1", "-q")
+    invoke_well("sweep", "a.yaml", "--seeds", "2", "-j", "1", "-q")
     assert f"\n\nboston: {note}\n" in Path("results/leaderboard.md").read_text()
     content = json.loads(Path("results/leaderboard.json").read_text())
     assert note == content["groups"][0]["data_note"]
     assert f"boston: {note}" in nnrun.sweep("a.yaml", seeds=2, jobs=1)._repr_html_()
-    shown = run("ls", "--leaderboard", COLUMNS="300").said
+    shown = invoke("ls", "--leaderboard", COLUMNS="300").said
     assert note.partition(". ")[0] + ". (`nnrun datasets boston` says more.)" in shown
     assert f"boston: {note}" in leaderboard_markdown(read_leaderboard(Path("results")))
-    run_well("train", "a.yaml", "training.learning_rate=0.002")
+    invoke_well("train", "a.yaml", "training.learning_rate=0.002")
     runs = ["compare", *map(str, sorted(Path("results/a").iterdir()))]
-    compared = run(*runs, COLUMNS="300").said
+    compared = invoke(*runs, COLUMNS="300").said
     assert "(`nnrun datasets boston` says more.)" in compared

@@ -10,7 +10,7 @@ import pytest
 
 import nnrun
 from tests.data.readers.tables.made import DATASET, write_all
-from tests.lab import run_well
+from tests.lab import invoke_well
 
 
 @pytest.fixture(scope="package")
@@ -45,4 +45,4 @@ def expected(files, config, tmp_path_factory) -> nnrun.Run:
 @pytest.fixture
 def printed() -> Callable[..., str]:
     """Runs a command that succeeds, and returns what it prints."""
-    return lambda *words: run_well(*words).out
+    return lambda *words: invoke_well(*words).out

@@ -25,7 +25,7 @@ from nnrun.data.readers.tables import opening
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
 from tests.data.tables import CategorySettings, read_csv
-from tests.lab import refused, run_well
+from tests.lab import invoke_well, refused
 
 
 def test_training_is_the_same_from_every_format(files, config, expected):
@@ -62,7 +62,7 @@ def test_piped_tables_are_known_by_their_first_bytes(files, expected, monkeypatc
     outputs = set()
     for file in files:
         if file.name not in ("b.csv", "c.tsv", "j.jsonl.gz"):
-            answer = run_well("predict", str(expected.path), "-", stdin=file.read_bytes())
+            answer = invoke_well("predict", str(expected.path), "-", stdin=file.read_bytes())
             outputs.add(answer.out)
     assert 1 == len(outputs)
 
