@@ -61,10 +61,7 @@ WILD = {
 FLOWER = [[5.1, 3.5, 1.4, 0.2], [6.3, 2.9, 5.6, 1.8]]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture
